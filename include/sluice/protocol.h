@@ -1,0 +1,70 @@
+// The words of the control socket: what sluiced and everyone who speaks to it (sluicectl, a CNI
+// plugin, a script) have in common. Constants only; any thread, any process.
+//
+// JSON-RPC 2.0 (https://www.jsonrpc.org/specification) over a UNIX stream socket, one request or
+// one answer a line ('\n'), in UTF-8:
+//
+//     > {"jsonrpc":"2.0","id":1,"method":"port.delete","params":{"name":"web"}}
+//     < {"id":1,"jsonrpc":"2.0","result":{}}
+//
+// - Parameters go by name: "params" is an object or left out.
+// - Without an "id" a request is a notification: it is carried out and never answered.
+// - An array of up to kMaxBatch requests is a batch; its answers come in one array, in order.
+// - Answers come in the order of the requests. A client may send several without waiting, but
+//   sluiced stops reading while kMaxUnsent bytes of answers wait for it.
+// - A line that is no JSON is answered with kParseError and an id of null, and the next line counts
+//   again. A request beyond the size limit is answered with kInvalidRequest and ends the
+//   connection, as do kDenied for a stranger and kBusy; these may come before any request.
+// - A request without its newline is not a request: a client that dies in the middle of one
+//   changes nothing.
+//
+// What a command refuses or fails to do is error kFailed, and its data says where:
+//
+//     "error": {"code": 1, "message": "2 errors in host.yaml", "data": {"errors": [
+//         {"message": "5000 is not a VLAN id (1 to 4094)", "path": "ports[2].vlan",
+//          "file": "host.yaml", "line": 41, "column": 11}, ...]}}
+//
+// "path", "file", "line" and "column" may be missing or empty where there is no place.
+#pragma once
+
+#include <cstddef>
+
+namespace sluice::protocol {
+
+inline constexpr char kDefaultSocket[] = "/run/sluice/control.sock";
+inline constexpr char kSocketVariable[] = "SLUICE_SOCKET";  // sluicectl's environment
+
+// Error codes. The first five are JSON-RPC's own.
+inline constexpr int kParseError = -32700;
+inline constexpr int kInvalidRequest = -32600;
+inline constexpr int kMethodNotFound = -32601;
+inline constexpr int kInvalidParams = -32602;
+inline constexpr int kInternalError = -32603;
+inline constexpr int kDenied = -32001;  // this user may not do this
+inline constexpr int kBusy = -32002;    // too many clients: try again
+inline constexpr int kFailed = 1;       // the command refused or failed; data.errors says why
+
+inline constexpr std::size_t kMaxClients = 256;
+// Users who may only read get no more than half of the connections and requests of 1 MiB, so that
+// they can't shut out or starve the ones who run the switch.
+inline constexpr std::size_t kMaxReadClients = kMaxClients / 2;
+inline constexpr std::size_t kMaxReadRequest = 1 << 20;
+inline constexpr std::size_t kMaxBatch = 100;
+inline constexpr std::size_t kMaxDepth = 100;       // of nested arrays and objects in a request
+inline constexpr std::size_t kMaxUnsent = 4 << 20;  // bytes; one answer alone may be larger
+
+inline constexpr char kStatus[] = "status";
+inline constexpr char kPortList[] = "port.list";
+inline constexpr char kPortShow[] = "port.show";      // {"name"}
+inline constexpr char kPortAdd[] = "port.add";        // {"port": {"name", ...as in sluice.yaml}}
+inline constexpr char kPortDelete[] = "port.delete";  // {"name"}
+inline constexpr char kNetworkList[] = "network.list";
+inline constexpr char kMacList[] = "mac.list";  // {"network"}?
+inline constexpr char kStats[] = "stats";
+inline constexpr char kDrops[] = "drops";
+inline constexpr char kConfigShow[] = "config.show";
+inline constexpr char kConfigCheck[] = "config.check";  // {"file", "text"}?
+inline constexpr char kConfigDiff[] = "config.diff";    // {"file", "text"}?
+inline constexpr char kConfigReload[] = "config.reload";
+
+}  // namespace sluice::protocol

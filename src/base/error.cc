@@ -1,0 +1,26 @@
+#include "base/error.h"
+
+#include <cerrno>
+#include <system_error>
+
+namespace sluice::base {
+
+std::string Error::text() const {
+    std::string where;
+    if (place.line > 0) {
+        where = fmt::format("{}{}{}:{}", place.file, place.file.empty() ? "" : ":", place.line,
+                            place.column);
+    }
+    if (path.empty() && where.empty()) return message;
+    if (path.empty()) return fmt::format("{}: {}", where, message);
+    if (where.empty()) return fmt::format("{}: {}", path, message);
+    return fmt::format("{} ({}): {}", path, where, message);
+}
+
+tl::unexpected<Error> fail_errno(std::string_view what) {
+    // Read first: formatting may allocate, and so change errno.
+    const int number = errno;
+    return fail("{}: {}", what, std::generic_category().message(number));
+}
+
+}  // namespace sluice::base

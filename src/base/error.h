@@ -1,0 +1,52 @@
+// How the control side reports what went wrong: a sentence for the operator, and where in their
+// configuration it applies. Any thread; plain values. Data-plane code has verdicts, not errors.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+namespace sluice::base {
+
+// A place in a document of the user's: file name as they gave it, line and column from 1.
+// Line 0 means "no place" (a command's argument, a default).
+struct Place {
+    std::string file;
+    int line = 0;
+    int column = 0;
+
+    // Two configurations that differ only in where things are written are equal.
+    bool operator==(const Place&) const { return true; }
+};
+
+struct Error {
+    std::string message;  // a sentence without the place: "5000 is not a VLAN id (1 to 4094)"
+    std::string path;     // the key's path, "ports[2].vlan"; empty where no key is concerned
+    Place place;
+
+    // "ports[2].vlan (host.yaml:41:11): 5000 is not a VLAN id (1 to 4094)"
+    std::string text() const;
+
+    // The same error seen from further out: "opening port web: …".
+    Error within(std::string_view context) const {
+        return {fmt::format("{}: {}", context, message), path, place};
+    }
+};
+
+using Errors = std::vector<Error>;
+
+template <class T>
+using Result = tl::expected<T, Error>;
+
+template <class... Args>
+tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {
+    return tl::unexpected(Error{fmt::format(format, std::forward<Args>(args)...), {}, {}});
+}
+
+// fail() with the text of errno at the time of the call at its end.
+tl::unexpected<Error> fail_errno(std::string_view what);
+
+}  // namespace sluice::base

@@ -1,0 +1,80 @@
+// One YAML or JSON document as plain data. The configuration file, manifests and requests on the
+// control socket all become a Tree first, and one set of readers (base/fields.h) takes it from
+// there, so that a mistake is reported in the same words wherever it was made.
+//
+// What a Tree holds has been checked as far as the format goes: one document, scalar keys that
+// differ in each mapping, bounded depth, aliases already replaced by copies. Nothing is known about
+// meaning. Any thread; plain values.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "base/error.h"
+
+namespace sluice::base {
+
+struct Tree {
+    enum class Kind : unsigned char { kNull, kScalar, kList, kMap };
+    struct Entry;
+
+    Kind kind = Kind::kNull;
+    bool quoted = false;         // a scalar that is a string whatever it looks like
+    int line = 0;                // from 1; 0 where the tree wasn't parsed from a file
+    int column = 0;              // from 1, in bytes
+    std::string text;            // of a scalar
+    std::vector<Tree> items;     // of a list
+    std::vector<Entry> entries;  // of a map, in the document's order
+    std::string comment;         // to_yaml() appends it to the node's first line
+
+    static Tree plain(std::string text);   // a number, a boolean, a word
+    static Tree string(std::string text);  // a string, even if it reads "yes" or "010"
+    static Tree list(std::vector<Tree> items = {});
+    static Tree map();
+
+    // Appends an entry to a map.
+    void add(std::string_view key, Tree value);
+    // The value of a map's key; null where there is none.
+    const Tree* find(std::string_view key) const;
+
+    // Equal in meaning: places, comments and needless quotes don't count.
+    friend bool operator==(const Tree& a, const Tree& b);
+};
+
+struct Tree::Entry {
+    Tree key;
+    Tree value;
+};
+
+struct Document {
+    std::string file;  // as the user gave it; empty for a request
+    Tree root;
+
+    Place place(const Tree& tree) const { return {file, tree.line, tree.column}; }
+};
+
+// What YAML's core schema takes a plain scalar for.
+enum class Scalar { kNull, kBool, kInteger, kFloat, kString };
+Scalar resolve(std::string_view text);
+
+// A document may not nest deeper.
+constexpr int kMaxDepth = 64;
+// The copies that a document's anchors and aliases make may not hold more nodes together (a long
+// scalar counts as several), or a page of text could fill the memory.
+constexpr int kMaxAliasNodes = 100'000;
+
+// Reports every mistake that the parser can get past, each with its line and column. An empty
+// document is an empty map.
+tl::expected<Document, Errors> parse_yaml(std::string_view text, std::string_view file);
+
+// What is nested deeper than kMaxDepth becomes a null, which no reader accepts.
+Document from_json(const nlohmann::json& json);
+
+// Block style; parses back to an equal tree.
+std::string to_yaml(const Tree& tree);
+nlohmann::json to_json(const Tree& tree);
+
+}  // namespace sluice::base

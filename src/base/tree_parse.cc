@@ -1,0 +1,312 @@
+// YAML text to Tree. The only file that knows yaml-cpp, and the only one that catches what it
+// throws.
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <optional>
+#include <sstream>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+#include "base/text.h"
+#include "base/tree.h"
+
+namespace sluice::base {
+namespace {
+
+// More mistakes than a person reads; the rest would only repeat them.
+constexpr std::size_t kMaxErrors = 100;
+
+// Thrown through yaml-cpp, which offers no other way to make it stop.
+struct Stop {};
+
+// What yaml-cpp says of the common mistakes, for someone who hasn't read its source.
+std::string_view in_our_words(std::string_view message) {
+    namespace theirs = YAML::ErrorMsg;
+    static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
+        {theirs::MAP_VALUE, "a ':' out of place; is the indentation wrong or a quote missing?"},
+        {theirs::END_OF_MAP, "this doesn't continue the mapping above; is the indentation wrong?"},
+        {theirs::END_OF_SEQ, "this doesn't continue the list above; is the indentation wrong?"},
+        {theirs::END_OF_MAP_FLOW, "the ',' or '}' of a mapping is missing"},
+        {theirs::END_OF_SEQ_FLOW, "the ',' or ']' of a list is missing"},
+        {theirs::EOF_IN_SCALAR, "the file ends inside quotes"},
+        {theirs::TAB_IN_INDENTATION, "a tab; indent with spaces"},
+        {theirs::UNKNOWN_ANCHOR, "no anchor of this name stands above"},
+        {theirs::UNKNOWN_TOKEN, "this character can't begin a value; put it in quotes"},
+    };
+    for (const auto& [theirs_text, ours] : kWords) {
+        if (message == theirs_text) return ours;
+    }
+    return message;
+}
+
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        if (!take_character(text)) return false;
+    }
+    return true;
+}
+
+int weight(const Tree& tree) {
+    int sum = 1 + static_cast<int>(std::min<std::size_t>(tree.text.size() / 100, kMaxAliasNodes));
+    for (const Tree& item : tree.items) {
+        if (sum > kMaxAliasNodes) break;
+        sum += weight(item);
+    }
+    for (const auto& [key, value] : tree.entries) {
+        if (sum > kMaxAliasNodes) break;
+        sum += weight(key) + weight(value);
+    }
+    return sum;
+}
+
+// Builds the tree from yaml-cpp's events: those, unlike its Node, show duplicate keys, quotes and
+// every place.
+class Builder : public YAML::EventHandler {
+ public:
+    explicit Builder(std::string_view file) { document_.file = file; }
+
+    void OnDocumentStart(const YAML::Mark& mark) override {
+        if (started_) {
+            report(at(mark), "the document ends before this; a file holds one document");
+            throw Stop{};
+        }
+        started_ = true;
+    }
+    void OnDocumentEnd() override {}
+
+    void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        Tree tree;
+        place(tree, mark);
+        // yaml-cpp gives a value that isn't there the place of what comes next.
+        if (!open_.empty() && open_.back().key && open_.back().key->line != tree.line) {
+            tree.line = open_.back().key->line;
+            tree.column = open_.back().key->column;
+        }
+        finish(std::move(tree), anchor);
+    }
+
+    void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        const auto found = anchors_.find(anchor);
+        if (found == anchors_.end()) {
+            report(at(mark), "the alias stands inside of what it refers to");
+            return finish(placed_null(mark), {});
+        }
+        if (!charge(found->second.weight)) {
+            report(at(mark),
+                   fmt::format("the aliases of this document expand to more than {} nodes",
+                               kMaxAliasNodes));
+            throw Stop{};
+        }
+        // A copied map could otherwise nest deeper than a written one.
+        if (static_cast<int>(open_.size()) + found->second.depth > kMaxDepth) stop_too_deep(mark);
+        finish(found->second.tree, {}, found->second.depth);
+    }
+
+    void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  const std::string& value) override {
+        refuse_tag(mark, tag);
+        // yaml-cpp makes the escapes \N and \_ a single byte of Latin-1.
+        if (!is_utf8(value)) report(at(mark), "an escape in these quotes isn't a character");
+        Tree tree = tag == "!" ? Tree::string(value) : Tree::plain(value);
+        place(tree, mark);
+        finish(std::move(tree), anchor);
+    }
+
+    void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                         YAML::EmitterStyle::value) override {
+        start(Tree::list(), mark, tag, anchor);
+    }
+    void OnSequenceEnd() override { end(); }
+
+    void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                    YAML::EmitterStyle::value) override {
+        start(Tree::map(), mark, tag, anchor);
+    }
+    void OnMapEnd() override { end(); }
+
+    void report(Place place, std::string message) {
+        errors_.push_back({std::move(message), {}, std::move(place)});
+        if (errors_.size() >= kMaxErrors) throw Stop{};
+    }
+
+    // `end` is where the text ends: what is missing there is reported there.
+    void report_syntax(const YAML::Exception& error, const Place& end) {
+        // Some of yaml-cpp's exceptions know no place.
+        Place place = error.mark.is_null() || error.mark.line < 0 ? last_ : at(error.mark);
+        if (std::tie(place.line, place.column) > std::tie(end.line, end.column)) place = end;
+        std::string message(in_our_words(error.msg));
+        if (!open_.empty() && message.ends_with("is missing")) {
+            const Tree& tree = open_.back().tree;
+            message += fmt::format("; it opens at line {}, column {}", tree.line, tree.column);
+        }
+        errors_.push_back({std::move(message), {}, std::move(place)});
+    }
+
+    tl::expected<Document, Errors> result() && {
+        if (!errors_.empty()) return tl::unexpected(std::move(errors_));
+        if (document_.root.kind == Tree::Kind::kNull) document_.root = Tree::map();
+        return std::move(document_);
+    }
+
+ private:
+    // A list or a map whose end hasn't come yet.
+    struct Open {
+        Tree tree;
+        YAML::anchor_t anchor = 0;
+        int depth = 1;            // of what is nested in it, itself included
+        std::optional<Tree> key;  // of a map: read, and waiting for its value
+        std::unordered_map<std::string, Place> keys;
+    };
+    struct Anchored {
+        Tree tree;
+        int weight = 0;
+        int depth = 0;
+    };
+
+    Place at(const YAML::Mark& mark) const {
+        return {document_.file, mark.line + 1, mark.column + 1};
+    }
+
+    void place(Tree& tree, const YAML::Mark& mark) {
+        last_ = at(mark);
+        tree.line = last_.line;
+        tree.column = last_.column;
+    }
+
+    Tree placed_null(const YAML::Mark& mark) {
+        Tree tree;
+        place(tree, mark);
+        return tree;
+    }
+
+    void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
+        // "?" and "!" are yaml-cpp's for no tag, on plain and on other scalars.
+        if (tag.empty() || tag == "?" || tag == "!") return;
+        report(at(mark), fmt::format("the tag {} isn't supported; leave it out", shown(tag)));
+    }
+
+    [[noreturn]] void stop_too_deep(const YAML::Mark& mark) {
+        report(at(mark), fmt::format("nested deeper than {} levels", kMaxDepth));
+        throw Stop{};
+    }
+
+    void start(Tree tree, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+        refuse_tag(mark, tag);
+        if (open_.size() >= static_cast<std::size_t>(kMaxDepth)) stop_too_deep(mark);
+        place(tree, mark);
+        open_.push_back({std::move(tree), anchor, 1, {}, {}});
+    }
+
+    void end() {
+        Open open = std::move(open_.back());
+        open_.pop_back();
+        finish(std::move(open.tree), open.anchor, open.depth);
+    }
+
+    bool charge(int nodes) {
+        copied_ += nodes;
+        return copied_ <= kMaxAliasNodes;
+    }
+
+    // Puts a complete node where it belongs.
+    void finish(Tree tree, YAML::anchor_t anchor, int depth = 1) {
+        if (anchor != 0) remember(tree, anchor, depth);
+        if (open_.empty()) {
+            document_.root = std::move(tree);
+            return;
+        }
+        Open& parent = open_.back();
+        parent.depth = std::max(parent.depth, depth + 1);
+        if (parent.tree.kind == Tree::Kind::kList) {
+            parent.tree.items.push_back(std::move(tree));
+        } else if (parent.key) {
+            parent.tree.entries.push_back({std::move(*parent.key), std::move(tree)});
+            parent.key.reset();
+        } else {
+            check_key(parent, tree);
+            parent.key = std::move(tree);
+        }
+    }
+
+    // The copy counts as an expansion, or nested anchors would be a bomb without an alias.
+    void remember(const Tree& tree, YAML::anchor_t anchor, int depth) {
+        const int nodes = weight(tree);
+        if (copied_ + nodes > kMaxAliasNodes) {
+            anchors_[anchor] = {{}, kMaxAliasNodes + 1, depth};  // an alias to it is refused
+            return;
+        }
+        charge(nodes);
+        anchors_[anchor] = {tree, nodes, depth};
+    }
+
+    void check_key(Open& map, const Tree& key) {
+        const Place here{document_.file, key.line, key.column};
+        if (key.kind != Tree::Kind::kScalar) {
+            report(here, "a key must be a word, not a list, a mapping or null");
+            return;
+        }
+        const auto [first, is_new] = map.keys.emplace(key.text, here);
+        if (is_new) return;
+        report(here,
+               fmt::format("the key {} is given twice; it stands at line {}, column {} already",
+                           shown(key.text), first->second.line, first->second.column));
+    }
+
+    Document document_;
+    Errors errors_;
+    std::vector<Open> open_;
+    std::unordered_map<YAML::anchor_t, Anchored> anchors_;
+    Place last_{{}, 1, 1};
+    int copied_ = 0;
+    bool started_ = false;
+};
+
+// Moves `place` to the end of the text, or to the first character that doesn't belong in one.
+// yaml-cpp takes NUL for the sign of UTF-16, EOT for the end of the file, and any byte for text.
+std::optional<Error> find_bad_character(std::string_view text, Place& place) {
+    while (!text.empty()) {
+        const std::size_t before = text.size();
+        const auto byte = static_cast<unsigned char>(text[0]);
+        const auto c = take_character(text);
+        if (!c) return Error{fmt::format("byte 0x{:02x} isn't UTF-8 text here", byte), {}, place};
+        if (is_control(*c) && *c != '\n' && *c != '\t' && *c != '\r') {
+            const unsigned code = *c;
+            return Error{fmt::format("control character U+{:04X}", code), {}, place};
+        }
+        place.column += static_cast<int>(before - text.size());
+        if (*c == '\n') {
+            ++place.line;
+            place.column = 1;
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+tl::expected<Document, Errors> parse_yaml(std::string_view text, std::string_view file) {
+    Place end{std::string(file), 1, 1};
+    if (auto error = find_bad_character(text, end)) {
+        return tl::unexpected(Errors{std::move(*error)});
+    }
+    // yaml-cpp lets a file end inside quotes unless its last character is a visible one. The
+    // comment makes it so, and is nothing to a file that ends well.
+    std::istringstream stream{fmt::format("{}{}#", text, text.ends_with('\n') ? "" : "\n")};
+    Builder builder(file);
+    try {
+        YAML::Parser parser(stream);
+        while (parser.HandleNextDocument(builder)) {
+        }
+    } catch (const Stop&) {
+        // Reported already.
+    } catch (const YAML::Exception& error) {
+        builder.report_syntax(error, end);
+    }
+    return std::move(builder).result();
+}
+
+}  // namespace sluice::base

@@ -1,0 +1,65 @@
+// The learning bridge as stages of the path (IEEE 802.1Q, 8.6 to 8.8): learn the source, look the
+// destination up, send it there or to everyone. Worker side only; mac_table.h is the table.
+//
+// `Tables` is the engine's view of a snapshot. Asked of it here:
+//     MacTable* macs(PortId)          the table of the port's network, null for a port in none
+//     const std::vector<Port*>& members(PortId)     the ports of that network that are up
+//     Seconds now                     the worker's clock, one reading a batch
+#pragma once
+
+#include "bridge/mac_table.h"
+#include "path/path.h"
+
+namespace sluice::bridge {
+
+// 01-80-C2-00-00-0X (IEEE 802.1Q, table 8-1), as path::mac_key() reads it.
+constexpr bool is_reserved(uint64_t mac) noexcept {
+    return (mac & 0xf0ff'ffff'ffffULL) == 0x0000'00c2'8001ULL;
+}
+
+// Admit: is it fit to be bridged; start fetching both addresses' buckets.
+struct Lookup {
+    template <class Tables>
+    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf*,
+                                             const Tables& tables) noexcept {
+        const MacTable* macs = tables.macs(meta.ingress);
+        if (unlikely(macs == nullptr)) return path::drop(meta, path::Drop::kNoNetwork);
+        if (unlikely(path::is_group(meta.source_mac) || meta.source_mac == 0)) {
+            return path::drop(meta, path::Drop::kInvalidSource);
+        }
+        meta.source_hash = MacTable::hash(meta.source_mac);
+        meta.destination_hash = MacTable::hash(meta.destination_mac);
+        macs->prefetch(meta.source_hash);
+        macs->prefetch(meta.destination_hash);
+        return true;
+    }
+};
+
+// Decide: learn, then forward or flood.
+struct Bridge {
+    template <class Tables>
+    [[gnu::always_inline]] static bool decide(path::Meta& meta, const Tables& tables) noexcept {
+        MacTable* macs = tables.macs(meta.ingress);
+        macs->learn(meta.source_mac, meta.source_hash, meta.ingress, tables.now);
+        const Entry entry = macs->find(meta.destination_mac, meta.destination_hash);
+        meta.egress = entry.port();
+        // The entry's port may have left the network a moment ago, or be down: what belongs to this
+        // network must not follow it, and is flooded until the address is learned again.
+        if (likely(entry.found() && tables.macs(entry.port()) == macs)) {
+            if (unlikely(entry.port() == meta.ingress)) {
+                return path::drop(meta, path::Drop::kSamePort);
+            }
+            meta.fate = path::Fate::kForward;
+            return true;
+        }
+        if (unlikely(entry.is_static())) return path::drop(meta, path::Drop::kPortDown);
+        // Group addresses are never learned, so they end here as well.
+        if (unlikely(is_reserved(meta.destination_mac))) {
+            return path::drop(meta, path::Drop::kReservedMac);
+        }
+        meta.fate = path::Fate::kFlood;
+        return true;
+    }
+};
+
+}  // namespace sluice::bridge

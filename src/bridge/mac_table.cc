@@ -1,0 +1,201 @@
+#include "bridge/mac_table.h"
+
+#include <rte_pause.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <new>
+
+namespace sluice::bridge {
+namespace {
+
+// Buckets of four with two choices and one displacement fill to four fifths before an insertion
+// fails; sized for half, so that a full table still has most addresses in their first bucket.
+uint32_t bucket_count(uint32_t capacity) {
+    return std::bit_ceil(std::max(capacity / 2, 2U));
+}
+
+// Residents looked at, each with its own other bucket, before a table counts as full.
+constexpr uint32_t kDisplacementDepth = 3;
+
+class Locked {
+ public:
+    explicit Locked(std::atomic_flag& lock) noexcept : lock_(lock) {
+        while (lock_.test_and_set(std::memory_order_acquire)) rte_pause();
+    }
+    Locked(const Locked&) = delete;
+    ~Locked() { lock_.clear(std::memory_order_release); }
+
+ private:
+    std::atomic_flag& lock_;
+};
+
+}  // namespace
+
+MacTable::MacTable(uint32_t capacity)
+    : capacity_(capacity), mask_(bucket_count(capacity) - 1) {
+    const size_t size = (size_t{mask_} + 1) * sizeof(Bucket);
+    constexpr size_t kHuge = 2 << 20;
+    void* memory = std::aligned_alloc(size >= kHuge ? kHuge : 64, size);
+    if (memory == nullptr) throw std::bad_alloc();
+    if (size >= kHuge) madvise(memory, size, MADV_HUGEPAGE);
+    buckets_.reset(static_cast<Bucket*>(memory));
+    for (size_t i = 0; i <= mask_; ++i) new (&buckets_[i]) Bucket{};
+    move_log_ = std::make_unique<Moves[]>((size_t{mask_} + 1) * kSlots);
+}
+
+void MacTable::Free::operator()(Bucket* buckets) const noexcept { std::free(buckets); }
+
+void MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seconds now) noexcept {
+    if (lock_.test_and_set(std::memory_order_acquire)) return;
+    Slot slot;
+    if (!locate(mac, slot)) {
+        if (count() >= capacity_ || !insert(mac, Entry::learned(port, now))) {
+            refused_.fetch_add(1, std::memory_order_relaxed);
+        }
+    } else {
+        auto& value = buckets_[slot.bucket].values[slot.index];
+        const Entry entry(value.load(std::memory_order_relaxed));
+        bool write = !entry.is_static();
+        if (write && entry.port() != port) {
+            Moves& log = moves_of(slot);
+            if (log.second != now) log = {now, 0};
+            write = log.count < kMaxMovesPerSecond;
+            if (write) ++log.count;
+            (write ? moves_ : flaps_).fetch_add(1, std::memory_order_relaxed);
+        }
+        if (write) value.store(Entry::learned(port, now).word(), std::memory_order_release);
+    }
+    lock_.clear(std::memory_order_release);
+}
+
+bool MacTable::locate(uint64_t mac, Slot& slot) const noexcept {
+    const uint32_t h = hash(mac);
+    for (uint32_t bucket : {h & mask_, other(h & mask_, h)}) {
+        for (uint32_t i = 0; i < kSlots; ++i) {
+            if (buckets_[bucket].keys[i].load(std::memory_order_relaxed) != mac) continue;
+            slot = {bucket, i};
+            return true;
+        }
+    }
+    return false;
+}
+
+bool MacTable::insert(uint64_t mac, Entry entry) noexcept {
+    const uint32_t h = hash(mac);
+    const uint32_t first = h & mask_;
+    const uint32_t second = other(first, h);
+    uint32_t index = 0;
+    for (uint32_t depth = 0; depth <= kDisplacementDepth; ++depth) {
+        for (uint32_t bucket : {first, second}) {
+            if (!make_room(bucket, depth, index)) continue;
+            put({bucket, index}, mac, entry);
+            moves_of({bucket, index}) = {};
+            count_.fetch_add(1, std::memory_order_relaxed);
+            return true;
+        }
+    }
+    return false;
+}
+
+// Finds or makes a free slot in a bucket, moving up to `depth` residents one after the other.
+bool MacTable::make_room(uint32_t bucket, uint32_t depth, uint32_t& index) noexcept {
+    Bucket& here = buckets_[bucket];
+    for (index = 0; index < kSlots; ++index) {
+        if (here.keys[index].load(std::memory_order_relaxed) == 0) return true;
+    }
+    if (depth == 0) return false;
+    for (index = 0; index < kSlots; ++index) {
+        const uint64_t resident = here.keys[index].load(std::memory_order_relaxed);
+        const uint32_t h = hash(resident);
+        const uint32_t first = h & mask_;
+        const uint32_t there = bucket == first ? other(first, h) : first;
+        uint32_t free = 0;
+        if (there == bucket || !make_room(there, depth - 1, free)) continue;
+        // Making room there may have moved somebody here: the resident must still be where it was.
+        if (here.keys[index].load(std::memory_order_relaxed) != resident) continue;
+        put({there, free}, resident, Entry(here.values[index].load(std::memory_order_relaxed)));
+        moves_of({there, free}) = moves_of({bucket, index});
+        clear({bucket, index});
+        return true;
+    }
+    return false;
+}
+
+void MacTable::put(Slot slot, uint64_t mac, Entry entry) noexcept {
+    // The value first: who sees the key sees its value.
+    buckets_[slot.bucket].values[slot.index].store(entry.word(), std::memory_order_relaxed);
+    buckets_[slot.bucket].keys[slot.index].store(mac, std::memory_order_release);
+}
+
+void MacTable::clear(Slot slot) noexcept {
+    buckets_[slot.bucket].keys[slot.index].store(0, std::memory_order_release);
+}
+
+bool MacTable::set_static(uint64_t mac, path::PortId port) {
+    Locked locked(lock_);
+    Slot slot;
+    if (!locate(mac, slot)) return insert(mac, Entry::fixed(port));
+    buckets_[slot.bucket].values[slot.index].store(Entry::fixed(port).word(),
+                                                   std::memory_order_release);
+    return true;
+}
+
+void MacTable::remove(uint64_t mac) {
+    Locked locked(lock_);
+    Slot slot;
+    if (!locate(mac, slot)) return;
+    clear(slot);
+    count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+template <class Predicate>
+size_t MacTable::remove_if(Predicate predicate) {
+    size_t removed = 0;
+    for (uint32_t bucket = 0; bucket <= mask_; ++bucket) {
+        for (uint32_t i = 0; i < kSlots; ++i) {
+            auto matches = [&] {
+                if (buckets_[bucket].keys[i].load(std::memory_order_relaxed) == 0) return false;
+                const Entry entry(buckets_[bucket].values[i].load(std::memory_order_relaxed));
+                return !entry.is_static() && predicate(entry);
+            };
+            // The lock is taken for one entry at a time, and only where there is something to do:
+            // workers that learn meanwhile hardly ever find it taken.
+            if (!matches()) continue;
+            Locked locked(lock_);
+            if (!matches()) continue;
+            clear({bucket, i});
+            count_.fetch_sub(1, std::memory_order_relaxed);
+            ++removed;
+        }
+    }
+    return removed;
+}
+
+size_t MacTable::expire(Seconds now, Seconds age) {
+    // A worker's clock may be a second ahead of the caller's: signed, so that this is no great age.
+    return remove_if([&](Entry entry) {
+        return static_cast<int32_t>(now - entry.seen()) >= static_cast<int32_t>(age);
+    });
+}
+
+size_t MacTable::flush(path::PortId port) {
+    return remove_if([&](Entry entry) { return entry.port() == port; });
+}
+
+std::vector<MacTable::Listed> MacTable::list() const {
+    std::vector<Listed> listed;
+    for (uint32_t bucket = 0; bucket <= mask_; ++bucket) {
+        for (uint32_t i = 0; i < kSlots; ++i) {
+            const uint64_t mac = buckets_[bucket].keys[i].load(std::memory_order_acquire);
+            if (mac == 0) continue;
+            const Entry entry(buckets_[bucket].values[i].load(std::memory_order_acquire));
+            if (entry.found()) listed.push_back({mac, entry});
+        }
+    }
+    return listed;
+}
+
+}  // namespace sluice::bridge

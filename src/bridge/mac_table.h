@@ -1,0 +1,182 @@
+// Which MAC address is behind which port of one network: the table of a learning bridge
+// (IEEE 802.1Q, 8.8).
+//
+// Workers look up and learn; the control thread ages, flushes, sets static entries and lists. Look-ups
+// take no lock and never wait. Whoever changes an entry holds the table's lock, but a worker only
+// tries it: if the lock is taken the address is learned from a later packet.
+//
+// Buckets are one cache line: four keys and four values. An address lives in one of two buckets; when
+// both are full one of the residents moves to its other bucket, a copy first, so that a concurrent
+// look-up finds it in one of the two. (A look-up that reads the new bucket before the copy and the old
+// one after the removal misses; its packet is flooded, as for any unknown address.)
+#pragma once
+
+#include <rte_prefetch.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "path/counters.h"
+#include "path/ids.h"
+#include "path/parse.h"
+
+#if defined(__SSE4_2__)
+#include <nmmintrin.h>
+#endif
+
+namespace sluice::bridge {
+
+// A worker's clock for ageing and flapping: whole seconds since the switch started.
+using Seconds = uint32_t;
+
+// What the table knows of an address, one word so that it is read and written whole:
+// bits 63..32 last seen (Seconds), 31..16 port, 1 static, 0 present.
+class Entry {
+ public:
+    constexpr Entry() = default;
+    constexpr explicit Entry(uint64_t word) : word_(word) {}
+    static constexpr Entry learned(path::PortId port, Seconds now) {
+        return Entry(uint64_t{now} << 32 | uint64_t{path::index(port)} << 16 | 1);
+    }
+    static constexpr Entry fixed(path::PortId port) {
+        return Entry(uint64_t{path::index(port)} << 16 | 3);
+    }
+
+    constexpr bool found() const noexcept { return (word_ & 1) != 0; }
+    constexpr bool is_static() const noexcept { return (word_ & 2) != 0; }
+    constexpr path::PortId port() const noexcept { return path::PortId(word_ >> 16 & 0xffff); }
+    constexpr Seconds seen() const noexcept { return static_cast<Seconds>(word_ >> 32); }
+    constexpr uint64_t word() const noexcept { return word_; }
+
+ private:
+    uint64_t word_ = 0;
+};
+
+class MacTable {
+ public:
+    // Moves of one address in one second beyond which it stays where it is: a loop or a duplicate
+    // address must not make every worker rewrite the entry for every packet.
+    static constexpr uint16_t kMaxMovesPerSecond = 5;
+
+    explicit MacTable(uint32_t capacity);  // entries that are certain to fit
+
+    // --- workers ---
+
+    [[gnu::always_inline]] static uint32_t hash(uint64_t mac) noexcept {
+#if defined(__SSE4_2__)
+        return static_cast<uint32_t>(_mm_crc32_u64(0, mac));
+#else
+        return static_cast<uint32_t>((mac * 0x9e37'79b9'7f4a'7c15ULL) >> 32);
+#endif
+    }
+
+    // gcc 12 takes a function whose only effect is a prefetch for one without any, and drops calls
+    // to it unless they are inlined.
+    [[gnu::always_inline]] void prefetch(uint32_t hash) const noexcept {
+        rte_prefetch0(&buckets_[hash & mask_]);
+    }
+
+    [[gnu::always_inline]] Entry find(uint64_t mac, uint32_t hash) const noexcept {
+        Entry entry = find_in(buckets_[hash & mask_], mac);
+        if (unlikely(!entry.found())) entry = find_in(buckets_[other(hash & mask_, hash)], mac);
+        return entry;
+    }
+
+    // Takes note that `mac` was seen at `port`. Writes only when that changes something, and at most
+    // once a second for an address that stays where it is.
+    [[gnu::always_inline]] void learn(uint64_t mac, uint32_t hash, path::PortId port,
+                                      Seconds now) noexcept {
+        const Entry entry = find(mac, hash);
+        if (unlikely(entry.word() != Entry::learned(port, now).word()) && !entry.is_static()) {
+            learn_slowly(mac, hash, port, now);
+        }
+    }
+
+    // --- control thread ---
+
+    // Sets a static entry, which learning doesn't move. False if the table is full.
+    bool set_static(uint64_t mac, path::PortId port);
+    void remove(uint64_t mac);
+    // Removes the learned entries that were last seen `age` seconds or more before `now`.
+    size_t expire(Seconds now, Seconds age);
+    // Removes all learned entries of a port.
+    size_t flush(path::PortId port);
+
+    struct Listed {
+        uint64_t mac;
+        Entry entry;
+    };
+    std::vector<Listed> list() const;
+
+    uint32_t capacity() const noexcept { return capacity_; }
+    uint32_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
+    uint64_t moves() const noexcept { return moves_.load(std::memory_order_relaxed); }
+    uint64_t flaps() const noexcept { return flaps_.load(std::memory_order_relaxed); }
+    uint64_t refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
+
+ private:
+    static constexpr uint32_t kSlots = 4;
+
+    struct alignas(64) Bucket {
+        std::atomic<uint64_t> keys[kSlots];  // zero: free. No station has the address zero.
+        std::atomic<uint64_t> values[kSlots];
+    };
+    static_assert(sizeof(Bucket) == 64);
+
+    // How often an address moved lately; only the holder of the lock reads or writes it.
+    struct Moves {
+        Seconds second = 0;
+        uint16_t count = 0;
+    };
+    struct Slot {
+        uint32_t bucket;
+        uint32_t index;
+    };
+
+    uint32_t other(uint32_t bucket, uint32_t hash) const noexcept {
+        // An odd distance of its own for each address, so never the same bucket.
+        return (bucket ^ ((hash >> 16) * 2 + 1) * 0x5bd1'e995U) & mask_;
+    }
+
+    [[gnu::always_inline]] static Entry find_in(const Bucket& bucket, uint64_t mac) noexcept {
+        for (uint32_t i = 0; i < kSlots; ++i) {
+            if (bucket.keys[i].load(std::memory_order_acquire) == mac) {
+                const Entry entry(bucket.values[i].load(std::memory_order_acquire));
+                // The slot may have been given to another address between the two loads.
+                if (likely(bucket.keys[i].load(std::memory_order_relaxed) == mac)) return entry;
+            }
+        }
+        return {};
+    }
+
+    [[gnu::noinline]] void learn_slowly(uint64_t mac, uint32_t hash, path::PortId port,
+                                        Seconds now) noexcept;
+
+    // The rest is called with the lock held.
+    bool locate(uint64_t mac, Slot& slot) const noexcept;
+    bool insert(uint64_t mac, Entry entry) noexcept;
+    bool make_room(uint32_t bucket, uint32_t depth, uint32_t& index) noexcept;
+    void put(Slot slot, uint64_t mac, Entry entry) noexcept;
+    void clear(Slot slot) noexcept;
+    Moves& moves_of(Slot slot) noexcept { return move_log_[slot.bucket * kSlots + slot.index]; }
+    template <class Predicate>
+    size_t remove_if(Predicate predicate);
+
+    struct Free {
+        void operator()(Bucket* buckets) const noexcept;
+    };
+
+    uint32_t capacity_;
+    uint32_t mask_;
+    std::unique_ptr<Bucket[], Free> buckets_;
+    std::unique_ptr<Moves[]> move_log_;
+    alignas(64) std::atomic_flag lock_;
+    std::atomic<uint32_t> count_{0};
+    std::atomic<uint64_t> moves_{0};
+    std::atomic<uint64_t> flaps_{0};    // moves refused
+    std::atomic<uint64_t> refused_{0};  // addresses not learned, for want of room
+};
+
+}  // namespace sluice::bridge

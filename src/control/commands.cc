@@ -1,0 +1,160 @@
+#include "control/commands.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "control/report.h"
+#include "sluice/protocol.h"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::json;
+using Answer = tl::expected<json, RpcError>;
+
+tl::unexpected<RpcError> refused(const base::Errors& errors) {
+    json list = json::array();
+    for (const auto& error : errors) {
+        list.push_back({{"message", error.message},
+                        {"path", error.path},
+                        {"file", error.place.file},
+                        {"line", error.place.line},
+                        {"column", error.place.column}});
+    }
+    std::string message = errors.size() == 1 ? errors[0].text()
+                                             : fmt::format("{} errors", errors.size());
+    return tl::unexpected(RpcError{protocol::kFailed, std::move(message), {{"errors", list}}});
+}
+
+tl::unexpected<RpcError> invalid(std::string message) {
+    return tl::unexpected(RpcError{protocol::kInvalidParams, std::move(message), {}});
+}
+
+// A parameter that must be a string; empty where it is left out.
+tl::expected<std::string, RpcError> text_param(const json& params, const char* key) {
+    auto found = params.find(key);
+    if (found == params.end()) return std::string();
+    if (!found->is_string()) return invalid(fmt::format("\"{}\" is not a string", key));
+    return found->get<std::string>();
+}
+
+json changes_json(const std::vector<engine::Change>& changes) {
+    json list = json::array();
+    for (const auto& change : changes) {
+        std::string_view action;
+        for (const auto& [value, word] : names(change.action)) {
+            if (value == change.action) action = word;
+        }
+        list.push_back({{"action", action},
+                        {"object", change.object},
+                        {"origin", change.origin},
+                        {"detail", change.detail}});
+    }
+    return list;
+}
+
+Answer changed(Running& daemon, const engine::Changes& changes) {
+    if (!changes) return refused(changes.error());
+    return json{{"changes", changes_json(*changes)}, {"generation", daemon.running.generation()}};
+}
+
+Answer port_show(Running& daemon, const json& params) {
+    auto name = text_param(params, "name");
+    if (!name) return tl::unexpected(name.error());
+    auto found = daemon.running.ports().find(*name);
+    if (found == daemon.running.ports().end()) {
+        return refused({{fmt::format("there is no port \"{}\"", *name), {}, {}}});
+    }
+    return json{{"port", report_port(daemon.running, found->second)}};
+}
+
+Answer port_add(Running& daemon, const json& params) {
+    auto found = params.find("port");
+    if (found == params.end() || !found->is_object()) return invalid("\"port\" is not an object");
+    auto port = engine::read_port(base::from_json(*found));
+    if (!port) return refused(port.error());
+    return changed(daemon,
+                   daemon.intent.add_port(daemon.running, *port, engine::Clock::now()));
+}
+
+Answer port_delete(Running& daemon, const json& params) {
+    auto name = text_param(params, "name");
+    if (!name) return tl::unexpected(name.error());
+    return changed(daemon,
+                   daemon.intent.delete_port(daemon.running, *name, engine::Clock::now()));
+}
+
+Answer mac_list(Running& daemon, const json& params) {
+    auto network = text_param(params, "network");
+    if (!network) return tl::unexpected(network.error());
+    if (!network->empty() && !daemon.running.macs().contains(*network)) {
+        return refused({{fmt::format("there is no network \"{}\"", *network), {}, {}}});
+    }
+    return report_macs(daemon.running, *network);
+}
+
+// The configuration that a request speaks of: the text in it, or the daemon's own file as it is now.
+tl::expected<engine::Config, RpcError> considered(Running& daemon, const json& params,
+                                                  std::string& file) {
+    auto name = text_param(params, "file");
+    if (!name) return tl::unexpected(name.error());
+    auto text = text_param(params, "text");
+    if (!text) return tl::unexpected(text.error());
+    file = name->empty() ? daemon.intent.file() : *name;
+    if (!params.contains("text")) {
+        auto content = engine::read_file(daemon.intent.file());
+        if (!content) return refused(content.error());
+        *text = std::move(*content);
+    }
+    auto config = daemon.intent.consider(*text, file);
+    if (!config) return refused(config.error());
+    return std::move(*config);
+}
+
+Answer config_check(Running& daemon, const json& params) {
+    std::string file;
+    auto config = considered(daemon, params, file);
+    if (!config) return tl::unexpected(config.error());
+    return json{{"file", file}, {"errors", json::array()}};
+}
+
+Answer config_diff(Running& daemon, const json& params) {
+    std::string file;
+    auto config = considered(daemon, params, file);
+    if (!config) return tl::unexpected(config.error());
+    return json{{"changes", changes_json(engine::diff(daemon.running.config(), *config))}};
+}
+
+}  // namespace
+
+std::vector<Command> commands(Running& daemon) {
+    Running* d = &daemon;
+    using enum Access;
+    return {
+        {protocol::kStatus, kRead, [d](const json&) -> Answer {
+             return report_status(d->running, d->eal, d->intent.file(), d->started);
+         }},
+        {protocol::kPortList, kRead,
+         [d](const json&) -> Answer { return report_ports(d->running); }},
+        {protocol::kPortShow, kRead, [d](const json& p) { return port_show(*d, p); }},
+        {protocol::kPortAdd, kWrite, [d](const json& p) { return port_add(*d, p); }},
+        {protocol::kPortDelete, kWrite, [d](const json& p) { return port_delete(*d, p); }},
+        {protocol::kNetworkList, kRead,
+         [d](const json&) -> Answer { return report_networks(d->running); }},
+        {protocol::kMacList, kRead, [d](const json& p) { return mac_list(*d, p); }},
+        {protocol::kStats, kRead,
+         [d](const json&) -> Answer { return report_stats(d->running, d->eal); }},
+        {protocol::kDrops, kRead, [d](const json&) -> Answer { return report_drops(d->running); }},
+        {protocol::kConfigShow, kRead,
+         [d](const json&) -> Answer { return json{{"yaml", engine::show(d->running.config())}}; }},
+        {protocol::kConfigCheck, kRead, [d](const json& p) { return config_check(*d, p); }},
+        {protocol::kConfigDiff, kRead, [d](const json& p) { return config_diff(*d, p); }},
+        {protocol::kConfigReload, kWrite, [d](const json&) {
+             return changed(*d, d->intent.reload(d->running, engine::Clock::now()));
+         }},
+    };
+}
+
+}  // namespace sluice::control

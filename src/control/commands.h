@@ -1,0 +1,24 @@
+// What the verbs of the control socket do: one explicit table. Queries read the configuration, the
+// tables and the workers' counters; no query and no change ever stops a worker. Control thread.
+#pragma once
+
+#include <vector>
+
+#include "control/rpc.h"
+#include "engine/eal.h"
+#include "engine/intent.h"
+#include "engine/switch.h"
+
+namespace sluice::control {
+
+// What the commands speak about; it outlives them.
+struct Running {
+    engine::Switch& running;
+    engine::Intent& intent;
+    const engine::Eal& eal;
+    engine::Clock::time_point started;
+};
+
+std::vector<Command> commands(Running& daemon);
+
+}  // namespace sluice::control

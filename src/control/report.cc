@@ -1,0 +1,268 @@
+#include "control/report.h"
+
+#include <rte_mempool.h>
+#include <unistd.h>
+
+#include <cmath>
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::json;
+
+struct Sum {
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+
+    void add(const path::Traffic& traffic) {
+        packets += traffic.packets.get();
+        bytes += traffic.bytes.get();
+    }
+    json to_json() const { return {{"packets", packets}, {"bytes", bytes}}; }
+};
+
+Sum received(const engine::Switch& running, path::PortId id) {
+    Sum sum;
+    for (const auto& worker : running.workers()) {
+        for (const auto& queue : worker->counters().port(id).received) sum.add(queue);
+    }
+    return sum;
+}
+
+Sum transmitted(const engine::Switch& running, path::PortId id) {
+    Sum sum;
+    for (const auto& worker : running.workers()) {
+        sum.add(worker->counters().port(id).transmitted);
+    }
+    return sum;
+}
+
+uint64_t dropped(const engine::Switch& running, path::PortId id, size_t reason) {
+    uint64_t count = 0;
+    for (const auto& worker : running.workers()) {
+        count += worker->counters().port(id).dropped[reason].get();
+    }
+    return count;
+}
+
+uint64_t dropped(const engine::Switch& running, path::PortId id) {
+    uint64_t count = 0;
+    for (size_t reason = 0; reason < path::kDropCount; ++reason) {
+        count += dropped(running, id, reason);
+    }
+    return count;
+}
+
+uint64_t sum_of_drops(const path::WorkerTotals& totals) {
+    uint64_t count = 0;
+    for (const auto& reason : totals.dropped) count += reason.get();
+    return count;
+}
+
+double ratio(uint64_t part, uint64_t whole) {
+    if (whole == 0) return 0;
+    return std::round(1000.0 * static_cast<double>(part) / static_cast<double>(whole)) / 1000.0;
+}
+
+json report_worker(const engine::Switch& running, const engine::Eal& eal, size_t i) {
+    const path::WorkerTotals& totals = running.workers()[i]->counters().totals;
+    const uint64_t busy = totals.busy_cycles.get();
+    const uint64_t whole = busy + totals.idle_cycles.get() + totals.sleep_cycles.get();
+    return {{"worker", i},
+            {"core", eal.cores[i]},
+            {"busy", ratio(busy, whole)},
+            {"cycles-per-packet", ratio(busy, totals.received.get())},
+            {"packets-per-batch", ratio(totals.received.get(), totals.batches.get())},
+            {"packets", totals.received.get()},
+            {"idle", running.config().workers.idle == engine::Idle::kPoll ? "poll" : "adaptive"}};
+}
+
+json pool_json(const char* name, const rte_mempool* pool) {
+    return {{"name", name},
+            {"count", pool->size},
+            {"available", rte_mempool_avail_count(pool)},
+            {"bytes", uint64_t{pool->size} * (pool->elt_size + pool->header_size + pool->trailer_size)}};
+}
+
+}  // namespace
+
+json report_status(const engine::Switch& running, const engine::Eal& eal, const std::string& file,
+                   engine::Clock::time_point started) {
+    json workers = json::array();
+    for (size_t i = 0; i < running.workers().size(); ++i) {
+        workers.push_back(report_worker(running, eal, i));
+    }
+    size_t up = 0;
+    for (const auto& [name, held] : running.ports()) up += held.up ? 1 : 0;
+    const auto uptime =
+        std::chrono::duration_cast<std::chrono::seconds>(engine::Clock::now() - started).count();
+    return {{"version", SLUICE_VERSION},
+            {"pid", getpid()},
+            {"uptime", uptime},
+            {"config", {{"file", file}, {"generation", running.generation()}}},
+            {"memory",
+             {{"hugepages", eal.hugepages},
+              {"pools",
+               {pool_json("buffers", running.pools().buffers),
+                pool_json("large-buffers", running.pools().large)}}}},
+            {"workers", workers},
+            {"ports", {{"up", up}, {"down", running.ports().size() - up}}},
+            {"networks", running.macs().size()}};
+}
+
+json report_ports(const engine::Switch& running) {
+    json ports = json::array();
+    for (const auto& [name, held] : running.ports()) {
+        const port::PortConfig& config = held.port->config();
+        ports.push_back({{"name", name},
+                         {"kind", port::kind_name(config.kind())},
+                         {"network", config.network},
+                         {"interface", held.port->interface()},
+                         {"state", held.up ? "up" : "down"},
+                         {"reason", held.reason},
+                         {"rx", received(running, held.port->id()).to_json()},
+                         {"tx", transmitted(running, held.port->id()).to_json()},
+                         {"drops", dropped(running, held.port->id())},
+                         {"origin", engine::origin(config.place)}});
+    }
+    return {{"ports", ports}};
+}
+
+json report_port(const engine::Switch& running, const engine::HeldPort& held) {
+    const path::PortId id = held.port->id();
+    json drops = json::object();
+    for (size_t reason = 0; reason < path::kDropCount; ++reason) {
+        const uint64_t count = dropped(running, id, reason);
+        if (count != 0) drops[std::string(path::kDropTexts[reason].name)] = count;
+    }
+    const port::PortConfig& config = held.port->config();
+    return {{"name", config.name},
+            {"kind", port::kind_name(config.kind())},
+            {"state", held.up ? "up" : "down"},
+            {"reason", held.reason},
+            {"times-down", held.downs},
+            {"origin", engine::origin(config.place)},
+            {"configuration", base::to_json(base::write(config))},
+            {"device", held.port->describe()},
+            {"rx", received(running, id).to_json()},
+            {"tx", transmitted(running, id).to_json()},
+            {"drops", drops}};
+}
+
+json report_networks(const engine::Switch& running) {
+    json networks = json::array();
+    for (const auto& config : running.config().networks) {
+        const bridge::MacTable& table = *running.macs().at(config.name);
+        json subnets = json::array();
+        for (const auto& subnet : config.subnets) subnets.push_back(subnet.text());
+        size_t ports = 0;
+        for (const auto& port : running.config().ports) ports += port.network == config.name;
+        networks.push_back({{"name", config.name},
+                            {"subnets", subnets},
+                            {"ports", ports},
+                            {"macs", table.count()},
+                            {"mac-table-size", table.capacity()},
+                            {"ageing", config.ageing},
+                            {"moves", table.moves()},
+                            {"flaps", table.flaps()},
+                            {"not-learned", table.refused()},
+                            {"origin", engine::origin(config.place)}});
+    }
+    return {{"networks", networks}};
+}
+
+json report_macs(const engine::Switch& running, const std::string& network) {
+    std::map<path::PortId, std::string> names;
+    for (const auto& [name, held] : running.ports()) names[held.port->id()] = name;
+    const bridge::Seconds now = engine::clock_seconds();
+    json macs = json::array();
+    for (const auto& [name, table] : running.macs()) {
+        if (!network.empty() && name != network) continue;
+        for (const auto& [key, entry] : table->list()) {
+            MacAddress mac;
+            for (size_t i = 0; i < 6; ++i) mac.bytes[i] = static_cast<uint8_t>(key >> (8 * i));
+            json row{{"network", name},
+                     {"mac", mac.text()},
+                     {"port", names[entry.port()]},
+                     {"kind", entry.is_static() ? "static" : "learned"}};
+            // A worker's clock may be a little ahead.
+            if (!entry.is_static()) row["age"] = now > entry.seen() ? now - entry.seen() : 0;
+            macs.push_back(std::move(row));
+        }
+    }
+    return {{"macs", macs}};
+}
+
+json report_stats(const engine::Switch& running, const engine::Eal& eal) {
+    json workers = json::array();
+    uint64_t sum_received = 0;
+    uint64_t sum_made = 0;
+    uint64_t sum_transmitted = 0;
+    uint64_t sum_dropped = 0;
+    for (size_t i = 0; i < running.workers().size(); ++i) {
+        const path::WorkerTotals& totals = running.workers()[i]->counters().totals;
+        json row = report_worker(running, eal, i);
+        row["received"] = totals.received.get();
+        row["made"] = totals.made.get();
+        row["transmitted"] = totals.transmitted.get();
+        row["dropped"] = sum_of_drops(totals);
+        row["batches"] = totals.batches.get();
+        row["busy-cycles"] = totals.busy_cycles.get();
+        row["idle-cycles"] = totals.idle_cycles.get();
+        row["sleep-cycles"] = totals.sleep_cycles.get();
+        row.erase("packets");
+        workers.push_back(std::move(row));
+        sum_received += totals.received.get();
+        sum_made += totals.made.get();
+        sum_transmitted += totals.transmitted.get();
+        sum_dropped += sum_of_drops(totals);
+    }
+    json ports = json::array();
+    const auto count = static_cast<uint16_t>(running.workers().size());
+    for (const auto& [name, held] : running.ports()) {
+        const path::PortId id = held.port->id();
+        json queues = json::array();
+        for (uint16_t queue = 0; queue < held.port->receive_queues(); ++queue) {
+            const uint16_t worker = engine::worker_of(id, queue, count);
+            Sum sum;
+            sum.add(running.workers()[worker]->counters().port(id).received[queue]);
+            json row = sum.to_json();
+            row["queue"] = queue;
+            row["worker"] = worker;
+            queues.push_back(std::move(row));
+        }
+        json sent = json::array();
+        for (size_t i = 0; i < running.workers().size(); ++i) {
+            Sum sum;
+            sum.add(running.workers()[i]->counters().port(id).transmitted);
+            json row = sum.to_json();
+            row["worker"] = i;
+            sent.push_back(std::move(row));
+        }
+        ports.push_back({{"name", name}, {"rx", queues}, {"tx", sent}, {"drops", dropped(running, id)}});
+    }
+    return {{"workers", workers},
+            {"ports", ports},
+            {"totals",
+             {{"received", sum_received},
+              {"made", sum_made},
+              {"transmitted", sum_transmitted},
+              {"dropped", sum_dropped}}}};
+}
+
+json report_drops(const engine::Switch& running) {
+    json drops = json::array();
+    for (const auto& [name, held] : running.ports()) {
+        for (size_t reason = 0; reason < path::kDropCount; ++reason) {
+            const uint64_t count = dropped(running, held.port->id(), reason);
+            if (count == 0) continue;
+            drops.push_back({{"port", name},
+                             {"reason", path::kDropTexts[reason].name},
+                             {"packets", count},
+                             {"meaning", path::kDropTexts[reason].sentence}});
+        }
+    }
+    return {{"drops", drops}};
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,36 @@
+// JSON-RPC 2.0 without the socket: a line in, a line out. Stateless, so that everything that a
+// client can get wrong is tested as text. The control thread calls it; a command's own exceptions
+// end here, as an error to the client.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "control/access.h"
+
+namespace sluice::control {
+
+struct RpcError {
+    int code;  // protocol.h
+    std::string message;
+    nlohmann::json data;  // null: none
+};
+
+struct Command {
+    std::string method;
+    Access needs;
+    // Given an object, empty where the request has no params.
+    std::function<tl::expected<nlohmann::json, RpcError>(const nlohmann::json& params)> run;
+};
+
+// The answer to one line, without its newline; empty where there is nothing to say (notifications).
+std::string answer(const std::vector<Command>& commands, Access access, std::string_view line);
+
+// An answer for a client whose request can't be read, or who isn't heard.
+std::string error_answer(int code, std::string_view message);
+
+}  // namespace sluice::control

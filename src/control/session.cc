@@ -1,0 +1,130 @@
+#include "control/session.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+
+#include "sluice/protocol.h"
+
+namespace sluice::control {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+Session::Session(Socket socket, Access access, Commands commands, uint64_t max_request,
+                 std::function<void(const std::shared_ptr<Session>&)> on_end)
+    : socket_(std::move(socket)),
+      access_(access),
+      commands_(std::move(commands)),
+      max_request_(max_request),
+      on_end_(std::move(on_end)) {}
+
+void Session::close() {
+    closed_ = true;
+    on_end_ = nullptr;
+    error_code ignored;
+    socket_.close(ignored);
+}
+
+void Session::end() {
+    const auto on_end = std::move(on_end_);
+    close();
+    if (on_end) on_end(shared_from_this());
+}
+
+// The only place that decides what comes next; every finished operation leads here.
+void Session::advance() {
+    if (closed_) return;
+    if (!last_ && output_.size() + sending_.size() <= protocol::kMaxUnsent) {
+        const bool served = serve_line();
+        if (closed_) return;  // by the command
+        if (served)
+            schedule();
+        else if (hung_up_)
+            last_ = true;  // half a line may remain, and is no request
+        else if (!last_)
+            read();
+    }
+    write();
+    if (last_ && sending_.empty()) end();
+}
+
+// Lets the other clients have their turn first.
+void Session::schedule() {
+    if (std::exchange(scheduled_, true)) return;
+    asio::post(socket_.get_executor(), [self = shared_from_this()] {
+        self->scheduled_ = false;
+        self->advance();
+    });
+}
+
+// False where no whole line is there.
+bool Session::serve_line() {
+    const size_t end = input_.find('\n', seen_);
+    const size_t size = (end == std::string::npos ? input_.size() : end) - begin_;
+    if (size > max_request_) {
+        say(error_answer(protocol::kInvalidRequest,
+                         fmt::format("the request exceeds {} bytes", max_request_)));
+        last_ = true;  // where the next request begins would be a guess
+        input_ = {};
+        return false;
+    }
+    if (end == std::string::npos) {
+        // Also gives back the memory of a large request.
+        if (begin_ > 0) input_ = input_.substr(std::exchange(begin_, 0));
+        seen_ = input_.size();
+        return false;
+    }
+    const std::string_view line = std::string_view(input_).substr(begin_, size);
+    begin_ = seen_ = end + 1;
+    if (line.find_first_not_of(" \t\r") != line.npos) say(answer(*commands_, access_, line));
+    return true;
+}
+
+void Session::say(std::string answer) {
+    if (answer.empty() || closed_) return;
+    answer += '\n';
+    if (output_.empty())
+        output_ = std::move(answer);
+    else
+        output_ += answer;
+}
+
+void Session::read() {
+    if (std::exchange(reading_, true)) return;
+    // Waits without a buffer, so that an idle client costs no memory.
+    socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+        self->reading_ = false;
+        if (self->closed_) return;
+        if (error) return self->end();
+        self->receive();
+    });
+}
+
+void Session::receive() {
+    static thread_local char buffer[64 << 10];
+    error_code error;
+    const size_t size = socket_.read_some(asio::buffer(buffer), error);
+    if (error == asio::error::eof)
+        hung_up_ = true;
+    else if (error && error != asio::error::would_block && error != asio::error::interrupted)
+        return end();
+    input_.append(buffer, size);
+    advance();
+}
+
+void Session::write() {
+    if (!sending_.empty() || output_.empty()) return;
+    sending_.swap(output_);
+    // Asio sends with MSG_NOSIGNAL: a client that has gone is an error here, no SIGPIPE.
+    asio::async_write(socket_, asio::buffer(sending_),
+                      [self = shared_from_this()](error_code error, size_t) {
+                          self->sending_ = {};
+                          if (self->closed_) return;
+                          if (error) return self->end();
+                          self->schedule();
+                      });
+}
+
+}  // namespace sluice::control

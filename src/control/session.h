@@ -1,0 +1,62 @@
+// One connected client: lines in, answers out, in order. Never blocks and never trusts: input is
+// bounded by the longest request, reading stops while answers wait for a slow client, and one line
+// is served before the other clients have their turn. Control thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "control/rpc.h"
+
+namespace sluice::control {
+
+using Commands = std::shared_ptr<const std::vector<Command>>;
+
+// Its pending operations own it, until the client leaves or close() ends them.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+    using Socket = boost::asio::local::stream_protocol::socket;
+
+    // The socket is non-blocking. `on_end` is called once, when the client has left, and not by
+    // close().
+    Session(Socket socket, Access access, Commands commands, uint64_t max_request,
+            std::function<void(const std::shared_ptr<Session>&)> on_end);
+
+    void start() { advance(); }
+    void close();
+    Access access() const { return access_; }
+
+ private:
+    void advance();
+    void schedule();
+    bool serve_line();
+    void say(std::string answer);
+    void read();
+    void receive();
+    void write();
+    void end();
+
+    Socket socket_;
+    const Access access_;
+    const Commands commands_;
+    const uint64_t max_request_;
+    std::function<void(const std::shared_ptr<Session>&)> on_end_;
+
+    std::string input_;  // received; served up to begin_, without a newline up to seen_
+    size_t begin_ = 0;
+    size_t seen_ = 0;
+    std::string output_;   // to be sent after sending_
+    std::string sending_;  // owned by the pending write while it isn't empty
+
+    bool reading_ = false;
+    bool scheduled_ = false;
+    bool hung_up_ = false;  // the client sends no more
+    bool last_ = false;     // no line is served any more: send what is left and end
+    bool closed_ = false;
+};
+
+}  // namespace sluice::control

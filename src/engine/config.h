@@ -1,0 +1,160 @@
+// THE MODEL: everything that a user can say to the switch, as plain data. A Config is read from one
+// YAML file (and the ports added while running from the state file), validated as a whole, compared
+// by value with the running one, and compiled into a Snapshot. Control thread.
+//
+// Each section's struct and keys stand with the feature; here they are put together. The reference of
+// keys, defaults and units for people is config/sluice.yaml, which a test holds against these.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fields.h"
+#include "base/log.h"
+#include "bridge/bridge_config.h"
+#include "port/port_config.h"
+
+namespace sluice::engine {
+
+enum class Idle { kAdaptive, kPoll };
+
+constexpr auto names(Idle) {
+    return std::array{base::Name{Idle::kAdaptive, "adaptive"}, base::Name{Idle::kPoll, "poll"}};
+}
+
+struct WorkersConfig {
+    std::vector<uint16_t> cores;  // empty: one worker, on the last core the process may use
+    Idle idle = Idle::kAdaptive;
+
+    bool operator==(const WorkersConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, WorkersConfig& w) {
+    v.optional("cores", w.cores);
+    v.optional("idle", w.idle);
+    v.check("cores", w.cores.size() <= path::kMaxWorkers, "are too many: 64 workers at most");
+}
+
+struct MemoryConfig {
+    base::Bytes size{256ULL << 20};  // of all packet memory, where there are no hugepages
+    uint32_t buffers = 32768;        // packet buffers of 2 KiB
+    uint32_t large_buffers = 512;    // packet buffers of 64 KiB
+
+    bool operator==(const MemoryConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, MemoryConfig& m) {
+    v.optional("size", m.size);
+    v.optional("buffers", m.buffers, base::Range{1024, 1 << 24});
+    v.optional("large-buffers", m.large_buffers, base::Range{64, 1 << 20});
+}
+
+struct ControlConfig {
+    std::string socket = "/run/sluice/control.sock";
+    std::string group = "sluice";
+    std::string read_only_group;
+    base::Bytes max_request{64ULL << 20};
+
+    bool operator==(const ControlConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, ControlConfig& c) {
+    v.optional("socket", c.socket);
+    v.optional("group", c.group);
+    v.optional("read-only-group", c.read_only_group);
+    v.optional("max-request", c.max_request);
+    v.check("socket", c.socket.starts_with('/') && c.socket.size() < 100,
+            "is not an absolute path of less than 100 characters");
+    v.check("max-request", c.max_request.value >= 4096, "is too small: at least 4 KiB");
+}
+
+struct DpdkConfig {
+    std::vector<std::string> args;  // further EAL arguments
+
+    bool operator==(const DpdkConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, DpdkConfig& d) {
+    v.optional("args", d.args);
+}
+
+struct LogConfig {
+    base::log::Level level = base::log::Level::kWarning;
+
+    bool operator==(const LogConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, LogConfig& l) {
+    v.optional("level", l.level);
+}
+
+struct Config {
+    WorkersConfig workers;
+    MemoryConfig memory;
+    ControlConfig control;
+    DpdkConfig dpdk;
+    LogConfig log;
+    std::string state = "/var/lib/sluice/state.json";
+    std::vector<bridge::NetworkConfig> networks;
+    std::vector<port::PortConfig> ports;
+
+    bool operator==(const Config&) const = default;
+};
+
+template <class V>
+void fields(V& v, Config& c) {
+    v.optional("workers", c.workers);
+    v.optional("memory", c.memory);
+    v.optional("control", c.control);
+    v.optional("dpdk", c.dpdk);
+    v.optional("log", c.log);
+    v.optional("state", c.state);
+    v.optional("networks", c.networks);
+    v.optional("ports", c.ports);
+    v.check("state", c.state.starts_with('/'), "is not an absolute path");
+}
+
+// Where an object of the configuration comes from, for people: "host.yaml:12:5", or "added" for what
+// was added while running and stands in the state file.
+std::string origin(const base::Place& place);
+inline bool is_added(const base::Place& place) { return place.line == 0; }
+
+// Reads and validates a configuration file together with the ports that were added while running.
+// All errors at once.
+tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
+                                               const std::vector<port::PortConfig>& added);
+tl::expected<std::string, base::Errors> read_file(const std::string& file);
+
+// One port as given in a request: its keys, not yet its place in a configuration.
+tl::expected<port::PortConfig, base::Errors> read_port(const base::Document& document);
+
+// What the sections say about each other: references, duplicates, addresses in their networks.
+// `document` gives the places of the file's objects; may be null.
+base::Errors validate(const Config& config, const base::Document* document);
+
+// YAML that gives the same configuration when loaded; a comment names each object's origin.
+std::string show(const Config& config);
+
+struct Change {
+    enum class Action { kAdd, kRemove, kChange } action;
+    std::string object;  // "port web", "workers"
+    std::string origin;
+    std::string detail;  // the keys that differ
+};
+
+constexpr auto names(Change::Action) {
+    using enum Change::Action;
+    return std::array{base::Name{kAdd, "add"}, base::Name{kRemove, "remove"},
+                      base::Name{kChange, "change"}};
+}
+
+std::vector<Change> diff(const Config& from, const Config& to);
+
+}  // namespace sluice::engine

@@ -1,0 +1,139 @@
+#include "engine/eal.h"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "base/log.h"
+
+namespace sluice::engine {
+namespace {
+
+// What DPDK said last, for the sentence about a failed start.
+std::string last_words;
+
+// DPDK's log lines, in ours.
+ssize_t take_dpdk_line(void*, const char* text, size_t size) {
+    std::string_view line(text, size);
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+    if (line.empty()) return static_cast<ssize_t>(size);
+    const int level = rte_log_cur_msg_loglevel();
+    if (level <= static_cast<int>(RTE_LOG_ERR)) {
+        last_words = line;
+        base::log::info("dpdk", "{}", line);
+    } else {
+        base::log::debug("dpdk", "{}", line);
+    }
+    return static_cast<ssize_t>(size);
+}
+
+void redirect_dpdk_log() {
+    cookie_io_functions_t functions{};
+    functions.write = take_dpdk_line;
+    FILE* stream = fopencookie(nullptr, "w", functions);
+    if (stream == nullptr) return;
+    setvbuf(stream, nullptr, _IOLBF, 1024);
+    rte_openlog_stream(stream);
+}
+
+std::vector<uint16_t> allowed_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    std::vector<uint16_t> cores;
+    for (uint16_t core = 0; core < CPU_SETSIZE; ++core) {
+        if (CPU_ISSET(core, &set)) cores.push_back(core);
+    }
+    return cores;
+}
+
+std::string list(const std::vector<uint16_t>& cores) {
+    std::string text;
+    for (uint16_t core : cores) text += fmt::format("{}{}", text.empty() ? "" : ",", core);
+    return text;
+}
+
+uint64_t free_hugepage_bytes() {
+    std::ifstream meminfo("/proc/meminfo");
+    std::string key;
+    std::string rest;
+    uint64_t value = 0;
+    uint64_t pages = 0;
+    uint64_t size = 0;
+    while (meminfo >> key >> value && std::getline(meminfo, rest)) {
+        if (key == "HugePages_Free:") pages = value;
+        if (key == "Hugepagesize:") size = value * 1024;
+    }
+    return pages * size;
+}
+
+}  // namespace
+
+base::Result<Eal> start_eal(const Config& config) {
+    const std::vector<uint16_t> allowed = allowed_cores();
+    Eal eal{};
+    eal.cores = config.workers.cores;
+    if (eal.cores.empty()) eal.cores.push_back(allowed.back());
+    for (uint16_t core : eal.cores) {
+        if (std::find(allowed.begin(), allowed.end(), core) != allowed.end()) continue;
+        return base::fail(
+            "workers.cores: this process may not run on core {} (it may on {}): name others, or widen "
+            "CPUAffinity= or the cpuset",
+            core, list(allowed));
+    }
+
+    const uint64_t wanted = config.memory.size.value;
+    const uint64_t free = free_hugepage_bytes();
+    eal.hugepages = free >= wanted;
+    if (!eal.hugepages) {
+        base::log::warning(
+            "memory",
+            "running without hugepages, which is slower: {} MiB are free and {} MiB are wanted "
+            "(sysctl vm.nr_hugepages={} reserves them)",
+            free >> 20, wanted >> 20, wanted >> 21);
+    }
+
+    // The main thread goes wherever there is room; a worker stays on its core.
+    std::string lcores = fmt::format("0@({})", list(allowed));
+    for (size_t i = 0; i < eal.cores.size(); ++i) {
+        eal.lcores.push_back(static_cast<unsigned>(i + 1));
+        lcores += fmt::format(",{}@{}", i + 1, eal.cores[i]);
+    }
+    std::vector<std::string> args{"sluiced", "--lcores", lcores, "--main-lcore", "0",
+                                  "--no-telemetry",
+                                  // Take no PCI device but those that a port names: allowing one
+                                  // that has no driver turns probing all of them off.
+                                  "-a", "0000:00:00.0"};
+    if (eal.hugepages) {
+        args.emplace_back("--in-memory");
+    } else {
+        // --no-huge and --in-memory exclude each other in DPDK 22.11; this keeps it private as well.
+        args.insert(args.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(wanted >> 20),
+                                 "--file-prefix", fmt::format("sluice-{}", getpid())});
+    }
+    args.insert(args.end(), config.dpdk.args.begin(), config.dpdk.args.end());
+
+    std::vector<char*> argv;
+    for (auto& arg : args) argv.push_back(arg.data());
+    redirect_dpdk_log();
+    if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
+        const char* hint = geteuid() != 0 ? "run sluiced as root"
+                           : !config.dpdk.args.empty()
+                               ? "are the arguments in dpdk.args right?"
+                               : "log.level: debug shows all that DPDK says";
+        return base::fail("DPDK does not start: {} ({}); {}", rte_strerror(rte_errno),
+                          last_words.empty() ? "it gave no reason" : last_words, hint);
+    }
+    return eal;
+}
+
+void stop_eal() noexcept { rte_eal_cleanup(); }
+
+}  // namespace sluice::engine

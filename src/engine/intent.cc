@@ -1,0 +1,92 @@
+#include "engine/intent.h"
+
+#include <algorithm>
+
+#include "engine/state.h"
+
+namespace sluice::engine {
+namespace {
+
+tl::unexpected<base::Errors> refuse(std::string message, std::string path = {}) {
+    return tl::unexpected(base::Errors{{std::move(message), std::move(path), {}}});
+}
+
+}  // namespace
+
+tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
+    Intent intent;
+    intent.file_ = file;
+    auto text = read_file(file);
+    if (!text) return tl::unexpected(text.error());
+    intent.text_ = std::move(*text);
+    // The file says where the state is, so it is read alone first.
+    auto alone = load_config(intent.text_, file, {});
+    if (!alone) return tl::unexpected(alone.error());
+    auto added = load_state(alone->state);
+    if (!added) return tl::unexpected(added.error());
+    intent.added_ = std::move(*added);
+    auto config = load_config(intent.text_, file, intent.added_);
+    if (!config) return tl::unexpected(config.error());
+    intent.config_ = std::move(*config);
+    return intent;
+}
+
+Changes Intent::start(Switch& running, Clock::time_point now) { return running.apply(config_, now); }
+
+Changes Intent::reload(Switch& running, Clock::time_point now) {
+    auto text = read_file(file_);
+    if (!text) return tl::unexpected(text.error());
+    return commit(running, std::move(*text), added_, now);
+}
+
+Changes Intent::add_port(Switch& running, const port::PortConfig& port, Clock::time_point now) {
+    for (const auto& known : config_.ports) {
+        if (known.name != port.name) continue;
+        return refuse(fmt::format("port {} exists already ({})", port.name, origin(known.place)),
+                      "name");
+    }
+    auto added = added_;
+    added.push_back(port);
+    return commit(running, text_, std::move(added), now);
+}
+
+Changes Intent::delete_port(Switch& running, const std::string& name, Clock::time_point now) {
+    auto found = std::find_if(config_.ports.begin(), config_.ports.end(),
+                              [&](const auto& port) { return port.name == name; });
+    if (found == config_.ports.end()) return refuse(fmt::format("there is no port {}", name));
+    if (!is_added(found->place)) {
+        return refuse(fmt::format("port {} is declared in {}: remove it there and `config reload`",
+                                  name, origin(found->place)));
+    }
+    auto added = added_;
+    std::erase_if(added, [&](const auto& port) { return port.name == name; });
+    return commit(running, text_, std::move(added), now);
+}
+
+tl::expected<Config, base::Errors> Intent::consider(std::string_view text,
+                                                    std::string_view file) const {
+    return load_config(text, file, added_);
+}
+
+Changes Intent::commit(Switch& running, std::string text, std::vector<port::PortConfig> added,
+                       Clock::time_point now) {
+    auto next = load_config(text, file_, added);
+    if (!next) return tl::unexpected(next.error());
+    const bool state_changes = added != added_;
+    if (state_changes) {
+        if (auto saved = save_state(config_.state, added); !saved) {
+            return tl::unexpected(base::Errors{saved.error()});
+        }
+    }
+    auto changes = running.apply(*next, now);
+    if (!changes) {
+        if (state_changes) (void)save_state(config_.state, added_);
+        return changes;
+    }
+    text_ = std::move(text);
+    added_ = std::move(added);
+    config_ = std::move(*next);
+    return changes;
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,258 @@
+#include "engine/switch.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+#include "port/tap.h"
+
+namespace sluice::engine {
+namespace {
+
+constexpr std::chrono::milliseconds kFirstRetry{200};
+constexpr std::chrono::milliseconds kLongestRetry{2000};
+
+// What is fixed when the process starts. Changing it in the file is refused with a word about it.
+base::Errors unchangeable(const Config& from, const Config& to) {
+    base::Errors errors;
+    auto need_restart = [&](bool same, const char* key) {
+        if (!same) errors.push_back({"can't be changed while running: restart sluiced", key, {}});
+    };
+    need_restart(from.workers.cores == to.workers.cores, "workers.cores");
+    need_restart(from.memory == to.memory, "memory");
+    need_restart(from.control == to.control, "control");
+    need_restart(from.dpdk == to.dpdk, "dpdk");
+    need_restart(from.state == to.state, "state");
+    return errors;
+}
+
+uint64_t key_of(const MacAddress& mac) {
+    uint8_t bytes[8]{};
+    std::copy(mac.bytes.begin(), mac.bytes.end(), bytes);
+    return path::mac_key(bytes);
+}
+
+const port::PortConfig* find_port(const Config& config, const std::string& name) {
+    auto found = std::find_if(config.ports.begin(), config.ports.end(),
+                              [&](const auto& port) { return port.name == name; });
+    return found == config.ports.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Switch::Switch(uint16_t workers, port::Pools pools, std::string instance)
+    : context_{pools, workers, std::move(instance)}, grace_(workers) {
+    for (uint16_t i = 0; i < workers; ++i) {
+        workers_.push_back(
+            std::make_unique<Worker>(path::WorkerId{i}, snapshots_, grace_, context_.pools));
+    }
+    publish();
+}
+
+Switch::~Switch() = default;
+
+path::PortId Switch::free_id() const {
+    std::set<uint16_t> taken;
+    for (const auto& [name, held] : ports_) taken.insert(path::index(held.port->id()));
+    uint16_t id = 0;
+    while (taken.contains(id)) ++id;
+    return path::PortId{id};
+}
+
+HeldPort Switch::make(const port::PortConfig& config) const {
+    HeldPort held;
+    held.port = port::make_port(free_id(), config, context_);
+    held.reason = "not opened yet";
+    return held;
+}
+
+tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock::time_point now) {
+    if (generation_ > 1) {
+        base::Errors errors = unchangeable(config_, next);
+        if (!errors.empty()) return tl::unexpected(errors);
+    }
+    if (next.ports.size() > path::kMaxPorts) {
+        return tl::unexpected(base::Errors{
+            {fmt::format("{} ports are too many: {} at most", next.ports.size(), path::kMaxPorts),
+             "ports",
+             {}}});
+    }
+    std::vector<Change> changes = diff(config_, next);
+    base::log::set_level(next.log.level);
+
+    // Ports that go, or whose device goes, leave the workers first.
+    std::vector<HeldPort> gone;
+    std::vector<std::string> moved;  // into another network
+    for (auto it = ports_.begin(); it != ports_.end();) {
+        const port::PortConfig* config = find_port(next, it->first);
+        const port::PortConfig& old = it->second.port->config();
+        if (config != nullptr && port::same_device(old, *config)) {
+            if (config->network != old.network) moved.push_back(it->first);
+            ++it;
+            continue;
+        }
+        gone.push_back(std::move(it->second));
+        it = ports_.erase(it);
+    }
+    const Config previous = std::exchange(config_, std::move(next));
+    arrange_tables(config_);
+    if (!gone.empty()) publish();
+    for (auto& held : gone) {
+        forget_macs(held.port->id());
+        reset_counters(held.port->id());
+        held.port->destroy();
+    }
+
+    for (const port::PortConfig& config : config_.ports) {
+        auto found = ports_.find(config.name);
+        if (found == ports_.end()) {
+            HeldPort& held = ports_.emplace(config.name, make(config)).first->second;
+            open(held, now);
+            continue;
+        }
+        HeldPort& held = found->second;
+        if (held.port->config() == config) continue;
+        if (auto done = held.port->configure(config); !done && held.up) {
+            failed(held, done.error().message, now);
+        }
+    }
+    publish();
+    // Only after every worker has seen the new membership can nobody learn into the old table.
+    for (const auto& name : moved) forget_macs(ports_.at(name).port->id());
+    set_static_macs(previous);
+    return changes;
+}
+
+void Switch::open(HeldPort& held, Clock::time_point now) {
+    if (auto done = held.port->open(); !done) return failed(held, done.error().message, now);
+    base::log::info("port", "{} is up", held.port->config().name);
+    held.up = true;
+    held.failures = 0;
+    held.reason.clear();
+}
+
+void Switch::failed(HeldPort& held, std::string reason, Clock::time_point now) {
+    const std::string& name = held.port->config().name;
+    if (held.reason != reason) base::log::warning("port", "{} is down: {}", name, reason);
+    if (held.up) ++held.downs;
+    held.reason = std::move(reason);
+    const auto wait = std::min<std::chrono::milliseconds>(
+        kFirstRetry * (1U << std::min<uint64_t>(held.failures, 8)), kLongestRetry);
+    held.retry = now + wait;
+    ++held.failures;
+    if (!held.up) return;
+    held.up = false;
+    publish();
+    held.port->close();
+    forget_macs(held.port->id());
+}
+
+void Switch::tick(Clock::time_point now) {
+    bool opened = false;
+    for (auto& [name, held] : ports_) {
+        if (held.up) {
+            if (auto done = held.port->check(); !done) failed(held, done.error().message, now);
+        } else if (now >= held.retry) {
+            open(held, now);
+            opened |= held.up;
+        }
+    }
+    if (opened) publish();
+    age_macs();
+}
+
+void Switch::age_macs() {
+    const bridge::Seconds now = clock_seconds();
+    if (now == aged_) return;
+    aged_ = now;
+    for (const auto& network : config_.networks) {
+        macs_.at(network.name)->expire(now, network.ageing);
+    }
+}
+
+std::unique_ptr<Snapshot> Switch::compile() {
+    auto snapshot = std::make_unique<Snapshot>();
+    snapshot->generation = ++generation_;
+    snapshot->idle = config_.workers.idle;
+    snapshot->queues.resize(workers_.size());
+    std::map<std::string, Network*> networks;
+    for (const auto& config : config_.networks) {
+        auto network = std::make_unique<Network>();
+        network->macs = macs_.at(config.name);
+        networks[config.name] = network.get();
+        snapshot->networks.push_back(std::move(network));
+    }
+    for (const auto& [name, held] : ports_) {
+        if (!held.up) continue;
+        port::Port* port = held.port.get();
+        PortSlot& slot = snapshot->slots[path::index(port->id())];
+        slot.port = port;
+        if (auto network = networks.find(port->config().network); network != networks.end()) {
+            slot.network = network->second;
+            slot.macs = network->second->macs.get();
+            network->second->members.push_back(port);
+        }
+        for (uint16_t queue = 0; queue < port->receive_queues(); ++queue) {
+            const uint16_t worker =
+                worker_of(port->id(), queue, static_cast<uint16_t>(workers_.size()));
+            snapshot->queues[worker].push_back({port, queue, port->descriptor(queue) < 0});
+        }
+    }
+    return snapshot;
+}
+
+void Switch::publish() {
+    std::unique_ptr<Snapshot> next = compile();
+    const Snapshot* current = next.get();  // lives until the next publish()
+    std::unique_ptr<const Snapshot> old = snapshots_.exchange(std::move(next));
+    for (auto& worker : workers_) {
+        for (const QueueRef& queue : current->queues[path::index(worker->id())]) {
+            if (!queue.polled) worker->watch(queue);
+        }
+        worker->wake();
+    }
+    grace_.wait();
+}
+
+void Switch::arrange_tables(const Config& next) {
+    std::map<std::string, std::shared_ptr<bridge::MacTable>> tables;
+    for (const auto& network : next.networks) {
+        auto known = macs_.find(network.name);
+        const bool keep =
+            known != macs_.end() && known->second->capacity() == network.mac_table_size;
+        tables[network.name] =
+            keep ? known->second : std::make_shared<bridge::MacTable>(network.mac_table_size);
+    }
+    // Snapshots share the tables that are left out here until the last of them is freed.
+    macs_ = std::move(tables);
+}
+
+void Switch::set_static_macs(const Config& previous) {
+    std::set<std::pair<std::string, MacAddress>> wanted;
+    for (const auto& network : config_.networks) {
+        for (const auto& entry : network.static_macs) wanted.emplace(network.name, entry.mac);
+    }
+    for (const auto& network : previous.networks) {
+        auto table = macs_.find(network.name);
+        if (table == macs_.end()) continue;
+        for (const auto& entry : network.static_macs) {
+            if (!wanted.contains({network.name, entry.mac})) table->second->remove(key_of(entry.mac));
+        }
+    }
+    for (const auto& network : config_.networks) {
+        for (const auto& entry : network.static_macs) {
+            macs_.at(network.name)->set_static(key_of(entry.mac), ports_.at(entry.port).port->id());
+        }
+    }
+}
+
+void Switch::forget_macs(path::PortId id) {
+    for (const auto& [name, table] : macs_) table->flush(id);
+}
+
+// A port that takes over a number starts from zero.
+void Switch::reset_counters(path::PortId id) {
+    for (auto& worker : workers_) worker->counters().port(id).reset();
+}
+
+}  // namespace sluice::engine

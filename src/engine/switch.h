@@ -1,0 +1,79 @@
+// The switch as the control thread sees it: ports and networks as they are, the configuration they came
+// from, and the workers. Every change goes through here, ends in one published snapshot and one grace
+// period, and either happens as a whole or not at all. What can fail later (a device that doesn't open,
+// a container that is gone) is no part of the transaction: such a port is down with its reason and is
+// tried again.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/snapshot.h"
+#include "engine/worker.h"
+#include "path/published.h"
+
+namespace sluice::engine {
+
+using Clock = std::chrono::steady_clock;
+
+struct HeldPort {
+    std::unique_ptr<port::Port> port;
+    bool up = false;
+    std::string reason;         // why it is down
+    uint64_t failures = 0;      // since it was last up
+    uint64_t downs = 0;         // how often it went from up to down
+    Clock::time_point retry{};  // when to try again
+};
+
+class Switch {
+ public:
+    Switch(uint16_t workers, port::Pools pools, std::string instance);
+    Switch(const Switch&) = delete;
+    ~Switch();
+
+    // Makes the running switch what `next` says, which must be valid. An error changes nothing; it
+    // names what can't be changed while running.
+    tl::expected<std::vector<Change>, base::Errors> apply(Config next, Clock::time_point now);
+
+    // Supervision: takes down ports whose device is gone, tries those that are down, ages MAC
+    // addresses. To be called a few times a second.
+    void tick(Clock::time_point now);
+
+    const Config& config() const noexcept { return config_; }
+    const std::map<std::string, HeldPort>& ports() const noexcept { return ports_; }
+    const std::map<std::string, std::shared_ptr<bridge::MacTable>>& macs() const noexcept {
+        return macs_;
+    }
+    const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
+    uint64_t generation() const noexcept { return generation_; }
+    const port::Pools& pools() const noexcept { return context_.pools; }
+
+ private:
+    path::PortId free_id() const;
+    HeldPort make(const port::PortConfig& config) const;
+    void open(HeldPort& held, Clock::time_point now);
+    void failed(HeldPort& held, std::string reason, Clock::time_point now);
+    std::unique_ptr<Snapshot> compile();
+    void publish();
+    void arrange_tables(const Config& next);
+    void set_static_macs(const Config& previous);
+    void forget_macs(path::PortId id);
+    void reset_counters(path::PortId id);
+    void age_macs();
+
+    Config config_;
+    port::Context context_;
+    path::Published<Snapshot> snapshots_;
+    path::Grace grace_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::map<std::string, HeldPort> ports_;
+    std::map<std::string, std::shared_ptr<bridge::MacTable>> macs_;  // by network
+    uint64_t generation_ = 0;
+    bridge::Seconds aged_ = 0;
+};
+
+}  // namespace sluice::engine

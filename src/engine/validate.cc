@@ -1,0 +1,211 @@
+// What the sections of a configuration say about each other. Each section's own keys were checked
+// when it was read; here are the references, the duplicates, and the addresses in their networks.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "engine/config.h"
+
+namespace sluice::engine {
+namespace {
+
+class Validator {
+ public:
+    Validator(const Config& config, const base::Document* document)
+        : config_(config), document_(document) {}
+
+    base::Errors run() {
+        check_workers();
+        for (size_t i = 0; i < config_.networks.size(); ++i) {
+            names_networks(i);
+        }
+        for (size_t i = 0; i < config_.ports.size(); ++i) {
+            check_port(i);
+        }
+        for (size_t i = 0; i < config_.networks.size(); ++i) {
+            check_static_macs(i);
+        }
+        return std::move(errors_);
+    }
+
+ private:
+    void check_workers() {
+        std::set<uint16_t> seen;
+        for (size_t i = 0; i < config_.workers.cores.size(); ++i) {
+            if (seen.insert(config_.workers.cores[i]).second) continue;
+            report({"workers", "cores", i}, {}, "core {} has a worker already",
+                   config_.workers.cores[i]);
+        }
+    }
+
+    void names_networks(size_t i) {
+        const auto& network = config_.networks[i];
+        auto [first, fresh] = networks_.emplace(network.name, &network);
+        if (!fresh && !network.name.empty()) {
+            report({"networks", i, "name"}, network.place,
+                   "network {} is declared already, at {}: give one another name", network.name,
+                   origin(first->second->place));
+        }
+        for (size_t a = 0; a < network.subnets.size(); ++a) {
+            for (size_t b = 0; b < a; ++b) {
+                if (!network.subnets[b].contains(network.subnets[a].address) &&
+                    !network.subnets[a].contains(network.subnets[b].address)) {
+                    continue;
+                }
+                report({"networks", i, "subnets", a}, network.place, "{} overlaps {}",
+                       network.subnets[a].text(), network.subnets[b].text());
+            }
+        }
+    }
+
+    void check_port(size_t i) {
+        const auto& port = config_.ports[i];
+        if (auto [first, fresh] = ports_.emplace(port.name, &port); !fresh && !port.name.empty()) {
+            if (is_added(port.place)) {
+                report({"ports", i, "name"}, first->second->place,
+                       "port {0} was also added while running: `sluicectl port delete {0}` first",
+                       port.name);
+            } else {
+                report({"ports", i, "name"}, port.place,
+                       "port {} is declared already: give one another name", port.name);
+            }
+        }
+        check_device(i, port);
+        if (port.network.empty()) return;
+        auto network = networks_.find(port.network);
+        if (network == networks_.end()) {
+            report({"ports", i, "network"}, port.place, "there is no network \"{}\"{}{}",
+                   port.network, suggestion(port.network), whose(port));
+            return;
+        }
+        check_addresses(i, port, *network->second);
+        if (port.mac && !macs_.emplace(std::pair(port.network, *port.mac), &port).second) {
+            report({"ports", i, "mac"}, port.place, "{} is port {}'s already", port.mac->text(),
+                   macs_[{port.network, *port.mac}]->name);
+        }
+    }
+
+    // Two ports can't have one device: one interface in one namespace, or one DPDK device.
+    void check_device(size_t i, const port::PortConfig& port) {
+        std::string device;
+        std::string_view key = "device";
+        if (port.kind() == port::Kind::kDevice) {
+            device = port.device.substr(0, port.device.find(','));
+        } else {
+            key = port.interface.empty() ? (port.host ? "host" : "netns") : "interface";
+            device = fmt::format("interface {} {}{}", port.interface_name(),
+                                 port.host ? "of the host" : "in ", port.netns);
+        }
+        auto [first, fresh] = devices_.emplace(device, &port);
+        if (fresh) return;
+        report({"ports", i, key}, port.place, "{} is port {}'s already", device,
+               first->second->name);
+    }
+
+    void check_addresses(size_t i, const port::PortConfig& port,
+                         const bridge::NetworkConfig& network) {
+        for (size_t a = 0; a < port.address.size(); ++a) {
+            const IpAddress& address = port.address[a].address;
+            auto subnet = std::find_if(network.subnets.begin(), network.subnets.end(),
+                                       [&](const IpPrefix& s) { return s.contains(address); });
+            if (subnet == network.subnets.end() && !network.subnets.empty()) {
+                report({"ports", i, "address", a}, port.place,
+                       "{} is outside network {}, which has {}", address.text(), network.name,
+                       subnets_text(network));
+                continue;
+            }
+            auto [first, fresh] = addresses_.emplace(std::pair(network.name, address), &port);
+            if (!fresh) {
+                report({"ports", i, "address", a}, port.place, "{} is port {}'s already",
+                       address.text(), first->second->name);
+            }
+        }
+    }
+
+    void check_static_macs(size_t i) {
+        const auto& network = config_.networks[i];
+        std::set<MacAddress> seen;
+        for (size_t s = 0; s < network.static_macs.size(); ++s) {
+            const auto& entry = network.static_macs[s];
+            auto port = ports_.find(entry.port);
+            if (port == ports_.end()) {
+                report({"networks", i, "static", s, "port"}, entry.place, "there is no port \"{}\"",
+                       entry.port);
+            } else if (port->second->network != network.name) {
+                report({"networks", i, "static", s, "port"}, entry.place,
+                       "port {} is not in network {}", entry.port, network.name);
+            }
+            if (!seen.insert(entry.mac).second) {
+                report({"networks", i, "static", s, "mac"}, entry.place, "{} has an entry already",
+                       entry.mac.text());
+            }
+        }
+    }
+
+    std::string suggestion(const std::string& name) const {
+        std::vector<std::string_view> known;
+        for (const auto& [network, _] : networks_) known.push_back(network);
+        auto near = base::nearest(name, known);
+        return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
+    }
+
+    static std::string whose(const port::PortConfig& port) {
+        if (!is_added(port.place)) return "";
+        return fmt::format(" for port {}, which was added while running", port.name);
+    }
+
+    static std::string subnets_text(const bridge::NetworkConfig& network) {
+        std::string text;
+        for (const auto& subnet : network.subnets) {
+            text += (text.empty() ? "" : ", ") + subnet.text();
+        }
+        return text;
+    }
+
+    // One step of a key's path: a key, or an index in a list.
+    struct Step {
+        Step(const char* k) : key(k) {}
+        Step(std::string_view k) : key(k) {}
+        Step(size_t i) : index(i), is_index(true) {}
+        std::string_view key;
+        size_t index = 0;
+        bool is_index = false;
+    };
+
+    // Reports at the key's value in the file, or where the object stands if the file has no such key.
+    template <class... Args>
+    void report(std::initializer_list<Step> steps, const base::Place& fallback,
+                fmt::format_string<Args...> format, Args&&... args) {
+        std::string path;
+        const base::Tree* tree = document_ != nullptr ? &document_->root : nullptr;
+        for (const Step& step : steps) {
+            if (step.is_index) {
+                path += fmt::format("[{}]", step.index);
+                const bool has = tree != nullptr && step.index < tree->items.size();
+                tree = has ? &tree->items[step.index] : nullptr;
+            } else {
+                path += fmt::format("{}{}", path.empty() ? "" : ".", step.key);
+                if (tree != nullptr) tree = tree->find(step.key);
+            }
+        }
+        errors_.push_back({fmt::format(format, std::forward<Args>(args)...), path,
+                           tree != nullptr ? document_->place(*tree) : fallback});
+    }
+
+    const Config& config_;
+    const base::Document* document_;
+    base::Errors errors_;
+    std::map<std::string, const bridge::NetworkConfig*> networks_;
+    std::map<std::string, const port::PortConfig*> ports_;
+    std::map<std::string, const port::PortConfig*> devices_;
+    std::map<std::pair<std::string, MacAddress>, const port::PortConfig*> macs_;
+    std::map<std::pair<std::string, IpAddress>, const port::PortConfig*> addresses_;
+};
+
+}  // namespace
+
+base::Errors validate(const Config& config, const base::Document* document) {
+    return Validator(config, document).run();
+}
+
+}  // namespace sluice::engine

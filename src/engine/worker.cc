@@ -1,0 +1,193 @@
+#include "engine/worker.h"
+
+#include <rte_cycles.h>
+#include <rte_pause.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+namespace sluice::engine {
+namespace {
+
+// Longer than the gap between the packets of a conversation at any rate worth polling for, far
+// shorter than what a person or a power meter notices.
+constexpr uint64_t kSpinMicroseconds = 60;
+
+// A queue that can't wake its worker is looked at this often on an idle switch. At 1 ms, a look and
+// the two context switches around it cost 1 % of a core.
+constexpr uint64_t kShortestNap = 20'000;    // ns
+constexpr uint64_t kLongestNap = 1'000'000;  // ns
+
+// With packets at hand the descriptors of other queues are asked for every so many turns.
+constexpr uint32_t kTurnsBetweenPolls = 8;
+
+constexpr int kEvents = 64;
+constexpr uint64_t kWakeUp = ~uint64_t{0};  // epoll's datum for the eventfd
+
+constexpr uint64_t datum(path::PortId port, uint16_t queue) {
+    return uint64_t{path::index(port)} * path::kMaxQueues + queue;
+}
+
+base::Fd checked(int fd, const char* what) {
+    if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
+    return base::Fd(fd);
+}
+
+}  // namespace
+
+bridge::Seconds clock_seconds() noexcept {
+    return static_cast<bridge::Seconds>(rte_get_tsc_cycles() / rte_get_tsc_hz());
+}
+
+Worker::Worker(path::WorkerId id, const path::Published<Snapshot>& snapshots, path::Grace& grace,
+               port::Pools pools)
+    : id_(id),
+      snapshots_(snapshots),
+      grace_(grace),
+      egress_(id, pools, counters_),
+      epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+      wake_(checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
+      second_cycles_(rte_get_tsc_hz()) {
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = kWakeUp}};
+    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event);
+    ready_.reserve(is_ready_.size());
+}
+
+void Worker::run() noexcept {
+    grace_.online(id_);
+    while (!stopped_.load(std::memory_order_relaxed)) {
+        const bool busy = turn();
+        grace_.quiescent(id_);
+        if (!busy && idle_ == Idle::kAdaptive) {
+            const uint64_t idle = rte_get_tsc_cycles() - last_packet_;
+            if (idle > kSpinMicroseconds * second_cycles_ / 1'000'000) sleep();
+        }
+    }
+    grace_.offline(id_);
+}
+
+bool Worker::turn() noexcept {
+    const uint64_t start = rte_get_tsc_cycles();
+    const Snapshot& snapshot = *snapshots_.get();
+    if (unlikely(snapshot.generation != generation_)) adopt(snapshot);
+    if (unlikely(start >= next_second_)) tell_time(start);
+
+    gather();
+    const uint16_t count = batch_.count;
+    if (count == 0 || ++turns_ % kTurnsBetweenPolls == 0) poll_descriptors();
+    if (count != 0) {
+        BridgePath::run(batch_, Tables{snapshot, now_, egress_, counters_, drops_});
+        drops_.free();
+        egress_.flush();
+    }
+
+    const uint64_t end = rte_get_tsc_cycles();
+    path::WorkerTotals& totals = counters_.totals;
+    if (count == 0) {
+        totals.idle_cycles.add(end - start);
+        return false;
+    }
+    totals.busy_cycles.add(end - start);
+    totals.batches.add(1);
+    last_packet_ = end;
+    nap_ = kShortestNap;
+    return true;
+}
+
+void Worker::adopt(const Snapshot& snapshot) noexcept {
+    generation_ = snapshot.generation;
+    idle_ = snapshot.idle;
+    is_ready_.reset();
+    // Every queue is looked at once, whether or not its descriptor has spoken already.
+    ready_.assign(snapshot.queues[path::index(id_)].begin(), snapshot.queues[path::index(id_)].end());
+    polls_ = false;
+    for (const QueueRef& queue : ready_) {
+        is_ready_.set(datum(queue.port->id(), queue.queue));
+        polls_ |= queue.polled;
+    }
+    next_ = 0;
+}
+
+void Worker::poll_descriptors() noexcept {
+    std::array<epoll_event, kEvents> events;
+    mark_ready(events.data(), epoll_wait(epoll_.get(), events.data(), kEvents, 0));
+}
+
+void Worker::mark_ready(const epoll_event* events, int count) noexcept {
+    const Snapshot& snapshot = *snapshots_.get();
+    for (int i = 0; i < count; ++i) {
+        const uint64_t which = events[i].data.u64;
+        if (which == kWakeUp) {
+            uint64_t ignored;
+            (void)!read(wake_.get(), &ignored, sizeof ignored);
+            continue;
+        }
+        // Under a new snapshot adopt() looks at every queue anyway.
+        port::Port* port = snapshot.slots[which / path::kMaxQueues].port;
+        if (port == nullptr || snapshot.generation != generation_ || is_ready_.test(which)) continue;
+        is_ready_.set(which);
+        ready_.push_back({port, static_cast<uint16_t>(which % path::kMaxQueues), false});
+    }
+}
+
+void Worker::gather() noexcept {
+    for (size_t left = ready_.size(); left != 0 && batch_.room() != 0; --left) {
+        if (next_ >= ready_.size()) next_ = 0;
+        const QueueRef queue = ready_[next_];
+        const port::Received received = queue.port->receive(
+            queue.queue, batch_.packets + batch_.count, batch_.room(), counters_);
+        for (uint16_t i = 0; i < received.count; ++i) {
+            batch_.meta[batch_.count + i].ingress = queue.port->id();
+        }
+        batch_.count += received.count;
+        if (received.more || queue.polled) {
+            ++next_;
+        } else {
+            is_ready_.reset(datum(queue.port->id(), queue.queue));
+            ready_[next_] = ready_.back();
+            ready_.pop_back();
+        }
+    }
+}
+
+void Worker::sleep() noexcept {
+    const uint64_t start = rte_get_tsc_cycles();
+    const timespec nap{0, static_cast<long>(nap_)};
+    // Asleep a worker holds nothing, so no change of the configuration waits for it.
+    grace_.offline(id_);
+    std::array<epoll_event, kEvents> events;
+    const int count =
+        epoll_pwait2(epoll_.get(), events.data(), kEvents, polls_ ? &nap : nullptr, nullptr);
+    grace_.online(id_);
+    mark_ready(events.data(), count);
+    nap_ = std::min(nap_ * 2, kLongestNap);
+    counters_.totals.sleep_cycles.add(rte_get_tsc_cycles() - start);
+    // A descriptor that spoke deserves a spin; a nap that found nothing is followed by the next.
+    if (count > 0) last_packet_ = rte_get_tsc_cycles();
+}
+
+void Worker::tell_time(uint64_t tsc) noexcept {
+    now_ = static_cast<bridge::Seconds>(tsc / second_cycles_);
+    next_second_ = (uint64_t{now_} + 1) * second_cycles_;
+}
+
+void Worker::stop() noexcept {
+    stopped_.store(true, std::memory_order_relaxed);
+    wake();
+}
+
+void Worker::wake() noexcept {
+    const uint64_t one = 1;
+    (void)!write(wake_.get(), &one, sizeof one);
+}
+
+void Worker::watch(const QueueRef& queue) noexcept {
+    epoll_event event{.events = EPOLLIN | EPOLLET,
+                      .data = {.u64 = datum(queue.port->id(), queue.queue)}};
+    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, queue.port->descriptor(queue.queue), &event);
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,48 @@
+// The packets that a worker takes through the three acts together, and what it knows of each.
+// Worker thread only. An mbuf is owned by the batch until a stage gives it a fate; drops are freed
+// in bulk at the end of the batch.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+
+#include "path/drop.h"
+#include "path/ids.h"
+
+namespace sluice::path {
+
+// 32 packets cost 10 to 21 cycles a packet more with 100 k flows and above, 128 save 1 to 6 (the
+// prototype of DESIGN); 64 metadata lines and mbuf heads fit the L1 cache.
+inline constexpr uint16_t kBatchSize = 64;
+
+enum class Fate : uint8_t {
+    kPending,  // no stage has decided yet
+    kForward,  // to meta.egress
+    kFlood,    // to every other member of the ingress port's network
+    kDrop,     // under meta.reason
+};
+
+// One packet's metadata: beside the mbuf, not in it, so that the path's own loops read one dense
+// array. Stages of Admit write what they parsed, Decide writes fate and egress, Apply only reads.
+struct alignas(64) Meta {
+    uint64_t destination_mac;   // the six bytes as they stand in the frame, zero above: mac_key()
+    uint64_t source_mac;
+    uint32_t destination_hash;  // of the MAC table's hash function
+    uint32_t source_hash;
+    PortId ingress;
+    PortId egress;
+    Fate fate;
+    Drop reason;
+};
+static_assert(sizeof(Meta) == 64);
+
+struct Batch {
+    uint16_t count = 0;
+    rte_mbuf* packets[kBatchSize];
+    Meta meta[kBatchSize];
+
+    uint16_t room() const noexcept { return kBatchSize - count; }
+};
+
+}  // namespace sluice::path

@@ -1,0 +1,99 @@
+// What a worker counts. Each worker has a set of its own that only it writes; the control thread sums
+// the sets when somebody asks. The books balance whenever no packet is in flight:
+//     received + made = transmitted + dropped
+// where `made` is what the switch added (flood copies, extra segments of a cut one).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "path/drop.h"
+#include "path/ids.h"
+
+namespace sluice::path {
+
+// One writer (its worker), any reader. Compiles to a plain add: no locked instruction.
+class Counter {
+ public:
+    void add(uint64_t n) noexcept {
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+    void reset() noexcept { value_.store(0, std::memory_order_relaxed); }
+
+ private:
+    std::atomic<uint64_t> value_{0};
+};
+
+struct Traffic {
+    Counter packets;
+    Counter bytes;
+
+    void add(uint64_t count, uint64_t size) noexcept {
+        packets.add(count);
+        bytes.add(size);
+    }
+    void reset() noexcept {
+        packets.reset();
+        bytes.reset();
+    }
+};
+
+// One port as one worker sees it. A cache line is never shared by two workers.
+struct alignas(64) PortCounters {
+    Traffic received[kMaxQueues];  // by receive queue; a queue belongs to one worker at a time
+    Traffic transmitted;
+    Counter dropped[kDropCount];
+
+    void reset() noexcept {
+        for (auto& queue : received) queue.reset();
+        transmitted.reset();
+        for (auto& reason : dropped) reason.reset();
+    }
+};
+
+// Sums over all ports, those since deleted included, and how the worker spends its time.
+struct alignas(64) WorkerTotals {
+    Counter received;
+    Counter made;
+    Counter transmitted;
+    Counter dropped[kDropCount];
+    Counter busy_cycles;   // TSC cycles of the turns that had packets
+    Counter idle_cycles;   // TSC cycles of those that had none
+    Counter sleep_cycles;  // TSC cycles asleep
+    Counter batches;       // turns that had packets
+};
+
+// All counters of one worker: 4096 ports of a few hundred bytes of address space, of which only the
+// ports in use are ever touched, and so backed by memory.
+class Counters {
+ public:
+    Counters();
+
+    PortCounters& port(PortId id) noexcept { return ports_[index(id)]; }
+    const PortCounters& port(PortId id) const noexcept { return ports_[index(id)]; }
+
+    void receive(PortId id, uint16_t queue, uint64_t count, uint64_t size) noexcept {
+        port(id).received[queue].add(count, size);
+        totals.received.add(count);
+    }
+    void transmit(PortId id, uint64_t count, uint64_t size) noexcept {
+        port(id).transmitted.add(count, size);
+        totals.transmitted.add(count);
+    }
+    void drop(PortId id, Drop reason, uint64_t count = 1) noexcept {
+        port(id).dropped[static_cast<size_t>(reason)].add(count);
+        totals.dropped[static_cast<size_t>(reason)].add(count);
+    }
+
+    WorkerTotals totals;
+
+ private:
+    struct Unmap {
+        void operator()(PortCounters* ports) const noexcept;
+    };
+    std::unique_ptr<PortCounters[], Unmap> ports_;
+};
+
+}  // namespace sluice::path

@@ -1,0 +1,81 @@
+// Why a packet was not delivered. Every packet that Sluice gives up is counted under exactly one of
+// these, at one port: the ingress port where the packet itself or its sender is the cause, the egress
+// port where the way out is. The sentence is what the operator reads (`sluicectl drops`): what it
+// means and what to do.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace sluice::path {
+
+enum class Drop : uint8_t {
+    // counted at the ingress port
+    kRunt,
+    kMalformedOffload,
+    kInvalidSource,
+    kNoNetwork,
+    kReservedMac,
+    kSamePort,
+    kNoMember,
+    // counted at the egress port
+    kPortDown,
+    kTooBig,
+    kNoBuffer,
+    kTransmitFull,
+    kTransmitFailed,
+    kInterfaceDown,
+    kCount,
+};
+
+inline constexpr size_t kDropCount = static_cast<size_t>(Drop::kCount);
+
+struct DropText {
+    std::string_view name;      // as counted and printed; stable, for scripts
+    std::string_view sentence;  // what it means, what to do
+};
+
+inline constexpr std::array<DropText, kDropCount> kDropTexts{{
+    {"runt",
+     "The frame is shorter than an Ethernet header (14 bytes). Look at the sender's driver."},
+    {"malformed-offload",
+     "The virtio-net header of the frame asks for a checksum or a segmentation that the frame's own "
+     "headers don't allow (VIRTIO 1.2, 5.1.6.2). Look at the sender's kernel or its driver."},
+    {"invalid-source",
+     "The source MAC is a group address or all zero, which no station may send from (IEEE 802.3, "
+     "3.2.3). Look at the sender."},
+    {"no-network",
+     "The port is in no network, so there is nowhere to forward to. Give it a `network:`."},
+    {"reserved-mac",
+     "The destination is one of 01:80:c2:00:00:00 to 0f (STP, LACP, pause, LLDP), which a bridge "
+     "doesn't forward (IEEE 802.1Q, 8.6.3). Expected with LLDP or STP speakers."},
+    {"same-port",
+     "The destination is known to be behind the port that the frame came from: it has arrived "
+     "already. Expected behind another bridge or a hub."},
+    {"no-member",
+     "The frame was to be flooded, but the network has no other port that is up. See `sluicectl "
+     "port list`."},
+    {"port-down",
+     "The port that it must leave by (a static MAC entry says so) is down. `sluicectl port show` says "
+     "why."},
+    {"too-big",
+     "The frame is longer than the MTU of the port that it must leave by. Give both ends the same "
+     "`mtu:`."},
+    {"no-buffer",
+     "No packet buffer was left for a copy or a segment. Raise `memory.buffers`."},
+    {"transmit-full",
+     "The receiver doesn't take frames as fast as they come: its queue was full. Expected when a "
+     "receiver is overloaded; otherwise give it more `queues:` or CPU."},
+    {"transmit-failed",
+     "The device refused the frame. `sluicectl port show` has the last error."},
+    {"interface-down",
+     "The interface inside the container is down. Set it up there: `ip link set IF up`."},
+}};
+
+constexpr const DropText& text(Drop reason) noexcept {
+    return kDropTexts[static_cast<size_t>(reason)];
+}
+
+}  // namespace sluice::path

@@ -1,0 +1,20 @@
+// The small numbers by which workers name things. A number is a slot: it is reused only after a
+// grace period, so a worker never meets an old packet under a new owner's number.
+#pragma once
+
+#include <cstdint>
+
+namespace sluice::path {
+
+enum class PortId : uint16_t {};
+enum class WorkerId : uint16_t {};
+
+inline constexpr uint16_t kMaxPorts = 4096;
+inline constexpr uint16_t kMaxQueues = 16;  // receive queues a port
+inline constexpr uint16_t kMaxWorkers = 64;
+inline constexpr PortId kNoPort{0xffff};
+
+constexpr uint16_t index(PortId id) noexcept { return static_cast<uint16_t>(id); }
+constexpr uint16_t index(WorkerId id) noexcept { return static_cast<uint16_t>(id); }
+
+}  // namespace sluice::path

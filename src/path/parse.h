@@ -1,0 +1,37 @@
+// The first stage of every path: what the headers say, read once. Length is checked here and nowhere
+// else. A bridge needs the two MACs only; what needs more parses more when it arrives.
+#pragma once
+
+#include <cstring>
+
+#include "path/path.h"
+
+namespace sluice::path {
+
+inline constexpr uint16_t kEthernetHeader = 14;
+inline constexpr uint64_t kMacMask = 0x0000'ffff'ffff'ffffULL;
+
+// A MAC's six bytes in memory order in the low 48 bits, so that one load and one mask make a key.
+// The group bit (IEEE 802, first octet's lowest bit) is bit 0. Little-endian hosts, as all of DPDK's.
+[[gnu::always_inline]] inline uint64_t mac_key(const uint8_t* at) noexcept {
+    uint64_t word;
+    std::memcpy(&word, at, sizeof word);
+    return word & kMacMask;
+}
+
+constexpr bool is_group(uint64_t mac) noexcept { return (mac & 1) != 0; }
+
+struct Parse {
+    template <class Tables>
+    [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables&) noexcept {
+        if (unlikely(packet->data_len < kEthernetHeader)) return drop(meta, Drop::kRunt);
+        const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
+        // Both loads read two bytes past their MAC: EtherType's end is the frame's 14th byte.
+        meta.destination_mac = mac_key(frame);
+        meta.source_mac = mac_key(frame + 6);
+        meta.fate = Fate::kPending;
+        return true;
+    }
+};
+
+}  // namespace sluice::path

@@ -1,0 +1,54 @@
+// One value that the control thread replaces and every worker reads, and the grace period after which
+// the old value may be freed. The writer is one thread. A reader takes the value at the start of a
+// turn, keeps no reference past the end of it (quiescent()), and says so before it sleeps (offline()).
+#pragma once
+
+#include <rte_rcu_qsbr.h>
+
+#include <atomic>
+#include <memory>
+
+#include "path/ids.h"
+
+namespace sluice::path {
+
+// Grace periods over all workers (rte_rcu_qsbr). The control thread owns it.
+class Grace {
+ public:
+    explicit Grace(uint16_t readers);
+    Grace(const Grace&) = delete;
+    ~Grace();
+
+    // Reader side, on the worker's own thread.
+    void online(WorkerId id) noexcept { rte_rcu_qsbr_thread_online(qsbr_, index(id)); }
+    void quiescent(WorkerId id) noexcept { rte_rcu_qsbr_quiescent(qsbr_, index(id)); }
+    void offline(WorkerId id) noexcept { rte_rcu_qsbr_thread_offline(qsbr_, index(id)); }
+
+    // Writer side: returns when every reader that was inside a turn has left it.
+    void wait() noexcept { rte_rcu_qsbr_synchronize(qsbr_, RTE_QSBR_THRID_INVALID); }
+
+ private:
+    rte_rcu_qsbr* qsbr_;
+};
+
+template <class T>
+class Published {
+ public:
+    // The current value: worker side, valid until the reader's next quiescent point.
+    const T* get() const noexcept { return current_.load(std::memory_order_acquire); }
+
+    // Replaces the value and hands back the old one, which the caller frees after Grace::wait().
+    std::unique_ptr<const T> exchange(std::unique_ptr<const T> next) noexcept {
+        return std::unique_ptr<const T>(
+            current_.exchange(next.release(), std::memory_order_acq_rel));
+    }
+
+    Published() = default;
+    Published(const Published&) = delete;
+    ~Published() { delete current_.load(std::memory_order_relaxed); }
+
+ private:
+    std::atomic<const T*> current_{nullptr};
+};
+
+}  // namespace sluice::path

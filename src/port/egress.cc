@@ -1,0 +1,138 @@
+#include "port/egress.h"
+
+#include <sys/mman.h>
+
+#include <new>
+
+#include "wire/headers.h"
+#include "wire/offload.h"
+#include "wire/segment.h"
+
+namespace sluice::port {
+namespace {
+
+// Copies that may wait in transmit buffers at a time: a batch of broadcasts in a network of hundreds
+// of ports must not empty the pool.
+constexpr uint32_t kMaxCopies = 1024;
+
+// A VLAN tag doesn't count towards the MTU (an IEEE 802.3 Q-tagged frame; Linux does the same).
+uint32_t tag_size(const rte_mbuf* packet) noexcept {
+    const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
+    return wire::is_vlan(ethernet->ether_type()) ? sizeof(wire::VlanTag) : 0;
+}
+
+bool is_segment(const rte_mbuf* packet) noexcept {
+    return (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+}
+
+// Bytes of the longest frame that a TCP segment becomes.
+uint32_t cut_size(const rte_mbuf* packet) noexcept {
+    return packet->l2_len + packet->l3_len + packet->l4_len + packet->tso_segsz;
+}
+
+}  // namespace
+
+Egress::Egress(path::WorkerId worker, Pools pools, path::Counters& counters)
+    : worker_(worker),
+      pools_(pools),
+      counters_(counters),
+      waiting_(std::make_unique<path::PortId[]>(path::kMaxPorts)) {
+    void* memory = mmap(nullptr, path::kMaxPorts * sizeof(Buffer), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    buffers_.reset(static_cast<Buffer*>(memory));
+}
+
+void Egress::Unmap::operator()(Buffer* buffers) const noexcept {
+    munmap(buffers, path::kMaxPorts * sizeof(Buffer));
+}
+
+void Egress::send_unusual(Port& port, rte_mbuf* packet) noexcept {
+    const Capabilities& can = port.capabilities();
+    const bool segment = is_segment(packet);
+    const uint32_t longest =
+        segment ? std::min(packet->pkt_len, cut_size(packet)) : packet->pkt_len;
+    if (longest > can.max_frame + tag_size(packet)) return drop(port, packet, path::Drop::kTooBig);
+    if (segment && !can.tcp_segments) return cut(port, packet);
+    if (!can.checksums && wire::is_unfinished(packet)) wire::finish_checksums(packet);
+    if (packet->nb_segs > 1 && !can.chained && !make_linear(packet)) {
+        return drop(port, packet, path::Drop::kNoBuffer);
+    }
+    push(port, packet);
+}
+
+void Egress::cut(Port& port, rte_mbuf* segment) noexcept {
+    wire::Cutter cutter(segment, pools_.buffers);
+    uint32_t pieces = 0;
+    while (rte_mbuf* piece = cutter.next()) {
+        push(port, piece);
+        ++pieces;
+    }
+    // The segment itself goes on as one of its pieces; a piece that could not be made is made and
+    // dropped in the books, so that the sum tells how many frames are missing at the receiver.
+    const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
+    counters_.totals.made.add(pieces + missing - 1);
+    if (missing != 0) counters_.drop(port.id(), path::Drop::kNoBuffer, missing);
+    rte_pktmbuf_free(segment);
+}
+
+bool Egress::make_linear(rte_mbuf*& packet) noexcept {
+    rte_mempool* pool =
+        packet->pkt_len <= kBufferSize - RTE_PKTMBUF_HEADROOM ? pools_.buffers : pools_.large;
+    if (packet->pkt_len > kLargeSize - RTE_PKTMBUF_HEADROOM) return false;
+    rte_mbuf* linear = rte_pktmbuf_copy(packet, pool, 0, UINT32_MAX);
+    if (linear == nullptr) return false;
+    rte_pktmbuf_free(packet);
+    packet = linear;
+    return true;
+}
+
+void Egress::flood(const std::vector<Port*>& ports, const Port* except,
+                   rte_mbuf* packet) noexcept {
+    // Copies share their bytes, so nothing may be finished in them later.
+    if (!is_segment(packet)) wire::finish_checksums(packet);
+    Port* previous = nullptr;
+    for (Port* port : ports) {
+        if (port == except) continue;
+        if (previous != nullptr) {
+            counters_.totals.made.add(1);
+            rte_mbuf* copy = rte_pktmbuf_clone(packet, pools_.buffers);
+            if (likely(copy != nullptr)) {
+                send(*previous, copy);
+                if (++copies_ >= kMaxCopies) flush();
+            } else {
+                counters_.drop(previous->id(), path::Drop::kNoBuffer);
+            }
+        }
+        previous = port;
+    }
+    // The last port gets the packet itself.
+    if (previous != nullptr) {
+        send(*previous, packet);
+    } else {
+        counters_.drop(except->id(), path::Drop::kNoMember);
+        rte_pktmbuf_free(packet);
+    }
+}
+
+void Egress::flush() noexcept {
+    for (uint32_t i = 0; i < waiting_count_; ++i) {
+        Buffer& buffer = buffers_[path::index(waiting_[i])];
+        buffer.waiting = false;
+        if (buffer.count != 0) send_buffer(buffer);
+    }
+    waiting_count_ = 0;
+    copies_ = 0;
+}
+
+void Egress::send_buffer(Buffer& buffer) noexcept {
+    buffer.port->transmit(worker_, buffer.packets, buffer.count, counters_);
+    buffer.count = 0;
+}
+
+void Egress::drop(Port& port, rte_mbuf* packet, path::Drop reason) noexcept {
+    counters_.drop(port.id(), reason);
+    rte_pktmbuf_free(packet);
+}
+
+}  // namespace sluice::port

@@ -1,0 +1,80 @@
+// The way out: a worker's transmit buffers. Worker thread only; each worker has its own.
+//
+// Packets gather in a buffer a port, which goes to the device when it is full and at the end of every
+// batch, so nothing waits for traffic that doesn't come. What a port can't take is done here, once
+// for every feature: a TCP segment is cut, an unfinished checksum finished, a chain made linear, and
+// what is too big for the port is dropped under its reason.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <memory>
+#include <vector>
+
+#include "path/batch.h"
+#include "path/counters.h"
+#include "port/pools.h"
+#include "port/port.h"
+
+namespace sluice::port {
+
+inline constexpr uint64_t kUnfinished =
+    RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IP_CKSUM;
+
+class Egress {
+ public:
+    Egress(path::WorkerId worker, Pools pools, path::Counters& counters);
+
+    // Takes the packet, for this port.
+    [[gnu::always_inline]] void send(Port& port, rte_mbuf* packet) noexcept {
+        const Capabilities& can = port.capabilities();
+        if (likely(packet->pkt_len <= can.max_frame && (packet->ol_flags & kUnfinished) == 0 &&
+                   (packet->nb_segs == 1 || can.chained))) {
+            push(port, packet);
+        } else {
+            send_unusual(port, packet);
+        }
+    }
+
+    // Takes the packet, for each of the ports but one. Every copy refers to the packet's bytes.
+    void flood(const std::vector<Port*>& ports, const Port* except, rte_mbuf* packet) noexcept;
+
+    void flush() noexcept;
+
+ private:
+    struct Buffer {
+        Port* port;
+        uint16_t count;
+        bool waiting;  // listed in waiting_
+        rte_mbuf* packets[path::kBatchSize];
+    };
+    struct Unmap {
+        void operator()(Buffer* buffers) const noexcept;
+    };
+
+    [[gnu::always_inline]] void push(Port& port, rte_mbuf* packet) noexcept {
+        Buffer& buffer = buffers_[path::index(port.id())];
+        if (!buffer.waiting) {
+            buffer.port = &port;
+            buffer.waiting = true;
+            waiting_[waiting_count_++] = port.id();
+        }
+        buffer.packets[buffer.count++] = packet;
+        if (unlikely(buffer.count == path::kBatchSize)) send_buffer(buffer);
+    }
+    [[gnu::noinline]] void send_unusual(Port& port, rte_mbuf* packet) noexcept;
+    void send_buffer(Buffer& buffer) noexcept;
+    void cut(Port& port, rte_mbuf* packet) noexcept;
+    bool make_linear(rte_mbuf*& packet) noexcept;
+    void drop(Port& port, rte_mbuf* packet, path::Drop reason) noexcept;
+
+    path::WorkerId worker_;
+    Pools pools_;
+    path::Counters& counters_;
+    std::unique_ptr<Buffer[], Unmap> buffers_;  // by PortId; only those in use are backed by memory
+    std::unique_ptr<path::PortId[]> waiting_;   // ports that have had a packet since the last flush
+    uint32_t waiting_count_ = 0;
+    uint32_t copies_ = 0;  // flood copies since the last flush
+};
+
+}  // namespace sluice::port

@@ -1,0 +1,282 @@
+#include "port/netlink.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#ifndef IFA_PROTO
+#define IFA_PROTO 11  // Linux 5.18; the headers may be older than the kernel
+#endif
+
+namespace sluice::port {
+namespace {
+
+struct Message {
+    std::array<char, 4096> space{};
+    nlmsghdr* header;
+
+    Message(int type, int flags) : header(mnl_nlmsg_put_header(space.data())) {
+        header->nlmsg_type = static_cast<uint16_t>(type);
+        header->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
+    }
+    template <class T>
+    T* extra() {
+        return static_cast<T*>(mnl_nlmsg_put_extra_header(header, sizeof(T)));
+    }
+};
+
+void put_address(nlmsghdr* header, uint16_t type, const IpAddress& address) {
+    // The last four of an IPv4 address's bytes are the address (address.h).
+    const size_t size = address.is_v4() ? 4 : 16;
+    mnl_attr_put(header, type, size, address.bytes.data() + (16 - size));
+}
+
+uint8_t family_of(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
+
+// Visits attributes from `first` while they end before `end` (libmnl's own loops are C only).
+template <class Visit>
+void for_each_attribute(const nlattr* first, const char* end, Visit visit) {
+    for (const nlattr* at = first;
+         mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at)));
+         at = mnl_attr_next(at)) {
+        visit(at);
+    }
+}
+
+// The attributes of a message by type. Pointers into the message, valid as long as that is.
+template <size_t kCount>
+std::array<const nlattr*, kCount> attributes(const nlmsghdr* header, size_t offset) {
+    std::array<const nlattr*, kCount> table{};
+    const auto* first =
+        static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, offset));
+    const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
+    for_each_attribute(first, end, [&](const nlattr* attribute) {
+        const uint16_t type = mnl_attr_get_type(attribute);
+        if (type < kCount) table[type] = attribute;
+    });
+    return table;
+}
+
+std::string text_of(const nlattr* attribute) {
+    return attribute == nullptr ? "" : mnl_attr_get_str(attribute);
+}
+
+IpAddress any_address(uint8_t family) {
+    return family == AF_INET ? IpAddress::from_v4(0) : IpAddress{};
+}
+
+IpAddress address_of(const nlattr* attribute, uint8_t family) {
+    const size_t size = family == AF_INET ? 4 : 16;
+    IpAddress address = any_address(family);
+    if (mnl_attr_get_payload_len(attribute) == size) {
+        std::memcpy(address.bytes.data() + (16 - size), mnl_attr_get_payload(attribute), size);
+    }
+    return address;
+}
+
+Link parse_link(const nlmsghdr* header) {
+    const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(header));
+    auto found = attributes<IFLA_MAX + 1>(header, sizeof *info);
+    Link link;
+    link.index = info->ifi_index;
+    link.up = (info->ifi_flags & IFF_UP) != 0;
+    link.name = text_of(found[IFLA_IFNAME]);
+    link.alias = text_of(found[IFLA_IFALIAS]);
+    if (found[IFLA_MTU] != nullptr) link.mtu = mnl_attr_get_u32(found[IFLA_MTU]);
+    if (const nlattr* mac = found[IFLA_ADDRESS]; mac && mnl_attr_get_payload_len(mac) == 6) {
+        std::memcpy(link.mac.bytes.data(), mnl_attr_get_payload(mac), 6);
+    }
+    if (found[IFLA_LINKINFO] != nullptr) {
+        const auto* first = static_cast<const nlattr*>(mnl_attr_get_payload(found[IFLA_LINKINFO]));
+        const char* end = reinterpret_cast<const char*>(first) +
+                          mnl_attr_get_payload_len(found[IFLA_LINKINFO]);
+        for_each_attribute(first, end, [&](const nlattr* nested) {
+            if (mnl_attr_get_type(nested) == IFLA_INFO_KIND) link.kind = mnl_attr_get_str(nested);
+        });
+    }
+    return link;
+}
+
+}  // namespace
+
+void Netlink::Close::operator()(mnl_socket* socket) const noexcept { mnl_socket_close(socket); }
+
+base::Result<Netlink> Netlink::open() {
+    mnl_socket* socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+    if (socket == nullptr) return base::fail_errno("cannot open a netlink socket");
+    Netlink netlink(socket);
+    if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+        return base::fail_errno("cannot bind a netlink socket");
+    }
+    return netlink;
+}
+
+base::Result<void> Netlink::exchange(nlmsghdr* request, int (*each)(const nlmsghdr*, void*),
+                                     void* data) {
+    request->nlmsg_seq = ++sequence_;
+    unsigned port = mnl_socket_get_portid(socket_.get());
+    if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0) {
+        return base::fail_errno("netlink");
+    }
+    std::array<char, 32768> buffer;
+    for (int more = MNL_CB_OK; more > MNL_CB_STOP;) {
+        ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
+        if (size < 0) return base::fail_errno("netlink");
+        more = mnl_cb_run(buffer.data(), static_cast<size_t>(size), sequence_, port, each, data);
+        if (more < 0) return base::fail_errno("netlink");
+    }
+    return {};
+}
+
+template <class Visit>
+base::Result<void> Netlink::dump(nlmsghdr* request, Visit visit) {
+    return exchange(
+        request,
+        [](const nlmsghdr* header, void* data) {
+            (*static_cast<Visit*>(data))(header);
+            return MNL_CB_OK;
+        },
+        &visit);
+}
+
+base::Result<void> Netlink::talk(nlmsghdr* request, std::string_view what) {
+    request->nlmsg_flags |= NLM_F_ACK;
+    auto done = exchange(request, nullptr, nullptr);
+    if (!done) return base::fail("{}: {}", what, std::strerror(errno));
+    return done;
+}
+
+base::Result<std::vector<Link>> Netlink::links() {
+    Message message(RTM_GETLINK, NLM_F_DUMP);
+    message.extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
+    std::vector<Link> links;
+    auto done = dump(message.header, [&](const nlmsghdr* header) {
+        if (header->nlmsg_type == RTM_NEWLINK) links.push_back(parse_link(header));
+    });
+    if (!done) return tl::unexpected(done.error());
+    return links;
+}
+
+base::Result<void> Netlink::change_link(int index, const LinkChange& change) {
+    Message message(RTM_NEWLINK, 0);
+    auto* info = message.extra<ifinfomsg>();
+    info->ifi_index = index;
+    if (change.up) {
+        info->ifi_flags = IFF_UP;
+        info->ifi_change = IFF_UP;
+    }
+    if (change.mac) mnl_attr_put(message.header, IFLA_ADDRESS, 6, change.mac->bytes.data());
+    if (change.mtu) mnl_attr_put_u32(message.header, IFLA_MTU, *change.mtu);
+    if (change.alias) mnl_attr_put_str(message.header, IFLA_IFALIAS, change.alias->c_str());
+    return talk(message.header, "cannot set up the interface");
+}
+
+base::Result<void> Netlink::delete_link(int index) {
+    Message message(RTM_DELLINK, 0);
+    message.extra<ifinfomsg>()->ifi_index = index;
+    return talk(message.header, "cannot delete the interface");
+}
+
+base::Result<std::vector<KernelAddress>> Netlink::addresses(int index) {
+    Message message(RTM_GETADDR, NLM_F_DUMP);
+    message.extra<ifaddrmsg>()->ifa_family = AF_UNSPEC;
+    std::vector<KernelAddress> addresses;
+    auto done = dump(message.header, [&](const nlmsghdr* header) {
+        const auto* info = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(header));
+        if (header->nlmsg_type != RTM_NEWADDR || static_cast<int>(info->ifa_index) != index) return;
+        auto found = attributes<IFA_PROTO + 1>(header, sizeof *info);
+        if (found[IFA_PROTO] == nullptr || mnl_attr_get_u8(found[IFA_PROTO]) != kRouteProtocol) {
+            return;
+        }
+        const nlattr* address = found[IFA_LOCAL] != nullptr ? found[IFA_LOCAL] : found[IFA_ADDRESS];
+        if (address != nullptr) {
+            addresses.push_back({address_of(address, info->ifa_family), info->ifa_prefixlen});
+        }
+    });
+    if (!done) return tl::unexpected(done.error());
+    return addresses;
+}
+
+base::Result<void> Netlink::change_address(int type, int flags, int index,
+                                           const KernelAddress& address) {
+    Message message(type, flags);
+    auto* info = message.extra<ifaddrmsg>();
+    info->ifa_family = family_of(address.address);
+    info->ifa_prefixlen = address.length;
+    info->ifa_index = static_cast<uint32_t>(index);
+    info->ifa_scope = RT_SCOPE_UNIVERSE;
+    put_address(message.header, IFA_LOCAL, address.address);
+    put_address(message.header, IFA_ADDRESS, address.address);
+    // The switch vouches for its addresses: a container must not wait a second for duplicate address
+    // detection (RFC 4862, 5.4) before its first packet.
+    mnl_attr_put_u32(message.header, IFA_FLAGS, address.address.is_v4() ? 0 : IFA_F_NODAD);
+    mnl_attr_put_u8(message.header, IFA_PROTO, kRouteProtocol);
+    return talk(message.header, fmt::format("address {}/{}", address.address.text(),
+                                             address.length));
+}
+
+base::Result<void> Netlink::add_address(int index, const KernelAddress& address) {
+    return change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, address);
+}
+
+base::Result<void> Netlink::delete_address(int index, const KernelAddress& address) {
+    return change_address(RTM_DELADDR, 0, index, address);
+}
+
+base::Result<std::vector<KernelRoute>> Netlink::routes(int index) {
+    std::vector<KernelRoute> routes;
+    for (uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
+        Message message(RTM_GETROUTE, NLM_F_DUMP);
+        message.extra<rtmsg>()->rtm_family = family;
+        auto done = dump(message.header, [&](const nlmsghdr* header) {
+            const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
+            if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_protocol != kRouteProtocol) return;
+            auto found = attributes<RTA_MAX + 1>(header, sizeof *info);
+            if (found[RTA_OIF] == nullptr ||
+                static_cast<int>(mnl_attr_get_u32(found[RTA_OIF])) != index) {
+                return;
+            }
+            KernelRoute route;
+            IpAddress to = found[RTA_DST] != nullptr ? address_of(found[RTA_DST], family)
+                                                     : any_address(family);
+            route.to = {to, info->rtm_dst_len};
+            if (found[RTA_GATEWAY] != nullptr) {
+                route.via = address_of(found[RTA_GATEWAY], family);
+            }
+            routes.push_back(route);
+        });
+        if (!done) return tl::unexpected(done.error());
+    }
+    return routes;
+}
+
+base::Result<void> Netlink::change_route(int type, int flags, int index, const KernelRoute& route) {
+    Message message(type, flags);
+    auto* info = message.extra<rtmsg>();
+    info->rtm_family = family_of(route.to.address);
+    info->rtm_dst_len = route.to.length;
+    info->rtm_table = RT_TABLE_MAIN;
+    info->rtm_protocol = kRouteProtocol;
+    info->rtm_type = RTN_UNICAST;
+    info->rtm_scope = route.via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+    put_address(message.header, RTA_DST, route.to.address);
+    if (route.via) put_address(message.header, RTA_GATEWAY, *route.via);
+    mnl_attr_put_u32(message.header, RTA_OIF, static_cast<uint32_t>(index));
+    return talk(message.header, fmt::format("route to {}", route.to.text()));
+}
+
+base::Result<void> Netlink::add_route(int index, const KernelRoute& route) {
+    return change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, index, route);
+}
+
+base::Result<void> Netlink::delete_route(int index, const KernelRoute& route) {
+    return change_route(RTM_DELROUTE, 0, index, route);
+}
+
+}  // namespace sluice::port

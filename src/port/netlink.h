@@ -1,0 +1,92 @@
+// Interfaces, addresses and routes of one network namespace, over rtnetlink (libmnl). Control thread
+// only. The socket belongs to the namespace in which it was opened and pins it: open it, use it, drop
+// it.
+//
+// What Sluice puts into a container it marks as its own with a protocol number (the kernel's notion
+// of "who added this"), and it takes away nothing that doesn't bear the mark.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "sluice/address.h"
+
+struct mnl_socket;
+struct nlmsghdr;
+
+namespace sluice::port {
+
+// rtm_protocol and IFA_PROTO of ours. 80 to 185 are free in iproute2's rt_protos.
+inline constexpr uint8_t kRouteProtocol = 0x53;
+
+struct Link {
+    int index = 0;
+    std::string name;
+    std::string alias;
+    MacAddress mac;
+    uint32_t mtu = 0;
+    bool up = false;
+    std::string kind;  // IFLA_INFO_KIND: "tun", "veth", …; empty where the kernel tells none
+
+    bool operator==(const Link&) const = default;
+};
+
+struct LinkChange {
+    std::optional<MacAddress> mac;
+    std::optional<uint32_t> mtu;
+    std::optional<std::string> alias;
+    bool up = false;  // true: set it up; false: leave it as it is
+};
+
+struct KernelAddress {
+    IpAddress address;
+    uint8_t length = 0;  // of the prefix, bits
+
+    bool operator==(const KernelAddress&) const = default;
+};
+
+struct KernelRoute {
+    IpPrefix to;
+    std::optional<IpAddress> via;
+
+    bool operator==(const KernelRoute&) const = default;
+};
+
+class Netlink {
+ public:
+    static base::Result<Netlink> open();
+
+    base::Result<std::vector<Link>> links();
+    base::Result<void> change_link(int index, const LinkChange& change);
+    base::Result<void> delete_link(int index);
+
+    // Those of ours, on one interface. Adding what is there already is no error.
+    base::Result<std::vector<KernelAddress>> addresses(int index);
+    base::Result<void> add_address(int index, const KernelAddress& address);
+    base::Result<void> delete_address(int index, const KernelAddress& address);
+
+    base::Result<std::vector<KernelRoute>> routes(int index);
+    base::Result<void> add_route(int index, const KernelRoute& route);
+    base::Result<void> delete_route(int index, const KernelRoute& route);
+
+ private:
+    struct Close {
+        void operator()(mnl_socket* socket) const noexcept;
+    };
+    explicit Netlink(mnl_socket* socket) : socket_(socket) {}
+
+    template <class Visit>
+    base::Result<void> dump(nlmsghdr* request, Visit visit);
+    base::Result<void> talk(nlmsghdr* request, std::string_view what);
+    base::Result<void> exchange(nlmsghdr* request, int (*each)(const nlmsghdr*, void*), void* data);
+    base::Result<void> change_address(int type, int flags, int index, const KernelAddress& address);
+    base::Result<void> change_route(int type, int flags, int index, const KernelRoute& route);
+
+    std::unique_ptr<mnl_socket, Close> socket_;
+    uint32_t sequence_ = 0;
+};
+
+}  // namespace sluice::port

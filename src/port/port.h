@@ -1,0 +1,99 @@
+// What Sluice receives from and transmits to. One small interface over every kind of port: a burst in
+// and a burst out, dispatched once a burst (the only indirect calls in a packet's way).
+//
+// open(), configure(), check(), close() and the queries belong to the control thread. receive() and
+// transmit() belong to workers: a receive queue is polled by one worker at a time, transmit() may be
+// called by all workers at once. The engine guarantees that no worker holds the port when close() is
+// called (it publishes a snapshot without the port and waits for the grace period first).
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "base/error.h"
+#include "path/counters.h"
+#include "path/ids.h"
+#include "port/pools.h"
+#include "port/port_config.h"
+
+namespace sluice::port {
+
+// What the way out of a port can take; what it can't is done in software before (egress.h).
+struct Capabilities {
+    uint32_t max_frame = 1514;      // bytes on the wire without FCS: MTU + Ethernet header
+    bool checksums = false;         // finishes TCP and UDP checksums
+    bool tcp_segments = false;      // cuts TCP segments (or its peer takes them whole)
+    bool chained = false;           // takes frames of several mbufs
+};
+
+struct Received {
+    uint16_t count;
+    bool more;  // the queue may hold more: ask again without waiting for its descriptor
+};
+
+class Port {
+ public:
+    Port(const Port&) = delete;
+    virtual ~Port() = default;
+
+    // Makes the device ready. After an error the port is as it was before, and may be tried again.
+    virtual base::Result<void> open() = 0;
+    virtual void close() noexcept = 0;
+    // Removes what must not outlive the port's configuration (a persistent interface). Closes.
+    virtual void destroy() noexcept { close(); }
+
+    // Takes over a configuration that differs only in keys that an open device can change
+    // (same_device() says which).
+    virtual base::Result<void> configure(const PortConfig& next) = 0;
+
+    // Supervision of an open device, a few times a second. An error says why the port must go down
+    // (namespace gone, interface deleted); the engine closes it and tries again later.
+    virtual base::Result<void> check() = 0;
+
+    virtual uint16_t receive_queues() const noexcept = 0;
+    // A descriptor that polls readable (edge-triggered) when the queue has packets, or -1 where the
+    // device has none and must be polled.
+    virtual int descriptor(uint16_t queue) const noexcept = 0;
+
+    // Up to `room` packets. Malformed ones are counted and freed here.
+    virtual Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
+                             path::Counters& counters) noexcept = 0;
+    // Takes every packet: transmits it, or counts why not and frees it.
+    virtual void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
+                          path::Counters& counters) noexcept = 0;
+
+    // What a person would ask at 3 AM, beyond the configuration: an object for `port show`.
+    virtual nlohmann::json describe() const = 0;
+    // The name that the other side knows the port by: interface or device.
+    virtual std::string interface() const = 0;
+
+    const PortConfig& config() const noexcept { return config_; }
+    const Capabilities& capabilities() const noexcept { return capabilities_; }
+    path::PortId id() const noexcept { return id_; }
+
+ protected:
+    Port(path::PortId id, PortConfig config) : config_(std::move(config)), id_(id) {}
+
+    PortConfig config_;
+    Capabilities capabilities_;
+
+ private:
+    path::PortId id_;
+};
+
+// What ports share with the switch they belong to.
+struct Context {
+    const Pools& pools;
+    uint16_t workers;      // how many threads will call transmit()
+    std::string instance;  // names this switch among those of the host, in the mark on its devices
+};
+
+std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const Context& context);
+
+// Whether going from one configuration to the other keeps the device open.
+bool same_device(const PortConfig& a, const PortConfig& b);
+
+}  // namespace sluice::port

@@ -1,0 +1,36 @@
+#include "port/port_config.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace sluice::port {
+
+std::string_view kind_name(Kind kind) noexcept {
+    switch (kind) {
+        case Kind::kNetns: return "netns";
+        case Kind::kHost: return "host";
+        case Kind::kDevice: return "device";
+    }
+    return "";
+}
+
+bool is_interface_name(std::string_view name) noexcept {
+    // The kernel's dev_valid_name(): IFNAMSIZ counts the terminating zero.
+    return !name.empty() && name.size() < 16 && name != "." && name != ".." &&
+           std::none_of(name.begin(), name.end(), [](unsigned char c) {
+               return c == '/' || c == ':' || std::isspace(c) != 0 || std::iscntrl(c) != 0;
+           });
+}
+
+bool is_netns(std::string_view netns) noexcept {
+    if (netns.starts_with("pid:")) {
+        std::string_view number = netns.substr(4);
+        return !number.empty() && number.size() <= 9 &&
+               std::all_of(number.begin(), number.end(),
+                           [](unsigned char c) { return std::isdigit(c) != 0; });
+    }
+    if (netns.starts_with("/")) return true;
+    return netns != "." && netns != ".." && netns.find('/') == std::string_view::npos;
+}
+
+}  // namespace sluice::port

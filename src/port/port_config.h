@@ -1,0 +1,96 @@
+// What a user may say about a port. One struct for all kinds; exactly one of netns, host and device
+// says which kind it is.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fields.h"
+#include "base/object_name.h"
+#include "path/ids.h"
+#include "sluice/address.h"
+
+namespace sluice::port {
+
+enum class Kind { kNetns, kHost, kDevice };
+
+// A route inside a container, put there by Sluice.
+struct RouteConfig {
+    IpPrefix to;
+    std::optional<IpAddress> via;  // none: on the link
+    base::Place place;
+
+    bool operator==(const RouteConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, RouteConfig& r) {
+    v.required("to", r.to);
+    v.optional("via", r.via);
+    v.check("via", !r.via || r.via->is_v4() == r.to.address.is_v4(),
+            "is of another address family than `to`");
+}
+
+struct PortConfig {
+    std::string name;
+    std::string netns;   // a name, an absolute path, or pid:N; empty unless the kind is netns
+    bool host = false;
+    std::string device;  // DPDK device arguments; empty unless the kind is device
+    std::string network;
+    std::string interface;  // empty: see interface_name()
+    std::optional<MacAddress> mac;
+    std::vector<InterfaceAddress> address;
+    std::vector<RouteConfig> routes;
+    uint16_t mtu = 1500;  // bytes, without the Ethernet header
+    uint16_t queues = 0;  // 0: one for each worker
+    base::Place place;
+
+    bool operator==(const PortConfig&) const = default;
+
+    Kind kind() const noexcept {
+        return host ? Kind::kHost : !device.empty() ? Kind::kDevice : Kind::kNetns;
+    }
+    // What the interface is called: as configured, else eth0 in a container and the port's own name
+    // on the host.
+    std::string interface_name() const {
+        if (!interface.empty()) return interface;
+        return host ? name : "eth0";
+    }
+};
+
+std::string_view kind_name(Kind kind) noexcept;
+
+bool is_interface_name(std::string_view name) noexcept;  // what Linux takes (dev_valid_name)
+bool is_netns(std::string_view netns) noexcept;
+
+template <class V>
+void fields(V& v, PortConfig& p) {
+    v.required("name", p.name);
+    v.check("name", base::is_object_name(p.name), base::kObjectNameRule);
+    v.optional("netns", p.netns);
+    v.optional("host", p.host);
+    v.optional("device", p.device);
+    v.optional("network", p.network);
+    v.optional("interface", p.interface);
+    v.optional("mac", p.mac);
+    v.optional("address", p.address);
+    v.optional("routes", p.routes);
+    v.optional("mtu", p.mtu, base::Range{68, 65521});
+    v.optional("queues", p.queues, base::Range{0, path::kMaxQueues});
+    v.check("name", (p.netns.empty() ? 0 : 1) + (p.host ? 1 : 0) + (p.device.empty() ? 0 : 1) == 1,
+            "needs exactly one of `netns`, `host: true` and `device`");
+    v.check("netns", p.netns.empty() || is_netns(p.netns),
+            "is not a network namespace: give a name (ip netns), an absolute path, or pid:NUMBER");
+    v.check("interface", is_interface_name(p.interface_name()),
+            "is not an interface name: 1 to 15 characters without '/', ':' and blanks (for a host "
+            "port without `interface:`, the port's name must be one)");
+    v.check("mac", !p.mac || (!p.mac->is_multicast() && !p.mac->is_zero()),
+            "is a group or zero address, which no interface can have");
+    v.check("device", p.device.empty() || (p.interface.empty() && !p.mac && p.address.empty() &&
+                                           p.routes.empty()),
+            "has no interface in the kernel: leave out interface, mac, address and routes");
+}
+
+}  // namespace sluice::port

@@ -1,0 +1,277 @@
+#include "port/tap.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "port/netlink.h"
+#include "wire/headers.h"
+
+namespace sluice::port {
+namespace {
+
+constexpr unsigned kOffloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+// A device attached with other flags than it was made with is refused (EINVAL), so they never vary:
+// multi-queue even for one queue.
+constexpr short kFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+
+std::string mark_of(const std::string& instance, const std::string& port) {
+    return fmt::format("sluice:{}:{}", instance, port);
+}
+
+const char* ioctl_failure(int error) {
+    switch (error) {
+        case EBUSY: return "another process is attached to it";
+        case EINVAL: return "it is not a TAP device made by Sluice";
+        case EPERM: return "not permitted: run sluiced as root or with CAP_NET_ADMIN";
+        default: return std::strerror(error);
+    }
+}
+
+base::Result<base::Fd> open_queue(const std::string& interface) {
+    base::Fd fd(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    if (!fd) {
+        if (errno == ENOENT || errno == ENODEV || errno == ENXIO) {
+            return base::fail("the kernel has no TUN/TAP (/dev/net/tun): modprobe tun");
+        }
+        if (errno == EACCES || errno == EPERM) {
+            return base::fail("/dev/net/tun is not permitted: run sluiced as root");
+        }
+        return base::fail_errno("cannot open /dev/net/tun");
+    }
+    ifreq request{};
+    std::strncpy(request.ifr_name, interface.c_str(), IFNAMSIZ - 1);
+    request.ifr_flags = kFlags;
+    if (ioctl(fd.get(), TUNSETIFF, &request) != 0) {
+        return base::fail("cannot attach to interface {}: {}", interface, ioctl_failure(errno));
+    }
+    int header = sizeof(wire::VirtioNetHeader);
+    if (ioctl(fd.get(), TUNSETVNETHDRSZ, &header) != 0 ||
+        ioctl(fd.get(), TUNSETOFFLOAD, kOffloads) != 0) {
+        return base::fail_errno(fmt::format("interface {} takes no offloads", interface));
+    }
+    return fd;
+}
+
+// Adds what is wanted and missing, deletes what is ours and unwanted.
+template <class T>
+base::Result<void> reconcile(Netlink& netlink, int index, base::Result<std::vector<T>> present,
+                             const std::vector<T>& wanted,
+                             base::Result<void> (Netlink::*add)(int, const T&),
+                             base::Result<void> (Netlink::*remove)(int, const T&)) {
+    if (!present) return tl::unexpected(present.error());
+    for (const T& item : *present) {
+        if (std::find(wanted.begin(), wanted.end(), item) != wanted.end()) continue;
+        if (auto done = (netlink.*remove)(index, item); !done) return done;
+    }
+    for (const T& item : wanted) {
+        if (auto done = (netlink.*add)(index, item); !done) return done;
+    }
+    return {};
+}
+
+std::vector<KernelAddress> kernel_addresses(const PortConfig& config) {
+    std::vector<KernelAddress> addresses;
+    for (const auto& address : config.address) {
+        addresses.push_back({address.address, address.prefix().length});
+    }
+    return addresses;
+}
+
+std::vector<KernelRoute> kernel_routes(const PortConfig& config) {
+    std::vector<KernelRoute> routes;
+    for (const auto& route : config.routes) routes.push_back({route.to, route.via});
+    return routes;
+}
+
+const Link* find_marked(const std::vector<Link>& links, const std::string& mark) {
+    auto found = std::find_if(links.begin(), links.end(),
+                              [&](const Link& link) { return link.alias == mark; });
+    return found == links.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Tap::Tap(path::PortId id, PortConfig config, const Context& context)
+    : Port(id, std::move(config)),
+      pools_(context.pools),
+      mark_(mark_of(context.instance, config_.name)),
+      queue_count_(config_.queues != 0 ? config_.queues
+                                       : std::min(context.workers, path::kMaxQueues)),
+      interface_(config_.interface_name()) {
+    set_capabilities();
+}
+
+void Tap::set_capabilities() noexcept {
+    capabilities_ = {.max_frame = config_.mtu + static_cast<uint32_t>(sizeof(wire::EthernetHeader)),
+                     .checksums = true,
+                     .tcp_segments = true,
+                     .chained = true};
+}
+
+base::Result<void> Tap::open() {
+    auto inside = InNetns::enter(config_.netns);
+    if (!inside) return tl::unexpected(inside.error());
+    netns_ = inside->id();
+    auto done = attach().and_then([&] { return set_up(); });
+    if (!done) close();
+    return done;
+}
+
+base::Result<void> Tap::attach() {
+    auto netlink = Netlink::open();
+    if (!netlink) return tl::unexpected(netlink.error());
+    auto links = netlink->links();
+    if (!links) return tl::unexpected(links.error());
+
+    const Link* ours = find_marked(*links, mark_);
+    interface_ = ours != nullptr ? ours->name : config_.interface_name();
+    if (ours == nullptr) {
+        for (const Link& link : *links) {
+            if (link.name != interface_) continue;
+            return base::fail(
+                "interface {} exists already and was not made by this switch{}: remove it, or give the "
+                "port another `interface:`",
+                interface_, link.alias.empty() ? "" : fmt::format(" (alias {})", link.alias));
+        }
+    }
+    for (uint16_t queue = 0; queue < queue_count_; ++queue) {
+        auto fd = open_queue(interface_);
+        if (!fd) return tl::unexpected(fd.error());
+        queues_.push_back(std::move(*fd));
+    }
+    index_ = static_cast<int>(if_nametoindex(interface_.c_str()));
+    if (ours == nullptr) {
+        // The mark goes on first: a switch killed between the two leaves a device that vanishes with
+        // its descriptor, never one that persists and that nobody knows.
+        auto marked = netlink->change_link(index_, {.alias = mark_});
+        if (!marked) return marked;
+    }
+    if (ioctl(queues_[0].get(), TUNSETPERSIST, 1) != 0) {
+        return base::fail_errno(fmt::format("interface {} cannot be made persistent", interface_));
+    }
+    return {};
+}
+
+base::Result<void> Tap::set_up() const {
+    auto netlink = Netlink::open();
+    if (!netlink) return tl::unexpected(netlink.error());
+    LinkChange link{.mac = config_.mac, .mtu = config_.mtu, .alias = {}, .up = true};
+    if (auto done = netlink->change_link(index_, link); !done) return done;
+    auto done = reconcile(*netlink, index_, netlink->addresses(index_), kernel_addresses(config_),
+                          &Netlink::add_address, &Netlink::delete_address);
+    if (!done) return done;
+    return reconcile(*netlink, index_, netlink->routes(index_), kernel_routes(config_),
+                     &Netlink::add_route, &Netlink::delete_route);
+}
+
+void Tap::close() noexcept { queues_.clear(); }
+
+void Tap::destroy() noexcept {
+    if (!queues_.empty()) {
+        ioctl(queues_[0].get(), TUNSETPERSIST, 0);
+        close();
+        return;
+    }
+    // Down, but its device may be there (the port failed half-way, or was never opened in this run).
+    auto inside = InNetns::enter(config_.netns);
+    if (!inside) return;
+    auto netlink = Netlink::open();
+    if (!netlink) return;
+    auto links = netlink->links();
+    if (!links) return;
+    if (const Link* ours = find_marked(*links, mark_)) (void)netlink->delete_link(ours->index);
+}
+
+base::Result<void> Tap::configure(const PortConfig& next) {
+    PortConfig previous = std::exchange(config_, next);
+    if (queues_.empty()) {
+        set_capabilities();
+        return {};
+    }
+    auto inside = InNetns::enter(config_.netns);
+    auto done = inside ? set_up() : base::Result<void>(tl::unexpected(inside.error()));
+    if (!done) config_ = previous;
+    set_capabilities();
+    return done;
+}
+
+base::Result<void> Tap::check() {
+    auto id = identify_netns(config_.netns);
+    if (!id) return tl::unexpected(id.error());
+    if (*id != netns_) return base::fail("network namespace {} was replaced", config_.netns);
+    ifreq request{};
+    if (ioctl(queues_[0].get(), TUNGETIFF, &request) != 0) {
+        return base::fail("interface {} was deleted inside the container", interface_);
+    }
+    if (interface_ != request.ifr_name) {
+        base::log::warning("port", "{}: the container renamed interface {} to {}", config_.name,
+                           interface_, request.ifr_name);
+        interface_ = request.ifr_name;
+    }
+    return {};
+}
+
+nlohmann::json Tap::describe() const {
+    nlohmann::json answer{{"queues", queue_count_},
+                          {"offloads", {"checksum", "tcp-segmentation"}},
+                          {"mark", mark_}};
+    if (int error = transmit_error_.load(std::memory_order_relaxed); error != 0) {
+        answer["last-transmit-error"] = std::strerror(error);
+    }
+    if (queues_.empty()) return answer;
+    if (interface_ != config_.interface_name()) answer["renamed-from"] = config_.interface_name();
+    answer["ifindex"] = index_;
+    auto inside = InNetns::enter(config_.netns);
+    if (!inside) return answer;
+    auto netlink = Netlink::open();
+    if (!netlink) return answer;
+    auto links = netlink->links();
+    if (!links) return answer;
+    for (const Link& link : *links) {
+        if (link.index != index_) continue;
+        answer["mac"] = link.mac.text();
+        answer["mtu"] = link.mtu;
+        answer["interface-up"] = link.up;
+    }
+    return answer;
+}
+
+size_t remove_orphans(const std::string& instance, const std::vector<PortConfig>& configured) {
+    const std::string prefix = mark_of(instance, "");
+    size_t removed = 0;
+    for (const std::string& path : all_netns()) {
+        auto inside = InNetns::enter(path);
+        if (!inside) continue;
+        auto netlink = Netlink::open();
+        if (!netlink) continue;
+        auto links = netlink->links();
+        if (!links) continue;
+        for (const Link& link : *links) {
+            if (!link.alias.starts_with(prefix)) continue;
+            auto owner = std::find_if(configured.begin(), configured.end(), [&](const PortConfig& p) {
+                return p.kind() != Kind::kDevice && mark_of(instance, p.name) == link.alias;
+            });
+            if (owner != configured.end()) {
+                auto home = identify_netns(owner->netns);
+                if (home && *home == inside->id()) continue;
+            }
+            if (auto done = netlink->delete_link(link.index); done) {
+                base::log::info("port", "removed {} in {}, left by an earlier run", link.name, path);
+                ++removed;
+            }
+        }
+    }
+    return removed;
+}
+
+}  // namespace sluice::port

@@ -1,0 +1,160 @@
+#include "sluicectl/command_line.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <sstream>
+
+#include "base/text.h"
+#include "sluice/protocol.h"
+
+namespace sluice::sluicectl {
+namespace {
+
+namespace po = boost::program_options;
+
+tl::unexpected<UsageError> wrong(std::string message, std::string usage) {
+    return tl::unexpected(UsageError{std::move(message), std::move(usage)});
+}
+
+std::string usage_of(const Verb& verb) {
+    return fmt::format("sluicectl {}{}{}", verb.words, verb.arguments.empty() ? "" : " ",
+                       verb.arguments);
+}
+
+std::vector<std::string> split(std::string_view words) {
+    std::istringstream stream{std::string(words)};
+    return {std::istream_iterator<std::string>(stream), {}};
+}
+
+po::options_description all_options() {
+    po::options_description options;
+    options.add_options()("socket", po::value<std::string>())("json", po::bool_switch())(
+        "help,h", po::bool_switch())("version", po::bool_switch())("verbs", po::bool_switch())(
+        "words", po::value<std::vector<std::string>>()->default_value({}, ""));
+    for (const Verb& verb : verbs())
+        for (const std::string& name : shape_of(verb).options)
+            if (!options.find_nothrow(name, false))
+                options.add_options()(name.c_str(), po::value<std::string>());
+    return options;
+}
+
+// "sluicectl port …" for the verbs that begin with these words, all of them if none does.
+std::string verbs_like(const std::vector<std::string>& words) {
+    std::string some, all;
+    for (const Verb& verb : verbs()) {
+        const std::string line = "  " + usage_of(verb) + "\n";
+        if (!words.empty() && split(verb.words)[0] == words[0]) some += line;
+        all += line;
+    }
+    return some.empty() ? all : some;
+}
+
+const Verb* find_verb(const std::vector<std::string>& words) {
+    for (const Verb& verb : verbs())
+        if (const auto own = split(verb.words);
+            words.size() >= own.size() && std::equal(own.begin(), own.end(), words.begin()))
+            return &verb;
+    return nullptr;
+}
+
+UsageError no_verb(const std::vector<std::string>& words) {
+    if (words.empty()) return {"what shall it do?", verbs_like(words)};
+    std::vector<std::string_view> known;
+    for (const Verb& verb : verbs()) known.push_back(verb.words);
+    // "port lst web": whether a verb's second word was meant isn't known.
+    const std::string two = words.size() > 1 ? words[0] + " " + words[1] : words[0];
+    auto near = base::nearest(two, known);
+    if (!near) near = base::nearest(words[0], known);
+    const bool begins = std::ranges::any_of(
+        known, [&](std::string_view verb) { return verb.starts_with(words[0] + " "); });
+    if (near)
+        return {fmt::format("there is no command {}; did you mean '{}'?", base::shown(two), *near),
+                verbs_like(split(*near))};
+    if (begins && words.size() == 1)
+        return {fmt::format("{} is only half of a command", base::shown(words[0])),
+                verbs_like(words)};
+    return {fmt::format("there is no command {}", base::shown(two)), verbs_like(words)};
+}
+
+}  // namespace
+
+tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& words) {
+    const po::options_description options = all_options();
+    po::positional_options_description positional;
+    positional.add("words", -1);
+    po::variables_map given;
+    try {
+        // No guessing: an abbreviation in a script breaks when an option is added.
+        const int style =
+            po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+        po::store(po::command_line_parser(words)
+                      .options(options)
+                      .positional(positional)
+                      .style(style)
+                      .run(),
+                  given);
+        po::notify(given);
+    } catch (const po::error& error) {
+        return wrong(error.what(), "  sluicectl --help\n");
+    }
+
+    CommandLine line;
+    if (given.contains("socket")) line.socket = given["socket"].as<std::string>();
+    line.json = given["json"].as<bool>();
+    line.help = given["help"].as<bool>();
+    line.version = given["version"].as<bool>();
+    line.verbs = given["verbs"].as<bool>();
+    line.arguments.words = given["words"].as<std::vector<std::string>>();
+    line.verb = find_verb(line.arguments.words);
+    if (line.help || line.version || line.verbs) return line;
+    if (!line.verb) return tl::unexpected(no_verb(line.arguments.words));
+
+    const std::string usage = "  " + usage_of(*line.verb) + "\n";
+    auto& rest = line.arguments.words;
+    rest.erase(rest.begin(), rest.begin() + std::ssize(split(line.verb->words)));
+    const Shape shape = shape_of(*line.verb);
+    if (rest.size() < shape.min)
+        return wrong(fmt::format("{} needs {}", line.verb->words, line.verb->arguments), usage);
+    if (rest.size() > shape.max)
+        return wrong(fmt::format("{} is one argument too many", base::shown(rest[shape.max])),
+                     usage);
+    for (const Verb& verb : verbs())
+        for (const std::string& name : shape_of(verb).options) {
+            if (!given.contains(name)) continue;
+            if (std::ranges::find(shape.options, name) == shape.options.end())
+                return wrong(fmt::format("{} takes no --{}", line.verb->words, name), usage);
+            line.arguments.options[name] = given[name].as<std::string>();
+        }
+    return line;
+}
+
+std::string help() {
+    std::string text = fmt::format(
+        "sluicectl asks and tells sluiced, the virtual switch.\n\n"
+        "  sluicectl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
+        "  --socket PATH  sluiced's control socket (or {}=PATH; {})\n"
+        "  --json         the answer as JSON\n"
+        "  --help         this text; after a command, that command's\n"
+        "  --version\n\n",
+        protocol::kSocketVariable, protocol::kDefaultSocket);
+    size_t width = 0;
+    for (const Verb& verb : verbs()) width = std::max(width, usage_of(verb).size());
+    for (const Verb& verb : verbs())
+        text += fmt::format("  {:{}}  {}\n", usage_of(verb), width, verb.summary);
+    return text +
+           "\nExit status: 0 done, 1 refused or failed, 2 wrong usage, 3 sluiced not reached.\n";
+}
+
+std::string help_of(const Verb& verb) {
+    return fmt::format("{}\n  {}\n", usage_of(verb), verb.summary);
+}
+
+std::string list_verbs() {
+    std::string text;
+    for (const Verb& verb : verbs()) text += fmt::format("{}\t{}\n", verb.words, verb.arguments);
+    return text;
+}
+
+}  // namespace sluice::sluicectl

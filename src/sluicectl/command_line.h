@@ -1,0 +1,36 @@
+// sluicectl's command line: which verb, which arguments, and what is wrong with it. Options may
+// stand anywhere, for people add --json at the end of the line that they have just run.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluicectl/verbs.h"
+
+namespace sluice::sluicectl {
+
+struct CommandLine {
+    std::optional<std::string> socket;
+    bool json = false;
+    bool help = false;
+    bool version = false;
+    bool verbs = false;          // list them for the shell's completion
+    const Verb* verb = nullptr;  // always there, unless one of the last three is asked for
+    Arguments arguments;
+};
+
+struct UsageError {
+    std::string message;
+    std::string usage;  // the lines of help that would have prevented it
+};
+
+tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& words);
+
+std::string help();  // everything
+std::string help_of(const Verb& verb);
+
+// "words<TAB>arguments" a line.
+std::string list_verbs();
+
+}  // namespace sluice::sluicectl

@@ -1,0 +1,18 @@
+// From a verb's arguments to the parameters of its request.
+#pragma once
+
+#include "sluicectl/verbs.h"
+
+namespace sluice::sluicectl {
+
+using Params = tl::expected<nlohmann::json, Problem>;
+
+Params no_params(const Arguments& arguments);
+Params name_param(const Arguments& arguments);     // NAME
+Params network_param(const Arguments& arguments);  // [--network NETWORK]
+Params file_params(const Arguments& arguments);    // [FILE]: its absolute path and its text
+
+// NAME KEY=VALUE...: VALUE is YAML in flow syntax, and the dots of KEY nest.
+Params port_params(const Arguments& arguments);
+
+}  // namespace sluice::sluicectl

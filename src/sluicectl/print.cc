@@ -1,0 +1,186 @@
+#include "sluicectl/print.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "sluicectl/table.h"
+
+namespace sluice::sluicectl {
+namespace {
+
+using nlohmann::json;
+
+// A table, or a sentence in place of an empty one.
+std::string rows_or(const json& rows, std::initializer_list<Column> columns, const char* none) {
+    if (rows.empty()) return std::string(none) + "\n";
+    return table({columns.begin(), columns.size()}, rows);
+}
+
+std::string word(const json& value) {
+    return format(value, Format::kText);
+}
+
+std::string changes(const json& rows, const char* none) {
+    return rows_or(rows,
+                   {{"ACTION", "/action"},
+                    {"OBJECT", "/object"},
+                    {"ORIGIN", "/origin"},
+                    {"DETAIL", "/detail"}},
+                   none);
+}
+
+// A port's queues in one direction, as rows that begin with the port's name.
+json queues_of(const json& ports, const char* direction) {
+    json rows = json::array();
+    for (const json& port : ports)
+        for (json row : port.at(direction)) {
+            row["port"] = port.at("name");
+            row["direction"] = direction;
+            rows.push_back(std::move(row));
+        }
+    return rows;
+}
+
+}  // namespace
+
+std::string print_status(const json& result, const Arguments&) {
+    const json& config = result.at("config");
+    const json& ports = result.at("ports");
+    const json& memory = result.at("memory");
+    std::string text = fmt::format(
+        "version        {}\n"
+        "process        {}\n"
+        "uptime         {}\n"
+        "configuration  {} (generation {})\n"
+        "networks       {}\n"
+        "ports          {} up, {} down\n"
+        "hugepages      {}\n",
+        word(result.at("version")), word(result.at("pid")),
+        format(result.at("uptime"), Format::kSeconds), word(config.at("file")),
+        word(config.at("generation")), word(result.at("networks")), word(ports.at("up")),
+        word(ports.at("down")), word(memory.at("hugepages")));
+    text += "\n" + rows_or(result.at("workers"),
+                           {{"WORKER", "/worker", Format::kNumber},
+                            {"CORE", "/core", Format::kNumber},
+                            {"BUSY", "/busy", Format::kPercent},
+                            {"CYCLES/PACKET", "/cycles-per-packet", Format::kNumber},
+                            {"PACKETS/BATCH", "/packets-per-batch", Format::kNumber},
+                            {"PACKETS", "/packets", Format::kNumber},
+                            {"IDLE", "/idle"}},
+                           "no workers");
+    text += "\n" + rows_or(memory.at("pools"),
+                           {{"POOL", "/name"},
+                            {"COUNT", "/count", Format::kNumber},
+                            {"AVAILABLE", "/available", Format::kNumber},
+                            {"SIZE", "/bytes", Format::kBytes}},
+                           "no packet pools");
+    return text;
+}
+
+std::string print_ports(const json& result, const Arguments&) {
+    return rows_or(result.at("ports"),
+                   {{"NAME", "/name"},
+                    {"KIND", "/kind"},
+                    {"NETWORK", "/network"},
+                    {"INTERFACE", "/interface"},
+                    {"STATE", "/state"},
+                    {"RX-PACKETS", "/rx/packets", Format::kNumber},
+                    {"RX-BYTES", "/rx/bytes", Format::kNumber},
+                    {"TX-PACKETS", "/tx/packets", Format::kNumber},
+                    {"TX-BYTES", "/tx/bytes", Format::kNumber},
+                    {"DROPS", "/drops", Format::kNumber},
+                    {"ORIGIN", "/origin"},
+                    {"REASON", "/reason"}},
+                   "no ports");
+}
+
+std::string print_port(const json& result, const Arguments&) {
+    return indented(result.at("port"));
+}
+
+std::string print_added(const json&, const Arguments& arguments) {
+    return fmt::format("port {} added\n", base::escaped(arguments.words[0]));
+}
+
+std::string print_deleted(const json&, const Arguments& arguments) {
+    return fmt::format("port {} deleted\n", base::escaped(arguments.words[0]));
+}
+
+std::string print_networks(const json& result, const Arguments&) {
+    return rows_or(result.at("networks"),
+                   {{"NAME", "/name"},
+                    {"SUBNETS", "/subnets"},
+                    {"PORTS", "/ports", Format::kNumber},
+                    {"MACS", "/macs", Format::kNumber},
+                    {"MAC-TABLE-SIZE", "/mac-table-size", Format::kNumber},
+                    {"AGEING", "/ageing", Format::kSeconds},
+                    {"MOVES", "/moves", Format::kNumber},
+                    {"FLAPS", "/flaps", Format::kNumber},
+                    {"ORIGIN", "/origin"}},
+                   "no networks");
+}
+
+std::string print_macs(const json& result, const Arguments&) {
+    return rows_or(result.at("macs"),
+                   {{"NETWORK", "/network"},
+                    {"MAC", "/mac"},
+                    {"PORT", "/port"},
+                    {"KIND", "/kind"},
+                    {"AGE", "/age", Format::kSeconds}},
+                   "no MAC addresses");
+}
+
+std::string print_stats(const json& result, const Arguments&) {
+    const json& workers = result.at("workers");
+    const json& ports = result.at("ports");
+    json queues = queues_of(ports, "rx");
+    for (json& row : queues_of(ports, "tx")) queues.push_back(std::move(row));
+    const json totals = json::array({result.at("totals")});
+    return "totals\n" +
+           table(columns_of(totals, {"received", "made", "transmitted", "dropped"}), totals) +
+           "\nworkers\n" +
+           table(columns_of(workers,
+                            {"worker", "core", "received", "made", "transmitted", "dropped"}),
+                 workers) +
+           "\nports\n" +
+           rows_or(ports, {{"PORT", "/name"}, {"DROPS", "/drops", Format::kNumber}}, "no ports") +
+           "\nqueues\n" +
+           rows_or(queues,
+                   {{"PORT", "/port"},
+                    {"DIRECTION", "/direction"},
+                    {"QUEUE", "/queue", Format::kNumber},
+                    {"WORKER", "/worker", Format::kNumber},
+                    {"PACKETS", "/packets", Format::kNumber},
+                    {"BYTES", "/bytes", Format::kNumber}},
+                   "no queues");
+}
+
+std::string print_drops(const json& result, const Arguments&) {
+    return rows_or(result.at("drops"),
+                   {{"PORT", "/port"},
+                    {"REASON", "/reason"},
+                    {"PACKETS", "/packets", Format::kNumber},
+                    {"MEANING", "/meaning"}},
+                   "nothing was dropped");
+}
+
+std::string print_yaml(const json& result, const Arguments&) {
+    std::string text = result.at("yaml");
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    return text;
+}
+
+std::string print_checked(const json& result, const Arguments&) {
+    return fmt::format("{}: no errors\n", word(result.at("file")));
+}
+
+std::string print_changes(const json& result, const Arguments&) {
+    return changes(result.at("changes"), "no differences");
+}
+
+std::string print_reloaded(const json& result, const Arguments&) {
+    return changes(result.at("changes"), "nothing changed") +
+           fmt::format("generation {}\n", word(result.at("generation")));
+}
+
+}  // namespace sluice::sluicectl

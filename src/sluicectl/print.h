@@ -1,0 +1,23 @@
+// From a verb's result to text for people. A result that lacks what a printer needs makes it throw
+// nlohmann's exception, which run() turns into a sentence.
+#pragma once
+
+#include "sluicectl/verbs.h"
+
+namespace sluice::sluicectl {
+
+std::string print_status(const nlohmann::json& result, const Arguments& arguments);
+std::string print_ports(const nlohmann::json& result, const Arguments& arguments);
+std::string print_port(const nlohmann::json& result, const Arguments& arguments);
+std::string print_added(const nlohmann::json& result, const Arguments& arguments);
+std::string print_deleted(const nlohmann::json& result, const Arguments& arguments);
+std::string print_networks(const nlohmann::json& result, const Arguments& arguments);
+std::string print_macs(const nlohmann::json& result, const Arguments& arguments);
+std::string print_stats(const nlohmann::json& result, const Arguments& arguments);
+std::string print_drops(const nlohmann::json& result, const Arguments& arguments);
+std::string print_yaml(const nlohmann::json& result, const Arguments& arguments);
+std::string print_checked(const nlohmann::json& result, const Arguments& arguments);
+std::string print_changes(const nlohmann::json& result, const Arguments& arguments);
+std::string print_reloaded(const nlohmann::json& result, const Arguments& arguments);
+
+}  // namespace sluice::sluicectl

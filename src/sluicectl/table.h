@@ -1,0 +1,39 @@
+// JSON as text for people: aligned tables, and indented keys and values. Nothing is cut off, and
+// text that may come from a guest or a file is escaped before it reaches the terminal.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::sluicectl {
+
+enum class Format {
+    kText,     // left; lists with commas, booleans as yes and no, nothing as "-"
+    kNumber,   // right, as is
+    kPercent,  // right, of a share of 1
+    kSeconds,  // right, "1h 2m 3s"
+    kBytes,    // right, "2.0 MiB"
+};
+
+struct Column {
+    std::string header;
+    std::string pointer;  // RFC 6901, "/rx/packets", from the row
+    Format format = Format::kText;
+};
+
+std::string format(const nlohmann::json& value, Format format);
+
+// One line a row below the headers.
+std::string table(std::span<const Column> columns, const nlohmann::json& rows);
+
+// A column for each key of the rows with a plain value: the named ones first, numbers to the right.
+std::vector<Column> columns_of(const nlohmann::json& rows, std::vector<std::string_view> first);
+
+// An object of any shape: a key and its value a line, objects indented below their key, lists of
+// objects as tables.
+std::string indented(const nlohmann::json& object, size_t indent = 0);
+
+}  // namespace sluice::sluicectl

@@ -1,0 +1,70 @@
+#include "sluicectl/verbs.h"
+
+#include <sstream>
+
+#include "sluice/protocol.h"
+#include "sluicectl/params.h"
+#include "sluicectl/print.h"
+
+namespace sluice::sluicectl {
+namespace {
+
+using namespace protocol;
+
+// clang-format off
+constexpr Verb kVerbs[] = {
+    {"status", "", "how sluiced is doing: workers, memory, ports",
+     kStatus, no_params, print_status},
+
+    {"port list", "", "the ports, with their state and counters",
+     kPortList, no_params, print_ports},
+    {"port show", "PORT", "everything about one port",
+     kPortShow, name_param, print_port},
+    {"port add", "NAME KEY=VALUE...", "add a port, as in sluice.yaml: network=blue vhost-user.path=/run/vm",
+     kPortAdd, port_params, print_added},
+    {"port delete", "PORT", "delete a port",
+     kPortDelete, name_param, print_deleted},
+
+    {"network list", "", "the networks",
+     kNetworkList, no_params, print_networks},
+    {"mac list", "[--network NETWORK]", "the MAC addresses that the networks know",
+     kMacList, network_param, print_macs},
+
+    {"stats", "", "counters of workers, ports and queues",
+     kStats, no_params, print_stats},
+    {"drops", "", "dropped packets, by port and reason",
+     kDrops, no_params, print_drops},
+
+    {"config show", "", "the configuration in force, as YAML",
+     kConfigShow, no_params, print_yaml},
+    {"config check", "[FILE]", "look for errors in a file (sluiced's own, if left out)",
+     kConfigCheck, file_params, print_checked},
+    {"config diff", "[FILE]", "what loading the file would change",
+     kConfigDiff, file_params, print_changes},
+    {"config reload", "", "load sluiced's own file again",
+     kConfigReload, no_params, print_reloaded},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Verb> verbs() {
+    return kVerbs;
+}
+
+Shape shape_of(const Verb& verb) {
+    Shape shape;
+    std::istringstream words{std::string(verb.arguments)};
+    for (std::string word; words >> word;) {
+        if (word.starts_with("[--")) {
+            shape.options.push_back(word.substr(3));
+            words >> word;  // its value
+            continue;
+        }
+        shape.max = word.ends_with("...") ? SIZE_MAX : shape.max + 1;
+        if (!word.starts_with("[")) shape.min++;
+    }
+    return shape;
+}
+
+}  // namespace sluice::sluicectl

@@ -1,0 +1,56 @@
+// What sluicectl can do, one row a verb: parsing, help, completion and printing all read this
+// table. Its arguments are written once, for people, and are the grammar as well:
+//
+//     NAME                 one word
+//     [FILE]               one word, or none
+//     KEY=VALUE...         one word or more
+//     [--network NETWORK]  an option with a value
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+namespace sluice::sluicectl {
+
+// Exit statuses.
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;  // refused or failed
+inline constexpr int kUsage = 2;
+inline constexpr int kNotReached = 3;
+
+struct Problem {
+    int status;
+    std::string message;
+};
+
+// What follows the verb.
+struct Arguments {
+    std::vector<std::string> words;
+    std::map<std::string, std::string> options;  // without the dashes
+};
+
+struct Verb {
+    std::string_view words;  // "port list"
+    std::string_view arguments;
+    std::string_view summary;
+    const char* method;
+    tl::expected<nlohmann::json, Problem> (*params)(const Arguments& arguments);
+    std::string (*print)(const nlohmann::json& result, const Arguments& arguments);
+};
+
+std::span<const Verb> verbs();
+
+// How many words a verb takes, and its options.
+struct Shape {
+    size_t min = 0;
+    size_t max = 0;
+    std::vector<std::string> options;
+};
+Shape shape_of(const Verb& verb);
+
+}  // namespace sluice::sluicectl

@@ -1,0 +1,163 @@
+#include "sluiced/daemon.h"
+
+#include <rte_launch.h>
+#include <systemd/sd-daemon.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <csignal>
+#include <iostream>
+
+#include "base/log.h"
+#include "control/commands.h"
+#include "control/server.h"
+#include "engine/eal.h"
+#include "engine/intent.h"
+#include "engine/switch.h"
+#include "port/tap.h"
+
+namespace sluice {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::chrono::milliseconds kTick{200};
+
+int say(const base::Errors& errors) {
+    for (const auto& error : errors) std::cerr << error.text() << '\n';
+    return 2;
+}
+
+int run_worker(void* worker) {
+    static_cast<engine::Worker*>(worker)->run();
+    return 0;
+}
+
+class Daemon {
+ public:
+    Daemon(engine::Intent intent, engine::Eal eal, port::Pools pools)
+        : intent_(std::move(intent)),
+          eal_(std::move(eal)),
+          switch_(static_cast<uint16_t>(eal_.cores.size()), pools, intent_.config().control.socket),
+          running_{switch_, intent_, eal_, engine::Clock::now()},
+          server_(loop_, server_config(), control::commands(running_)),
+          signals_(loop_, SIGTERM, SIGINT, SIGHUP),
+          timer_(loop_) {}
+
+    int run() {
+        // The socket first: a second instance must not touch the devices of the first.
+        if (auto done = server_.listen(); !done) {
+            base::log::error("control", "{}", done.error().text());
+            return 1;
+        }
+        port::remove_orphans(intent_.config().control.socket, intent_.config().ports);
+        if (auto changes = intent_.start(switch_, engine::Clock::now()); !changes) {
+            return say(changes.error());
+        }
+        for (size_t i = 0; i < eal_.lcores.size(); ++i) {
+            rte_eal_remote_launch(run_worker, switch_.workers()[i].get(), eal_.lcores[i]);
+        }
+        await_signal();
+        await_tick();
+        sd_notify(0, "READY=1");
+        loop_.run();
+        for (const auto& worker : switch_.workers()) worker->stop();
+        rte_eal_mp_wait_lcore();
+        return 0;
+    }
+
+ private:
+    control::ServerConfig server_config() const {
+        const engine::ControlConfig& config = intent_.config().control;
+        return {config.socket, config.group, config.read_only_group, config.max_request.value};
+    }
+
+    void await_signal() {
+        signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+            if (error) return;
+            if (signal != SIGHUP) {
+                sd_notify(0, "STOPPING=1");
+                server_.close();
+                loop_.stop();
+                return;
+            }
+            reload();
+            await_signal();
+        });
+    }
+
+    void reload() {
+        sd_notify(0, "RELOADING=1");
+        auto changes = intent_.reload(switch_, engine::Clock::now());
+        if (changes) {
+            base::log::info("config", "reloaded {}: {} changes", intent_.file(), changes->size());
+        } else {
+            base::log::error("config", "{} was not loaded, nothing was changed:", intent_.file());
+            for (const auto& error : changes.error()) base::log::error("config", "{}", error.text());
+        }
+        sd_notify(0, "READY=1");
+    }
+
+    void await_tick() {
+        timer_.expires_after(kTick);
+        timer_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            switch_.tick(engine::Clock::now());
+            feed_watchdog();
+            await_tick();
+        });
+    }
+
+    // Alive means that the control thread runs and every worker that has work makes progress.
+    void feed_watchdog() {
+        uint64_t interval = 0;
+        if (sd_watchdog_enabled(0, &interval) > 0) sd_notify(0, "WATCHDOG=1");
+    }
+
+    asio::io_context loop_;
+    engine::Intent intent_;
+    engine::Eal eal_;
+    engine::Switch switch_;
+    control::Running running_;
+    control::Server server_;
+    asio::signal_set signals_;
+    asio::steady_timer timer_;
+};
+
+}  // namespace
+
+int check_config(const std::string& config_file) {
+    auto text = engine::read_file(config_file);
+    if (!text) return say(text.error());
+    auto config = engine::load_config(*text, config_file, {});
+    if (!config) return say(config.error());
+    return 0;
+}
+
+int run_daemon(const std::string& config_file) {
+    auto intent = engine::Intent::load(config_file);
+    if (!intent) return say(intent.error());
+    base::log::set_level(intent->config().log.level);
+    auto eal = engine::start_eal(intent->config());
+    if (!eal) {
+        base::log::error("dpdk", "{}", eal.error().text());
+        return 1;
+    }
+    const engine::MemoryConfig& memory = intent->config().memory;
+    auto pools = port::Pools::create(memory.buffers, memory.large_buffers);
+    if (!pools) {
+        base::log::error("memory", "{}", pools.error().text());
+        return 1;
+    }
+    int status = 0;
+    {
+        Daemon daemon(std::move(*intent), std::move(*eal), *pools);
+        status = daemon.run();
+    }
+    engine::stop_eal();
+    return status;
+}
+
+}  // namespace sluice

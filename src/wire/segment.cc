@@ -1,0 +1,127 @@
+#include "wire/segment.h"
+
+#include <rte_memcpy.h>
+
+#include <algorithm>
+
+#include "wire/checksum.h"
+#include "wire/headers.h"
+#include "wire/layers.h"
+
+namespace sluice::wire {
+
+namespace {
+
+constexpr uint64_t kVlanFlags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED |
+                                RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED |
+                                RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_QINQ;
+
+uint32_t payload_size_of(const rte_mbuf* m) noexcept {
+    const uint32_t headers = m->l2_len + m->l3_len + m->l4_len;
+    const uint32_t end = datagram_end(m);
+    return end > headers ? end - headers : 0;
+}
+
+uint32_t count_of(const rte_mbuf* m, uint32_t payload_size) noexcept {
+    const uint32_t size = m->tso_segsz;
+    const bool whole = (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) == 0 || payload_size <= size;
+    return whole || size == 0 ? 1 : (payload_size + size - 1) / size;
+}
+
+}  // namespace
+
+uint32_t segment_count(const rte_mbuf* m) noexcept {
+    if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) == 0) return 1;
+    return count_of(m, payload_size_of(m));
+}
+
+Cutter::Cutter(const rte_mbuf* segment, rte_mempool* pool) noexcept
+    : segment_(segment),
+      pool_(pool),
+      payload_(segment),
+      payload_left_(payload_size_of(segment)),
+      header_size_(segment->l2_len + segment->l3_len + segment->l4_len),
+      count_(count_of(segment, payload_left_)) {
+    headers_ = static_cast<const uint8_t*>(
+        rte_pktmbuf_read(segment, 0, header_size_, headers_copy_.data()));
+    failed_ = headers_ == nullptr;
+    payload_offset_ = header_size_;
+}
+
+rte_mbuf* Cutter::next() noexcept {
+    if (failed_ || index_ == count_) return nullptr;
+    const bool last = index_ + 1 == count_;
+    const uint32_t payload_size = last ? payload_left_ : static_cast<uint32_t>(segment_->tso_segsz);
+
+    rte_mbuf* piece = rte_pktmbuf_alloc(pool_);
+    if (unlikely(piece == nullptr)) {
+        failed_ = true;
+        return nullptr;
+    }
+    if (unlikely(header_size_ + payload_size > rte_pktmbuf_tailroom(piece))) {
+        rte_pktmbuf_free(piece);
+        failed_ = true;
+        return nullptr;
+    }
+    piece->port = segment_->port;
+    piece->ol_flags = segment_->ol_flags & kVlanFlags;
+    piece->vlan_tci = segment_->vlan_tci;
+    piece->vlan_tci_outer = segment_->vlan_tci_outer;
+
+    rte_memcpy(rte_pktmbuf_mtod(piece, uint8_t*), headers_, header_size_);
+    piece->data_len = static_cast<uint16_t>(header_size_);
+    append_payload(piece, payload_size);
+    piece->pkt_len = piece->data_len;
+    write_headers(piece, payload_size);
+
+    ++index_;
+    payload_done_ += payload_size;
+    payload_left_ -= payload_size;
+    return piece;
+}
+
+void Cutter::append_payload(rte_mbuf* piece, uint32_t size) noexcept {
+    while (size > 0) {
+        if (payload_offset_ >= payload_->data_len) {
+            payload_offset_ -= payload_->data_len;
+            payload_ = payload_->next;
+            continue;
+        }
+        const uint32_t part = std::min<uint32_t>(size, payload_->data_len - payload_offset_);
+        rte_memcpy(rte_pktmbuf_mtod_offset(piece, uint8_t*, piece->data_len),
+                   rte_pktmbuf_mtod_offset(payload_, const uint8_t*, payload_offset_), part);
+        piece->data_len += static_cast<uint16_t>(part);
+        payload_offset_ += part;
+        size -= part;
+    }
+}
+
+void Cutter::write_headers(rte_mbuf* piece, uint32_t payload_size) const noexcept {
+    const uint32_t l4_size = segment_->l4_len + payload_size;
+    const uint16_t l3_size = static_cast<uint16_t>(segment_->l3_len + l4_size);
+    Sum sum = 0;
+    if ((segment_->ol_flags & RTE_MBUF_F_TX_IPV6) != 0) {
+        auto& ip = *rte_pktmbuf_mtod_offset(piece, Ipv6Header*, segment_->l2_len);
+        ip.payload_size = be16(static_cast<uint16_t>(l3_size - sizeof ip));
+        sum = pseudo_header_sum(ip, Protocol::kTcp, l4_size);
+    } else {
+        auto& ip = *rte_pktmbuf_mtod_offset(piece, Ipv4Header*, segment_->l2_len);
+        ip.total_size = be16(l3_size);
+        ip.id = be16(static_cast<uint16_t>(ip.id.host() + index_));
+        ip.checksum = header_checksum(ip);
+        sum = pseudo_header_sum(ip, Protocol::kTcp, l4_size);
+    }
+
+    auto& tcp = *rte_pktmbuf_mtod_offset(piece, TcpHeader*, segment_->l2_len + segment_->l3_len);
+    tcp.sequence = be32(tcp.sequence.host() + payload_done_);
+    // The end of the data is in the last piece; the congestion response is told once (RFC 3168,
+    // 6.1.2: CWR goes on the first new data packet).
+    if (index_ + 1 != count_)
+        tcp.flags &= static_cast<uint8_t>(~(TcpHeader::kFin | TcpHeader::kPsh));
+    if (index_ != 0) tcp.flags &= static_cast<uint8_t>(~TcpHeader::kCwr);
+    tcp.checksum = be16(0);
+    // Summed after the copy, while its bytes are in the first-level cache.
+    tcp.checksum = checksum_of(sum_of(&tcp, l4_size, sum));
+}
+
+}  // namespace sluice::wire

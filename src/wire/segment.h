@@ -1,0 +1,62 @@
+// The cutter: makes frames of at most tso_segsz payload bytes out of a TCP segment (offload.h) for
+// a port that can't take it whole. rte_gso of DPDK 22.11 cuts plain IPv4 only and leaves the
+// checksums to somebody else; this takes IPv4 and IPv6 with VLAN tags, options and extension
+// headers.
+//
+// The segment is only read, since flooding may share its bytes, and stays the caller's. Every piece
+// is a linear mbuf of the pool, the caller's from then on, finished in every checksum and length;
+// it takes the port and VLAN metadata of the segment and no other. Workers.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cstdint>
+
+namespace sluice::wire {
+
+// Frames that the packet will leave as: 1 unless it is a segment to be cut.
+uint32_t segment_count(const rte_mbuf* m) noexcept;
+
+//   Cutter cutter(segment, pool);
+//   while (rte_mbuf* piece = cutter.next()) send(piece);
+//   if (cutter.failed()) drops += cutter.remaining();
+//   rte_pktmbuf_free(segment);
+class Cutter {
+ public:
+    Cutter(const rte_mbuf* segment, rte_mempool* pool) noexcept;
+    Cutter(const Cutter&) = delete;  // headers_ may point into headers_copy_
+    Cutter& operator=(const Cutter&) = delete;
+
+    // The next piece; null at the end, and for good after a failure.
+    rte_mbuf* next() noexcept;
+
+    // The pool ran dry or its buffers are too small for a piece.
+    bool failed() const noexcept { return failed_; }
+
+    // Pieces not yet made.
+    uint32_t remaining() const noexcept { return count_ - index_; }
+
+ private:
+    void append_payload(rte_mbuf* piece, uint32_t size) noexcept;
+    void write_headers(rte_mbuf* piece, uint32_t payload_size) const noexcept;
+
+    // As much as the mbuf's length fields can say.
+    static constexpr uint32_t kMaxHeaders =
+        (1u << RTE_MBUF_L2_LEN_BITS) + (1u << RTE_MBUF_L3_LEN_BITS) + (1u << RTE_MBUF_L4_LEN_BITS);
+
+    const rte_mbuf* segment_;
+    rte_mempool* pool_;
+    const uint8_t* headers_;
+    const rte_mbuf* payload_;  // the mbuf of the chain where the next payload byte is, and
+    uint32_t payload_offset_;  // where in there
+    uint32_t payload_left_;
+    uint32_t payload_done_ = 0;
+    uint32_t header_size_;
+    uint32_t count_;
+    uint32_t index_ = 0;
+    bool failed_ = false;
+    std::array<uint8_t, kMaxHeaders> headers_copy_;  // used where the headers span mbufs
+};
+
+}  // namespace sluice::wire

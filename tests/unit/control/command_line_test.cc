@@ -1,0 +1,117 @@
+#include "sluicectl/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "sluicectl/params.h"
+
+namespace sluice::sluicectl {
+namespace {
+
+using nlohmann::json;
+
+TEST(CommandLine, OptionsStandBeforeOrAfterTheVerb) {
+    const std::vector<std::string> lines[] = {
+        {"--json", "--socket", "/s", "mac", "list", "--network", "blue"},
+        {"mac", "list", "--network=blue", "--socket=/s", "--json"},
+        {"mac", "--json", "--network", "blue", "list", "--socket", "/s"},
+    };
+    for (const auto& words : lines) {
+        const auto line = parse(words);
+        ASSERT_TRUE(line) << line.error().message;
+        EXPECT_EQ(line->verb->words, "mac list");
+        EXPECT_TRUE(line->json);
+        EXPECT_EQ(line->socket, "/s");
+        EXPECT_EQ(line->arguments.options.at("network"), "blue");
+        EXPECT_TRUE(line->arguments.words.empty());
+    }
+}
+
+TEST(CommandLine, TakesAVerbApartFromItsArguments) {
+    const auto line = parse({"port", "add", "web", "a=1", "b=2"});
+    ASSERT_TRUE(line) << line.error().message;
+    EXPECT_EQ(line->verb->words, "port add");
+    EXPECT_EQ(line->arguments.words, (std::vector<std::string>{"web", "a=1", "b=2"}));
+    EXPECT_FALSE(line->socket);
+}
+
+TEST(CommandLine, SaysWhatIsWrong) {
+    struct Row {
+        std::vector<std::string> words;
+        const char* message;
+    };
+    const Row rows[] = {
+        {{}, "what shall it do?"},
+        {{"stauts"}, "there is no command 'stauts'; did you mean 'status'?"},
+        {{"port", "lst", "web"}, "there is no command 'port lst'; did you mean 'port list'?"},
+        {{"drosp", "web"}, "there is no command 'drosp web'; did you mean 'drops'?"},
+        {{"port"}, "'port' is only half of a command"},
+        {{"frobnicate"}, "there is no command 'frobnicate'"},
+        {{"port", "show"}, "port show needs PORT"},
+        {{"port", "add", "web"}, "port add needs NAME KEY=VALUE..."},
+        {{"port", "show", "a", "b"}, "'b' is one argument too many"},
+        {{"status", "--network", "x"}, "status takes no --network"},
+        {{"status", "--jso"}, "unrecognised option '--jso'"},
+        {{"status", "--socket"}, "the required argument for option '--socket' is missing"},
+    };
+    for (const Row& row : rows) {
+        const auto line = parse(row.words);
+        ASSERT_FALSE(line) << row.message;
+        EXPECT_EQ(line.error().message, row.message);
+        EXPECT_FALSE(line.error().usage.empty()) << row.message;
+    }
+}
+
+TEST(CommandLine, HelpAndVersionNeedNoVerb) {
+    EXPECT_TRUE(parse({"--help"})->help);
+    EXPECT_TRUE(parse({"port", "add", "--help"})->help);
+    EXPECT_TRUE(parse({"--version"})->version);
+    for (const Verb& verb : verbs())
+        EXPECT_NE(help().find(std::string(verb.words) + " "), std::string::npos) << verb.words;
+}
+
+Params port(std::vector<std::string> words) {
+    return port_params({std::move(words), {}});
+}
+
+TEST(Params, PortKeysAreYamlAndNest) {
+    const auto params =
+        port({"web", "address=[10.0.0.2/24,fd00::2/64]", "queues=2", "host=true",
+              "mac=02:00:00:00:00:01", "vhost-user.path=/run/x=y", "vhost-user.queues=4",
+              "labels={app: web}", "device=0000:03:00.1", "text='007'"});
+    ASSERT_TRUE(params) << params.error().message;
+    EXPECT_EQ(*params, R"({"port": {"name": "web", "address": ["10.0.0.2/24", "fd00::2/64"],
+        "queues": 2, "host": true, "mac": "02:00:00:00:00:01",
+        "vhost-user": {"path": "/run/x=y", "queues": 4}, "labels": {"app": "web"},
+        "device": "0000:03:00.1", "text": "007"}})"_json);
+}
+
+TEST(Params, PortKeysAreCheckedBeforeTheDaemonSeesThem) {
+    for (const char* word : {"address", "=x", "a..b=1", "a.=1", "a=", "a=[", "name=other"}) {
+        const auto params = port({"web", word});
+        ASSERT_FALSE(params) << word;
+        EXPECT_EQ(params.error().status, kUsage) << word;
+    }
+    EXPECT_EQ(port({"web", "a=1", "a=2"}).error().message,
+              "'a=2' sets what an earlier argument has set");
+    EXPECT_FALSE(port({"web", "a=1", "a.b=2"}));
+    EXPECT_FALSE(port({"web", "a.b=2", "a=1"}));
+}
+
+TEST(Params, FileGoesWithItsAbsolutePathAndText) {
+    const std::string name = testing::TempDir() + "sluice-params-" + std::to_string(getpid());
+    std::ofstream(name) << "ports: []\n";
+    const auto params = file_params({{name}, {}});
+    ASSERT_TRUE(params) << params.error().message;
+    EXPECT_EQ(*params, (json{{"file", name}, {"text", "ports: []\n"}}));
+    std::ofstream(name, std::ios::trunc).close();
+    EXPECT_EQ(file_params({{name}, {}}).value()["text"], "");
+    std::remove(name.c_str());
+    EXPECT_EQ(file_params({{name}, {}}).error().status, kFailed);
+    EXPECT_EQ(file_params({{"/tmp"}, {}}).error().message, "/tmp is a directory");
+    EXPECT_EQ(file_params({}).value(), json::object());
+}
+
+}  // namespace
+}  // namespace sluice::sluicectl

@@ -1,0 +1,138 @@
+#include "control/rpc.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "sluice/protocol.h"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::json;
+
+class Rpc : public testing::Test {
+ protected:
+    json ask(std::string_view line, Access access = Access::kWrite) {
+        const std::string text = answer(commands_, access, line);
+        return text.empty() ? json("nothing") : json::parse(text);
+    }
+    int code(std::string_view line) { return ask(line)["error"]["code"]; }
+
+    int changes_ = 0;
+    const std::vector<Command> commands_ = {
+        {"echo", Access::kRead, [](const json& params) { return params; }},
+        {"change", Access::kWrite, [this](const json&) { return json(++changes_); }},
+        {"refuse", Access::kRead,
+         [](const json&) -> tl::expected<json, RpcError> {
+             return tl::unexpected(RpcError{
+                 protocol::kFailed, "no", {{"errors", json::array({{{"message", "why"}}})}}});
+         }},
+        {"throw", Access::kRead,
+         [](const json&) -> tl::expected<json, RpcError> { throw std::runtime_error("boo"); }},
+        {"broken", Access::kRead, [](const json&) { return json("a\xff\xfe"); }},
+        {"large", Access::kRead, [](const json&) { return json(std::string(1 << 20, 'x')); }},
+    };
+};
+
+TEST_F(Rpc, AnswersWithTheResultAndTheId) {
+    const auto expected = R"({"jsonrpc":"2.0","id":"a","result":{"x":[1]}})"_json;
+    EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":"a","method":"echo","params":{"x":[1]}})"), expected);
+    EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":1,"method":"echo"})")["result"], json::object());
+}
+
+TEST_F(Rpc, FaultsHaveTheirCodes) {
+    struct Row {
+        std::string line;
+        int code;
+    };
+    const Row rows[] = {
+        {"{", protocol::kParseError},
+        {"hello", protocol::kParseError},
+        {"{} {}", protocol::kParseError},
+        {std::string("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\"}\0", 41),
+         protocol::kParseError},
+        {"{\"a\":\"\xff\"}", protocol::kParseError},
+        {"1", protocol::kInvalidRequest},
+        {"{}", protocol::kInvalidRequest},
+        {"[]", protocol::kInvalidRequest},
+        {R"({"id":1,"method":"echo"})", protocol::kInvalidRequest},
+        {R"({"jsonrpc":"2.0","id":1,"method":7})", protocol::kInvalidRequest},
+        {R"({"jsonrpc":"2.0","id":{},"method":"echo"})", protocol::kInvalidRequest},
+        {R"({"jsonrpc":"2.0","id":1,"method":"echo","params":3})", protocol::kInvalidRequest},
+        {R"({"jsonrpc":"2.0","id":1,"method":"echo","params":[3]})", protocol::kInvalidParams},
+        {R"({"jsonrpc":"2.0","id":1,"method":"ehco"})", protocol::kMethodNotFound},
+        {R"({"jsonrpc":"2.0","id":1,"method":"throw"})", protocol::kInternalError},
+        {R"({"jsonrpc":"2.0","id":1,"method":"refuse"})", protocol::kFailed},
+    };
+    for (const Row& row : rows) EXPECT_EQ(code(row.line), row.code) << row.line;
+}
+
+TEST_F(Rpc, ParseErrorsHaveNoIdAndAShortMessage) {
+    const json error = ask("\"" + std::string(1 << 20, 'a'));
+    EXPECT_TRUE(error["id"].is_null());
+    EXPECT_LE(error["error"]["message"].get<std::string>().size(), 200u);
+}
+
+TEST_F(Rpc, UnknownMethodSuggestsTheNearest) {
+    EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":1,"method":"chnage"})")["error"]["message"],
+              "there is no method 'chnage'; did you mean 'change'?");
+}
+
+TEST_F(Rpc, NotificationsAreCarriedOutAndNotAnswered) {
+    EXPECT_EQ(ask(R"({"jsonrpc":"2.0","method":"change"})"), "nothing");
+    EXPECT_EQ(changes_, 1);
+    EXPECT_EQ(ask(R"({"jsonrpc":"2.0","method":"no such"})"), "nothing");
+}
+
+TEST_F(Rpc, BatchIsAnsweredInOrderWithoutItsNotifications) {
+    const json answers = ask(R"([{"jsonrpc":"2.0","id":1,"method":"change"},
+        {"jsonrpc":"2.0","method":"change"}, 7, {"jsonrpc":"2.0","id":2,"method":"change"}])");
+    ASSERT_EQ(answers.size(), 3u);
+    EXPECT_EQ(answers[0]["result"], 1);
+    EXPECT_EQ(answers[1]["error"]["code"], protocol::kInvalidRequest);
+    EXPECT_EQ(answers[2]["result"], 3);
+    EXPECT_EQ(ask(R"([{"jsonrpc":"2.0","method":"change"}])"), "nothing");
+}
+
+TEST_F(Rpc, BatchIsBoundedInCountAndAnswer) {
+    json batch(protocol::kMaxBatch + 1, R"({"jsonrpc":"2.0","id":1,"method":"change"})"_json);
+    EXPECT_EQ(code(batch.dump()), protocol::kInvalidRequest);
+    EXPECT_EQ(changes_, 0);
+
+    batch = json(20, R"({"jsonrpc":"2.0","id":1,"method":"large"})"_json);
+    batch[19] = R"({"jsonrpc":"2.0","id":"last","method":"change"})"_json;
+    const json answers = ask(batch.dump());
+    ASSERT_EQ(answers.size(), 20u);
+    EXPECT_EQ(answers[19]["error"]["code"], protocol::kInvalidRequest);
+    EXPECT_EQ(answers[19]["id"], "last");
+    EXPECT_EQ(changes_, 0);
+}
+
+TEST_F(Rpc, NestingIsBoundedAndBracketsInStringsDoNotNest) {
+    const auto nested = [](size_t depth) {
+        return R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":)" +
+               std::string(depth - 2, '[') + std::string(depth - 2, ']') + "}}";
+    };
+    EXPECT_TRUE(ask(nested(protocol::kMaxDepth)).contains("result"));
+    EXPECT_EQ(code(nested(protocol::kMaxDepth + 1)), protocol::kParseError);
+    EXPECT_EQ(code(std::string(10'000'000, '[')), protocol::kParseError);
+    const std::string text = R"(\")" + std::string(1000, '[');
+    EXPECT_TRUE(ask(R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":")" + text + "\"}}")
+                    .contains("result"));
+}
+
+TEST_F(Rpc, ReadersMayNotChange) {
+    const char change[] = R"({"jsonrpc":"2.0","id":1,"method":"change"})";
+    EXPECT_EQ(ask(change, Access::kRead)["error"]["code"], protocol::kDenied);
+    EXPECT_EQ(changes_, 0);
+    const char echo[] = R"({"jsonrpc":"2.0","id":1,"method":"echo"})";
+    EXPECT_TRUE(ask(echo, Access::kRead).contains("result"));
+}
+
+TEST_F(Rpc, AnswersAreUtf8WhateverACommandSays) {
+    EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":1,"method":"broken"})")["result"], "a\ufffd\ufffd");
+}
+
+}  // namespace
+}  // namespace sluice::control

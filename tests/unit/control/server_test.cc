@@ -1,0 +1,280 @@
+#include "control/server.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <fstream>
+#include <list>
+
+#include "serving.h"
+#include "sluice/protocol.h"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::json;
+
+std::string request(const char* method, int id = 1) {
+    return json{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}}.dump() + "\n";
+}
+
+std::vector<Command> commands() {
+    return {
+        {"ping", Access::kRead, [](const json&) { return json("pong"); }},
+        {"change", Access::kWrite, [](const json&) { return json("done"); }},
+        {"large", Access::kRead, [](const json&) { return json(std::string(3 << 20, 'x')); }},
+    };
+}
+
+class ServerTest : public testing::Test {
+ protected:
+    void start(ServerConfig config = {}) {
+        config.socket = path_;
+        serving_.emplace(config, commands());
+        ASSERT_TRUE(serving_->result()) << serving_->result().error().text();
+    }
+    void expect_served() {
+        RawClient client(path_);
+        ASSERT_TRUE(client.send(request("ping")));
+        EXPECT_EQ(client.answer()["result"], "pong");
+    }
+
+    Directory directory_;
+    const std::string path_ = directory_ / "run/control.sock";
+    std::optional<Serving> serving_;
+};
+
+TEST_F(ServerTest, MakesItsDirectoryAndSocketWithTheirModes) {
+    start();
+    struct stat status {};
+    ASSERT_EQ(stat(path_.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode, S_IFSOCK | 0660u);
+    ASSERT_EQ(stat((directory_ / "run").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode, S_IFDIR | 0755u);
+    EXPECT_FALSE(std::filesystem::exists(path_ + ".new"));
+    expect_served();
+}
+
+TEST_F(ServerTest, RemovesItsSocketAtTheEnd) {
+    start();
+    RawClient idle(path_);
+    serving_.reset();
+    EXPECT_FALSE(std::filesystem::exists(path_));
+    EXPECT_EQ(idle.line(), "(end)");
+    start();
+    expect_served();
+}
+
+TEST_F(ServerTest, ServesRequestsThatComeInPiecesAndSeveralAtOnce) {
+    start();
+    RawClient client(path_);
+    for (const char c : request("ping", 7)) ASSERT_TRUE(client.send({&c, 1}));
+    EXPECT_EQ(client.answer()["id"], 7);
+    ASSERT_TRUE(client.send(request("ping", 1) + "\r\n" + request("ping", 2) + R"({"jsonrpc")"));
+    EXPECT_EQ(client.answer()["id"], 1);
+    EXPECT_EQ(client.answer()["id"], 2);
+    ASSERT_TRUE(client.send(R"(:"2.0","id":3,"method":"ping"})"
+                            "\n"));
+    EXPECT_EQ(client.answer()["id"], 3);
+}
+
+TEST_F(ServerTest, GoesOnAfterAMalformedLine) {
+    start();
+    RawClient client(path_);
+    ASSERT_TRUE(client.send("{nonsense\n" + std::string(1'000'000, '[') + "\n" + request("ping")));
+    EXPECT_EQ(client.answer()["error"]["code"], protocol::kParseError);
+    EXPECT_EQ(client.answer()["error"]["code"], protocol::kParseError);
+    EXPECT_EQ(client.answer()["result"], "pong");
+}
+
+TEST_F(ServerTest, AnswersAClientThatHasFinishedSending) {
+    start();
+    RawClient client(path_);
+    ASSERT_TRUE(client.send(request("ping") + request("large") + R"({"half":)"));
+    client.finish();
+    EXPECT_EQ(client.answer()["result"], "pong");
+    EXPECT_TRUE(client.answer().contains("result"));
+    EXPECT_EQ(client.line(), "(end)");
+}
+
+TEST_F(ServerTest, EndsAConnectionWhoseRequestIsTooLarge) {
+    start({.max_request = 1000});
+    for (const char* tail : {"", "\n"}) {
+        RawClient client(path_);
+        client.send(std::string(1001, ' ') + tail);
+        const json error = client.answer()["error"];
+        EXPECT_EQ(error["code"], protocol::kInvalidRequest);
+        EXPECT_EQ(error["message"], "the request exceeds 1000 bytes");
+        EXPECT_EQ(client.line(), "(end)");
+    }
+    RawClient endless(path_);
+    while (endless.send(std::string(65536, 'x'))) {
+    }
+    EXPECT_EQ(endless.answer()["error"]["code"], protocol::kInvalidRequest);
+    RawClient exact(path_);
+    const std::string ping = request("ping");
+    ASSERT_TRUE(exact.send(std::string(1001 - ping.size(), ' ') + ping));
+    EXPECT_EQ(exact.answer()["result"], "pong");
+}
+
+TEST_F(ServerTest, AClientThatNeverReadsHoldsUpNobodyAndIsReadNoFurther) {
+    start();
+    RawClient deaf(path_);
+    std::string requests;
+    for (int i = 0; i < 100'000; i++) requests += request("large", i);
+    size_t taken = 0;
+    // The server stops reading, so the socket's buffer fills up for good.
+    for (int refused = 0; refused < 20 && taken < requests.size();) {
+        const size_t n = deaf.push(std::string_view(requests).substr(taken));
+        taken += n;
+        refused = n == 0 ? refused + 1 : 0;
+        expect_served();
+    }
+    EXPECT_LT(taken, requests.size());
+    // Served on once it reads.
+    for (int i = 0; i < 20; i++) EXPECT_EQ(deaf.answer()["id"], i);
+}
+
+TEST_F(ServerTest, OutlivesClientsThatVanish) {
+    start();
+    for (int i = 0; i < 50; i++) {
+        RawClient(path_).send(R"({"jsonrpc":"2.0","id":1,)");
+        RawClient(path_).send(request("large") + request("large") + request("ping"));
+        RawClient quiet(path_);
+    }
+    expect_served();
+}
+
+TEST_F(ServerTest, TurnsAwayOneClientTooManyUntilAnotherLeaves) {
+    start();
+    std::list<RawClient> clients;
+    for (size_t i = 0; i < protocol::kMaxClients; i++) clients.emplace_back(path_);
+    for (RawClient& client : clients) ASSERT_TRUE(client.send(request("ping")));
+    for (RawClient& client : clients) ASSERT_EQ(client.answer()["result"], "pong");
+    RawClient late(path_);
+    EXPECT_EQ(late.answer()["error"]["code"], protocol::kBusy);
+    EXPECT_EQ(late.line(), "(end)");
+    clients.pop_back();
+    for (bool served = false; !served;) {
+        RawClient next(path_);
+        next.send(request("ping"));
+        served = next.answer().contains("result");
+    }
+}
+
+TEST_F(ServerTest, SurvivesRunningOutOfDescriptors) {
+    start();
+    RawClient client(path_);
+    ASSERT_TRUE(client.send(request("ping")));
+    EXPECT_EQ(client.answer()["result"], "pong");
+
+    rlimit old{};
+    getrlimit(RLIMIT_NOFILE, &old);
+    rlimit few = old;
+    few.rlim_cur = 64;
+    setrlimit(RLIMIT_NOFILE, &few);
+    std::list<base::Fd> hoard;
+    for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) hoard.emplace_back(fd);
+    hoard.pop_back();
+    RawClient waiting(path_);  // has the last descriptor, and the server none to accept it with
+    ASSERT_TRUE(waiting.connected());
+    ASSERT_TRUE(client.send(request("ping")));
+    EXPECT_EQ(client.answer()["result"], "pong");
+
+    hoard.clear();
+    setrlimit(RLIMIT_NOFILE, &old);
+    ASSERT_TRUE(waiting.send(request("ping")));
+    EXPECT_EQ(waiting.answer()["result"], "pong");
+}
+
+TEST_F(ServerTest, RefusesASecondInstanceAndNamesTheFirst) {
+    start();
+    const Serving second({.socket = path_}, commands());
+    ASSERT_FALSE(second.result());
+    EXPECT_EQ(second.result().error().message,
+              fmt::format("another sluiced (process {}) serves {}: stop it, or give this one "
+                          "another control socket",
+                          getpid(), path_));
+    expect_served();
+}
+
+TEST_F(ServerTest, ReplacesTheSocketOfAKilledInstance) {
+    const pid_t child = fork();
+    if (child == 0) {
+        const auto listener = listen_at(path_, {});
+        raise(SIGKILL);
+    }
+    ASSERT_EQ(waitpid(child, nullptr, 0), child);
+    ASSERT_TRUE(std::filesystem::exists(path_));
+    ASSERT_FALSE(RawClient(path_).connected());
+    start();
+    expect_served();
+}
+
+TEST_F(ServerTest, SaysWhatIsInTheWay) {
+    std::ofstream(directory_ / "file") << "precious";
+    const auto in_the_way = listen_at(directory_ / "file", {});
+    ASSERT_FALSE(in_the_way);
+    EXPECT_NE(in_the_way.error().message.find("no socket"), std::string::npos);
+    EXPECT_EQ(std::filesystem::file_size(directory_ / "file"), 8u);
+
+    EXPECT_FALSE(listen_at(directory_ / "file/control.sock", {}));
+    EXPECT_FALSE(listen_at("", {}));
+    EXPECT_FALSE(listen_at("/" + std::string(200, 'x'), {}));
+}
+
+TEST_F(ServerTest, WarnsOfAMissingGroupAndServesRoot) {
+    testing::internal::CaptureStderr();
+    start({.group = "sluice-no-such-group"});
+    EXPECT_NE(
+        testing::internal::GetCapturedStderr().find("`groupadd --system sluice-no-such-group`"),
+        std::string::npos);
+    expect_served();
+}
+
+// One request as another user, in a child process, since credentials are the process's.
+std::string ask_as(uid_t uid, gid_t gid, const std::string& path, const char* method) {
+    int ends[2];
+    if (pipe(ends) < 0) return "no pipe";
+    const pid_t child = fork();
+    if (child == 0) {
+        if (setgroups(0, nullptr) < 0 || setgid(gid) < 0 || setuid(uid) < 0) _exit(1);
+        RawClient client(path);
+        if (!client.connected()) _exit(write(ends[1], "not connected", 13) < 0);
+        client.send(request(method));
+        const std::string line = client.line();
+        _exit(write(ends[1], line.data(), line.size()) < 0);
+    }
+    close(ends[1]);
+    std::string text;
+    char buffer[4096];
+    for (ssize_t n; (n = read(ends[0], buffer, sizeof(buffer))) > 0;)
+        text.append(buffer, static_cast<size_t>(n));
+    close(ends[0]);
+    waitpid(child, nullptr, 0);
+    return text;
+}
+
+TEST_F(ServerTest, GroupsDecideWhoConnectsAndWhoChanges) {
+    const group* full = getgrnam("daemon");
+    const group* readers = getgrnam("mail");
+    if (geteuid() != 0 || !full || !readers) GTEST_SKIP() << "needs root and Debian's groups";
+    // Others must get as far as the socket.
+    std::filesystem::permissions(directory_ / "", std::filesystem::perms(0755));
+    start({.group = "daemon", .read_only_group = "mail"});
+    const gid_t daemon = getgrnam("daemon")->gr_gid, mail = getgrnam("mail")->gr_gid;
+    EXPECT_EQ(json::parse(ask_as(4000, daemon, path_, "change"))["result"], "done");
+    EXPECT_EQ(json::parse(ask_as(4000, mail, path_, "ping"))["result"], "pong");
+    EXPECT_EQ(json::parse(ask_as(4000, mail, path_, "change"))["error"]["code"], protocol::kDenied);
+    EXPECT_EQ(ask_as(4000, 4000, path_, "ping"), "not connected");
+    // Even where the file's mode lets a stranger through.
+    ASSERT_EQ(chmod(path_.c_str(), 0666), 0);
+    EXPECT_EQ(json::parse(ask_as(4000, 4000, path_, "ping"))["error"]["code"], protocol::kDenied);
+}
+
+}  // namespace
+}  // namespace sluice::control

@@ -1,0 +1,176 @@
+#include "sluicectl/table.h"
+
+#include <gtest/gtest.h>
+
+#include "sluicectl/verbs.h"
+
+namespace sluice::sluicectl {
+namespace {
+
+using nlohmann::json;
+
+TEST(Table, AlignsNumbersToTheRightAndCutsNothingOff) {
+    const Column columns[] = {
+        {"NAME", "/name"}, {"PACKETS", "/rx/packets", Format::kNumber}, {"NETWORK", "/network"}};
+    const json rows = R"([
+        {"name": "web", "rx": {"packets": 7}, "network": "blue"},
+        {"name": "a-very-long-name-of-a-port", "rx": {"packets": 123456789012}},
+        {"name": "größe", "rx": {}, "network": ""}])"_json;
+    EXPECT_EQ(table(columns, rows),
+              "NAME                             PACKETS  NETWORK\n"
+              "web                                    7  blue\n"
+              "a-very-long-name-of-a-port  123456789012  -\n"
+              "größe                                  -  -\n");
+}
+
+TEST(Table, EscapesWhatATerminalWouldObey) {
+    const Column columns[] = {{"NAME", "/name"}};
+    EXPECT_EQ(table(columns, R"([{"name": "a\u001b[2Jb\nc"}])"_json), "NAME\na\\x1b[2Jb\\x0ac\n");
+}
+
+TEST(Table, FormatsValues) {
+    struct Row {
+        json value;
+        Format format;
+        const char* text;
+    };
+    const Row rows[] = {
+        {nullptr, Format::kText, "-"},
+        {true, Format::kText, "yes"},
+        {json::array({"a", 1}), Format::kText, "a, 1"},
+        {json::array(), Format::kText, "-"},
+        {12.345, Format::kNumber, "12.3"},
+        {18446744073709551615u, Format::kNumber, "18446744073709551615"},
+        {0.374, Format::kPercent, "37%"},
+        {59, Format::kSeconds, "59s"},
+        {3600, Format::kSeconds, "1h 0m 0s"},
+        {90061.7, Format::kSeconds, "1d 1h 1m 1s"},
+        {1023, Format::kBytes, "1023 B"},
+        {3 << 20, Format::kBytes, "3.0 MiB"},
+        {"never", Format::kSeconds, "never"},
+    };
+    for (const Row& row : rows) EXPECT_EQ(format(row.value, row.format), row.text);
+}
+
+TEST(Table, ColumnsOfRowsBeginWithTheNamedOnes) {
+    const json rows = R"([{"b": 1, "name": "x", "c": {"no": 1}}, {"a/b": "y", "name": "z"}])"_json;
+    EXPECT_EQ(table(columns_of(rows, {"name", "absent"}), rows),
+              "NAME  B  A/B\n"
+              "x     1  -\n"
+              "z     -  y\n");
+}
+
+TEST(Table, IndentsWhatIsNested) {
+    const json port = R"({"name": "web", "address": ["10.0.0.2/24", "fd00::2/64"], "rx": {
+        "packets": 10, "queues": [{"queue": 0, "packets": 4}, {"queue": 1, "packets": 6}]},
+        "labels": {}, "up": true})"_json;
+    EXPECT_EQ(indented(port),
+              "address  10.0.0.2/24, fd00::2/64\n"
+              "labels   -\n"
+              "name     web\n"
+              "rx\n"
+              "  packets  10\n"
+              "  queues\n"
+              "    QUEUE  PACKETS\n"
+              "        0        4\n"
+              "        1        6\n"
+              "up       yes\n");
+}
+
+struct Printed {
+    const char* verb;
+    const char* result;
+    const char* text;
+};
+
+TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
+    const Printed rows[] = {
+        {"status", R"({"version": "0.1.0", "pid": 42, "uptime": 61,
+            "config": {"file": "/etc/sluice/sluice.yaml", "generation": 3},
+            "memory": {"hugepages": false,
+                "pools": [{"name": "socket 0", "count": 8192, "available": 8000, "bytes": 20971520}]},
+            "workers": [{"worker": 0, "core": 1, "busy": 0.5, "cycles-per-packet": 41.26,
+                "packets-per-batch": 32, "packets": 1000, "idle": "adaptive"}],
+            "ports": {"up": 2, "down": 1}, "networks": 1})",
+         "version        0.1.0\n"
+         "process        42\n"
+         "uptime         1m 1s\n"
+         "configuration  /etc/sluice/sluice.yaml (generation 3)\n"
+         "networks       1\n"
+         "ports          2 up, 1 down\n"
+         "hugepages      no\n"
+         "\n"
+         "WORKER  CORE  BUSY  CYCLES/PACKET  PACKETS/BATCH  PACKETS  IDLE\n"
+         "     0     1   50%           41.3             32     1000  adaptive\n"
+         "\n"
+         "POOL      COUNT  AVAILABLE      SIZE\n"
+         "socket 0   8192       8000  20.0 MiB\n"},
+        {"port list", R"({"ports": [{"name": "web", "kind": "tap", "network": "blue",
+            "interface": "eth0", "state": "down", "reason": "no such namespace",
+            "rx": {"packets": 1, "bytes": 64}, "tx": {"packets": 2, "bytes": 128}, "drops": 0,
+            "origin": "file"}]})",
+         "NAME  KIND  NETWORK  INTERFACE  STATE  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  DROPS"
+         "  ORIGIN  REASON\n"
+         "web   tap   blue     eth0       down            1        64           2       128      0"
+         "  file    no such namespace\n"},
+        {"port list", R"({"ports": []})", "no ports\n"},
+        {"port show", R"({"port": {"name": "web"}})", "name  web\n"},
+        {"port add", "{}", "port web added\n"},
+        {"port delete", "{}", "port web deleted\n"},
+        {"network list", R"({"networks": [{"name": "blue", "subnets": ["10.0.0.0/24"], "ports": 3,
+            "macs": 12, "mac-table-size": 4096, "ageing": 300, "moves": 0, "flaps": 1,
+            "origin": "file"}]})",
+         "NAME  SUBNETS      PORTS  MACS  MAC-TABLE-SIZE  AGEING  MOVES  FLAPS  ORIGIN\n"
+         "blue  10.0.0.0/24      3    12            4096   5m 0s      0      1  file\n"},
+        {"mac list", R"({"macs": [{"network": "blue", "mac": "02:00:00:00:00:01", "port": "web",
+            "kind": "learned", "age": 5}]})",
+         "NETWORK  MAC                PORT  KIND     AGE\n"
+         "blue     02:00:00:00:00:01  web   learned   5s\n"},
+        {"stats", R"({"workers": [{"worker": 0, "core": 1, "received": 9, "made": 1,
+            "transmitted": 8, "dropped": 2, "naps": 4}],
+            "ports": [{"name": "web", "rx": [{"queue": 0, "worker": 0, "packets": 9, "bytes": 576}],
+                "tx": [{"worker": 0, "packets": 8, "bytes": 512}], "drops": 2}],
+            "totals": {"received": 9, "made": 1, "transmitted": 8, "dropped": 2}})",
+         "totals\n"
+         "RECEIVED  MADE  TRANSMITTED  DROPPED\n"
+         "       9     1            8        2\n"
+         "\n"
+         "workers\n"
+         "WORKER  CORE  RECEIVED  MADE  TRANSMITTED  DROPPED  NAPS\n"
+         "     0     1         9     1            8        2     4\n"
+         "\n"
+         "ports\n"
+         "PORT  DROPS\n"
+         "web       2\n"
+         "\n"
+         "queues\n"
+         "PORT  DIRECTION  QUEUE  WORKER  PACKETS  BYTES\n"
+         "web   rx             0       0        9    576\n"
+         "web   tx             -       0        8    512\n"},
+        {"drops", R"({"drops": [{"port": "web", "reason": "no-vlan", "packets": 3,
+            "meaning": "the port takes no tags"}]})",
+         "PORT  REASON   PACKETS  MEANING\n"
+         "web   no-vlan        3  the port takes no tags\n"},
+        {"drops", R"({"drops": []})", "nothing was dropped\n"},
+        {"config show", R"({"yaml": "ports: []\nnetworks: []"})", "ports: []\nnetworks: []\n"},
+        {"config check", R"({"file": "/x.yaml", "errors": []})", "/x.yaml: no errors\n"},
+        {"config diff", R"({"changes": [{"action": "add", "object": "port web", "origin": "file",
+            "detail": "network blue"}]})",
+         "ACTION  OBJECT    ORIGIN  DETAIL\n"
+         "add     port web  file    network blue\n"},
+        {"config diff", R"({"changes": []})", "no differences\n"},
+        {"config reload", R"({"changes": [], "generation": 4})", "nothing changed\ngeneration 4\n"},
+    };
+    for (const Verb& verb : verbs()) {
+        bool printed = false;
+        for (const Printed& row : rows) {
+            if (row.verb != verb.words) continue;
+            EXPECT_EQ(verb.print(json::parse(row.result), {{"web"}, {}}), row.text) << row.verb;
+            printed = true;
+        }
+        EXPECT_TRUE(printed) << "no row for " << verb.words;
+    }
+}
+
+}  // namespace
+}  // namespace sluice::sluicectl
