@@ -25,11 +25,11 @@ std::string hint(int error, const std::string& socket) {
     switch (error) {
         case ENOENT:
             return "there is no socket " + socket +
-                   ": is sluiced running (systemctl status sluice), and is this its socket "
+                   ": is sluiced running (systemctl status sluiced), and is this its socket "
                    "(--socket, SLUICE_SOCKET)?";
         case ECONNREFUSED:
             return "nobody listens on " + socket +
-                   ": sluiced isn't running (systemctl status sluice)";
+                   ": sluiced isn't running (systemctl status sluiced)";
         case EACCES:
         case EPERM:
             return "you may not connect to " + socket +

@@ -67,7 +67,7 @@ HeldPort Switch::make(const port::PortConfig& config) const {
 }
 
 tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock::time_point now) {
-    if (generation_ > 1) {
+    if (started_) {
         base::Errors errors = unchangeable(config_, next);
         if (!errors.empty()) return tl::unexpected(errors);
     }
@@ -100,7 +100,13 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     for (auto& held : gone) {
         forget_macs(held.port->id());
         reset_counters(held.port->id());
-        held.port->destroy();
+        const port::PortConfig& old = held.port->config();
+        const port::PortConfig* config = find_port(config_, old.name);
+        if (config != nullptr && port::same_interface(old, *config)) {
+            held.port->close();
+        } else {
+            held.port->destroy();
+        }
     }
 
     for (const port::PortConfig& config : config_.ports) {
@@ -120,6 +126,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     // Only after every worker has seen the new membership can nobody learn into the old table.
     for (const auto& name : moved) forget_macs(ports_.at(name).port->id());
     set_static_macs(previous);
+    started_ = true;
     return changes;
 }
 

@@ -73,6 +73,7 @@ class Switch {
     std::map<std::string, HeldPort> ports_;
     std::map<std::string, std::shared_ptr<bridge::MacTable>> macs_;  // by network
     uint64_t generation_ = 0;
+    bool started_ = false;  // a configuration was applied
     bridge::Seconds aged_ = 0;
 };
 

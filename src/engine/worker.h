@@ -2,9 +2,11 @@
 // path, sends what waits in the transmit buffers, and reports itself quiescent: one turn. Nothing here
 // allocates, locks or logs.
 //
-// Idle costs nothing: a queue with a descriptor is read only after epoll has said that it holds
-// packets, so 250 silent containers cost a busy one nothing; after kSpin without a packet the worker
-// sleeps until a descriptor wakes it, or, if it has queues that can't, in naps that grow to kLongestNap.
+// Idle costs nothing. A queue with a descriptor is read only after epoll has said that it holds
+// packets, and for a little while after its last one (kHotTurns): 250 silent containers cost a busy one
+// nothing, and a busy one is not asked for by epoll between any two packets. When no packet has come
+// for as long as the traffic of late would suggest, the worker sleeps until a descriptor wakes it, or,
+// if it has queues that can't, in naps that grow to kLongestNap.
 #pragma once
 
 #include <sys/epoll.h>
@@ -46,6 +48,7 @@ class Worker {
     void poll_descriptors() noexcept;
     void mark_ready(const epoll_event* events, int count) noexcept;
     void gather() noexcept;
+    bool may_sleep(uint64_t tsc) const noexcept;
     void sleep() noexcept;
     void tell_time(uint64_t tsc) noexcept;
 
@@ -63,18 +66,24 @@ class Worker {
 
     uint64_t generation_ = 0;  // of the snapshot that queues_ was made from
     Idle idle_ = Idle::kAdaptive;
+    struct ReadyQueue {
+        QueueRef ref;
+        uint32_t empty_turns;  // since it last had a packet
+    };
     // Queues to read in this turn: those that must be polled, always, and those whose descriptor
-    // became readable, until they are empty. Capacity for all is reserved in advance.
-    std::vector<QueueRef> ready_;
+    // became readable, until they have been empty for a while. Capacity for all is reserved.
+    std::vector<ReadyQueue> ready_;
     std::bitset<size_t{path::kMaxPorts} * path::kMaxQueues> is_ready_;
-    size_t next_ = 0;      // in ready_, where the next turn begins: no queue starves another
-    bool polls_ = false;   // some queue has no descriptor
+    size_t next_ = 0;         // in ready_, where the next turn begins: no queue starves another
+    size_t polled_ = 0;       // queues without a descriptor: all of them are in ready_
+    size_t watched_ = 0;      // queues with one
     uint32_t turns_ = 0;
 
     uint64_t second_cycles_;       // TSC cycles a second
     uint64_t next_second_ = 0;     // TSC
     bridge::Seconds now_ = 0;
     uint64_t last_packet_ = 0;     // TSC of the last turn that had packets
+    uint64_t gap_;                 // TSC cycles between such turns, averaged
     uint64_t nap_ = 0;             // ns, of the next sleep where some queue must be polled
 };
 

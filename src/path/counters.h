@@ -63,6 +63,10 @@ struct alignas(64) WorkerTotals {
     Counter idle_cycles;   // TSC cycles of those that had none
     Counter sleep_cycles;  // TSC cycles asleep
     Counter batches;       // turns that had packets
+
+    uint64_t cycles() const noexcept {
+        return busy_cycles.get() + idle_cycles.get() + sleep_cycles.get();
+    }
 };
 
 // All counters of one worker: 4096 ports of a few hundred bytes of address space, of which only the

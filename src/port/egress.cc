@@ -52,7 +52,7 @@ void Egress::send_unusual(Port& port, rte_mbuf* packet) noexcept {
     const bool segment = is_segment(packet);
     const uint32_t longest =
         segment ? std::min(packet->pkt_len, cut_size(packet)) : packet->pkt_len;
-    if (longest > can.max_frame + tag_size(packet)) return drop(port, packet, path::Drop::kTooBig);
+    if (longest > port.max_frame() + tag_size(packet)) return drop(port, packet, path::Drop::kTooBig);
     if (segment && !can.tcp_segments) return cut(port, packet);
     if (!can.checksums && wire::is_unfinished(packet)) wire::finish_checksums(packet);
     if (packet->nb_segs > 1 && !can.chained && !make_linear(packet)) {

@@ -103,8 +103,7 @@ base::Result<void> Ethdev::start() {
     if (!done) return done;
     // A bridge takes frames for others. Devices without the notion (rings, files) take them anyway.
     rte_eth_promiscuous_enable(device_);
-    capabilities_ = {.max_frame = config_.mtu + kEthernet,
-                     .checksums = false,
+    capabilities_ = {.checksums = false,
                      .tcp_segments = false,
                      .chained = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0};
     return {};
@@ -130,6 +129,7 @@ void Ethdev::close() noexcept {
 
 base::Result<void> Ethdev::configure(const PortConfig& next) {
     config_ = next;
+    set_max_frame();
     return {};
 }
 

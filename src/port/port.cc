@@ -2,6 +2,7 @@
 
 #include "port/ethdev.h"
 #include "port/tap.h"
+#include "wire/headers.h"
 
 namespace sluice::port {
 
@@ -10,10 +11,19 @@ std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const
     return std::make_unique<Tap>(id, config, context);
 }
 
+void Port::set_max_frame() noexcept {
+    max_frame_.store(config_.mtu + uint32_t{sizeof(wire::EthernetHeader)},
+                     std::memory_order_relaxed);
+}
+
+bool same_interface(const PortConfig& a, const PortConfig& b) {
+    return a.kind() == b.kind() && a.netns == b.netns && a.device == b.device &&
+           a.interface_name() == b.interface_name();
+}
+
 bool same_device(const PortConfig& a, const PortConfig& b) {
     if (a.kind() == Kind::kDevice && a.mtu != b.mtu) return false;
-    return a.kind() == b.kind() && a.netns == b.netns && a.device == b.device &&
-           a.interface_name() == b.interface_name() && a.queues == b.queues;
+    return same_interface(a, b) && a.queues == b.queues;
 }
 
 }  // namespace sluice::port

@@ -9,6 +9,7 @@
 
 #include <rte_mbuf.h>
 
+#include <atomic>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -23,10 +24,9 @@ namespace sluice::port {
 
 // What the way out of a port can take; what it can't is done in software before (egress.h).
 struct Capabilities {
-    uint32_t max_frame = 1514;      // bytes on the wire without FCS: MTU + Ethernet header
-    bool checksums = false;         // finishes TCP and UDP checksums
-    bool tcp_segments = false;      // cuts TCP segments (or its peer takes them whole)
-    bool chained = false;           // takes frames of several mbufs
+    bool checksums = false;     // finishes TCP and UDP checksums
+    bool tcp_segments = false;  // cuts TCP segments (or its peer takes them whole)
+    bool chained = false;       // takes frames of several mbufs
 };
 
 struct Received {
@@ -46,7 +46,7 @@ class Port {
     virtual void destroy() noexcept { close(); }
 
     // Takes over a configuration that differs only in keys that an open device can change
-    // (same_device() says which).
+    // (same_device() says which). After an error the device has them in part: close it.
     virtual base::Result<void> configure(const PortConfig& next) = 0;
 
     // Supervision of an open device, a few times a second. An error says why the port must go down
@@ -72,21 +72,29 @@ class Port {
 
     const PortConfig& config() const noexcept { return config_; }
     const Capabilities& capabilities() const noexcept { return capabilities_; }
+    // Bytes of the longest frame that the port transmits, without FCS and without a VLAN tag.
+    uint32_t max_frame() const noexcept { return max_frame_.load(std::memory_order_relaxed); }
     path::PortId id() const noexcept { return id_; }
 
  protected:
-    Port(path::PortId id, PortConfig config) : config_(std::move(config)), id_(id) {}
+    Port(path::PortId id, PortConfig config) : config_(std::move(config)), id_(id) {
+        set_max_frame();
+    }
+
+    // From the configured MTU, which may change while workers transmit.
+    void set_max_frame() noexcept;
 
     PortConfig config_;
-    Capabilities capabilities_;
+    Capabilities capabilities_;  // fixed while the port is open
 
  private:
     path::PortId id_;
+    std::atomic<uint32_t> max_frame_;
 };
 
 // What ports share with the switch they belong to.
 struct Context {
-    const Pools& pools;
+    Pools pools;
     uint16_t workers;      // how many threads will call transmit()
     std::string instance;  // names this switch among those of the host, in the mark on its devices
 };
@@ -95,5 +103,7 @@ std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const
 
 // Whether going from one configuration to the other keeps the device open.
 bool same_device(const PortConfig& a, const PortConfig& b);
+// Whether it at least keeps what stands outside of the switch: the interface in its namespace.
+bool same_interface(const PortConfig& a, const PortConfig& b);
 
 }  // namespace sluice::port

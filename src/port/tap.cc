@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
@@ -26,6 +27,21 @@ constexpr short kFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
 
 std::string mark_of(const std::string& instance, const std::string& port) {
     return fmt::format("sluice:{}:{}", instance, port);
+}
+
+// The address of a device for which none is configured: the same for this port of this switch on this
+// host whenever the device is made again, so that its neighbours' caches stay right, and another on
+// every other host. Locally administered (IEEE 802, 8.4).
+MacAddress own_mac(const std::string& mark) {
+    std::string host;
+    std::ifstream("/etc/machine-id") >> host;
+    uint64_t hash = 0xcbf2'9ce4'8422'2325ULL;  // FNV-1a
+    for (const char c : host + mark) {
+        hash = (hash ^ static_cast<uint8_t>(c)) * 0x100'0000'01b3ULL;
+    }
+    MacAddress mac = MacAddress::from_uint64(hash ^ hash >> 48);
+    mac.bytes[0] = 0x02;
+    return mac;
 }
 
 const char* ioctl_failure(int error) {
@@ -108,14 +124,7 @@ Tap::Tap(path::PortId id, PortConfig config, const Context& context)
       queue_count_(config_.queues != 0 ? config_.queues
                                        : std::min(context.workers, path::kMaxQueues)),
       interface_(config_.interface_name()) {
-    set_capabilities();
-}
-
-void Tap::set_capabilities() noexcept {
-    capabilities_ = {.max_frame = config_.mtu + static_cast<uint32_t>(sizeof(wire::EthernetHeader)),
-                     .checksums = true,
-                     .tcp_segments = true,
-                     .chained = true};
+    capabilities_ = {.checksums = true, .tcp_segments = true, .chained = true};
 }
 
 base::Result<void> Tap::open() {
@@ -165,7 +174,7 @@ base::Result<void> Tap::attach() {
 base::Result<void> Tap::set_up() const {
     auto netlink = Netlink::open();
     if (!netlink) return tl::unexpected(netlink.error());
-    LinkChange link{.mac = config_.mac, .mtu = config_.mtu, .alias = {}, .up = true};
+    LinkChange link{.mac = config_.mac.value_or(own_mac(mark_)), .mtu = config_.mtu, .alias = {}, .up = true};
     if (auto done = netlink->change_link(index_, link); !done) return done;
     auto done = reconcile(*netlink, index_, netlink->addresses(index_), kernel_addresses(config_),
                           &Netlink::add_address, &Netlink::delete_address);
@@ -193,16 +202,12 @@ void Tap::destroy() noexcept {
 }
 
 base::Result<void> Tap::configure(const PortConfig& next) {
-    PortConfig previous = std::exchange(config_, next);
-    if (queues_.empty()) {
-        set_capabilities();
-        return {};
-    }
+    config_ = next;
+    set_max_frame();
+    if (queues_.empty()) return {};
     auto inside = InNetns::enter(config_.netns);
-    auto done = inside ? set_up() : base::Result<void>(tl::unexpected(inside.error()));
-    if (!done) config_ = previous;
-    set_capabilities();
-    return done;
+    if (!inside) return tl::unexpected(inside.error());
+    return set_up();
 }
 
 base::Result<void> Tap::check() {

@@ -42,7 +42,6 @@ class Tap final : public Port {
  private:
     base::Result<void> attach();          // in the namespace: queues_, interface_, index_
     base::Result<void> set_up() const;    // in the namespace: link, addresses, routes
-    void set_capabilities() noexcept;
 
     Pools pools_;
     std::string mark_;

@@ -20,7 +20,7 @@ constexpr Verb kVerbs[] = {
      kPortList, no_params, print_ports},
     {"port show", "PORT", "everything about one port",
      kPortShow, name_param, print_port},
-    {"port add", "NAME KEY=VALUE...", "add a port, as in sluice.yaml: network=blue vhost-user.path=/run/vm",
+    {"port add", "NAME KEY=VALUE...", "add a port, as in sluice.yaml: netns=web network=blue",
      kPortAdd, port_params, print_added},
     {"port delete", "PORT", "delete a port",
      kPortDelete, name_param, print_deleted},

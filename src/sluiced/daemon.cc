@@ -44,7 +44,8 @@ class Daemon {
           running_{switch_, intent_, eal_, engine::Clock::now()},
           server_(loop_, server_config(), control::commands(running_)),
           signals_(loop_, SIGTERM, SIGINT, SIGHUP),
-          timer_(loop_) {}
+          timer_(loop_),
+          seen_cycles_(eal_.cores.size()) {}
 
     int run() {
         // The socket first: a second instance must not touch the devices of the first.
@@ -110,10 +111,17 @@ class Daemon {
         });
     }
 
-    // Alive means that the control thread runs and every worker that has work makes progress.
+    // Alive means that the control thread comes by here and that every worker, woken a tick ago, has
+    // made a turn since.
     void feed_watchdog() {
-        uint64_t interval = 0;
-        if (sd_watchdog_enabled(0, &interval) > 0) sd_notify(0, "WATCHDOG=1");
+        if (!watchdog_) return;
+        bool alive = true;
+        for (size_t i = 0; i < switch_.workers().size(); ++i) {
+            const uint64_t cycles = switch_.workers()[i]->counters().totals.cycles();
+            alive &= std::exchange(seen_cycles_[i], cycles) != cycles;
+            switch_.workers()[i]->wake();
+        }
+        if (alive) sd_notify(0, "WATCHDOG=1");
     }
 
     asio::io_context loop_;
@@ -124,6 +132,8 @@ class Daemon {
     control::Server server_;
     asio::signal_set signals_;
     asio::steady_timer timer_;
+    const bool watchdog_ = sd_watchdog_enabled(0, nullptr) > 0;
+    std::vector<uint64_t> seen_cycles_;  // of each worker, a tick ago
 };
 
 }  // namespace
