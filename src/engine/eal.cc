@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "base/log.h"
@@ -81,6 +82,8 @@ base::Result<Eal> start_eal(const Config& config) {
     Eal eal{};
     eal.cores = config.workers.cores;
     if (eal.cores.empty()) eal.cores.push_back(allowed.back());
+    std::vector<uint16_t> taken = eal.cores;
+    std::sort(taken.begin(), taken.end());
     for (uint16_t core : eal.cores) {
         if (std::find(allowed.begin(), allowed.end(), core) != allowed.end()) continue;
         return base::fail(
@@ -100,8 +103,12 @@ base::Result<Eal> start_eal(const Config& config) {
             free >> 20, wanted >> 20, wanted >> 21);
     }
 
-    // The main thread goes wherever there is room; a worker stays on its core.
-    std::string lcores = fmt::format("0@({})", list(allowed));
+    // A worker stays on its core and the main thread off it, if there is another: one reload on a
+    // worker's core would hold its packets up for as long as it takes.
+    std::vector<uint16_t> others;
+    std::set_difference(allowed.begin(), allowed.end(), taken.begin(), taken.end(),
+                        std::back_inserter(others));
+    std::string lcores = fmt::format("0@({})", list(others.empty() ? allowed : others));
     for (size_t i = 0; i < eal.cores.size(); ++i) {
         eal.lcores.push_back(static_cast<unsigned>(i + 1));
         lcores += fmt::format(",{}@{}", i + 1, eal.cores[i]);
