@@ -65,15 +65,14 @@ double ratio(uint64_t part, uint64_t whole) {
 }
 
 json report_worker(const engine::Switch& running, const engine::Eal& eal, size_t i) {
-    const path::WorkerTotals& totals = running.workers()[i]->counters().totals;
-    const uint64_t busy = totals.busy_cycles.get();
-    const uint64_t whole = busy + totals.idle_cycles.get() + totals.sleep_cycles.get();
+    // Of the last second: what somebody who asks at 3 AM wants to know.
+    const engine::Load load = running.recent_load(i);
     return {{"worker", i},
             {"core", eal.cores[i]},
-            {"busy", ratio(busy, whole)},
-            {"cycles-per-packet", ratio(busy, totals.received.get())},
-            {"packets-per-batch", ratio(totals.received.get(), totals.batches.get())},
-            {"packets", totals.received.get()},
+            {"busy", ratio(load.busy_cycles, load.cycles)},
+            {"cycles-per-packet", ratio(load.busy_cycles, load.packets)},
+            {"packets-per-batch", ratio(load.packets, load.batches)},
+            {"packets", running.workers()[i]->counters().totals.received.get()},
             {"idle", running.config().workers.idle == engine::Idle::kPoll ? "poll" : "adaptive"}};
 }
 

@@ -41,7 +41,7 @@ const port::PortConfig* find_port(const Config& config, const std::string& name)
 }  // namespace
 
 Switch::Switch(uint16_t workers, port::Pools pools, std::string instance)
-    : context_{pools, workers, std::move(instance)}, grace_(workers) {
+    : context_{pools, workers, std::move(instance)}, grace_(workers), loads_(workers) {
     for (uint16_t i = 0; i < workers; ++i) {
         workers_.push_back(
             std::make_unique<Worker>(path::WorkerId{i}, snapshots_, grace_, context_.pools));
@@ -166,6 +166,15 @@ void Switch::tick(Clock::time_point now) {
     }
     if (opened) publish();
     age_macs();
+    measure_loads(now);
+}
+
+void Switch::measure_loads(Clock::time_point now) {
+    if (now - measured_ < std::chrono::seconds(1)) return;
+    measured_ = now;
+    for (size_t i = 0; i < workers_.size(); ++i) {
+        loads_[i] = {loads_[i].latest, Load::of(workers_[i]->counters().totals)};
+    }
 }
 
 void Switch::age_macs() {

@@ -29,6 +29,23 @@ struct HeldPort {
     Clock::time_point retry{};  // when to try again
 };
 
+// What a worker did in some span of time.
+struct Load {
+    uint64_t packets = 0;
+    uint64_t batches = 0;
+    uint64_t busy_cycles = 0;
+    uint64_t cycles = 0;
+
+    static Load of(const path::WorkerTotals& totals) noexcept {
+        return {totals.received.get(), totals.batches.get(), totals.busy_cycles.get(),
+                totals.cycles()};
+    }
+    Load since(const Load& earlier) const noexcept {
+        return {packets - earlier.packets, batches - earlier.batches,
+                busy_cycles - earlier.busy_cycles, cycles - earlier.cycles};
+    }
+};
+
 class Switch {
  public:
     Switch(uint16_t workers, port::Pools pools, std::string instance);
@@ -49,6 +66,10 @@ class Switch {
         return macs_;
     }
     const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
+    // Of a worker, over the last second that tick() has measured.
+    Load recent_load(size_t worker) const {
+        return loads_[worker].latest.since(loads_[worker].before);
+    }
     uint64_t generation() const noexcept { return generation_; }
     const port::Pools& pools() const noexcept { return context_.pools; }
 
@@ -64,6 +85,7 @@ class Switch {
     void forget_macs(path::PortId id);
     void reset_counters(path::PortId id);
     void age_macs();
+    void measure_loads(Clock::time_point now);
 
     Config config_;
     port::Context context_;
@@ -75,6 +97,12 @@ class Switch {
     uint64_t generation_ = 0;
     bool started_ = false;  // a configuration was applied
     bridge::Seconds aged_ = 0;
+    struct Measured {
+        Load before;
+        Load latest;
+    };
+    std::vector<Measured> loads_;  // by WorkerId
+    Clock::time_point measured_{};
 };
 
 }  // namespace sluice::engine
