@@ -1,0 +1,67 @@
+"""Instructions a packet, counted by valgrind's callgrind: repeatable where times are noisy."""
+
+import glob
+import json
+import os
+import re
+import subprocess
+
+from lib import compile as builder
+from lib.machine import BENCH, BUILT, ROOT, free_hugepages, need
+from lib.processes import Failed, run
+from lib.replay import Device
+
+FRAMES = 20_000  # counted; callgrind is some 50 times slower than the machine
+
+
+def program(build, say):
+    """Linked against the libraries that the product's build made."""
+    source = os.path.join(BENCH, "replay/instructions.cc")
+    target = os.path.join(BUILT, "instructions")
+    libraries = [os.path.join(build, f"src/{layer}/libsluice-{layer}.a")
+                 for layer in ("engine", "bridge", "port", "path", "wire", "base")]
+    if builder.fresh(target, [source, *libraries]):
+        return target
+    say("building instructions")
+    need(["valgrind", "g++", "pkg-config"], say)
+    others = run(["pkg-config", "--libs", "fmt", "yaml-cpp", "libmnl"]).split()
+    run(["g++", "-std=c++20", *builder.FLAGS, "-Wno-missing-field-initializers",
+         *builder.pkg_config("--cflags"), builder.march(), f"-I{ROOT}/src", f"-I{ROOT}/include",
+         "-o", target, source, "-Wl,--start-group", *libraries, "-Wl,--end-group", *others,
+         *builder.pkg_config("--libs")], timeout=300)
+    return target
+
+
+def count(session, build, kind, scenario):
+    """(instructions a packet through the switch and its devices, through the devices alone)"""
+    driver = program(build, session.say)
+    answers = []
+    for mode in ("bridge", "io"):
+        files = scenario.files(session.directory)
+        a = Device(session.directory, 0, files[0])
+        b = Device(session.directory, 1, files[1], passes=1)
+        config = os.path.join(session.directory, "instructions.yaml")
+        with open(config, "w") as file:
+            # Valgrind can't map hugepages; more than is free of them makes the switch do without.
+            size = max(256, free_hugepages() * 2 + 2)
+            json.dump({"dpdk": {"args": kind.eal()}, "memory": {"size": f"{size}MiB"},
+                       "workers": {"idle": "poll"},
+                       "networks": [{"name": "bench", "mac-table-size": scenario.table_size()}],
+                       "ports": [{"name": n, "device": d.arguments, "network": "bench"}
+                                 for n, d in (("a", a), ("b", b))]}, file)
+        out = os.path.join(session.directory, "callgrind.out")
+        done = subprocess.run(
+            ["valgrind", "--tool=callgrind", "--collect-atstart=no", f"--callgrind-out-file={out}",
+             driver, config, a.path, b.path, mode, str(max(FRAMES, min(scenario.frames, 200_000)))],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
+        packets = re.search(r"packets (\d+)", done.stdout)
+        counted = re.search(r"Collected : (\d+)", done.stdout)
+        for file in glob.glob(out + "*"):
+            if session.options.keep_logs:
+                os.replace(file, os.path.join(session.directory, f"callgrind.{mode}"))
+            else:
+                os.remove(file)
+        if not packets or not counted:
+            raise Failed(f"callgrind: {done.stdout[-600:]}")
+        answers.append(int(counted[1]) / int(packets[1]))
+    return answers

@@ -1,0 +1,98 @@
+"""OVS-DPDK as a switch beside Sluice: a database, a daemon and their sockets in the session's folder,
+everything it makes in the kernel in a network namespace of the bench's own."""
+
+import os
+import re
+
+from lib.processes import Failed, run, thread_named, wait_until
+
+
+class Ovs:
+    """One bridge, br0, that learns (fail-mode standalone).
+
+    DPDK's ports are polled by one PMD thread on `core`; the kernel's are read by the main thread, on
+    `main_core`, with everything else that OVS does."""
+
+    name = "OVS-DPDK"
+    _count = 0
+
+    def __init__(self, nursery, place, netns, core=1, settings=(), eal="", memory=1024, bridge=(),
+                 main_core=0):
+        Ovs._count += 1
+        self.core = core
+        self.place = place
+        self.directory = os.path.join(nursery.directory, f"ovs{Ovs._count}")
+        os.mkdir(self.directory)
+        # The daemon's pid files, and the sockets of its bridges.
+        environment = dict(os.environ, OVS_RUNDIR=self.directory, OVS_DBDIR=self.directory,
+                           OVS_LOGDIR=self.directory, OVS_SYSCONFDIR=self.directory)
+        database = os.path.join(self.directory, "conf.db")
+        self.socket = os.path.join(self.directory, "db.sock")
+        self.control = os.path.join(self.directory, "vswitchd.ctl")
+        run([self._path("usr/bin/ovsdb-tool"), "create", database,
+             self._path("usr/share/openvswitch/vswitch.ovsschema")])
+        server = nursery.start(
+            [self._path("usr/sbin/ovsdb-server"), database, f"--remote=punix:{self.socket}",
+             f"--unixctl={self.directory}/db.ctl"],
+            f"ovsdb{Ovs._count}", netns, "0", env=environment)
+        wait_until(lambda: os.path.exists(self.socket), "ovsdb-server", process=server)
+        self.vsctl("--no-wait", "init")
+        self.vsctl("--no-wait", "set", "Open_vSwitch", ".", "other_config:dpdk-init=true",
+                   f"other_config:dpdk-lcore-mask={1 << main_core:#x}",
+                   f"other_config:pmd-cpu-mask={1 << core:#x}",
+                   f"other_config:dpdk-socket-mem={memory}",
+                   f"other_config:dpdk-extra=--no-pci --in-memory {eal}".strip(),
+                   "other_config:max-idle=600000", "other_config:flow-limit=2000000", *settings)
+        self.process = nursery.start(
+            [self._path("usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"),
+             f"unix:{self.socket}", f"--unixctl={self.control}", "--mlockall"],
+            f"vswitchd{Ovs._count}", netns, str(main_core), env=environment)
+        self.pid = self.process.pid
+        wait_until(lambda: os.path.exists(self.control), "ovs-vswitchd", process=self.process)
+        try:
+            self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
+                       *bridge)
+        except Failed as error:
+            raise Failed(f"{error}\novs-vswitchd said:\n{self.process.log_tail()}") from None
+
+    def _path(self, path):
+        return os.path.join(self.place, path)
+
+    def vsctl(self, *args):
+        return run([self._path("usr/bin/ovs-vsctl"), f"--db=unix:{self.socket}", "--timeout=60",
+                    *args])
+
+    def appctl(self, *args):
+        return run([self._path("usr/bin/ovs-appctl"), "-t", self.control, *args])
+
+    def add_port(self, name, kind=None, **options):
+        """kind None: the kernel's interface of that name; else dpdk, dpdkvhostuserclient, ..."""
+        words = ["add-port", "br0", name]
+        if kind:
+            words += ["--", "set", "Interface", name, f"type={kind}"]
+            words += [f"options:{k.replace('_', '-')}=\"{v}\"" for k, v in options.items()]
+        self.vsctl(*words)
+        error = self.vsctl("get", "Interface", name, "error").strip()
+        if error != "[]":
+            raise Failed(f"OVS port {name}: {error}")
+
+    def worker_thread(self, core):
+        return thread_named(self.pid, f"pmd-c{core:02d}")
+
+    def clear(self):
+        self.appctl("dpif-netdev/pmd-stats-clear")
+
+    def busy(self):
+        """(TSC cycles spent on packets, packets received) of the PMD thread since clear()."""
+        text = self.appctl("dpif-netdev/pmd-stats-show").split("main thread")[0]
+        cycles = re.search(r"processing cycles: (\d+)", text)
+        packets = re.search(r"packets received: (\d+)", text)
+        return (int(cycles[1]) if cycles else 0), (int(packets[1]) if packets else 0)
+
+    def received(self):
+        return self.busy()[1]
+
+    def misses(self):
+        """Packets since clear() that no cached flow knew, of the PMD thread."""
+        text = self.appctl("dpif-netdev/pmd-stats-show").split("main thread")[0]
+        return sum(int(n) for n in re.findall(r"miss with \w+ upcall: (\d+)", text))

@@ -1,0 +1,81 @@
+"""Frames for the scenarios: generated, always the same (seeded), written as pcap files to /dev/shm.
+
+A frame's size is its length in the buffer: no FCS, so the least on a wire would be 60."""
+
+import os
+import random
+import struct
+
+_IP = struct.Struct("!BBHHHBBHII")
+_UDP = struct.Struct("!HHHH")
+
+
+def mac(side, number):
+    """A locally administered address: side 0xa or 0xb, and a number."""
+    return bytes([0x02, side]) + number.to_bytes(4, "big")
+
+
+A, B = mac(0xA, 1), mac(0xB, 1)
+
+
+def udp(destination, source, size, flow):
+    """One UDP frame; flow is (source address, destination address, source port, destination port)."""
+    from_ip, to_ip, from_port, to_port = flow
+    length = size - 14
+    # The sum of all 16-bit words of the header but the checksum: RFC 1071.
+    total = (0x4500 + length + 0x4000 + 0x4011 + (from_ip >> 16) + (from_ip & 0xFFFF) +
+             (to_ip >> 16) + (to_ip & 0xFFFF))
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    head = (destination + source + b"\x08\x00" +
+            _IP.pack(0x45, 0, length, 0, 0x4000, 64, 17, total ^ 0xFFFF, from_ip, to_ip) +
+            _UDP.pack(from_port, to_port, length - 20, 0))
+    return head + bytes(size - len(head))
+
+
+def flows(count, seed=1):
+    """Distinct flows in random order."""
+    dice = random.Random(seed)
+    # A flow is a number below 2^44; drawing without repetition makes them distinct.
+    for number in dice.sample(range(1 << 44), count):
+        yield (0x0A000000 + (number & 0xFFFF), 0x14000000 + (number >> 16 & 0xFFFF),
+               1024 + (number >> 32 & 0xFFF), 5000)
+
+
+def write_pcap(path, frames):
+    """Returns how many."""
+    count = 0
+    with open(path + ".part", "wb", buffering=1 << 20) as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for frame in frames:
+            file.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)))
+            file.write(frame)
+            count += 1
+    os.rename(path + ".part", path)
+    return count
+
+
+class Scenario:
+    """What runs through a switch. `forward` makes the frames that port A replays for ever; `teach`
+    those that port B sends once beforehand, so that the switch has learned where they go."""
+
+    def __init__(self, name, words, forward, teach, macs=2, frames=1):
+        self.name, self.words, self.forward, self.teach = name, words, forward, teach
+        self.macs, self.frames = macs, frames
+
+    def table_size(self):
+        """Room in the switch's MAC table: at least twice what it must hold."""
+        return max(8192, 1 << (2 * self.macs - 1).bit_length())
+
+    def files(self, directory):
+        """(file of A, file of B, frames of B), made on demand."""
+        stem = os.path.join(directory, "".join(c if c.isalnum() else "-" for c in self.name))
+        if not os.path.exists(stem + "-b.pcap"):
+            write_pcap(stem + "-a.pcap", self.forward())
+            write_pcap(stem + "-b.pcap", self.teach())
+        return stem + "-a.pcap", stem + "-b.pcap"
+
+
+def answer(size=64):
+    """What B says to A, to be known."""
+    return lambda: [udp(A, B, size, (0x14000001, 0x0A000001, 5000, 1024))]

@@ -1,0 +1,89 @@
+// Runs the switch's worker by hand, turn by turn, between two net_sluice_replay devices, and has
+// callgrind count the instructions of just those turns: a figure that repeats almost to the digit, where
+// times are noisy. With "io" for the mode the devices alone are run, without a switch: what is left
+// after taking that away is the switch's own.
+//
+//     valgrind --tool=callgrind --collect-atstart=no instructions CONFIG PAGE-A PAGE-B bridge|io FRAMES
+//
+// Linked with the product's own libraries, so that what is counted is what runs.
+#include <fcntl.h>
+#include <rte_ethdev.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <valgrind/callgrind.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "engine/config.h"
+#include "engine/eal.h"
+#include "engine/switch.h"
+
+namespace {
+
+using namespace sluice;
+
+constexpr size_t kGo = 3;        // words of net_sluice_replay's page
+constexpr size_t kReceived = 8;
+
+volatile uint64_t* map_page(const char* path) {
+    const int file = open(path, O_RDWR);
+    void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (file < 0 || page == MAP_FAILED) {
+        std::perror(path);
+        std::exit(1);
+    }
+    close(file);
+    return static_cast<uint64_t*>(page);
+}
+
+[[noreturn]] void fail(const base::Errors& errors) {
+    for (const auto& error : errors) std::fprintf(stderr, "%s\n", error.text().c_str());
+    std::exit(1);
+}
+
+// What testpmd's io mode does: a burst from A to B.
+void move_burst(uint16_t from, uint16_t to) {
+    rte_mbuf* packets[32];
+    const uint16_t count = rte_eth_rx_burst(from, 0, packets, 32);
+    const uint16_t sent = rte_eth_tx_burst(to, 0, packets, count);
+    rte_pktmbuf_free_bulk(packets + sent, count - sent);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 6) return 2;
+    auto text = engine::read_file(argv[1]);
+    if (!text) fail(text.error());
+    auto config = engine::load_config(*text, argv[1], {});
+    if (!config) fail(config.error());
+    volatile uint64_t* a = map_page(argv[2]);
+    volatile uint64_t* b = map_page(argv[3]);
+    const bool bridge = std::string(argv[4]) == "bridge";
+    const uint64_t frames = std::strtoull(argv[5], nullptr, 10);
+
+    auto eal = engine::start_eal(*config);
+    if (!eal) fail({eal.error()});
+    auto pools = port::Pools::create(config->memory.buffers, config->memory.large_buffers);
+    if (!pools) fail({pools.error()});
+    engine::Switch running(1, *pools, "instructions");
+    if (auto done = running.apply(*config, engine::Clock::now()); !done) fail(done.error());
+    engine::Worker& worker = *running.workers()[0];
+
+    b[kGo] = 1;
+    while (worker.turn()) {
+    }
+    a[kGo] = 1;
+    auto turn = [&] { bridge ? (void)worker.turn() : move_burst(0, 1); };
+    // Once through all frames, so that everything is learned, then count.
+    for (uint64_t end = a[kReceived] + frames; a[kReceived] < end;) turn();
+    const uint64_t start = a[kReceived];
+    CALLGRIND_TOGGLE_COLLECT;
+    for (uint64_t end = start + frames; a[kReceived] < end;) turn();
+    CALLGRIND_TOGGLE_COLLECT;
+    std::printf("packets %lu\n", static_cast<unsigned long>(a[kReceived] - start));
+    std::fflush(stdout);
+    _exit(0);  // nothing of the end is measured
+}

@@ -1,0 +1,7 @@
+"""Long frames: what copying and touching bytes costs."""
+
+from lib.packets import A, B, Scenario, answer, flows, udp
+
+SCENARIOS = [Scenario(
+    "1500 bytes", "1000 UDP flows between two MACs, frames of 1500 bytes",
+    forward=lambda: (udp(B, A, 1500, flow) for flow in flows(1000)), teach=answer(), frames=1000)]
