@@ -6,7 +6,7 @@
 namespace sluice::base {
 
 std::string Error::text() const {
-    std::string where;
+    std::string where = place.file;  // all of it, where there is no line
     if (place.line > 0) {
         where = fmt::format("{}{}{}:{}", place.file, place.file.empty() ? "" : ":", place.line,
                             place.column);

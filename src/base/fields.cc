@@ -79,6 +79,8 @@ std::string to_text(const Bytes& bytes) {
 
 void Reader::check(std::string_view key, bool holds, std::string_view message) {
     if (holds) return;
+    const auto& missing = mapping_.missing;
+    if (std::find(missing.begin(), missing.end(), key) != missing.end()) return;
     const std::size_t outer = key.empty() ? path_.size() : enter(key);
     const auto is_here = [&](const Error& error) {
         if (path_.empty()) return true;
@@ -171,6 +173,7 @@ void Reader::report(const Tree& tree, std::string message) {
 }
 
 void Reader::report_missing(std::string_view key) {
+    mapping_.missing.push_back(key);
     report(*mapping_.tree, fmt::format("the key '{}' is missing", key));
 }
 

@@ -121,6 +121,7 @@ class Reader {
         const Tree* tree = nullptr;
         std::vector<std::string_view> known;
         std::size_t first_error = 0;
+        std::vector<std::string_view> missing;
     };
 
     template <class T>
@@ -223,8 +224,7 @@ class Reader {
     Mapping mapping_;
 };
 
-// Leaves out an optional that is unset, and an empty list or string; so no such key may have a
-// default that isn't empty.
+// Leaves out an optional that is unset, and a list or string that is empty as it is by default.
 class Writer {
  public:
     template <class T>
@@ -257,6 +257,7 @@ class Writer {
             // fields() serves the Reader too, hence its reference to something that can change;
             // this visitor only reads.
             fields(writer, const_cast<T&>(value));
+            writer.add_emptied<T>();
             return std::move(writer.tree_);
         } else if constexpr (Parsed<T>) {
             return Tree::plain(to_text(value));
@@ -275,6 +276,19 @@ class Writer {
     }
 
  private:
+    // Left out, a key that was emptied would read back as its default.
+    template <class T>
+    void add_emptied() {
+        Writer defaults;
+        T fresh{};
+        fields(defaults, fresh);
+        for (const Tree::Entry& entry : defaults.tree_.entries) {
+            if (tree_.find(entry.key.text) != nullptr) continue;
+            const bool is_list = entry.value.kind == Tree::Kind::kList;
+            tree_.add(entry.key.text, is_list ? Tree::list() : Tree::string(""));
+        }
+    }
+
     Tree tree_ = Tree::map();
 };
 

@@ -125,8 +125,9 @@ bool MacTable::make_room(uint32_t bucket, uint32_t depth, uint32_t& index) noexc
 }
 
 void MacTable::put(Slot slot, uint64_t mac, Entry entry) noexcept {
-    // The value first: who sees the key sees its value.
-    buckets_[slot.bucket].values[slot.index].store(entry.word(), std::memory_order_relaxed);
+    // The value first: who sees the key sees its value. And who sees the value sees that the slot's
+    // key before was cleared, which find_in() relies on.
+    buckets_[slot.bucket].values[slot.index].store(entry.word(), std::memory_order_release);
     buckets_[slot.bucket].keys[slot.index].store(mac, std::memory_order_release);
 }
 

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/nsfs.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -32,7 +34,8 @@ base::Result<base::Fd> open_netns(const std::string& netns) {
         return base::fail_errno(fmt::format("network namespace {}: cannot open {}", netns, path));
     }
     struct statfs file_system;
-    if (fstatfs(fd.get(), &file_system) != 0 || file_system.f_type != NSFS_MAGIC) {
+    if (fstatfs(fd.get(), &file_system) != 0 || file_system.f_type != NSFS_MAGIC ||
+        ioctl(fd.get(), NS_GET_NSTYPE) != CLONE_NEWNET) {
         return base::fail("{} is not a network namespace", path);
     }
     return fd;

@@ -3,6 +3,7 @@
 // costs two allocations and a read or write of three vectors, not of thirty-four.
 #pragma once
 
+#include <rte_mbuf_core.h>
 #include <rte_mempool.h>
 
 #include <cstdint>
@@ -11,7 +12,8 @@
 
 namespace sluice::port {
 
-inline constexpr uint16_t kBufferSize = 2048;  // data room of a buffer, headroom included
+// Data room of a buffer, headroom included. DPDK's default: some drivers (net_af_packet) refuse less.
+inline constexpr uint16_t kBufferSize = RTE_MBUF_DEFAULT_BUF_SIZE;
 inline constexpr uint16_t kLargeSize = 65535;  // the largest that an mbuf can describe
 
 struct Pools {

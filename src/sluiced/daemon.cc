@@ -1,6 +1,7 @@
 #include "sluiced/daemon.h"
 
 #include <rte_launch.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
 #include <boost/asio/io_context.hpp>
@@ -33,6 +34,14 @@ int say(const base::Errors& errors) {
 int run_worker(void* worker) {
     static_cast<engine::Worker*>(worker)->run();
     return 0;
+}
+
+// A queue of a port is a descriptor: a shell's limit of 1024 would end at a few hundred containers.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 class Daemon {
@@ -147,6 +156,7 @@ int check_config(const std::string& config_file) {
 }
 
 int run_daemon(const std::string& config_file) {
+    raise_descriptor_limit();
     auto intent = engine::Intent::load(config_file);
     if (!intent) return say(intent.error());
     base::log::set_level(intent->config().log.level);
