@@ -14,6 +14,8 @@ namespace sluice::test {
 
 namespace {
 
+bool is_started = false;
+
 // The CPUs this process may run on, as one lcore: `-l 0` would fail where CPU 0 isn't ours and
 // would pin test programs that run side by side to the same one.
 std::string lcores() {
@@ -48,22 +50,20 @@ void check_full(const char* name) {
 }  // namespace
 
 void start_eal() {
-    static const bool started = [] {
-        // --no-shconf, for no files and no other processes; --in-memory refuses --no-huge in 22.11.
-        std::vector<std::string> words = {
-            "test",           "--no-huge",        "-m",       "256",
-            "--no-pci",       "--no-shconf",      "--lcores", lcores(),
-            "--no-telemetry", "--log-level=error"};
-        std::vector<char*> arguments;
-        for (std::string& word : words) arguments.push_back(word.data());
-        arguments.push_back(nullptr);
-        if (rte_eal_init(static_cast<int>(words.size()), arguments.data()) < 0) {
-            std::fprintf(stderr, "EAL: %s\n", rte_strerror(rte_errno));
-            std::exit(1);
-        }
-        return true;
-    }();
-    (void)started;
+    if (is_started) return;
+    // --no-shconf, for no files and no other processes; --in-memory refuses --no-huge in 22.11.
+    std::vector<std::string> words = {
+        "test",           "--no-huge",        "-m",       "256",
+        "--no-pci",       "--no-shconf",      "--lcores", lcores(),
+        "--no-telemetry", "--log-level=error"};
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    if (rte_eal_init(static_cast<int>(words.size()), arguments.data()) < 0) {
+        std::fprintf(stderr, "EAL: %s\n", rte_strerror(rte_errno));
+        std::exit(1);
+    }
+    is_started = true;
 }
 
 rte_mempool* test_pool() {
@@ -77,8 +77,8 @@ rte_mempool* large_pool() {
 }
 
 void PoolsAreFull::TearDown() {
-    check_full("test");
-    check_full("large");
+    if (!is_started) return;
+    for (const char* name : {"test", "large", "sluice-buffers", "sluice-large"}) check_full(name);
 }
 
 int run_tests(int argc, char** argv) {

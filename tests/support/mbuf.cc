@@ -72,4 +72,14 @@ Bytes bytes_of(const rte_mbuf* m) {
     return bytes;
 }
 
+void mark(rte_mbuf* m, const Unfinished& what) {
+    m->ol_flags |= what.ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+    m->ol_flags |= what.udp ? RTE_MBUF_F_TX_UDP_CKSUM : RTE_MBUF_F_TX_TCP_CKSUM;
+    if (what.segment_size != 0) m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+    m->l2_len = what.l2_len;
+    m->l3_len = what.l3_len;
+    m->l4_len = what.l4_len;
+    m->tso_segsz = what.segment_size;
+}
+
 }  // namespace sluice::test

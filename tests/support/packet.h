@@ -96,6 +96,17 @@ rte_mbuf* to_guarded_mbuf(rte_mempool* pool, const Bytes& bytes,
 
 Bytes bytes_of(const rte_mbuf* m);
 
+// What the sender of a packet has left undone (src/wire/offload.h says how an mbuf tells that).
+struct Unfinished {
+    uint16_t l2_len = 14;
+    uint16_t l3_len = 20;
+    uint16_t l4_len = 20;
+    bool ipv6 = false;
+    bool udp = false;
+    uint16_t segment_size = 0;  // 0: the checksum only
+};
+void mark(rte_mbuf* m, const Unfinished& what);
+
 // Whether every checksum and length that the frame carries is right: IPv4, TCP, UDP, ICMP, ICMPv6,
 // behind VLAN tags and extension headers, and inside VXLAN. Of a fragment only the IPv4 header.
 bool checksums_valid(const Bytes& frame);

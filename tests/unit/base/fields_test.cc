@@ -78,6 +78,20 @@ void fields(V& v, Host& h) {
     v.optional("flags", h.flags);
 }
 
+struct Owner {
+    std::string name;
+    std::string group = "shop";
+    std::vector<unsigned> days{1, 2};
+    bool operator==(const Owner&) const = default;
+};
+template <class V>
+void fields(V& v, Owner& o) {
+    v.required("name", o.name);
+    v.check("name", !o.name.empty(), "is empty");
+    v.optional("group", o.group);
+    v.optional("days", o.days);
+}
+
 }  // namespace shop
 
 namespace sluice::base {
@@ -227,6 +241,22 @@ TEST(Writer, LeavesOutWhatIsEmptyAndWritesDefaults) {
     shop::Port port;
     port.name = "a";
     EXPECT_EQ(to_yaml(write(port)), "name: a\nmtu: 1500\ntrusted: false\n");
+}
+
+TEST(Writer, SaysThatAKeyWasEmptiedAgainstItsDefault) {
+    shop::Owner owner{.name = "a", .group = "", .days = {}};
+    const std::string text = to_yaml(write(owner));
+    EXPECT_EQ(text, "name: a\ngroup: \"\"\ndays: []\n");
+    shop::Owner again;
+    EXPECT_TRUE(read(*parse_yaml(text, "f"), again).empty());
+    EXPECT_EQ(again, owner);
+}
+
+TEST(Reader, AMissingKeyIsToldOnce) {
+    shop::Owner owner;
+    const Errors errors = read(*parse_yaml("group: x", "f"), owner);
+    ASSERT_EQ(errors.size(), 1u);
+    EXPECT_EQ(errors[0].text(), "f:1:1: the key 'name' is missing");
 }
 
 TEST(KeyLister, ListsEveryKeyWithItsDefault) {

@@ -1,0 +1,106 @@
+#include "golden/harness.h"
+
+namespace sluice::test {
+namespace {
+
+constexpr engine::Clock::time_point kNow{std::chrono::seconds(1000)};
+
+}  // namespace
+
+Harness::Harness(uint16_t workers, const std::vector<std::string>& devices) {
+    for (const std::string& name : devices) {
+        // "tiny" holds few frames, for rows about a receiver that is overrun.
+        devices_[name] = std::make_unique<RingDevice>(name, workers, name == "tiny" ? 4 : 1023);
+    }
+    switch_ = std::make_unique<engine::Switch>(workers, switch_pools(), "golden");
+}
+
+Harness::~Harness() {
+    switch_.reset();
+    devices_.clear();
+    EXPECT_TRUE(are_full(switch_pools())) << "an mbuf is missing";
+}
+
+void Harness::apply(const std::string& yaml) {
+    auto config = engine::load_config(yaml, "golden", {});
+    ASSERT_TRUE(config) << config.error()[0].text();
+    auto changes = switch_->apply(*config, kNow);
+    ASSERT_TRUE(changes) << changes.error()[0].text();
+}
+
+void Harness::run() {
+    for (bool busy = true; busy;) {
+        busy = false;
+        for (auto& worker : switch_->workers()) {
+            busy |= worker->turn();
+            collect();  // after each, since workers have transmit queues of their own
+        }
+    }
+}
+
+void Harness::collect() {
+    for (const auto& [name, device] : devices_) {
+        while (rte_mbuf* frame = device->take()) {
+            std::vector<Bytes>& sent = sent_[name];
+            sent.push_back(bytes_of(frame));
+            // No device finishes anything: what reaches one must be ready for the wire.
+            EXPECT_EQ(frame->ol_flags & port::kUnfinished, 0u);
+            EXPECT_EQ(frame->pkt_len, sent.back().size());
+            rte_pktmbuf_free(frame);
+        }
+    }
+}
+
+std::vector<Bytes> Harness::sent(const std::string& name) {
+    return std::exchange(sent_[name], {});
+}
+
+DropCounts Harness::drops() const {
+    DropCounts counts;
+    for (const auto& [name, held] : switch_->ports()) {
+        for (const auto& worker : switch_->workers()) {
+            const path::PortCounters& port = worker->counters().port(held.port->id());
+            for (size_t i = 0; i < path::kDropCount; ++i) {
+                const uint64_t count = port.dropped[i].get();
+                if (count != 0) counts[{name, static_cast<path::Drop>(i)}] += count;
+            }
+        }
+    }
+    return counts;
+}
+
+uint64_t Harness::made() const {
+    uint64_t made = 0;
+    for (const auto& worker : switch_->workers()) made += worker->counters().totals.made.get();
+    return made;
+}
+
+void Harness::check_books(bool ports_removed) const {
+    uint64_t received = 0;
+    uint64_t transmitted = 0;
+    uint64_t dropped = 0;
+    for (const auto& worker : switch_->workers()) {
+        const path::WorkerTotals& totals = worker->counters().totals;
+        received += totals.received.get();
+        transmitted += totals.transmitted.get();
+        for (const path::Counter& reason : totals.dropped) dropped += reason.get();
+    }
+    EXPECT_EQ(received + made(), transmitted + dropped)
+        << received << " received + " << made() << " made = " << transmitted << " transmitted + "
+        << dropped << " dropped";
+    if (ports_removed) return;
+
+    for (const auto& [name, held] : switch_->ports()) {
+        for (const auto& worker : switch_->workers()) {
+            const path::PortCounters& port = worker->counters().port(held.port->id());
+            for (const path::Traffic& queue : port.received) received -= queue.packets.get();
+            transmitted -= port.transmitted.packets.get();
+            for (const path::Counter& reason : port.dropped) dropped -= reason.get();
+        }
+    }
+    EXPECT_EQ(received, 0u) << "of the totals at no port";
+    EXPECT_EQ(transmitted, 0u) << "of the totals at no port";
+    EXPECT_EQ(dropped, 0u) << "of the totals at no port";
+}
+
+}  // namespace sluice::test

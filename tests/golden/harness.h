@@ -1,0 +1,54 @@
+// A whole switch in the test's hands: ring devices for ports, a configuration in YAML, workers
+// whose turns the test makes itself. After a run the books must balance. Main thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/switch.h"
+#include "support/pools.h"
+#include "support/rings.h"
+
+namespace sluice::test {
+
+using DropCounts = std::map<std::pair<std::string, path::Drop>, uint64_t>;  // by port and reason
+
+class Harness {
+ public:
+    // `devices` are names; a configuration calls them net_ring_NAME. Each has a queue a worker.
+    Harness(uint16_t workers, const std::vector<std::string>& devices);
+    // Closes the ports, empties the rings, and checks that every mbuf is home.
+    ~Harness();
+
+    // Checks that it is accepted.
+    void apply(const std::string& yaml);
+
+    RingDevice& device(const std::string& name) { return *devices_.at(name); }
+    engine::Switch& running() { return *switch_; }
+
+    // Turns of every worker until none has packets.
+    void run();
+
+    // The frames that a device was sent since it was last asked for, in the order of their sending.
+    std::vector<Bytes> sent(const std::string& device);
+
+    // What was dropped since the start at ports that still exist, zeros left out.
+    DropCounts drops() const;
+
+    // received + made = transmitted + dropped over all workers, and the totals are the sums of the
+    // ports' (as long as no port was removed).
+    void check_books(bool ports_removed = false) const;
+    uint64_t made() const;
+
+ private:
+    void collect();
+
+    std::map<std::string, std::unique_ptr<RingDevice>> devices_;
+    std::map<std::string, std::vector<Bytes>> sent_;
+    std::unique_ptr<engine::Switch> switch_;
+};
+
+}  // namespace sluice::test

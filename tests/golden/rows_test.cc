@@ -1,0 +1,362 @@
+// The golden path: a configuration, packets in, frames out and drops counted, one row a case. Every
+// row runs with one worker and with two. Drop reasons that only a kernel device can give
+// (malformed-offload, transmit-failed, interface-down) have no row here.
+#include <gtest/gtest.h>
+
+#include "golden/harness.h"
+
+namespace sluice {
+namespace {
+
+using path::Drop;
+using test::Bytes;
+using test::Packet;
+using test::Unfinished;
+
+struct In {
+    std::string port;
+    Bytes frame;
+    std::optional<Unfinished> unfinished = {};
+    std::vector<size_t> chain = {};  // how the frame is spread over buffers
+    int times = 1;                   // in one batch
+};
+
+struct Out {
+    std::string port;
+    Bytes frame;
+    int times = 1;
+};
+
+struct Row {
+    std::string name;
+    std::string configuration;
+    std::vector<In> in;  // one after the other, each in a batch of its own
+    std::vector<Out> out = {};
+    std::vector<std::tuple<std::string, Drop, uint64_t>> drops = {};
+    std::optional<unsigned> buffers_left = {};  // in the pool, once the packets are in
+};
+
+// How gtest shows a row that failed.
+[[maybe_unused]] void PrintTo(const Row& row, std::ostream* stream) {
+    *stream << row.name;
+}
+
+// Ports are called as their devices.
+std::string port(const std::string& name, const std::string& network = "blue",
+                 const std::string& more = "") {
+    return "  - {name: " + name + ", device: net_ring_" + name +
+           (network.empty() ? "" : ", network: " + network) + more + "}\n";
+}
+
+const std::string kBlue = "networks: [{name: blue}]\nports:\n";
+const std::string kThree = kBlue + port("a") + port("b") + port("c");
+
+constexpr std::string_view kA = test::kMacA;
+constexpr std::string_view kB = test::kMacB;
+constexpr std::string_view kC = "02:00:00:00:00:0c";
+constexpr std::string_view kBroadcast = "ff:ff:ff:ff:ff:ff";
+
+// A plain frame from one station to another.
+Bytes plain(std::string_view from, std::string_view to, size_t size = 100) {
+    return Packet().eth(from, to).ipv4("10.0.0.1", "10.0.0.2").udp(7, 7).payload(size);
+}
+
+Packet tcp(uint32_t sequence = 1, uint16_t id = 1) {
+    return Packet()
+        .eth(kA, kB)
+        .ipv4("10.0.0.1", "10.0.0.2")
+        .id(id)
+        .tcp(1234, 80, test::kAck, sequence);
+}
+
+Packet tcp6(uint32_t sequence = 1) {
+    return Packet()
+        .eth(kA, kB)
+        .vlan(5)
+        .ipv6("fd00::1", "fd00::2")
+        .tcp(1234, 80, test::kAck, sequence);
+}
+
+Bytes part(size_t begin, size_t size) {
+    const Bytes whole = test::pattern(begin + size);
+    return Bytes(whole.begin() + static_cast<ptrdiff_t>(begin), whole.end());
+}
+
+std::vector<Row> rows() {
+    std::vector<Row> rows;
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+
+    // --- learning and flooding ---
+    add({.name = "UnknownIsFloodedToMembersOnly",
+         .configuration = "networks: [{name: blue}, {name: red}]\nports:\n" + port("a") +
+                          port("b") + port("c") + port("d", "red") + port("e", ""),
+         .in = {{"a", plain(kA, kB)}},
+         .out = {{"b", plain(kA, kB)}, {"c", plain(kA, kB)}}});
+    add({.name = "ALearnedAddressIsSentToItsPort",
+         .configuration = kThree,
+         .in = {{"b", plain(kB, kBroadcast)}, {"a", plain(kA, kB)}, {"b", plain(kB, kA)}},
+         .out = {{"a", plain(kB, kBroadcast)},
+                 {"c", plain(kB, kBroadcast)},
+                 {"b", plain(kA, kB)},
+                 {"a", plain(kB, kA)}}});
+    add({.name = "BroadcastIsFlooded",
+         .configuration = kThree,
+         .in = {{"a", plain(kA, kBroadcast), {}, {}, 3}},
+         .out = {{"b", plain(kA, kBroadcast), 3}, {"c", plain(kA, kBroadcast), 3}}});
+    add({.name = "MulticastIsFlooded",
+         .configuration = kThree,
+         .in = {{"a", plain(kA, "01:00:5e:00:00:fb")}, {"b", plain(kB, "33:33:00:00:00:01")}},
+         .out = {{"b", plain(kA, "01:00:5e:00:00:fb")},
+                 {"c", plain(kA, "01:00:5e:00:00:fb")},
+                 {"a", plain(kB, "33:33:00:00:00:01")},
+                 {"c", plain(kB, "33:33:00:00:00:01")}}});
+    add({.name = "AnAddressThatMovesIsFollowed",
+         .configuration = kThree,
+         .in = {{"b", plain(kB, kBroadcast)},
+                {"a", plain(kA, kB)},
+                {"c", plain(kB, kA)},
+                {"a", plain(kA, kB)}},
+         .out = {{"a", plain(kB, kBroadcast)},
+                 {"c", plain(kB, kBroadcast)},
+                 {"b", plain(kA, kB)},
+                 {"a", plain(kB, kA)},
+                 {"c", plain(kA, kB)}}});
+    add({.name = "OneAddressInTwoNetworksIsTwoStations",
+         .configuration = "networks: [{name: blue}, {name: red}]\nports:\n" + port("a") +
+                          port("b") + port("c", "red") + port("d", "red"),
+         .in = {{"b", plain(kB, kA)},
+                {"d", plain(kB, kA)},
+                {"a", plain(kA, kB)},
+                {"c", plain(kA, kB)}},
+         .out = {{"a", plain(kB, kA)},
+                 {"c", plain(kB, kA)},
+                 {"b", plain(kA, kB)},
+                 {"d", plain(kA, kB)}}});
+    add({.name = "AnAddressKnownInAnotherNetworkIsUnknownHere",
+         .configuration = "networks: [{name: blue}, {name: red}]\nports:\n" + port("a") +
+                          port("b") + port("c", "red") + port("d", "red"),
+         .in = {{"d", plain(kB, kBroadcast)}, {"a", plain(kA, kB)}},
+         .out = {{"c", plain(kB, kBroadcast)}, {"b", plain(kA, kB)}}});
+
+    // --- static entries ---
+    const std::string kStatic =
+        "networks: [{name: blue, static: [{mac: '02:00:00:00:00:0b', port: b}]}]\nports:\n";
+    add({.name = "AStaticAddressNeedsNoLearning",
+         .configuration = kStatic + port("a") + port("b") + port("c"),
+         .in = {{"a", plain(kA, kB)}},
+         .out = {{"b", plain(kA, kB)}}});
+    add({.name = "AStaticAddressDoesNotMove",
+         .configuration = kStatic + port("a") + port("b") + port("c"),
+         .in = {{"c", plain(kB, kBroadcast)}, {"a", plain(kA, kB)}},
+         .out = {
+             {"a", plain(kB, kBroadcast)}, {"b", plain(kB, kBroadcast)}, {"b", plain(kA, kB)}}});
+    add({.name = "AStaticAddressOfAPortThatIsDown",
+         .configuration = kStatic + port("a") +
+                          "  - {name: b, device: net_nosuch0, network: blue}\n" + port("c"),
+         .in = {{"a", plain(kA, kB)}},
+         .drops = {{"a", Drop::kPortDown, 1}}});
+
+    // --- drops of the bridge ---
+    add({.name = "Runt",
+         .configuration = kThree,
+         .in = {{"a", Bytes(13, 2)}, {"a", Bytes(1, 2)}},
+         .drops = {{"a", Drop::kRunt, 2}}});
+    add({.name = "AnEthernetHeaderAlonePasses",
+         .configuration = kBlue + port("a") + port("b"),
+         .in = {{"a", Packet().eth(kA, kB)}},
+         .out = {{"b", Packet().eth(kA, kB)}}});
+    add({.name = "ASourceThatNoStationHas",
+         .configuration = kThree,
+         .in = {{"a", plain(kBroadcast, kB)},
+                {"a", plain("01:00:00:00:00:01", kB)},
+                {"a", plain("00:00:00:00:00:00", kB)}},
+         .drops = {{"a", Drop::kInvalidSource, 3}}});
+    add({.name = "APortInNoNetwork",
+         .configuration = kThree + port("e", ""),
+         .in = {{"e", plain(kA, kB), {}, {}, 2}},
+         .drops = {{"e", Drop::kNoNetwork, 2}}});
+    add({.name = "ReservedAddressesAreNotForwarded",
+         .configuration = kThree,
+         .in = {{"a", plain(kA, "01:80:c2:00:00:00")},
+                {"a", plain(kA, "01:80:c2:00:00:0e")},
+                {"a", plain(kA, "01:80:c2:00:00:0f")}},
+         .drops = {{"a", Drop::kReservedMac, 3}}});
+    add({.name = "TheAddressAfterTheReservedOnesIsFlooded",
+         .configuration = kBlue + port("a") + port("b"),
+         .in = {{"a", plain(kA, "01:80:c2:00:00:10")}},
+         .out = {{"b", plain(kA, "01:80:c2:00:00:10")}}});
+    add({.name = "BackToWhereItCameFrom",
+         .configuration = kThree,
+         .in = {{"a", plain(kB, kBroadcast)}, {"a", plain(kA, kB)}},
+         .out = {{"b", plain(kB, kBroadcast)}, {"c", plain(kB, kBroadcast)}},
+         .drops = {{"a", Drop::kSamePort, 1}}});
+    add({.name = "NobodyElseInTheNetwork",
+         .configuration =
+             "networks: [{name: blue}, {name: red}]\nports:\n" + port("a") + port("b", "red"),
+         .in = {{"a", plain(kA, kBroadcast)}},
+         .drops = {{"a", Drop::kNoMember, 1}}});
+
+    // --- sizes ---
+    add({.name = "ALongerFrameThanTheMtuIsTooBig",
+         .configuration = kThree,
+         .in = {{"b", plain(kB, kBroadcast, 1472)}, {"a", plain(kA, kB, 1473)}},
+         .out = {{"a", plain(kB, kBroadcast, 1472)}, {"c", plain(kB, kBroadcast, 1472)}},
+         .drops = {{"b", Drop::kTooBig, 1}}});
+    add({.name = "AFloodedFrameIsTooBigWhereItIs",
+         .configuration = kBlue + port("a", "blue", ", mtu: 9000") + port("b") +
+                          port("c", "blue", ", mtu: 9000"),
+         .in = {{"a", plain(kA, kBroadcast, 4000)}},
+         .out = {{"c", plain(kA, kBroadcast, 4000)}},
+         .drops = {{"b", Drop::kTooBig, 1}}});
+    add({.name = "JumboFramesPass",
+         .configuration =
+             kBlue + port("a", "blue", ", mtu: 9000") + port("b", "blue", ", mtu: 9000"),
+         .in = {{"a", plain(kA, kB, 8972)}, {"a", plain(kA, kB, 8973)}},
+         .out = {{"b", plain(kA, kB, 8972)}},
+         .drops = {{"b", Drop::kTooBig, 1}}});
+    add({.name = "AChainPasses",
+         .configuration = kBlue + port("a") + port("b"),
+         .in = {{"a", plain(kA, kB, 1000), {}, {14, 1, 500}}},
+         .out = {{"b", plain(kA, kB, 1000)}}});
+
+    // --- tagged frames ---
+    const auto tagged = [](size_t size, uint16_t type) {
+        return Bytes(Packet()
+                         .eth(kA, kB)
+                         .vlan(5, type)
+                         .ipv4("10.0.0.1", "10.0.0.2")
+                         .udp(7, 7)
+                         .payload(size));
+    };
+    add({.name = "ATagPassesAndDoesNotCount",
+         .configuration = kBlue + port("a") + port("b"),
+         .in = {{"a", tagged(1472, 0x8100)},
+                {"a", tagged(1472, 0x88a8)},
+                {"a", tagged(1473, 0x8100)}},
+         .out = {{"b", tagged(1472, 0x8100)}, {"b", tagged(1472, 0x88a8)}},
+         .drops = {{"b", Drop::kTooBig, 1}}});
+
+    // --- offloads ---
+    add({.name = "AnUnfinishedChecksumIsFinished",
+         .configuration = kBlue + port("a") + port("b"),
+         .in = {{"a", tcp().payload(333).unfinished(), Unfinished{}},
+                {"a",
+                 tcp6().payload(334).unfinished(),
+                 Unfinished{.l2_len = 18, .l3_len = 40, .ipv6 = true},
+                 {30, 50}}},
+         .out = {{"b", tcp().payload(333)}, {"b", tcp6().payload(334)}}});
+    add({.name = "AFloodedUnfinishedChecksumIsFinishedForAll",
+         .configuration = kThree,
+         .in = {{"a", tcp().payload(333).unfinished(), Unfinished{}}},
+         .out = {{"b", tcp().payload(333)}, {"c", tcp().payload(333)}}});
+    add({.name = "ASegmentIsCut",
+         .configuration = kBlue + port("a") + port("b"),
+         .in = {{"a", tcp().payload(3000).unfinished(), Unfinished{.segment_size = 1448}, {54}}},
+         .out = {{"b", tcp().payload(part(0, 1448))},
+                 {"b", tcp(1449, 2).payload(part(1448, 1448))},
+                 {"b", tcp(2897, 3).payload(part(2896, 104))}}});
+    add({.name = "AnIpv6SegmentWithATagIsCut",
+         .configuration = kBlue + port("a") + port("b"),
+         .in = {{"a", tcp6().payload(2000).unfinished(),
+                 Unfinished{.l2_len = 18, .l3_len = 40, .ipv6 = true, .segment_size = 1428}}},
+         .out = {{"b", tcp6().payload(part(0, 1428))},
+                 {"b", tcp6(1429).payload(part(1428, 572))}}});
+    add({.name = "AFloodedSegmentIsCutForAll",
+         .configuration = kThree,
+         .in = {{"a", tcp().payload(2000).unfinished(), Unfinished{.segment_size = 1000}}},
+         .out = {{"b", tcp().payload(part(0, 1000))},
+                 {"b", tcp(1001, 2).payload(part(1000, 1000))},
+                 {"c", tcp().payload(part(0, 1000))},
+                 {"c", tcp(1001, 2).payload(part(1000, 1000))}}});
+    add({.name = "AJumboSegmentIsCutIntoJumboFrames",
+         .configuration =
+             kBlue + port("a", "blue", ", mtu: 9000") + port("b", "blue", ", mtu: 9000"),
+         .in = {{"a", tcp().payload(12'000).unfinished(), Unfinished{.segment_size = 8960}}},
+         .out = {{"b", tcp().payload(part(0, 8960))},
+                 {"b", tcp(8961, 2).payload(part(8960, 3040))}}});
+    add({.name = "ASegmentOfPiecesBeyondTheMtuIsTooBig",
+         .configuration = kBlue + port("a", "blue", ", mtu: 9000") + port("b"),
+         .in = {{"a", tcp().payload(12'000).unfinished(), Unfinished{.segment_size = 8960}}},
+         .drops = {{"b", Drop::kTooBig, 1}}});
+
+    // --- want of room ---
+    add({.name = "NoBufferForACopy",
+         .configuration = kThree,
+         .in = {{"a", plain(kA, kBroadcast)}},
+         .out = {{"c", plain(kA, kBroadcast)}},
+         .drops = {{"b", Drop::kNoBuffer, 1}},
+         .buffers_left = 0});
+    add({.name = "NoBufferForPieces",
+         .configuration = kBlue + port("a") + port("b"),
+         .in = {{"a", tcp().payload(3000).unfinished(), Unfinished{.segment_size = 1000}}},
+         .out = {{"b", tcp().payload(part(0, 1000))}},
+         .drops = {{"b", Drop::kNoBuffer, 2}},
+         .buffers_left = 1});
+    add({.name = "AReceiverThatIsOverrun",
+         .configuration = kBlue + port("a") + port("tiny"),
+         .in = {{"a", plain(kA, kB), {}, {}, 10}},
+         .out = {{"tiny", plain(kA, kB), 4}},
+         .drops = {{"tiny", Drop::kTransmitFull, 6}}});
+    return rows;
+}
+
+void put(test::Harness& harness, const In& in) {
+    for (int i = 0; i < in.times; ++i) {
+        rte_mbuf* m = test::to_mbuf(test::switch_pools().buffers, in.frame, in.chain);
+        ASSERT_NE(m, nullptr);
+        if (in.unfinished) test::mark(m, *in.unfinished);
+        harness.device(in.port).put(m);
+    }
+}
+
+void check(const Row& row, uint16_t workers) {
+    SCOPED_TRACE(workers);
+    const std::vector<std::string> devices{"a", "b", "c", "d", "e", "tiny"};
+    test::Harness harness(workers, devices);
+    ASSERT_NO_FATAL_FAILURE(harness.apply(row.configuration));
+    for (const In& in : row.in) {
+        ASSERT_NO_FATAL_FAILURE(put(harness, in));
+        std::optional<test::Shortage> shortage;
+        if (row.buffers_left) shortage.emplace(test::switch_pools().buffers, *row.buffers_left);
+        harness.run();
+    }
+
+    std::map<std::string, std::vector<Bytes>> expected;
+    for (const Out& out : row.out) {
+        for (int i = 0; i < out.times; ++i) expected[out.port].push_back(out.frame);
+    }
+    for (const std::string& device : devices) {
+        const auto sent = harness.sent(device);
+        EXPECT_EQ(sent, expected[device])
+            << "out of " << device << ": " << sent.size() << " frames";
+    }
+    test::DropCounts drops;
+    for (const auto& [port, reason, count] : row.drops) drops[{port, reason}] = count;
+    EXPECT_EQ(harness.drops(), drops);
+    harness.check_books();
+}
+
+class Golden : public testing::TestWithParam<Row> {};
+
+TEST_P(Golden, Row) {
+    check(GetParam(), 1);
+    check(GetParam(), 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Path, Golden, testing::ValuesIn(rows()),
+                         [](const auto& row) { return row.param.name; });
+
+// A new reason comes with its row, or with a word about why it can't have one.
+TEST(GoldenRows, EveryReachableReasonHasARow) {
+    std::set<Drop> covered{Drop::kMalformedOffload, Drop::kTransmitFailed, Drop::kInterfaceDown};
+    for (const Row& row : rows()) {
+        for (const auto& [port, reason, count] : row.drops) covered.insert(reason);
+    }
+    for (size_t i = 0; i < path::kDropCount; ++i) {
+        EXPECT_TRUE(covered.contains(static_cast<Drop>(i)))
+            << path::text(static_cast<Drop>(i)).name;
+    }
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,297 @@
+#include "engine/switch.h"
+
+#include <gtest/gtest.h>
+
+#include "support/directory.h"
+#include "support/pools.h"
+#include "support/rings.h"
+
+namespace sluice::engine {
+namespace {
+
+using namespace std::chrono_literals;
+using Texts = std::vector<std::string>;
+using test::Packet;
+
+constexpr Clock::time_point kStart{1000s};
+
+Config load(const std::string& yaml) {
+    auto config = load_config(yaml, "f", {});
+    if (config) return *config;
+    ADD_FAILURE() << config.error()[0].text();
+    return {};
+}
+
+class SwitchTest : public testing::Test {
+ protected:
+    void apply(const std::string& yaml, Clock::time_point now = kStart) {
+        auto changes = switch_.apply(load(yaml), now);
+        ASSERT_TRUE(changes) << changes.error()[0].text();
+    }
+    const HeldPort& held(const std::string& name) const { return switch_.ports().at(name); }
+    Texts names() const {
+        Texts list;
+        for (const auto& [name, port] : switch_.ports()) list.push_back(name);
+        return list;
+    }
+    // Whether a broadcast from one device reaches the other.
+    bool reaches(test::RingDevice& from, test::RingDevice& to) {
+        from.put(test::to_mbuf(pools_.buffers,
+                               Packet().eth(test::kMacA, "ff:ff:ff:ff:ff:ff").payload(46)));
+        switch_.workers()[0]->turn();
+        rte_mbuf* frame = to.take();
+        rte_pktmbuf_free(frame);
+        return frame != nullptr;
+    }
+    bridge::Entry find_mac(const std::string& network, std::string_view mac) const {
+        test::Bytes bytes = test::mac_bytes(mac);
+        bytes.resize(8);
+        const uint64_t key = path::mac_key(bytes.data());
+        return switch_.macs().at(network)->find(key, bridge::MacTable::hash(key));
+    }
+
+    const port::Pools& pools_ = test::switch_pools();
+    test::RingDevice a_{"a"};
+    test::RingDevice b_{"b"};
+    Switch switch_{1, pools_, "test"};
+};
+
+constexpr const char* kTwo =
+    "networks: [{name: blue}]\n"
+    "ports: [{name: a, device: net_ring_a, network: blue}, "
+    "{name: b, device: net_ring_b, network: blue}]";
+
+TEST_F(SwitchTest, IsEmptyAtFirst) {
+    EXPECT_TRUE(switch_.ports().empty());
+    EXPECT_FALSE(switch_.workers()[0]->turn());
+}
+
+TEST_F(SwitchTest, AppliedPortsAreUpAndForward) {
+    apply(kTwo);
+    EXPECT_EQ(names(), (Texts{"a", "b"}));
+    EXPECT_TRUE(held("a").up);
+    EXPECT_EQ(held("a").reason, "");
+    EXPECT_TRUE(reaches(a_, b_));
+    EXPECT_TRUE(reaches(b_, a_));
+    EXPECT_EQ(switch_.config(), load(kTwo));
+}
+
+TEST_F(SwitchTest, ApplyTellsWhatChanged) {
+    auto changes = switch_.apply(load(kTwo), kStart);
+    ASSERT_TRUE(changes);
+    ASSERT_EQ(changes->size(), 3u);
+    EXPECT_EQ((*changes)[0].object, "network blue");
+    EXPECT_EQ((*changes)[2].object, "port b");
+    EXPECT_TRUE(switch_.apply(load(kTwo), kStart)->empty());
+}
+
+TEST_F(SwitchTest, ARemovedPortIsGoneAndItsDeviceFree) {
+    apply(kTwo);
+    ASSERT_TRUE(reaches(a_, b_));
+    apply("networks: [{name: blue}]\nports: [{name: b, device: net_ring_b, network: blue}]");
+    EXPECT_EQ(names(), Texts{"b"});
+    EXPECT_FALSE(find_mac("blue", test::kMacA).found());
+    apply(
+        "networks: [{name: blue}]\n"
+        "ports: [{name: c, device: net_ring_a, network: blue}, "
+        "{name: b, device: net_ring_b, network: blue}]");
+    EXPECT_TRUE(reaches(a_, b_));
+}
+
+TEST_F(SwitchTest, WhatDidNotChangeStaysAsItIs) {
+    apply(kTwo);
+    const port::Port* a = held("a").port.get();
+    const bridge::MacTable* macs = switch_.macs().at("blue").get();
+    ASSERT_TRUE(reaches(a_, b_));
+    apply(
+        "networks: [{name: blue, ageing: 5}, {name: red}]\n"
+        "ports: [{name: a, device: net_ring_a, network: blue}, "
+        "{name: b, device: net_ring_b, network: red}]");
+    EXPECT_EQ(held("a").port.get(), a);
+    EXPECT_EQ(switch_.macs().at("blue").get(), macs);
+    EXPECT_TRUE(find_mac("blue", test::kMacA).found());
+}
+
+TEST_F(SwitchTest, APortThatChangesItsNetworkKeepsItsDevice) {
+    apply(kTwo);
+    const port::Port* b = held("b").port.get();
+    ASSERT_TRUE(reaches(b_, a_));
+    apply(
+        "networks: [{name: blue}, {name: red}]\n"
+        "ports: [{name: a, device: net_ring_a, network: blue}, "
+        "{name: b, device: net_ring_b, network: red}]");
+    EXPECT_EQ(held("b").port.get(), b);
+    EXPECT_EQ(b->config().network, "red");
+    EXPECT_FALSE(find_mac("blue", test::kMacA).found());  // it was learned at b
+    EXPECT_FALSE(reaches(a_, b_));
+    EXPECT_FALSE(reaches(b_, a_));
+}
+
+TEST_F(SwitchTest, ANewMtuOpensTheDeviceAgain) {
+    apply(kTwo);
+    apply(
+        "networks: [{name: blue}]\n"
+        "ports: [{name: a, device: net_ring_a, network: blue, mtu: 9000}, "
+        "{name: b, device: net_ring_b, network: blue}]");
+    EXPECT_TRUE(held("a").up);
+    EXPECT_EQ(held("a").port->max_frame(), 9014u);
+    EXPECT_TRUE(reaches(a_, b_));
+}
+
+TEST_F(SwitchTest, APortWithABadDeviceIsDownAndTheRestRuns) {
+    apply(
+        "networks: [{name: blue}]\n"
+        "ports: [{name: a, device: net_ring_a, network: blue}, "
+        "{name: b, device: net_ring_b, network: blue}, "
+        "{name: bad, device: net_nosuch0, network: blue}]");
+    EXPECT_FALSE(held("bad").up);
+    EXPECT_NE(held("bad").reason.find("net_nosuch0"), std::string::npos);
+    EXPECT_EQ(held("bad").failures, 1u);
+    EXPECT_EQ(held("bad").downs, 0u);
+    EXPECT_TRUE(reaches(a_, b_));
+}
+
+TEST_F(SwitchTest, APortThatIsDownIsTriedAgainEverMoreSeldom) {
+    apply("ports: [{name: bad, device: net_nosuch0}]");
+    auto now = kStart;
+    for (auto wait : {200ms, 400ms, 800ms, 1600ms, 2000ms, 2000ms}) {
+        const uint64_t failures = held("bad").failures;
+        switch_.tick(now + wait - 1ms);
+        EXPECT_EQ(held("bad").failures, failures) << wait.count();
+        now += wait;
+        switch_.tick(now);
+        EXPECT_EQ(held("bad").failures, failures + 1) << wait.count();
+    }
+}
+
+TEST_F(SwitchTest, APortComesUpWhenItsDeviceAppears) {
+    const test::Directory directory;
+    const std::string file = directory / "in.pcap";
+    apply(
+        "networks: [{name: blue}]\n"
+        "ports: [{name: a, device: net_ring_a, network: blue}, "
+        "{name: late, device: 'net_pcap_late,rx_pcap=" +
+        file + "', network: blue}]");
+    ASSERT_FALSE(held("late").up);
+    // A file without packets (its header alone) is a device that is never heard from.
+    const uint32_t header[] = {0xa1b2c3d4, 0x0004'0002, 0, 0, 65535, 1};
+    test::write_file(file, std::string(reinterpret_cast<const char*>(header), sizeof header));
+    switch_.tick(kStart + 1s);
+    EXPECT_TRUE(held("late").up) << held("late").reason;
+    EXPECT_EQ(held("late").reason, "");
+    EXPECT_EQ(held("late").failures, 0u);
+    // It is a member now: what a broadcast meets there is a file that takes nothing.
+    a_.put(
+        test::to_mbuf(pools_.buffers, Packet().eth(test::kMacA, "ff:ff:ff:ff:ff:ff").payload(46)));
+    switch_.workers()[0]->turn();
+    EXPECT_EQ(
+        switch_.workers()[0]->counters().port(held("late").port->id()).transmitted.packets.get(),
+        1u);
+}
+
+TEST_F(SwitchTest, WhatIsFixedAtTheStartIsRefused) {
+    apply(kTwo);
+    const uint64_t generation = switch_.generation();
+    auto refused =
+        switch_.apply(load("workers: {cores: [1]}\nmemory: {buffers: 2048}\ncontrol: {socket: /x}\n"
+                           "dpdk: {args: [x]}\nstate: /x"),
+                      kStart);
+    ASSERT_FALSE(refused);
+    Texts keys;
+    for (const auto& error : refused.error()) {
+        keys.push_back(error.path);
+        EXPECT_EQ(error.message, "can't be changed while running: restart sluiced");
+    }
+    EXPECT_EQ(keys, (Texts{"workers.cores", "memory", "control", "dpdk", "state"}));
+    EXPECT_EQ(switch_.config(), load(kTwo));
+    EXPECT_EQ(switch_.generation(), generation);
+    EXPECT_TRUE(reaches(a_, b_));
+}
+
+TEST_F(SwitchTest, TheFirstConfigurationMaySayAnything) {
+    apply("workers: {cores: [0]}\nstate: /x\nmemory: {buffers: 2048}");
+    EXPECT_EQ(switch_.config().state, "/x");
+}
+
+TEST_F(SwitchTest, IdleMayChangeWhileRunning) {
+    apply(kTwo);
+    apply(std::string("workers: {idle: poll}\n") + kTwo);
+    EXPECT_EQ(switch_.config().workers.idle, Idle::kPoll);
+}
+
+TEST_F(SwitchTest, MorePortsThanNumbersAreRefused) {
+    Config config;
+    config.ports.resize(path::kMaxPorts + 1);
+    auto refused = switch_.apply(config, kStart);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error()[0].path, "ports");
+    EXPECT_TRUE(switch_.ports().empty());
+}
+
+TEST_F(SwitchTest, ANewPortThatTakesAnOldNumberCountsFromZero) {
+    apply(kTwo);
+    ASSERT_TRUE(reaches(a_, b_));
+    const path::PortId old = held("a").port->id();
+    path::Counters& counters = switch_.workers()[0]->counters();
+    EXPECT_EQ(counters.port(old).received[0].packets.get(), 1u);
+    apply("networks: [{name: blue}]\nports: [{name: b, device: net_ring_b, network: blue}]");
+    apply(
+        "networks: [{name: blue}]\n"
+        "ports: [{name: b, device: net_ring_b, network: blue}, "
+        "{name: c, device: net_ring_a, network: blue}]");
+    ASSERT_EQ(held("c").port->id(), old);
+    EXPECT_EQ(counters.port(old).received[0].packets.get(), 0u);
+    EXPECT_EQ(counters.totals.received.get(), 1u);
+    // Nor has the other port forgotten anything.
+    EXPECT_EQ(counters.port(held("b").port->id()).transmitted.packets.get(), 1u);
+}
+
+TEST_F(SwitchTest, StaticAddressesFollowTheConfiguration) {
+    const std::string ports =
+        "ports: [{name: a, device: net_ring_a, network: blue}, "
+        "{name: b, device: net_ring_b, network: blue}]\n";
+    const std::string mac = "02:00:00:00:00:77";
+    apply(ports + "networks: [{name: blue, static: [{mac: '" + mac + "', port: b}]}]");
+    EXPECT_TRUE(find_mac("blue", mac).is_static());
+    EXPECT_EQ(find_mac("blue", mac).port(), held("b").port->id());
+    apply(ports + "networks: [{name: blue, static: [{mac: '" + mac + "', port: a}]}]");
+    EXPECT_EQ(find_mac("blue", mac).port(), held("a").port->id());
+    // A table of another size is another table, with the same static entries.
+    apply(ports + "networks: [{name: blue, mac-table-size: 16, static: [{mac: '" + mac +
+          "', port: a}]}]");
+    EXPECT_EQ(switch_.macs().at("blue")->capacity(), 16u);
+    EXPECT_EQ(find_mac("blue", mac).port(), held("a").port->id());
+    apply(ports + "networks: [{name: blue}]");
+    EXPECT_FALSE(find_mac("blue", mac).found());
+}
+
+TEST_F(SwitchTest, AStaticAddressFollowsItsPortToANewNumber) {
+    const std::string network =
+        "networks: [{name: blue, static: [{mac: '02:00:00:00:00:77', port: b}]}]\n";
+    apply(network +
+          "ports: [{name: a, device: net_ring_a, network: blue}, "
+          "{name: b, device: net_ring_b, network: blue}]");
+    // Both go and come back in the other order: b takes the number that was a's.
+    apply(network + "ports: [{name: b, device: net_ring_b, network: blue, mtu: 9000}]");
+    EXPECT_EQ(find_mac("blue", "02:00:00:00:00:77").port(), held("b").port->id());
+}
+
+TEST_F(SwitchTest, QueuesSpreadOverWorkers) {
+    Switch two(2, pools_, "test");
+    test::RingDevice wide("wide", 2);
+    ASSERT_TRUE(two.apply(load("networks: [{name: n}]\n"
+                               "ports: [{name: w, device: net_ring_wide, network: n}]"),
+                          kStart));
+    for (uint16_t queue = 0; queue < 2; ++queue) {
+        wide.put(test::to_mbuf(pools_.buffers, Packet().eth().payload(46)), queue);
+    }
+    for (auto& worker : two.workers()) {
+        EXPECT_TRUE(worker->turn());
+        EXPECT_EQ(worker->counters().totals.received.get(), 1u);
+        EXPECT_FALSE(worker->turn());
+    }
+    ASSERT_TRUE(two.apply({}, kStart));
+}
+
+}  // namespace
+}  // namespace sluice::engine

@@ -1,0 +1,130 @@
+#include <gtest/gtest.h>
+
+#include "engine/config.h"
+
+namespace sluice::engine {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+Texts errors(std::string_view yaml, const std::vector<port::PortConfig>& added = {}) {
+    Texts texts;
+    auto config = load_config(yaml, "f", added);
+    if (config) return texts;
+    for (const auto& error : config.error()) texts.push_back(error.text());
+    return texts;
+}
+
+Texts one(std::string text) {
+    return {std::move(text)};
+}
+
+TEST(Validate, NetworksHaveNamesOfTheirOwn) {
+    EXPECT_EQ(errors("networks:\n  - {name: a}\n  - {name: a}"),
+              one("networks[1].name (f:3:12): network a is declared already, at f:2:5: give one "
+                  "another name"));
+}
+
+TEST(Validate, SubnetsOfANetworkDoNotOverlap) {
+    EXPECT_EQ(errors("networks: [{name: a, subnets: [10.0.0.0/8, 'fd00::/64', 10.1.0.0/16]}]"),
+              one("networks[0].subnets[2] (f:1:57): 10.1.0.0/16 overlaps 10.0.0.0/8"));
+    EXPECT_EQ(errors("networks: [{name: a, subnets: [10.1.0.0/16, 10.0.0.0/8]}]").size(), 1u);
+    // Different networks may use the same addresses.
+    EXPECT_EQ(
+        errors("networks: [{name: a, subnets: [10.0.0.0/8]}, {name: b, subnets: [10.0.0.0/8]}]"),
+        Texts{});
+}
+
+TEST(Validate, PortsHaveNamesOfTheirOwn) {
+    EXPECT_EQ(errors("ports:\n  - {name: a, netns: x}\n  - {name: a, netns: y}"),
+              one("ports[1].name (f:3:12): port a is declared already: give one another name"));
+}
+
+TEST(Validate, AClashWithAnAddedPortSaysHowToEndIt) {
+    EXPECT_EQ(
+        errors("ports: [{name: a, netns: x}]", {{.name = "a", .netns = "y"}}),
+        one("ports[1].name (f:1:9): port a was also added while running: `sluicectl port delete "
+            "a` first"));
+}
+
+TEST(Validate, ANetworkMustExist) {
+    EXPECT_EQ(
+        errors("networks: [{name: blue}]\nports: [{name: a, netns: x, network: bleu}]"),
+        one("ports[0].network (f:2:38): there is no network \"bleu\"; did you mean \"blue\"?"));
+    EXPECT_EQ(errors("ports: [{name: a, netns: x, network: blue}]"),
+              one("ports[0].network (f:1:38): there is no network \"blue\""));
+    EXPECT_EQ(
+        errors("", {{.name = "a", .netns = "x", .network = "blue"}}),
+        one("ports[0].network: there is no network \"blue\" for port a, which was added while "
+            "running"));
+}
+
+TEST(Validate, ADeviceBelongsToOnePort) {
+    EXPECT_EQ(errors("ports:\n  - {name: a, device: 'net_null0'}\n"
+                     "  - {name: b, device: 'net_null0,size=60'}"),
+              one("ports[1].device (f:3:23): net_null0 is port a's already"));
+    EXPECT_EQ(errors("ports:\n  - {name: a, netns: x}\n  - {name: b, netns: x}"),
+              one("ports[1].netns (f:3:22): interface eth0 in x is port a's already"));
+    EXPECT_EQ(errors("ports:\n  - {name: a, netns: x}\n  - {name: b, netns: x, interface: eth0}"),
+              one("ports[1].interface (f:3:36): interface eth0 in x is port a's already"));
+    EXPECT_EQ(errors("ports:\n  - {name: a, host: true}\n  - {name: b, host: true, interface: a}"),
+              one("ports[1].interface (f:3:38): interface a of the host is port a's already"));
+    EXPECT_EQ(errors("ports: [{name: a, netns: x}, {name: b, netns: x, interface: eth1}, "
+                     "{name: c, host: true, interface: eth0}, {name: d, netns: y}]"),
+              Texts{});
+}
+
+TEST(Validate, AddressesLieInTheirNetwork) {
+    EXPECT_EQ(errors("networks: [{name: n, subnets: [10.0.0.0/24, 10.0.1.0/24]}]\n"
+                     "ports: [{name: a, netns: x, network: n, address: [10.0.1.3, 10.0.2.3]}]"),
+              one("ports[0].address[1] (f:2:61): 10.0.2.3 is outside network n, which has "
+                  "10.0.0.0/24, 10.0.1.0/24"));
+    // A network without subnets takes any.
+    EXPECT_EQ(errors("networks: [{name: n}]\n"
+                     "ports: [{name: a, netns: x, network: n, address: [10.0.2.3/24]}]"),
+              Texts{});
+}
+
+TEST(Validate, AddressesAreGivenOnceANetwork) {
+    EXPECT_EQ(errors("networks: [{name: n}, {name: m}]\n"
+                     "ports:\n"
+                     "  - {name: a, netns: x, network: n, address: [10.0.0.3/24]}\n"
+                     "  - {name: b, netns: y, network: n, address: [10.0.0.3/16]}\n"
+                     "  - {name: c, netns: z, network: m, address: [10.0.0.3/24]}\n"),
+              one("ports[1].address[0] (f:4:47): 10.0.0.3 is port a's already"));
+}
+
+TEST(Validate, MacsAreGivenOnceANetwork) {
+    EXPECT_EQ(errors("networks: [{name: n}, {name: m}]\n"
+                     "ports:\n"
+                     "  - {name: a, netns: x, network: n, mac: '02:00:00:00:00:01'}\n"
+                     "  - {name: b, netns: y, network: n, mac: '02:00:00:00:00:01'}\n"
+                     "  - {name: c, netns: z, network: m, mac: '02:00:00:00:00:01'}\n"),
+              one("ports[1].mac (f:4:42): 02:00:00:00:00:01 is port a's already"));
+}
+
+TEST(Validate, StaticEntriesNameAPortOfTheirNetwork) {
+    EXPECT_EQ(
+        errors("networks:\n"
+               "  - name: n\n"
+               "    static:\n"
+               "      - {mac: '02:00:00:00:00:01', port: nobody}\n"
+               "      - {mac: '02:00:00:00:00:02', port: b}\n"
+               "      - {mac: '02:00:00:00:00:02', port: a}\n"
+               "ports: [{name: a, netns: x, network: n}, {name: b, netns: y}]\n"),
+        (Texts{"networks[0].static[0].port (f:4:42): there is no port \"nobody\"",
+               "networks[0].static[1].port (f:5:42): port b is not in network n",
+               "networks[0].static[2].mac (f:6:15): 02:00:00:00:00:02 has an entry already"}));
+}
+
+TEST(Validate, ACoreHasOneWorker) {
+    EXPECT_EQ(errors("workers: {cores: [1, 2, 1]}"),
+              one("workers.cores[2] (f:1:25): core 1 has a worker already"));
+    std::string cores = "0";
+    for (int core = 1; core <= path::kMaxWorkers; ++core) cores += fmt::format(", {}", core);
+    EXPECT_EQ(errors("workers: {cores: [" + cores + "]}"),
+              one("workers.cores (f:1:18): are too many: 64 workers at most"));
+}
+
+}  // namespace
+}  // namespace sluice::engine

@@ -1,0 +1,119 @@
+#include "port/port_config.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::port {
+namespace {
+
+// The error of a port's keys, as the user reads it; empty for none.
+std::string error_of(const std::string& yaml) {
+    auto document = base::parse_yaml(yaml, "f");
+    if (!document) return document.error()[0].text();
+    PortConfig port;
+    const base::Errors errors = base::read(*document, port);
+    return errors.empty() ? "" : errors[0].text();
+}
+
+PortConfig read(const std::string& yaml) {
+    auto document = base::parse_yaml(yaml, "f");
+    PortConfig port;
+    EXPECT_TRUE(document && base::read(*document, port).empty()) << error_of(yaml);
+    return port;
+}
+
+TEST(PortConfig, ReadsEveryKeyOfAContainer) {
+    const PortConfig port = read(
+        "{name: web, netns: w, network: blue, interface: net0, mac: '02:00:00:00:00:01',\n"
+        " address: [10.0.0.2/24, 'fd00::2'], routes: [{to: 0.0.0.0/0, via: 10.0.0.1}],\n"
+        " mtu: 9000, queues: 4}");
+    EXPECT_EQ(port.kind(), Kind::kNetns);
+    EXPECT_EQ(port.netns, "w");
+    EXPECT_EQ(port.network, "blue");
+    EXPECT_EQ(port.interface_name(), "net0");
+    EXPECT_EQ(port.mac->text(), "02:00:00:00:00:01");
+    ASSERT_EQ(port.address.size(), 2u);
+    EXPECT_EQ(port.address[0].text(), "10.0.0.2/24");
+    EXPECT_FALSE(port.address[1].has_length());
+    EXPECT_EQ(port.routes.at(0).via->text(), "10.0.0.1");
+    EXPECT_EQ(port.mtu, 9000);
+    EXPECT_EQ(port.queues, 4);
+}
+
+TEST(PortConfig, InterfacesHaveDefaultNames) {
+    EXPECT_EQ(read("{name: web, netns: w}").interface_name(), "eth0");
+    EXPECT_EQ(read("{name: up0, host: true}").interface_name(), "up0");
+    EXPECT_EQ(read("{name: up0, host: true}").kind(), Kind::kHost);
+    EXPECT_EQ(read("{name: d, device: net_null0}").kind(), Kind::kDevice);
+}
+
+TEST(PortConfig, WritesWhatItReads) {
+    for (const char* yaml :
+         {"{name: a, netns: w, address: [10.0.0.2], routes: [{to: 10.1.0.0/16}], mtu: 68}",
+          "{name: a, host: true, network: n}", "{name: a, device: 'net_null0,size=60', queues: 16}",
+          "{name: a, netns: 'pid:12'}", "{name: a, netns: '010'}"}) {
+        const PortConfig port = read(yaml);
+        EXPECT_EQ(read(base::to_yaml(base::write(port))), port) << yaml;
+    }
+}
+
+TEST(PortConfig, IsOfExactlyOneKind) {
+    const std::string message = "needs exactly one of `netns`, `host: true` and `device`";
+    EXPECT_EQ(error_of("{name: a}"), "name (f:1:8): " + message);
+    EXPECT_EQ(error_of("{name: a, netns: w, host: true}"), "name (f:1:8): " + message);
+    EXPECT_EQ(error_of("{name: a, netns: w, device: d}"), "name (f:1:8): " + message);
+    EXPECT_EQ(error_of("{name: a, host: false}"), "name (f:1:8): " + message);
+}
+
+TEST(PortConfig, NeedsAName) {
+    EXPECT_EQ(error_of("{netns: w}"), "f:1:1: the key 'name' is missing");
+    EXPECT_NE(error_of("{name: '-a', netns: w}").find("is not a name"), std::string::npos);
+    EXPECT_NE(error_of("{name: 'a/b', netns: w}").find("is not a name"), std::string::npos);
+}
+
+TEST(PortConfig, RefusesWhatNoInterfaceCanHave) {
+    EXPECT_TRUE(
+        error_of("{name: a, netns: w, mac: '01:00:00:00:00:01'}").starts_with("mac (f:1:26)"));
+    EXPECT_TRUE(error_of("{name: a, netns: w, mac: '00:00:00:00:00:00'}").starts_with("mac "));
+    EXPECT_TRUE(error_of("{name: a, netns: w, interface: a/b}").starts_with("interface "));
+    EXPECT_TRUE(error_of("{name: sixteen-letters0, host: true}").starts_with("interface "));
+    EXPECT_EQ(error_of("{name: sixteen-letters0, host: true, interface: h0}"), "");
+    EXPECT_TRUE(error_of("{name: a, netns: ../x}").starts_with("netns "));
+    EXPECT_TRUE(error_of("{name: a, netns: 'pid:x'}").starts_with("netns "));
+    EXPECT_TRUE(error_of("{name: a, netns: w, mtu: 67}").starts_with("mtu "));
+    EXPECT_TRUE(error_of("{name: a, netns: w, mtu: 65522}").starts_with("mtu "));
+    EXPECT_TRUE(error_of("{name: a, netns: w, queues: 17}").starts_with("queues "));
+}
+
+TEST(PortConfig, RefusesARouteThroughTheOtherFamily) {
+    EXPECT_EQ(error_of("{name: a, netns: w, routes: [{to: 0.0.0.0/0, via: 'fd00::1'}]}"),
+              "routes[0].via (f:1:51): is of another address family than `to`");
+}
+
+TEST(PortConfig, ADeviceHasNoInterfaceInTheKernel) {
+    for (const char* key : {"interface: e0", "mac: '02:00:00:00:00:01'", "address: [10.0.0.1/24]",
+                            "routes: [{to: 10.0.0.0/8}]"}) {
+        const std::string error = error_of(fmt::format("{{name: a, device: d, {}}}", key));
+        EXPECT_TRUE(error.starts_with("device (f:1:19): has no interface in the kernel")) << error;
+    }
+}
+
+TEST(InterfaceName, IsWhatLinuxTakes) {
+    for (const char* name : {"eth0", "a", "fifteen-letters", "veth@x", "é"}) {
+        EXPECT_TRUE(is_interface_name(name)) << name;
+    }
+    for (const char* name : {"", ".", "..", "sixteen-letters0", "a/b", "a:b", "a b", "a\tb"}) {
+        EXPECT_FALSE(is_interface_name(name)) << name;
+    }
+}
+
+TEST(NetnsName, IsANameAPathOrAProcess) {
+    for (const char* netns : {"web", "pid:1", "pid:123456789", "/var/run/netns/x", "..."}) {
+        EXPECT_TRUE(is_netns(netns)) << netns;
+    }
+    for (const char* netns : {".", "..", "a/b", "pid:", "pid:-1", "pid:1234567890", "pid:1x"}) {
+        EXPECT_FALSE(is_netns(netns)) << netns;
+    }
+}
+
+}  // namespace
+}  // namespace sluice::port
