@@ -14,6 +14,7 @@
 #include <rte_prefetch.h>
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -23,7 +24,7 @@
 #include "path/parse.h"
 
 #if defined(__SSE4_2__)
-#include <nmmintrin.h>
+#include <immintrin.h>
 #endif
 
 namespace sluice::bridge {
@@ -79,9 +80,17 @@ class MacTable {
     }
 
     [[gnu::always_inline]] Entry find(uint64_t mac, uint32_t hash) const noexcept {
-        Entry entry = find_in(buckets_[hash & mask_], mac);
-        if (unlikely(!entry.found())) entry = find_in(buckets_[other(hash & mask_, hash)], mac);
-        return entry;
+        const Bucket* bucket = &buckets_[hash & mask_];
+        uint32_t bits = match(*bucket, mac);
+        if (unlikely(bits == 0)) {
+            bucket = &buckets_[other(hash & mask_, hash)];
+            bits = match(*bucket, mac);
+            if (bits == 0) return {};
+        }
+        const auto i = static_cast<size_t>(std::countr_zero(bits));
+        const Entry entry(bucket->values[i].load(std::memory_order_acquire));
+        // The slot may have been given to another address between the two loads.
+        return likely(bucket->keys[i].load(std::memory_order_relaxed) == mac) ? entry : Entry();
     }
 
     // Takes note that `mac` was seen at `port`. Writes only when that changes something, and at most
@@ -140,15 +149,26 @@ class MacTable {
         return (bucket ^ ((hash >> 16) * 2 + 1) * 0x5bd1'e995U) & mask_;
     }
 
-    [[gnu::always_inline]] static Entry find_in(const Bucket& bucket, uint64_t mac) noexcept {
+    // A bit for each of a bucket's keys that equals `mac`. All four are compared before anybody
+    // branches, since which one it is can't be predicted: with 10 k MACs a loop that stops at the
+    // first costs 14 to 16 cycles a packet more (bench/run replay).
+    [[gnu::always_inline]] static uint32_t match(const Bucket& bucket, uint64_t mac) noexcept {
+#if defined(__AVX2__) && !defined(__SANITIZE_THREAD__)
+        // An aligned load of 32 bytes reads each of its quadwords whole, and later loads stay behind
+        // it, which is all that is asked of four acquiring loads on x86.
+        const __m256i keys = _mm256_load_si256(reinterpret_cast<const __m256i*>(bucket.keys));
+        const __m256i equal = _mm256_cmpeq_epi64(keys, _mm256_set1_epi64x(static_cast<int64_t>(mac)));
+        const auto bits = static_cast<uint32_t>(_mm256_movemask_pd(_mm256_castsi256_pd(equal)));
+        std::atomic_signal_fence(std::memory_order_acquire);
+        return bits;
+#else
+        uint32_t bits = 0;
+#pragma GCC unroll 4
         for (uint32_t i = 0; i < kSlots; ++i) {
-            if (bucket.keys[i].load(std::memory_order_acquire) == mac) {
-                const Entry entry(bucket.values[i].load(std::memory_order_acquire));
-                // The slot may have been given to another address between the two loads.
-                if (likely(bucket.keys[i].load(std::memory_order_relaxed) == mac)) return entry;
-            }
+            bits |= uint32_t{bucket.keys[i].load(std::memory_order_acquire) == mac} << i;
         }
-        return {};
+        return bits;
+#endif
     }
 
     [[gnu::noinline]] void learn_slowly(uint64_t mac, uint32_t hash, path::PortId port,

@@ -23,14 +23,14 @@ struct Drops {
 
 // What the stages of one batch see.
 struct Tables {
-    const Snapshot& snapshot;
+    const PortSlot* slots;  // the snapshot's, by PortId
     bridge::Seconds now;
     port::Egress& egress;
     path::Counters& counters;
     Drops& drops;
 
     [[gnu::always_inline]] bridge::MacTable* macs(path::PortId id) const noexcept {
-        return snapshot.slots[path::index(id)].macs;
+        return slots[path::index(id)].macs;
     }
 };
 
@@ -39,9 +39,9 @@ struct Transmit {
     [[gnu::always_inline]] static void apply(const path::Meta& meta, rte_mbuf* packet,
                                              const Tables& tables) noexcept {
         if (likely(meta.fate == path::Fate::kForward)) {
-            tables.egress.send(*tables.snapshot.slots[path::index(meta.egress)].port, packet);
+            tables.egress.send(*tables.slots[path::index(meta.egress)].port, packet);
         } else if (meta.fate == path::Fate::kFlood) {
-            const PortSlot& slot = tables.snapshot.slots[path::index(meta.ingress)];
+            const PortSlot& slot = tables.slots[path::index(meta.ingress)];
             tables.egress.flood(slot.network->members, slot.port, packet);
         } else {
             tables.counters.drop(meta.ingress, meta.reason);

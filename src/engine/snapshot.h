@@ -19,7 +19,7 @@ struct Network {
     std::vector<port::Port*> members;  // ports that are up
 };
 
-struct PortSlot {
+struct alignas(32) PortSlot {
     port::Port* port = nullptr;         // null: no such port, or down
     bridge::MacTable* macs = nullptr;   // of the port's network; null if it is in none
     const Network* network = nullptr;

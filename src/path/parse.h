@@ -29,7 +29,6 @@ struct Parse {
         // Both loads read two bytes past their MAC: EtherType's end is the frame's 14th byte.
         meta.destination_mac = mac_key(frame);
         meta.source_mac = mac_key(frame + 6);
-        meta.fate = Fate::kPending;
         return true;
     }
 };

@@ -129,8 +129,9 @@ void Egress::flush() noexcept {
 }
 
 void Egress::send_buffer(Buffer& buffer) noexcept {
-    buffer.port->transmit(worker_, buffer.packets, buffer.count, counters_);
+    buffer.port->transmit(worker_, buffer.packets, buffer.count, buffer.bytes, counters_);
     buffer.count = 0;
+    buffer.bytes = 0;
 }
 
 void Egress::drop(Port& port, rte_mbuf* packet, path::Drop reason) noexcept {

@@ -42,8 +42,10 @@ class Egress {
     void flush() noexcept;
 
  private:
-    struct Buffer {
+    // A power of two in size: a buffer is found by its port's number with a shift.
+    struct alignas(1024) Buffer {
         Port* port;
+        uint32_t bytes;
         uint16_t count;
         bool waiting;  // listed in waiting_
         rte_mbuf* packets[path::kBatchSize];
@@ -59,6 +61,7 @@ class Egress {
             buffer.waiting = true;
             waiting_[waiting_count_++] = port.id();
         }
+        buffer.bytes += packet->pkt_len;
         buffer.packets[buffer.count++] = packet;
         if (unlikely(buffer.count == path::kBatchSize)) send_buffer(buffer);
     }

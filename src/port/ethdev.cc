@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "path/batch.h"
 #include "wire/headers.h"
 
 namespace sluice::port {
@@ -148,20 +147,16 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     return {count, count == room};
 }
 
-void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
+void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                       path::Counters& counters) noexcept {
-    // Lengths are read before the burst: what is sent belongs to the device.
-    std::array<uint32_t, path::kBatchSize> lengths;
-    for (uint16_t i = 0; i < count; ++i) lengths[i] = packets[i]->pkt_len;
-
     const auto queue = static_cast<uint16_t>(path::index(worker) % transmit_queues_);
     const bool shared = transmit_queues_ < workers_;
     if (shared) rte_spinlock_lock(&turns_[queue].lock);
     const uint16_t sent = rte_eth_tx_burst(device_, queue, packets, count);
     if (shared) rte_spinlock_unlock(&turns_[queue].lock);
 
-    uint64_t bytes = 0;
-    for (uint16_t i = 0; i < sent; ++i) bytes += lengths[i];
+    // What was sent is the device's, so its bytes are those that are not left over.
+    for (uint16_t i = sent; i < count; ++i) bytes -= packets[i]->pkt_len;
     if (sent != 0) counters.transmit(id(), sent, bytes);
     if (sent < count) {
         counters.drop(id(), path::Drop::kTransmitFull, count - sent);

@@ -61,8 +61,8 @@ class Port {
     // Up to `room` packets. Malformed ones are counted and freed here.
     virtual Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
                              path::Counters& counters) noexcept = 0;
-    // Takes every packet: transmits it, or counts why not and frees it.
-    virtual void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
+    // Takes every packet: transmits it, or counts why not and frees it. `bytes` is their sum.
+    virtual void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                           path::Counters& counters) noexcept = 0;
 
     // What a person would ask at 3 AM, beyond the configuration: an object for `port show`.

@@ -30,7 +30,7 @@ class Tap final : public Port {
     int descriptor(uint16_t queue) const noexcept override { return queues_[queue].get(); }
     Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
                      path::Counters& counters) noexcept override;
-    void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
+    void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                   path::Counters& counters) noexcept override;
 
     nlohmann::json describe() const override;

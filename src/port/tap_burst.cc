@@ -69,7 +69,7 @@ Received Tap::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     return received;
 }
 
-void Tap::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
+void Tap::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t,
                    path::Counters& counters) noexcept {
     const int fd = queues_[path::index(worker) % queues_.size()].get();
     uint32_t sent = 0;

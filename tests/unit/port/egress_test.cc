@@ -42,11 +42,11 @@ class KeepingPort final : public Port {
     Received receive(uint16_t, rte_mbuf**, uint16_t, path::Counters&) noexcept override {
         return {0, false};
     }
-    void transmit(path::WorkerId, rte_mbuf** packets, uint16_t count,
+    void transmit(path::WorkerId, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                   path::Counters& counters) noexcept override {
         bursts.push_back(count);
         kept.insert(kept.end(), packets, packets + count);
-        counters.transmit(id(), count, 0);
+        counters.transmit(id(), count, bytes);
     }
     nlohmann::json describe() const override { return {}; }
     std::string interface() const override { return "keeping"; }

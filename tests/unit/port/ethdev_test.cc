@@ -72,7 +72,7 @@ TEST_F(EthdevTest, WorkersShareTheQueuesThatADeviceHas) {
     EXPECT_EQ(port->receive_queues(), 1);
     for (uint16_t worker = 0; worker < 4; ++worker) {
         rte_mbuf* m = packet();
-        port->transmit(path::WorkerId{worker}, &m, 1, counters_);
+        port->transmit(path::WorkerId{worker}, &m, 1, m->pkt_len, counters_);
     }
     EXPECT_EQ(counters_.totals.transmitted.get(), 4u);
 }
