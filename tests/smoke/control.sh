@@ -1,0 +1,135 @@
+#!/bin/bash
+# The control socket: who may do what, what is said to wrong requests, and clients who misbehave
+# harm neither each other nor the traffic.
+. "$(dirname "$0")/_init.sh"
+
+netns a b
+config "read-only-group: games, max-request: 64KiB" <<END
+networks: [{name: blue, subnets: [10.0.0.0/24]}]
+ports:
+  - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1/24]}
+  - {name: b, netns: ${P}b, network: blue, address: [10.0.0.2/24]}
+END
+sed -i 's/group: root/group: users/' "$CONFIG"
+start
+up a b
+pings a 10.0.0.2
+
+# Exit statuses: 0 done, 1 refused or failed, 2 usage, 3 not reached.
+for command in status "port list" "port show a" "network list" "mac list" stats drops "config show" \
+    "config check" "config diff" "config reload"; do
+    # shellcheck disable=SC2086
+    expect_status 0 ctl $command
+    [[ -n $OUT ]] || fail "sluicectl $command prints nothing"
+    # shellcheck disable=SC2086
+    ctl --json $command | jq -e . >/dev/null || fail "sluicectl --json $command prints no JSON"
+done
+expect_status 1 ctl port show nobody
+expect_status 1 ctl mac list --network nowhere
+expect_status 2 ctl
+expect_status 2 ctl no such command
+expect_status 2 ctl port show
+expect_status 2 ctl status --no-such-option
+expect_status 3 "$SLUICECTL" --socket "$TMP/nowhere" status
+expect_match "no socket" "is sluiced running" "$OUT"
+expect_status 0 env SLUICE_SOCKET="$SOCK" "$SLUICECTL" status
+
+# The socket's mode, and who may do what.
+expect "mode and group of the socket" "660 users" "$(stat -c '%a %G' "$SOCK")"
+as() { expect_status "$1" setpriv --reuid 65534 --regid "$2" --clear-groups "$SLUICECTL" --socket "$SOCK" "${@:3}"; }
+as 0 games port list
+as 1 games config reload
+expect_match "a reader's change" "may not|read" "$OUT"
+as 0 users config reload
+as 3 nogroup status
+expect_match "a stranger" "become root" "$OUT"
+
+steady a 10.0.0.2 0.01
+python3 - "$SOCK" <<'END' || fail "the control socket, see above"
+import json, os, socket, sys, time
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(sys.argv[1])
+    return s
+def line(s):
+    data = b""
+    while not data.endswith(b"\n"):
+        more = s.recv(65536)
+        if not more: break
+        data += more
+    return data
+def ask(s, text):
+    s.sendall(text + b"\n")
+    return json.loads(line(s))
+def code(s, text): return ask(s, text)["error"]["code"]
+status = b'{"jsonrpc":"2.0","id":7,"method":"status"}'
+
+s = connect()
+assert code(s, b"garbage") == -32700
+assert code(s, b'{"jsonrpc":"2.0","id":1,"method":"status"') == -32700
+assert code(s, b"\xff\xfe{}") == -32700
+assert code(s, b"[" * 5000) == -32700
+assert code(s, b"{}") == -32600
+assert code(s, b"[]") == -32600
+assert code(s, b'{"jsonrpc":"2.0","id":1,"method":"no.such"}') == -32601
+assert code(s, b'{"jsonrpc":"2.0","id":1,"method":"port.show","params":{"name":7}}') == -32602
+assert code(s, b'{"jsonrpc":"2.0","id":1,"method":"port.add","params":{}}') == -32602
+assert ask(s, status)["id"] == 7, "and the next request counts again"
+assert [a["id"] for a in ask(s, b"[" + status + b"," + status.replace(b"7", b"8") + b"]")] == [7, 8]
+s.sendall(status + b"\r\n" + status + b"\n"); assert line(s)
+
+# Beyond the size limit: an error and the end of that connection.
+s = connect()
+try: s.sendall(b"x" * 200000)
+except (BrokenPipeError, ConnectionResetError): pass
+answer = b""
+try: answer = line(s)
+except ConnectionResetError: pass
+assert not answer or json.loads(answer)["error"]["code"] == -32600, answer
+
+# Silent ones, ones that stop in the middle, that never read, that go away.
+silent = [connect() for _ in range(50)]
+half = [connect() for _ in range(20)]
+for c in half: c.sendall(status[:20])
+deaf = connect()
+deaf.settimeout(0.2)
+try:
+    while True: deaf.sendall((status.replace(b"status", b"stats") + b"\n") * 100)
+except (TimeoutError, socket.timeout): pass
+for _ in range(200):
+    c = connect()
+    c.sendall(status + b"\n")
+    c.close()
+change = connect()  # dies in the middle of a change, which must not happen
+change.sendall(b'{"jsonrpc":"2.0","id":1,"method":"port.delete","params":{"name":"a"}}')
+change.close()
+begin = time.monotonic()
+assert ask(connect(), status)["result"]["ports"]["up"] == 2
+print(f"answered beside them after {time.monotonic() - begin:.3f} s")
+# More than it takes: refused with a word, and room again when they have gone.
+many = []
+refused = 0
+for _ in range(300):
+    c = connect()
+    many.append(c)
+    c.settimeout(0.01)
+for c in many[-20:]:
+    c.settimeout(20)
+    assert json.loads(line(c))["error"]["code"] == -32002
+for c in many + silent + half + [deaf]: c.close()
+end = time.monotonic() + 20
+while True:
+    answer = ask(connect(), status)
+    if "result" in answer: break
+    assert time.monotonic() < end, answer
+END
+no_loss
+
+# Concurrent clients, all answered.
+pids=()
+for _ in {1..20}; do
+    ctl --json stats >"$TMP/out.$BASHPID" &
+    pids+=($!)
+done
+for pid in "${pids[@]}"; do wait "$pid" || fail "one of 20 concurrent clients failed"; done
