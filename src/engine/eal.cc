@@ -2,47 +2,19 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_log.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <string>
 
 #include "base/log.h"
+#include "port/dpdk_log.h"
 
 namespace sluice::engine {
 namespace {
-
-// What DPDK said last, for the sentence about a failed start.
-std::string last_words;
-
-// DPDK's log lines, in ours.
-ssize_t take_dpdk_line(void*, const char* text, size_t size) {
-    std::string_view line(text, size);
-    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
-    if (line.empty()) return static_cast<ssize_t>(size);
-    const int level = rte_log_cur_msg_loglevel();
-    if (level <= static_cast<int>(RTE_LOG_ERR)) {
-        last_words = line;
-        base::log::info("dpdk", "{}", line);
-    } else {
-        base::log::debug("dpdk", "{}", line);
-    }
-    return static_cast<ssize_t>(size);
-}
-
-void redirect_dpdk_log() {
-    cookie_io_functions_t functions{};
-    functions.write = take_dpdk_line;
-    FILE* stream = fopencookie(nullptr, "w", functions);
-    if (stream == nullptr) return;
-    setvbuf(stream, nullptr, _IOLBF, 1024);
-    rte_openlog_stream(stream);
-}
 
 std::vector<uint16_t> allowed_cores() {
     cpu_set_t set;
@@ -67,12 +39,14 @@ uint64_t free_hugepage_bytes() {
     std::string rest;
     uint64_t value = 0;
     uint64_t pages = 0;
+    uint64_t reserved = 0;
     uint64_t size = 0;
     while (meminfo >> key >> value && std::getline(meminfo, rest)) {
         if (key == "HugePages_Free:") pages = value;
+        if (key == "HugePages_Rsvd:") reserved = value;
         if (key == "Hugepagesize:") size = value * 1024;
     }
-    return pages * size;
+    return (pages - std::min(pages, reserved)) * size;
 }
 
 }  // namespace
@@ -129,14 +103,14 @@ base::Result<Eal> start_eal(const Config& config) {
 
     std::vector<char*> argv;
     for (auto& arg : args) argv.push_back(arg.data());
-    redirect_dpdk_log();
+    port::redirect_dpdk_log();
     if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
         const char* hint = geteuid() != 0 ? "run sluiced as root"
                            : !config.dpdk.args.empty()
                                ? "are the arguments in dpdk.args right?"
                                : "log.level: debug shows all that DPDK says";
-        return base::fail("DPDK does not start: {} ({}); {}", rte_strerror(rte_errno),
-                          last_words.empty() ? "it gave no reason" : last_words, hint);
+        return base::fail("DPDK does not start: {}{}; {}", rte_strerror(rte_errno),
+                          port::take_dpdk_words(), hint);
     }
     return eal;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "port/dpdk_log.h"
 #include "wire/headers.h"
 
 namespace sluice::port {
@@ -31,9 +32,11 @@ Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
     : Port(id, std::move(config)), pools_(context.pools), workers_(context.workers) {}
 
 base::Result<void> Ethdev::open() {
+    take_dpdk_words();  // of earlier troubles
     auto done = find_device().and_then([&] { return start(); });
-    if (!done) close();
-    return done;
+    if (done) return done;
+    close();
+    return base::fail("{}{}", done.error().message, take_dpdk_words());
 }
 
 base::Result<void> Ethdev::find_device() {
