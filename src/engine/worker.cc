@@ -26,9 +26,11 @@ constexpr uint64_t kLongestGap = 20'000;  // us; what a longer silence counts fo
 constexpr uint64_t kShortestNap = 20'000;    // ns
 constexpr uint64_t kLongestNap = 2'000'000;  // ns
 
-// Turns for which a queue that has run empty is still read: a read that finds nothing costs less than
-// epoll's answer and the read that follows it, and is what a busy container's next packet waits for.
-constexpr uint32_t kHotTurns = 64;
+// Turns for which a queue that has run empty is still read, unless the worker goes to sleep before: a
+// read that finds nothing costs less than epoll's answer and the read that follows it, on both sides. A
+// ping a millisecond takes 21 us so, and 30 by way of epoll (bench/run containers). Of a busy switch
+// this is some 10 ms, after which a silent queue costs it nothing.
+constexpr uint32_t kHotTurns = 4096;
 // Queues kept so at most; with more of them epoll is the cheaper way to ask.
 constexpr size_t kHotQueues = 8;
 
@@ -73,7 +75,10 @@ void Worker::run() noexcept {
     while (!stopped_.load(std::memory_order_relaxed)) {
         const bool busy = turn();
         grace_.quiescent(id_);
-        if (!busy && idle_ == Idle::kAdaptive && may_sleep(rte_get_tsc_cycles())) sleep();
+        keep_hot_ = busy || idle_ == Idle::kPoll || !spun_enough(rte_get_tsc_cycles());
+        // Asleep only with every queue that has a descriptor out of ready_: their edges are epoll's
+        // again, so none can be slept through.
+        if (!keep_hot_ && ready_.size() == polled_) sleep();
     }
     grace_.offline(id_);
 }
@@ -106,6 +111,7 @@ bool Worker::turn() noexcept {
                                   kLongestGap * second_cycles_ / 1'000'000);
     gap_ = (gap_ * 7 + gap) / 8;
     last_packet_ = end;
+    spin_since_ = end;
     nap_ = kShortestNap;
     return true;
 }
@@ -160,7 +166,8 @@ void Worker::gather() noexcept {
         }
         batch_.count += received.count;
         ready.empty_turns = received.count != 0 ? 0 : ready.empty_turns + 1;
-        const bool hot = ready.empty_turns < kHotTurns && ready_.size() - polled_ <= kHotQueues;
+        const bool hot = keep_hot_ && ready.empty_turns < kHotTurns &&
+                         ready_.size() - polled_ <= kHotQueues;
         if (received.more || queue.polled || hot) {
             ++next_;
         } else {
@@ -172,16 +179,13 @@ void Worker::gather() noexcept {
     }
 }
 
-// Only with every queue that has a descriptor out of ready_: their edges are epoll's again, so none
-// can be slept through.
-bool Worker::may_sleep(uint64_t tsc) const noexcept {
-    if (ready_.size() != polled_) return false;
+bool Worker::spun_enough(uint64_t tsc) const noexcept {
     const uint64_t microsecond = second_cycles_ / 1'000'000;
     const uint64_t spin = gap_ < kGapWorthSpinning * microsecond
                               ? std::clamp(gap_ * 3, kShortestSpin * microsecond,
                                            kLongestSpin * microsecond)
                               : kShortestSpin * microsecond;
-    return tsc - last_packet_ > spin;
+    return tsc - spin_since_ > spin;
 }
 
 void Worker::sleep() noexcept {
@@ -197,7 +201,7 @@ void Worker::sleep() noexcept {
     nap_ = std::clamp(nap_ * 2, kShortestNap, kLongestNap);
     counters_.totals.sleep_cycles.add(rte_get_tsc_cycles() - start);
     // A descriptor that spoke deserves a spin; a nap that found nothing is followed by the next.
-    if (count > 0) last_packet_ = rte_get_tsc_cycles();
+    if (count > 0) spin_since_ = rte_get_tsc_cycles();
 }
 
 void Worker::tell_time(uint64_t tsc) noexcept {

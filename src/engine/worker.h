@@ -48,7 +48,7 @@ class Worker {
     void poll_descriptors() noexcept;
     void mark_ready(const epoll_event* events, int count) noexcept;
     void gather() noexcept;
-    bool may_sleep(uint64_t tsc) const noexcept;
+    bool spun_enough(uint64_t tsc) const noexcept;
     void sleep() noexcept;
     void tell_time(uint64_t tsc) noexcept;
 
@@ -74,6 +74,7 @@ class Worker {
     // became readable, until they have been empty for a while. Capacity for all is reserved.
     std::vector<ReadyQueue> ready_;
     std::bitset<size_t{path::kMaxPorts} * path::kMaxQueues> is_ready_;
+    bool keep_hot_ = true;    // false when about to sleep
     size_t next_ = 0;         // in ready_, where the next turn begins: no queue starves another
     size_t polled_ = 0;       // queues without a descriptor: all of them are in ready_
     size_t watched_ = 0;      // queues with one
@@ -83,7 +84,8 @@ class Worker {
     uint64_t next_second_ = 0;     // TSC
     bridge::Seconds now_ = 0;
     uint64_t last_packet_ = 0;     // TSC of the last turn that had packets
-    uint64_t gap_;                 // TSC cycles between such turns, averaged
+    uint64_t spin_since_ = 0;      // TSC of that turn, or of the wake from sleep since
+    uint64_t gap_;                 // TSC cycles between turns that had packets, averaged
     uint64_t nap_ = 0;             // ns, of the next sleep where some queue must be polled
 };
 
