@@ -101,6 +101,7 @@ bool Worker::turn() noexcept {
 
     const uint64_t end = rte_get_tsc_cycles();
     path::WorkerTotals& totals = counters_.totals;
+    was_empty_ = count == 0;
     if (count == 0) {
         totals.idle_cycles.add(end - start);
         return false;
@@ -155,12 +156,16 @@ void Worker::mark_ready(const epoll_event* events, int count) noexcept {
 }
 
 void Worker::gather() noexcept {
-    for (size_t left = ready_.size(); left != 0 && batch_.room() != 0; --left) {
+    // The first packet after a silence goes its way at once: no look at the rest of its queue or at
+    // other queues stands between it and its port.
+    const uint16_t wanted = was_empty_ && watched_ != 0 ? 1 : path::kBatchSize;
+    for (size_t left = ready_.size(); left != 0 && batch_.count < wanted; --left) {
         if (next_ >= ready_.size()) next_ = 0;
         ReadyQueue& ready = ready_[next_];
         const QueueRef queue = ready.ref;
         const port::Received received = queue.port->receive(
-            queue.queue, batch_.packets + batch_.count, batch_.room(), counters_);
+            queue.queue, batch_.packets + batch_.count,
+            static_cast<uint16_t>(wanted - batch_.count), counters_);
         for (uint16_t i = 0; i < received.count; ++i) {
             batch_.meta[batch_.count + i].ingress = queue.port->id();
         }

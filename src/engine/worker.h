@@ -74,6 +74,7 @@ class Worker {
     // became readable, until they have been empty for a while. Capacity for all is reserved.
     std::vector<ReadyQueue> ready_;
     std::bitset<size_t{path::kMaxPorts} * path::kMaxQueues> is_ready_;
+    bool was_empty_ = true;   // the last turn had no packet
     bool keep_hot_ = true;    // false when about to sleep
     size_t next_ = 0;         // in ready_, where the next turn begins: no queue starves another
     size_t polled_ = 0;       // queues without a descriptor: all of them are in ready_
