@@ -57,7 +57,7 @@ TEST_F(EthdevTest, WhatTheDeviceDoesNotTakeIsDroppedAsFull) {
     auto port = make({.device = ring.device()});
     ASSERT_TRUE(port->open());
     for (auto& m : packets_) m = packet();
-    port->transmit(kWorker, packets_.data(), path::kBatchSize, counters_);
+    port->transmit(kWorker, packets_.data(), path::kBatchSize, path::kBatchSize * 60, counters_);
     EXPECT_EQ(counters_.port(kId).transmitted.packets.get(), 10u);
     EXPECT_EQ(counters_.port(kId).transmitted.bytes.get(), 600u);
     EXPECT_EQ(counters_.totals.dropped[static_cast<size_t>(Drop::kTransmitFull)].get(), 54u);
