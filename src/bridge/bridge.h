@@ -18,10 +18,23 @@ constexpr bool is_reserved(uint64_t mac) noexcept {
 }
 
 // Admit: is it fit to be bridged; start fetching both addresses' buckets.
+//
+// Frames come in runs of one conversation. What the frame before in the batch had the same addresses
+// and port as need not be looked up again: nothing was learned between the two.It saves 62 of 147
+// instructions and 11 of 51 cycles where there are runs and costs 12 instructions where there are none
+// (bench/run replay: flows, MACs).
 struct Lookup {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf*,
                                              const Tables& tables) noexcept {
+        const path::Meta& before = *meta.before;
+        meta.repeats = meta.destination_mac == before.destination_mac &&
+                       meta.source_mac == before.source_mac && meta.ingress == before.ingress;
+        return meta.repeats || look_up(meta, tables);
+    }
+
+    template <class Tables>
+    [[gnu::always_inline]] static bool look_up(path::Meta& meta, const Tables& tables) noexcept {
         const MacTable* macs = tables.macs(meta.ingress);
         if (unlikely(macs == nullptr)) return path::drop(meta, path::Drop::kNoNetwork);
         if (unlikely(path::is_group(meta.source_mac) || meta.source_mac == 0)) {
@@ -39,6 +52,14 @@ struct Lookup {
 struct Bridge {
     template <class Tables>
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const Tables& tables) noexcept {
+        if (meta.repeats) {
+            if (likely(meta.before->fate == path::Fate::kForward)) {
+                meta.egress = meta.before->egress;
+                meta.fate = path::Fate::kForward;
+                return true;
+            }
+            if (!Lookup::look_up(meta, tables)) return false;
+        }
         MacTable* macs = tables.macs(meta.ingress);
         macs->learn(meta.source_mac, meta.source_hash, meta.ingress, tables.now);
         const Entry entry = macs->find(meta.destination_mac, meta.destination_hash);

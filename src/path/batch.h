@@ -30,12 +30,17 @@ struct alignas(64) Meta {
     uint64_t source_mac;
     uint32_t destination_hash;  // of the MAC table's hash function
     uint32_t source_hash;
+    const Meta* before;         // of the packet before it in the batch; never null: see kNobody
     PortId ingress;
     PortId egress;
     Fate fate;
     Drop reason;
+    bool repeats;               // Admit saw the same addresses in the packet before it
 };
 static_assert(sizeof(Meta) == 64);
+
+// Stands before the first packet of a batch, and is like none.
+inline constexpr Meta kNobody{.ingress = kNoPort, .fate = Fate::kDrop};
 
 struct Batch {
     uint16_t count = 0;

@@ -15,6 +15,8 @@
 
 #include <rte_branch_prediction.h>
 
+#include <utility>
+
 #include "path/batch.h"
 
 namespace sluice::path {
@@ -26,8 +28,10 @@ struct Path {
     template <class Tables>
     static void run(Batch& batch, const Tables tables) noexcept {
         const uint16_t count = batch.count;
+        const Meta* before = &kNobody;
         for (uint16_t i = 0; i < count; ++i) {
             Meta& meta = batch.meta[i];
+            meta.before = std::exchange(before, &meta);
             meta.fate = Fate::kPending;
             (admit<Stages>(meta, batch.packets[i], tables) && ...);
         }
