@@ -86,6 +86,30 @@ OffloadResult accept_offloads(rte_mbuf* m, const VirtioNetHeader& header) noexce
     return OffloadResult::kOk;
 }
 
+OffloadResult from_receive_flags(rte_mbuf* m) noexcept {
+    const bool segment = (m->ol_flags & RTE_MBUF_F_RX_LRO) != 0;
+    const uint64_t checksum = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+    m->ol_flags &= ~(RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
+    m->packet_type = 0;
+    if (!segment && checksum != RTE_MBUF_F_RX_L4_CKSUM_NONE) {
+        m->ol_flags |= checksum;
+        return OffloadResult::kOk;
+    }
+    const auto layers = find_layers(m);
+    if (!layers) return OffloadResult::kMalformed;
+    VirtioNetHeader header{};
+    header.flags = VirtioNetHeader::kNeedsChecksum;
+    header.checksum_start = static_cast<uint16_t>(layers->l4());
+    header.checksum_offset = checksum_offset(layers->protocol);
+    if (segment) {
+        header.gso_type =
+            layers->ipv6 ? VirtioNetHeader::kGsoTcpv6 : VirtioNetHeader::kGsoTcpv4;
+        header.gso_size = m->tso_segsz;
+        m->tso_segsz = 0;
+    }
+    return accept_offloads(m, header);
+}
+
 VirtioNetHeader describe_offloads(const rte_mbuf* m) noexcept {
     const bool udp = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_UDP_CKSUM;
     VirtioNetHeader header{};

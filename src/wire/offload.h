@@ -47,6 +47,11 @@ inline OffloadResult from_virtio(rte_mbuf* m, const VirtioNetHeader& header) noe
     return OffloadResult::kOk;
 }
 
+// Takes over what a DPDK driver that cuts nothing says of a packet from a guest, in its receive flags
+// (LRO: a segment, tso_segsz; L4_CKSUM_NONE: the checksum is unfinished): the same state, in the words
+// above.
+OffloadResult from_receive_flags(rte_mbuf* m) noexcept;
+
 // to_virtio for an unfinished packet.
 VirtioNetHeader describe_offloads(const rte_mbuf* m) noexcept;
 

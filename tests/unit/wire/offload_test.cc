@@ -237,6 +237,55 @@ Packet random_packet(std::mt19937& random) {
 
 // Under AddressSanitizer (the mbufs' bytes lie in heap blocks of their exact size) this is the
 // proof that nothing a guest says has us read or write outside.
+// What DPDK's vhost library says of a guest's packet, in receive flags.
+TEST(FromReceiveFlags, SaysTheSameAsTheHeaderThatTheyCameFrom) {
+    Frame told(tcp4().payload(3000).unfinished());
+    Frame flagged(tcp4().payload(3000).unfinished());
+    const V header{.flags = V::kNeedsChecksum,
+                   .gso_type = V::kGsoTcpv4,
+                   .gso_size = 1448,
+                   .checksum_start = 34,
+                   .checksum_offset = 16};
+    ASSERT_EQ(from_virtio(told.m, header), OffloadResult::kOk);
+    flagged.m->ol_flags |= RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    flagged.m->tso_segsz = 1448;
+    ASSERT_EQ(from_receive_flags(flagged.m), OffloadResult::kOk);
+    EXPECT_EQ(flagged.m->ol_flags, told.m->ol_flags);
+    EXPECT_EQ(flagged.m->tx_offload, told.m->tx_offload);
+}
+
+TEST(FromReceiveFlags, AnUnfinishedChecksum) {
+    const Packet packet = Packet().eth().ipv6("fd00::1", "fd00::2").udp(5, 7).payload(77);
+    Frame frame(Packet(packet).unfinished());
+    frame.m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    ASSERT_EQ(from_receive_flags(frame.m), OffloadResult::kOk);
+    EXPECT_EQ(frame.m->ol_flags & RTE_MBUF_F_TX_L4_MASK, RTE_MBUF_F_TX_UDP_CKSUM);
+    finish_checksums(frame.m);
+    EXPECT_EQ(test::bytes_of(frame.m), packet.bytes());
+}
+
+TEST(FromReceiveFlags, AGoodChecksumIsKept) {
+    Frame frame(tcp4().payload(10));
+    frame.m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+    ASSERT_EQ(from_receive_flags(frame.m), OffloadResult::kOk);
+    EXPECT_FALSE(is_unfinished(frame.m));
+    EXPECT_EQ(to_virtio(frame.m), V{.flags = V::kDataValid});
+}
+
+TEST(FromReceiveFlags, WhatTheFrameDoesNotAllowIsMalformed) {
+    Frame udp(Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(5, 7).payload(3000));
+    udp.m->ol_flags |= RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    udp.m->tso_segsz = 1000;
+    EXPECT_EQ(from_receive_flags(udp.m), OffloadResult::kMalformed);
+    Frame tiny(tcp4().payload(60000));
+    tiny.m->ol_flags |= RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    tiny.m->tso_segsz = 1;
+    EXPECT_EQ(from_receive_flags(tiny.m), OffloadResult::kMalformed);
+    Frame other(Packet().eth().payload(100));
+    other.m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    EXPECT_EQ(from_receive_flags(other.m), OffloadResult::kMalformed);
+}
+
 TEST(FromVirtio, RandomHeadersOverRandomFramesStayInside) {
     std::mt19937 random(2);
     int accepted = 0;
