@@ -37,7 +37,7 @@ class Sluice:
                                       self.file], os.path.basename(stem), netns=netns)
         self.pid = self.process.pid
         wait_until(self._answers, "sluiced does not come up", wait, self.process)
-        down = [p for p in self.call("port.list")["ports"] if p["state"] != "up"]
+        down = [p for p in self.call("port.list")["ports"] if p["state"] == "down"]
         if down:
             raise Failed("\n".join(f"port {p['name']} is down: {p['reason']}" for p in down))
 

@@ -57,7 +57,8 @@ def devices(nursery):
 
 def sluice(nursery, build, scenario):
     return Sluice(nursery, build,
-                  [{"name": n, "device": d} for n, d in zip("ab", devices(nursery))],
+                  [{"name": name, "vhost-user": {"path": socket_of(nursery, port)}}
+                   for port, name in enumerate("ab")],
                   cores=[CORE], idle="poll")
 
 

@@ -76,6 +76,13 @@ json report_worker(const engine::Switch& running, const engine::Eal& eal, size_t
             {"idle", running.config().workers.idle == engine::Idle::kPoll ? "poll" : "adaptive"}};
 }
 
+// What a person asks first. A port that is up and has no link is not at fault: its peer is missing.
+void tell_state(json& row, const engine::HeldPort& held) {
+    const std::string no_link = held.up ? held.port->no_link() : "";
+    row["state"] = !held.up ? "down" : no_link.empty() ? "up" : "no-link";
+    row["reason"] = held.up ? no_link : held.reason;
+}
+
 json pool_json(const char* name, const rte_mempool* pool) {
     return {{"name", name},
             {"count", pool->size},
@@ -113,16 +120,16 @@ json report_ports(const engine::Switch& running) {
     json ports = json::array();
     for (const auto& [name, held] : running.ports()) {
         const port::PortConfig& config = held.port->config();
-        ports.push_back({{"name", name},
-                         {"kind", port::kind_name(config.kind())},
-                         {"network", config.network},
-                         {"interface", held.port->interface()},
-                         {"state", held.up ? "up" : "down"},
-                         {"reason", held.reason},
-                         {"rx", received(running, held.port->id()).to_json()},
-                         {"tx", transmitted(running, held.port->id()).to_json()},
-                         {"drops", dropped(running, held.port->id())},
-                         {"origin", engine::origin(config.place)}});
+        json row{{"name", name},
+                 {"kind", port::kind_name(config.kind())},
+                 {"network", config.network},
+                 {"interface", held.port->interface()},
+                 {"rx", received(running, held.port->id()).to_json()},
+                 {"tx", transmitted(running, held.port->id()).to_json()},
+                 {"drops", dropped(running, held.port->id())},
+                 {"origin", engine::origin(config.place)}};
+        tell_state(row, held);
+        ports.push_back(std::move(row));
     }
     return {{"ports", ports}};
 }
@@ -135,17 +142,17 @@ json report_port(const engine::Switch& running, const engine::HeldPort& held) {
         if (count != 0) drops[std::string(path::kDropTexts[reason].name)] = count;
     }
     const port::PortConfig& config = held.port->config();
-    return {{"name", config.name},
-            {"kind", port::kind_name(config.kind())},
-            {"state", held.up ? "up" : "down"},
-            {"reason", held.reason},
-            {"times-down", held.downs},
-            {"origin", engine::origin(config.place)},
-            {"configuration", base::to_json(base::write(config))},
-            {"device", held.port->describe()},
-            {"rx", received(running, id).to_json()},
-            {"tx", transmitted(running, id).to_json()},
-            {"drops", drops}};
+    json answer{{"name", config.name},
+                {"kind", port::kind_name(config.kind())},
+                {"times-down", held.downs},
+                {"origin", engine::origin(config.place)},
+                {"configuration", base::to_json(base::write(config))},
+                {"device", held.port->describe()},
+                {"rx", received(running, id).to_json()},
+                {"tx", transmitted(running, id).to_json()},
+                {"drops", drops}};
+    tell_state(answer, held);
+    return answer;
 }
 
 json report_networks(const engine::Switch& running) {

@@ -16,7 +16,7 @@ namespace sluice::engine {
 
 struct Network {
     std::shared_ptr<bridge::MacTable> macs;
-    std::vector<port::Port*> members;  // ports that are up
+    std::vector<port::Port*> members;  // ports that are up and have a link
 };
 
 struct alignas(32) PortSlot {
@@ -28,7 +28,9 @@ struct alignas(32) PortSlot {
 struct QueueRef {
     port::Port* port;
     uint16_t queue;
-    bool polled;  // has no descriptor to wait for
+    port::Wake wake;
+
+    bool polled() const noexcept { return wake == port::Wake::kNever; }
 };
 
 struct Snapshot {

@@ -1,5 +1,7 @@
 #include "engine/switch.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
 #include <set>
 
@@ -32,6 +34,23 @@ uint64_t key_of(const MacAddress& mac) {
     return path::mac_key(bytes);
 }
 
+// Network and address to the name of the port: what networks declare, and the address that a guest is
+// said to have. (A container's is learned like any other: its interface tells nobody else's.)
+using StaticMacs = std::map<std::pair<std::string, MacAddress>, std::string>;
+
+StaticMacs static_macs(const Config& config) {
+    StaticMacs macs;
+    for (const auto& port : config.ports) {
+        if (port.vhost_user && port.mac && !port.network.empty()) {
+            macs[{port.network, *port.mac}] = port.name;
+        }
+    }
+    for (const auto& network : config.networks) {
+        for (const auto& entry : network.static_macs) macs[{network.name, entry.mac}] = entry.port;
+    }
+    return macs;
+}
+
 const port::PortConfig* find_port(const Config& config, const std::string& name) {
     auto found = std::find_if(config.ports.begin(), config.ports.end(),
                               [&](const auto& port) { return port.name == name; });
@@ -41,7 +60,11 @@ const port::PortConfig* find_port(const Config& config, const std::string& name)
 }  // namespace
 
 Switch::Switch(uint16_t workers, port::Pools pools, std::string instance)
-    : context_{pools, workers, std::move(instance)}, grace_(workers), loads_(workers) {
+    : attention_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      grace_(workers),
+      context_{pools, workers, std::move(instance),
+               [fd = attention_.get()] { eventfd_write(fd, 1); }, [this] { grace_.wait(); }},
+      loads_(workers) {
     for (uint16_t i = 0; i < workers; ++i) {
         workers_.push_back(
             std::make_unique<Worker>(path::WorkerId{i}, snapshots_, grace_, context_.pools));
@@ -98,6 +121,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     arrange_tables(config_);
     if (!gone.empty()) publish();
     for (auto& held : gone) {
+        unwatch(*held.port);
         forget_macs(held.port->id());
         reset_counters(held.port->id());
         const port::PortConfig& old = held.port->config();
@@ -150,6 +174,7 @@ void Switch::failed(HeldPort& held, std::string reason, Clock::time_point now) {
     if (!held.up) return;
     held.up = false;
     publish();
+    unwatch(*held.port);
     held.port->close();
     forget_macs(held.port->id());
 }
@@ -165,8 +190,36 @@ void Switch::tick(Clock::time_point now) {
         }
     }
     if (opened) publish();
+    attend();
     age_macs();
     measure_loads(now);
+}
+
+void Switch::attend() {
+    eventfd_t ignored;
+    eventfd_read(attention_.get(), &ignored);
+    bool changed = false;
+    for (auto& [name, held] : ports_) {
+        port::Port& port = *held.port;
+        if (!held.up || !port.changed()) continue;
+        unwatch(port);
+        const bool had_link = port.has_link();
+        port.refresh();
+        changed = true;
+        if (had_link == port.has_link()) continue;
+        base::log::info("port", "{}: link {}", name, had_link ? "down" : "up");
+        // Who was behind it may come back behind another.
+        if (had_link) forget_macs(port.id());
+    }
+    if (changed) publish();
+}
+
+// A descriptor that somebody else holds too (a guest's) stays in epoll when we close it.
+void Switch::unwatch(const port::Port& port) {
+    for (uint16_t queue = 0; queue < port.receive_queues(); ++queue) {
+        if (port.wake(queue) == port::Wake::kNever) continue;
+        for (auto& worker : workers_) worker->unwatch(port.descriptor(queue));
+    }
 }
 
 void Switch::measure_loads(Clock::time_point now) {
@@ -206,12 +259,12 @@ std::unique_ptr<Snapshot> Switch::compile() {
         if (auto network = networks.find(port->config().network); network != networks.end()) {
             slot.network = network->second;
             slot.macs = network->second->macs.get();
-            network->second->members.push_back(port);
+            if (port->has_link()) network->second->members.push_back(port);
         }
         for (uint16_t queue = 0; queue < port->receive_queues(); ++queue) {
             const uint16_t worker =
                 worker_of(port->id(), queue, static_cast<uint16_t>(workers_.size()));
-            snapshot->queues[worker].push_back({port, queue, port->descriptor(queue) < 0});
+            snapshot->queues[worker].push_back({port, queue, port->wake(queue)});
         }
     }
     return snapshot;
@@ -223,7 +276,7 @@ void Switch::publish() {
     std::unique_ptr<const Snapshot> old = snapshots_.exchange(std::move(next));
     for (auto& worker : workers_) {
         for (const QueueRef& queue : current->queues[path::index(worker->id())]) {
-            if (!queue.polled) worker->watch(queue);
+            if (!queue.polled()) worker->watch(queue);
         }
         worker->wake();
     }
@@ -244,21 +297,15 @@ void Switch::arrange_tables(const Config& next) {
 }
 
 void Switch::set_static_macs(const Config& previous) {
-    std::set<std::pair<std::string, MacAddress>> wanted;
-    for (const auto& network : config_.networks) {
-        for (const auto& entry : network.static_macs) wanted.emplace(network.name, entry.mac);
+    const StaticMacs wanted = static_macs(config_);
+    for (const auto& [place, port] : static_macs(previous)) {
+        const auto& [network, mac] = place;
+        auto table = macs_.find(network);
+        if (table != macs_.end() && !wanted.contains(place)) table->second->remove(key_of(mac));
     }
-    for (const auto& network : previous.networks) {
-        auto table = macs_.find(network.name);
-        if (table == macs_.end()) continue;
-        for (const auto& entry : network.static_macs) {
-            if (!wanted.contains({network.name, entry.mac})) table->second->remove(key_of(entry.mac));
-        }
-    }
-    for (const auto& network : config_.networks) {
-        for (const auto& entry : network.static_macs) {
-            macs_.at(network.name)->set_static(key_of(entry.mac), ports_.at(entry.port).port->id());
-        }
+    for (const auto& [place, port] : wanted) {
+        const auto& [network, mac] = place;
+        macs_.at(network)->set_static(key_of(mac), ports_.at(port).port->id());
     }
 }
 

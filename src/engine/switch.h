@@ -59,6 +59,10 @@ class Switch {
     // Supervision: takes down ports whose device is gone, tries those that are down, ages MAC
     // addresses. To be called a few times a second.
     void tick(Clock::time_point now);
+    // Takes over what devices have done by themselves (a guest came or went). To be called in every
+    // tick, and when attention() polls readable.
+    void attend();
+    int attention() const noexcept { return attention_.get(); }
 
     const Config& config() const noexcept { return config_; }
     const std::map<std::string, HeldPort>& ports() const noexcept { return ports_; }
@@ -76,6 +80,7 @@ class Switch {
  private:
     path::PortId free_id() const;
     HeldPort make(const port::PortConfig& config) const;
+    void unwatch(const port::Port& port);
     void open(HeldPort& held, Clock::time_point now);
     void failed(HeldPort& held, std::string reason, Clock::time_point now);
     std::unique_ptr<Snapshot> compile();
@@ -88,9 +93,10 @@ class Switch {
     void measure_loads(Clock::time_point now);
 
     Config config_;
-    port::Context context_;
+    base::Fd attention_;  // eventfd
     path::Published<Snapshot> snapshots_;
     path::Grace grace_;
+    port::Context context_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::map<std::string, HeldPort> ports_;
     std::map<std::string, std::shared_ptr<bridge::MacTable>> macs_;  // by network

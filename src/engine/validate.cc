@@ -91,6 +91,9 @@ class Validator {
         std::string_view key = "device";
         if (port.kind() == port::Kind::kDevice) {
             device = port.device.substr(0, port.device.find(','));
+        } else if (port.vhost_user) {
+            key = "vhost-user";
+            device = port.vhost_user->path;
         } else {
             key = port.interface.empty() ? (port.host ? "host" : "netns") : "interface";
             device = fmt::format("interface {} {}{}", port.interface_name(),

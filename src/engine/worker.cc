@@ -40,6 +40,8 @@ constexpr uint32_t kTurnsBetweenPolls = 8;
 constexpr int kEvents = 64;
 constexpr uint64_t kWakeUp = ~uint64_t{0};  // epoll's datum for the eventfd
 
+// A queue as epoll's datum, with how it wakes above its number.
+constexpr uint64_t kWakeShift = 32;
 constexpr uint64_t datum(path::PortId port, uint16_t queue) {
     return uint64_t{path::index(port)} * path::kMaxQueues + queue;
 }
@@ -126,9 +128,9 @@ void Worker::adopt(const Snapshot& snapshot) noexcept {
     polled_ = 0;
     watched_ = 0;
     for (const QueueRef& queue : snapshot.queues[path::index(id_)]) {
-        ready_.push_back({queue, kHotTurns});
+        ready_.push_back({queue, kHotTurns, false});
         is_ready_.set(datum(queue.port->id(), queue.queue));
-        ++(queue.polled ? polled_ : watched_);
+        ++(queue.polled() ? polled_ : watched_);
     }
     next_ = 0;
 }
@@ -141,8 +143,8 @@ void Worker::poll_descriptors() noexcept {
 void Worker::mark_ready(const epoll_event* events, int count) noexcept {
     const Snapshot& snapshot = *snapshots_.get();
     for (int i = 0; i < count; ++i) {
-        const uint64_t which = events[i].data.u64;
-        if (which == kWakeUp) {
+        const uint64_t which = events[i].data.u64 & ~(~uint64_t{0} << kWakeShift);
+        if (events[i].data.u64 == kWakeUp) {
             uint64_t ignored;
             (void)!read(wake_.get(), &ignored, sizeof ignored);
             continue;
@@ -151,7 +153,9 @@ void Worker::mark_ready(const epoll_event* events, int count) noexcept {
         port::Port* port = snapshot.slots[which / path::kMaxQueues].port;
         if (port == nullptr || snapshot.generation != generation_ || is_ready_.test(which)) continue;
         is_ready_.set(which);
-        ready_.push_back({{port, static_cast<uint16_t>(which % path::kMaxQueues), false}, 0});
+        const auto queue = static_cast<uint16_t>(which % path::kMaxQueues);
+        const auto wake = static_cast<port::Wake>(events[i].data.u64 >> kWakeShift);
+        ready_.push_back({{port, queue, wake}, 0, wake == port::Wake::kOnDemand});
     }
 }
 
@@ -171,10 +175,18 @@ void Worker::gather() noexcept {
         }
         batch_.count += received.count;
         ready.empty_turns = received.count != 0 ? 0 : ready.empty_turns + 1;
+        if (ready.listening && received.count != 0) {
+            ready.listening = false;
+            queue.port->listen(queue.queue, false);
+        }
         const bool hot = keep_hot_ && ready.empty_turns < kHotTurns &&
                          ready_.size() - polled_ <= kHotQueues;
-        if (received.more || queue.polled || hot) {
+        if (received.more || queue.polled() || hot) {
             ++next_;
+        } else if (queue.wake == port::Wake::kOnDemand && !ready.listening) {
+            ready.listening = true;
+            queue.port->listen(queue.queue, true);
+            ++next_;  // what came before it was asked to speak is found in the next turn
         } else {
             // It has just been seen empty: whatever comes from now on, its descriptor will tell.
             is_ready_.reset(datum(queue.port->id(), queue.queue));
@@ -224,9 +236,14 @@ void Worker::wake() noexcept {
     (void)!write(wake_.get(), &one, sizeof one);
 }
 
+void Worker::unwatch(int descriptor) noexcept {
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+}
+
 void Worker::watch(const QueueRef& queue) noexcept {
     epoll_event event{.events = EPOLLIN | EPOLLET,
-                      .data = {.u64 = datum(queue.port->id(), queue.queue)}};
+                      .data = {.u64 = datum(queue.port->id(), queue.queue) |
+                                      static_cast<uint64_t>(queue.wake) << kWakeShift}};
     epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, queue.port->descriptor(queue.queue), &event);
 }
 

@@ -39,6 +39,7 @@ class Worker {
     void stop() noexcept;
     void wake() noexcept;                         // from its sleep, to see a new snapshot
     void watch(const QueueRef& queue) noexcept;   // a queue with a descriptor, from now on
+    void unwatch(int descriptor) noexcept;        // before it is closed
     const path::Counters& counters() const noexcept { return counters_; }
     path::Counters& counters() noexcept { return counters_; }
     path::WorkerId id() const noexcept { return id_; }
@@ -69,6 +70,7 @@ class Worker {
     struct ReadyQueue {
         QueueRef ref;
         uint32_t empty_turns;  // since it last had a packet
+        bool listening;        // its descriptor has been asked to speak (Wake::kOnDemand)
     };
     // Queues to read in this turn: those that must be polled, always, and those whose descriptor
     // became readable, until they have been empty for a while. Capacity for all is reserved.

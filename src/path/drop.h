@@ -22,6 +22,7 @@ enum class Drop : uint8_t {
     kNoMember,
     // counted at the egress port
     kPortDown,
+    kLinkDown,
     kTooBig,
     kNoBuffer,
     kTransmitFull,
@@ -60,6 +61,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"port-down",
      "The port that it must leave by (a static MAC entry says so) is down. `sluicectl port show` says "
      "why."},
+    {"link-down",
+     "Nobody is at the other end of the port that it must leave by: no guest is connected, or its "
+     "driver has not started. `sluicectl port show` says how far it is."},
     {"too-big",
      "The frame is longer than the MTU of the port that it must leave by. Give both ends the same "
      "`mtu:`."},

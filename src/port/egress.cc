@@ -53,7 +53,7 @@ void Egress::Unmap::operator()(Buffer* buffers) const noexcept {
 }
 
 void Egress::send_unusual(Port& port, rte_mbuf* packet) noexcept {
-    const Capabilities& can = port.capabilities();
+    const Capabilities can = port.capabilities();
     const bool segment = is_segment(packet);
     const uint32_t longest =
         segment ? std::min(packet->pkt_len, cut_size(packet)) : packet->pkt_len;

@@ -105,9 +105,7 @@ base::Result<void> Ethdev::start() {
     if (!done) return done;
     // A bridge takes frames for others. Devices without the notion (rings, files) take them anyway.
     rte_eth_promiscuous_enable(device_);
-    capabilities_ = {.checksums = false,
-                     .tcp_segments = false,
-                     .chained = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0};
+    capabilities_ = Capabilities{.chained = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0};
     return {};
 }
 

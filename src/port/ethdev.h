@@ -23,6 +23,7 @@ class Ethdev final : public Port {
     base::Result<void> check() override;
 
     uint16_t receive_queues() const noexcept override { return receive_queues_; }
+    Wake wake(uint16_t) const noexcept override { return Wake::kNever; }
     int descriptor(uint16_t) const noexcept override { return -1; }
     Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
                      path::Counters& counters) noexcept override;

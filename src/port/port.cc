@@ -2,12 +2,18 @@
 
 #include "port/ethdev.h"
 #include "port/tap.h"
+#include "port/vhost.h"
 #include "wire/headers.h"
 
 namespace sluice::port {
 
 std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const Context& context) {
-    if (config.kind() == Kind::kDevice) return std::make_unique<Ethdev>(id, config, context);
+    switch (config.kind()) {
+        case Kind::kDevice: return std::make_unique<Ethdev>(id, config, context);
+        case Kind::kVhostUser: return std::make_unique<VhostUser>(id, config, context);
+        case Kind::kNetns:
+        case Kind::kHost: break;
+    }
     return std::make_unique<Tap>(id, config, context);
 }
 
@@ -18,6 +24,7 @@ void Port::set_max_frame() noexcept {
 
 bool same_interface(const PortConfig& a, const PortConfig& b) {
     return a.kind() == b.kind() && a.netns == b.netns && a.device == b.device &&
+           a.vhost_user == b.vhost_user &&
            a.interface_name() == b.interface_name();
 }
 

@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -23,10 +24,18 @@
 namespace sluice::port {
 
 // What the way out of a port can take; what it can't is done in software before (egress.h).
-struct Capabilities {
+struct alignas(4) Capabilities {
     bool checksums = false;     // finishes TCP and UDP checksums
     bool tcp_segments = false;  // cuts TCP segments (or its peer takes them whole)
     bool chained = false;       // takes frames of several mbufs
+};
+static_assert(std::atomic<Capabilities>::is_always_lock_free);
+
+// How a receive queue that has run empty makes itself heard.
+enum class Wake : uint8_t {
+    kNever,    // it has to be polled
+    kAlways,   // its descriptor polls readable (edge-triggered) whenever a packet comes
+    kOnDemand  // the same, after listen(queue, true) and until listen(queue, false)
 };
 
 struct Received {
@@ -53,10 +62,20 @@ class Port {
     // (namespace gone, interface deleted); the engine closes it and tries again later.
     virtual base::Result<void> check() = 0;
 
+    // Why nobody is at the other end (a guest with a driver, a cable); empty if somebody is. Nothing is
+    // flooded to a port without link.
+    virtual std::string no_link() const { return {}; }
+    bool has_link() const { return no_link().empty(); }
+    // What an open device does by itself: its link, queues and descriptors may be others since the
+    // last refresh(), which takes that over. No worker may wait for the old descriptors any more.
+    virtual bool changed() const noexcept { return false; }
+    virtual void refresh() {}
+
     virtual uint16_t receive_queues() const noexcept = 0;
-    // A descriptor that polls readable (edge-triggered) when the queue has packets, or -1 where the
-    // device has none and must be polled.
-    virtual int descriptor(uint16_t queue) const noexcept = 0;
+    virtual Wake wake(uint16_t queue) const noexcept = 0;
+    virtual int descriptor(uint16_t queue) const noexcept = 0;  // unless wake() is kNever
+    // Worker side, for kOnDemand. A packet may have come before: receive() once more, then wait.
+    virtual void listen(uint16_t, bool) noexcept {}
 
     // Up to `room` packets. Malformed ones are counted and freed here.
     virtual Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
@@ -71,7 +90,9 @@ class Port {
     virtual std::string interface() const = 0;
 
     const PortConfig& config() const noexcept { return config_; }
-    const Capabilities& capabilities() const noexcept { return capabilities_; }
+    Capabilities capabilities() const noexcept {
+        return capabilities_.load(std::memory_order_relaxed);
+    }
     // Bytes of the longest frame that the port transmits, without FCS and without a VLAN tag.
     uint32_t max_frame() const noexcept { return max_frame_.load(std::memory_order_relaxed); }
     path::PortId id() const noexcept { return id_; }
@@ -85,7 +106,7 @@ class Port {
     void set_max_frame() noexcept;
 
     PortConfig config_;
-    Capabilities capabilities_;  // fixed while the port is open
+    std::atomic<Capabilities> capabilities_{};  // changes only while no worker has a packet for it
 
  private:
     path::PortId id_;
@@ -97,6 +118,10 @@ struct Context {
     Pools pools;
     uint16_t workers;      // how many threads will call transmit()
     std::string instance;  // names this switch among those of the host, in the mark on its devices
+    // For a device that changes by itself, from its own thread: asks the engine to look at changed()
+    // soon, and waits until no worker is inside of receive() or transmit().
+    std::function<void()> attention = [] {};
+    std::function<void()> wait_for_workers = [] {};
 };
 
 std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const Context& context);

@@ -9,6 +9,7 @@ std::string_view kind_name(Kind kind) noexcept {
     switch (kind) {
         case Kind::kNetns: return "netns";
         case Kind::kHost: return "host";
+        case Kind::kVhostUser: return "vhost-user";
         case Kind::kDevice: return "device";
     }
     return "";

@@ -1,5 +1,5 @@
-// What a user may say about a port. One struct for all kinds; exactly one of netns, host and device
-// says which kind it is.
+// What a user may say about a port. One struct for all kinds; exactly one of netns, host, vhost-user
+// and device says which kind it is.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,34 @@
 
 namespace sluice::port {
 
-enum class Kind { kNetns, kHost, kDevice };
+enum class Kind { kNetns, kHost, kVhostUser, kDevice };
+
+enum class VhostMode { kClient, kServer };
+
+constexpr auto names(VhostMode) {
+    return std::array{base::Name{VhostMode::kClient, "client"},
+                      base::Name{VhostMode::kServer, "server"}};
+}
+
+// The socket of a virtual machine, or of another front end that speaks vhost-user.
+struct VhostUserConfig {
+    std::string path;
+    VhostMode mode = VhostMode::kClient;  // of the switch: a client connects, a server listens
+    uint16_t queues = path::kMaxQueues;   // pairs that the guest may have; it enables what it likes
+    bool offloads = true;                 // unfinished checksums and 64 KiB segments, both ways
+
+    bool operator==(const VhostUserConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, VhostUserConfig& u) {
+    v.required("path", u.path);
+    v.optional("mode", u.mode);
+    v.optional("queues", u.queues, base::Range{1, path::kMaxQueues});
+    v.optional("offloads", u.offloads);
+    v.check("path", u.path.starts_with('/') && u.path.size() < 108,
+            "is not an absolute path of less than 108 characters");
+}
 
 // A route inside a container, put there by Sluice.
 struct RouteConfig {
@@ -37,6 +64,7 @@ struct PortConfig {
     std::string name;
     std::string netns;   // a name, an absolute path, or pid:N; empty unless the kind is netns
     bool host = false;
+    std::optional<VhostUserConfig> vhost_user;
     std::string device;  // DPDK device arguments; empty unless the kind is device
     std::string network;
     std::string interface;  // empty: see interface_name()
@@ -50,8 +78,12 @@ struct PortConfig {
     bool operator==(const PortConfig&) const = default;
 
     Kind kind() const noexcept {
-        return host ? Kind::kHost : !device.empty() ? Kind::kDevice : Kind::kNetns;
+        if (host) return Kind::kHost;
+        if (vhost_user) return Kind::kVhostUser;
+        return device.empty() ? Kind::kNetns : Kind::kDevice;
     }
+    // Whether Sluice makes an interface in the kernel for it.
+    bool is_tap() const noexcept { return kind() == Kind::kNetns || kind() == Kind::kHost; }
     // What the interface is called: as configured, else eth0 in a container and the port's own name
     // on the host.
     std::string interface_name() const {
@@ -71,6 +103,7 @@ void fields(V& v, PortConfig& p) {
     v.check("name", base::is_object_name(p.name), base::kObjectNameRule);
     v.optional("netns", p.netns);
     v.optional("host", p.host);
+    v.optional("vhost-user", p.vhost_user);
     v.optional("device", p.device);
     v.optional("network", p.network);
     v.optional("interface", p.interface);
@@ -79,8 +112,10 @@ void fields(V& v, PortConfig& p) {
     v.optional("routes", p.routes);
     v.optional("mtu", p.mtu, base::Range{68, 65521});
     v.optional("queues", p.queues, base::Range{0, path::kMaxQueues});
-    v.check("name", (p.netns.empty() ? 0 : 1) + (p.host ? 1 : 0) + (p.device.empty() ? 0 : 1) == 1,
-            "needs exactly one of `netns`, `host: true` and `device`");
+    v.check("name",
+            (p.netns.empty() ? 0 : 1) + (p.host ? 1 : 0) + (p.vhost_user ? 1 : 0) +
+                    (p.device.empty() ? 0 : 1) == 1,
+            "needs exactly one of `netns`, `host: true`, `vhost-user` and `device`");
     v.check("netns", p.netns.empty() || is_netns(p.netns),
             "is not a network namespace: give a name (ip netns), an absolute path, or pid:NUMBER");
     v.check("interface", is_interface_name(p.interface_name()),
@@ -91,6 +126,10 @@ void fields(V& v, PortConfig& p) {
     v.check("device", p.device.empty() || (p.interface.empty() && !p.mac && p.address.empty() &&
                                            p.routes.empty()),
             "has no interface in the kernel: leave out interface, mac, address and routes");
+    v.check("vhost-user", !p.vhost_user || (p.interface.empty() && p.address.empty() &&
+                                            p.routes.empty() && p.queues == 0),
+            "has its interface in the guest: leave out interface, address and routes, and give "
+            "`queues` inside of `vhost-user`");
 }
 
 }  // namespace sluice::port

@@ -124,7 +124,7 @@ Tap::Tap(path::PortId id, PortConfig config, const Context& context)
       queue_count_(config_.queues != 0 ? config_.queues
                                        : std::min(context.workers, path::kMaxQueues)),
       interface_(config_.interface_name()) {
-    capabilities_ = {.checksums = true, .tcp_segments = true, .chained = true};
+    capabilities_ = Capabilities{.checksums = true, .tcp_segments = true, .chained = true};
 }
 
 base::Result<void> Tap::open() {
@@ -264,7 +264,7 @@ size_t remove_orphans(const std::string& instance, const std::vector<PortConfig>
         for (const Link& link : *links) {
             if (!link.alias.starts_with(prefix)) continue;
             auto owner = std::find_if(configured.begin(), configured.end(), [&](const PortConfig& p) {
-                return p.kind() != Kind::kDevice && mark_of(instance, p.name) == link.alias;
+                return p.is_tap() && mark_of(instance, p.name) == link.alias;
             });
             if (owner != configured.end()) {
                 auto home = identify_netns(owner->netns);

@@ -5,6 +5,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -25,6 +26,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::milliseconds kTick{200};
+constexpr std::chrono::milliseconds kPause{20};
 
 int say(const base::Errors& errors) {
     for (const auto& error : errors) std::cerr << error.text() << '\n';
@@ -54,6 +56,8 @@ class Daemon {
           server_(loop_, server_config(), control::commands(running_)),
           signals_(loop_, SIGTERM, SIGINT, SIGHUP),
           timer_(loop_),
+          attention_(loop_, dup(switch_.attention())),
+          pause_(loop_),
           seen_cycles_(eal_.cores.size()) {}
 
     int run() {
@@ -71,6 +75,7 @@ class Daemon {
         }
         await_signal();
         await_tick();
+        await_attention();
         sd_notify(0, "READY=1");
         loop_.run();
         for (const auto& worker : switch_.workers()) worker->stop();
@@ -120,6 +125,20 @@ class Daemon {
         });
     }
 
+    // A device has changed by itself. The pause keeps a guest that does so all the time from having
+    // the control thread to itself.
+    void await_attention() {
+        attention_.async_wait(asio::posix::stream_descriptor::wait_read,
+                              [this](const boost::system::error_code& error) {
+                                  if (error) return;
+                                  switch_.attend();
+                                  pause_.expires_after(kPause);
+                                  pause_.async_wait([this](const boost::system::error_code& stopped) {
+                                      if (!stopped) await_attention();
+                                  });
+                              });
+    }
+
     // Alive means that the control thread comes by here and that every worker, woken a tick ago, has
     // made a turn since.
     void feed_watchdog() {
@@ -141,6 +160,8 @@ class Daemon {
     control::Server server_;
     asio::signal_set signals_;
     asio::steady_timer timer_;
+    asio::posix::stream_descriptor attention_;
+    asio::steady_timer pause_;
     const bool watchdog_ = sd_watchdog_enabled(0, nullptr) > 0;
     std::vector<uint64_t> seen_cycles_;  // of each worker, a tick ago
 };

@@ -156,6 +156,33 @@ std::vector<Row> rows() {
          .in = {{"a", plain(kA, kB)}},
          .drops = {{"a", Drop::kPortDown, 1}}});
 
+    // --- a port without link ---
+    const std::string kAbsent = kBlue + port("a") + port("b") +
+                                "  - {name: g, vhost-user: {path: /nowhere/g}, network: blue, mac: '" +
+                                std::string(kC) + "'}\n";
+    add({.name = "NoFrameCanFollowAGuestThatIsGone",
+         .configuration = kAbsent,
+         .in = {{"a", plain(kA, kC), {}, {}, 3}},
+         .drops = {{"g", Drop::kLinkDown, 3}}});
+    add({.name = "NothingIsFloodedToAPortWithoutLink",
+         .configuration = kAbsent,
+         .in = {{"a", plain(kA, kBroadcast)}},
+         .out = {{"b", plain(kA, kBroadcast)}}});
+
+    // --- runs of the same addresses, which are decided once a batch ---
+    add({.name = "ARunFollowsItsFirstFrame",
+         .configuration = kThree,
+         .in = {{"b", plain(kB, kA)}, {"a", plain(kA, kB), {}, {}, 40}},
+         .out = {{"a", plain(kB, kA)}, {"b", plain(kA, kB), 40}, {"c", plain(kB, kA)}}});
+    add({.name = "ARunToAnUnknownAddressIsFloodedFrameByFrame",
+         .configuration = kThree,
+         .in = {{"a", plain(kA, kB), {}, {}, 5}},
+         .out = {{"b", plain(kA, kB), 5}, {"c", plain(kA, kB), 5}}});
+    add({.name = "ARunThatIsDroppedIsCountedWhole",
+         .configuration = kThree,
+         .in = {{"a", plain(kBroadcast, kB), {}, {}, 5}},
+         .drops = {{"a", Drop::kInvalidSource, 5}}});
+
     // --- drops of the bridge ---
     add({.name = "Runt",
          .configuration = kThree,

@@ -38,6 +38,7 @@ class KeepingPort final : public Port {
     base::Result<void> configure(const PortConfig&) override { return {}; }
     base::Result<void> check() override { return {}; }
     uint16_t receive_queues() const noexcept override { return 0; }
+    Wake wake(uint16_t) const noexcept override { return Wake::kNever; }
     int descriptor(uint16_t) const noexcept override { return -1; }
     Received receive(uint16_t, rte_mbuf**, uint16_t, path::Counters&) noexcept override {
         return {0, false};

@@ -36,7 +36,7 @@ TEST_F(EthdevTest, ReceivesAndCountsByQueue) {
     auto port = make({.device = ring.device()}, 2);
     ASSERT_TRUE(port->open());
     EXPECT_EQ(port->receive_queues(), 2);
-    EXPECT_EQ(port->descriptor(1), -1);
+    EXPECT_EQ(port->wake(1), Wake::kNever);
     for (int i = 0; i < 3; ++i) ring.put(packet(), 1);
 
     EXPECT_EQ(port->receive(0, packets_.data(), 64, counters_).count, 0);

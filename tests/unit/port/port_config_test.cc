@@ -50,6 +50,7 @@ TEST(PortConfig, WritesWhatItReads) {
     for (const char* yaml :
          {"{name: a, netns: w, address: [10.0.0.2], routes: [{to: 10.1.0.0/16}], mtu: 68}",
           "{name: a, host: true, network: n}", "{name: a, device: 'net_null0,size=60', queues: 16}",
+          "{name: a, vhost-user: {path: /run/a.sock, mode: server, queues: 2, offloads: false}}",
           "{name: a, netns: 'pid:12'}", "{name: a, netns: '010'}"}) {
         const PortConfig port = read(yaml);
         EXPECT_EQ(read(base::to_yaml(base::write(port))), port) << yaml;
@@ -57,10 +58,11 @@ TEST(PortConfig, WritesWhatItReads) {
 }
 
 TEST(PortConfig, IsOfExactlyOneKind) {
-    const std::string message = "needs exactly one of `netns`, `host: true` and `device`";
+    const std::string message = "needs exactly one of `netns`, `host: true`, `vhost-user` and `device`";
     EXPECT_EQ(error_of("{name: a}"), "name (f:1:8): " + message);
     EXPECT_EQ(error_of("{name: a, netns: w, host: true}"), "name (f:1:8): " + message);
     EXPECT_EQ(error_of("{name: a, netns: w, device: d}"), "name (f:1:8): " + message);
+    EXPECT_EQ(error_of("{name: a, vhost-user: {path: /x}, device: d}"), "name (f:1:8): " + message);
     EXPECT_EQ(error_of("{name: a, host: false}"), "name (f:1:8): " + message);
 }
 
@@ -95,6 +97,24 @@ TEST(PortConfig, ADeviceHasNoInterfaceInTheKernel) {
         const std::string error = error_of(fmt::format("{{name: a, device: d, {}}}", key));
         EXPECT_TRUE(error.starts_with("device (f:1:19): has no interface in the kernel")) << error;
     }
+}
+
+TEST(PortConfig, AVirtualMachineHasItsInterfaceInside) {
+    const PortConfig port = read("{name: a, vhost-user: {path: /run/a}, mac: '02:00:00:00:00:01'}");
+    EXPECT_EQ(port.kind(), Kind::kVhostUser);
+    EXPECT_EQ(port.vhost_user->mode, VhostMode::kClient);
+    EXPECT_TRUE(port.vhost_user->offloads);
+    for (const char* key : {"interface: e0", "address: [10.0.0.1/24]", "routes: [{to: 10.0.0.0/8}]",
+                            "queues: 2"}) {
+        const std::string error =
+            error_of(fmt::format("{{name: a, vhost-user: {{path: /x}}, {}}}", key));
+        EXPECT_TRUE(error.starts_with("vhost-user (f:1:23): has its interface in the guest")) << error;
+    }
+    EXPECT_TRUE(error_of("{name: a, vhost-user: {path: x}}").starts_with("vhost-user.path "));
+    EXPECT_TRUE(error_of("{name: a, vhost-user: {path: /x, mode: y}}").starts_with("vhost-user.mode "));
+    EXPECT_TRUE(error_of("{name: a, vhost-user: {path: /x, queues: 17}}").starts_with("vhost-user.queues "));
+    EXPECT_EQ(error_of("{name: a, vhost-user: {mode: server}}"),
+              "vhost-user (f:1:23): the key 'path' is missing");
 }
 
 TEST(InterfaceName, IsWhatLinuxTakes) {

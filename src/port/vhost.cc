@@ -1,0 +1,398 @@
+#include "port/vhost.h"
+
+#include <fcntl.h>
+#include <rte_vhost.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "path/batch.h"
+#include "port/dpdk_log.h"
+#include "wire/virtio.h"
+
+namespace sluice::port {
+namespace {
+
+namespace virtio = wire::virtio;
+
+// Fragmentation of UDP by the device: gone from Linux since 4.14, and from what we can cut.
+constexpr uint64_t kNever = virtio::kHostUfo | virtio::kGuestUfo;
+constexpr uint64_t kGuestTso = virtio::kGuestTso4 | virtio::kGuestTso6;
+constexpr uint64_t kHostTso = virtio::kHostTso4 | virtio::kHostTso6;
+constexpr uint64_t kOffloads = virtio::kChecksum | kHostTso | virtio::kHostEcn |
+                               virtio::kGuestChecksum | kGuestTso | virtio::kGuestEcn;
+
+// Which port serves a socket: rte_vhost's callbacks know its path only.
+std::mutex ports_mutex;
+std::map<std::string, VhostUser*> ports;
+
+template <class Function>
+int with_port(int guest, Function&& function) {
+    std::array<char, PATH_MAX> path{};
+    if (rte_vhost_get_ifname(guest, path.data(), path.size()) != 0) return -1;
+    VhostUser* port = nullptr;
+    {
+        std::lock_guard lock(ports_mutex);
+        auto found = ports.find(path.data());
+        if (found == ports.end()) return -1;
+        port = found->second;
+    }
+    function(*port);
+    return 0;
+}
+
+// A message of the vhost-user protocol, as far as we answer one ourselves (QEMU, docs/interop/
+// vhost-user.rst, "Message Specification").
+struct [[gnu::packed]] Message {
+    uint32_t request;
+    uint32_t flags;
+    uint32_t size;  // of what follows
+    uint64_t number;
+};
+constexpr uint32_t kGetQueueNumber = 17;  // VHOST_USER_GET_QUEUE_NUM
+
+// rte_vhost would grant every guest 128 queue pairs, of which nobody would read most.
+rte_vhost_msg_result answer_queue_number(int guest, void* context) {
+    auto* message = static_cast<Message*>(context);
+    if (message->request != kGetQueueNumber) return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+    uint16_t most = 1;
+    with_port(guest, [&](VhostUser& port) { most = port.most_queues(); });
+    message->number = most;
+    message->size = sizeof message->number;
+    return RTE_VHOST_MSG_RESULT_REPLY;
+}
+
+const rte_vhost_user_extern_ops kMessages{.pre_msg_handle = answer_queue_number,
+                                          .post_msg_handle = nullptr};
+
+const rte_vhost_device_ops kEvents{
+    .new_device = [](int guest) { return with_port(guest, [&](auto& p) { p.on_running(guest); }); },
+    .destroy_device = [](int guest) { with_port(guest, [](auto& p) { p.on_stopped(); }); },
+    .vring_state_changed =
+        [](int guest, uint16_t ring, int enabled) {
+            return with_port(guest, [&](auto& p) { p.on_ring(ring, enabled != 0); });
+        },
+    .features_changed = nullptr,
+    .new_connection =
+        [](int guest) {
+            rte_vhost_extern_callback_register(guest, &kMessages, nullptr);
+            return with_port(guest, [&](auto& p) { p.on_connected(guest); });
+        },
+    .destroy_connection = [](int guest) { with_port(guest, [](auto& p) { p.on_disconnected(); }); },
+    .guest_notified = nullptr,
+    .reserved = {},
+};
+
+std::vector<GuestRegion> memory_of(int guest) {
+    rte_vhost_memory* table = nullptr;
+    std::vector<GuestRegion> regions;
+    if (rte_vhost_get_mem_table(guest, &table) != 0) return regions;
+    for (uint32_t i = 0; i < table->nregions; ++i) {
+        const rte_vhost_mem_region& region = table->regions[i];
+        regions.push_back({region.guest_phys_addr, region.host_user_addr, region.size});
+    }
+    free(table);
+    return regions;
+}
+
+Capabilities capabilities_of(uint64_t features) {
+    const bool checksums = (features & virtio::kGuestChecksum) != 0;
+    return {.checksums = checksums,
+            .tcp_segments = checksums && (features & kGuestTso) == kGuestTso,
+            .chained = true};
+}
+
+uint64_t inode_of(const std::string& path) {
+    struct stat status {};
+    return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+}  // namespace
+
+VhostUser::VhostUser(path::PortId id, PortConfig config, const Context& context)
+    : Port(id, std::move(config)),
+      pools_(context.pools),
+      workers_(context.workers),
+      attention_(context.attention),
+      wait_for_workers_(context.wait_for_workers) {
+    appetite_.fill(path::kBatchSize);
+}
+
+// --- control thread ---
+
+base::Result<void> VhostUser::open() {
+    take_dpdk_words();
+    if (config_.vhost_user->mode == VhostMode::kServer) {
+        if (auto done = take_path(); !done) return done;
+    }
+    {
+        std::lock_guard lock(ports_mutex);
+        ports[config_.vhost_user->path] = this;
+    }
+    auto done = register_socket();
+    if (!done) close();
+    return done;
+}
+
+// A socket file that nobody serves any more is left by a switch that was killed: it goes.
+base::Result<void> VhostUser::take_path() const {
+    const std::string& path = config_.vhost_user->path;
+    struct stat status {};
+    if (lstat(path.c_str(), &status) != 0) return {};
+    if (!S_ISSOCK(status.st_mode)) {
+        return base::fail("{} exists and is not a socket: remove it, or give another path", path);
+    }
+    const base::Fd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ||
+        errno != ECONNREFUSED) {
+        return base::fail("{} is served by another process already: end it, or give another path",
+                          path);
+    }
+    if (unlink(path.c_str()) != 0) return base::fail_errno("cannot remove the stale socket " + path);
+    return {};
+}
+
+base::Result<void> VhostUser::register_socket() {
+    const VhostUserConfig& config = *config_.vhost_user;
+    const char* path = config.path.c_str();
+    uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;
+    if (config.mode == VhostMode::kClient) flags |= RTE_VHOST_USER_CLIENT;
+    auto failed = [&] {
+        return base::fail("cannot {} {}{}",
+                          config.mode == VhostMode::kServer ? "listen at" : "connect to", path,
+                          take_dpdk_words());
+    };
+    if (rte_vhost_driver_register(path, flags) != 0) return failed();
+    registered_ = true;
+    const uint64_t unwanted = kNever | (config.offloads ? 0 : kOffloads);
+    if (rte_vhost_driver_disable_features(path, unwanted) != 0 ||
+        rte_vhost_driver_callback_register(path, &kEvents) != 0 || rte_vhost_driver_start(path) != 0) {
+        return failed();
+    }
+    if (config.mode == VhostMode::kServer) {
+        // The guest's process seldom runs as root; whoever may enter the folder may connect.
+        chmod(path, 0666);
+        socket_inode_ = inode_of(config.path);
+    }
+    refresh();
+    return {};
+}
+
+void VhostUser::close() noexcept {
+    // Ends what is connected: on_stopped() and on_disconnected() run in here.
+    if (registered_) rte_vhost_driver_unregister(config_.vhost_user->path.c_str());
+    registered_ = false;
+    {
+        std::lock_guard lock(ports_mutex);
+        auto found = ports.find(config_.vhost_user->path);
+        if (found != ports.end() && found->second == this) ports.erase(found);
+    }
+    guest_.store(kNoGuest, std::memory_order_release);
+    {
+        std::lock_guard lock(mutex_);
+        connection_ = kNoGuest;
+        running_ = false;
+    }
+    kicks_.clear();
+    no_link_ = "closed";
+}
+
+base::Result<void> VhostUser::configure(const PortConfig& next) {
+    config_ = next;
+    set_max_frame();
+    return {};
+}
+
+base::Result<void> VhostUser::check() {
+    if (socket_inode_ != 0 && inode_of(config_.vhost_user->path) != socket_inode_) {
+        return base::fail("the socket {} was removed", config_.vhost_user->path);
+    }
+    std::lock_guard lock(mutex_);
+    inspect_rings();
+    return {};
+}
+
+void VhostUser::refresh() {
+    changed_.store(false, std::memory_order_relaxed);
+    std::lock_guard lock(mutex_);
+    no_link_ = running_ && enabled_[0]    ? ""
+               : connection_ != kNoGuest ? "the guest's driver has not started"
+               : config_.vhost_user->mode == VhostMode::kClient
+                   ? "no virtual machine serves the socket"
+                   : "no virtual machine has connected";
+    kicks_.clear();
+    if (!running_) return;
+    for (uint16_t queue = 0; queue < path::kMaxQueues && enabled_[2U * queue + 1]; ++queue) {
+        rte_vhost_vring ring{};
+        base::Fd kick;
+        if (rte_vhost_get_vhost_vring(connection_, static_cast<uint16_t>(2 * queue + 1), &ring) == 0 &&
+            ring.kickfd >= 0) {
+            kick = base::Fd(fcntl(ring.kickfd, F_DUPFD_CLOEXEC, 0));
+        }
+        kicks_.push_back(std::move(kick));
+    }
+}
+
+std::string VhostUser::no_link() const { return no_link_; }
+
+VringView VhostUser::view(uint16_t number) const {
+    rte_vhost_vring ring{};
+    uint16_t available = 0;
+    uint16_t used = 0;
+    VringView view;
+    if (rte_vhost_get_vhost_vring(connection_, number, &ring) != 0 ||
+        rte_vhost_get_vring_base(connection_, number, &available, &used) != 0) {
+        return view;
+    }
+    view.packed = (features_ & virtio::kRingPacked) != 0;
+    view.size = ring.size;
+    view.descriptors =
+        view.packed ? static_cast<const void*>(ring.desc_packed) : static_cast<const void*>(ring.desc);
+    view.available = ring.avail;
+    view.next = view.packed ? available & 0x7fff : available;
+    view.wrap = (available & 0x8000) != 0;
+    return view;
+}
+
+// A ring that stands before the same faulty descriptor at two looks is one that rte_vhost refuses.
+void VhostUser::inspect_rings() {
+    if (!running_) return;
+    for (uint16_t number = 0; number < kRings; ++number) {
+        Stuck& stuck = stuck_[number];
+        if (!enabled_[number]) {
+            stuck = {};
+            continue;
+        }
+        const VringView ring = view(number);
+        auto fault = find_fault(ring, memory_);
+        const bool again = fault && stuck.fault && stuck.next == ring.next;
+        if (again && !stuck.told) {
+            base::log::warning("port", "{}: ring {} is refused: {}", config_.name, number, *fault);
+        }
+        stuck = {ring.next, std::move(fault), again};
+    }
+}
+
+nlohmann::json VhostUser::describe() const {
+    const VhostUserConfig& config = *config_.vhost_user;
+    std::lock_guard lock(mutex_);
+    nlohmann::json answer{{"socket", config.path},
+                          {"mode", config.mode == VhostMode::kClient ? "client" : "server"},
+                          {"connections", connections_}};
+    if (!running_) return answer;
+
+    const Capabilities can = capabilities();
+    nlohmann::json to_guest = nlohmann::json::array();
+    if (can.checksums) to_guest.push_back("checksum");
+    if (can.tcp_segments) to_guest.push_back("tcp-segmentation");
+    nlohmann::json from_guest = nlohmann::json::array();
+    if ((features_ & virtio::kChecksum) != 0) from_guest.push_back("checksum");
+    if ((features_ & kHostTso) == kHostTso) from_guest.push_back("tcp-segmentation");
+    answer["offloads"] = {{"to-guest", to_guest}, {"from-guest", from_guest}};
+    answer["ring-format"] = (features_ & virtio::kRingPacked) != 0 ? "packed" : "split";
+    answer["mergeable-buffers"] = (features_ & virtio::kMergeableBuffers) != 0;
+    uint16_t mtu = 0;
+    if ((features_ & virtio::kMtu) != 0 && rte_vhost_get_mtu(connection_, &mtu) == 0 && mtu != 0)
+        answer["guest-mtu"] = mtu;
+    nlohmann::json rings = nlohmann::json::array();
+    for (uint16_t number = 0; number < kRings; ++number) {
+        const VringView ring = view(number);
+        if (ring.size == 0) continue;
+        nlohmann::json row{{"ring", number},
+                           {"direction", number % 2 == 0 ? "to-guest" : "from-guest"},
+                           {"size", ring.size},
+                           {"state", enabled_[number] ? "enabled" : "disabled"}};
+        if (stuck_[number].told) {
+            row["state"] = "refused";
+            row["fault"] = *stuck_[number].fault;
+        }
+        rings.push_back(std::move(row));
+    }
+    answer["rings"] = rings;
+    return answer;
+}
+
+// --- rte_vhost's thread. on_ring() is called with rings locked that a worker may be waiting for, so it
+// must not wait for workers. ---
+
+void VhostUser::on_connected(int guest) {
+    std::lock_guard lock(mutex_);
+    connection_ = guest;
+    enabled_ = {};
+    ++connections_;
+}
+
+void VhostUser::on_disconnected() {
+    {
+        std::lock_guard lock(mutex_);
+        connection_ = kNoGuest;
+        enabled_ = {};
+    }
+    changed_.store(true, std::memory_order_release);
+    attention_();
+}
+
+void VhostUser::on_running(int guest) {
+    {
+        std::lock_guard lock(mutex_);
+        rte_vhost_get_negotiated_features(guest, &features_);
+        memory_ = memory_of(guest);
+        running_ = true;
+        stuck_ = {};
+        capabilities_ = capabilities_of(features_);
+        choose_transmit_rings();
+    }
+    // What waits in transmit buffers was made for the capabilities before.
+    wait_for_workers_();
+    guest_.store(guest, std::memory_order_release);
+    changed_.store(true, std::memory_order_release);
+    attention_();
+}
+
+void VhostUser::on_stopped() {
+    guest_.store(kNoGuest, std::memory_order_release);
+    wait_for_workers_();
+    {
+        std::lock_guard lock(mutex_);
+        running_ = false;
+    }
+    changed_.store(true, std::memory_order_release);
+    attention_();
+}
+
+void VhostUser::on_ring(uint16_t ring, bool enabled) {
+    if (ring >= kRings) return;
+    {
+        std::lock_guard lock(mutex_);
+        if (enabled_[ring] == enabled) return;
+        enabled_[ring] = enabled;
+        choose_transmit_rings();
+    }
+    changed_.store(true, std::memory_order_release);
+    attention_();
+}
+
+// Workers share out the rings that the guest has enabled.
+void VhostUser::choose_transmit_rings() noexcept {
+    std::array<uint16_t, path::kMaxQueues> usable{};
+    uint16_t count = 0;
+    for (uint16_t ring = 0; ring < kRings; ring += 2) {
+        if (enabled_[ring]) usable[count++] = ring;
+    }
+    for (uint16_t worker = 0; worker < workers_; ++worker) {
+        transmit_ring_[worker].store(count == 0 ? uint16_t{0} : usable[worker % count],
+                                     std::memory_order_relaxed);
+    }
+}
+
+}  // namespace sluice::port

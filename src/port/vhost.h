@@ -1,0 +1,106 @@
+// Virtual machines: the back end of a vhost-user socket (virtio-net, VIRTIO 1.2, 5.1; the protocol is
+// QEMU's "vhost-user"), on DPDK's rte_vhost. Segments and unfinished checksums cross it whole in both
+// directions, as far as the guest's driver has agreed to them.
+//
+// Three threads meet here. rte_vhost's own thread speaks the protocol and tells of a guest that comes
+// and goes (the on_...() functions); workers use the rings of `guest_` and nothing else; the control
+// thread opens, closes, inspects and describes. A guest's rings vanish only after every worker has
+// finished the turn in which it may have read `guest_`.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/fd.h"
+#include "port/port.h"
+#include "port/vring.h"
+
+namespace sluice::port {
+
+class VhostUser final : public Port {
+ public:
+    VhostUser(path::PortId id, PortConfig config, const Context& context);
+    ~VhostUser() override { close(); }
+
+    base::Result<void> open() override;
+    void close() noexcept override;
+    base::Result<void> configure(const PortConfig& next) override;
+    base::Result<void> check() override;
+
+    std::string no_link() const override;
+    bool changed() const noexcept override { return changed_.load(std::memory_order_acquire); }
+    void refresh() override;
+
+    uint16_t receive_queues() const noexcept override {
+        return static_cast<uint16_t>(kicks_.size());
+    }
+    Wake wake(uint16_t queue) const noexcept override {
+        return kicks_[queue] ? Wake::kOnDemand : Wake::kNever;
+    }
+    int descriptor(uint16_t queue) const noexcept override { return kicks_[queue].get(); }
+    void listen(uint16_t queue, bool on) noexcept override;
+    Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
+                     path::Counters& counters) noexcept override;
+    void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
+                  path::Counters& counters) noexcept override;
+
+    nlohmann::json describe() const override;
+    std::string interface() const override { return config_.vhost_user->path; }
+
+    // --- rte_vhost's thread ---
+    void on_connected(int guest);
+    void on_disconnected();
+    void on_running(int guest);
+    void on_stopped();
+    void on_ring(uint16_t ring, bool enabled);
+    uint16_t most_queues() const noexcept { return config_.vhost_user->queues; }
+
+ private:
+    static constexpr int kNoGuest = -1;
+    static constexpr uint16_t kRings = 2 * path::kMaxQueues;  // even: to the guest, odd: from it
+
+    base::Result<void> take_path() const;
+    base::Result<void> register_socket();
+    void choose_transmit_rings() noexcept;
+    VringView view(uint16_t ring) const;
+    void inspect_rings();
+
+    Pools pools_;
+    uint16_t workers_;
+    std::function<void()> attention_;
+    std::function<void()> wait_for_workers_;
+    bool registered_ = false;
+    uint64_t socket_inode_ = 0;  // of the socket that we serve
+
+    // Workers.
+    std::atomic<int> guest_{kNoGuest};  // rte_vhost's handle, while its rings may be used
+    std::array<std::atomic<uint16_t>, path::kMaxWorkers> transmit_ring_{};  // by WorkerId
+    std::array<uint16_t, path::kMaxQueues> appetite_;  // of the next burst; the queue's worker
+
+    // The control thread's view, as of refresh().
+    std::string no_link_;
+    std::vector<base::Fd> kicks_;  // by receive queue: what the guest writes to when it is asked to
+
+    std::atomic<bool> changed_{false};
+    // What rte_vhost's thread tells the control thread. It also keeps a guest's rings in their place
+    // while the control thread looks at them: on_stopped() needs it.
+    mutable std::mutex mutex_;
+    int connection_ = kNoGuest;
+    bool running_ = false;
+    std::array<bool, kRings> enabled_{};
+    uint64_t features_ = 0;  // negotiated
+    std::vector<GuestRegion> memory_;
+    uint64_t connections_ = 0;
+
+    struct Stuck {
+        uint16_t next = 0;  // where it stood at the last look
+        std::optional<std::string> fault;
+        bool told = false;  // it stood there twice: not a ring that was read while it was written
+    };
+    std::array<Stuck, kRings> stuck_;
+};
+
+}  // namespace sluice::port
