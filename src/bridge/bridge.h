@@ -2,11 +2,15 @@
 // destination up, send it there or to everyone. Worker side only; mac_table.h is the table.
 //
 // `Tables` is the engine's view of a snapshot. Asked of it here:
-//     MacTable* macs(PortId)          the table of the port's network, null for a port in none
-//     const std::vector<Port*>& members(PortId)     the ports of that network that are up
+//     MacTable* macs(NetworkId)       the network's table
+//     bool carries(PortId, NetworkId) whether the port is up and in that network
+//     slot(PortId)                    `horizon`, `mac_limit`, `floods`: what the port's limits are
 //     Seconds now                     the worker's clock, one reading a batch
 #pragma once
 
+#include <rte_cycles.h>
+
+#include "bridge/flood_limit.h"
 #include "bridge/mac_table.h"
 #include "path/path.h"
 
@@ -19,24 +23,24 @@ constexpr bool is_reserved(uint64_t mac) noexcept {
 
 // Admit: is it fit to be bridged; start fetching both addresses' buckets.
 //
-// Frames come in runs of one conversation. What the frame before in the batch had the same addresses
-// and port as need not be looked up again: nothing was learned between the two. It saves 62 of
-// 147 instructions and 11 of 51 cycles where there are runs, and costs 12 instructions where there are none
-// (bench/run replay: flows, MACs).
+// Frames come in runs of one conversation. What the frame before in the batch had the same addresses,
+// port and network as need not be looked up again: nothing was learned between the two. It saves 62 of
+// 147 instructions and 11 of 51 cycles where there are runs, and costs 12 instructions where there are
+// none (bench/run replay: flows, MACs).
 struct Lookup {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf*,
                                              const Tables& tables) noexcept {
         const path::Meta& before = *meta.before;
         meta.repeats = meta.destination_mac == before.destination_mac &&
-                       meta.source_mac == before.source_mac && meta.ingress == before.ingress;
+                       meta.source_mac == before.source_mac &&
+                       meta.ingress == before.ingress && meta.network == before.network;
         return meta.repeats || look_up(meta, tables);
     }
 
     template <class Tables>
     [[gnu::always_inline]] static bool look_up(path::Meta& meta, const Tables& tables) noexcept {
-        const MacTable* macs = tables.macs(meta.ingress);
-        if (unlikely(macs == nullptr)) return path::drop(meta, path::Drop::kNoNetwork);
+        const MacTable* macs = tables.macs(meta.network);
         if (unlikely(path::is_group(meta.source_mac) || meta.source_mac == 0)) {
             return path::drop(meta, path::Drop::kInvalidSource);
         }
@@ -60,15 +64,22 @@ struct Bridge {
             }
             if (!Lookup::look_up(meta, tables)) return false;
         }
-        MacTable* macs = tables.macs(meta.ingress);
-        macs->learn(meta.source_mac, meta.source_hash, meta.ingress, tables.now);
+        MacTable* macs = tables.macs(meta.network);
+        const auto& slot = tables.slot(meta.ingress);
+        if (unlikely(!macs->learn(meta.source_mac, meta.source_hash, meta.ingress, tables.now,
+                                  slot.mac_limit))) {
+            return path::drop(meta, path::Drop::kMacLimit);
+        }
         const Entry entry = macs->find(meta.destination_mac, meta.destination_hash);
         meta.egress = entry.port();
         // The entry's port may have left the network a moment ago, or be down: what belongs to this
         // network must not follow it, and is flooded until the address is learned again.
-        if (likely(entry.found() && tables.macs(entry.port()) == macs)) {
+        if (likely(entry.found() && tables.carries(entry.port(), meta.network))) {
             if (unlikely(entry.port() == meta.ingress)) {
                 return path::drop(meta, path::Drop::kSamePort);
+            }
+            if (unlikely(slot.horizon != 0 && slot.horizon == tables.slot(entry.port()).horizon)) {
+                return path::drop(meta, path::Drop::kSplitHorizon);
             }
             meta.fate = path::Fate::kForward;
             return true;
@@ -78,8 +89,17 @@ struct Bridge {
         if (unlikely(is_reserved(meta.destination_mac))) {
             return path::drop(meta, path::Drop::kReservedMac);
         }
+        if (slot.floods != nullptr && !slot.floods->allow(kind_of(meta), rte_rdtsc())) {
+            return path::drop(meta, path::Drop::kFloodLimit);
+        }
         meta.fate = path::Fate::kFlood;
         return true;
+    }
+
+ private:
+    static FloodKind kind_of(const path::Meta& meta) noexcept {
+        if (meta.destination_mac == path::kMacMask) return FloodKind::kBroadcast;
+        return path::is_group(meta.destination_mac) ? FloodKind::kMulticast : FloodKind::kUnknown;
     }
 };
 

@@ -44,31 +44,52 @@ MacTable::MacTable(uint32_t capacity)
     buckets_.reset(static_cast<Bucket*>(memory));
     for (size_t i = 0; i <= mask_; ++i) new (&buckets_[i]) Bucket{};
     move_log_ = std::make_unique<Moves[]>((size_t{mask_} + 1) * kSlots);
+    learned_ = std::make_unique<std::atomic<uint32_t>[]>(path::kMaxPorts);
 }
 
 void MacTable::Free::operator()(Bucket* buckets) const noexcept { std::free(buckets); }
 
-void MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seconds now) noexcept {
-    if (lock_.test_and_set(std::memory_order_acquire)) return;
+bool MacTable::learn_slowly(uint64_t mac, uint32_t, path::PortId port, Seconds now,
+                            uint32_t limit) noexcept {
+    if (lock_.test_and_set(std::memory_order_acquire)) return true;
+    const Entry next = Entry::learned(port, now);
+    const bool full = limit != 0 && count(port) >= limit;
+    bool allowed = true;
     Slot slot;
     if (!locate(mac, slot)) {
-        if (count() >= capacity_ || !insert(mac, Entry::learned(port, now))) {
+        allowed = !full;
+        if (full || count() >= capacity_ || !insert(mac, next)) {
             refused_.fetch_add(1, std::memory_order_relaxed);
+        } else {
+            note(next, +1);
         }
     } else {
         auto& value = buckets_[slot.bucket].values[slot.index];
         const Entry entry(value.load(std::memory_order_relaxed));
         bool write = !entry.is_static();
         if (write && entry.port() != port) {
+            allowed = !full;
             Moves& log = moves_of(slot);
             if (log.second != now) log = {now, 0};
-            write = log.count < kMaxMovesPerSecond;
-            if (write) ++log.count;
+            write = allowed && log.count < kMaxMovesPerSecond;
+            if (write) {
+                ++log.count;
+                note(entry, -1);
+                note(next, +1);
+            }
             (write ? moves_ : flaps_).fetch_add(1, std::memory_order_relaxed);
         }
-        if (write) value.store(Entry::learned(port, now).word(), std::memory_order_release);
+        if (write) value.store(next.word(), std::memory_order_release);
     }
     lock_.clear(std::memory_order_release);
+    return allowed;
+}
+
+void MacTable::note(Entry entry, int change) noexcept {
+    if (entry.is_static()) return;
+    auto& count = learned_[path::index(entry.port())];
+    count.store(count.load(std::memory_order_relaxed) + static_cast<uint32_t>(change),
+                std::memory_order_relaxed);
 }
 
 bool MacTable::locate(uint64_t mac, Slot& slot) const noexcept {
@@ -139,8 +160,9 @@ bool MacTable::set_static(uint64_t mac, path::PortId port) {
     Locked locked(lock_);
     Slot slot;
     if (!locate(mac, slot)) return insert(mac, Entry::fixed(port));
-    buckets_[slot.bucket].values[slot.index].store(Entry::fixed(port).word(),
-                                                   std::memory_order_release);
+    auto& value = buckets_[slot.bucket].values[slot.index];
+    note(Entry(value.load(std::memory_order_relaxed)), -1);
+    value.store(Entry::fixed(port).word(), std::memory_order_release);
     return true;
 }
 
@@ -148,6 +170,7 @@ void MacTable::remove(uint64_t mac) {
     Locked locked(lock_);
     Slot slot;
     if (!locate(mac, slot)) return;
+    note(Entry(buckets_[slot.bucket].values[slot.index].load(std::memory_order_relaxed)), -1);
     clear(slot);
     count_.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -167,6 +190,7 @@ size_t MacTable::remove_if(Predicate predicate) {
             if (!matches()) continue;
             Locked locked(lock_);
             if (!matches()) continue;
+            note(Entry(buckets_[bucket].values[i].load(std::memory_order_relaxed)), -1);
             clear({bucket, i});
             count_.fetch_sub(1, std::memory_order_relaxed);
             ++removed;

@@ -94,13 +94,15 @@ class MacTable {
     }
 
     // Takes note that `mac` was seen at `port`. Writes only when that changes something, and at most
-    // once a second for an address that stays where it is.
-    [[gnu::always_inline]] void learn(uint64_t mac, uint32_t hash, path::PortId port,
-                                      Seconds now) noexcept {
+    // once a second for an address that stays where it is. False if it would be one more than the
+    // `limit` of learned addresses at that port (0: none).
+    [[gnu::always_inline]] bool learn(uint64_t mac, uint32_t hash, path::PortId port, Seconds now,
+                                      uint32_t limit = 0) noexcept {
         const Entry entry = find(mac, hash);
         if (unlikely(entry.word() != Entry::learned(port, now).word()) && !entry.is_static()) {
-            learn_slowly(mac, hash, port, now);
+            return learn_slowly(mac, hash, port, now, limit);
         }
+        return true;
     }
 
     // --- control thread ---
@@ -120,6 +122,10 @@ class MacTable {
     std::vector<Listed> list() const;
 
     uint32_t capacity() const noexcept { return capacity_; }
+    // Learned addresses behind a port.
+    uint32_t count(path::PortId port) const noexcept {
+        return learned_[path::index(port)].load(std::memory_order_relaxed);
+    }
     uint32_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
     uint64_t moves() const noexcept { return moves_.load(std::memory_order_relaxed); }
     uint64_t flaps() const noexcept { return flaps_.load(std::memory_order_relaxed); }
@@ -171,8 +177,8 @@ class MacTable {
 #endif
     }
 
-    [[gnu::noinline]] void learn_slowly(uint64_t mac, uint32_t hash, path::PortId port,
-                                        Seconds now) noexcept;
+    [[gnu::noinline]] bool learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seconds now,
+                                        uint32_t limit) noexcept;
 
     // The rest is called with the lock held.
     bool locate(uint64_t mac, Slot& slot) const noexcept;
@@ -180,6 +186,7 @@ class MacTable {
     bool make_room(uint32_t bucket, uint32_t depth, uint32_t& index) noexcept;
     void put(Slot slot, uint64_t mac, Entry entry) noexcept;
     void clear(Slot slot) noexcept;
+    void note(Entry entry, int change) noexcept;
     Moves& moves_of(Slot slot) noexcept { return move_log_[slot.bucket * kSlots + slot.index]; }
     template <class Predicate>
     size_t remove_if(Predicate predicate);
@@ -192,6 +199,7 @@ class MacTable {
     uint32_t mask_;
     std::unique_ptr<Bucket[], Free> buckets_;
     std::unique_ptr<Moves[]> move_log_;
+    std::unique_ptr<std::atomic<uint32_t>[]> learned_;  // by PortId; written with the lock held
     alignas(64) std::atomic_flag lock_;
     std::atomic<uint32_t> count_{0};
     std::atomic<uint64_t> moves_{0};

@@ -17,12 +17,22 @@ enum class Drop : uint8_t {
     kMalformedOffload,
     kInvalidSource,
     kNoNetwork,
+    kVlanNotAllowed,
+    kSpoofedMac,
+    kSpoofedAddress,
+    kSpoofedNeighbor,
+    kRogueDhcp,
+    kRogueRa,
+    kMacLimit,
+    kFloodLimit,
     kReservedMac,
     kSamePort,
+    kSplitHorizon,
     kNoMember,
     // counted at the egress port
     kPortDown,
     kLinkDown,
+    kTaggedOnNative,
     kTooBig,
     kNoBuffer,
     kTransmitFull,
@@ -49,12 +59,38 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "3.2.3). Look at the sender."},
     {"no-network",
      "The port is in no network, so there is nowhere to forward to. Give it a `network:`."},
+    {"vlan-not-allowed",
+     "The frame came to a trunk under a VLAN ID that none of its `networks` has, or untagged where it "
+     "has no `native` one. Add the network, or look at the other end of the trunk."},
+    {"spoofed-mac",
+     "The source is not the port's own MAC address. If the sender may have others (a router, a bridge "
+     "behind the port): `spoofing: allow`."},
+    {"spoofed-address",
+     "The source is not among the port's `address`es. Declare it, or let the port send from any: "
+     "`spoofing: allow`."},
+    {"spoofed-neighbor",
+     "An ARP or Neighbor Discovery message claims an address that is not among the port's, or gives "
+     "another MAC than the frame's source. Declare the address, or `spoofing: allow`."},
+    {"rogue-dhcp",
+     "A DHCP server's answer from a port that may not serve DHCP. If it is a server: `serves: [dhcp]`."},
+    {"rogue-ra",
+     "A router advertisement (ICMPv6 134) from a port that may not send any. If it is a router: "
+     "`serves: [ra]`."},
+    {"mac-limit",
+     "The port has as many MAC addresses behind it as its `mac-limit` allows, and this is another. "
+     "`sluicectl mac list` shows them."},
+    {"flood-limit",
+     "More broadcast, multicast or unknown frames a second than the port's `flood-limit` allows. "
+     "Expected in a storm; look for a loop behind the port."},
     {"reserved-mac",
      "The destination is one of 01:80:c2:00:00:00 to 0f (STP, LACP, pause, LLDP), which a bridge "
      "doesn't forward (IEEE 802.1Q, 8.6.3). Expected with LLDP or STP speakers."},
     {"same-port",
      "The destination is known to be behind the port that the frame came from: it has arrived "
      "already. Expected behind another bridge or a hub."},
+    {"split-horizon",
+     "The frame was for a port of the same `split-horizon` group as the one that it came from, and those "
+     "don't talk to each other."},
     {"no-member",
      "The frame was to be flooded, but the network has no other port that is up. See `sluicectl "
      "port list`."},
@@ -64,6 +100,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"link-down",
      "Nobody is at the other end of the port that it must leave by: no guest is connected, or its "
      "driver has not started. `sluicectl port show` says how far it is."},
+    {"tagged-on-native",
+     "The frame would leave a trunk untagged, in the native VLAN, but carries a tag of its own, by which "
+     "the other end would take it for another VLAN's. Make that network a tagged one of the trunk."},
     {"too-big",
      "The frame is longer than the MTU of the port that it must leave by. Give both ends the same "
      "`mtu:`."},

@@ -320,5 +320,29 @@ TEST(MacTable, DoesAsAMapDoes) {
     EXPECT_GT(table.refused(), 100u);
 }
 
+TEST(MacTable, ALimitOfAddressesBehindAPort) {
+    MacTable table(100);
+    auto offer = [&](uint64_t mac, PortId port, uint32_t limit) {
+        return table.learn(mac, MacTable::hash(mac), port, 100, limit);
+    };
+    EXPECT_TRUE(offer(0x10, kPort1, 2));
+    EXPECT_TRUE(offer(0x20, kPort1, 2));
+    EXPECT_FALSE(offer(0x30, kPort1, 2));
+    EXPECT_EQ(table.count(kPort1), 2u);
+    EXPECT_TRUE(offer(0x10, kPort1, 2)) << "who is known may go on";
+    EXPECT_TRUE(offer(0x30, kPort2, 2));
+    EXPECT_FALSE(offer(0x30, kPort1, 2)) << "a move counts as well";
+    EXPECT_TRUE(offer(0x10, kPort2, 2));
+    EXPECT_EQ(table.count(kPort1), 1u);
+    EXPECT_EQ(table.count(kPort2), 2u);
+    EXPECT_TRUE(offer(0x40, kPort1, 2));
+    table.set_static(0x40, kPort1);
+    EXPECT_EQ(table.count(kPort1), 1u);
+    table.flush(kPort2);
+    table.remove(0x40);
+    EXPECT_EQ(table.count(kPort2), 0u);
+    EXPECT_EQ(table.count(kPort1), 1u);
+}
+
 }  // namespace
 }  // namespace sluice::bridge
