@@ -140,6 +140,7 @@ std::string show(const Config& config) {
     base::Tree tree = base::write(config);
     add_comments(tree, "networks", config.networks);
     add_comments(tree, "ports", config.ports);
+    add_comments(tree, "mirrors", config.mirrors);
     return base::to_yaml(tree);
 }
 
@@ -153,6 +154,7 @@ std::vector<Change> diff(const Config& from, const Config& to) {
     diff_section("state", from.state, to.state, changes);
     diff_objects("network", from.networks, to.networks, changes);
     diff_objects("port", from.ports, to.ports, changes);
+    diff_objects("mirror", from.mirrors, to.mirrors, changes);
     return changes;
 }
 

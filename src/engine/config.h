@@ -95,6 +95,37 @@ void fields(V& v, LogConfig& l) {
     v.optional("level", l.level);
 }
 
+enum class Direction { kBoth, kIngress, kEgress };
+
+constexpr auto names(Direction) {
+    using enum Direction;
+    return std::array{base::Name{kBoth, "both"}, base::Name{kIngress, "ingress"},
+                      base::Name{kEgress, "egress"}};
+}
+
+// Copies of what passes some ports, to another port. Ingress: what comes from a port, as it came;
+// egress: what leaves by it, as it leaves.
+struct MirrorConfig {
+    std::string name;
+    std::vector<std::string> from;
+    std::string to;
+    Direction direction = Direction::kBoth;
+    std::string filter;  // tcpdump's language; empty: everything
+    base::Place place;
+
+    bool operator==(const MirrorConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, MirrorConfig& m) {
+    v.required("name", m.name);
+    v.check("name", base::is_object_name(m.name), base::kObjectNameRule);
+    v.required("from", m.from);
+    v.required("to", m.to);
+    v.optional("direction", m.direction);
+    v.optional("filter", m.filter);
+}
+
 struct Config {
     WorkersConfig workers;
     MemoryConfig memory;
@@ -104,6 +135,7 @@ struct Config {
     std::string state = "/var/lib/sluice/state.json";
     std::vector<bridge::NetworkConfig> networks;
     std::vector<port::PortConfig> ports;
+    std::vector<MirrorConfig> mirrors;
 
     bool operator==(const Config&) const = default;
 };
@@ -118,6 +150,7 @@ void fields(V& v, Config& c) {
     v.optional("state", c.state);
     v.optional("networks", c.networks);
     v.optional("ports", c.ports);
+    v.optional("mirrors", c.mirrors);
     v.check("state", c.state.starts_with('/'), "is not an absolute path");
 }
 

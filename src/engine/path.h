@@ -23,14 +23,32 @@ struct Drops {
 
 // What the stages of one batch see.
 struct Tables {
-    const PortSlot* slots;  // the snapshot's, by PortId
+    const PortSlot* slots;            // the snapshot's, by PortId
+    bridge::MacTable* const* tables;  // by NetworkId
+    const Network* networks;
     bridge::Seconds now;
     port::Egress& egress;
     path::Counters& counters;
     Drops& drops;
 
-    [[gnu::always_inline]] bridge::MacTable* macs(path::PortId id) const noexcept {
-        return slots[path::index(id)].macs;
+    [[gnu::always_inline]] const PortSlot& slot(path::PortId id) const noexcept {
+        return slots[path::index(id)];
+    }
+    [[gnu::always_inline]] bridge::MacTable* macs(path::NetworkId id) const noexcept {
+        return tables[path::index(id)];
+    }
+    [[gnu::always_inline]] bool carries(path::PortId id, path::NetworkId network) const noexcept {
+        return slot(id).carries(network);
+    }
+};
+
+// Admit, before anything is changed: a copy for who looks at what comes from the port.
+struct MirrorIngress {
+    [[gnu::always_inline]] static bool admit(const path::Meta& meta, rte_mbuf* packet,
+                                             const Tables& tables) noexcept {
+        const auto* mirrors = tables.slot(meta.ingress).mirrors_in;
+        if (unlikely(mirrors != nullptr)) tables.egress.mirror(*mirrors, packet);
+        return true;
     }
 };
 
@@ -39,10 +57,16 @@ struct Transmit {
     [[gnu::always_inline]] static void apply(const path::Meta& meta, rte_mbuf* packet,
                                              const Tables& tables) noexcept {
         if (likely(meta.fate == path::Fate::kForward)) {
-            tables.egress.send(*tables.slots[path::index(meta.egress)].port, packet);
+            const PortSlot& slot = tables.slot(meta.egress);
+            if (likely(slot.is_plain_exit())) {
+                tables.egress.send(*slot.port, packet);
+            } else {
+                tables.egress.send(slot.exit(meta.network), packet);
+            }
         } else if (meta.fate == path::Fate::kFlood) {
-            const PortSlot& slot = tables.slots[path::index(meta.ingress)];
-            tables.egress.flood(slot.network->members, slot.port, packet);
+            const PortSlot& slot = tables.slot(meta.ingress);
+            tables.egress.flood(tables.networks[path::index(meta.network)].members, slot.port,
+                                slot.horizon, packet);
         } else {
             tables.counters.drop(meta.ingress, meta.reason);
             tables.drops.packets[tables.drops.count++] = packet;
@@ -50,7 +74,12 @@ struct Transmit {
     }
 };
 
-//                            Admit                          Decide           Apply
-using BridgePath = path::Path<path::Parse, bridge::Lookup, bridge::Bridge, Transmit>;
+using BridgePath = path::Path<
+    // Admit
+    path::Parse, MirrorIngress, vlan::Classify, guard::Check, bridge::Lookup,
+    // Decide
+    bridge::Bridge,
+    // Apply
+    Transmit>;
 
 }  // namespace sluice::engine

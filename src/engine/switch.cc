@@ -28,12 +28,6 @@ base::Errors unchangeable(const Config& from, const Config& to) {
     return errors;
 }
 
-uint64_t key_of(const MacAddress& mac) {
-    uint8_t bytes[8]{};
-    std::copy(mac.bytes.begin(), mac.bytes.end(), bytes);
-    return path::mac_key(bytes);
-}
-
 // Network and address to the name of the port: what networks declare, and the address that a guest is
 // said to have. (A container's is learned like any other: its interface tells nobody else's.)
 using StaticMacs = std::map<std::pair<std::string, MacAddress>, std::string>;
@@ -58,6 +52,13 @@ const port::PortConfig* find_port(const Config& config, const std::string& name)
 }
 
 }  // namespace
+
+void HeldPort::limit_floods(const port::FloodLimitConfig& limits) {
+    using enum bridge::FloodKind;
+    floods->set(kBroadcast, limits.broadcast);
+    floods->set(kMulticast, limits.multicast);
+    floods->set(kUnknown, limits.unknown);
+}
 
 Switch::Switch(uint16_t workers, port::Pools pools, std::string instance)
     : attention_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
@@ -85,6 +86,7 @@ path::PortId Switch::free_id() const {
 HeldPort Switch::make(const port::PortConfig& config) const {
     HeldPort held;
     held.port = port::make_port(free_id(), config, context_);
+    held.limit_floods(config.flood_limit);
     held.reason = "not opened yet";
     return held;
 }
@@ -110,7 +112,9 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         const port::PortConfig* config = find_port(next, it->first);
         const port::PortConfig& old = it->second.port->config();
         if (config != nullptr && port::same_device(old, *config)) {
-            if (config->network != old.network) moved.push_back(it->first);
+            if (config->network != old.network || config->trunk != old.trunk) {
+                moved.push_back(it->first);
+            }
             ++it;
             continue;
         }
@@ -142,6 +146,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         }
         HeldPort& held = found->second;
         if (held.port->config() == config) continue;
+        held.limit_floods(config.flood_limit);
         if (auto done = held.port->configure(config); !done && held.up) {
             failed(held, done.error().message, now);
         }
@@ -239,39 +244,9 @@ void Switch::age_macs() {
     }
 }
 
-std::unique_ptr<Snapshot> Switch::compile() {
-    auto snapshot = std::make_unique<Snapshot>();
-    snapshot->generation = ++generation_;
-    snapshot->idle = config_.workers.idle;
-    snapshot->queues.resize(workers_.size());
-    std::map<std::string, Network*> networks;
-    for (const auto& config : config_.networks) {
-        auto network = std::make_unique<Network>();
-        network->macs = macs_.at(config.name);
-        networks[config.name] = network.get();
-        snapshot->networks.push_back(std::move(network));
-    }
-    for (const auto& [name, held] : ports_) {
-        if (!held.up) continue;
-        port::Port* port = held.port.get();
-        PortSlot& slot = snapshot->slots[path::index(port->id())];
-        slot.port = port;
-        if (auto network = networks.find(port->config().network); network != networks.end()) {
-            slot.network = network->second;
-            slot.macs = network->second->macs.get();
-            if (port->has_link()) network->second->members.push_back(port);
-        }
-        for (uint16_t queue = 0; queue < port->receive_queues(); ++queue) {
-            const uint16_t worker =
-                worker_of(port->id(), queue, static_cast<uint16_t>(workers_.size()));
-            snapshot->queues[worker].push_back({port, queue, port->wake(queue)});
-        }
-    }
-    return snapshot;
-}
-
 void Switch::publish() {
-    std::unique_ptr<Snapshot> next = compile();
+    std::unique_ptr<Snapshot> next = compile(config_, ports_, macs_, workers_.size());
+    next->generation = ++generation_;
     const Snapshot* current = next.get();  // lives until the next publish()
     std::unique_ptr<const Snapshot> old = snapshots_.exchange(std::move(next));
     for (auto& worker : workers_) {
@@ -301,11 +276,11 @@ void Switch::set_static_macs(const Config& previous) {
     for (const auto& [place, port] : static_macs(previous)) {
         const auto& [network, mac] = place;
         auto table = macs_.find(network);
-        if (table != macs_.end() && !wanted.contains(place)) table->second->remove(key_of(mac));
+        if (table != macs_.end() && !wanted.contains(place)) table->second->remove(path::mac_key(mac));
     }
     for (const auto& [place, port] : wanted) {
         const auto& [network, mac] = place;
-        macs_.at(network)->set_static(key_of(mac), ports_.at(port).port->id());
+        macs_.at(network)->set_static(path::mac_key(mac), ports_.at(port).port->id());
     }
 }
 

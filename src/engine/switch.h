@@ -5,6 +5,8 @@
 // tried again.
 #pragma once
 
+#include <rte_cycles.h>
+
 #include <chrono>
 #include <map>
 #include <memory>
@@ -27,7 +29,18 @@ struct HeldPort {
     uint64_t failures = 0;      // since it was last up
     uint64_t downs = 0;         // how often it went from up to down
     Clock::time_point retry{};  // when to try again
+    // What the port has had flooded lately: it outlives the snapshots that point to it.
+    std::unique_ptr<bridge::FloodLimiter> floods = std::make_unique<bridge::FloodLimiter>(rte_get_tsc_hz());
+
+    void limit_floods(const port::FloodLimitConfig& limits);
 };
+
+using Ports = std::map<std::string, HeldPort>;
+using MacTables = std::map<std::string, std::shared_ptr<bridge::MacTable>>;  // by network
+
+// The tables that the configuration and the state of the ports come to (compile.cc).
+std::unique_ptr<Snapshot> compile(const Config& config, const Ports& ports, const MacTables& macs,
+                                  size_t workers);
 
 // What a worker did in some span of time.
 struct Load {
@@ -65,10 +78,8 @@ class Switch {
     int attention() const noexcept { return attention_.get(); }
 
     const Config& config() const noexcept { return config_; }
-    const std::map<std::string, HeldPort>& ports() const noexcept { return ports_; }
-    const std::map<std::string, std::shared_ptr<bridge::MacTable>>& macs() const noexcept {
-        return macs_;
-    }
+    const Ports& ports() const noexcept { return ports_; }
+    const MacTables& macs() const noexcept { return macs_; }
     const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
     // Of a worker, over the last second that tick() has measured.
     Load recent_load(size_t worker) const {
@@ -83,7 +94,6 @@ class Switch {
     void unwatch(const port::Port& port);
     void open(HeldPort& held, Clock::time_point now);
     void failed(HeldPort& held, std::string reason, Clock::time_point now);
-    std::unique_ptr<Snapshot> compile();
     void publish();
     void arrange_tables(const Config& next);
     void set_static_macs(const Config& previous);
@@ -98,8 +108,8 @@ class Switch {
     path::Grace grace_;
     port::Context context_;
     std::vector<std::unique_ptr<Worker>> workers_;
-    std::map<std::string, HeldPort> ports_;
-    std::map<std::string, std::shared_ptr<bridge::MacTable>> macs_;  // by network
+    Ports ports_;
+    MacTables macs_;
     uint64_t generation_ = 0;
     bool started_ = false;  // a configuration was applied
     bridge::Seconds aged_ = 0;

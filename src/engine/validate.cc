@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/config.h"
+#include "wire/filter.h"
 
 namespace sluice::engine {
 namespace {
@@ -24,6 +25,9 @@ class Validator {
         }
         for (size_t i = 0; i < config_.networks.size(); ++i) {
             check_static_macs(i);
+        }
+        for (size_t i = 0; i < config_.mirrors.size(); ++i) {
+            check_mirror(i);
         }
         return std::move(errors_);
     }
@@ -71,6 +75,7 @@ class Validator {
             }
         }
         check_device(i, port);
+        if (port.trunk) check_trunk(i, port);
         if (port.network.empty()) return;
         auto network = networks_.find(port.network);
         if (network == networks_.end()) {
@@ -82,6 +87,74 @@ class Validator {
         if (port.mac && !macs_.emplace(std::pair(port.network, *port.mac), &port).second) {
             report({"ports", i, "mac"}, port.place, "{} is port {}'s already", port.mac->text(),
                    macs_[{port.network, *port.mac}]->name);
+        }
+    }
+
+    void check_trunk(size_t i, const port::PortConfig& port) {
+        std::set<std::string> carried;
+        std::map<uint16_t, std::string> vlans;
+        for (size_t n = 0; n < port.trunk->networks.size(); ++n) {
+            const std::string& name = port.trunk->networks[n];
+            auto network = networks_.find(name);
+            if (network == networks_.end()) {
+                report({"ports", i, "trunk", "networks", n}, port.place,
+                       "there is no network \"{}\"{}{}", name, suggestion(name), whose(port));
+                continue;
+            }
+            if (!carried.insert(name).second) {
+                report({"ports", i, "trunk", "networks", n}, port.place, "{} is named already", name);
+                continue;
+            }
+            const uint16_t vlan = network->second->vlan;
+            if (vlan == 0) {
+                report({"ports", i, "trunk", "networks", n}, port.place,
+                       "network {} has no VLAN ID: give it a `vlan`, or carry it as `native`", name);
+                continue;
+            }
+            if (auto [first, fresh] = vlans.emplace(vlan, name); !fresh) {
+                report({"ports", i, "trunk", "networks", n}, port.place,
+                       "network {} has VLAN ID {}, as {} has: a trunk can't tell them apart", name, vlan,
+                       first->second);
+            }
+        }
+        const std::string& native = port.trunk->native;
+        if (native.empty()) return;
+        if (!networks_.contains(native)) {
+            report({"ports", i, "trunk", "native"}, port.place, "there is no network \"{}\"{}{}", native,
+                   suggestion(native), whose(port));
+        } else if (carried.contains(native)) {
+            report({"ports", i, "trunk", "native"}, port.place,
+                   "{} is one of `networks` too: its frames are tagged or they are not", native);
+        }
+    }
+
+    void check_mirror(size_t i) {
+        const MirrorConfig& mirror = config_.mirrors[i];
+        if (auto [first, fresh] = mirrors_.emplace(mirror.name, &mirror); !fresh) {
+            report({"mirrors", i, "name"}, mirror.place,
+                   "mirror {} is declared already, at {}: give one another name", mirror.name,
+                   origin(first->second->place));
+        }
+        auto check_port = [&](const std::string& name, auto... steps) {
+            if (ports_.contains(name)) return;
+            report({"mirrors", i, steps...}, mirror.place, "there is no port \"{}\"", name);
+        };
+        check_port(mirror.to, "to");
+        for (size_t f = 0; f < mirror.from.size(); ++f) {
+            check_port(mirror.from[f], "from", f);
+            if (mirror.from[f] == mirror.to) {
+                report({"mirrors", i, "from", f}, mirror.place, "{} would be mirrored to itself",
+                       mirror.to);
+            }
+        }
+        if (auto to = ports_.find(mirror.to); to != ports_.end()) {
+            if (!to->second->network.empty() || to->second->trunk) {
+                report({"mirrors", i, "to"}, mirror.place,
+                       "port {} is in a network: copies go to a port that is in none", mirror.to);
+            }
+        }
+        if (auto filter = wire::Filter::compile(mirror.filter); !filter) {
+            report({"mirrors", i, "filter"}, mirror.place, "{}", filter.error().message);
         }
     }
 
@@ -134,7 +207,7 @@ class Validator {
             if (port == ports_.end()) {
                 report({"networks", i, "static", s, "port"}, entry.place, "there is no port \"{}\"",
                        entry.port);
-            } else if (port->second->network != network.name) {
+            } else if (!is_in(*port->second, network.name)) {
                 report({"networks", i, "static", s, "port"}, entry.place,
                        "port {} is not in network {}", entry.port, network.name);
             }
@@ -143,6 +216,13 @@ class Validator {
                        entry.mac.text());
             }
         }
+    }
+
+    static bool is_in(const port::PortConfig& port, const std::string& network) {
+        if (!port.trunk) return port.network == network;
+        const auto& networks = port.trunk->networks;
+        return port.trunk->native == network ||
+               std::find(networks.begin(), networks.end(), network) != networks.end();
     }
 
     std::string suggestion(const std::string& name) const {
@@ -201,6 +281,7 @@ class Validator {
     std::map<std::string, const bridge::NetworkConfig*> networks_;
     std::map<std::string, const port::PortConfig*> ports_;
     std::map<std::string, const port::PortConfig*> devices_;
+    std::map<std::string, const MirrorConfig*> mirrors_;
     std::map<std::pair<std::string, MacAddress>, const port::PortConfig*> macs_;
     std::map<std::pair<std::string, IpAddress>, const port::PortConfig*> addresses_;
 };

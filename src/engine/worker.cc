@@ -96,7 +96,8 @@ bool Worker::turn() noexcept {
     const bool nothing_ready = count == 0 && ready_.size() == polled_;
     if (watched_ != 0 && (nothing_ready || ++turns_ % kTurnsBetweenPolls == 0)) poll_descriptors();
     if (count != 0) {
-        BridgePath::run(batch_, Tables{snapshot.slots.data(), now_, egress_, counters_, drops_});
+        BridgePath::run(batch_, Tables{snapshot.slots.data(), snapshot.macs.data(),
+                                       snapshot.networks.data(), now_, egress_, counters_, drops_});
         drops_.free();
         egress_.flush();
     }

@@ -33,6 +33,7 @@ struct alignas(64) Meta {
     const Meta* before;         // of the packet before it in the batch; never null: see kNobody
     PortId ingress;
     PortId egress;
+    NetworkId network;          // that it is in
     Fate fate;
     Drop reason;
     bool repeats;               // Admit saw the same addresses in the packet before it

@@ -8,13 +8,16 @@ namespace sluice::path {
 
 enum class PortId : uint16_t {};
 enum class WorkerId : uint16_t {};
+enum class NetworkId : uint16_t {};  // of one snapshot
 
 inline constexpr uint16_t kMaxPorts = 4096;
 inline constexpr uint16_t kMaxQueues = 16;  // receive queues a port
 inline constexpr uint16_t kMaxWorkers = 64;
 inline constexpr PortId kNoPort{0xffff};
+inline constexpr NetworkId kNoNetworkId{0xffff};
 
 constexpr uint16_t index(PortId id) noexcept { return static_cast<uint16_t>(id); }
+constexpr uint16_t index(NetworkId id) noexcept { return static_cast<uint16_t>(id); }
 constexpr uint16_t index(WorkerId id) noexcept { return static_cast<uint16_t>(id); }
 
 }  // namespace sluice::path

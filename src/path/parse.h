@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "path/path.h"
+#include "sluice/address.h"
 
 namespace sluice::path {
 
@@ -17,6 +18,12 @@ inline constexpr uint64_t kMacMask = 0x0000'ffff'ffff'ffffULL;
     uint64_t word;
     std::memcpy(&word, at, sizeof word);
     return word & kMacMask;
+}
+
+inline uint64_t mac_key(const MacAddress& mac) noexcept {
+    uint8_t bytes[8]{};
+    std::memcpy(bytes, mac.bytes.data(), mac.bytes.size());
+    return mac_key(bytes);
 }
 
 constexpr bool is_group(uint64_t mac) noexcept { return (mac & 1) != 0; }

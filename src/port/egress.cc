@@ -7,6 +7,7 @@
 #include "wire/headers.h"
 #include "wire/offload.h"
 #include "wire/segment.h"
+#include "wire/vlan.h"
 
 namespace sluice::port {
 namespace {
@@ -90,31 +91,58 @@ bool Egress::make_linear(rte_mbuf*& packet) noexcept {
     return true;
 }
 
-void Egress::flood(const std::vector<Port*>& ports, const Port* except,
+void Egress::send(const Exit& exit, rte_mbuf* packet) noexcept {
+    Port& port = *exit.port;
+    if (exit.native && wire::ether_type(packet) == wire::EtherType::kVlan) {
+        return drop(port, packet, path::Drop::kTaggedOnNative);
+    }
+    if (exit.vlan != 0) {
+        rte_mbuf* tagged = wire::push_vlan(packet, exit.vlan, pools_.buffers);
+        if (tagged == nullptr) return drop(port, packet, path::Drop::kNoBuffer);
+        packet = tagged;
+    }
+    if (exit.mirrors != nullptr) mirror(*exit.mirrors, packet);
+    send(port, packet);
+}
+
+void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon,
                    rte_mbuf* packet) noexcept {
     // Copies share their bytes, so nothing may be finished in them later.
     if (!is_segment(packet)) wire::finish_checksums(packet);
-    Port* previous = nullptr;
-    for (Port* port : ports) {
-        if (port == except) continue;
-        if (previous != nullptr) {
-            counters_.totals.made.add(1);
-            rte_mbuf* copy = rte_pktmbuf_clone(packet, pools_.buffers);
-            if (likely(copy != nullptr)) {
-                send(*previous, copy);
-                if (++copies_ >= kMaxCopies) flush();
-            } else {
-                counters_.drop(previous->id(), path::Drop::kNoBuffer);
-            }
-        }
-        previous = port;
+    const Exit* previous = nullptr;
+    for (const Exit& exit : exits) {
+        if (exit.port == from || (horizon != 0 && exit.horizon == horizon)) continue;
+        if (previous != nullptr) send_copy(*previous, packet);
+        previous = &exit;
     }
-    // The last port gets the packet itself.
+    // The last one gets the packet itself.
     if (previous != nullptr) {
         send(*previous, packet);
     } else {
-        counters_.drop(except->id(), path::Drop::kNoMember);
+        counters_.drop(from->id(), path::Drop::kNoMember);
         rte_pktmbuf_free(packet);
+    }
+}
+
+void Egress::send_copy(Exit exit, rte_mbuf* packet) noexcept {
+    counters_.totals.made.add(1);
+    rte_mbuf* copy = rte_pktmbuf_clone(packet, pools_.buffers);
+    if (unlikely(copy == nullptr)) return counters_.drop(exit.port->id(), path::Drop::kNoBuffer);
+    send(exit, copy);
+    if (++copies_ >= kMaxCopies) flush();
+}
+
+void Egress::mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexcept {
+    for (const Mirror& mirror : mirrors) {
+        if (!mirror.filter->matches(packet)) continue;
+        // Bytes of its own: the packet goes on to be changed.
+        counters_.totals.made.add(1);
+        rte_mbuf* copy = rte_pktmbuf_copy(packet, pools_.buffers, 0, UINT32_MAX);
+        if (copy != nullptr) {
+            send(*mirror.to, copy);
+        } else {
+            counters_.drop(mirror.to->id(), path::Drop::kNoBuffer);
+        }
     }
 }
 

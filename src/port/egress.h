@@ -14,9 +14,19 @@
 #include "path/batch.h"
 #include "path/counters.h"
 #include "port/pools.h"
+#include "port/mirror.h"
 #include "port/port.h"
 
 namespace sluice::port {
+
+// A port as a way out of one network.
+struct Exit {
+    Port* port;
+    uint16_t vlan = 0;           // the tag that a frame gets; 0: none
+    bool native = false;         // untagged beside tagged VLANs: no frame with a tag of its own
+    uint16_t horizon = 0;        // the port's split-horizon group; 0: none
+    const std::vector<Mirror>* mirrors = nullptr;  // that see what leaves by it
+};
 
 inline constexpr uint64_t kUnfinished =
     RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IP_CKSUM;
@@ -36,8 +46,14 @@ class Egress {
         }
     }
 
-    // Takes the packet, for each of the ports but one. Every copy refers to the packet's bytes.
-    void flood(const std::vector<Port*>& ports, const Port* except, rte_mbuf* packet) noexcept;
+    // Takes the packet, for an exit that is more than its port.
+    void send(const Exit& exit, rte_mbuf* packet) noexcept;
+    // Takes the packet, for each of the exits but the port that it came from and the others of that
+    // port's group. Every copy refers to the packet's bytes.
+    void flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon,
+               rte_mbuf* packet) noexcept;
+    // Sends copies of the packet as it is now to where mirrors want it.
+    void mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexcept;
 
     void flush() noexcept;
 
@@ -67,6 +83,7 @@ class Egress {
     }
     [[gnu::noinline]] void send_unusual(Port& port, rte_mbuf* packet) noexcept;
     void send_buffer(Buffer& buffer) noexcept;
+    void send_copy(Exit exit, rte_mbuf* packet) noexcept;
     void cut(Port& port, rte_mbuf* packet) noexcept;
     bool make_linear(rte_mbuf*& packet) noexcept;
     void drop(Port& port, rte_mbuf* packet, path::Drop reason) noexcept;

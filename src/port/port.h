@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -86,6 +87,8 @@ class Port {
 
     // What a person would ask at 3 AM, beyond the configuration: an object for `port show`.
     virtual nlohmann::json describe() const = 0;
+    // The address that the other side has, as far as it is ours to say.
+    virtual std::optional<MacAddress> mac() const { return config_.mac; }
     // The name that the other side knows the port by: interface or device.
     virtual std::string interface() const = 0;
 

@@ -2,6 +2,8 @@
 // and device says which kind it is.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -60,6 +62,50 @@ void fields(V& v, RouteConfig& r) {
             "is of another address family than `to`");
 }
 
+// The networks of a port that carries several, each under its VLAN ID.
+struct TrunkConfig {
+    std::vector<std::string> networks;
+    std::string native;  // one more, whose frames go untagged
+
+    bool operator==(const TrunkConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, TrunkConfig& t) {
+    v.optional("networks", t.networks);
+    v.optional("native", t.native);
+    v.check("networks", !t.networks.empty() || !t.native.empty(), "are none: name one at least");
+}
+
+enum class Spoofing { kDeny, kAllow };
+
+constexpr auto names(Spoofing) {
+    return std::array{base::Name{Spoofing::kDeny, "deny"}, base::Name{Spoofing::kAllow, "allow"}};
+}
+
+// What others may be served with from a port.
+enum class Service { kDhcp, kRa };
+
+constexpr auto names(Service) {
+    return std::array{base::Name{Service::kDhcp, "dhcp"}, base::Name{Service::kRa, "ra"}};
+}
+
+// Frames a second that a port may have flooded; 0: no limit.
+struct FloodLimitConfig {
+    uint32_t broadcast = 0;
+    uint32_t multicast = 0;
+    uint32_t unknown = 0;
+
+    bool operator==(const FloodLimitConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, FloodLimitConfig& f) {
+    v.optional("broadcast", f.broadcast);
+    v.optional("multicast", f.multicast);
+    v.optional("unknown", f.unknown);
+}
+
 struct PortConfig {
     std::string name;
     std::string netns;   // a name, an absolute path, or pid:N; empty unless the kind is netns
@@ -73,6 +119,12 @@ struct PortConfig {
     std::vector<RouteConfig> routes;
     uint16_t mtu = 1500;  // bytes, without the Ethernet header
     uint16_t queues = 0;  // 0: one for each worker
+    std::optional<TrunkConfig> trunk;  // instead of `network`
+    Spoofing spoofing = Spoofing::kDeny;
+    std::optional<std::vector<Service>> serves;  // none given: see may_serve()
+    FloodLimitConfig flood_limit;
+    uint32_t mac_limit = 0;     // learned addresses; 0: none
+    std::string split_horizon;  // a group whose ports don't talk to each other
     base::Place place;
 
     bool operator==(const PortConfig&) const = default;
@@ -84,6 +136,14 @@ struct PortConfig {
     }
     // Whether Sluice makes an interface in the kernel for it.
     bool is_tap() const noexcept { return kind() == Kind::kNetns || kind() == Kind::kHost; }
+    // Whether it sends from its own addresses only: where they are declared, and not given up.
+    bool is_guarded() const noexcept { return !address.empty() && spoofing == Spoofing::kDeny; }
+    // Containers and guests serve nobody unless they are said to; the host and what is behind a
+    // device may.
+    bool may_serve(Service service) const {
+        if (!serves) return kind() == Kind::kHost || kind() == Kind::kDevice;
+        return std::find(serves->begin(), serves->end(), service) != serves->end();
+    }
     // What the interface is called: as configured, else eth0 in a container and the port's own name
     // on the host.
     std::string interface_name() const {
@@ -112,6 +172,14 @@ void fields(V& v, PortConfig& p) {
     v.optional("routes", p.routes);
     v.optional("mtu", p.mtu, base::Range{68, 65521});
     v.optional("queues", p.queues, base::Range{0, path::kMaxQueues});
+    v.optional("trunk", p.trunk);
+    v.optional("spoofing", p.spoofing);
+    v.optional("serves", p.serves);
+    v.optional("flood-limit", p.flood_limit);
+    v.optional("mac-limit", p.mac_limit);
+    v.optional("split-horizon", p.split_horizon);
+    v.check("trunk", !p.trunk || p.network.empty(),
+            "stands beside `network`: a port is in one network, or a trunk of several");
     v.check("name",
             (p.netns.empty() ? 0 : 1) + (p.host ? 1 : 0) + (p.vhost_user ? 1 : 0) +
                     (p.device.empty() ? 0 : 1) == 1,
@@ -123,13 +191,11 @@ void fields(V& v, PortConfig& p) {
             "port without `interface:`, the port's name must be one)");
     v.check("mac", !p.mac || (!p.mac->is_multicast() && !p.mac->is_zero()),
             "is a group or zero address, which no interface can have");
-    v.check("device", p.device.empty() || (p.interface.empty() && !p.mac && p.address.empty() &&
-                                           p.routes.empty()),
-            "has no interface in the kernel: leave out interface, mac, address and routes");
-    v.check("vhost-user", !p.vhost_user || (p.interface.empty() && p.address.empty() &&
-                                            p.routes.empty() && p.queues == 0),
-            "has its interface in the guest: leave out interface, address and routes, and give "
-            "`queues` inside of `vhost-user`");
+    v.check("device", p.device.empty() || (p.interface.empty() && p.routes.empty()),
+            "has no interface in the kernel: leave out interface and routes");
+    v.check("vhost-user", !p.vhost_user || (p.interface.empty() && p.routes.empty() && p.queues == 0),
+            "has its interface in the guest: leave out interface and routes, and give `queues` inside "
+            "of `vhost-user`");
 }
 
 }  // namespace sluice::port

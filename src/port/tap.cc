@@ -174,7 +174,7 @@ base::Result<void> Tap::attach() {
 base::Result<void> Tap::set_up() const {
     auto netlink = Netlink::open();
     if (!netlink) return tl::unexpected(netlink.error());
-    LinkChange link{.mac = config_.mac.value_or(own_mac(mark_)), .mtu = config_.mtu, .alias = {}, .up = true};
+    LinkChange link{.mac = mac(), .mtu = config_.mtu, .alias = {}, .up = true};
     if (auto done = netlink->change_link(index_, link); !done) return done;
     auto done = reconcile(*netlink, index_, netlink->addresses(index_), kernel_addresses(config_),
                           &Netlink::add_address, &Netlink::delete_address);
@@ -182,6 +182,8 @@ base::Result<void> Tap::set_up() const {
     return reconcile(*netlink, index_, netlink->routes(index_), kernel_routes(config_),
                      &Netlink::add_route, &Netlink::delete_route);
 }
+
+std::optional<MacAddress> Tap::mac() const { return config_.mac.value_or(own_mac(mark_)); }
 
 void Tap::close() noexcept { queues_.clear(); }
 

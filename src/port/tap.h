@@ -36,6 +36,7 @@ class Tap final : public Port {
 
     nlohmann::json describe() const override;
     std::string interface() const override { return interface_; }
+    std::optional<MacAddress> mac() const override;
 
     // Removes the device for good, for a port that is deleted from the configuration.
     void destroy() noexcept override;

@@ -3,63 +3,13 @@
 // (malformed-offload, transmit-failed, interface-down) have no row here.
 #include <gtest/gtest.h>
 
-#include "golden/harness.h"
+#include "golden/row.h"
 
 namespace sluice {
 namespace {
 
-using path::Drop;
-using test::Bytes;
-using test::Packet;
-using test::Unfinished;
-
-struct In {
-    std::string port;
-    Bytes frame;
-    std::optional<Unfinished> unfinished = {};
-    std::vector<size_t> chain = {};  // how the frame is spread over buffers
-    int times = 1;                   // in one batch
-};
-
-struct Out {
-    std::string port;
-    Bytes frame;
-    int times = 1;
-};
-
-struct Row {
-    std::string name;
-    std::string configuration;
-    std::vector<In> in;  // one after the other, each in a batch of its own
-    std::vector<Out> out = {};
-    std::vector<std::tuple<std::string, Drop, uint64_t>> drops = {};
-    std::optional<unsigned> buffers_left = {};  // in the pool, once the packets are in
-};
-
-// How gtest shows a row that failed.
-[[maybe_unused]] void PrintTo(const Row& row, std::ostream* stream) {
-    *stream << row.name;
-}
-
-// Ports are called as their devices.
-std::string port(const std::string& name, const std::string& network = "blue",
-                 const std::string& more = "") {
-    return "  - {name: " + name + ", device: net_ring_" + name +
-           (network.empty() ? "" : ", network: " + network) + more + "}\n";
-}
-
-const std::string kBlue = "networks: [{name: blue}]\nports:\n";
-const std::string kThree = kBlue + port("a") + port("b") + port("c");
-
-constexpr std::string_view kA = test::kMacA;
-constexpr std::string_view kB = test::kMacB;
-constexpr std::string_view kC = "02:00:00:00:00:0c";
-constexpr std::string_view kBroadcast = "ff:ff:ff:ff:ff:ff";
-
-// A plain frame from one station to another.
-Bytes plain(std::string_view from, std::string_view to, size_t size = 100) {
-    return Packet().eth(from, to).ipv4("10.0.0.1", "10.0.0.2").udp(7, 7).payload(size);
-}
+using namespace golden;
+using golden::port;  // not the namespace
 
 Packet tcp(uint32_t sequence = 1, uint16_t id = 1) {
     return Packet()
@@ -324,6 +274,7 @@ std::vector<Row> rows() {
          .in = {{"a", plain(kA, kB), {}, {}, 10}},
          .out = {{"tiny", plain(kA, kB), 4}},
          .drops = {{"tiny", Drop::kTransmitFull, 6}}});
+    for (Row& row : layer2_rows()) rows.push_back(std::move(row));
     return rows;
 }
 

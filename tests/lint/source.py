@@ -14,7 +14,7 @@ LAYERS = [
     {"base"},
     {"wire"},
     {"path"},
-    {"port", "bridge"},
+    {"port", "bridge", "vlan", "guard"},
     {"engine"},
     {"control"},
     {"sluiced"},

@@ -7,7 +7,7 @@ netns a b c
 config <<END
 networks: [{name: blue, subnets: [10.0.0.0/24]}, {name: alone}]
 ports:
-  - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1/24]}
+  - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1/24], spoofing: allow}
   - {name: b, netns: ${P}b, network: blue, address: [10.0.0.2/24]}
   - {name: c, netns: ${P}c, network: blue, address: [10.0.0.3/24], mtu: 1300}
   - {name: file, device: "net_pcap0,tx_pcap=$TMP/out.pcap", network: blue}

@@ -177,14 +177,20 @@ class Guest:
         except OSError as error:
             raise Gone from error
 
+    def hear(self):
+        try:
+            heard = self.connection.recv(4096)
+        except OSError as error:  # reset: it was killed with something of ours unread
+            raise Gone from error
+        if not heard:
+            raise Gone
+        return heard
+
     def ask(self, request, body=b""):
         self.tell(request, body)
         answer = b""
         while len(answer) < 12 or len(answer) < 12 + struct.unpack_from("=I", answer, 8)[0]:
-            piece = self.connection.recv(4096)
-            if not piece:
-                raise Gone
-            answer += piece
+            answer += self.hear()
         return answer[12:]
 
     def number(self, request):
@@ -257,8 +263,8 @@ class Guest:
                 if tap in readable:
                     self.send(self.rings[2 * pair + 1], tap)
                     os.eventfd_write(self.kicks[2 * pair + 1], 1)
-            if self.connection.fileno() in readable and not self.connection.recv(4096):
-                raise Gone
+            if self.connection.fileno() in readable:
+                self.hear()
 
     @staticmethod
     def deliver(ring, tap):

@@ -126,5 +126,43 @@ TEST(Validate, ACoreHasOneWorker) {
               one("workers.cores (f:1:18): are too many: 64 workers at most"));
 }
 
+TEST(Validate, ATrunksNetworksCanBeToldApart) {
+    const std::string networks = "networks: [{name: a, vlan: 5}, {name: b, vlan: 5}, {name: c}]\n";
+    const std::string port = "ports: [{name: t, device: d, trunk: ";
+    EXPECT_EQ(errors(networks + port + "{networks: [a], native: c}}]"), Texts{});
+    EXPECT_EQ(errors(networks + port + "{networks: [a, b]}}]"),
+              one("ports[0].trunk.networks[1] (f:2:52): network b has VLAN ID 5, as a has: a trunk can't "
+                  "tell them apart"));
+    EXPECT_EQ(errors(networks + port + "{networks: [c]}}]"),
+              one("ports[0].trunk.networks[0] (f:2:49): network c has no VLAN ID: give it a `vlan`, or "
+                  "carry it as `native`"));
+    EXPECT_EQ(errors(networks + port + "{networks: [a, a]}}]"),
+              one("ports[0].trunk.networks[1] (f:2:52): a is named already"));
+    EXPECT_EQ(errors(networks + port + "{networks: [a], native: a}}]"),
+              one("ports[0].trunk.native (f:2:61): a is one of `networks` too: its frames are tagged or "
+                  "they are not"));
+    EXPECT_EQ(errors(networks + port + "{networks: [aa]}}]"),
+              one("ports[0].trunk.networks[0] (f:2:49): there is no network \"aa\""));
+}
+
+TEST(Validate, Mirrors) {
+    const std::string ports =
+        "networks: [{name: n}]\nports: [{name: a, netns: a, network: n}, {name: b, host: true}]\n";
+    EXPECT_EQ(errors(ports + "mirrors: [{name: m, from: [a], to: b, filter: tcp}]"), Texts{});
+    EXPECT_EQ(errors(ports + "mirrors: [{name: m, from: [x], to: y}]").size(), 2u);
+    EXPECT_EQ(errors(ports + "mirrors: [{name: m, from: [b], to: b}]"),
+              one("mirrors[0].from[0] (f:3:28): b would be mirrored to itself"));
+    EXPECT_EQ(errors(ports + "mirrors: [{name: m, from: [b], to: a}]"),
+              one("mirrors[0].to (f:3:36): port a is in a network: copies go to a port that is in none"));
+    EXPECT_EQ(errors(ports + "mirrors: [{name: m, from: [a], to: b, filter: prot tcp}]").size(), 1u);
+    EXPECT_EQ(errors(ports + "mirrors: [{name: m, from: [a], to: b}, {name: m, from: [a], to: b}]"),
+              one("mirrors[1].name (f:3:47): mirror m is declared already, at f:3:11: give one another name"));
+}
+
+TEST(Validate, TwoPortsCannotShareAGuest) {
+    EXPECT_EQ(errors("ports:\n  - {name: a, vhost-user: {path: /x}}\n  - {name: b, vhost-user: {path: /x}}"),
+              one("ports[1].vhost-user (f:3:27): /x is port a's already"));
+}
+
 }  // namespace
 }  // namespace sluice::engine

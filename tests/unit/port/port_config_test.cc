@@ -51,6 +51,8 @@ TEST(PortConfig, WritesWhatItReads) {
          {"{name: a, netns: w, address: [10.0.0.2], routes: [{to: 10.1.0.0/16}], mtu: 68}",
           "{name: a, host: true, network: n}", "{name: a, device: 'net_null0,size=60', queues: 16}",
           "{name: a, vhost-user: {path: /run/a.sock, mode: server, queues: 2, offloads: false}}",
+          "{name: a, device: d, trunk: {networks: [x, y], native: z}, serves: [dhcp, ra],"
+          " spoofing: allow, mac-limit: 3, split-horizon: g, flood-limit: {unknown: 7}}",
           "{name: a, netns: 'pid:12'}", "{name: a, netns: '010'}"}) {
         const PortConfig port = read(yaml);
         EXPECT_EQ(read(base::to_yaml(base::write(port))), port) << yaml;
@@ -92,8 +94,7 @@ TEST(PortConfig, RefusesARouteThroughTheOtherFamily) {
 }
 
 TEST(PortConfig, ADeviceHasNoInterfaceInTheKernel) {
-    for (const char* key : {"interface: e0", "mac: '02:00:00:00:00:01'", "address: [10.0.0.1/24]",
-                            "routes: [{to: 10.0.0.0/8}]"}) {
+    for (const char* key : {"interface: e0", "routes: [{to: 10.0.0.0/8}]"}) {
         const std::string error = error_of(fmt::format("{{name: a, device: d, {}}}", key));
         EXPECT_TRUE(error.starts_with("device (f:1:19): has no interface in the kernel")) << error;
     }
@@ -104,8 +105,7 @@ TEST(PortConfig, AVirtualMachineHasItsInterfaceInside) {
     EXPECT_EQ(port.kind(), Kind::kVhostUser);
     EXPECT_EQ(port.vhost_user->mode, VhostMode::kClient);
     EXPECT_TRUE(port.vhost_user->offloads);
-    for (const char* key : {"interface: e0", "address: [10.0.0.1/24]", "routes: [{to: 10.0.0.0/8}]",
-                            "queues: 2"}) {
+    for (const char* key : {"interface: e0", "routes: [{to: 10.0.0.0/8}]", "queues: 2"}) {
         const std::string error =
             error_of(fmt::format("{{name: a, vhost-user: {{path: /x}}, {}}}", key));
         EXPECT_TRUE(error.starts_with("vhost-user (f:1:23): has its interface in the guest")) << error;
@@ -115,6 +115,30 @@ TEST(PortConfig, AVirtualMachineHasItsInterfaceInside) {
     EXPECT_TRUE(error_of("{name: a, vhost-user: {path: /x, queues: 17}}").starts_with("vhost-user.queues "));
     EXPECT_EQ(error_of("{name: a, vhost-user: {mode: server}}"),
               "vhost-user (f:1:23): the key 'path' is missing");
+}
+
+TEST(PortConfig, ATrunkIsNotInANetworkToo) {
+    EXPECT_EQ(error_of("{name: a, device: d, trunk: {networks: [x]}, network: y}"),
+              "trunk (f:1:29): stands beside `network`: a port is in one network, or a trunk of several");
+    EXPECT_EQ(error_of("{name: a, device: d, trunk: {}}"),
+              "trunk.networks (f:1:29): are none: name one at least");
+    EXPECT_EQ(error_of("{name: a, device: d, trunk: {native: y}}"), "");
+}
+
+TEST(PortConfig, WhoMayServe) {
+    EXPECT_FALSE(read("{name: a, netns: w}").may_serve(Service::kDhcp));
+    EXPECT_FALSE(read("{name: a, vhost-user: {path: /x}}").may_serve(Service::kRa));
+    EXPECT_TRUE(read("{name: a, host: true}").may_serve(Service::kRa));
+    EXPECT_TRUE(read("{name: a, device: d}").may_serve(Service::kDhcp));
+    EXPECT_FALSE(read("{name: a, device: d, serves: []}").may_serve(Service::kDhcp));
+    EXPECT_TRUE(read("{name: a, netns: w, serves: [dhcp]}").may_serve(Service::kDhcp));
+    EXPECT_FALSE(read("{name: a, netns: w, serves: [dhcp]}").may_serve(Service::kRa));
+}
+
+TEST(PortConfig, GuardedIsWhoHasDeclaredAddresses) {
+    EXPECT_FALSE(read("{name: a, netns: w}").is_guarded());
+    EXPECT_TRUE(read("{name: a, netns: w, address: [10.0.0.1]}").is_guarded());
+    EXPECT_FALSE(read("{name: a, netns: w, address: [10.0.0.1], spoofing: allow}").is_guarded());
 }
 
 TEST(InterfaceName, IsWhatLinuxTakes) {

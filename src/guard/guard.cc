@@ -1,0 +1,222 @@
+#include "guard/guard.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "wire/headers.h"
+#include "wire/layers.h"
+
+namespace sluice::guard {
+namespace {
+
+using path::Drop;
+using namespace wire;
+
+constexpr Drop kFine = Drop::kCount;
+
+constexpr int kMostTags = 2;
+constexpr int kMostExtensions = 4;
+
+constexpr uint16_t kDhcpServer = 67;
+constexpr uint16_t kDhcpClient = 68;
+constexpr uint16_t kDhcpv6Server = 547;
+constexpr uint16_t kDhcpv6Client = 546;
+
+constexpr uint8_t kRouterAdvertisement = 134;
+constexpr uint8_t kNeighborSolicitation = 135;
+constexpr uint8_t kNeighborAdvertisement = 136;
+constexpr uint8_t kSourceLinkLayer = 1;  // options of neighbor discovery
+constexpr uint8_t kTargetLinkLayer = 2;
+
+// How a neighbor solicitation or advertisement begins, behind the ICMPv6 header.
+struct NeighborBody {
+    Ipv6Bytes target;
+};
+// Options are in units of 8 bytes; the one with an Ethernet address has one.
+struct NeighborOption {
+    uint8_t type;
+    uint8_t size;
+    MacBytes mac;
+};
+
+uint64_t key_of(const MacBytes& mac) noexcept {
+    uint64_t key = 0;
+    std::memcpy(&key, mac.data(), mac.size());
+    return key;
+}
+
+IpAddress address_of(be32 address) noexcept { return IpAddress::from_v4(address.host()); }
+IpAddress address_of(const Ipv6Bytes& bytes) noexcept {
+    IpAddress address;
+    address.bytes = bytes;
+    return address;
+}
+
+// fe80:: and the interface identifier of a MAC (modified EUI-64).
+IpAddress link_local_of(uint64_t mac) noexcept {
+    uint8_t bytes[8];
+    std::memcpy(bytes, &mac, sizeof bytes);
+    IpAddress address;
+    address.bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(bytes[0] ^ 2), bytes[1], bytes[2],
+                     0xff, 0xfe, bytes[3], bytes[4], bytes[5]};
+    return address;
+}
+
+// One frame before one guard.
+class Judgement {
+ public:
+    Judgement(const Guard& guard, const path::Meta& meta, const rte_mbuf* packet)
+        : guard_(guard), source_mac_(meta.source_mac), packet_(packet) {}
+
+    Drop run() noexcept {
+        if (guard_.mac != 0 && source_mac_ != guard_.mac) return Drop::kSpoofedMac;
+        EthernetHeader ethernet_copy;
+        const auto* ethernet = read(packet_, 0, ethernet_copy);
+        EtherType type = ethernet->ether_type();
+        at_ = sizeof *ethernet;
+        for (int tags = 0; is_vlan(type); ++tags) {
+            VlanTag copy;
+            const auto* tag = read(packet_, at_, copy);
+            // Who hides what he says behind more tags than anybody needs doesn't say it.
+            if (tag == nullptr || tags == kMostTags) return Drop::kSpoofedAddress;
+            type = tag->ether_type();
+            at_ += sizeof *tag;
+        }
+        switch (type) {
+            case EtherType::kArp: return judge_arp();
+            case EtherType::kIpv4: return judge_ipv4();
+            case EtherType::kIpv6: return judge_ipv6();
+            default: return kFine;
+        }
+    }
+
+ private:
+    // Whether it matters who the sender says he is.
+    bool is_guarded() const noexcept { return guard_.check_addresses || guard_.mac != 0; }
+
+    bool is_own(const IpAddress& address) const noexcept {
+        if (!guard_.check_addresses) return true;
+        const auto& own = guard_.addresses;
+        return std::find(own.begin(), own.end(), address) != own.end() ||
+               (guard_.mac != 0 && !address.is_v4() && address == link_local_of(guard_.mac));
+    }
+
+    Drop judge_arp() const noexcept {
+        if (!is_guarded()) return kFine;
+        ArpHeader copy;
+        const auto* arp = read(packet_, at_, copy);
+        // Anything but IPv4 over Ethernet would be believed by nobody.
+        if (arp == nullptr || arp->hardware_size != sizeof(MacBytes) || arp->protocol_size != 4) {
+            return Drop::kSpoofedNeighbor;
+        }
+        // A probe has no address yet (RFC 5227, 2.1.1).
+        const bool probe = arp->sender_address.host() == 0;
+        const bool own = key_of(arp->sender_mac) == source_mac_ &&
+                         (probe || is_own(address_of(arp->sender_address)));
+        return own ? kFine : Drop::kSpoofedNeighbor;
+    }
+
+    Drop judge_ipv4() const noexcept {
+        Ipv4Header copy;
+        const auto* ip = read(packet_, at_, copy);
+        if (ip == nullptr) return guard_.check_addresses ? Drop::kSpoofedAddress : kFine;
+        const uint32_t l4 = at_ + ip->header_size();
+        const bool first = (ip->fragment.host() & Ipv4Header::kOffsetMask) == 0;
+        UdpHeader udp_copy;
+        const auto* udp = first && ip->protocol() == Protocol::kUdp ? read(packet_, l4, udp_copy) : nullptr;
+        const bool asks_for_address = udp != nullptr && udp->source_port.host() == kDhcpClient &&
+                                      udp->destination_port.host() == kDhcpServer;
+        if (!is_own(address_of(ip->source)) && !(ip->source.host() == 0 && asks_for_address)) {
+            return Drop::kSpoofedAddress;
+        }
+        const bool answers = udp != nullptr && udp->source_port.host() == kDhcpServer &&
+                             udp->destination_port.host() == kDhcpClient;
+        return answers && !guard_.serves_dhcp ? Drop::kRogueDhcp : kFine;
+    }
+
+    Drop judge_ipv6() const noexcept {
+        Ipv6Header copy;
+        const auto* ip = read(packet_, at_, copy);
+        if (ip == nullptr) return guard_.check_addresses ? Drop::kSpoofedAddress : kFine;
+        const IpAddress source = address_of(ip->source);
+        Protocol protocol = ip->protocol();
+        uint32_t at = at_ + static_cast<uint32_t>(sizeof *ip);
+        bool first = true;
+        for (int i = 0; i < kMostExtensions && first && is_extension(protocol); ++i) {
+            Ipv6Extension extension_copy;
+            const auto* extension = read(packet_, at, extension_copy);
+            if (extension == nullptr) break;
+            if (protocol == Protocol::kFragment) {
+                Ipv6Fragment fragment_copy;
+                const auto* fragment = read(packet_, at, fragment_copy);
+                first = fragment->offset() == 0;
+                at += sizeof *fragment;
+            } else {
+                at += extension->header_size();
+            }
+            protocol = extension->protocol();
+        }
+        if (first && protocol == Protocol::kIcmpv6) return judge_icmpv6(source, at);
+        if (!is_own(source)) return Drop::kSpoofedAddress;
+        if (first && protocol == Protocol::kUdp && !guard_.serves_dhcp) {
+            UdpHeader udp_copy;
+            const auto* udp = read(packet_, at, udp_copy);
+            if (udp != nullptr && udp->source_port.host() == kDhcpv6Server &&
+                udp->destination_port.host() == kDhcpv6Client) {
+                return Drop::kRogueDhcp;
+            }
+        }
+        return kFine;
+    }
+
+    static bool is_extension(Protocol protocol) noexcept {
+        return protocol == Protocol::kHopByHop || protocol == Protocol::kRouting ||
+               protocol == Protocol::kFragment || protocol == Protocol::kDestinationOptions;
+    }
+
+    Drop judge_icmpv6(const IpAddress& source, uint32_t at) const noexcept {
+        IcmpHeader copy;
+        const auto* icmp = read(packet_, at, copy);
+        const uint8_t type = icmp != nullptr ? icmp->type : uint8_t{0};
+        if (type == kRouterAdvertisement && !guard_.serves_ra) return Drop::kRogueRa;
+        if (!is_guarded()) return kFine;
+        // Before it has an address a station may probe for it (RFC 4862, 5.4.2) and join groups
+        // (RFC 3810, 5.2.13), without a source.
+        if (!is_own(source) && !source.is_unspecified()) return Drop::kSpoofedAddress;
+        if (type != kNeighborSolicitation && type != kNeighborAdvertisement) return kFine;
+        NeighborBody body_copy;
+        const auto* body = read(packet_, at + sizeof copy, body_copy);
+        if (body == nullptr) return Drop::kSpoofedNeighbor;
+        const bool claims_target = type == kNeighborAdvertisement || source.is_unspecified();
+        if (claims_target && !is_own(address_of(body->target))) return Drop::kSpoofedNeighbor;
+        const uint8_t option = type == kNeighborAdvertisement ? kTargetLinkLayer : kSourceLinkLayer;
+        return judge_options(at + sizeof copy + sizeof *body, option);
+    }
+
+    // An address that goes into others' caches must be the sender's. All options are gone through: the
+    // last one counts for some stations, the first for others.
+    Drop judge_options(uint32_t at, uint8_t wanted) const noexcept {
+        NeighborOption copy;
+        while (const auto* option = read(packet_, at, copy)) {
+            if (option->size == 0) return Drop::kSpoofedNeighbor;
+            if (option->type == wanted && key_of(option->mac) != source_mac_) {
+                return Drop::kSpoofedNeighbor;
+            }
+            at += uint32_t{option->size} * 8;
+        }
+        return kFine;
+    }
+
+    const Guard& guard_;
+    uint64_t source_mac_;
+    const rte_mbuf* packet_;
+    uint32_t at_ = 0;  // where the header behind Ethernet and its tags begins
+};
+
+}  // namespace
+
+Drop Guard::judge(const path::Meta& meta, const rte_mbuf* packet) const noexcept {
+    return Judgement(*this, meta, packet).run();
+}
+
+}  // namespace sluice::guard

@@ -1,0 +1,61 @@
+// VLANs (IEEE 802.1Q). A network is a VLAN; an access port carries the frames of one network untagged, a
+// trunk port those of several, each under its network's VLAN ID but for one, the native, which goes
+// untagged. Only a trunk looks at tags: to an access port, and inside of the outermost tag of a trunk, a
+// tag is payload, and so QinQ passes through. Worker side.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "path/path.h"
+#include "wire/vlan.h"
+
+namespace sluice::vlan {
+
+inline constexpr uint16_t kUntagged = 0;
+inline constexpr uint16_t kNotCarried = 0xffff;
+inline constexpr uint16_t kIds = 4096;
+
+// What a trunk port carries. Built once a snapshot; a network is never carried twice.
+struct Trunk {
+    std::array<path::NetworkId, kIds> network_of;  // by VLAN ID; 0: of untagged frames
+    std::vector<uint16_t> id_of;                   // by NetworkId: VLAN ID, kUntagged or kNotCarried
+
+    bool carries(path::NetworkId network) const noexcept {
+        return id_of[path::index(network)] != kNotCarried;
+    }
+};
+
+// A frame from a trunk: in which network it is, and its tag comes off. (A tag with ID 0 tells only of
+// a priority: 9.6, table 9-2.)
+[[gnu::noinline]] inline bool classify_tagged(path::Meta& meta, rte_mbuf* packet,
+                                              const Trunk& trunk) noexcept {
+    uint16_t id = kUntagged;
+    const bool tagged = wire::ether_type(packet) == wire::EtherType::kVlan;
+    if (tagged) {
+        constexpr uint16_t kNeeded = sizeof(wire::EthernetHeader) + sizeof(wire::VlanTag);
+        if (packet->data_len < kNeeded) return path::drop(meta, path::Drop::kRunt);
+        id = rte_pktmbuf_mtod_offset(packet, const wire::VlanTag*, sizeof(wire::EthernetHeader))->id();
+    }
+    meta.network = trunk.network_of[id];
+    if (meta.network == path::kNoNetworkId) return path::drop(meta, path::Drop::kVlanNotAllowed);
+    if (tagged) wire::pop_vlan(packet);
+    return true;
+}
+
+// Admit, after Parse. Asked of the tables: slot(PortId) with `network` and `trunk`.
+struct Classify {
+    template <class Tables>
+    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
+                                             const Tables& tables) noexcept {
+        const auto& slot = tables.slot(meta.ingress);
+        meta.network = slot.network;
+        if (unlikely(slot.trunk != nullptr)) return classify_tagged(meta, packet, *slot.trunk);
+        if (unlikely(meta.network == path::kNoNetworkId)) {
+            return path::drop(meta, path::Drop::kNoNetwork);
+        }
+        return true;
+    }
+};
+
+}  // namespace sluice::vlan

@@ -1,0 +1,66 @@
+// What a golden test is: a configuration, packets in, frames out and drops counted.
+#pragma once
+
+#include <iostream>
+
+#include "golden/harness.h"
+
+namespace sluice::golden {
+
+using path::Drop;
+using test::Bytes;
+using test::Packet;
+using test::Unfinished;
+
+struct In {
+    std::string port;
+    Bytes frame;
+    std::optional<Unfinished> unfinished = {};
+    std::vector<size_t> chain = {};  // how the frame is spread over buffers
+    int times = 1;                   // in one batch
+};
+
+struct Out {
+    std::string port;
+    Bytes frame;
+    int times = 1;
+};
+
+struct Row {
+    std::string name;
+    std::string configuration;
+    std::vector<In> in;  // one after the other, each in a batch of its own
+    std::vector<Out> out = {};
+    std::vector<std::tuple<std::string, Drop, uint64_t>> drops = {};
+    std::optional<unsigned> buffers_left = {};  // in the pool, once the packets are in
+};
+
+// How gtest shows a row that failed.
+inline void PrintTo(const Row& row, std::ostream* stream) {
+    *stream << row.name;
+}
+
+// Ports are called as their devices.
+inline std::string port(const std::string& name, const std::string& network = "blue",
+                 const std::string& more = "") {
+    return "  - {name: " + name + ", device: net_ring_" + name +
+           (network.empty() ? "" : ", network: " + network) + more + "}\n";
+}
+
+inline const std::string kBlue = "networks: [{name: blue}]\nports:\n";
+inline const std::string kThree = kBlue + port("a") + port("b") + port("c");
+
+inline constexpr std::string_view kA = test::kMacA;
+inline constexpr std::string_view kB = test::kMacB;
+inline constexpr std::string_view kC = "02:00:00:00:00:0c";
+inline constexpr std::string_view kBroadcast = "ff:ff:ff:ff:ff:ff";
+
+// A plain frame from one station to another.
+inline Bytes plain(std::string_view from, std::string_view to, size_t size = 100) {
+    return Packet().eth(from, to).ipv4("10.0.0.1", "10.0.0.2").udp(7, 7).payload(size);
+}
+
+// The rows of layer 2 beyond a plain bridge: VLANs, port security, limits, groups, mirrors.
+std::vector<Row> layer2_rows();
+
+}  // namespace sluice::golden

@@ -1,0 +1,165 @@
+#include "guard/guard.h"
+
+#include <gtest/gtest.h>
+
+#include "path/parse.h"
+#include "support/eal.h"
+#include "support/packet.h"
+
+namespace sluice::guard {
+namespace {
+
+using path::Drop;
+using test::Bytes;
+using test::kMacA;
+using test::kMacB;
+using test::Packet;
+
+constexpr Drop kFine = Drop::kCount;
+constexpr std::string_view kBroadcast = "ff:ff:ff:ff:ff:ff";
+// fe80:: and what RFC 4291 makes of 02:00:00:00:00:0a
+constexpr std::string_view kLinkLocal = "fe80::ff:fe00:a";
+
+class GuardTest : public testing::Test {
+ protected:
+    GuardTest() {
+        guard_.mac = path::mac_key(*MacAddress::parse(kMacA));
+        guard_.check_addresses = true;
+        guard_.addresses = {*IpAddress::parse("10.0.0.1"), *IpAddress::parse("fd00::1")};
+    }
+
+    Drop judge(const Bytes& frame, const std::vector<size_t>& chain = {}) const {
+        rte_mbuf* m = test::to_mbuf(test::test_pool(), frame, chain);
+        path::Meta meta{};
+        path::Parse::admit(meta, m, 0);
+        const Drop reason = guard_.judge(meta, m);
+        rte_pktmbuf_free(m);
+        return reason;
+    }
+
+    Guard guard_;
+};
+
+// A neighbor solicitation (135) or advertisement (136) with one link-layer option.
+Bytes neighbor(std::string_view source, uint8_t type, std::string_view target, std::string_view mac,
+               std::string_view from = kMacA) {
+    Bytes body{type, 0, 0, 0, 0, 0, 0, 0};
+    const Bytes address = test::address_bytes(target);
+    body.insert(body.end(), address.begin(), address.end());
+    if (!mac.empty()) {
+        const Bytes bytes = test::mac_bytes(mac);
+        body.insert(body.end(), {static_cast<uint8_t>(type == 135 ? 1 : 2), 1});
+        body.insert(body.end(), bytes.begin(), bytes.end());
+    }
+    return Packet().eth(from, "33:33:00:00:00:01").ipv6(source, "ff02::1", 58).payload(body);
+}
+
+TEST_F(GuardTest, ItsOwnAddressesPass) {
+    EXPECT_EQ(judge(Packet().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2)), kFine);
+    EXPECT_EQ(judge(Packet().eth().ipv6("fd00::1", "fd00::2").udp(1, 2)), kFine);
+    EXPECT_EQ(judge(Packet().eth().ipv6(kLinkLocal, "ff02::2").udp(1, 2)), kFine);
+    EXPECT_EQ(judge(Packet().eth().payload(40)), kFine) << "neither IP nor ARP";
+}
+
+TEST_F(GuardTest, AnothersMac) {
+    EXPECT_EQ(judge(Packet().eth(kMacB, kMacA).ipv4("10.0.0.1", "10.0.0.2")), Drop::kSpoofedMac);
+    guard_.mac = 0;
+    EXPECT_EQ(judge(Packet().eth(kMacB, kMacA).ipv4("10.0.0.1", "10.0.0.2")), kFine);
+}
+
+TEST_F(GuardTest, AnothersAddress) {
+    EXPECT_EQ(judge(Packet().eth().ipv4("10.0.0.9", "10.0.0.2").tcp(1, 2)), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().ipv6("fd00::9", "fd00::2").tcp(1, 2)), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().ipv6("fe80::1", "fd00::2").tcp(1, 2)), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().ipv6("fd00::9", "fd00::2").icmp_echo(1, 1)), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().ipv6("::", "fd00::2").tcp(1, 2)), Drop::kSpoofedAddress);
+}
+
+TEST_F(GuardTest, TagsHideNothing) {
+    EXPECT_EQ(judge(Packet().eth().vlan(5).ipv4("10.0.0.1", "10.0.0.2")), kFine);
+    EXPECT_EQ(judge(Packet().eth().vlan(5).ipv4("10.0.0.9", "10.0.0.2")), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().vlan(5, 0x88a8).vlan(6).ipv4("10.0.0.9", "10.0.0.2")),
+              Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().vlan(1).vlan(2).vlan(3).payload(40)), Drop::kSpoofedAddress);
+}
+
+TEST_F(GuardTest, HeadersOverSegmentsAndFramesThatEndEarly) {
+    const Bytes spoofed = Packet().eth().ipv4("10.0.0.9", "10.0.0.2").tcp(1, 2);
+    EXPECT_EQ(judge(spoofed, {14, 7, 8}), Drop::kSpoofedAddress);
+    const Bytes arp = Packet().eth().arp_request(kMacA, "10.0.0.1", "10.0.0.2");
+    EXPECT_EQ(judge(arp, {14, 9, 3}), kFine);
+    EXPECT_EQ(judge(Bytes(arp.begin(), arp.begin() + 30)), Drop::kSpoofedNeighbor);
+    EXPECT_EQ(judge(Bytes(spoofed.begin(), spoofed.begin() + 20)), Drop::kSpoofedAddress);
+}
+
+TEST_F(GuardTest, Arp) {
+    EXPECT_EQ(judge(Packet().eth(kMacA, kBroadcast).arp_request(kMacA, "10.0.0.1", "10.0.0.2")), kFine);
+    EXPECT_EQ(judge(Packet().eth(kMacA, kBroadcast).arp_request(kMacA, "0.0.0.0", "10.0.0.1")), kFine)
+        << "a probe";
+    EXPECT_EQ(judge(Packet().eth(kMacA, kBroadcast).arp_request(kMacA, "10.0.0.2", "10.0.0.2")),
+              Drop::kSpoofedNeighbor);
+    EXPECT_EQ(judge(Packet().eth().arp_reply(kMacB, "10.0.0.1", kMacB, "10.0.0.2")),
+              Drop::kSpoofedNeighbor);
+}
+
+TEST_F(GuardTest, NeighborDiscovery) {
+    EXPECT_EQ(judge(neighbor("fd00::1", 135, "fd00::2", kMacA)), kFine);
+    EXPECT_EQ(judge(neighbor("fd00::1", 135, "fd00::2", kMacB)), Drop::kSpoofedNeighbor);
+    EXPECT_EQ(judge(neighbor("fd00::1", 136, "fd00::1", kMacA)), kFine);
+    EXPECT_EQ(judge(neighbor(kLinkLocal, 136, kLinkLocal, kMacA)), kFine);
+    EXPECT_EQ(judge(neighbor("fd00::1", 136, "fd00::2", kMacA)), Drop::kSpoofedNeighbor);
+    EXPECT_EQ(judge(neighbor("fd00::1", 136, "fd00::1", kMacB)), Drop::kSpoofedNeighbor);
+    EXPECT_EQ(judge(neighbor("::", 135, "fd00::1", "")), kFine) << "duplicate address detection";
+    EXPECT_EQ(judge(neighbor("::", 135, "fd00::2", "")), Drop::kSpoofedNeighbor);
+    EXPECT_EQ(judge(neighbor("fd00::2", 136, "fd00::1", kMacA)), Drop::kSpoofedAddress);
+    // Joins of groups, before there is an address, behind a hop-by-hop header.
+    EXPECT_EQ(judge(Packet().eth().ipv6("::", "ff02::16").extension(0, 8).payload(Bytes{58, 0})),
+              Drop::kSpoofedAddress);
+}
+
+TEST_F(GuardTest, OptionsWithoutASizeEndTheSearch) {
+    Bytes frame = neighbor("fd00::1", 136, "fd00::1", kMacA);
+    frame[frame.size() - 7] = 0;
+    EXPECT_EQ(judge(frame), Drop::kSpoofedNeighbor);
+}
+
+TEST_F(GuardTest, DhcpAndRouterAdvertisements) {
+    const Packet request = Packet().eth(kMacA, kBroadcast).ipv4("0.0.0.0", "255.255.255.255").udp(68, 67);
+    EXPECT_EQ(judge(request), kFine);
+    EXPECT_EQ(judge(Packet().eth().ipv4("0.0.0.0", "10.0.0.2").udp(68, 53)), Drop::kSpoofedAddress);
+    const Packet answer = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(67, 68);
+    const Packet answer6 = Packet().eth().ipv6("fd00::1", "fd00::2").udp(547, 546);
+    const Packet extended = Packet().eth().ipv6("fd00::1", "fd00::2").extension(60, 16).udp(547, 546);
+    const Bytes router = Packet().eth().ipv6(kLinkLocal, "ff02::1", 58).payload(Bytes{134, 0, 0, 0, 0, 0, 0, 0});
+    EXPECT_EQ(judge(answer), Drop::kRogueDhcp);
+    EXPECT_EQ(judge(answer6), Drop::kRogueDhcp);
+    EXPECT_EQ(judge(extended), Drop::kRogueDhcp);
+    EXPECT_EQ(judge(router), Drop::kRogueRa);
+    guard_.serves_dhcp = true;
+    EXPECT_EQ(judge(answer), kFine);
+    EXPECT_EQ(judge(answer6), kFine);
+    EXPECT_EQ(judge(router), Drop::kRogueRa);
+    guard_.serves_ra = true;
+    EXPECT_EQ(judge(router), kFine);
+}
+
+TEST_F(GuardTest, WhoHasNoAddressesMaySendFromAny) {
+    guard_ = {};
+    EXPECT_FALSE(guard_.allows_all());
+    EXPECT_EQ(judge(Packet().eth(kMacB, kMacA).ipv4("10.9.9.9", "10.0.0.2").tcp(1, 2)), kFine);
+    EXPECT_EQ(judge(Packet().eth(kMacB, kMacA).arp_reply(kMacA, "10.9.9.9", kMacA, "10.0.0.2")), kFine);
+    EXPECT_EQ(judge(neighbor("fd00::7", 136, "fd00::9", kMacB)), kFine);
+    EXPECT_EQ(judge(Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(67, 68)), Drop::kRogueDhcp);
+    guard_.serves_dhcp = guard_.serves_ra = true;
+    EXPECT_TRUE(guard_.allows_all());
+}
+
+TEST_F(GuardTest, LaterFragmentsAreJudgedByTheirSource) {
+    EXPECT_EQ(judge(Packet().eth().ipv4("10.0.0.1", "10.0.0.2", 17).fragment(185).payload(Bytes{0, 67, 0, 68, 0, 0, 0, 0})),
+              kFine);
+    EXPECT_EQ(judge(Packet().eth().ipv4("10.0.0.3", "10.0.0.2", 17).fragment(185).payload(100)),
+              Drop::kSpoofedAddress);
+}
+
+}  // namespace
+}  // namespace sluice::guard
