@@ -19,12 +19,12 @@ def program(build, say):
     source = os.path.join(BENCH, "replay/instructions.cc")
     target = os.path.join(BUILT, "instructions")
     libraries = [os.path.join(build, f"src/{layer}/libsluice-{layer}.a")
-                 for layer in ("engine", "bridge", "port", "path", "wire", "base")]
+                 for layer in ("engine", "guard", "bridge", "port", "path", "wire", "base")]
     if builder.fresh(target, [source, *libraries]):
         return target
     say("building instructions")
     need(["valgrind", "g++", "pkg-config"], say)
-    others = run(["pkg-config", "--libs", "fmt", "yaml-cpp", "libmnl"]).split()
+    others = run(["pkg-config", "--libs", "fmt", "yaml-cpp", "libmnl", "libpcap"]).split()
     run(["g++", "-std=c++20", *builder.FLAGS, "-Wno-missing-field-initializers",
          *builder.pkg_config("--cflags"), builder.march(), f"-I{ROOT}/src", f"-I{ROOT}/include",
          "-o", target, source, "-Wl,--start-group", *libraries, "-Wl,--end-group", *others,

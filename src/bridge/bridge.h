@@ -34,7 +34,7 @@ struct Lookup {
         const path::Meta& before = *meta.before;
         meta.repeats = meta.destination_mac == before.destination_mac &&
                        meta.source_mac == before.source_mac &&
-                       meta.ingress == before.ingress && meta.network == before.network;
+                       path::origin(meta) == path::origin(before);
         return meta.repeats || look_up(meta, tables);
     }
 
@@ -65,9 +65,8 @@ struct Bridge {
             if (!Lookup::look_up(meta, tables)) return false;
         }
         MacTable* macs = tables.macs(meta.network);
-        const auto& slot = tables.slot(meta.ingress);
-        if (unlikely(!macs->learn(meta.source_mac, meta.source_hash, meta.ingress, tables.now,
-                                  slot.mac_limit))) {
+        const uint32_t limit = unlikely(meta.unusual) ? tables.slot(meta.ingress).mac_limit : 0;
+        if (unlikely(!macs->learn(meta.source_mac, meta.source_hash, meta.ingress, tables.now, limit))) {
             return path::drop(meta, path::Drop::kMacLimit);
         }
         const Entry entry = macs->find(meta.destination_mac, meta.destination_hash);
@@ -78,7 +77,7 @@ struct Bridge {
             if (unlikely(entry.port() == meta.ingress)) {
                 return path::drop(meta, path::Drop::kSamePort);
             }
-            if (unlikely(slot.horizon != 0 && slot.horizon == tables.slot(entry.port()).horizon)) {
+            if (unlikely(meta.unusual) && share_a_horizon(meta, tables)) {
                 return path::drop(meta, path::Drop::kSplitHorizon);
             }
             meta.fate = path::Fate::kForward;
@@ -89,7 +88,8 @@ struct Bridge {
         if (unlikely(is_reserved(meta.destination_mac))) {
             return path::drop(meta, path::Drop::kReservedMac);
         }
-        if (slot.floods != nullptr && !slot.floods->allow(kind_of(meta), rte_rdtsc())) {
+        FloodLimiter* floods = tables.slot(meta.ingress).floods;
+        if (floods != nullptr && !floods->allow(kind_of(meta), rte_rdtsc())) {
             return path::drop(meta, path::Drop::kFloodLimit);
         }
         meta.fate = path::Fate::kFlood;
@@ -97,6 +97,12 @@ struct Bridge {
     }
 
  private:
+    template <class Tables>
+    static bool share_a_horizon(const path::Meta& meta, const Tables& tables) noexcept {
+        const uint16_t group = tables.slot(meta.ingress).horizon;
+        return group != 0 && group == tables.slot(meta.egress).horizon;
+    }
+
     static FloodKind kind_of(const path::Meta& meta) noexcept {
         if (meta.destination_mac == path::kMacMask) return FloodKind::kBroadcast;
         return path::is_group(meta.destination_mac) ? FloodKind::kMulticast : FloodKind::kUnknown;

@@ -25,9 +25,10 @@ class Compiler {
             if (held.up) add_port(held);
         }
         add_mirrors();
-        // Members last: an exit holds what the slot of its port has by now.
         for (const auto& [name, held] : ports_) {
-            if (held.up && held.port->has_link()) join_networks(slot_of(*held.port));
+            if (!held.up) continue;
+            share_out_queues(slot_of(*held.port));
+            if (held.port->has_link()) join_networks(slot_of(*held.port));
         }
         return std::move(snapshot_);
     }
@@ -49,10 +50,14 @@ class Compiler {
         } else if (auto network = ids_.find(config.network); network != ids_.end()) {
             slot.network = network->second;
         }
-        for (uint16_t queue = 0; queue < port.receive_queues(); ++queue) {
-            const auto workers = static_cast<uint16_t>(snapshot_->queues.size());
-            snapshot_->queues[worker_of(port.id(), queue, workers)].push_back(
-                {&port, queue, port.wake(queue)});
+    }
+
+    // Last, when the slots are complete: a queue holds what its port's slot says.
+    void share_out_queues(const PortSlot& slot) {
+        const auto workers = static_cast<uint16_t>(snapshot_->queues.size());
+        for (uint16_t queue = 0; queue < slot.port->receive_queues(); ++queue) {
+            snapshot_->queues[worker_of(slot.port->id(), queue, workers)].push_back(
+                slot.queue(queue, slot.port->wake(queue)));
         }
     }
 

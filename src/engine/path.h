@@ -76,7 +76,7 @@ struct Transmit {
 
 using BridgePath = path::Path<
     // Admit
-    path::Parse, MirrorIngress, vlan::Classify, guard::Check, bridge::Lookup,
+    path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, bridge::Lookup,
     // Decide
     bridge::Bridge,
     // Apply

@@ -23,6 +23,16 @@ struct Network {
     std::vector<port::Exit> members;  // ports that are up and have a link
 };
 
+struct QueueRef {
+    port::Port* port;
+    uint16_t queue;
+    port::Wake wake;
+    path::NetworkId network;  // of the port's slot, for the metadata of each packet
+    bool unusual;
+
+    bool polled() const noexcept { return wake == port::Wake::kNever; }
+};
+
 // A port as the path sees it. What most ports don't have is behind a pointer that is null.
 struct alignas(64) PortSlot {
     port::Port* port = nullptr;                     // null: no such port, or down
@@ -35,9 +45,19 @@ struct alignas(64) PortSlot {
     const guard::Guard* guard = nullptr;
     bridge::FloodLimiter* floods = nullptr;
 
-    bool is_plain_exit() const noexcept { return trunk == nullptr && mirrors_out == nullptr; }
+    // Of what comes from it: more to look at than which network it is in.
+    bool is_unusual() const noexcept {
+        return network == path::kNoNetworkId || trunk != nullptr || mirrors_in != nullptr ||
+               guard != nullptr || mac_limit != 0 || horizon != 0;
+    }
+    bool is_plain_exit() const noexcept {
+        return (reinterpret_cast<uintptr_t>(trunk) | reinterpret_cast<uintptr_t>(mirrors_out)) == 0;
+    }
     bool carries(path::NetworkId id) const noexcept {
         return network == id || (trunk != nullptr && trunk->carries(id));
+    }
+    QueueRef queue(uint16_t number, port::Wake wake) const noexcept {
+        return {port, number, wake, network, is_unusual()};
     }
     port::Exit exit(path::NetworkId id) const noexcept {
         const uint16_t vlan = trunk != nullptr ? trunk->id_of[path::index(id)] : vlan::kUntagged;
@@ -45,14 +65,6 @@ struct alignas(64) PortSlot {
     }
 };
 static_assert(sizeof(PortSlot) == 64);
-
-struct QueueRef {
-    port::Port* port;
-    uint16_t queue;
-    port::Wake wake;
-
-    bool polled() const noexcept { return wake == port::Wake::kNever; }
-};
 
 struct Snapshot {
     uint64_t generation = 0;

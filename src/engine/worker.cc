@@ -151,12 +151,12 @@ void Worker::mark_ready(const epoll_event* events, int count) noexcept {
             continue;
         }
         // Under a new snapshot adopt() looks at every queue anyway.
-        port::Port* port = snapshot.slots[which / path::kMaxQueues].port;
-        if (port == nullptr || snapshot.generation != generation_ || is_ready_.test(which)) continue;
+        const PortSlot& slot = snapshot.slots[which / path::kMaxQueues];
+        if (slot.port == nullptr || snapshot.generation != generation_ || is_ready_.test(which)) continue;
         is_ready_.set(which);
         const auto queue = static_cast<uint16_t>(which % path::kMaxQueues);
         const auto wake = static_cast<port::Wake>(events[i].data.u64 >> kWakeShift);
-        ready_.push_back({{port, queue, wake}, 0, wake == port::Wake::kOnDemand});
+        ready_.push_back({slot.queue(queue, wake), 0, wake == port::Wake::kOnDemand});
     }
 }
 
@@ -171,8 +171,12 @@ void Worker::gather() noexcept {
         const port::Received received = queue.port->receive(
             queue.queue, batch_.packets + batch_.count,
             static_cast<uint16_t>(wanted - batch_.count), counters_);
-        for (uint16_t i = 0; i < received.count; ++i) {
-            batch_.meta[batch_.count + i].ingress = queue.port->id();
+        const path::PortId ingress = queue.port->id();
+        path::Meta* meta = batch_.meta + batch_.count;
+        for (const path::Meta* end = meta + received.count; meta != end; ++meta) {
+            meta->ingress = ingress;
+            meta->network = queue.network;
+            meta->unusual = queue.unusual;
         }
         batch_.count += received.count;
         ready.empty_turns = received.count != 0 ? 0 : ready.empty_turns + 1;

@@ -5,7 +5,9 @@
 
 #include <rte_mbuf.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "path/drop.h"
 #include "path/ids.h"
@@ -32,13 +34,22 @@ struct alignas(64) Meta {
     uint32_t source_hash;
     const Meta* before;         // of the packet before it in the batch; never null: see kNobody
     PortId ingress;
-    PortId egress;
     NetworkId network;          // that it is in
+    bool unusual;               // the ingress port has more to it than being in a network
+    PortId egress;
     Fate fate;
     Drop reason;
     bool repeats;               // Admit saw the same addresses in the packet before it
 };
 static_assert(sizeof(Meta) == 64);
+
+// Ingress port and network as one word, to be compared at once.
+inline uint32_t origin(const Meta& meta) noexcept {
+    uint32_t word;
+    static_assert(offsetof(Meta, network) == offsetof(Meta, ingress) + sizeof(PortId));
+    std::memcpy(&word, &meta.ingress, sizeof word);
+    return word;
+}
 
 // Stands before the first packet of a batch, and is like none.
 inline constexpr Meta kNobody{.ingress = kNoPort, .fate = Fate::kDrop};

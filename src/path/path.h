@@ -1,5 +1,7 @@
 // How stages become a path. The order itself is in engine/path.h; this is the machine that runs it.
 //
+// What the gatherer of a batch fills in of a packet's metadata: ingress, network, unusual.
+//
 // A stage is a struct with up to three static functions, one an act:
 //     bool admit (Meta&, rte_mbuf*, const Tables&)            parse; start the memory accesses needed
 //     bool decide(Meta&, const Tables&)                       look up; give the packet its fate
@@ -61,6 +63,22 @@ struct Path {
         if constexpr (requires { Stage::apply(meta, packet, tables); }) {
             Stage::apply(meta, packet, tables);
         }
+    }
+};
+
+// Stages that matter only for packets of unusual ports, out of the way of the others: what hardly any
+// port has (a trunk, a guard, a mirror) costs all of them together one branch.
+template <class... Stages>
+struct Unusual {
+    template <class Tables>
+    [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables& tables) {
+        return likely(!meta.unusual) || admit_all(meta, packet, tables);
+    }
+
+ private:
+    template <class Tables>
+    [[gnu::noinline]] static bool admit_all(Meta& meta, rte_mbuf* packet, const Tables& tables) {
+        return (Stages::admit(meta, packet, tables) && ...);
     }
 };
 

@@ -37,9 +37,8 @@ class Egress {
 
     // Takes the packet, for this port.
     [[gnu::always_inline]] void send(Port& port, rte_mbuf* packet) noexcept {
-        const Capabilities can = port.capabilities();
         if (likely(packet->pkt_len <= port.max_frame() && (packet->ol_flags & kUnfinished) == 0 &&
-                   (packet->nb_segs == 1 || can.chained))) {
+                   (packet->nb_segs == 1 || port.capabilities().chained))) {
             push(port, packet);
         } else {
             send_unusual(port, packet);

@@ -28,7 +28,7 @@ struct Trunk {
 
 // A frame from a trunk: in which network it is, and its tag comes off. (A tag with ID 0 tells only of
 // a priority: 9.6, table 9-2.)
-[[gnu::noinline]] inline bool classify_tagged(path::Meta& meta, rte_mbuf* packet,
+inline bool classify_tagged(path::Meta& meta, rte_mbuf* packet,
                                               const Trunk& trunk) noexcept {
     uint16_t id = kUntagged;
     const bool tagged = wire::ether_type(packet) == wire::EtherType::kVlan;
@@ -43,14 +43,13 @@ struct Trunk {
     return true;
 }
 
-// Admit, after Parse. Asked of the tables: slot(PortId) with `network` and `trunk`.
+// Admit, after Parse. Asked of the tables: slot(PortId) with `trunk`, null for none.
 struct Classify {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
                                              const Tables& tables) noexcept {
-        const auto& slot = tables.slot(meta.ingress);
-        meta.network = slot.network;
-        if (unlikely(slot.trunk != nullptr)) return classify_tagged(meta, packet, *slot.trunk);
+        const Trunk* trunk = tables.slot(meta.ingress).trunk;
+        if (trunk != nullptr) return classify_tagged(meta, packet, *trunk);
         if (unlikely(meta.network == path::kNoNetworkId)) {
             return path::drop(meta, path::Drop::kNoNetwork);
         }
