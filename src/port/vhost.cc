@@ -376,10 +376,22 @@ void VhostUser::on_ring(uint16_t ring, bool enabled) {
         std::lock_guard lock(mutex_);
         if (enabled_[ring] == enabled) return;
         enabled_[ring] = enabled;
+        if (enabled) restore_position(ring);
         choose_transmit_rings();
     }
     changed_.store(true, std::memory_order_release);
     attention_();
+}
+
+// No worker has this ring yet: it is not enabled before this returns.
+void VhostUser::restore_position(uint16_t number) {
+    rte_vhost_get_negotiated_features(connection_, &features_);
+    if ((features_ & virtio::kRingPacked) == 0) return;
+    const VringView ring = view(number);
+    const auto position = find_packed_position(ring);
+    if (!position || *position == PackedPosition{ring.next, ring.wrap}) return;
+    const auto base = static_cast<uint16_t>(position->next | (position->wrap ? 0x8000 : 0));
+    rte_vhost_set_vring_base(connection_, number, base, base);
 }
 
 // Workers share out the rings that the guest has enabled.

@@ -65,6 +65,7 @@ class VhostUser final : public Port {
     base::Result<void> take_path() const;
     base::Result<void> register_socket();
     void choose_transmit_rings() noexcept;
+    void restore_position(uint16_t ring);
     VringView view(uint16_t ring) const;
     void inspect_rings();
 

@@ -150,4 +150,21 @@ std::optional<std::string> find_fault(const VringView& ring, const std::vector<G
     return ring.packed ? find_packed_fault(ring, memory) : find_split_fault(ring, memory);
 }
 
+std::optional<PackedPosition> find_packed_position(const VringView& ring) {
+    std::optional<PackedPosition> found;
+    bool before = false;
+    for (uint16_t i = 0; i < ring.size; ++i) {
+        PackedDescriptor descriptor{};
+        if (!fetch(ring.descriptors, i, descriptor)) return {};
+        const bool used = (descriptor.flags & kPackedUsed) != 0;
+        if (i != 0 && used != before) {
+            if (found) return {};
+            found = {i, before};
+        }
+        before = used;
+    }
+    // No change: the device stands at the beginning of a lap, and the one before it is in the flags.
+    return found ? found : PackedPosition{0, !before};
+}
+
 }  // namespace sluice::port

@@ -32,4 +32,16 @@ struct VringView {
 // The fault of the next available descriptor chain; none where it is sound or there is no next.
 std::optional<std::string> find_fault(const VringView& ring, const std::vector<GuestRegion>& memory);
 
+// Where the device of a packed ring has come to, read from the ring itself: QEMU remembers it for split
+// rings only, and tells a switch that comes back to begin anew (VIRTIO 1.2, 2.8.1: the used flag of a
+// descriptor is the device's wrap counter of the lap in which it was used, so that it changes where the
+// device stands). None where that can't be told: chains of several descriptors change it more than once.
+struct PackedPosition {
+    uint16_t next;
+    bool wrap;
+
+    bool operator==(const PackedPosition&) const = default;
+};
+std::optional<PackedPosition> find_packed_position(const VringView& ring);
+
 }  // namespace sluice::port

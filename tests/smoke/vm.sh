@@ -14,8 +14,8 @@ ports:
   - {name: w, vhost-user: {path: $TMP/w.sock, mode: server, queues: 2}, network: blue}
 END
 start
-boot v server "$TMP/v.sock" 10.0.0.2/24,fd00::2/64 1 packed=on
-boot w client "$TMP/w.sock" 10.0.0.3/24,fd00::3/64 2 host_mtu=1400
+boot v server "$TMP/v.sock" 10.0.0.2/24,fd00::2/64 1
+boot w client "$TMP/w.sock" 10.0.0.3/24,fd00::3/64 2 host_mtu=1400,packed=on
 serve a
 serve a 5202 # of a client that dies on it
 
@@ -62,8 +62,8 @@ expect "offloads of w" "$both" "$(offloads w)"
 for guest in v w; do
     expect_match "ethtool -k in $guest" "tcp-segmentation-offload: on" "$(at "$guest" ethtool -k eth0)"
 done
-expect "rings of v" packed "$(device '."ring-format"' v)"
-expect "rings of w" split "$(device '."ring-format"' w)"
+expect "rings of v" split "$(device '."ring-format"' v)"
+expect "rings of w" packed "$(device '."ring-format"' w)"
 enabled='[.rings[] | select(.state == "enabled") | .ring]'
 expect "rings that v has enabled" "[0,1]" "$(device "$enabled" v | jq -c)"
 expect "rings that w has enabled" "[0,1,2,3]" "$(device "$enabled" w | jq -c)"

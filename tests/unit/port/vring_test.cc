@@ -145,5 +145,25 @@ TEST_F(VringTest, PackedRings) {
     EXPECT_EQ(packed_fault(), "the descriptor chain that begins at 7 is longer than the ring");
 }
 
+TEST_F(VringTest, APackedRingTellsWhereItsDeviceStands) {
+    // Fresh: all zero.
+    EXPECT_EQ(find_packed_position(packed_), (PackedPosition{0, true}));
+    // The first lap's first three are used, two more are available.
+    for (size_t i = 0; i < 3; ++i) packed_table_[i].flags = kPackedAvailable | kPackedUsed;
+    for (size_t i = 3; i < 5; ++i) packed_table_[i].flags = kPackedAvailable;
+    EXPECT_EQ(find_packed_position(packed_), (PackedPosition{3, true}));
+    // The first lap is over.
+    for (auto& descriptor : packed_table_) descriptor.flags = kPackedAvailable | kPackedUsed;
+    EXPECT_EQ(find_packed_position(packed_), (PackedPosition{0, false}));
+    // In the second one, where flags are the other way round, the driver is a lap ahead already.
+    for (size_t i = 0; i < 5; ++i) packed_table_[i].flags = 0;
+    packed_table_[0].flags = kPackedAvailable;
+    for (size_t i = 5; i < kSize; ++i) packed_table_[i].flags = kPackedUsed;
+    EXPECT_EQ(find_packed_position(packed_), (PackedPosition{5, false}));
+    // A chain of two, of which only the first is marked.
+    packed_table_[2].flags = kPackedUsed;
+    EXPECT_EQ(find_packed_position(packed_), std::nullopt);
+}
+
 }  // namespace
 }  // namespace sluice::port
