@@ -47,7 +47,7 @@ _sluicectl() {
         return
     fi
 
-    local line="${given[*]}" next options='--socket --json --help --version' placeholder
+    local line="${given[*]}" next options='--socket --json --watch --help --version' placeholder
     local -a candidates=() places
     while IFS=$'\t' read -r words arguments; do
         if [[ -z $line || $words == "$line "* ]]; then

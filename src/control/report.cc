@@ -83,6 +83,22 @@ void tell_state(json& row, const engine::HeldPort& held) {
     row["reason"] = held.up ? no_link : held.reason;
 }
 
+// Over the last second that was measured.
+json report_rates(const engine::PortTraffic::Measured& traffic) {
+    const std::chrono::duration<double> span = traffic.latest.time - traffic.before.time;
+    const bool measured = traffic.before.time != engine::Clock::time_point{} && span.count() > 0;
+    auto rate = [&](uint64_t before, uint64_t latest, double unit) {
+        return measured ? std::llround(static_cast<double>(latest - before) * unit / span.count()) : 0;
+    };
+    const auto& [before, latest] = traffic;
+    return {{"rx",
+             {{"packets-per-second", rate(before.rx_packets, latest.rx_packets, 1)},
+              {"bits-per-second", rate(before.rx_bytes, latest.rx_bytes, 8)}}},
+            {"tx",
+             {{"packets-per-second", rate(before.tx_packets, latest.tx_packets, 1)},
+              {"bits-per-second", rate(before.tx_bytes, latest.tx_bytes, 8)}}}};
+}
+
 json pool_json(const char* name, const rte_mempool* pool) {
     return {{"name", name},
             {"count", pool->size},
@@ -150,6 +166,7 @@ json report_port(const engine::Switch& running, const engine::HeldPort& held) {
                 {"device", held.port->describe()},
                 {"rx", received(running, id).to_json()},
                 {"tx", transmitted(running, id).to_json()},
+                {"rates", report_rates(held.traffic)},
                 {"drops", drops}};
     tell_state(answer, held);
     return answer;

@@ -233,6 +233,24 @@ void Switch::measure_loads(Clock::time_point now) {
     for (size_t i = 0; i < workers_.size(); ++i) {
         loads_[i] = {loads_[i].latest, Load::of(workers_[i]->counters().totals)};
     }
+    for (auto& [name, held] : ports_) {
+        held.traffic = {held.traffic.latest, traffic(held.port->id(), now)};
+    }
+}
+
+PortTraffic Switch::traffic(path::PortId id, Clock::time_point now) const {
+    PortTraffic sum;
+    sum.time = now;
+    for (const auto& worker : workers_) {
+        const path::PortCounters& counters = worker->counters().port(id);
+        for (const auto& queue : counters.received) {
+            sum.rx_packets += queue.packets.get();
+            sum.rx_bytes += queue.bytes.get();
+        }
+        sum.tx_packets += counters.transmitted.packets.get();
+        sum.tx_bytes += counters.transmitted.bytes.get();
+    }
+    return sum;
 }
 
 void Switch::age_macs() {

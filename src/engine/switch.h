@@ -22,6 +22,21 @@ namespace sluice::engine {
 
 using Clock = std::chrono::steady_clock;
 
+// What passed a port until some time, all workers.
+struct PortTraffic {
+    uint64_t rx_packets = 0;
+    uint64_t rx_bytes = 0;
+    uint64_t tx_packets = 0;
+    uint64_t tx_bytes = 0;
+    Clock::time_point time{};
+
+    struct Measured;
+};
+struct PortTraffic::Measured {
+    PortTraffic before;  // about a second ago
+    PortTraffic latest;
+};
+
 struct HeldPort {
     std::unique_ptr<port::Port> port;
     bool up = false;
@@ -29,6 +44,7 @@ struct HeldPort {
     uint64_t failures = 0;      // since it was last up
     uint64_t downs = 0;         // how often it went from up to down
     Clock::time_point retry{};  // when to try again
+    PortTraffic::Measured traffic;
     // What the port has had flooded lately: it outlives the snapshots that point to it.
     std::unique_ptr<bridge::FloodLimiter> floods = std::make_unique<bridge::FloodLimiter>(rte_get_tsc_hz());
 
@@ -85,6 +101,7 @@ class Switch {
     Load recent_load(size_t worker) const {
         return loads_[worker].latest.since(loads_[worker].before);
     }
+    PortTraffic traffic(path::PortId id, Clock::time_point now) const;
     uint64_t generation() const noexcept { return generation_; }
     const port::Pools& pools() const noexcept { return context_.pools; }
 

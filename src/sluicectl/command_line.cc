@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <boost/program_options.hpp>
 #include <sstream>
 
@@ -31,6 +32,7 @@ std::vector<std::string> split(std::string_view words) {
 po::options_description all_options() {
     po::options_description options;
     options.add_options()("socket", po::value<std::string>())("json", po::bool_switch())(
+        "watch", po::value<std::string>()->implicit_value("1"))(
         "help,h", po::bool_switch())("version", po::bool_switch())("verbs", po::bool_switch())(
         "words", po::value<std::vector<std::string>>()->default_value({}, ""));
     for (const Verb& verb : verbs())
@@ -112,6 +114,18 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
     if (!line.verb) return tl::unexpected(no_verb(line.arguments.words));
 
     const std::string usage = "  " + usage_of(*line.verb) + "\n";
+    if (given.contains("watch")) {
+        const std::string& seconds = given["watch"].as<std::string>();
+        line.watch = 0;
+        const auto [end, error] =
+            std::from_chars(seconds.data(), seconds.data() + seconds.size(), *line.watch);
+        if (error != std::errc{} || end != seconds.data() + seconds.size() || *line.watch < 0.1) {
+            return wrong(fmt::format("--watch={} is not a number of seconds, 0.1 or more", seconds), usage);
+        }
+        if (line.verb->changes) {
+            return wrong(fmt::format("{} changes something: it can't be watched", line.verb->words), usage);
+        }
+    }
     auto& rest = line.arguments.words;
     rest.erase(rest.begin(), rest.begin() + std::ssize(split(line.verb->words)));
     const Shape shape = shape_of(*line.verb);
@@ -136,6 +150,7 @@ std::string help() {
         "  sluicectl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
         "  --socket PATH  sluiced's control socket (or {}=PATH; {})\n"
         "  --json         the answer as JSON\n"
+        "  --watch[=S]    ask again every second, or every S seconds, until interrupted\n"
         "  --help         this text; after a command, that command's\n"
         "  --version\n\n",
         protocol::kSocketVariable, protocol::kDefaultSocket);

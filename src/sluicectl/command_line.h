@@ -15,6 +15,7 @@ struct CommandLine {
     bool json = false;
     bool help = false;
     bool version = false;
+    std::optional<double> watch;  // seconds between one asking and the next
     bool verbs = false;          // list them for the shell's completion
     const Verb* verb = nullptr;  // always there, unless one of the last three is asked for
     Arguments arguments;

@@ -1,6 +1,9 @@
 #include "sluicectl/run.h"
 
+#include <chrono>
 #include <ostream>
+#include <sstream>
+#include <thread>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -12,6 +15,9 @@ namespace sluice::sluicectl {
 namespace {
 
 using nlohmann::json;
+
+// Cursor home, and erase what is below (ECMA-48).
+constexpr const char* kClear = "\033[H\033[J";
 
 // What each error of data.errors says, one a line; false where there is none.
 bool print_errors(const json& data, std::ostream& err) {
@@ -53,16 +59,35 @@ int call(const CommandLine& line, const char* socket_variable, std::ostream& out
     // Errors can be a result too: those that a check was asked to find.
     const bool erroneous = print_errors(*result, err);
     if (line.json)
-        out << result->dump(2, ' ', false, json::error_handler_t::replace) << "\n";
+        // Watched, one answer is one line.
+        out << result->dump(line.watch ? -1 : 2, ' ', false, json::error_handler_t::replace) << "\n";
     else if (!erroneous)
         out << line.verb->print(*result, line.arguments);
     return erroneous ? kFailed : kDone;
 }
 
+// The same again and again. What can't be answered now (sluiced restarts) may be the next time.
+int watch(const CommandLine& line, const char* socket_variable, std::ostream& out, std::ostream& err,
+          const Pause& pause) {
+    int status = kDone;
+    do {
+        std::ostringstream page;
+        status = call(line, socket_variable, page, line.json ? err : page);
+        if (!line.json) out << kClear;
+        if (!(out << page.str()).flush()) return kFailed;
+    } while (pause(*line.watch));
+    return status;
+}
+
 }  // namespace
 
+bool sleep_for(double seconds) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    return true;
+}
+
 int run(const std::vector<std::string>& words, const char* socket_variable, std::ostream& out,
-        std::ostream& err) {
+        std::ostream& err, const Pause& pause) {
     const auto line = parse(words);
     if (!line) {
         err << "sluicectl: " << line.error().message << "\n" << line.error().usage;
@@ -77,7 +102,8 @@ int run(const std::vector<std::string>& words, const char* socket_variable, std:
         out << list_verbs();
     } else {
         try {
-            status = call(*line, socket_variable, out, err);
+            status = line->watch ? watch(*line, socket_variable, out, err, pause)
+                                 : call(*line, socket_variable, out, err);
         } catch (const json::exception& error) {
             return complain(kFailed,
                             "the answer isn't what this sluicectl expects (are both of one "

@@ -21,9 +21,9 @@ constexpr Verb kVerbs[] = {
     {"port show", "PORT", "everything about one port",
      kPortShow, name_param, print_port},
     {"port add", "NAME KEY=VALUE...", "add a port, as in sluice.yaml: netns=web network=blue",
-     kPortAdd, port_params, print_added},
+     kPortAdd, port_params, print_added, true},
     {"port delete", "PORT", "delete a port",
-     kPortDelete, name_param, print_deleted},
+     kPortDelete, name_param, print_deleted, true},
 
     {"network list", "", "the networks",
      kNetworkList, no_params, print_networks},
@@ -42,7 +42,7 @@ constexpr Verb kVerbs[] = {
     {"config diff", "[FILE]", "what loading the file would change",
      kConfigDiff, file_params, print_changes},
     {"config reload", "", "load sluiced's own file again",
-     kConfigReload, no_params, print_reloaded},
+     kConfigReload, no_params, print_reloaded, true},
 };
 // clang-format on
 

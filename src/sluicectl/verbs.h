@@ -41,6 +41,7 @@ struct Verb {
     const char* method;
     tl::expected<nlohmann::json, Problem> (*params)(const Arguments& arguments);
     std::string (*print)(const nlohmann::json& result, const Arguments& arguments);
+    bool changes = false;  // something: not to be done again and again (--watch)
 };
 
 std::span<const Verb> verbs();

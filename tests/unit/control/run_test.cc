@@ -22,7 +22,10 @@ class Run : public testing::Test {
     int run(std::vector<std::string> words) {
         out_.str("");
         err_.str("");
-        return sluicectl::run(words, path_.c_str(), out_, err_);
+        return sluicectl::run(words, path_.c_str(), out_, err_, [this](double seconds) {
+            pause_ = seconds;
+            return --watched_ > 0;
+        });
     }
     std::string out() const { return out_.str(); }
     std::string err() const { return err_.str(); }
@@ -53,7 +56,25 @@ class Run : public testing::Test {
               return tl::unexpected(RpcError{protocol::kFailed, "there is no port web", {}});
           }}}};
     std::ostringstream out_, err_;
+    int watched_ = 0;   // how often, for --watch
+    double pause_ = 0;  // between
 };
+
+TEST_F(Run, Watches) {
+    watched_ = 3;
+    EXPECT_EQ(run({"drops", "--watch"}), kDone);
+    EXPECT_EQ(pause_, 1);
+    const std::string page = "\033[H\033[Jnothing was dropped\n";
+    EXPECT_EQ(out(), page + page + page);
+    watched_ = 2;
+    EXPECT_EQ(run({"--watch=0.5", "drops", "--json"}), kDone);
+    EXPECT_EQ(pause_, 0.5);
+    EXPECT_EQ(out(), "{\"drops\":[]}\n{\"drops\":[]}\n");
+    EXPECT_EQ(run({"drops", "--watch=x"}), kUsage);
+    EXPECT_EQ(run({"drops", "--watch=0"}), kUsage);
+    EXPECT_EQ(run({"port", "delete", "web", "--watch"}), kUsage);
+    EXPECT_NE(err().find("changes something"), std::string::npos);
+}
 
 TEST_F(Run, PrintsForPeopleOrAsJson) {
     EXPECT_EQ(run({"drops"}), kDone);
