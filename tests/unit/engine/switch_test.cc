@@ -293,5 +293,32 @@ TEST_F(SwitchTest, QueuesSpreadOverWorkers) {
     ASSERT_TRUE(two.apply({}, kStart));
 }
 
+TEST_F(SwitchTest, MeasuresWhatPassesAPort) {
+    apply(kTwo);
+    switch_.tick(kStart);
+    EXPECT_TRUE(reaches(a_, b_));
+    EXPECT_TRUE(reaches(a_, b_));
+    switch_.tick(kStart + 500ms);  // too early to measure anew
+    EXPECT_EQ(held("a").traffic.latest.rx_packets, 0u);
+    switch_.tick(kStart + 2s);
+    const PortTraffic::Measured& a = held("a").traffic;
+    EXPECT_EQ(a.latest.rx_packets - a.before.rx_packets, 2u);
+    EXPECT_EQ(a.latest.rx_bytes - a.before.rx_bytes, 120u);
+    EXPECT_EQ(a.latest.time - a.before.time, 2s);
+    EXPECT_EQ(held("b").traffic.latest.tx_packets, 2u);
+    EXPECT_EQ(held("b").traffic.latest.rx_packets, 0u);
+}
+
+TEST_F(SwitchTest, AGuestsFixedAddressIsAStaticEntry) {
+    const std::string guest =
+        "networks: [{name: blue}]\nports: [{name: g, network: blue, vhost-user: {path: /nowhere/g}";
+    apply(guest + ", mac: '02:00:00:00:00:0a'}]");
+    EXPECT_TRUE(held("g").up);
+    EXPECT_FALSE(held("g").port->has_link());
+    EXPECT_TRUE(find_mac("blue", test::kMacA).is_static());
+    apply(guest + "}]");
+    EXPECT_FALSE(find_mac("blue", test::kMacA).found());
+}
+
 }  // namespace
 }  // namespace sluice::engine
