@@ -4,22 +4,64 @@
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
+#include <rte_vfio.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/log.h"
+#include "path/batch.h"
 #include "port/dpdk_log.h"
+#include "port/pci.h"
 #include "wire/headers.h"
+#include "wire/offload.h"
+#include "wire/segment.h"
 
 namespace sluice::port {
 namespace {
 
 constexpr uint32_t kEthernet = sizeof(wire::EthernetHeader);
+constexpr uint32_t kTagsAndFcs = 12;     // what drivers add to an MTU beside the Ethernet header
 constexpr uint16_t kDescriptors = 1024;  // a queue; devices with less say so
 
+constexpr uint64_t kReceiveChecksums =
+    RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+constexpr uint64_t kTransmitChecksums =
+    RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+constexpr uint64_t kSegmentation = kTransmitChecksums | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
+                                   RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+
+constexpr bool has_all(uint64_t offloads, uint64_t wanted) { return (offloads & wanted) == wanted; }
+
+// As DPDK calls it.
 std::string device_name(const std::string& arguments) {
-    return arguments.substr(0, arguments.find(','));
+    return pci::address_of(arguments).value_or(arguments.substr(0, arguments.find(',')));
 }
+
+// Why DPDK can't have a PCI function, before it is asked and finds no better words than "no driver".
+base::Result<void> check_function(const std::string& address) {
+    const auto device = pci::find(pci::this_host(), address);
+    if (!device) return tl::unexpected(device.error());
+    if (!pci::is_for_programs(device->driver) && !pci::shares_kernel_driver(*device)) {
+        return base::fail("{} is {}: `sluicectl device bind {}` gives it to the switch", address,
+                          device->driver.empty() ? "bound to no driver"
+                                                 : fmt::format("bound to the kernel's {}", device->driver),
+                          address);
+    }
+    if (!device->group_held_by.empty()) {
+        return base::fail("the kernel still drives {} of {}'s IOMMU group {}: bind it as well, or unbind "
+                          "it from its driver",
+                          fmt::join(device->group_held_by, ", "), address, device->iommu_group);
+    }
+    return {};
+}
+
+// Its bytes are those of others too: copies of a flood.
+bool is_shared(const rte_mbuf* m) noexcept {
+    return !RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) > 1;
+}
+
+bool is_segment(const rte_mbuf* m) noexcept { return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0; }
 
 base::Result<void> checked(int status, std::string_view what) {
     if (status >= 0) return {};
@@ -27,6 +69,15 @@ base::Result<void> checked(int status, std::string_view what) {
 }
 
 }  // namespace
+
+std::span<const uint8_t> symmetric_key(size_t size) noexcept {
+    static constexpr auto kKey = [] {
+        std::array<uint8_t, UINT8_MAX> key{};
+        for (size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+        return key;
+    }();
+    return std::span(kKey).first(std::min(size, kKey.size()));
+}
 
 Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
     : Port(id, std::move(config)), pools_(context.pools), workers_(context.workers) {}
@@ -46,11 +97,16 @@ base::Result<void> Ethdev::find_device() {
         return {};
     }
     device_ = RTE_MAX_ETHPORTS;
+    const bool is_pci = pci::address_of(config_.device).has_value();
+    if (is_pci) {
+        if (auto done = check_function(name); !done) return done;
+        // DPDK looks for vfio when it starts only; the module may have come later.
+        if (rte_vfio_is_enabled("vfio") == 0) rte_vfio_enable("vfio");
+    }
     if (int status = rte_dev_probe(config_.device.c_str()); status != 0) {
-        return base::fail(
-            "DPDK can't make a device of \"{}\" ({}): is the driver's name right, and its package "
-            "installed (librte-net-*)? For a PCI address: is it bound to vfio-pci?",
-            config_.device, rte_strerror(-status));
+        return base::fail("DPDK can't make a device of \"{}\" ({}): is {} installed (librte-net-*)?",
+                          config_.device, rte_strerror(-status),
+                          is_pci ? "the driver for it" : "the driver's name right, and its package");
     }
     probed_ = true;
     if (rte_eth_dev_get_port_by_name(name.c_str(), &device_) != 0) {
@@ -75,10 +131,22 @@ base::Result<void> Ethdev::start() {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf =
             limits.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+        if (limits.hash_key_size != 0) {
+            // Drivers only read it, though the field isn't const.
+            conf.rx_adv_conf.rss_conf.rss_key =
+                const_cast<uint8_t*>(symmetric_key(limits.hash_key_size).data());
+            conf.rx_adv_conf.rss_conf.rss_key_len = limits.hash_key_size;
+        }
     }
-    conf.txmode.offloads = limits.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-    const bool large = config_.mtu + kEthernet + RTE_PKTMBUF_HEADROOM > kBufferSize;
-    if (large) conf.rxmode.offloads = limits.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+    uint64_t wanted_transmit = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | kTransmitChecksums;
+    // Of software only what is as good as ours: net_tap's segmentation, say, is rte_gso's, for IPv4 and
+    // up to 64 frames, and net_vhost's leaves out the length of the pseudo-header that a guest expects.
+    if (pci::address_of(config_.device)) wanted_transmit |= kSegmentation;
+    conf.txmode.offloads = limits.tx_offload_capa & wanted_transmit;
+    conf.rxmode.offloads = limits.rx_offload_capa & kReceiveChecksums;
+    const bool large =
+        config_.mtu + kEthernet + kTagsAndFcs + RTE_PKTMBUF_HEADROOM > kBufferSize;
+    if (large) conf.rxmode.offloads |= limits.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 
     uint16_t receive = kDescriptors;
     uint16_t transmit = kDescriptors;
@@ -103,10 +171,38 @@ base::Result<void> Ethdev::start() {
     if (!done) return done;
     done = checked(rte_eth_dev_start(device_), "cannot start the device");
     if (!done) return done;
-    // A bridge takes frames for others. Devices without the notion (rings, files) take them anyway.
-    rte_eth_promiscuous_enable(device_);
-    capabilities_ = Capabilities{.chained = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0};
+    take_capabilities(conf.rxmode.offloads, conf.txmode.offloads);
+    warn_of_limits(socket);
     return {};
+}
+
+void Ethdev::take_capabilities(uint64_t receive, uint64_t transmit) {
+    verifies_checksums_ = has_all(receive, kReceiveChecksums);
+    capabilities_ = Capabilities{.checksums = has_all(transmit, kTransmitChecksums),
+                                 .tcp_segments = has_all(transmit, kSegmentation),
+                                 .chained = has_all(transmit, RTE_ETH_TX_OFFLOAD_MULTI_SEGS)};
+}
+
+// What works, but not as the operator expects.
+void Ethdev::warn_of_limits(int node) {
+    // A bridge takes frames for others. Devices without the notion (rings, files) take them anyway.
+    const int status = rte_eth_promiscuous_enable(device_);
+    if (status != 0 && pci::address_of(config_.device)) {
+        base::log::warning(
+            "port",
+            "{}: its device takes frames for its own address only ({}): for a virtual function, `ip link "
+            "set dev INTERFACE vf NUMBER trust on` at its physical one",
+            config_.name, rte_strerror(-status));
+    }
+    rte_eth_allmulticast_enable(device_);
+    const int memory = pools_.buffers->mz->socket_id;
+    if (node < 0 || memory < 0 || node == memory) return;
+    const std::string cores = pci::cores_of_node(pci::this_host(), node);
+    base::log::warning(
+        "port",
+        "{}: its device is on NUMA node {} and the packet memory on node {}, so that every packet "
+        "crosses between them: name cores of node {} in workers.cores{}",
+        config_.name, node, memory, node, cores.empty() ? "" : fmt::format(" ({})", cores));
 }
 
 base::Result<void> Ethdev::set_mtu() {
@@ -143,14 +239,49 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     const uint16_t count = rte_eth_rx_burst(device_, queue, packets, room);
     if (count == 0) return {0, false};
     uint64_t bytes = 0;
-    for (uint16_t i = 0; i < count; ++i) bytes += packets[i]->pkt_len;
+    bool unfinished = false;
+    for (uint16_t i = 0; i < count; ++i) {
+        bytes += packets[i]->pkt_len;
+        unfinished |= (packets[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    }
     counters.receive(id(), queue, count, bytes);
-    return {count, count == room};
+    const uint16_t kept = unlikely(unfinished) ? accept_unfinished(packets, count, counters) : count;
+    return {kept, count == room};
+}
+
+// A hypervisor's device passes on what its guests have left unfinished (virtio's NEEDS_CSUM).
+uint16_t Ethdev::accept_unfinished(rte_mbuf** packets, uint16_t count,
+                                   path::Counters& counters) noexcept {
+    uint16_t kept = 0;
+    for (uint16_t i = 0; i < count; ++i) {
+        rte_mbuf* packet = packets[i];
+        const uint64_t checksum = packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+        if (checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE &&
+            wire::from_receive_flags(packet) != wire::OffloadResult::kOk) {
+            counters.drop(id(), path::Drop::kMalformedOffload);
+            rte_pktmbuf_free(packet);
+            continue;
+        }
+        packets[kept++] = packet;
+    }
+    return kept;
 }
 
 void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                       path::Counters& counters) noexcept {
-    const auto queue = static_cast<uint16_t>(path::index(worker) % transmit_queues_);
+    if (capabilities().checksums) {
+        uint64_t flags = 0;
+        for (uint16_t i = 0; i < count; ++i) flags |= packets[i]->ol_flags;
+        if (unlikely((flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)) != 0)) {
+            return send_unfinished(worker, packets, count, counters);
+        }
+    }
+    send(worker, packets, count, bytes, counters);
+}
+
+void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
+                  path::Counters& counters) noexcept {
+    const uint16_t queue = transmit_queue(worker);
     const bool shared = transmit_queues_ < workers_;
     if (shared) rte_spinlock_lock(&turns_[queue].lock);
     const uint16_t sent = rte_eth_tx_burst(device_, queue, packets, count);
@@ -165,11 +296,79 @@ void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
     }
 }
 
+void Ethdev::send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
+                             path::Counters& counters) noexcept {
+    const uint16_t queue = transmit_queue(worker);
+    uint16_t first = 0;  // of those that are not sent yet
+    uint32_t bytes = 0;
+    for (uint16_t i = 0; i < count; ++i) {
+        if (wire::is_unfinished(packets[i]) && !prepare(queue, packets[i])) {
+            if (is_segment(packets[i])) {
+                send(worker, packets + first, static_cast<uint16_t>(i - first), bytes, counters);
+                cut(worker, packets[i], counters);
+                first = static_cast<uint16_t>(i + 1);
+                bytes = 0;
+                continue;
+            }
+            wire::finish_checksums(packets[i]);
+        }
+        bytes += packets[i]->pkt_len;
+    }
+    if (first < count) {
+        send(worker, packets + first, static_cast<uint16_t>(count - first), bytes, counters);
+    }
+}
+
+// False where it has to be finished in software.
+bool Ethdev::prepare(uint16_t queue, rte_mbuf*& packet) noexcept {
+    // A segment's headers are changed for the device; those of a flood are other ports' too.
+    if (is_segment(packet) && is_shared(packet)) {
+        rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.large, 0, UINT32_MAX);
+        if (own == nullptr) return false;
+        rte_pktmbuf_free(packet);
+        packet = own;
+    }
+    return wire::prepare_for_device(packet) && rte_eth_tx_prepare(device_, queue, &packet, 1) == 1;
+}
+
+void Ethdev::cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& counters) noexcept {
+    const uint32_t frame =
+        segment->l2_len + segment->l3_len + segment->l4_len + segment->tso_segsz;
+    wire::Cutter cutter(segment, pools_.holding(frame));
+    std::array<rte_mbuf*, path::kBatchSize> pieces;
+    uint16_t count = 0;
+    uint32_t bytes = 0;
+    uint32_t made = 0;
+    while (rte_mbuf* piece = cutter.next()) {
+        pieces[count++] = piece;
+        bytes += piece->pkt_len;
+        ++made;
+        if (count < pieces.size()) continue;
+        send(worker, pieces.data(), count, bytes, counters);
+        count = 0;
+        bytes = 0;
+    }
+    if (count != 0) send(worker, pieces.data(), count, bytes, counters);
+    // The books as in Egress::cut().
+    const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
+    counters.totals.made.add(made + missing - 1);
+    if (missing != 0) counters.drop(id(), path::Drop::kNoBuffer, missing);
+    rte_pktmbuf_free(segment);
+}
+
 nlohmann::json Ethdev::describe() const {
     nlohmann::json answer{{"receive-queues", receive_queues_}, {"transmit-queues", transmit_queues_}};
     if (device_ == RTE_MAX_ETHPORTS) return answer;
     rte_eth_dev_info info{};
     if (rte_eth_dev_info_get(device_, &info) == 0) answer["driver"] = info.driver_name;
+    const Capabilities can = capabilities();
+    nlohmann::json transmit = nlohmann::json::array();
+    if (can.checksums) transmit.push_back("checksum");
+    if (can.tcp_segments) transmit.push_back("tcp-segmentation");
+    nlohmann::json receive = nlohmann::json::array();
+    if (verifies_checksums_) receive.push_back("checksum");
+    answer["offloads"] = {{"receive", receive}, {"transmit", transmit}};
+    if (const int node = rte_eth_dev_socket_id(device_); node >= 0) answer["numa-node"] = node;
     rte_eth_link link{};
     if (rte_eth_link_get_nowait(device_, &link) == 0) {
         answer["link"] = link.link_status == RTE_ETH_LINK_UP ? "up" : "down";
