@@ -1,9 +1,13 @@
+// rte_dev_event_callback_register(), the only way in which vfio tells that a device is to go.
+#define ALLOW_EXPERIMENTAL_API
+
 #include "port/ethdev.h"
 
 #include <fmt/ranges.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
+#include <rte_pause.h>
 #include <rte_vfio.h>
 
 #include <algorithm>
@@ -56,6 +60,23 @@ base::Result<void> check_function(const std::string& address) {
     return {};
 }
 
+int on_port_event(uint16_t, rte_eth_event_type event, void* port, void*) {
+    auto* ethdev = static_cast<Ethdev*>(port);
+    if (event == RTE_ETH_EVENT_INTR_LSC) ethdev->on_link();
+    if (event == RTE_ETH_EVENT_INTR_RMV) ethdev->on_lost("the device was removed");
+    if (event == RTE_ETH_EVENT_INTR_RESET) ethdev->on_lost("the device asks for a reset");
+    return 0;
+}
+
+void on_bus_event(const char*, rte_dev_event_type event, void* port) {
+    if (event == RTE_DEV_EVENT_REMOVE) {
+        static_cast<Ethdev*>(port)->on_lost("the device is being removed");
+    }
+}
+
+constexpr std::array kPortEvents = {RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_INTR_RMV,
+                                    RTE_ETH_EVENT_INTR_RESET};
+
 // Its bytes are those of others too: copies of a flood.
 bool is_shared(const rte_mbuf* m) noexcept {
     return !RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) > 1;
@@ -80,7 +101,10 @@ std::span<const uint8_t> symmetric_key(size_t size) noexcept {
 }
 
 Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
-    : Port(id, std::move(config)), pools_(context.pools), workers_(context.workers) {}
+    : Port(id, std::move(config)),
+      pools_(context.pools),
+      workers_(context.workers),
+      attention_(context.attention) {}
 
 base::Result<void> Ethdev::open() {
     take_dpdk_words();  // of earlier troubles
@@ -125,8 +149,21 @@ base::Result<void> Ethdev::start() {
     if (receive_queues_ == 0 || transmit_queues_ == 0) {
         return base::fail("the device has no receive or no transmit queue");
     }
+    listen_for_events(limits);
+    Interrupts interrupts{.link = (*limits.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0};
+    auto done = start(limits, interrupts);
+    // Some drivers offer what their kernel driver then can't do (uio has one interrupt, or none).
+    if (!done && interrupts.link) done = start(limits, {.link = false});
+    if (!done) return done;
+    no_link_ = read_link();
+    warn_of_limits(rte_eth_dev_socket_id(device_));
+    return {};
+}
 
+base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts interrupts) {
     rte_eth_conf conf{};
+    conf.intr_conf.lsc = interrupts.link ? 1 : 0;
+    conf.intr_conf.rmv = interrupts.link && (*limits.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
     if (receive_queues_ > 1 && limits.flow_type_rss_offloads != 0) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf =
@@ -158,8 +195,7 @@ base::Result<void> Ethdev::start() {
                 return checked(rte_eth_dev_adjust_nb_rx_tx_desc(device_, &receive, &transmit),
                                "cannot size the device's rings");
             });
-    const int socket = rte_eth_dev_socket_id(device_);
-    const auto node = static_cast<unsigned>(socket);
+    const auto node = static_cast<unsigned>(rte_eth_dev_socket_id(device_));
     for (uint16_t queue = 0; done && queue < receive_queues_; ++queue) {
         done = checked(rte_eth_rx_queue_setup(device_, queue, receive, node, nullptr, pools_.buffers),
                        "cannot set up a receive queue");
@@ -172,8 +208,43 @@ base::Result<void> Ethdev::start() {
     done = checked(rte_eth_dev_start(device_), "cannot start the device");
     if (!done) return done;
     take_capabilities(conf.rxmode.offloads, conf.txmode.offloads);
-    warn_of_limits(socket);
     return {};
+}
+
+// A vfio device is removed only after its user has let it go, and the bus asks for that; other drivers
+// tell after the fact.
+void Ethdev::listen_for_events(const rte_eth_dev_info& limits) {
+    lost_ = nullptr;
+    changed_ = false;
+    events_of_ = rte_dev_name(limits.device);
+    for (const auto event : kPortEvents) {
+        rte_eth_dev_callback_register(device_, event, on_port_event, this);
+    }
+    rte_dev_event_callback_register(events_of_.c_str(), on_bus_event, this);
+}
+
+// Afterwards no callback runs any more: while one does, DPDK answers EAGAIN.
+void Ethdev::ignore_events() noexcept {
+    if (events_of_.empty()) return;
+    for (const auto event : kPortEvents) {
+        while (rte_eth_dev_callback_unregister(device_, event, on_port_event, this) == -EAGAIN) {
+            rte_pause();
+        }
+    }
+    while (rte_dev_event_callback_unregister(events_of_.c_str(), on_bus_event, this) == -EAGAIN) {
+        rte_pause();
+    }
+    events_of_.clear();
+}
+
+void Ethdev::on_link() noexcept {
+    changed_.store(true, std::memory_order_release);
+    attention_();
+}
+
+void Ethdev::on_lost(const char* why) noexcept {
+    lost_.store(why, std::memory_order_release);
+    on_link();
 }
 
 void Ethdev::take_capabilities(uint64_t receive, uint64_t transmit) {
@@ -213,6 +284,7 @@ base::Result<void> Ethdev::set_mtu() {
 
 void Ethdev::close() noexcept {
     if (device_ == RTE_MAX_ETHPORTS) return;
+    ignore_events();
     rte_eth_dev_stop(device_);
     if (probed_) {
         rte_eth_dev_info info{};
@@ -230,8 +302,23 @@ base::Result<void> Ethdev::configure(const PortConfig& next) {
 }
 
 base::Result<void> Ethdev::check() {
+    if (const char* why = lost_.load(std::memory_order_acquire)) return base::fail("{}", why);
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
+    if (read_link() != no_link_) changed_ = true;
     return {};
+}
+
+void Ethdev::refresh() {
+    changed_ = false;
+    no_link_ = read_link();
+}
+
+// Devices without the notion are as good as their word that they are up.
+std::string Ethdev::read_link() const {
+    if (const char* why = lost_.load(std::memory_order_acquire)) return why;
+    rte_eth_link link{};
+    if (rte_eth_link_get_nowait(device_, &link) != 0 || link.link_status == RTE_ETH_LINK_UP) return {};
+    return "the device has no link: look at the cable and at the other end";
 }
 
 Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,

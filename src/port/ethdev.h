@@ -4,6 +4,9 @@
 //
 // Checksums and TCP segments are left to a device that says it finishes them; what such a device
 // refuses after all is finished here, so that nothing is lost to a limit of a device's.
+//
+// A device tells of its link and its removal on DPDK's interrupt thread (on_link(), on_lost()), which
+// only leaves a note for the control thread; what it doesn't tell check() asks for.
 #pragma once
 
 #include <rte_ethdev.h>
@@ -31,6 +34,10 @@ class Ethdev final : public Port {
     base::Result<void> configure(const PortConfig& next) override;
     base::Result<void> check() override;
 
+    std::string no_link() const override { return no_link_; }
+    bool changed() const noexcept override { return changed_.load(std::memory_order_acquire); }
+    void refresh() override;
+
     uint16_t receive_queues() const noexcept override { return receive_queues_; }
     Wake wake(uint16_t) const noexcept override { return Wake::kNever; }
     int descriptor(uint16_t) const noexcept override { return -1; }
@@ -42,9 +49,22 @@ class Ethdev final : public Port {
     nlohmann::json describe() const override;
     std::string interface() const override { return config_.device; }
 
+    // --- DPDK's interrupt thread ---
+    void on_link() noexcept;
+    void on_lost(const char* why) noexcept;  // the device can't go on as it is
+
  private:
+    // What the device is asked to tell by itself.
+    struct Interrupts {
+        bool link;
+    };
+
     base::Result<void> find_device();
     base::Result<void> start();
+    base::Result<void> start(const rte_eth_dev_info& limits, Interrupts interrupts);
+    void listen_for_events(const rte_eth_dev_info& limits);
+    void ignore_events() noexcept;
+    std::string read_link() const;
     base::Result<void> set_mtu();
     void take_capabilities(uint64_t receive, uint64_t transmit);
     void warn_of_limits(int node);
@@ -63,11 +83,17 @@ class Ethdev final : public Port {
 
     Pools pools_;
     uint16_t workers_;
+    std::function<void()> attention_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
     bool probed_ = false;                 // by us, so ours to remove
     bool verifies_checksums_ = false;
     uint16_t receive_queues_ = 0;
     uint16_t transmit_queues_ = 0;
+    std::string no_link_;
+    std::string events_of_;  // the device's name in DPDK, while we listen to its events
+    // Notes of the interrupt thread's, which the control thread reads and takes away.
+    std::atomic<bool> changed_{false};
+    std::atomic<const char*> lost_{nullptr};  // why, of static storage
     // Where a device has fewer transmit queues than there are workers, they take turns.
     struct alignas(64) Turn {
         rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;

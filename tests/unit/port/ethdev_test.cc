@@ -1,8 +1,11 @@
+#define ALLOW_EXPERIMENTAL_API  // rte_dev_event_callback_process()
+
 #include "port/ethdev.h"
 
 #include <gtest/gtest.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <rte_dev.h>
 #include <rte_thash.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +14,7 @@
 
 #include "base/fd.h"
 #include "path/batch.h"
+#include "support/directory.h"
 #include "support/pools.h"
 #include "support/rings.h"
 #include "wire/offload.h"
@@ -154,6 +158,85 @@ TEST(SymmetricKey, HashesBothDirectionsAlike) {
     there[8] += 1;
     EXPECT_NE(hash, rte_softrss(there.data(), there.size(), key.data()));
     EXPECT_EQ(symmetric_key(52).size(), 52u);
+}
+
+// A memif has a link: it is up while its other end is there.
+class EthdevLinkTest : public EthdevTest {
+ protected:
+    std::unique_ptr<Port> open(const std::string& device) {
+        PortConfig config{.device = device};
+        config.name = "port";
+        auto port = make_port(kId, config,
+                              {pools_, 1, "test", [this] { ++calls_; }, [] {}});
+        const auto opened = port->open();
+        EXPECT_TRUE(opened) << opened.error().message;
+        return port;
+    }
+    // Supervises until the device has changed, for some seconds at most.
+    static bool changes(Port& port) {
+        for (int i = 0; i < 500 && !port.changed(); ++i) {
+            EXPECT_TRUE(port.check());
+            usleep(10'000);
+        }
+        return port.changed();
+    }
+
+    std::atomic<int> calls_ = 0;
+};
+
+TEST_F(EthdevLinkTest, SoftwareDevicesHaveOne) {
+    test::RingDevice ring("link");
+    for (const auto& device : {ring.device(), std::string("net_null_link")}) {
+        auto port = open(device);
+        EXPECT_EQ(port->no_link(), "") << device;
+        EXPECT_TRUE(port->check());
+        EXPECT_FALSE(port->changed()) << device;
+    }
+}
+
+TEST_F(EthdevLinkTest, ComesAndGoesWithTheOtherEnd) {
+    const test::Directory directory;
+    const auto device = [&](const char* role) {
+        return std::string("net_memif_") + role + ",socket=" + (directory / "m.sock") +
+               ",socket-abstract=no,role=" + role;
+    };
+    auto server = open(device("server"));
+    EXPECT_NE(server->no_link(), "");
+    EXPECT_FALSE(server->changed());
+
+    auto client = open(device("client"));
+    ASSERT_TRUE(changes(*server));
+    server->refresh();
+    EXPECT_EQ(server->no_link(), "");
+    EXPECT_FALSE(server->changed());
+
+    client.reset();
+    ASSERT_TRUE(changes(*server));
+    server->refresh();
+    EXPECT_NE(server->no_link(), "");
+}
+
+TEST_F(EthdevLinkTest, ADeviceThatIsLostGoesDownAndMayComeBack) {
+    test::RingDevice ring("lost");
+    auto port = open(ring.device());
+    rte_dev_event_callback_process(ring.device().c_str(), RTE_DEV_EVENT_ADD);
+    EXPECT_TRUE(port->check());
+    // As vfio does when the kernel wants the device back.
+    rte_dev_event_callback_process(ring.device().c_str(), RTE_DEV_EVENT_REMOVE);
+    EXPECT_EQ(calls_, 1);
+    ASSERT_TRUE(port->changed());
+    port->refresh();
+    EXPECT_FALSE(port->has_link()) << "nothing is flooded to it meanwhile";
+    const auto checked = port->check();
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().message, "the device is being removed");
+    port->close();
+    ASSERT_TRUE(port->open());
+    EXPECT_TRUE(port->has_link());
+    EXPECT_TRUE(port->check());
+    port->close();
+    rte_dev_event_callback_process(ring.device().c_str(), RTE_DEV_EVENT_REMOVE);
+    EXPECT_EQ(calls_, 1) << "nobody listens to a closed port";
 }
 
 // net_tap finishes checksums in software, and does so only if asked in the right way: what it sends
