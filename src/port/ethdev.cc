@@ -3,6 +3,7 @@
 
 #include "port/ethdev.h"
 
+#include <fcntl.h>
 #include <fmt/ranges.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/log.h"
 #include "path/batch.h"
@@ -150,11 +152,18 @@ base::Result<void> Ethdev::start() {
         return base::fail("the device has no receive or no transmit queue");
     }
     listen_for_events(limits);
-    Interrupts interrupts{.link = (*limits.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0};
+    Interrupts interrupts{.receive = may_interrupt(),
+                          .link = (*limits.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0};
     auto done = start(limits, interrupts);
-    // Some drivers offer what their kernel driver then can't do (uio has one interrupt, or none).
-    if (!done && interrupts.link) done = start(limits, {.link = false});
+    // Nothing else tells whether a driver has them but that it starts with them.
+    if (!done && interrupts.receive) {
+        interrupts.receive = false;
+        done = start(limits, interrupts);
+    }
+    if (!done && interrupts.link) done = start(limits, {.receive = false, .link = false});
     if (!done) return done;
+    has_interrupts_ = interrupts.receive;
+    find_descriptors();
     no_link_ = read_link();
     warn_of_limits(rte_eth_dev_socket_id(device_));
     return {};
@@ -162,6 +171,7 @@ base::Result<void> Ethdev::start() {
 
 base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts interrupts) {
     rte_eth_conf conf{};
+    conf.intr_conf.rxq = interrupts.receive ? 1 : 0;
     conf.intr_conf.lsc = interrupts.link ? 1 : 0;
     conf.intr_conf.rmv = interrupts.link && (*limits.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
     if (receive_queues_ > 1 && limits.flow_type_rss_offloads != 0) {
@@ -209,6 +219,36 @@ base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts inte
     if (!done) return done;
     take_capabilities(conf.rxmode.offloads, conf.txmode.offloads);
     return {};
+}
+
+// A function with a single interrupt would have the link and all queues share it, and uio passes on no
+// more than one.
+bool Ethdev::may_interrupt() const {
+    const auto address = pci::address_of(config_.device);
+    if (!address) return true;
+    const auto device = pci::find(pci::this_host(), *address);
+    return device && device->has_msix && device->driver.find("uio") == std::string::npos;
+}
+
+// All queues have one, each its own, that can be switched on, or all are polled. The descriptors are
+// copies: a device that connects anew (memif, vhost) closes its own.
+void Ethdev::find_descriptors() {
+    descriptors_.clear();
+    if (!has_interrupts_) return;
+    std::set<int> seen;
+    for (uint16_t queue = 0; queue < receive_queues_; ++queue) {
+        const int descriptor = rte_eth_dev_rx_intr_ctl_q_get_fd(device_, queue);
+        base::Fd copy(descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+        if (!copy || !seen.insert(descriptor).second ||
+            rte_eth_dev_rx_intr_enable(device_, queue) != 0) {
+            descriptors_.clear();
+            return;
+        }
+        // A worker that listens already switches it on again when it finds the queue empty, which it
+        // looks at under every new snapshot.
+        rte_eth_dev_rx_intr_disable(device_, queue);
+        descriptors_.push_back(std::move(copy));
+    }
 }
 
 // A vfio device is removed only after its user has let it go, and the bus asks for that; other drivers
@@ -285,6 +325,8 @@ base::Result<void> Ethdev::set_mtu() {
 void Ethdev::close() noexcept {
     if (device_ == RTE_MAX_ETHPORTS) return;
     ignore_events();
+    descriptors_.clear();
+    listening_ = {};
     rte_eth_dev_stop(device_);
     if (probed_) {
         rte_eth_dev_info info{};
@@ -311,6 +353,7 @@ base::Result<void> Ethdev::check() {
 void Ethdev::refresh() {
     changed_ = false;
     no_link_ = read_link();
+    find_descriptors();
 }
 
 // Devices without the notion are as good as their word that they are up.
@@ -323,7 +366,17 @@ std::string Ethdev::read_link() const {
 
 Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
                          path::Counters& counters) noexcept {
-    const uint16_t count = rte_eth_rx_burst(device_, queue, packets, room);
+    uint16_t count = rte_eth_rx_burst(device_, queue, packets, room);
+    if (unlikely(listening_[queue])) {
+        if (count == 0) {
+            // Some devices (Intel's from i40e on) switch an interrupt off when they raise it, and one
+            // that was raised for nothing must not be the last: on again, and what came before that
+            // raises none.
+            rte_eth_dev_rx_intr_enable(device_, queue);
+            count = rte_eth_rx_burst(device_, queue, packets, room);
+        }
+        if (count != 0) listen(queue, false);
+    }
     if (count == 0) return {0, false};
     uint64_t bytes = 0;
     bool unfinished = false;
@@ -334,6 +387,16 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     counters.receive(id(), queue, count, bytes);
     const uint16_t kept = unlikely(unfinished) ? accept_unfinished(packets, count, counters) : count;
     return {kept, count == room};
+}
+
+void Ethdev::listen(uint16_t queue, bool on) noexcept {
+    if (listening_[queue] == on) return;
+    listening_[queue] = on;
+    if (on) {
+        rte_eth_dev_rx_intr_enable(device_, queue);
+    } else {
+        rte_eth_dev_rx_intr_disable(device_, queue);
+    }
 }
 
 // A hypervisor's device passes on what its guests have left unfinished (virtio's NEEDS_CSUM).
@@ -454,6 +517,7 @@ nlohmann::json Ethdev::describe() const {
     if (can.tcp_segments) transmit.push_back("tcp-segmentation");
     nlohmann::json receive = nlohmann::json::array();
     if (verifies_checksums_) receive.push_back("checksum");
+    answer["receive-by"] = descriptors_.empty() ? "polling" : "interrupt";
     answer["offloads"] = {{"receive", receive}, {"transmit", transmit}};
     if (const int node = rte_eth_dev_socket_id(device_); node >= 0) answer["numa-node"] = node;
     rte_eth_link link{};

@@ -6,7 +6,8 @@
 // refuses after all is finished here, so that nothing is lost to a limit of a device's.
 //
 // A device tells of its link and its removal on DPDK's interrupt thread (on_link(), on_lost()), which
-// only leaves a note for the control thread; what it doesn't tell check() asks for.
+// only leaves a note for the control thread; what it doesn't tell check() asks for. Where its receive
+// queues have an interrupt each, a worker can sleep until one of them has a packet.
 #pragma once
 
 #include <rte_ethdev.h>
@@ -14,7 +15,9 @@
 
 #include <array>
 #include <span>
+#include <vector>
 
+#include "base/fd.h"
 #include "port/port.h"
 
 namespace sluice::port {
@@ -39,8 +42,11 @@ class Ethdev final : public Port {
     void refresh() override;
 
     uint16_t receive_queues() const noexcept override { return receive_queues_; }
-    Wake wake(uint16_t) const noexcept override { return Wake::kNever; }
-    int descriptor(uint16_t) const noexcept override { return -1; }
+    Wake wake(uint16_t) const noexcept override {
+        return descriptors_.empty() ? Wake::kNever : Wake::kOnDemand;
+    }
+    int descriptor(uint16_t queue) const noexcept override { return descriptors_[queue].get(); }
+    void listen(uint16_t queue, bool on) noexcept override;
     Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
                      path::Counters& counters) noexcept override;
     void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
@@ -56,12 +62,15 @@ class Ethdev final : public Port {
  private:
     // What the device is asked to tell by itself.
     struct Interrupts {
+        bool receive;
         bool link;
     };
 
     base::Result<void> find_device();
     base::Result<void> start();
     base::Result<void> start(const rte_eth_dev_info& limits, Interrupts interrupts);
+    bool may_interrupt() const;
+    void find_descriptors();
     void listen_for_events(const rte_eth_dev_info& limits);
     void ignore_events() noexcept;
     std::string read_link() const;
@@ -89,6 +98,9 @@ class Ethdev final : public Port {
     bool verifies_checksums_ = false;
     uint16_t receive_queues_ = 0;
     uint16_t transmit_queues_ = 0;
+    bool has_interrupts_ = false;        // receive queues may have descriptors
+    std::vector<base::Fd> descriptors_;  // by receive queue; empty: they are polled
+    std::array<bool, path::kMaxQueues> listening_{};  // the queue's worker
     std::string no_link_;
     std::string events_of_;  // the device's name in DPDK, while we listen to its events
     // Notes of the interrupt thread's, which the control thread reads and takes away.

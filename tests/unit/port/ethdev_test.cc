@@ -239,6 +239,15 @@ TEST_F(EthdevLinkTest, ADeviceThatIsLostGoesDownAndMayComeBack) {
     EXPECT_EQ(calls_, 1) << "nobody listens to a closed port";
 }
 
+// net_tap has descriptors that can't be switched, net_ring has none (tests/smoke/port_device_link.sh has
+// a device with interrupts).
+TEST_F(EthdevLinkTest, QueuesWithoutInterruptsArePolled) {
+    test::RingDevice ring("polled", 2);
+    auto port = open(ring.device());
+    EXPECT_EQ(port->wake(0), Wake::kNever);
+    EXPECT_EQ(port->describe().at("receive-by"), "polling");
+}
+
 // net_tap finishes checksums in software, and does so only if asked in the right way: what it sends
 // comes out of an interface of the kernel's.
 class EthdevTapTest : public EthdevTest {
@@ -289,6 +298,7 @@ class EthdevTapTest : public EthdevTest {
 };
 
 TEST_F(EthdevTapTest, ADeviceFinishesChecksums) {
+    EXPECT_EQ(port_->wake(0), Wake::kNever);
     EXPECT_TRUE(port_->capabilities().checksums);
     EXPECT_FALSE(port_->capabilities().tcp_segments);
     const Packet v4 = Packet().eth().ipv4("10.0.0.1", "10.0.0.2");
