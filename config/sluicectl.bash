@@ -1,44 +1,62 @@
 # Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one a line, a tab,
 # its arguments), names from the running sluiced; where it can't be asked, nothing is offered.
 
-# What fits a word of the arguments' list: FILE, PORT, NETWORK.
+# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK.
 _sluicectl_fill() {
-    local placeholder=$1 current=$2
+    local placeholder=$1 current=$2 key=name
     shift 2
+    [[ $placeholder == DEVICE ]] && key=address
     case $placeholder in
         FILE | PATH)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             ;;
-        PORT | NETWORK)
+        PORT | DEVICE | NETWORK)
             mapfile -t COMPREPLY < <(
                 "$@" "${placeholder,,}" list --json 2>/dev/null |
-                    sed -n 's/^ *"name": "\(.*\)",\{0,1\}$/\1/p' |
+                    sed -n "s/^ *\"$key\": \"\(.*\)\",\{0,1\}\$/\1/p" |
                     while read -r name; do [[ $name == "$current"* ]] && printf '%q\n' "$name"; done
             )
+            # Bash replaces what follows the last colon only.
+            [[ $current == *:* && $COMP_WORDBREAKS == *:* ]] &&
+                COMPREPLY=("${COMPREPLY[@]#"${current%:*}:"}")
             ;;
     esac
 }
 
 _sluicectl() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    # Bash takes words apart at colons, of which PCI addresses have two.
+    local -a line_words=()
+    local word
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        if ((${#line_words[@]})) && [[ $word == :* || ${line_words[-1]} == *: ]]; then
+            line_words[-1]+=$word
+        else
+            line_words+=("$word")
+        fi
+    done
+    local last=$((${#line_words[@]} - 1))
+    local current=${line_words[last]} previous=${line_words[last - 1]}
     local -a ask=("$1") given=()
     local -A value_of=([--socket]=PATH)
-    local verbs words arguments option i
+    local verbs words arguments option rest i
     COMPREPLY=()
     verbs=$("$1" --verbs 2>/dev/null) || return
 
     local option_form='\[(--[a-z-]+) ([A-Z]+)\]'
     while IFS=$'\t' read -r words arguments; do
-        [[ $arguments =~ $option_form ]] && value_of[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
+        while [[ $arguments =~ $option_form ]]; do
+            value_of[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
+            arguments=${arguments/"${BASH_REMATCH[0]}"/}
+        done
     done <<<"$verbs"
 
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        option=${COMP_WORDS[i]}
+    for ((i = 1; i < last; i++)); do
+        option=${line_words[i]}
         if [[ $option != -* ]]; then
             given+=("$option")
         elif [[ -n ${value_of[$option]} ]]; then
-            ((++i < COMP_CWORD)) && [[ $option == --socket ]] && ask+=(--socket "${COMP_WORDS[i]}")
+            ((++i < last)) && [[ $option == --socket ]] && ask+=(--socket "${line_words[i]}")
         fi
     done
 
@@ -55,8 +73,12 @@ _sluicectl() {
             next=${next# }
             candidates+=("${next%% *}")
         elif [[ "$line " == "$words "* ]]; then
-            [[ $arguments =~ $option_form ]] && options+=" ${BASH_REMATCH[1]}"
-            read -ra places <<<"${arguments//\[--*\]/}"
+            rest=$arguments
+            while [[ $rest =~ \[(--[a-z-]+)( [A-Z]+)?\] ]]; do
+                options+=" ${BASH_REMATCH[1]}"
+                rest=${rest/"${BASH_REMATCH[0]}"/}
+            done
+            read -ra places <<<"$rest"
             i=$((${#given[@]} - $(wc -w <<<"$words")))
             placeholder=${places[i]//[\[\]]/}
         fi

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "control/devices.h"
 #include "control/report.h"
 #include "sluice/protocol.h"
 
@@ -38,6 +39,19 @@ tl::expected<std::string, RpcError> text_param(const json& params, const char* k
     if (found == params.end()) return std::string();
     if (!found->is_string()) return invalid(fmt::format("\"{}\" is not a string", key));
     return found->get<std::string>();
+}
+
+// A parameter that must be true or false; false where it is left out.
+tl::expected<bool, RpcError> flag_param(const json& params, const char* key) {
+    auto found = params.find(key);
+    if (found == params.end()) return false;
+    if (!found->is_boolean()) return invalid(fmt::format("\"{}\" is not true or false", key));
+    return found->get<bool>();
+}
+
+Answer answer_of(base::Result<json> result) {
+    if (!result) return refused({result.error()});
+    return std::move(*result);
 }
 
 json changes_json(const std::vector<engine::Change>& changes) {
@@ -84,6 +98,24 @@ Answer port_delete(Running& daemon, const json& params) {
     if (!name) return tl::unexpected(name.error());
     return changed(daemon,
                    daemon.intent.delete_port(daemon.running, *name, engine::Clock::now()));
+}
+
+Answer device_bind(Running& daemon, const json& params) {
+    auto address = text_param(params, "address");
+    if (!address) return tl::unexpected(address.error());
+    auto driver = text_param(params, "driver");
+    if (!driver) return tl::unexpected(driver.error());
+    auto force = flag_param(params, "force");
+    if (!force) return tl::unexpected(force.error());
+    return answer_of(bind_device(daemon.pci, pci_ports(daemon.running), *address,
+                                 driver->empty() ? "vfio-pci" : *driver,
+                                 *force ? port::pci::Force::kYes : port::pci::Force::kNo));
+}
+
+Answer device_unbind(Running& daemon, const json& params) {
+    auto address = text_param(params, "address");
+    if (!address) return tl::unexpected(address.error());
+    return answer_of(unbind_device(daemon.pci, pci_ports(daemon.running), *address));
 }
 
 Answer mac_list(Running& daemon, const json& params) {
@@ -141,6 +173,11 @@ std::vector<Command> commands(Running& daemon) {
         {protocol::kPortShow, kRead, [d](const json& p) { return port_show(*d, p); }},
         {protocol::kPortAdd, kWrite, [d](const json& p) { return port_add(*d, p); }},
         {protocol::kPortDelete, kWrite, [d](const json& p) { return port_delete(*d, p); }},
+        {protocol::kDeviceList, kRead, [d](const json&) {
+             return answer_of(list_devices(d->pci, pci_ports(d->running)));
+         }},
+        {protocol::kDeviceBind, kWrite, [d](const json& p) { return device_bind(*d, p); }},
+        {protocol::kDeviceUnbind, kWrite, [d](const json& p) { return device_unbind(*d, p); }},
         {protocol::kNetworkList, kRead,
          [d](const json&) -> Answer { return report_networks(d->running); }},
         {protocol::kMacList, kRead, [d](const json& p) { return mac_list(*d, p); }},

@@ -8,6 +8,7 @@
 #include "engine/eal.h"
 #include "engine/intent.h"
 #include "engine/switch.h"
+#include "port/pci.h"
 
 namespace sluice::control {
 
@@ -17,6 +18,7 @@ struct Running {
     engine::Intent& intent;
     const engine::Eal& eal;
     engine::Clock::time_point started;
+    port::pci::Host pci = port::pci::this_host();
 };
 
 std::vector<Command> commands(Running& daemon);

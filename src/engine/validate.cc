@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/config.h"
+#include "port/pci.h"
 #include "wire/filter.h"
 
 namespace sluice::engine {
@@ -163,7 +164,8 @@ class Validator {
         std::string device;
         std::string_view key = "device";
         if (port.kind() == port::Kind::kDevice) {
-            device = port.device.substr(0, port.device.find(','));
+            device = port::pci::address_of(port.device)
+                         .value_or(port.device.substr(0, port.device.find(',')));
         } else if (port.vhost_user) {
             key = "vhost-user";
             device = port.vhost_user->path;

@@ -31,11 +31,6 @@ uint32_t cut_size(const rte_mbuf* packet) noexcept {
     return packet->l2_len + packet->l3_len + packet->l4_len + packet->tso_segsz;
 }
 
-// The pool whose buffers hold a linear frame of that size.
-rte_mempool* pool_for(uint32_t size, const Pools& pools) noexcept {
-    return size <= kBufferSize - RTE_PKTMBUF_HEADROOM ? pools.buffers : pools.large;
-}
-
 }  // namespace
 
 Egress::Egress(path::WorkerId worker, Pools pools, path::Counters& counters)
@@ -68,7 +63,7 @@ void Egress::send_unusual(Port& port, rte_mbuf* packet) noexcept {
 }
 
 void Egress::cut(Port& port, rte_mbuf* segment) noexcept {
-    wire::Cutter cutter(segment, pool_for(cut_size(segment), pools_));
+    wire::Cutter cutter(segment, pools_.holding(cut_size(segment)));
     uint32_t pieces = 0;
     while (rte_mbuf* piece = cutter.next()) {
         push(port, piece);
@@ -84,7 +79,7 @@ void Egress::cut(Port& port, rte_mbuf* segment) noexcept {
 
 bool Egress::make_linear(rte_mbuf*& packet) noexcept {
     if (packet->pkt_len > kLargeSize - RTE_PKTMBUF_HEADROOM) return false;
-    rte_mbuf* linear = rte_pktmbuf_copy(packet, pool_for(packet->pkt_len, pools_), 0, UINT32_MAX);
+    rte_mbuf* linear = rte_pktmbuf_copy(packet, pools_.holding(packet->pkt_len), 0, UINT32_MAX);
     if (linear == nullptr) return false;
     rte_pktmbuf_free(packet);
     packet = linear;

@@ -1,25 +1,90 @@
+// rte_dev_event_callback_register(), the only way in which vfio tells that a device is to go.
+#define ALLOW_EXPERIMENTAL_API
+
 #include "port/ethdev.h"
 
+#include <fcntl.h>
 #include <fmt/ranges.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
+#include <rte_pause.h>
+#include <rte_vfio.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "base/log.h"
+#include "path/batch.h"
 #include "port/dpdk_log.h"
+#include "port/pci.h"
 #include "wire/headers.h"
+#include "wire/offload.h"
+#include "wire/segment.h"
 
 namespace sluice::port {
 namespace {
 
 constexpr uint32_t kEthernet = sizeof(wire::EthernetHeader);
+constexpr uint32_t kTagsAndFcs = 12;     // what drivers add to an MTU beside the Ethernet header
 constexpr uint16_t kDescriptors = 1024;  // a queue; devices with less say so
 
+constexpr uint64_t kReceiveChecksums =
+    RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+constexpr uint64_t kTransmitChecksums =
+    RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+constexpr uint64_t kSegmentation = kTransmitChecksums | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
+                                   RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+
+constexpr bool has_all(uint64_t offloads, uint64_t wanted) { return (offloads & wanted) == wanted; }
+
+// As DPDK calls it.
 std::string device_name(const std::string& arguments) {
-    return arguments.substr(0, arguments.find(','));
+    return pci::address_of(arguments).value_or(arguments.substr(0, arguments.find(',')));
 }
+
+// Why DPDK can't have a PCI function, before it is asked and finds no better words than "no driver".
+base::Result<void> check_function(const std::string& address) {
+    const auto device = pci::find(pci::this_host(), address);
+    if (!device) return tl::unexpected(device.error());
+    if (!pci::is_for_programs(device->driver) && !pci::shares_kernel_driver(*device)) {
+        return base::fail("{} is {}: `sluicectl device bind {}` gives it to the switch", address,
+                          device->driver.empty() ? "bound to no driver"
+                                                 : fmt::format("bound to the kernel's {}", device->driver),
+                          address);
+    }
+    if (!device->group_held_by.empty()) {
+        return base::fail("the kernel still drives {} of {}'s IOMMU group {}: bind it as well, or unbind "
+                          "it from its driver",
+                          fmt::join(device->group_held_by, ", "), address, device->iommu_group);
+    }
+    return {};
+}
+
+int on_port_event(uint16_t, rte_eth_event_type event, void* port, void*) {
+    auto* ethdev = static_cast<Ethdev*>(port);
+    if (event == RTE_ETH_EVENT_INTR_LSC) ethdev->on_link();
+    if (event == RTE_ETH_EVENT_INTR_RMV) ethdev->on_lost("the device was removed");
+    if (event == RTE_ETH_EVENT_INTR_RESET) ethdev->on_lost("the device asks for a reset");
+    return 0;
+}
+
+void on_bus_event(const char*, rte_dev_event_type event, void* port) {
+    if (event == RTE_DEV_EVENT_REMOVE) {
+        static_cast<Ethdev*>(port)->on_lost("the device is being removed");
+    }
+}
+
+constexpr std::array kPortEvents = {RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_INTR_RMV,
+                                    RTE_ETH_EVENT_INTR_RESET};
+
+// Its bytes are those of others too: copies of a flood.
+bool is_shared(const rte_mbuf* m) noexcept {
+    return !RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) > 1;
+}
+
+bool is_segment(const rte_mbuf* m) noexcept { return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0; }
 
 base::Result<void> checked(int status, std::string_view what) {
     if (status >= 0) return {};
@@ -28,8 +93,20 @@ base::Result<void> checked(int status, std::string_view what) {
 
 }  // namespace
 
+std::span<const uint8_t> symmetric_key(size_t size) noexcept {
+    static constexpr auto kKey = [] {
+        std::array<uint8_t, UINT8_MAX> key{};
+        for (size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+        return key;
+    }();
+    return std::span(kKey).first(std::min(size, kKey.size()));
+}
+
 Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
-    : Port(id, std::move(config)), pools_(context.pools), workers_(context.workers) {}
+    : Port(id, std::move(config)),
+      pools_(context.pools),
+      workers_(context.workers),
+      attention_(context.attention) {}
 
 base::Result<void> Ethdev::open() {
     take_dpdk_words();  // of earlier troubles
@@ -46,11 +123,16 @@ base::Result<void> Ethdev::find_device() {
         return {};
     }
     device_ = RTE_MAX_ETHPORTS;
+    const bool is_pci = pci::address_of(config_.device).has_value();
+    if (is_pci) {
+        if (auto done = check_function(name); !done) return done;
+        // DPDK looks for vfio when it starts only; the module may have come later.
+        if (rte_vfio_is_enabled("vfio") == 0) rte_vfio_enable("vfio");
+    }
     if (int status = rte_dev_probe(config_.device.c_str()); status != 0) {
-        return base::fail(
-            "DPDK can't make a device of \"{}\" ({}): is the driver's name right, and its package "
-            "installed (librte-net-*)? For a PCI address: is it bound to vfio-pci?",
-            config_.device, rte_strerror(-status));
+        return base::fail("DPDK can't make a device of \"{}\" ({}): is {} installed (librte-net-*)?",
+                          config_.device, rte_strerror(-status),
+                          is_pci ? "the driver for it" : "the driver's name right, and its package");
     }
     probed_ = true;
     if (rte_eth_dev_get_port_by_name(name.c_str(), &device_) != 0) {
@@ -69,16 +151,49 @@ base::Result<void> Ethdev::start() {
     if (receive_queues_ == 0 || transmit_queues_ == 0) {
         return base::fail("the device has no receive or no transmit queue");
     }
+    listen_for_events(limits);
+    Interrupts interrupts{.receive = may_interrupt(),
+                          .link = (*limits.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0};
+    auto done = start(limits, interrupts);
+    // Nothing else tells whether a driver has them but that it starts with them.
+    if (!done && interrupts.receive) {
+        interrupts.receive = false;
+        done = start(limits, interrupts);
+    }
+    if (!done && interrupts.link) done = start(limits, {.receive = false, .link = false});
+    if (!done) return done;
+    has_interrupts_ = interrupts.receive;
+    find_descriptors();
+    no_link_ = read_link();
+    warn_of_limits(rte_eth_dev_socket_id(device_));
+    return {};
+}
 
+base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts interrupts) {
     rte_eth_conf conf{};
+    conf.intr_conf.rxq = interrupts.receive ? 1 : 0;
+    conf.intr_conf.lsc = interrupts.link ? 1 : 0;
+    conf.intr_conf.rmv = interrupts.link && (*limits.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
     if (receive_queues_ > 1 && limits.flow_type_rss_offloads != 0) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf =
             limits.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+        if (limits.hash_key_size != 0) {
+            // Drivers only read it, though the field isn't const.
+            conf.rx_adv_conf.rss_conf.rss_key =
+                const_cast<uint8_t*>(symmetric_key(limits.hash_key_size).data());
+            conf.rx_adv_conf.rss_conf.rss_key_len = limits.hash_key_size;
+        }
     }
-    conf.txmode.offloads = limits.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-    const bool large = config_.mtu + kEthernet + RTE_PKTMBUF_HEADROOM > kBufferSize;
-    if (large) conf.rxmode.offloads = limits.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+    uint64_t wanted_transmit = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | kTransmitChecksums;
+    // Of software only what is as good as ours: net_tap's segmentation, say, is rte_gso's, for IPv4 and
+    // up to 64 frames, and net_vhost's leaves out the length of the pseudo-header that a guest expects.
+    if (pci::address_of(config_.device)) wanted_transmit |= kSegmentation;
+    conf.txmode.offloads = limits.tx_offload_capa & wanted_transmit;
+    conf.rxmode.offloads = limits.rx_offload_capa & kReceiveChecksums;
+    const bool large =
+        config_.mtu + kEthernet + kTagsAndFcs + RTE_PKTMBUF_HEADROOM > kBufferSize;
+    if (large) conf.rxmode.offloads |= limits.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 
     uint16_t receive = kDescriptors;
     uint16_t transmit = kDescriptors;
@@ -90,8 +205,7 @@ base::Result<void> Ethdev::start() {
                 return checked(rte_eth_dev_adjust_nb_rx_tx_desc(device_, &receive, &transmit),
                                "cannot size the device's rings");
             });
-    const int socket = rte_eth_dev_socket_id(device_);
-    const auto node = static_cast<unsigned>(socket);
+    const auto node = static_cast<unsigned>(rte_eth_dev_socket_id(device_));
     for (uint16_t queue = 0; done && queue < receive_queues_; ++queue) {
         done = checked(rte_eth_rx_queue_setup(device_, queue, receive, node, nullptr, pools_.buffers),
                        "cannot set up a receive queue");
@@ -103,10 +217,103 @@ base::Result<void> Ethdev::start() {
     if (!done) return done;
     done = checked(rte_eth_dev_start(device_), "cannot start the device");
     if (!done) return done;
-    // A bridge takes frames for others. Devices without the notion (rings, files) take them anyway.
-    rte_eth_promiscuous_enable(device_);
-    capabilities_ = Capabilities{.chained = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0};
+    take_capabilities(conf.rxmode.offloads, conf.txmode.offloads);
     return {};
+}
+
+// A function with a single interrupt would have the link and all queues share it, and uio passes on no
+// more than one.
+bool Ethdev::may_interrupt() const {
+    const auto address = pci::address_of(config_.device);
+    if (!address) return true;
+    const auto device = pci::find(pci::this_host(), *address);
+    return device && device->has_msix && device->driver.find("uio") == std::string::npos;
+}
+
+// All queues have one, each its own, that can be switched on, or all are polled. The descriptors are
+// copies: a device that connects anew (memif, vhost) closes its own.
+void Ethdev::find_descriptors() {
+    descriptors_.clear();
+    if (!has_interrupts_) return;
+    std::set<int> seen;
+    for (uint16_t queue = 0; queue < receive_queues_; ++queue) {
+        const int descriptor = rte_eth_dev_rx_intr_ctl_q_get_fd(device_, queue);
+        base::Fd copy(descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+        if (!copy || !seen.insert(descriptor).second ||
+            rte_eth_dev_rx_intr_enable(device_, queue) != 0) {
+            descriptors_.clear();
+            return;
+        }
+        // A worker that listens already switches it on again when it finds the queue empty, which it
+        // looks at under every new snapshot.
+        rte_eth_dev_rx_intr_disable(device_, queue);
+        descriptors_.push_back(std::move(copy));
+    }
+}
+
+// A vfio device is removed only after its user has let it go, and the bus asks for that; other drivers
+// tell after the fact.
+void Ethdev::listen_for_events(const rte_eth_dev_info& limits) {
+    lost_ = nullptr;
+    changed_ = false;
+    events_of_ = rte_dev_name(limits.device);
+    for (const auto event : kPortEvents) {
+        rte_eth_dev_callback_register(device_, event, on_port_event, this);
+    }
+    rte_dev_event_callback_register(events_of_.c_str(), on_bus_event, this);
+}
+
+// Afterwards no callback runs any more: while one does, DPDK answers EAGAIN.
+void Ethdev::ignore_events() noexcept {
+    if (events_of_.empty()) return;
+    for (const auto event : kPortEvents) {
+        while (rte_eth_dev_callback_unregister(device_, event, on_port_event, this) == -EAGAIN) {
+            rte_pause();
+        }
+    }
+    while (rte_dev_event_callback_unregister(events_of_.c_str(), on_bus_event, this) == -EAGAIN) {
+        rte_pause();
+    }
+    events_of_.clear();
+}
+
+void Ethdev::on_link() noexcept {
+    changed_.store(true, std::memory_order_release);
+    attention_();
+}
+
+void Ethdev::on_lost(const char* why) noexcept {
+    lost_.store(why, std::memory_order_release);
+    on_link();
+}
+
+void Ethdev::take_capabilities(uint64_t receive, uint64_t transmit) {
+    verifies_checksums_ = has_all(receive, kReceiveChecksums);
+    capabilities_ = Capabilities{.checksums = has_all(transmit, kTransmitChecksums),
+                                 .tcp_segments = has_all(transmit, kSegmentation),
+                                 .chained = has_all(transmit, RTE_ETH_TX_OFFLOAD_MULTI_SEGS)};
+}
+
+// What works, but not as the operator expects.
+void Ethdev::warn_of_limits(int node) {
+    // A bridge takes frames for others. Devices without the notion (rings, files) take them anyway.
+    const int status = rte_eth_promiscuous_enable(device_);
+    if (status != 0 && pci::address_of(config_.device)) {
+        base::log::warning(
+            "port",
+            "{}: its device takes frames for its own address only ({}): for a virtual function, `ip link "
+            "set dev INTERFACE vf NUMBER trust on` at its physical one",
+            config_.name, rte_strerror(-status));
+    }
+    rte_eth_allmulticast_enable(device_);
+    const int memory = pools_.buffers->mz->socket_id;
+    if (node < 0 || memory < 0 || node == memory) return;
+    const std::string cores = pci::cores_of_node(pci::this_host(), node);
+    base::log::warning(
+        "port",
+        "{}: its device is on NUMA node {} and the packet memory on node {}, so that every packet "
+        "crosses between them: name cores of node {} in workers.cores{}",
+        config_.name, node, memory, node, cores.empty() ? "" : fmt::format(" ({})", cores));
 }
 
 base::Result<void> Ethdev::set_mtu() {
@@ -117,6 +324,9 @@ base::Result<void> Ethdev::set_mtu() {
 
 void Ethdev::close() noexcept {
     if (device_ == RTE_MAX_ETHPORTS) return;
+    ignore_events();
+    descriptors_.clear();
+    listening_ = {};
     rte_eth_dev_stop(device_);
     if (probed_) {
         rte_eth_dev_info info{};
@@ -134,23 +344,94 @@ base::Result<void> Ethdev::configure(const PortConfig& next) {
 }
 
 base::Result<void> Ethdev::check() {
+    if (const char* why = lost_.load(std::memory_order_acquire)) return base::fail("{}", why);
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
+    if (read_link() != no_link_) changed_ = true;
     return {};
+}
+
+void Ethdev::refresh() {
+    changed_ = false;
+    no_link_ = read_link();
+    find_descriptors();
+}
+
+// Devices without the notion are as good as their word that they are up.
+std::string Ethdev::read_link() const {
+    if (const char* why = lost_.load(std::memory_order_acquire)) return why;
+    rte_eth_link link{};
+    if (rte_eth_link_get_nowait(device_, &link) != 0 || link.link_status == RTE_ETH_LINK_UP) return {};
+    return "the device has no link: look at the cable and at the other end";
 }
 
 Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
                          path::Counters& counters) noexcept {
-    const uint16_t count = rte_eth_rx_burst(device_, queue, packets, room);
+    uint16_t count = rte_eth_rx_burst(device_, queue, packets, room);
+    if (unlikely(listening_[queue])) {
+        if (count == 0) {
+            // Some devices (Intel's from i40e on) switch an interrupt off when they raise it, and one
+            // that was raised for nothing must not be the last: on again, and what came before that
+            // raises none.
+            rte_eth_dev_rx_intr_enable(device_, queue);
+            count = rte_eth_rx_burst(device_, queue, packets, room);
+        }
+        if (count != 0) listen(queue, false);
+    }
     if (count == 0) return {0, false};
     uint64_t bytes = 0;
-    for (uint16_t i = 0; i < count; ++i) bytes += packets[i]->pkt_len;
+    bool unfinished = false;
+    for (uint16_t i = 0; i < count; ++i) {
+        bytes += packets[i]->pkt_len;
+        unfinished |= (packets[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    }
     counters.receive(id(), queue, count, bytes);
-    return {count, count == room};
+    const uint16_t kept = unlikely(unfinished) ? accept_unfinished(packets, count, counters) : count;
+    return {kept, count == room};
+}
+
+void Ethdev::listen(uint16_t queue, bool on) noexcept {
+    if (listening_[queue] == on) return;
+    listening_[queue] = on;
+    if (on) {
+        rte_eth_dev_rx_intr_enable(device_, queue);
+    } else {
+        rte_eth_dev_rx_intr_disable(device_, queue);
+    }
+}
+
+// A hypervisor's device passes on what its guests have left unfinished (virtio's NEEDS_CSUM).
+uint16_t Ethdev::accept_unfinished(rte_mbuf** packets, uint16_t count,
+                                   path::Counters& counters) noexcept {
+    uint16_t kept = 0;
+    for (uint16_t i = 0; i < count; ++i) {
+        rte_mbuf* packet = packets[i];
+        const uint64_t checksum = packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+        if (checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE &&
+            wire::from_receive_flags(packet) != wire::OffloadResult::kOk) {
+            counters.drop(id(), path::Drop::kMalformedOffload);
+            rte_pktmbuf_free(packet);
+            continue;
+        }
+        packets[kept++] = packet;
+    }
+    return kept;
 }
 
 void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                       path::Counters& counters) noexcept {
-    const auto queue = static_cast<uint16_t>(path::index(worker) % transmit_queues_);
+    if (capabilities().checksums) {
+        uint64_t flags = 0;
+        for (uint16_t i = 0; i < count; ++i) flags |= packets[i]->ol_flags;
+        if (unlikely((flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)) != 0)) {
+            return send_unfinished(worker, packets, count, counters);
+        }
+    }
+    send(worker, packets, count, bytes, counters);
+}
+
+void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
+                  path::Counters& counters) noexcept {
+    const uint16_t queue = transmit_queue(worker);
     const bool shared = transmit_queues_ < workers_;
     if (shared) rte_spinlock_lock(&turns_[queue].lock);
     const uint16_t sent = rte_eth_tx_burst(device_, queue, packets, count);
@@ -165,11 +446,80 @@ void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
     }
 }
 
+void Ethdev::send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
+                             path::Counters& counters) noexcept {
+    const uint16_t queue = transmit_queue(worker);
+    uint16_t first = 0;  // of those that are not sent yet
+    uint32_t bytes = 0;
+    for (uint16_t i = 0; i < count; ++i) {
+        if (wire::is_unfinished(packets[i]) && !prepare(queue, packets[i])) {
+            if (is_segment(packets[i])) {
+                send(worker, packets + first, static_cast<uint16_t>(i - first), bytes, counters);
+                cut(worker, packets[i], counters);
+                first = static_cast<uint16_t>(i + 1);
+                bytes = 0;
+                continue;
+            }
+            wire::finish_checksums(packets[i]);
+        }
+        bytes += packets[i]->pkt_len;
+    }
+    if (first < count) {
+        send(worker, packets + first, static_cast<uint16_t>(count - first), bytes, counters);
+    }
+}
+
+// False where it has to be finished in software.
+bool Ethdev::prepare(uint16_t queue, rte_mbuf*& packet) noexcept {
+    // A segment's headers are changed for the device; those of a flood are other ports' too.
+    if (is_segment(packet) && is_shared(packet)) {
+        rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.large, 0, UINT32_MAX);
+        if (own == nullptr) return false;
+        rte_pktmbuf_free(packet);
+        packet = own;
+    }
+    return wire::prepare_for_device(packet) && rte_eth_tx_prepare(device_, queue, &packet, 1) == 1;
+}
+
+void Ethdev::cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& counters) noexcept {
+    const uint32_t frame =
+        segment->l2_len + segment->l3_len + segment->l4_len + segment->tso_segsz;
+    wire::Cutter cutter(segment, pools_.holding(frame));
+    std::array<rte_mbuf*, path::kBatchSize> pieces;
+    uint16_t count = 0;
+    uint32_t bytes = 0;
+    uint32_t made = 0;
+    while (rte_mbuf* piece = cutter.next()) {
+        pieces[count++] = piece;
+        bytes += piece->pkt_len;
+        ++made;
+        if (count < pieces.size()) continue;
+        send(worker, pieces.data(), count, bytes, counters);
+        count = 0;
+        bytes = 0;
+    }
+    if (count != 0) send(worker, pieces.data(), count, bytes, counters);
+    // The books as in Egress::cut().
+    const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
+    counters.totals.made.add(made + missing - 1);
+    if (missing != 0) counters.drop(id(), path::Drop::kNoBuffer, missing);
+    rte_pktmbuf_free(segment);
+}
+
 nlohmann::json Ethdev::describe() const {
     nlohmann::json answer{{"receive-queues", receive_queues_}, {"transmit-queues", transmit_queues_}};
     if (device_ == RTE_MAX_ETHPORTS) return answer;
     rte_eth_dev_info info{};
     if (rte_eth_dev_info_get(device_, &info) == 0) answer["driver"] = info.driver_name;
+    const Capabilities can = capabilities();
+    nlohmann::json transmit = nlohmann::json::array();
+    if (can.checksums) transmit.push_back("checksum");
+    if (can.tcp_segments) transmit.push_back("tcp-segmentation");
+    nlohmann::json receive = nlohmann::json::array();
+    if (verifies_checksums_) receive.push_back("checksum");
+    answer["receive-by"] = descriptors_.empty() ? "polling" : "interrupt";
+    answer["offloads"] = {{"receive", receive}, {"transmit", transmit}};
+    if (const int node = rte_eth_dev_socket_id(device_); node >= 0) answer["numa-node"] = node;
     rte_eth_link link{};
     if (rte_eth_link_get_nowait(device_, &link) == 0) {
         answer["link"] = link.link_status == RTE_ETH_LINK_UP ? "up" : "down";

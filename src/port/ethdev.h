@@ -1,16 +1,31 @@
 // Whatever DPDK device arguments name: net_null, net_ring, net_pcap, net_af_packet, net_vhost, PCI
 // functions. The device is probed when the port opens and removed when it closes; one that the
 // `dpdk: args:` created already is used as it is and only stopped.
+//
+// Checksums and TCP segments are left to a device that says it finishes them; what such a device
+// refuses after all is finished here, so that nothing is lost to a limit of a device's.
+//
+// A device tells of its link and its removal on DPDK's interrupt thread (on_link(), on_lost()), which
+// only leaves a note for the control thread; what it doesn't tell check() asks for. Where its receive
+// queues have an interrupt each, a worker can sleep until one of them has a packet.
 #pragma once
 
 #include <rte_ethdev.h>
 #include <rte_spinlock.h>
 
 #include <array>
+#include <span>
+#include <vector>
 
+#include "base/fd.h"
 #include "port/port.h"
 
 namespace sluice::port {
+
+// A Toeplitz key under which both directions of a connection have one hash, and so one worker: with a
+// period of 16 bits it doesn't matter which of two addresses, or ports, comes first (Woo and Park,
+// "Scalable TCP Session Monitoring with Symmetric Receive-side Scaling", 2012).
+std::span<const uint8_t> symmetric_key(size_t size) noexcept;
 
 class Ethdev final : public Port {
  public:
@@ -22,9 +37,16 @@ class Ethdev final : public Port {
     base::Result<void> configure(const PortConfig& next) override;
     base::Result<void> check() override;
 
+    std::string no_link() const override { return no_link_; }
+    bool changed() const noexcept override { return changed_.load(std::memory_order_acquire); }
+    void refresh() override;
+
     uint16_t receive_queues() const noexcept override { return receive_queues_; }
-    Wake wake(uint16_t) const noexcept override { return Wake::kNever; }
-    int descriptor(uint16_t) const noexcept override { return -1; }
+    Wake wake(uint16_t) const noexcept override {
+        return descriptors_.empty() ? Wake::kNever : Wake::kOnDemand;
+    }
+    int descriptor(uint16_t queue) const noexcept override { return descriptors_[queue].get(); }
+    void listen(uint16_t queue, bool on) noexcept override;
     Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
                      path::Counters& counters) noexcept override;
     void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
@@ -33,17 +55,57 @@ class Ethdev final : public Port {
     nlohmann::json describe() const override;
     std::string interface() const override { return config_.device; }
 
+    // --- DPDK's interrupt thread ---
+    void on_link() noexcept;
+    void on_lost(const char* why) noexcept;  // the device can't go on as it is
+
  private:
+    // What the device is asked to tell by itself.
+    struct Interrupts {
+        bool receive;
+        bool link;
+    };
+
     base::Result<void> find_device();
     base::Result<void> start();
+    base::Result<void> start(const rte_eth_dev_info& limits, Interrupts interrupts);
+    bool may_interrupt() const;
+    void find_descriptors();
+    void listen_for_events(const rte_eth_dev_info& limits);
+    void ignore_events() noexcept;
+    std::string read_link() const;
     base::Result<void> set_mtu();
+    void take_capabilities(uint64_t receive, uint64_t transmit);
+    void warn_of_limits(int node);
+
+    void send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
+              path::Counters& counters) noexcept;
+    void send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
+                         path::Counters& counters) noexcept;
+    bool prepare(uint16_t queue, rte_mbuf*& packet) noexcept;
+    void cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& counters) noexcept;
+    uint16_t accept_unfinished(rte_mbuf** packets, uint16_t count,
+                               path::Counters& counters) noexcept;
+    uint16_t transmit_queue(path::WorkerId worker) const noexcept {
+        return static_cast<uint16_t>(path::index(worker) % transmit_queues_);
+    }
 
     Pools pools_;
     uint16_t workers_;
+    std::function<void()> attention_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
     bool probed_ = false;                 // by us, so ours to remove
+    bool verifies_checksums_ = false;
     uint16_t receive_queues_ = 0;
     uint16_t transmit_queues_ = 0;
+    bool has_interrupts_ = false;        // receive queues may have descriptors
+    std::vector<base::Fd> descriptors_;  // by receive queue; empty: they are polled
+    std::array<bool, path::kMaxQueues> listening_{};  // the queue's worker
+    std::string no_link_;
+    std::string events_of_;  // the device's name in DPDK, while we listen to its events
+    // Notes of the interrupt thread's, which the control thread reads and takes away.
+    std::atomic<bool> changed_{false};
+    std::atomic<const char*> lost_{nullptr};  // why, of static storage
     // Where a device has fewer transmit queues than there are workers, they take turns.
     struct alignas(64) Turn {
         rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;

@@ -279,4 +279,34 @@ base::Result<void> Netlink::delete_route(int index, const KernelRoute& route) {
     return change_route(RTM_DELROUTE, 0, index, route);
 }
 
+base::Result<std::set<int>> Netlink::default_route_links() {
+    std::set<int> links;
+    for (uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
+        Message message(RTM_GETROUTE, NLM_F_DUMP);
+        message.extra<rtmsg>()->rtm_family = family;
+        auto done = dump(message.header, [&](const nlmsghdr* header) {
+            const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
+            if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_dst_len != 0 ||
+                info->rtm_type != RTN_UNICAST) {
+                return;
+            }
+            auto found = attributes<RTA_MAX + 1>(header, sizeof *info);
+            if (found[RTA_OIF] != nullptr) {
+                links.insert(static_cast<int>(mnl_attr_get_u32(found[RTA_OIF])));
+            }
+            if (found[RTA_MULTIPATH] == nullptr) return;
+            const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(found[RTA_MULTIPATH]));
+            int left = mnl_attr_get_payload_len(found[RTA_MULTIPATH]);
+            while (left >= static_cast<int>(sizeof *hop) && hop->rtnh_len >= sizeof *hop &&
+                   hop->rtnh_len <= left) {
+                links.insert(hop->rtnh_ifindex);
+                left -= static_cast<int>(NLMSG_ALIGN(hop->rtnh_len));
+                hop = RTNH_NEXT(hop);
+            }
+        });
+        if (!done) return tl::unexpected(done.error());
+    }
+    return links;
+}
+
 }  // namespace sluice::port

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,9 @@ class Netlink {
     base::Result<std::vector<KernelRoute>> routes(int index);
     base::Result<void> add_route(int index, const KernelRoute& route);
     base::Result<void> delete_route(int index, const KernelRoute& route);
+
+    // The interfaces by which a default route leads, whoever added it and in whatever table.
+    base::Result<std::set<int>> default_route_links();
 
  private:
     struct Close {

@@ -20,7 +20,13 @@ struct Pools {
     rte_mempool* buffers = nullptr;
     rte_mempool* large = nullptr;
 
-    static base::Result<Pools> create(uint32_t buffers, uint32_t large);
+    // On that NUMA node, if it has the memory.
+    static base::Result<Pools> create(uint32_t buffers, uint32_t large, int node = SOCKET_ID_ANY);
+
+    // The pool whose buffers hold a linear frame of that size.
+    rte_mempool* holding(uint32_t size) const noexcept {
+        return size <= kBufferSize - RTE_PKTMBUF_HEADROOM ? buffers : large;
+    }
 };
 
 }  // namespace sluice::port

@@ -15,6 +15,9 @@ namespace {
 
 namespace po = boost::program_options;
 
+// What every verb takes, and the name that all_options() has for the words.
+const std::vector<std::string> kGeneral = {"socket", "json", "help", "version", "verbs", "words"};
+
 tl::unexpected<UsageError> wrong(std::string message, std::string usage) {
     return tl::unexpected(UsageError{std::move(message), std::move(usage)});
 }
@@ -35,10 +38,14 @@ po::options_description all_options() {
         "watch", po::value<std::string>()->implicit_value("1"))(
         "help,h", po::bool_switch())("version", po::bool_switch())("verbs", po::bool_switch())(
         "words", po::value<std::vector<std::string>>()->default_value({}, ""));
-    for (const Verb& verb : verbs())
-        for (const std::string& name : shape_of(verb).options)
+    for (const Verb& verb : verbs()) {
+        const Shape shape = shape_of(verb);
+        for (const std::string& name : shape.options)
             if (!options.find_nothrow(name, false))
                 options.add_options()(name.c_str(), po::value<std::string>());
+        for (const std::string& name : shape.flags)
+            if (!options.find_nothrow(name, false)) options.add_options()(name.c_str(), "");
+    }
     return options;
 }
 
@@ -134,13 +141,16 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
     if (rest.size() > shape.max)
         return wrong(fmt::format("{} is one argument too many", base::shown(rest[shape.max])),
                      usage);
-    for (const Verb& verb : verbs())
-        for (const std::string& name : shape_of(verb).options) {
-            if (!given.contains(name)) continue;
-            if (std::ranges::find(shape.options, name) == shape.options.end())
-                return wrong(fmt::format("{} takes no --{}", line.verb->words, name), usage);
-            line.arguments.options[name] = given[name].as<std::string>();
-        }
+    const auto holds = [](const std::vector<std::string>& names, const std::string& name) {
+        return std::ranges::find(names, name) != names.end();
+    };
+    for (const auto& [name, value] : given) {
+        if (holds(kGeneral, name)) continue;
+        const bool flag = holds(shape.flags, name);
+        if (!flag && !holds(shape.options, name))
+            return wrong(fmt::format("{} takes no --{}", line.verb->words, name), usage);
+        line.arguments.options[name] = flag ? "" : value.as<std::string>();
+    }
     return line;
 }
 

@@ -46,6 +46,14 @@ Params network_param(const Arguments& arguments) {
     return json{{"network", network->second}};
 }
 
+Params device_params(const Arguments& arguments) {
+    json params{{"address", arguments.words[0]}};
+    const auto driver = arguments.options.find("driver");
+    if (driver != arguments.options.end()) params["driver"] = driver->second;
+    if (arguments.options.contains("force")) params["force"] = true;
+    return params;
+}
+
 Params file_params(const Arguments& arguments) {
     if (arguments.words.empty()) return json::object();
     const std::string& name = arguments.words[0];

@@ -10,6 +10,7 @@ using Params = tl::expected<nlohmann::json, Problem>;
 Params no_params(const Arguments& arguments);
 Params name_param(const Arguments& arguments);     // NAME
 Params network_param(const Arguments& arguments);  // [--network NETWORK]
+Params device_params(const Arguments& arguments);  // DEVICE [--driver DRIVER] [--force]
 Params file_params(const Arguments& arguments);    // [FILE]: its absolute path and its text
 
 // NAME KEY=VALUE...: VALUE is YAML in flow syntax, and the dots of KEY nest.

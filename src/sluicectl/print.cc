@@ -106,6 +106,45 @@ std::string print_deleted(const json&, const Arguments& arguments) {
     return fmt::format("port {} deleted\n", base::escaped(arguments.words[0]));
 }
 
+std::string print_devices(const json& result, const Arguments&) {
+    return rows_or(result.at("devices"),
+                   {{"DEVICE", "/address"},
+                    {"ID", "/id"},
+                    {"DRIVER", "/driver"},
+                    {"NUMA", "/numa-node", Format::kNumber},
+                    {"IOMMU-GROUP", "/iommu-group"},
+                    {"VF-OF", "/physical-function"},
+                    {"VFS", "/virtual-functions", Format::kNumber},
+                    {"INTERFACES", "/interfaces"},
+                    {"DEFAULT-ROUTE", "/default-route"},
+                    {"LINK", "/link"},
+                    {"SPEED", "/speed"},
+                    {"PORT", "/port"}},
+                   "no PCI network devices");
+}
+
+std::string print_bound(const json& result, const Arguments&) {
+    const json& device = result.at("device");
+    std::string text =
+        fmt::format("{} is bound to {}\n", word(device.at("address")), word(device.at("driver")));
+    const json& lost = result.at("lost-interfaces");
+    if (!lost.empty()) text += fmt::format("the kernel has lost {}\n", word(lost));
+    const json& others = device.at("group-held-by");
+    if (!others.empty())
+        text += fmt::format(
+            "its IOMMU group {} also has {}: no port can open it until they are bound as well, or "
+            "unbound from their drivers\n",
+            word(device.at("iommu-group")), word(others));
+    return text;
+}
+
+std::string print_unbound(const json& result, const Arguments&) {
+    const json& device = result.at("device");
+    const json& interfaces = device.at("interfaces");
+    return fmt::format("{} is the kernel's: {}{}\n", word(device.at("address")),
+                       word(device.at("driver")), interfaces.empty() ? "" : ", " + word(interfaces));
+}
+
 std::string print_networks(const json& result, const Arguments&) {
     return rows_or(result.at("networks"),
                    {{"NAME", "/name"},

@@ -11,6 +11,9 @@ std::string print_ports(const nlohmann::json& result, const Arguments& arguments
 std::string print_port(const nlohmann::json& result, const Arguments& arguments);
 std::string print_added(const nlohmann::json& result, const Arguments& arguments);
 std::string print_deleted(const nlohmann::json& result, const Arguments& arguments);
+std::string print_devices(const nlohmann::json& result, const Arguments& arguments);
+std::string print_bound(const nlohmann::json& result, const Arguments& arguments);
+std::string print_unbound(const nlohmann::json& result, const Arguments& arguments);
 std::string print_networks(const nlohmann::json& result, const Arguments& arguments);
 std::string print_macs(const nlohmann::json& result, const Arguments& arguments);
 std::string print_stats(const nlohmann::json& result, const Arguments& arguments);

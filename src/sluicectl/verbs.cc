@@ -25,6 +25,14 @@ constexpr Verb kVerbs[] = {
     {"port delete", "PORT", "delete a port",
      kPortDelete, name_param, print_deleted, true},
 
+    {"device list", "", "the PCI network devices: who has them, and what would be lost",
+     kDeviceList, no_params, print_devices},
+    {"device bind", "DEVICE [--driver DRIVER] [--force]",
+     "take a device from the kernel, for a port (driver: vfio-pci)",
+     kDeviceBind, device_params, print_bound},
+    {"device unbind", "DEVICE", "give a device back to the kernel",
+     kDeviceUnbind, device_params, print_unbound},
+
     {"network list", "", "the networks",
      kNetworkList, no_params, print_networks},
     {"mac list", "[--network NETWORK]", "the MAC addresses that the networks know",
@@ -56,6 +64,10 @@ Shape shape_of(const Verb& verb) {
     Shape shape;
     std::istringstream words{std::string(verb.arguments)};
     for (std::string word; words >> word;) {
+        if (word.starts_with("[--") && word.ends_with("]")) {
+            shape.flags.push_back(word.substr(3, word.size() - 4));
+            continue;
+        }
         if (word.starts_with("[--")) {
             shape.options.push_back(word.substr(3));
             words >> word;  // its value

@@ -5,6 +5,7 @@
 //     [FILE]               one word, or none
 //     KEY=VALUE...         one word or more
 //     [--network NETWORK]  an option with a value
+//     [--force]            an option without
 #pragma once
 
 #include <map>
@@ -31,7 +32,7 @@ struct Problem {
 // What follows the verb.
 struct Arguments {
     std::vector<std::string> words;
-    std::map<std::string, std::string> options;  // without the dashes
+    std::map<std::string, std::string> options;  // without the dashes; "" for one without a value
 };
 
 struct Verb {
@@ -50,7 +51,8 @@ std::span<const Verb> verbs();
 struct Shape {
     size_t min = 0;
     size_t max = 0;
-    std::vector<std::string> options;
+    std::vector<std::string> options;  // with a value
+    std::vector<std::string> flags;    // without
 };
 Shape shape_of(const Verb& verb);
 

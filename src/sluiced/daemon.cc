@@ -1,6 +1,7 @@
 #include "sluiced/daemon.h"
 
 #include <rte_launch.h>
+#include <rte_lcore.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
@@ -187,7 +188,10 @@ int run_daemon(const std::string& config_file) {
         return 1;
     }
     const engine::MemoryConfig& memory = intent->config().memory;
-    auto pools = port::Pools::create(memory.buffers, memory.large_buffers);
+    // Where the workers are: who names their cores chooses the memory too.
+    const unsigned node = rte_lcore_to_socket_id(eal->lcores.front());
+    auto pools =
+        port::Pools::create(memory.buffers, memory.large_buffers, static_cast<int>(node));
     if (!pools) {
         base::log::error("memory", "{}", pools.error().text());
         return 1;

@@ -130,6 +130,25 @@ VirtioNetHeader describe_offloads(const rte_mbuf* m) noexcept {
     return header;
 }
 
+bool prepare_for_device(rte_mbuf* m) noexcept {
+    const bool ipv6 = (m->ol_flags & RTE_MBUF_F_TX_IPV6) != 0;
+    const uint32_t headers = m->l2_len + m->l3_len + m->l4_len;
+    if (m->data_len < headers || (ipv6 && m->l3_len != sizeof(Ipv6Header))) return false;
+    if ((m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) == 0) return true;
+    Sum sum = 0;
+    if (ipv6) {
+        sum = pseudo_header_sum(*rte_pktmbuf_mtod_offset(m, Ipv6Header*, m->l2_len), Protocol::kTcp, 0);
+    } else {
+        auto& ip = *rte_pktmbuf_mtod_offset(m, Ipv4Header*, m->l2_len);
+        ip.checksum = be16(0);
+        sum = pseudo_header_sum(ip, Protocol::kTcp, 0);
+        m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+    }
+    auto& tcp = *rte_pktmbuf_mtod_offset(m, TcpHeader*, m->l2_len + m->l3_len);
+    tcp.checksum = be16::from_raw(fold(sum));
+    return true;
+}
+
 void finish_checksums(rte_mbuf* m) noexcept {
     if (!is_unfinished(m)) return;
     const bool udp = (m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_UDP_CKSUM;

@@ -66,6 +66,14 @@ inline VirtioNetHeader to_virtio(const rte_mbuf* m) noexcept {
     return header;
 }
 
+// Prepares an unfinished packet for a device that finishes such, as DPDK has it (rte_mbuf_core.h,
+// rte_eth_tx_prepare()): of a segment the pseudo-header's sum leaves out the length, which the device
+// adds for each frame that it makes, and the IPv4 checksum is the device's as well. False, with
+// nothing changed, where devices can't be relied upon: extension headers, headers spread over mbufs.
+// What the device then refuses can still be done in software: a segment by the Cutter, any other by
+// finish_checksums().
+bool prepare_for_device(rte_mbuf* m) noexcept;
+
 // Finishes the L4 checksum in place, if there is one to finish, and clears the flags. A packet to
 // be segmented becomes one big frame with a right checksum.
 void finish_checksums(rte_mbuf* m) noexcept;

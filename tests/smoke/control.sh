@@ -16,7 +16,7 @@ up a b
 pings a 10.0.0.2
 
 # Exit statuses: 0 done, 1 refused or failed, 2 usage, 3 not reached.
-for command in status "port list" "port show a" "network list" "mac list" stats drops "config show" \
+for command in status "port list" "port show a" "device list" "network list" "mac list" stats drops "config show" \
     "config check" "config diff" "config reload"; do
     # shellcheck disable=SC2086
     expect_status 0 ctl $command
@@ -26,6 +26,9 @@ for command in status "port list" "port show a" "network list" "mac list" stats 
 done
 expect_status 1 ctl port show nobody
 expect_status 1 ctl mac list --network nowhere
+expect_status 1 ctl device bind ffff:ff:1f.7
+expect_match "a device that isn't there" "no PCI device ffff:ff:1f.7" "$OUT"
+expect_status 1 ctl device unbind eth0
 expect_status 2 ctl
 expect_status 2 ctl no such command
 expect_status 2 ctl port show
@@ -39,6 +42,9 @@ expect "mode and group of the socket" "660 users" "$(stat -c '%a %G' "$SOCK")"
 as() { expect_status "$1" setpriv --reuid 65534 --regid "$2" --clear-groups "$SLUICECTL" --socket "$SOCK" "${@:3}"; }
 as 0 games port list
 as 1 games config reload
+as 0 games device list
+as 1 games device bind 0000:00:00.0
+expect_match "a reader's change" "may not|read" "$OUT"
 expect_match "a reader's change" "may not|read" "$OUT"
 as 0 users config reload
 as 3 nogroup status

@@ -36,6 +36,20 @@ TEST(CommandLine, TakesAVerbApartFromItsArguments) {
     EXPECT_FALSE(line->socket);
 }
 
+TEST(CommandLine, TakesOptionsWithoutAValue) {
+    for (const auto& words : std::vector<std::vector<std::string>>{
+             {"device", "bind", "03:00.0", "--force", "--driver", "uio_pci_generic"},
+             {"--force", "device", "bind", "--driver=uio_pci_generic", "03:00.0"}}) {
+        const auto line = parse(words);
+        ASSERT_TRUE(line) << line.error().message;
+        EXPECT_EQ(device_params(line->arguments).value(),
+                  R"({"address": "03:00.0", "driver": "uio_pci_generic", "force": true})"_json);
+    }
+    const auto line = parse({"device", "bind", "03:00.0"});
+    ASSERT_TRUE(line) << line.error().message;
+    EXPECT_EQ(device_params(line->arguments).value(), R"({"address": "03:00.0"})"_json);
+}
+
 TEST(CommandLine, SaysWhatIsWrong) {
     struct Row {
         std::vector<std::string> words;
@@ -52,6 +66,7 @@ TEST(CommandLine, SaysWhatIsWrong) {
         {{"port", "add", "web"}, "port add needs NAME KEY=VALUE..."},
         {{"port", "show", "a", "b"}, "'b' is one argument too many"},
         {{"status", "--network", "x"}, "status takes no --network"},
+        {{"device", "unbind", "03:00.0", "--force"}, "device unbind takes no --force"},
         {{"status", "--jso"}, "unrecognised option '--jso'"},
         {{"status", "--socket"}, "the required argument for option '--socket' is missing"},
     };

@@ -117,6 +117,34 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"port show", R"({"port": {"name": "web"}})", "name  web\n"},
         {"port add", "{}", "port web added\n"},
         {"port delete", "{}", "port web deleted\n"},
+        {"device list", R"({"devices": [{"address": "0000:03:00.0", "id": "8086:1572",
+            "driver": "ixgbe", "numa-node": 1, "iommu-group": "12", "group-held-by": [],
+            "physical-function": "", "virtual-functions": 2, "interfaces": ["eth0", "eth1"],
+            "default-route": true, "link": "up", "speed": "10000 Mbit/s", "port": ""},
+            {"address": "0000:03:10.0", "id": "8086:154c", "driver": "", "numa-node": null,
+            "iommu-group": "", "group-held-by": [], "physical-function": "0000:03:00.0",
+            "virtual-functions": 0, "interfaces": [], "default-route": false, "link": "",
+            "speed": "", "port": "vm"}]})",
+         "DEVICE        ID         DRIVER  NUMA  IOMMU-GROUP  VF-OF         VFS  INTERFACES  "
+         "DEFAULT-ROUTE  LINK  SPEED         PORT\n"
+         "0000:03:00.0  8086:1572  ixgbe      1  12           -               2  eth0, eth1  "
+         "yes            up    10000 Mbit/s  -\n"
+         "0000:03:10.0  8086:154c  -          -  -            0000:03:00.0    0  -           "
+         "no             -     -             vm\n"},
+        {"device list", R"({"devices": []})", "no PCI network devices\n"},
+        {"device bind", R"-({"device": {"address": "0000:03:00.0", "driver": "vfio-pci",
+            "iommu-group": "12", "group-held-by": ["0000:03:00.1 (ixgbe)"]},
+            "lost-interfaces": ["eth0"]})-",
+         "0000:03:00.0 is bound to vfio-pci\n"
+         "the kernel has lost eth0\n"
+         "its IOMMU group 12 also has 0000:03:00.1 (ixgbe): no port can open it until they are bound "
+         "as well, or unbound from their drivers\n"},
+        {"device bind", R"({"device": {"address": "0000:03:00.0", "driver": "vfio-pci",
+            "iommu-group": "", "group-held-by": []}, "lost-interfaces": []})",
+         "0000:03:00.0 is bound to vfio-pci\n"},
+        {"device unbind", R"({"device": {"address": "0000:03:00.0", "driver": "ixgbe",
+            "interfaces": ["eth0"]}})",
+         "0000:03:00.0 is the kernel's: ixgbe, eth0\n"},
         {"network list", R"({"networks": [{"name": "blue", "subnets": ["10.0.0.0/24"], "ports": 3,
             "macs": 12, "mac-table-size": 4096, "ageing": 300, "moves": 0, "flaps": 1,
             "origin": "file"}]})",

@@ -63,6 +63,9 @@ TEST(Validate, ADeviceBelongsToOnePort) {
     EXPECT_EQ(errors("ports:\n  - {name: a, device: 'net_null0'}\n"
                      "  - {name: b, device: 'net_null0,size=60'}"),
               one("ports[1].device (f:3:23): net_null0 is port a's already"));
+    EXPECT_EQ(errors("ports:\n  - {name: a, device: '0000:03:00.1'}\n"
+                     "  - {name: b, device: '3:0.1,foo=1'}"),
+              one("ports[1].device (f:3:23): 0000:03:00.1 is port a's already"));
     EXPECT_EQ(errors("ports:\n  - {name: a, netns: x}\n  - {name: b, netns: x}"),
               one("ports[1].netns (f:3:22): interface eth0 in x is port a's already"));
     EXPECT_EQ(errors("ports:\n  - {name: a, netns: x}\n  - {name: b, netns: x, interface: eth0}"),

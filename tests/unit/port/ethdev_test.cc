@@ -1,12 +1,23 @@
+#define ALLOW_EXPERIMENTAL_API  // rte_dev_event_callback_process()
+
 #include "port/ethdev.h"
 
 #include <gtest/gtest.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <rte_dev.h>
+#include <rte_thash.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
+#include "base/fd.h"
 #include "path/batch.h"
+#include "support/directory.h"
 #include "support/pools.h"
 #include "support/rings.h"
+#include "wire/offload.h"
 
 namespace sluice::port {
 namespace {
@@ -134,6 +145,242 @@ TEST_F(EthdevTest, AnUnknownDriverIsExplained) {
     EXPECT_NE(opened.error().message.find("driver's name"), std::string::npos);
     // What can be said of a port that isn't open.
     EXPECT_FALSE(port->describe().contains("driver"));
+}
+
+TEST(SymmetricKey, HashesBothDirectionsAlike) {
+    const auto key = symmetric_key(40);
+    ASSERT_EQ(key.size(), 40u);
+    // Addresses and ports of IPv6 and TCP, as RSS lines them up.
+    std::array<uint32_t, 9> there{0xfd000010, 0, 0, 1, 0xfd000010, 0, 7, 2, 40000U << 16 | 80};
+    std::array<uint32_t, 9> back{0xfd000010, 0, 7, 2, 0xfd000010, 0, 0, 1, 80U << 16 | 40000};
+    const uint32_t hash = rte_softrss(there.data(), there.size(), key.data());
+    EXPECT_EQ(hash, rte_softrss(back.data(), back.size(), key.data()));
+    there[8] += 1;
+    EXPECT_NE(hash, rte_softrss(there.data(), there.size(), key.data()));
+    EXPECT_EQ(symmetric_key(52).size(), 52u);
+}
+
+// A memif has a link: it is up while its other end is there.
+class EthdevLinkTest : public EthdevTest {
+ protected:
+    std::unique_ptr<Port> open(const std::string& device) {
+        PortConfig config{.device = device};
+        config.name = "port";
+        auto port = make_port(kId, config,
+                              {pools_, 1, "test", [this] { ++calls_; }, [] {}});
+        const auto opened = port->open();
+        EXPECT_TRUE(opened) << opened.error().message;
+        return port;
+    }
+    // Supervises until the device has changed, for some seconds at most.
+    static bool changes(Port& port) {
+        for (int i = 0; i < 500 && !port.changed(); ++i) {
+            EXPECT_TRUE(port.check());
+            usleep(10'000);
+        }
+        return port.changed();
+    }
+
+    std::atomic<int> calls_ = 0;
+};
+
+TEST_F(EthdevLinkTest, SoftwareDevicesHaveOne) {
+    test::RingDevice ring("link");
+    for (const auto& device : {ring.device(), std::string("net_null_link")}) {
+        auto port = open(device);
+        EXPECT_EQ(port->no_link(), "") << device;
+        EXPECT_TRUE(port->check());
+        EXPECT_FALSE(port->changed()) << device;
+    }
+}
+
+TEST_F(EthdevLinkTest, ComesAndGoesWithTheOtherEnd) {
+    const test::Directory directory;
+    const auto device = [&](const char* role) {
+        return std::string("net_memif_") + role + ",socket=" + (directory / "m.sock") +
+               ",socket-abstract=no,role=" + role;
+    };
+    auto server = open(device("server"));
+    EXPECT_NE(server->no_link(), "");
+    EXPECT_FALSE(server->changed());
+
+    auto client = open(device("client"));
+    ASSERT_TRUE(changes(*server));
+    server->refresh();
+    EXPECT_EQ(server->no_link(), "");
+    EXPECT_FALSE(server->changed());
+
+    client.reset();
+    ASSERT_TRUE(changes(*server));
+    server->refresh();
+    EXPECT_NE(server->no_link(), "");
+}
+
+TEST_F(EthdevLinkTest, ADeviceThatIsLostGoesDownAndMayComeBack) {
+    test::RingDevice ring("lost");
+    auto port = open(ring.device());
+    rte_dev_event_callback_process(ring.device().c_str(), RTE_DEV_EVENT_ADD);
+    EXPECT_TRUE(port->check());
+    // As vfio does when the kernel wants the device back.
+    rte_dev_event_callback_process(ring.device().c_str(), RTE_DEV_EVENT_REMOVE);
+    EXPECT_EQ(calls_, 1);
+    ASSERT_TRUE(port->changed());
+    port->refresh();
+    EXPECT_FALSE(port->has_link()) << "nothing is flooded to it meanwhile";
+    const auto checked = port->check();
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().message, "the device is being removed");
+    port->close();
+    ASSERT_TRUE(port->open());
+    EXPECT_TRUE(port->has_link());
+    EXPECT_TRUE(port->check());
+    port->close();
+    rte_dev_event_callback_process(ring.device().c_str(), RTE_DEV_EVENT_REMOVE);
+    EXPECT_EQ(calls_, 1) << "nobody listens to a closed port";
+}
+
+// net_tap has descriptors that can't be switched, net_ring has none (tests/smoke/port_device_link.sh has
+// a device with interrupts).
+TEST_F(EthdevLinkTest, QueuesWithoutInterruptsArePolled) {
+    test::RingDevice ring("polled", 2);
+    auto port = open(ring.device());
+    EXPECT_EQ(port->wake(0), Wake::kNever);
+    EXPECT_EQ(port->describe().at("receive-by"), "polling");
+}
+
+// net_tap finishes checksums in software, and does so only if asked in the right way: what it sends
+// comes out of an interface of the kernel's.
+class EthdevTapTest : public EthdevTest {
+ protected:
+    void SetUp() override {
+        if (geteuid() != 0 || access("/dev/net/tun", R_OK | W_OK) != 0) {
+            GTEST_SKIP() << "needs root and /dev/net/tun";
+        }
+        port_ = make({.device = "net_tap_sluice,iface=" + interface_});
+        const auto opened = port_->open();
+        ASSERT_TRUE(opened) << opened.error().message;
+        socket_ = base::Fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(0x0003)));  // ETH_P_ALL
+        sockaddr_ll address{};
+        address.sll_family = AF_PACKET;
+        address.sll_protocol = htons(0x0003);
+        address.sll_ifindex = static_cast<int>(if_nametoindex(interface_.c_str()));
+        ASSERT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        const timeval patience{5, 0};
+        setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    }
+
+    // The next frame of the test's own addresses: the kernel speaks on its interface too.
+    test::Bytes next() {
+        const test::Bytes own = test::mac_bytes(test::kMacA);
+        for (;;) {
+            test::Bytes frame(70000);
+            const ssize_t size = recv(socket_.get(), frame.data(), frame.size(), 0);
+            if (size < 0) return {};
+            frame.resize(static_cast<size_t>(size));
+            if (frame.size() > 12 && std::equal(own.begin(), own.end(), frame.begin() + 6)) return frame;
+        }
+    }
+    rte_mbuf* unfinished(Packet packet, const test::Unfinished& what) {
+        rte_mbuf* m = test::to_mbuf(pools_.buffers, packet.unfinished());
+        test::mark(m, what);
+        return m;
+    }
+    void transmit(std::initializer_list<rte_mbuf*> packets) {
+        std::vector<rte_mbuf*> list(packets);
+        uint32_t bytes = 0;
+        for (const rte_mbuf* m : list) bytes += m->pkt_len;
+        port_->transmit(kWorker, list.data(), static_cast<uint16_t>(list.size()), bytes, counters_);
+    }
+
+    const std::string interface_ = "sl" + std::to_string(getpid() % 1000000);
+    std::unique_ptr<Port> port_;
+    base::Fd socket_;
+};
+
+TEST_F(EthdevTapTest, ADeviceFinishesChecksums) {
+    EXPECT_EQ(port_->wake(0), Wake::kNever);
+    EXPECT_TRUE(port_->capabilities().checksums);
+    EXPECT_FALSE(port_->capabilities().tcp_segments);
+    const Packet v4 = Packet().eth().ipv4("10.0.0.1", "10.0.0.2");
+    const Packet v6 = Packet().eth().ipv6("fd00::1", "fd00::2");
+    const Packet packets[] = {Packet(v4).tcp(1, 2).payload(101), Packet(v6).tcp(1, 2).payload(100),
+                              Packet(v4).udp(1, 2).payload(101), Packet(v6).udp(1, 2).payload(100)};
+    transmit({unfinished(packets[0], {.l3_len = 20}), packet(),
+              unfinished(packets[1], {.l3_len = 40, .ipv6 = true}),
+              unfinished(packets[2], {.l3_len = 20, .l4_len = 8, .udp = true}),
+              unfinished(packets[3], {.l3_len = 40, .l4_len = 8, .ipv6 = true, .udp = true})});
+    EXPECT_EQ(next(), packets[0].bytes());
+    EXPECT_TRUE(test::checksums_valid(next()));  // packet()
+    for (int i = 1; i < 4; ++i) EXPECT_EQ(next(), packets[i].bytes()) << i;
+    EXPECT_EQ(counters_.port(kId).transmitted.packets.get(), 5u);
+}
+
+TEST_F(EthdevTapTest, WhatADeviceCannotFinishIsFinishedInSoftware) {
+    const Packet extended =
+        Packet().eth().ipv6("fd00::1", "fd00::2").extension(60, 8).tcp(1, 2).payload(64);
+    rte_mbuf* spread = test::to_mbuf(
+        pools_.buffers, Packet().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).payload(64).unfinished(),
+        {40});
+    test::mark(spread, {});
+    transmit({unfinished(extended, {14, 48, 20, true, false, 0}), spread});
+    EXPECT_EQ(next(), extended.bytes());
+    EXPECT_TRUE(test::checksums_valid(next()));
+}
+
+// As if the device had promised to cut segments and refused this one.
+TEST_F(EthdevTapTest, ASegmentThatADeviceRefusesIsCutInSoftware) {
+    const Packet segment =
+        Packet().eth().ipv6("fd00::1", "fd00::2").extension(60, 8).tcp(1, 2).payload(1900);
+    transmit({packet(), unfinished(segment, {14, 48, 20, true, false, 500}), packet()});
+    EXPECT_EQ(next().size(), 60u);
+    for (const size_t size : {500, 500, 500, 400}) {
+        const test::Bytes frame = next();
+        EXPECT_EQ(frame.size(), 82 + size);
+        EXPECT_TRUE(test::checksums_valid(frame));
+    }
+    EXPECT_EQ(next().size(), 60u);
+    EXPECT_EQ(counters_.port(kId).transmitted.packets.get(), 6u);
+    EXPECT_EQ(counters_.totals.made.get(), 3u);
+}
+
+// A flood's copies share their bytes, and other ports need the length in the sum.
+TEST_F(EthdevTapTest, ASegmentThatOthersShareIsLeftAsItIs) {
+    rte_mbuf* segment =
+        unfinished(Packet().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).payload(1900),
+                   {.segment_size = 500});
+    const test::Bytes before = test::bytes_of(segment);
+    rte_mbuf* copy = rte_pktmbuf_clone(segment, pools_.buffers);
+    transmit({copy});
+    EXPECT_EQ(test::bytes_of(segment), before);
+    copy = rte_pktmbuf_clone(segment, pools_.buffers);
+    transmit({segment});
+    EXPECT_EQ(test::bytes_of(copy), before);
+    rte_pktmbuf_free(copy);
+}
+
+TEST_F(EthdevTest, TakesWhatADeviceLeavesUnfinished) {
+    test::RingDevice ring("unfinished");
+    auto port = make({.device = ring.device()});
+    ASSERT_TRUE(port->open());
+    const Packet tcp = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).payload(64);
+    rte_mbuf* good = test::to_mbuf(pools_.buffers, Packet(tcp).unfinished());
+    good->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    rte_mbuf* nonsense = packet();
+    nonsense->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+    for (rte_mbuf* m : {packet(), nonsense, good}) ring.put(m);
+    ASSERT_EQ(port->receive(0, packets_.data(), 64, counters_).count, 2);
+    EXPECT_EQ(counters_.totals.dropped[static_cast<size_t>(Drop::kMalformedOffload)].get(), 1u);
+    EXPECT_EQ(packets_[1]->ol_flags & RTE_MBUF_F_TX_L4_MASK, RTE_MBUF_F_TX_TCP_CKSUM);
+    wire::finish_checksums(packets_[1]);
+    EXPECT_EQ(test::bytes_of(packets_[1]), tcp.bytes());
+    rte_pktmbuf_free_bulk(packets_.data(), 2);
+}
+
+TEST_F(EthdevTest, APciFunctionThatIsNotThereIsExplained) {
+    auto port = make({.device = "ffff:ff:1f.7"});
+    const auto opened = port->open();
+    ASSERT_FALSE(opened);
+    EXPECT_NE(opened.error().message.find("there is no PCI device ffff:ff:1f.7"), std::string::npos);
 }
 
 TEST(SameInterface, OutlivesOtherQueues) {

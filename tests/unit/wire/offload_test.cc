@@ -1,6 +1,7 @@
 #include "wire/offload.h"
 
 #include <gtest/gtest.h>
+#include <rte_net.h>
 
 #include <random>
 
@@ -325,6 +326,74 @@ TEST(FromVirtio, RandomHeadersOverRandomFramesStayInside) {
         finish_checksums(frame.m);
     }
     EXPECT_GT(accepted, 1000);
+}
+
+// What Intel's drivers make of a packet, in DPDK's words.
+Bytes prepared_by_dpdk(const Bytes& bytes, const test::Unfinished& what) {
+    Frame frame(bytes);
+    test::mark(frame.m, what);
+    if (what.segment_size != 0 && !what.ipv6) frame.m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+    EXPECT_EQ(rte_net_intel_cksum_prepare(frame.m), 0);
+    return test::bytes_of(frame.m);
+}
+
+TEST(PrepareForDevice, IsWhatDriversExpect) {
+    const Packet v4 = Packet().eth().vlan(5).ipv4("10.0.0.1", "10.0.0.2").options(8);
+    const Packet v6 = Packet().eth().ipv6("fd00::1", "fd00::2");
+    struct Row {
+        Packet packet;
+        test::Unfinished what;
+    };
+    const Row rows[] = {
+        {Packet(v4).tcp(1, 2).options(12).payload(5000), {18, 28, 32, false, false, 1400}},
+        {Packet(v6).tcp(1, 2).options(12).payload(5000), {14, 40, 32, true, false, 1400}},
+        {Packet(v4).tcp(1, 2).payload(101), {18, 28, 20, false, false, 0}},
+        {Packet(v6).tcp(1, 2).payload(101), {14, 40, 20, true, false, 0}},
+        {Packet(v4).udp(1, 2).payload(101), {18, 28, 8, false, true, 0}},
+        {Packet(v6).udp(1, 2).payload(101), {14, 40, 8, true, true, 0}},
+    };
+    for (const Row& row : rows) {
+        const Bytes unfinished = Packet(row.packet).unfinished();
+        Frame frame(unfinished, {200});
+        test::mark(frame.m, row.what);
+        ASSERT_TRUE(prepare_for_device(frame.m));
+        const Bytes prepared = test::bytes_of(frame.m);
+        EXPECT_EQ(prepared, prepared_by_dpdk(unfinished, row.what));
+        // A segment has another sum, any other packet the same.
+        EXPECT_EQ(prepared == unfinished, row.what.segment_size == 0);
+        const bool asks_ip = (frame.m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0;
+        EXPECT_EQ(asks_ip, row.what.segment_size != 0 && !row.what.ipv6);
+        // Again, as for a copy that was sent before: no change.
+        ASSERT_TRUE(prepare_for_device(frame.m));
+        EXPECT_EQ(test::bytes_of(frame.m), prepared);
+    }
+}
+
+TEST(PrepareForDevice, WhatADeviceRefusesIsStillCut) {
+    Frame frame(tcp4().payload(3000).unfinished());
+    test::mark(frame.m, {.segment_size = 1000});
+    ASSERT_TRUE(prepare_for_device(frame.m));
+    Cutter cutter(frame.m, test::test_pool());
+    int count = 0;
+    while (rte_mbuf* piece = cutter.next()) {
+        EXPECT_TRUE(test::checksums_valid(test::bytes_of(piece)));
+        rte_pktmbuf_free(piece);
+        ++count;
+    }
+    EXPECT_EQ(count, 3);
+}
+
+TEST(PrepareForDevice, LeavesWhatDevicesGetWrong) {
+    const Bytes extended =
+        Packet().eth().ipv6("fd00::1", "fd00::2").extension(60, 8).tcp(1, 2).payload(3000).unfinished();
+    Frame frame(extended);
+    test::mark(frame.m, {14, 48, 20, true, false, 1000});
+    EXPECT_FALSE(prepare_for_device(frame.m));
+    EXPECT_EQ(test::bytes_of(frame.m), extended);
+
+    Frame spread(tcp4().payload(3000).unfinished(), {40});
+    test::mark(spread.m, {.segment_size = 1000});
+    EXPECT_FALSE(prepare_for_device(spread.m));
 }
 
 }  // namespace
