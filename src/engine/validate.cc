@@ -161,6 +161,17 @@ class Validator {
 
     // Two ports can't have one device: one interface in one namespace, or one DPDK device.
     void check_device(size_t i, const port::PortConfig& port) {
+        if (port.bond) {
+            for (size_t m = 0; m < port.bond->members.size(); ++m) {
+                const std::string& member = port.bond->members[m];
+                const std::string name = member.substr(0, member.find(','));
+                if (auto [first, fresh] = devices_.emplace(name, &port); !fresh) {
+                    report({"ports", i, "bond", "members", m}, port.place, "{} is port {}'s already",
+                           name, first->second->name);
+                }
+            }
+            return;
+        }
         std::string device;
         std::string_view key = "device";
         if (port.kind() == port::Kind::kDevice) {

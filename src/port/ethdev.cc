@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fmt/ranges.h>
 #include <rte_bus.h>
+#include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_pause.h>
@@ -106,7 +107,8 @@ Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
     : Port(id, std::move(config)),
       pools_(context.pools),
       workers_(context.workers),
-      attention_(context.attention) {}
+      attention_(context.attention),
+      is_lacp_(config_.bond && config_.bond->mode == BondMode::kLacp) {}
 
 base::Result<void> Ethdev::open() {
     take_dpdk_words();  // of earlier troubles
@@ -116,29 +118,55 @@ base::Result<void> Ethdev::open() {
     return base::fail("{}{}", done.error().message, take_dpdk_words());
 }
 
-base::Result<void> Ethdev::find_device() {
-    const std::string name = device_name(config_.device);
-    if (rte_eth_dev_get_port_by_name(name.c_str(), &device_) == 0) {
-        probed_ = false;
-        return {};
-    }
-    device_ = RTE_MAX_ETHPORTS;
-    const bool is_pci = pci::address_of(config_.device).has_value();
+// Finds a device that is there already, or makes it.
+base::Result<Ethdev::Probed> Ethdev::probe(const std::string& arguments) {
+    const std::string name = device_name(arguments);
+    Probed probed;
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &probed.device) == 0) return probed;
+    const bool is_pci = pci::address_of(arguments).has_value();
     if (is_pci) {
-        if (auto done = check_function(name); !done) return done;
+        if (auto done = check_function(name); !done) return tl::unexpected(done.error());
         // DPDK looks for vfio when it starts only; the module may have come later.
         if (rte_vfio_is_enabled("vfio") == 0) rte_vfio_enable("vfio");
     }
-    if (int status = rte_dev_probe(config_.device.c_str()); status != 0) {
+    if (int status = rte_dev_probe(arguments.c_str()); status != 0) {
         return base::fail("DPDK can't make a device of \"{}\" ({}): is {} installed (librte-net-*)?",
-                          config_.device, rte_strerror(-status),
+                          arguments, rte_strerror(-status),
                           is_pci ? "the driver for it" : "the driver's name right, and its package");
     }
-    probed_ = true;
-    if (rte_eth_dev_get_port_by_name(name.c_str(), &device_) != 0) {
-        device_ = RTE_MAX_ETHPORTS;
-        return base::fail("\"{}\" is not an Ethernet device", config_.device);
+    probed.ours = true;
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &probed.device) != 0) {
+        return base::fail("\"{}\" is not an Ethernet device", arguments);
     }
+    return probed;
+}
+
+void Ethdev::release(const Probed& probed) noexcept {
+    if (probed.device == RTE_MAX_ETHPORTS || !probed.ours) return;
+    rte_eth_dev_info info{};
+    rte_device* device = rte_eth_dev_info_get(probed.device, &info) == 0 ? info.device : nullptr;
+    rte_eth_dev_close(probed.device);
+    if (device != nullptr) rte_dev_remove(device);
+}
+
+base::Result<void> Ethdev::find_device() {
+    std::string arguments = config_.device;
+    if (config_.bond) {
+        // DPDK's bonding device starts and stops its members, and looks after their links.
+        const int mode = config_.bond->mode == BondMode::kLacp ? 4 : 1;
+        arguments = fmt::format("net_bonding{},mode={},xmit_policy=l34",
+                                path::index(id()), mode);
+        for (const std::string& member : config_.bond->members) {
+            auto probed = probe(member);
+            if (!probed) return tl::unexpected(probed.error());
+            members_.push_back(*probed);
+            arguments += fmt::format(",slave={}", probed->device);
+        }
+    }
+    auto probed = probe(arguments);
+    if (!probed) return tl::unexpected(probed.error());
+    probed_ = *probed;
+    device_ = probed_.device;
     return {};
 }
 
@@ -152,15 +180,22 @@ base::Result<void> Ethdev::start() {
         return base::fail("the device has no receive or no transmit queue");
     }
     listen_for_events(limits);
-    Interrupts interrupts{.receive = may_interrupt(),
-                          .link = (*limits.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0};
+    // With an interrupt for its link DPDK believes what that said last, for ever if it doesn't come, which
+    // some NICs' drivers have trouble with beside those of the queues: there the link is asked for.
+    const bool tells_link = (*limits.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
+    const bool is_pci = pci::address_of(config_.device).has_value();
+    Interrupts interrupts{.receive = may_interrupt(), .link = false};
+    interrupts.link = tells_link && !(interrupts.receive && is_pci);
     auto done = start(limits, interrupts);
     // Nothing else tells whether a driver has them but that it starts with them.
     if (!done && interrupts.receive) {
-        interrupts.receive = false;
+        interrupts = {.receive = false, .link = tells_link};
         done = start(limits, interrupts);
     }
-    if (!done && interrupts.link) done = start(limits, {.receive = false, .link = false});
+    if (!done && interrupts.link) {
+        interrupts.link = false;
+        done = start(limits, interrupts);
+    }
     if (!done) return done;
     has_interrupts_ = interrupts.receive;
     find_descriptors();
@@ -173,7 +208,8 @@ base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts inte
     rte_eth_conf conf{};
     conf.intr_conf.rxq = interrupts.receive ? 1 : 0;
     conf.intr_conf.lsc = interrupts.link ? 1 : 0;
-    conf.intr_conf.rmv = interrupts.link && (*limits.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0 ? 1 : 0;
+    const bool tells_removal = (*limits.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
+    conf.intr_conf.rmv = tells_removal && (interrupts.link || interrupts.receive) ? 1 : 0;
     if (receive_queues_ > 1 && limits.flow_type_rss_offloads != 0) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf =
@@ -323,18 +359,16 @@ base::Result<void> Ethdev::set_mtu() {
 }
 
 void Ethdev::close() noexcept {
-    if (device_ == RTE_MAX_ETHPORTS) return;
-    ignore_events();
-    descriptors_.clear();
-    listening_ = {};
-    rte_eth_dev_stop(device_);
-    if (probed_) {
-        rte_eth_dev_info info{};
-        rte_device* device = rte_eth_dev_info_get(device_, &info) == 0 ? info.device : nullptr;
-        rte_eth_dev_close(device_);
-        if (device != nullptr) rte_dev_remove(device);
+    if (device_ != RTE_MAX_ETHPORTS) {
+        ignore_events();
+        descriptors_.clear();
+        listening_ = {};
+        rte_eth_dev_stop(device_);
+        release(probed_);
+        device_ = RTE_MAX_ETHPORTS;
     }
-    device_ = RTE_MAX_ETHPORTS;
+    for (const Probed& member : members_) release(member);
+    members_.clear();
 }
 
 base::Result<void> Ethdev::configure(const PortConfig& next) {
@@ -367,6 +401,7 @@ std::string Ethdev::read_link() const {
 Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
                          path::Counters& counters) noexcept {
     uint16_t count = rte_eth_rx_burst(device_, queue, packets, room);
+    if (unlikely(is_lacp_) && queue == 0) send_lacp();
     if (unlikely(listening_[queue])) {
         if (count == 0) {
             // Some devices (Intel's from i40e on) switch an interrupt off when they raise it, and one
@@ -387,6 +422,16 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     counters.receive(id(), queue, count, bytes);
     const uint16_t kept = unlikely(unfinished) ? accept_unfinished(packets, count, counters) : count;
     return {kept, count == room};
+}
+
+// The bonding device sends its LACP messages in bursts of ours, and wants one every 100 ms at least.
+void Ethdev::send_lacp() noexcept {
+    const uint64_t now = rte_get_tsc_cycles();
+    if (now < next_lacp_) return;
+    next_lacp_ = now + rte_get_tsc_hz() / 20;
+    rte_spinlock_lock(&turns_[0].lock);
+    rte_eth_tx_burst(device_, 0, nullptr, 0);
+    rte_spinlock_unlock(&turns_[0].lock);
 }
 
 void Ethdev::listen(uint16_t queue, bool on) noexcept {
@@ -432,7 +477,7 @@ void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
 void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                   path::Counters& counters) noexcept {
     const uint16_t queue = transmit_queue(worker);
-    const bool shared = transmit_queues_ < workers_;
+    const bool shared = transmit_queues_ < workers_ || is_lacp_;
     if (shared) rte_spinlock_lock(&turns_[queue].lock);
     const uint16_t sent = rte_eth_tx_burst(device_, queue, packets, count);
     if (shared) rte_spinlock_unlock(&turns_[queue].lock);
@@ -509,6 +554,13 @@ void Ethdev::cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& count
 nlohmann::json Ethdev::describe() const {
     nlohmann::json answer{{"receive-queues", receive_queues_}, {"transmit-queues", transmit_queues_}};
     if (device_ == RTE_MAX_ETHPORTS) return answer;
+    for (size_t i = 0; i < members_.size(); ++i) {
+        rte_eth_link member{};
+        const bool up = rte_eth_link_get_nowait(members_[i].device, &member) == 0 &&
+                        member.link_status == RTE_ETH_LINK_UP;
+        answer["members"].push_back(
+            {{"device", config_.bond->members[i]}, {"link", up ? "up" : "down"}});
+    }
     rte_eth_dev_info info{};
     if (rte_eth_dev_info_get(device_, &info) == 0) answer["driver"] = info.driver_name;
     const Capabilities can = capabilities();

@@ -10,6 +10,7 @@
 // queues have an interrupt each, a worker can sleep until one of them has a packet.
 #pragma once
 
+#include <fmt/ranges.h>
 #include <rte_ethdev.h>
 #include <rte_spinlock.h>
 
@@ -53,7 +54,10 @@ class Ethdev final : public Port {
                   path::Counters& counters) noexcept override;
 
     nlohmann::json describe() const override;
-    std::string interface() const override { return config_.device; }
+    std::string interface() const override {
+        return config_.bond ? fmt::format("{}", fmt::join(config_.bond->members, " + "))
+                            : config_.device;
+    }
 
     // --- DPDK's interrupt thread ---
     void on_link() noexcept;
@@ -65,6 +69,13 @@ class Ethdev final : public Port {
         bool receive;
         bool link;
     };
+
+    struct Probed {
+        uint16_t device = RTE_MAX_ETHPORTS;
+        bool ours = false;  // made by us, so ours to remove
+    };
+    static base::Result<Probed> probe(const std::string& arguments);
+    static void release(const Probed& probed) noexcept;
 
     base::Result<void> find_device();
     base::Result<void> start();
@@ -82,6 +93,7 @@ class Ethdev final : public Port {
               path::Counters& counters) noexcept;
     void send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
                          path::Counters& counters) noexcept;
+    void send_lacp() noexcept;
     bool prepare(uint16_t queue, rte_mbuf*& packet) noexcept;
     void cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& counters) noexcept;
     uint16_t accept_unfinished(rte_mbuf** packets, uint16_t count,
@@ -94,7 +106,10 @@ class Ethdev final : public Port {
     uint16_t workers_;
     std::function<void()> attention_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
-    bool probed_ = false;                 // by us, so ours to remove
+    Probed probed_;
+    std::vector<Probed> members_;         // of a bond
+    bool is_lacp_;
+    uint64_t next_lacp_ = 0;              // TSC; of the worker that has queue 0
     bool verifies_checksums_ = false;
     uint16_t receive_queues_ = 0;
     uint16_t transmit_queues_ = 0;

@@ -9,7 +9,8 @@ namespace sluice::port {
 
 std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const Context& context) {
     switch (config.kind()) {
-        case Kind::kDevice: return std::make_unique<Ethdev>(id, config, context);
+        case Kind::kDevice:
+        case Kind::kBond: return std::make_unique<Ethdev>(id, config, context);
         case Kind::kVhostUser: return std::make_unique<VhostUser>(id, config, context);
         case Kind::kNetns:
         case Kind::kHost: break;
@@ -24,12 +25,12 @@ void Port::set_max_frame() noexcept {
 
 bool same_interface(const PortConfig& a, const PortConfig& b) {
     return a.kind() == b.kind() && a.netns == b.netns && a.device == b.device &&
-           a.vhost_user == b.vhost_user &&
+           a.bond == b.bond && a.vhost_user == b.vhost_user &&
            a.interface_name() == b.interface_name();
 }
 
 bool same_device(const PortConfig& a, const PortConfig& b) {
-    if (a.kind() == Kind::kDevice && a.mtu != b.mtu) return false;
+    if (a.is_ethdev() && a.mtu != b.mtu) return false;
     return same_interface(a, b) && a.queues == b.queues;
 }
 

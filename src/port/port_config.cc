@@ -11,6 +11,7 @@ std::string_view kind_name(Kind kind) noexcept {
         case Kind::kHost: return "host";
         case Kind::kVhostUser: return "vhost-user";
         case Kind::kDevice: return "device";
+        case Kind::kBond: return "bond";
     }
     return "";
 }

@@ -1,5 +1,5 @@
-// What a user may say about a port. One struct for all kinds; exactly one of netns, host, vhost-user
-// and device says which kind it is.
+// What a user may say about a port. One struct for all kinds; exactly one of netns, host, vhost-user,
+// device and bond says which kind it is.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 
 namespace sluice::port {
 
-enum class Kind { kNetns, kHost, kVhostUser, kDevice };
+enum class Kind { kNetns, kHost, kVhostUser, kDevice, kBond };
 
 enum class VhostMode { kClient, kServer };
 
@@ -60,6 +60,28 @@ void fields(V& v, RouteConfig& r) {
     v.optional("via", r.via);
     v.check("via", !r.via || r.via->is_v4() == r.to.address.is_v4(),
             "is of another address family than `to`");
+}
+
+enum class BondMode { kActiveBackup, kLacp };
+
+constexpr auto names(BondMode) {
+    return std::array{base::Name{BondMode::kActiveBackup, "active-backup"},
+                      base::Name{BondMode::kLacp, "lacp"}};
+}
+
+// Several devices as one (IEEE 802.1AX for LACP).
+struct BondConfig {
+    BondMode mode = BondMode::kActiveBackup;
+    std::vector<std::string> members;  // DPDK device arguments
+
+    bool operator==(const BondConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, BondConfig& b) {
+    v.optional("mode", b.mode);
+    v.required("members", b.members);
+    v.check("members", !b.members.empty() && b.members.size() <= 8, "are none or more than 8");
 }
 
 // The networks of a port that carries several, each under its VLAN ID.
@@ -112,6 +134,7 @@ struct PortConfig {
     bool host = false;
     std::optional<VhostUserConfig> vhost_user;
     std::string device;  // DPDK device arguments; empty unless the kind is device
+    std::optional<BondConfig> bond;
     std::string network;
     std::string interface;  // empty: see interface_name()
     std::optional<MacAddress> mac;
@@ -132,8 +155,11 @@ struct PortConfig {
     Kind kind() const noexcept {
         if (host) return Kind::kHost;
         if (vhost_user) return Kind::kVhostUser;
+        if (bond) return Kind::kBond;
         return device.empty() ? Kind::kNetns : Kind::kDevice;
     }
+    // Whether it is one of DPDK's.
+    bool is_ethdev() const noexcept { return kind() == Kind::kDevice || kind() == Kind::kBond; }
     // Whether Sluice makes an interface in the kernel for it.
     bool is_tap() const noexcept { return kind() == Kind::kNetns || kind() == Kind::kHost; }
     // Whether it sends from its own addresses only: where they are declared, and not given up.
@@ -141,7 +167,7 @@ struct PortConfig {
     // Containers and guests serve nobody unless they are said to; the host and what is behind a
     // device may.
     bool may_serve(Service service) const {
-        if (!serves) return kind() == Kind::kHost || kind() == Kind::kDevice;
+        if (!serves) return kind() == Kind::kHost || is_ethdev();
         return std::find(serves->begin(), serves->end(), service) != serves->end();
     }
     // What the interface is called: as configured, else eth0 in a container and the port's own name
@@ -165,6 +191,7 @@ void fields(V& v, PortConfig& p) {
     v.optional("host", p.host);
     v.optional("vhost-user", p.vhost_user);
     v.optional("device", p.device);
+    v.optional("bond", p.bond);
     v.optional("network", p.network);
     v.optional("interface", p.interface);
     v.optional("mac", p.mac);
@@ -182,8 +209,8 @@ void fields(V& v, PortConfig& p) {
             "stands beside `network`: a port is in one network, or a trunk of several");
     v.check("name",
             (p.netns.empty() ? 0 : 1) + (p.host ? 1 : 0) + (p.vhost_user ? 1 : 0) +
-                    (p.device.empty() ? 0 : 1) == 1,
-            "needs exactly one of `netns`, `host: true`, `vhost-user` and `device`");
+                    (p.device.empty() ? 0 : 1) + (p.bond ? 1 : 0) == 1,
+            "needs exactly one of `netns`, `host: true`, `vhost-user`, `device` and `bond`");
     v.check("netns", p.netns.empty() || is_netns(p.netns),
             "is not a network namespace: give a name (ip netns), an absolute path, or pid:NUMBER");
     v.check("interface", is_interface_name(p.interface_name()),
@@ -192,6 +219,8 @@ void fields(V& v, PortConfig& p) {
     v.check("mac", !p.mac || (!p.mac->is_multicast() && !p.mac->is_zero()),
             "is a group or zero address, which no interface can have");
     v.check("device", p.device.empty() || (p.interface.empty() && p.routes.empty()),
+            "has no interface in the kernel: leave out interface and routes");
+    v.check("bond", !p.bond || (p.interface.empty() && p.routes.empty()),
             "has no interface in the kernel: leave out interface and routes");
     v.check("vhost-user", !p.vhost_user || (p.interface.empty() && p.routes.empty() && p.queues == 0),
             "has its interface in the guest: leave out interface and routes, and give `queues` inside "

@@ -53,6 +53,7 @@ TEST(PortConfig, WritesWhatItReads) {
           "{name: a, vhost-user: {path: /run/a.sock, mode: server, queues: 2, offloads: false}}",
           "{name: a, device: d, trunk: {networks: [x, y], native: z}, serves: [dhcp, ra],"
           " spoofing: allow, mac-limit: 3, split-horizon: g, flood-limit: {unknown: 7}}",
+          "{name: a, bond: {mode: lacp, members: ['net_x0,y=1', net_x1]}, network: n}",
           "{name: a, netns: 'pid:12'}", "{name: a, netns: '010'}"}) {
         const PortConfig port = read(yaml);
         EXPECT_EQ(read(base::to_yaml(base::write(port))), port) << yaml;
@@ -60,7 +61,7 @@ TEST(PortConfig, WritesWhatItReads) {
 }
 
 TEST(PortConfig, IsOfExactlyOneKind) {
-    const std::string message = "needs exactly one of `netns`, `host: true`, `vhost-user` and `device`";
+    const std::string message = "needs exactly one of `netns`, `host: true`, `vhost-user`, `device` and `bond`";
     EXPECT_EQ(error_of("{name: a}"), "name (f:1:8): " + message);
     EXPECT_EQ(error_of("{name: a, netns: w, host: true}"), "name (f:1:8): " + message);
     EXPECT_EQ(error_of("{name: a, netns: w, device: d}"), "name (f:1:8): " + message);
