@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <boost/program_options.hpp>
+#include <charconv>
 #include <sstream>
 
 #include "base/text.h"
@@ -16,7 +16,7 @@ namespace {
 namespace po = boost::program_options;
 
 // What every verb takes, and the name that all_options() has for the words.
-const std::vector<std::string> kGeneral = {"socket", "json", "help", "version", "verbs", "words"};
+const std::vector<std::string> kGeneral = {"socket", "json", "watch", "help", "version", "verbs", "words"};
 
 tl::unexpected<UsageError> wrong(std::string message, std::string usage) {
     return tl::unexpected(UsageError{std::move(message), std::move(usage)});

@@ -29,9 +29,9 @@ constexpr Verb kVerbs[] = {
      kDeviceList, no_params, print_devices},
     {"device bind", "DEVICE [--driver DRIVER] [--force]",
      "take a device from the kernel, for a port (driver: vfio-pci)",
-     kDeviceBind, device_params, print_bound},
+     kDeviceBind, device_params, print_bound, true},
     {"device unbind", "DEVICE", "give a device back to the kernel",
-     kDeviceUnbind, device_params, print_unbound},
+     kDeviceUnbind, device_params, print_unbound, true},
 
     {"network list", "", "the networks",
      kNetworkList, no_params, print_networks},
