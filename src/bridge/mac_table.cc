@@ -49,16 +49,20 @@ MacTable::MacTable(uint32_t capacity)
 
 void MacTable::Free::operator()(Bucket* buckets) const noexcept { std::free(buckets); }
 
-bool MacTable::learn_slowly(uint64_t mac, uint32_t, path::PortId port, Seconds now,
+bool MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seconds now,
                             uint32_t limit) noexcept {
-    if (lock_.test_and_set(std::memory_order_acquire)) return true;
+    if (lock_.test_and_set(std::memory_order_acquire)) {
+        if (limit == 0) return true;
+        const Entry known = find(mac, hash);
+        return known.found() && known.port() == port;
+    }
     const Entry next = Entry::learned(port, now);
     const bool full = limit != 0 && count(port) >= limit;
     bool allowed = true;
     Slot slot;
     if (!locate(mac, slot)) {
-        allowed = !full;
         if (full || count() >= capacity_ || !insert(mac, next)) {
+            allowed = limit == 0;
             refused_.fetch_add(1, std::memory_order_relaxed);
         } else {
             note(next, +1);

@@ -95,7 +95,7 @@ class MacTable {
 
     // Takes note that `mac` was seen at `port`. Writes only when that changes something, and at most
     // once a second for an address that stays where it is. False if it would be one more than the
-    // `limit` of learned addresses at that port (0: none).
+    // `limit` of learned addresses at that port (0: none), or can't be learned at a port with a limit.
     [[gnu::always_inline]] bool learn(uint64_t mac, uint32_t hash, path::PortId port, Seconds now,
                                       uint32_t limit = 0) noexcept {
         const Entry entry = find(mac, hash);
@@ -177,6 +177,7 @@ class MacTable {
 #endif
     }
 
+    // True where the address may pass.
     [[gnu::noinline]] bool learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seconds now,
                                         uint32_t limit) noexcept;
 

@@ -66,9 +66,13 @@ class Compiler {
         trunk->network_of.fill(path::kNoNetworkId);
         trunk->id_of.assign(snapshot_->networks.size(), vlan::kNotCarried);
         auto carry = [&](const std::string& name, bool native) {
-            const path::NetworkId id = ids_.at(name);
+            // Half-way through a change a port may name what is gone already.
+            const auto network = ids_.find(name);
+            if (network == ids_.end()) return;
+            const path::NetworkId id = network->second;
             const uint16_t vlan =
                 native ? vlan::kUntagged : config_.networks[path::index(id)].vlan;
+            if (!native && vlan == 0) return;
             trunk->network_of[vlan] = id;
             trunk->id_of[path::index(id)] = vlan;
         };

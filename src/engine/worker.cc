@@ -89,7 +89,10 @@ bool Worker::turn() noexcept {
     const uint64_t start = rte_get_tsc_cycles();
     const Snapshot& snapshot = *snapshots_.get();
     if (unlikely(snapshot.generation != generation_)) adopt(snapshot);
-    if (unlikely(start >= next_second_)) tell_time(start);
+    if (unlikely(start >= next_second_)) {
+        tell_time(start);
+        if (on_demand_ != 0) look_again(snapshot);
+    }
 
     gather();
     const uint16_t count = batch_.count;
@@ -128,10 +131,12 @@ void Worker::adopt(const Snapshot& snapshot) noexcept {
     ready_.clear();
     polled_ = 0;
     watched_ = 0;
+    on_demand_ = 0;
     for (const QueueRef& queue : snapshot.queues[path::index(id_)]) {
         ready_.push_back({queue, kHotTurns, false});
         is_ready_.set(datum(queue.port->id(), queue.queue));
         ++(queue.polled() ? polled_ : watched_);
+        on_demand_ += queue.wake == port::Wake::kOnDemand ? 1 : 0;
     }
     next_ = 0;
 }
@@ -212,12 +217,14 @@ bool Worker::spun_enough(uint64_t tsc) const noexcept {
 
 void Worker::sleep() noexcept {
     const uint64_t start = rte_get_tsc_cycles();
-    const timespec nap{0, static_cast<long>(nap_)};
+    // Where a queue must be asked to speak, the next second is not slept through: see look_again().
+    const bool bounded = polled_ != 0 || on_demand_ != 0;
+    const timespec nap = polled_ != 0 ? timespec{0, static_cast<long>(nap_)} : timespec{1, 0};
     // Asleep a worker holds nothing, so no change of the configuration waits for it.
     grace_.offline(id_);
     std::array<epoll_event, kEvents> events;
     const int count =
-        epoll_pwait2(epoll_.get(), events.data(), kEvents, polled_ != 0 ? &nap : nullptr, nullptr);
+        epoll_pwait2(epoll_.get(), events.data(), kEvents, bounded ? &nap : nullptr, nullptr);
     grace_.online(id_);
     mark_ready(events.data(), count);
     nap_ = std::clamp(nap_ * 2, kShortestNap, kLongestNap);
@@ -229,6 +236,17 @@ void Worker::sleep() noexcept {
 void Worker::tell_time(uint64_t tsc) noexcept {
     now_ = static_cast<bridge::Seconds>(tsc / second_cycles_);
     next_second_ = (uint64_t{now_} + 1) * second_cycles_;
+}
+
+// A read that finds nothing may have failed for want of a buffer or of a lock, and a guest that has
+// rung once doesn't ring again: once a second every such queue is read without having spoken.
+void Worker::look_again(const Snapshot& snapshot) noexcept {
+    for (const QueueRef& queue : snapshot.queues[path::index(id_)]) {
+        const uint64_t which = datum(queue.port->id(), queue.queue);
+        if (queue.wake != port::Wake::kOnDemand || is_ready_.test(which)) continue;
+        is_ready_.set(which);
+        ready_.push_back({queue, kHotTurns, false});
+    }
 }
 
 void Worker::stop() noexcept {

@@ -52,6 +52,7 @@ class Worker {
     bool spun_enough(uint64_t tsc) const noexcept;
     void sleep() noexcept;
     void tell_time(uint64_t tsc) noexcept;
+    void look_again(const Snapshot& snapshot) noexcept;
 
     path::WorkerId id_;
     const path::Published<Snapshot>& snapshots_;
@@ -81,6 +82,7 @@ class Worker {
     size_t next_ = 0;         // in ready_, where the next turn begins: no queue starves another
     size_t polled_ = 0;       // queues without a descriptor: all of them are in ready_
     size_t watched_ = 0;      // queues with one
+    size_t on_demand_ = 0;    // of those, that speak when asked to
     uint32_t turns_ = 0;
 
     uint64_t second_cycles_;       // TSC cycles a second

@@ -19,7 +19,6 @@ constexpr int kMostExtensions = 4;
 
 constexpr uint16_t kDhcpServer = 67;
 constexpr uint16_t kDhcpClient = 68;
-constexpr uint16_t kDhcpv6Server = 547;
 constexpr uint16_t kDhcpv6Client = 546;
 
 constexpr uint8_t kRouterAdvertisement = 134;
@@ -129,9 +128,10 @@ class Judgement {
         if (!is_own(address_of(ip->source)) && !(ip->source.host() == 0 && asks_for_address)) {
             return Drop::kSpoofedAddress;
         }
-        const bool answers = udp != nullptr && udp->source_port.host() == kDhcpServer &&
-                             udp->destination_port.host() == kDhcpClient;
-        return answers && !guard_.serves_dhcp ? Drop::kRogueDhcp : kFine;
+        if (guard_.serves_dhcp || !first || ip->protocol() != Protocol::kUdp) return kFine;
+        if (udp == nullptr) return hidden();
+        // Clients don't care for the server's port.
+        return udp->destination_port.host() == kDhcpClient ? Drop::kRogueDhcp : kFine;
     }
 
     Drop judge_ipv6() const noexcept {
@@ -156,17 +156,26 @@ class Judgement {
             }
             protocol = extension->protocol();
         }
+        // Behind more extensions than anybody needs, or beyond the end of a first fragment, stands what is
+        // not meant to be seen here (RFC 7113).
+        if (first && is_extension(protocol)) return hidden();
         if (first && protocol == Protocol::kIcmpv6) return judge_icmpv6(source, at);
         if (!is_own(source)) return Drop::kSpoofedAddress;
         if (first && protocol == Protocol::kUdp && !guard_.serves_dhcp) {
             UdpHeader udp_copy;
             const auto* udp = read(packet_, at, udp_copy);
-            if (udp != nullptr && udp->source_port.host() == kDhcpv6Server &&
-                udp->destination_port.host() == kDhcpv6Client) {
-                return Drop::kRogueDhcp;
-            }
+            if (udp == nullptr) return hidden();
+            // Clients don't care for the server's port.
+            if (udp->destination_port.host() == kDhcpv6Client) return Drop::kRogueDhcp;
         }
         return kFine;
+    }
+
+    Drop hidden() const noexcept {
+        return guard_.check_addresses ? Drop::kSpoofedAddress
+               : !guard_.serves_ra    ? Drop::kRogueRa
+               : !guard_.serves_dhcp  ? Drop::kRogueDhcp
+                                      : kFine;
     }
 
     static bool is_extension(Protocol protocol) noexcept {
@@ -177,7 +186,8 @@ class Judgement {
     Drop judge_icmpv6(const IpAddress& source, uint32_t at) const noexcept {
         IcmpHeader copy;
         const auto* icmp = read(packet_, at, copy);
-        const uint8_t type = icmp != nullptr ? icmp->type : uint8_t{0};
+        if (icmp == nullptr) return hidden();
+        const uint8_t type = icmp->type;
         if (type == kRouterAdvertisement && !guard_.serves_ra) return Drop::kRogueRa;
         if (!is_guarded()) return kFine;
         // Before it has an address a station may probe for it (RFC 4862, 5.4.2) and join groups

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/log.h"
 #include "path/batch.h"
@@ -56,11 +57,17 @@ struct [[gnu::packed]] Message {
     uint32_t size;  // of what follows
     uint64_t number;
 };
+constexpr uint32_t kSetMemoryTable = 5;   // VHOST_USER_SET_MEM_TABLE
 constexpr uint32_t kGetQueueNumber = 17;  // VHOST_USER_GET_QUEUE_NUM
+constexpr uint32_t kSendRarp = 19;        // VHOST_USER_SEND_RARP
+constexpr uint64_t kRarpFeature = uint64_t{1} << 2;  // VHOST_USER_PROTOCOL_F_RARP
 
-// rte_vhost would grant every guest 128 queue pairs, of which nobody would read most.
-rte_vhost_msg_result answer_queue_number(int guest, void* context) {
+// Before rte_vhost handles a message. It would grant every guest 128 queue pairs, of which nobody would
+// read most; and it adds a RARP frame to a burst in a way that writes past a burst of one. (Guests
+// announce themselves after a migration.)
+rte_vhost_msg_result before_message(int guest, void* context) {
     auto* message = static_cast<Message*>(context);
+    if (message->request == kSendRarp) return RTE_VHOST_MSG_RESULT_OK;
     if (message->request != kGetQueueNumber) return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
     uint16_t most = 1;
     with_port(guest, [&](VhostUser& port) { most = port.most_queues(); });
@@ -69,23 +76,32 @@ rte_vhost_msg_result answer_queue_number(int guest, void* context) {
     return RTE_VHOST_MSG_RESULT_REPLY;
 }
 
-const rte_vhost_user_extern_ops kMessages{.pre_msg_handle = answer_queue_number,
-                                          .post_msg_handle = nullptr};
+rte_vhost_msg_result after_message(int guest, void* context) {
+    if (static_cast<const Message*>(context)->request == kSetMemoryTable) {
+        with_port(guest, [&](VhostUser& port) { port.on_memory(guest); });
+    }
+    return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+}
+
+const rte_vhost_user_extern_ops kMessages{.pre_msg_handle = before_message,
+                                          .post_msg_handle = after_message};
 
 const rte_vhost_device_ops kEvents{
     .new_device = [](int guest) { return with_port(guest, [&](auto& p) { p.on_running(guest); }); },
-    .destroy_device = [](int guest) { with_port(guest, [](auto& p) { p.on_stopped(); }); },
+    .destroy_device = [](int guest) { with_port(guest, [&](auto& p) { p.on_stopped(guest); }); },
     .vring_state_changed =
         [](int guest, uint16_t ring, int enabled) {
-            return with_port(guest, [&](auto& p) { p.on_ring(ring, enabled != 0); });
+            return with_port(guest, [&](auto& p) { p.on_ring(guest, ring, enabled != 0); });
         },
     .features_changed = nullptr,
     .new_connection =
         [](int guest) {
             rte_vhost_extern_callback_register(guest, &kMessages, nullptr);
-            return with_port(guest, [&](auto& p) { p.on_connected(guest); });
+            bool accepted = false;
+            const int known = with_port(guest, [&](auto& p) { accepted = p.on_connected(guest); });
+            return known == 0 && accepted ? 0 : -1;
         },
-    .destroy_connection = [](int guest) { with_port(guest, [](auto& p) { p.on_disconnected(); }); },
+    .destroy_connection = [](int guest) { with_port(guest, [&](auto& p) { p.on_disconnected(guest); }); },
     .guest_notified = nullptr,
     .reserved = {},
 };
@@ -175,7 +191,10 @@ base::Result<void> VhostUser::register_socket() {
     if (rte_vhost_driver_register(path, flags) != 0) return failed();
     registered_ = true;
     const uint64_t unwanted = kNever | (config.offloads ? 0 : kOffloads);
+    uint64_t protocol = 0;
     if (rte_vhost_driver_disable_features(path, unwanted) != 0 ||
+        rte_vhost_driver_get_protocol_features(path, &protocol) != 0 ||
+        rte_vhost_driver_set_protocol_features(path, protocol & ~kRarpFeature) != 0 ||
         rte_vhost_driver_callback_register(path, &kEvents) != 0 || rte_vhost_driver_start(path) != 0) {
         return failed();
     }
@@ -217,7 +236,6 @@ base::Result<void> VhostUser::check() {
     if (socket_inode_ != 0 && inode_of(config_.vhost_user->path) != socket_inode_) {
         return base::fail("the socket {} was removed", config_.vhost_user->path);
     }
-    std::lock_guard lock(mutex_);
     inspect_rings();
     return {};
 }
@@ -225,7 +243,7 @@ base::Result<void> VhostUser::check() {
 void VhostUser::refresh() {
     changed_.store(false, std::memory_order_relaxed);
     std::lock_guard lock(mutex_);
-    no_link_ = running_ && enabled_[0]    ? ""
+    no_link_ = running_                   ? ""
                : connection_ != kNoGuest ? "the guest's driver has not started"
                : config_.vhost_user->mode == VhostMode::kClient
                    ? "no virtual machine serves the socket"
@@ -266,8 +284,10 @@ VringView VhostUser::view(uint16_t number) const {
 
 // A ring that stands before the same faulty descriptor at two looks is one that rte_vhost refuses.
 void VhostUser::inspect_rings() {
-    if (!running_) return;
     for (uint16_t number = 0; number < kRings; ++number) {
+        // Not for all rings at once: rte_vhost's thread may be waiting with rings locked.
+        std::lock_guard lock(mutex_);
+        if (!running_) return;
         Stuck& stuck = stuck_[number];
         if (!enabled_[number]) {
             stuck = {};
@@ -325,21 +345,35 @@ nlohmann::json VhostUser::describe() const {
 // --- rte_vhost's thread. on_ring() is called with rings locked that a worker may be waiting for, so it
 // must not wait for workers. ---
 
-void VhostUser::on_connected(int guest) {
+// One guest at a time: another that connects to a socket of ours is sent away.
+bool VhostUser::on_connected(int guest) {
     std::lock_guard lock(mutex_);
+    if (connection_ != kNoGuest) {
+        base::log::warning("port", "{}: refused a second connection to {}", config_.name,
+                           config_.vhost_user->path);
+        return false;
+    }
     connection_ = guest;
     enabled_ = {};
+    positioned_ = {};
     ++connections_;
+    return true;
 }
 
-void VhostUser::on_disconnected() {
+void VhostUser::on_disconnected(int guest) {
     {
         std::lock_guard lock(mutex_);
+        if (guest != connection_) return;
         connection_ = kNoGuest;
         enabled_ = {};
     }
     changed_.store(true, std::memory_order_release);
     attention_();
+}
+
+void VhostUser::on_memory(int guest) {
+    std::lock_guard lock(mutex_);
+    if (guest == connection_) memory_ = memory_of(guest);
 }
 
 void VhostUser::on_running(int guest) {
@@ -359,7 +393,8 @@ void VhostUser::on_running(int guest) {
     attention_();
 }
 
-void VhostUser::on_stopped() {
+void VhostUser::on_stopped(int guest) {
+    if (guest_.load(std::memory_order_relaxed) != guest) return;
     guest_.store(kNoGuest, std::memory_order_release);
     wait_for_workers_();
     {
@@ -370,24 +405,26 @@ void VhostUser::on_stopped() {
     attention_();
 }
 
-void VhostUser::on_ring(uint16_t ring, bool enabled) {
+void VhostUser::on_ring(int guest, uint16_t ring, bool enabled) {
     if (ring >= kRings) return;
     {
         std::lock_guard lock(mutex_);
-        if (enabled_[ring] == enabled) return;
+        if (guest != connection_ || enabled_[ring] == enabled) return;
         enabled_[ring] = enabled;
-        if (enabled) restore_position(ring);
+        if (enabled && !std::exchange(positioned_[ring], true)) restore_position(ring);
         choose_transmit_rings();
     }
     changed_.store(true, std::memory_order_release);
     attention_();
 }
 
-// No worker has this ring yet: it is not enabled before this returns.
+// Once in a connection, for a ring that the front end says is to begin anew, before any worker has it.
+// (A device that uses descriptors in order marks one for many: nothing to go by.)
 void VhostUser::restore_position(uint16_t number) {
     rte_vhost_get_negotiated_features(connection_, &features_);
-    if ((features_ & virtio::kRingPacked) == 0) return;
+    if ((features_ & (virtio::kRingPacked | virtio::kInOrder)) != virtio::kRingPacked) return;
     const VringView ring = view(number);
+    if (ring.next != 0 || !ring.wrap) return;
     const auto position = find_packed_position(ring);
     if (!position || *position == PackedPosition{ring.next, ring.wrap}) return;
     const auto base = static_cast<uint16_t>(position->next | (position->wrap ? 0x8000 : 0));

@@ -51,11 +51,12 @@ class VhostUser final : public Port {
     std::string interface() const override { return config_.vhost_user->path; }
 
     // --- rte_vhost's thread ---
-    void on_connected(int guest);
-    void on_disconnected();
+    bool on_connected(int guest);  // false: refused
+    void on_disconnected(int guest);
     void on_running(int guest);
-    void on_stopped();
-    void on_ring(uint16_t ring, bool enabled);
+    void on_stopped(int guest);
+    void on_ring(int guest, uint16_t ring, bool enabled);
+    void on_memory(int guest);
     uint16_t most_queues() const noexcept { return config_.vhost_user->queues; }
 
  private:
@@ -92,6 +93,7 @@ class VhostUser final : public Port {
     int connection_ = kNoGuest;
     bool running_ = false;
     std::array<bool, kRings> enabled_{};
+    std::array<bool, kRings> positioned_{};  // restore_position() has been asked
     uint64_t features_ = 0;  // negotiated
     std::vector<GuestRegion> memory_;
     uint64_t connections_ = 0;

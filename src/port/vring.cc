@@ -14,6 +14,9 @@ namespace {
 
 using namespace wire::virtio;
 
+// Descriptors of one chain: rte_vhost follows no more (BUF_VECTOR_MAX), and every one is a system call.
+constexpr uint32_t kMostFollowed = 256;
+
 using Fault = std::optional<std::string>;
 
 // False where that memory is gone.
@@ -56,7 +59,7 @@ template <class Table>
 Fault follow(const Table& table, uint32_t size, uint16_t head,
              const std::vector<GuestRegion>& memory) {
     uint32_t index = head;
-    for (uint32_t count = 0; count <= size; ++count) {
+    for (uint32_t count = 0; count <= std::min(size, kMostFollowed); ++count) {
         if (index >= size) {
             return fmt::format("descriptor index {} is outside of a table of {}", index, size);
         }
@@ -67,6 +70,10 @@ Fault follow(const Table& table, uint32_t size, uint16_t head,
         }
         if ((descriptor.flags & kNext) == 0) return {};
         index = descriptor.next;
+    }
+    if (size > kMostFollowed) {
+        return fmt::format("the descriptor chain that begins at {} is longer than {}, or a loop", head,
+                           kMostFollowed);
     }
     return fmt::format("the descriptor chain that begins at {} never ends: it is a loop", head);
 }
@@ -114,7 +121,8 @@ Fault find_split_fault(const VringView& ring, const std::vector<GuestRegion>& me
 Fault find_packed_fault(const VringView& ring, const std::vector<GuestRegion>& memory) {
     uint16_t index = ring.next;
     bool wrap = ring.wrap;
-    for (uint32_t count = 0; count < ring.size; ++count) {
+    const uint32_t most = std::min<uint32_t>(ring.size, kMostFollowed);
+    for (uint32_t count = 0; count < most; ++count) {
         PackedDescriptor descriptor{};
         if (!fetch(ring.descriptors, index, descriptor)) return "the descriptor ring is not mapped";
         const bool available = ((descriptor.flags & kPackedAvailable) != 0) == wrap &&
@@ -140,7 +148,7 @@ Fault find_packed_fault(const VringView& ring, const std::vector<GuestRegion>& m
             wrap = !wrap;
         }
     }
-    return fmt::format("the descriptor chain that begins at {} is longer than the ring", ring.next);
+    return fmt::format("the descriptor chain that begins at {} is longer than {}", ring.next, most);
 }
 
 }  // namespace
@@ -151,20 +159,23 @@ std::optional<std::string> find_fault(const VringView& ring, const std::vector<G
 }
 
 std::optional<PackedPosition> find_packed_position(const VringView& ring) {
+    // In one piece: rte_vhost holds the rings' locks meanwhile.
+    std::vector<PackedDescriptor> table(ring.size);
+    const size_t size = table.size() * sizeof(PackedDescriptor);
+    iovec local{table.data(), size};
+    iovec remote{const_cast<void*>(ring.descriptors), size};
+    if (size == 0 || process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != static_cast<ssize_t>(size)) {
+        return {};
+    }
     std::optional<PackedPosition> found;
-    bool before = false;
-    for (uint16_t i = 0; i < ring.size; ++i) {
-        PackedDescriptor descriptor{};
-        if (!fetch(ring.descriptors, i, descriptor)) return {};
-        const bool used = (descriptor.flags & kPackedUsed) != 0;
-        if (i != 0 && used != before) {
-            if (found) return {};
-            found = {i, before};
-        }
-        before = used;
+    auto used = [&](size_t i) { return (table[i].flags & kPackedUsed) != 0; };
+    for (uint16_t i = 1; i < ring.size; ++i) {
+        if (used(i) == used(i - 1U)) continue;
+        if (found) return {};
+        found = {i, used(i - 1U)};
     }
     // No change: the device stands at the beginning of a lap, and the one before it is in the flags.
-    return found ? found : PackedPosition{0, !before};
+    return found ? found : PackedPosition{0, !used(0)};
 }
 
 }  // namespace sluice::port

@@ -27,7 +27,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::milliseconds kTick{200};
-constexpr std::chrono::milliseconds kPause{20};
+constexpr std::chrono::milliseconds kPause{50};
 
 int say(const base::Errors& errors) {
     for (const auto& error : errors) std::cerr << error.text() << '\n';

@@ -22,6 +22,7 @@ enum Feature : uint64_t {
     kHostUfo = uint64_t{1} << 14,
     kMergeableBuffers = uint64_t{1} << 15,
     kRingPacked = uint64_t{1} << 34,
+    kInOrder = uint64_t{1} << 35,
 };
 
 // Flags of a descriptor.

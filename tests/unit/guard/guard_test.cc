@@ -132,6 +132,8 @@ TEST_F(GuardTest, DhcpAndRouterAdvertisements) {
     const Packet extended = Packet().eth().ipv6("fd00::1", "fd00::2").extension(60, 16).udp(547, 546);
     const Bytes router = Packet().eth().ipv6(kLinkLocal, "ff02::1", 58).payload(Bytes{134, 0, 0, 0, 0, 0, 0, 0});
     EXPECT_EQ(judge(answer), Drop::kRogueDhcp);
+    EXPECT_EQ(judge(Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(1067, 68)), Drop::kRogueDhcp);
+    EXPECT_EQ(judge(Packet().eth().ipv6("fd00::1", "fd00::2").udp(1547, 546)), Drop::kRogueDhcp);
     EXPECT_EQ(judge(answer6), Drop::kRogueDhcp);
     EXPECT_EQ(judge(extended), Drop::kRogueDhcp);
     EXPECT_EQ(judge(router), Drop::kRogueRa);
@@ -141,6 +143,21 @@ TEST_F(GuardTest, DhcpAndRouterAdvertisements) {
     EXPECT_EQ(judge(router), Drop::kRogueRa);
     guard_.serves_ra = true;
     EXPECT_EQ(judge(router), kFine);
+}
+
+TEST_F(GuardTest, NothingHidesBehindExtensionsOrFragments) {
+    Packet five = Packet().eth().ipv6("fd00::1", "ff02::1");
+    for (int i = 0; i < 5; ++i) five.extension(60, 8);
+    EXPECT_EQ(judge(five.payload(Bytes{134, 0, 0, 0, 0, 0, 0, 0})), Drop::kSpoofedAddress);
+    const Bytes cut = Packet().eth().ipv6("fd00::1", "ff02::1").extension(60, 8).payload(Bytes{});
+    EXPECT_EQ(judge(cut), kFine) << "253 is nothing that is looked into";
+    EXPECT_EQ(judge(Packet().eth().ipv6("fd00::1", "ff02::1", 58).payload(Bytes{134, 0, 0})),
+              Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().ipv4("10.0.0.1", "10.0.0.2", 17).payload(Bytes{0, 67})),
+              Drop::kSpoofedAddress);
+    guard_ = {};
+    EXPECT_EQ(judge(Packet().eth().ipv6("fd00::1", "ff02::1", 58).payload(Bytes{134, 0, 0})),
+              Drop::kRogueRa);
 }
 
 TEST_F(GuardTest, WhoHasNoAddressesMaySendFromAny) {

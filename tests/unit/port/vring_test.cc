@@ -142,7 +142,7 @@ TEST_F(VringTest, PackedRings) {
     packed_table_[0] = {kGuest, 10, 0, kPackedUsed};
     EXPECT_EQ(packed_fault(), "");
     packed_table_.fill({kGuest, 10, 0, kPackedAvailable | kNext});
-    EXPECT_EQ(packed_fault(), "the descriptor chain that begins at 7 is longer than the ring");
+    EXPECT_EQ(packed_fault(), "the descriptor chain that begins at 7 is longer than 8");
 }
 
 TEST_F(VringTest, APackedRingTellsWhereItsDeviceStands) {
