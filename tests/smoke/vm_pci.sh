@@ -1,6 +1,6 @@
 #!/bin/bash
 # PCI functions as ports: a switch inside a virtual machine with an IOMMU, on a virtual function of igb
-# (SR-IOV) and on vmxnet3 and virtio, all bound to vfio-pci. Containers in there talk to the world
+# (SR-IOV) and on e1000e, vmxnet3 and virtio, all bound to vfio-pci. Containers in there talk to the world
 # outside through each of them, and to the other virtual function, which the kernel has. The switch is
 # killed and comes back; what it gives back the kernel takes.
 . "$(dirname "$0")/_init.sh"
@@ -11,7 +11,7 @@ made guest_image --switch "$BUILD" "$BUILD/switch-guest"
 
 # --- the guest, and a namespace at the other end of each of its NICs ---
 
-nics=(igb vmxnet3 virtio)
+nics=(igb e1000e vmxnet3 virtio)
 declare -A model=([virtio]="virtio-net-pci,disable-legacy=on,iommu_platform=on,ats=on")
 declare -A outside=([igb]=10.0.0.9 [e1000e]=10.0.1.2 [vmxnet3]=10.0.1.3 [virtio]=10.0.1.4)
 netns "${nics[@]}"
@@ -80,7 +80,7 @@ base_name() { at g sh -c "basename \$(readlink -f $1)"; }
 function_at() { base_name "$devices/$1/0000:*:00.0"; } # a root port
 driver_of() { base_name "$devices/$1/driver"; }
 interface_of() { at g ls "$devices/$1/net"; }
-up_all() { up c igb d vmxnet3 virtio; }
+up_all() { up c igb d e1000e vmxnet3 virtio; }
 
 # The MAC addresses of virtual functions are their physical one's to say, before a driver has them.
 physical=$(function_at "${port[igb]}")
@@ -93,7 +93,7 @@ virtual=$(base_name "$devices/$physical/virtfn0")
 other=$(base_name "$devices/$physical/virtfn1")
 at g sh -c "echo 1 >$devices/$physical/sriov_drivers_autoprobe; echo $other >/sys/bus/pci/drivers_probe"
 expect "driver of the other virtual function" igbvf "$(driver_of "$other")"
-for nic in vmxnet3 virtio; do function[$nic]=$(function_at "${port[$nic]}"); done
+for nic in e1000e vmxnet3 virtio; do function[$nic]=$(function_at "${port[$nic]}"); done
 
 at g ip netns add c
 at g ip netns add d
@@ -115,6 +115,7 @@ networks:
 ports:
   - {name: c, netns: c, network: blue, address: [10.0.0.1/24, "fd00::1/64"], mac: "02:00:00:00:00:01"}
   - {name: d, netns: d, network: red, address: [10.0.1.1/24]}
+  - {name: e1000e, device: "${function[e1000e]}", network: red}
   - {name: vmxnet3, device: "${function[vmxnet3]}", network: red}
   - {name: virtio, device: "${function[virtio]}", network: red}
 END
@@ -123,13 +124,15 @@ up c d
 expect "hugepages" true "$(query .memory.hugepages status)"
 
 # The kernel has them still; the switch takes them.
-for nic in vmxnet3 virtio; do expect_status 0 ctl device bind "${function[$nic]}"; done
+down e1000e "bound to the kernel's e1000e: .sluicectl device bind ${function[e1000e]}"
+for nic in e1000e vmxnet3 virtio; do expect_status 0 ctl device bind "${function[$nic]}"; done
 expect_status 0 ctl device bind "$virtual"
 expect_status 0 ctl port add igb "device=$virtual" network=blue
 up_all
 
 driver() { query .port.device.driver port show "$1"; }
 expect "driver of the virtual function" net_e1000_igb_vf "$(driver igb)"
+expect "driver of e1000e" net_e1000_em "$(driver e1000e)"
 expect "driver of vmxnet3" net_vmxnet3 "$(driver vmxnet3)"
 expect "driver of virtio" net_virtio "$(driver virtio)"
 
@@ -142,11 +145,12 @@ everyone() {
     pings g:c fd00::9
     pings g:c 10.0.0.2
     pings g:kernel 10.0.0.1
-    for nic in vmxnet3 virtio; do
+    for nic in e1000e vmxnet3 virtio; do
         pings "$nic" 10.0.1.1
         pings g:d "${outside[$nic]}"
     done
-    pings vmxnet3 "${outside[virtio]}"
+    pings e1000e "${outside[virtio]}"
+    pings vmxnet3 "${outside[e1000e]}"
 }
 everyone
 
