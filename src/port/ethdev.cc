@@ -184,7 +184,10 @@ base::Result<void> Ethdev::start() {
     // some NICs' drivers have trouble with beside those of the queues: there the link is asked for.
     const bool tells_link = (*limits.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
     const bool is_pci = pci::address_of(config_.device).has_value();
-    Interrupts interrupts{.receive = may_interrupt(), .link = false};
+    // net_e1000_em says that its queue has an interrupt, but asks the device for the old kind only, which
+    // nobody hears under MSI-X.
+    const bool mute = limits.driver_name == std::string_view("net_e1000_em");
+    Interrupts interrupts{.receive = may_interrupt() && !mute, .link = false};
     interrupts.link = tells_link && !(interrupts.receive && is_pci);
     auto done = start(limits, interrupts);
     // Nothing else tells whether a driver has them but that it starts with them.
