@@ -29,7 +29,10 @@ base::Result<void> checked(int status, std::string_view what) {
 }  // namespace
 
 Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
-    : Port(id, std::move(config)), pools_(context.pools), workers_(context.workers) {}
+    : Port(id, std::move(config)),
+      pools_(context.pools),
+      kernel_(KernelDevice::make(id, config_, pools_)),
+      workers_(context.workers) {}
 
 base::Result<void> Ethdev::open() {
     take_dpdk_words();  // of earlier troubles
@@ -46,7 +49,8 @@ base::Result<void> Ethdev::find_device() {
         return {};
     }
     device_ = RTE_MAX_ETHPORTS;
-    if (int status = rte_dev_probe(config_.device.c_str()); status != 0) {
+    const std::string arguments = kernel_ ? kernel_->arguments() : config_.device;
+    if (int status = rte_dev_probe(arguments.c_str()); status != 0) {
         return base::fail(
             "DPDK can't make a device of \"{}\" ({}): is the driver's name right, and its package "
             "installed (librte-net-*)? For a PCI address: is it bound to vfio-pci?",
@@ -69,6 +73,11 @@ base::Result<void> Ethdev::start() {
     if (receive_queues_ == 0 || transmit_queues_ == 0) {
         return base::fail("the device has no receive or no transmit queue");
     }
+
+    if (kernel_) {
+        if (auto done = kernel_->open(receive_queues_); !done) return done;
+    }
+    rte_mempool* buffers = kernel_ ? kernel_->pool() : pools_.buffers;
 
     rte_eth_conf conf{};
     if (receive_queues_ > 1 && limits.flow_type_rss_offloads != 0) {
@@ -93,7 +102,7 @@ base::Result<void> Ethdev::start() {
     const int socket = rte_eth_dev_socket_id(device_);
     const auto node = static_cast<unsigned>(socket);
     for (uint16_t queue = 0; done && queue < receive_queues_; ++queue) {
-        done = checked(rte_eth_rx_queue_setup(device_, queue, receive, node, nullptr, pools_.buffers),
+        done = checked(rte_eth_rx_queue_setup(device_, queue, receive, node, nullptr, buffers),
                        "cannot set up a receive queue");
     }
     for (uint16_t queue = 0; done && queue < transmit_queues_; ++queue) {
@@ -110,6 +119,7 @@ base::Result<void> Ethdev::start() {
 }
 
 base::Result<void> Ethdev::set_mtu() {
+    if (kernel_) return {};  // has set it
     int status = rte_eth_dev_set_mtu(device_, config_.mtu);
     if (status == 0 || status == -ENOTSUP) return {};
     return base::fail("the device doesn't take an MTU of {}: {}", config_.mtu, rte_strerror(-status));
@@ -125,6 +135,7 @@ void Ethdev::close() noexcept {
         if (device != nullptr) rte_dev_remove(device);
     }
     device_ = RTE_MAX_ETHPORTS;
+    if (kernel_) kernel_->close();
 }
 
 base::Result<void> Ethdev::configure(const PortConfig& next) {
@@ -135,6 +146,7 @@ base::Result<void> Ethdev::configure(const PortConfig& next) {
 
 base::Result<void> Ethdev::check() {
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
+    if (kernel_) kernel_->check();
     return {};
 }
 
@@ -145,7 +157,8 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     uint64_t bytes = 0;
     for (uint16_t i = 0; i < count; ++i) bytes += packets[i]->pkt_len;
     counters.receive(id(), queue, count, bytes);
-    return {count, count == room};
+    const uint16_t kept = kernel_ ? kernel_->receive(packets, count, counters) : count;
+    return {kept, count == room};
 }
 
 void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
@@ -188,6 +201,7 @@ nlohmann::json Ethdev::describe() const {
                                      {"transmit-errors", stats.oerrors},
                                      {"no-buffer", stats.rx_nombuf}};
     }
+    if (kernel_) kernel_->describe(answer);
     return answer;
 }
 

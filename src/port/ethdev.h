@@ -8,6 +8,7 @@
 
 #include <array>
 
+#include "port/kernel_device.h"
 #include "port/port.h"
 
 namespace sluice::port {
@@ -39,6 +40,7 @@ class Ethdev final : public Port {
     base::Result<void> set_mtu();
 
     Pools pools_;
+    std::unique_ptr<KernelDevice> kernel_;  // of net_af_packet and net_af_xdp only
     uint16_t workers_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
     bool probed_ = false;                 // by us, so ours to remove
