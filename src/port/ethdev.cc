@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "port/dpdk_log.h"
+#include "port/memif.h"
 #include "wire/headers.h"
 
 namespace sluice::port {
@@ -49,6 +50,7 @@ base::Result<void> Ethdev::find_device() {
         return {};
     }
     device_ = RTE_MAX_ETHPORTS;
+    remove_stale_memif_socket(config_.device);
     const std::string arguments = kernel_ ? kernel_->arguments() : config_.device;
     if (int status = rte_dev_probe(arguments.c_str()); status != 0) {
         return base::fail(
@@ -135,6 +137,7 @@ void Ethdev::close() noexcept {
         if (device != nullptr) rte_dev_remove(device);
     }
     device_ = RTE_MAX_ETHPORTS;
+    memif_without_link_ = 0;
     if (kernel_) kernel_->close();
 }
 
@@ -147,7 +150,18 @@ base::Result<void> Ethdev::configure(const PortConfig& next) {
 base::Result<void> Ethdev::check() {
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
     if (kernel_) kernel_->check();
-    return {};
+    return check_memif();
+}
+
+// Opening it again is how a client comes to another server, or to one that wasn't ready; a server
+// greets within a moment.
+base::Result<void> Ethdev::check_memif() {
+    if (!is_memif_client(config_.device)) return {};
+    rte_eth_link link{};
+    if (rte_eth_link_get_nowait(device_, &link) != 0) return {};
+    memif_without_link_ = link.link_status == RTE_ETH_LINK_UP ? 0 : memif_without_link_ + 1;
+    if (memif_without_link_ < 3) return {};
+    return base::fail("the other end of the memif is gone, or not ready");
 }
 
 Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,

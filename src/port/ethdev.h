@@ -38,12 +38,14 @@ class Ethdev final : public Port {
     base::Result<void> find_device();
     base::Result<void> start();
     base::Result<void> set_mtu();
+    base::Result<void> check_memif();
 
     Pools pools_;
     std::unique_ptr<KernelDevice> kernel_;  // of net_af_packet and net_af_xdp only
     uint16_t workers_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
     bool probed_ = false;                 // by us, so ours to remove
+    int memif_without_link_ = 0;          // so often in a row check() has seen it without
     uint16_t receive_queues_ = 0;
     uint16_t transmit_queues_ = 0;
     // Where a device has fewer transmit queues than there are workers, they take turns.

@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "path/batch.h"
+#include "port/device_option.h"
 #include "port/netlink.h"
 #include "wire/headers.h"
 #include "wire/unfinished.h"
@@ -47,21 +48,6 @@ constexpr uint32_t kXdpOverhead =
 constexpr uint32_t kMinXdpBuffer = 2048 - kXdpOverhead;
 constexpr uint32_t kMaxXdpBuffer = kPage - kXdpOverhead;
 constexpr uint32_t kXdpBuffers = 3 * 2048;  // a queue: its fill ring, its transmit ring, bursts
-
-// The value of a driver's option in device arguments.
-std::string_view option(std::string_view arguments, std::string_view key) {
-    size_t at = arguments.find(',');
-    while (at != arguments.npos) {
-        const size_t begin = at + 1;
-        at = arguments.find(',', begin);
-        const std::string_view word =
-            arguments.substr(begin, at == arguments.npos ? at : at - begin);
-        if (word.size() > key.size() && word.starts_with(key) && word[key.size()] == '=') {
-            return word.substr(key.size() + 1);
-        }
-    }
-    return {};
-}
 
 // The features of an interface in the current namespace, by the names that `ethtool -k` knows them
 // by, more or less.
@@ -180,7 +166,7 @@ KernelDevice::KernelDevice(path::PortId id, const PortConfig& config, Pools pool
     : id_(id),
       name_(config.name),
       device_(config.device),
-      interface_(option(config.device, "iface")),
+      interface_(device_option(config.device, "iface")),
       mtu_(config.mtu),
       pools_(pools),
       driver_(driver) {}
@@ -189,7 +175,7 @@ uint32_t KernelDevice::frame_size() const noexcept {
     if (driver_ == Driver::kXdp) {
         return std::max(kMinXdpBuffer, RTE_ALIGN_CEIL(mtu_ + kFrameHeader, RTE_CACHE_LINE_SIZE));
     }
-    if (const std::string own(option(device_, "framesz")); !own.empty()) {
+    if (const std::string own(device_option(device_, "framesz")); !own.empty()) {
         return static_cast<uint32_t>(std::strtoul(own.c_str(), nullptr, 10));
     }
     const uint32_t needed = mtu_ + kFrameHeader + kRingHeader;
@@ -197,7 +183,7 @@ uint32_t KernelDevice::frame_size() const noexcept {
 }
 
 std::string KernelDevice::arguments() const {
-    const bool decided = !option(device_, "framesz").empty() || !option(device_, "blocksz").empty();
+    const bool decided = !device_option(device_, "framesz").empty() || !device_option(device_, "blocksz").empty();
     if (driver_ != Driver::kPacket || decided || frame_size() == kDefaultFrame) return device_;
     return fmt::format("{},framesz={},blocksz={}", device_, frame_size(), frame_size());
 }
