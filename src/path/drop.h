@@ -15,6 +15,7 @@ enum class Drop : uint8_t {
     // counted at the ingress port
     kRunt,
     kMalformedOffload,
+    kCutShort,
     kInvalidSource,
     kNoNetwork,
     kVlanNotAllowed,
@@ -54,6 +55,10 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"malformed-offload",
      "The virtio-net header of the frame asks for a checksum or a segmentation that the frame's own "
      "headers don't allow (VIRTIO 1.2, 5.1.6.2). Look at the sender's kernel or its driver."},
+    {"cut-short",
+     "The packet was longer than the frames of the port's driver, and its end is missing. Give both ends "
+     "the same MTU; if the sender is a kernel, turn its segments off (ethtool -K INTERFACE tso off gso "
+     "off)."},
     {"invalid-source",
      "The source MAC is a group address or all zero, which no station may send from (IEEE 802.3, "
      "3.2.3). Look at the sender."},

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "path/batch.h"
 #include "port/dpdk_log.h"
+#include "port/memif.h"
 #include "port/pci.h"
 #include "wire/headers.h"
 #include "wire/offload.h"
@@ -106,6 +107,7 @@ std::span<const uint8_t> symmetric_key(size_t size) noexcept {
 Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
     : Port(id, std::move(config)),
       pools_(context.pools),
+      kernel_(KernelDevice::make(id, config_, pools_)),
       workers_(context.workers),
       attention_(context.attention),
       is_lacp_(config_.bond && config_.bond->mode == BondMode::kLacp) {}
@@ -150,7 +152,8 @@ void Ethdev::release(const Probed& probed) noexcept {
 }
 
 base::Result<void> Ethdev::find_device() {
-    std::string arguments = config_.device;
+    remove_stale_memif_socket(config_.device);
+    std::string arguments = kernel_ ? kernel_->arguments() : config_.device;
     if (config_.bond) {
         // DPDK's bonding device starts and stops its members, and looks after their links.
         const int mode = config_.bond->mode == BondMode::kLacp ? 4 : 1;
@@ -178,6 +181,9 @@ base::Result<void> Ethdev::start() {
     transmit_queues_ = std::min(workers_, limits.max_tx_queues);
     if (receive_queues_ == 0 || transmit_queues_ == 0) {
         return base::fail("the device has no receive or no transmit queue");
+    }
+    if (kernel_) {
+        if (auto done = kernel_->open(receive_queues_); !done) return done;
     }
     listen_for_events(limits);
     // With an interrupt for its link DPDK believes what that said last, for ever if it doesn't come, which
@@ -234,6 +240,7 @@ base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts inte
         config_.mtu + kEthernet + kTagsAndFcs + RTE_PKTMBUF_HEADROOM > kBufferSize;
     if (large) conf.rxmode.offloads |= limits.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 
+    rte_mempool* buffers = kernel_ ? kernel_->pool() : pools_.buffers;
     uint16_t receive = kDescriptors;
     uint16_t transmit = kDescriptors;
     auto done =
@@ -246,7 +253,7 @@ base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts inte
             });
     const auto node = static_cast<unsigned>(rte_eth_dev_socket_id(device_));
     for (uint16_t queue = 0; done && queue < receive_queues_; ++queue) {
-        done = checked(rte_eth_rx_queue_setup(device_, queue, receive, node, nullptr, pools_.buffers),
+        done = checked(rte_eth_rx_queue_setup(device_, queue, receive, node, nullptr, buffers),
                        "cannot set up a receive queue");
     }
     for (uint16_t queue = 0; done && queue < transmit_queues_; ++queue) {
@@ -356,6 +363,7 @@ void Ethdev::warn_of_limits(int node) {
 }
 
 base::Result<void> Ethdev::set_mtu() {
+    if (kernel_) return {};  // has set it
     int status = rte_eth_dev_set_mtu(device_, config_.mtu);
     if (status == 0 || status == -ENOTSUP) return {};
     return base::fail("the device doesn't take an MTU of {}: {}", config_.mtu, rte_strerror(-status));
@@ -372,6 +380,8 @@ void Ethdev::close() noexcept {
     }
     for (const Probed& member : members_) release(member);
     members_.clear();
+    memif_without_link_ = 0;
+    if (kernel_) kernel_->close();
 }
 
 base::Result<void> Ethdev::configure(const PortConfig& next) {
@@ -384,7 +394,19 @@ base::Result<void> Ethdev::check() {
     if (const char* why = lost_.load(std::memory_order_acquire)) return base::fail("{}", why);
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
     if (read_link() != no_link_) changed_ = true;
-    return {};
+    if (kernel_) kernel_->check();
+    return check_memif();
+}
+
+// Opening it again is how a client comes to another server, or to one that wasn't ready; a server
+// greets within a moment.
+base::Result<void> Ethdev::check_memif() {
+    if (!is_memif_client(config_.device)) return {};
+    rte_eth_link link{};
+    if (rte_eth_link_get_nowait(device_, &link) != 0) return {};
+    memif_without_link_ = link.link_status == RTE_ETH_LINK_UP ? 0 : memif_without_link_ + 1;
+    if (memif_without_link_ < 3) return {};
+    return base::fail("the other end of the memif is gone, or not ready");
 }
 
 void Ethdev::refresh() {
@@ -423,7 +445,12 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
         unfinished |= (packets[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
     }
     counters.receive(id(), queue, count, bytes);
-    const uint16_t kept = unlikely(unfinished) ? accept_unfinished(packets, count, counters) : count;
+    uint16_t kept = count;
+    if (unlikely(kernel_ != nullptr)) {
+        kept = kernel_->receive(packets, count, counters);
+    } else if (unlikely(unfinished)) {
+        kept = accept_unfinished(packets, count, counters);
+    }
     return {kept, count == room};
 }
 
@@ -593,6 +620,7 @@ nlohmann::json Ethdev::describe() const {
                                      {"transmit-errors", stats.oerrors},
                                      {"no-buffer", stats.rx_nombuf}};
     }
+    if (kernel_) kernel_->describe(answer);
     return answer;
 }
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "port/kernel_device.h"
 #include "port/port.h"
 
 namespace sluice::port {
@@ -101,8 +102,10 @@ class Ethdev final : public Port {
     uint16_t transmit_queue(path::WorkerId worker) const noexcept {
         return static_cast<uint16_t>(path::index(worker) % transmit_queues_);
     }
+    base::Result<void> check_memif();
 
     Pools pools_;
+    std::unique_ptr<KernelDevice> kernel_;  // of net_af_packet and net_af_xdp only
     uint16_t workers_;
     std::function<void()> attention_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
@@ -111,6 +114,7 @@ class Ethdev final : public Port {
     bool is_lacp_;
     uint64_t next_lacp_ = 0;              // TSC; of the worker that has queue 0
     bool verifies_checksums_ = false;
+    int memif_without_link_ = 0;          // so often in a row check() has seen it without
     uint16_t receive_queues_ = 0;
     uint16_t transmit_queues_ = 0;
     bool has_interrupts_ = false;        // receive queues may have descriptors

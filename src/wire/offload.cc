@@ -1,7 +1,5 @@
 #include "wire/offload.h"
 
-#include <cstddef>
-
 #include "wire/checksum.h"
 #include "wire/layers.h"
 
@@ -12,23 +10,9 @@ namespace {
 constexpr uint64_t kOffloadFlags =
     RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6;
 
-constexpr uint16_t checksum_offset(Protocol protocol) noexcept {
-    return protocol == Protocol::kTcp ? offsetof(TcpHeader, checksum)
-                                      : offsetof(UdpHeader, checksum);
-}
-
 bool is_l4_checksum(const Layers& layers, const VirtioNetHeader& header) noexcept {
     return header.checksum_start == layers.l4() &&
            header.checksum_offset == checksum_offset(layers.protocol);
-}
-
-void mark_unfinished(rte_mbuf* m, const Layers& layers) noexcept {
-    m->ol_flags |= layers.ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
-    m->ol_flags |=
-        layers.protocol == Protocol::kTcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
-    m->l2_len = layers.l2_len;
-    m->l3_len = layers.l3_len;
-    m->l4_len = layers.l4_len;
 }
 
 // VIRTIO 1.2, 5.1.6.2 wants NEEDS_CSUM beside every gso_type, but Linux takes segments without it,
@@ -71,6 +55,15 @@ OffloadResult accept_segment(rte_mbuf* m, const VirtioNetHeader& header) noexcep
 }
 
 }  // namespace
+
+void mark_unfinished(rte_mbuf* m, const Layers& layers) noexcept {
+    m->ol_flags |= layers.ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
+    m->ol_flags |=
+        layers.protocol == Protocol::kTcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
+    m->l2_len = layers.l2_len;
+    m->l3_len = layers.l3_len;
+    m->l4_len = layers.l4_len;
+}
 
 OffloadResult accept_offloads(rte_mbuf* m, const VirtioNetHeader& header) noexcept {
     if (header.gso_type != VirtioNetHeader::kGsoNone) return accept_segment(m, header);

@@ -18,7 +18,10 @@
 
 #include <rte_mbuf.h>
 
+#include <cstddef>
+
 #include "wire/headers.h"
+#include "wire/layers.h"
 
 namespace sluice::wire {
 
@@ -31,6 +34,15 @@ inline constexpr uint32_t kMaxSegments = 1024;
 constexpr bool is_unfinished(const rte_mbuf* m) noexcept {
     return (m->ol_flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)) != 0;
 }
+
+// Where the checksum of TCP or UDP stands in its header.
+constexpr uint16_t checksum_offset(Protocol protocol) noexcept {
+    return protocol == Protocol::kTcp ? offsetof(TcpHeader, checksum)
+                                      : offsetof(UdpHeader, checksum);
+}
+
+// For a packet with these layers, whose checksum field holds the pseudo-header's sum.
+void mark_unfinished(rte_mbuf* m, const Layers& layers) noexcept;
 
 // from_virtio for a header that asks for something.
 OffloadResult accept_offloads(rte_mbuf* m, const VirtioNetHeader& header) noexcept;

@@ -1,0 +1,41 @@
+#include "port/memif.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "base/fd.h"
+#include "port/device_option.h"
+
+namespace sluice::port {
+
+bool is_memif(std::string_view device) noexcept { return device.starts_with("net_memif"); }
+
+bool is_memif_client(std::string_view device) noexcept {
+    const std::string_view role = device_option(device, "role");
+    return is_memif(device) && role != "server" && role != "master";
+}
+
+void remove_stale_memif_socket(std::string_view device) {
+    if (!is_memif(device) || is_memif_client(device)) return;
+    if (device_option(device, "socket-abstract") != "no") return;
+    const std::string path(device_option(device, "socket"));
+    sockaddr_un address{.sun_family = AF_UNIX};
+    struct stat found {};
+    if (path.empty() || path.size() >= sizeof address.sun_path || lstat(path.c_str(), &found) != 0 ||
+        !S_ISSOCK(found.st_mode)) {
+        return;
+    }
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const base::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    const int status =
+        connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    // Several memifs may share a socket, told apart by their ids: one that is alive stays.
+    if (status != 0 && errno == ECONNREFUSED) unlink(path.c_str());
+}
+
+}  // namespace sluice::port

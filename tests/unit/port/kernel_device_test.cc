@@ -1,0 +1,97 @@
+#include "port/kernel_device.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <filesystem>
+
+#include "base/fd.h"
+#include "port/memif.h"
+#include "support/directory.h"
+#include "support/pools.h"
+
+namespace sluice::port {
+namespace {
+
+std::unique_ptr<KernelDevice> kernel_device(const std::string& device, uint16_t mtu) {
+    PortConfig config{.device = device, .mtu = mtu};
+    config.name = "port";
+    return KernelDevice::make(path::PortId{1}, config, test::switch_pools());
+}
+
+std::string arguments(const std::string& device, uint16_t mtu) {
+    return kernel_device(device, mtu)->arguments();
+}
+
+TEST(KernelDevice, IsOfTwoDriversOnly) {
+    EXPECT_TRUE(kernel_device("net_af_xdp0,iface=eth0", 1500));
+    EXPECT_FALSE(kernel_device("net_null0", 1500));
+    EXPECT_FALSE(kernel_device("0000:03:00.1", 1500));
+}
+
+TEST(KernelDevice, FramesFitTheMtu) {
+    const std::string packet = "net_af_packet0,iface=eth0";
+    EXPECT_EQ(arguments(packet, 1500), packet);
+    EXPECT_EQ(arguments(packet, 1950), packet);
+    EXPECT_EQ(arguments(packet, 1951), packet + ",framesz=4096,blocksz=4096");
+    EXPECT_EQ(arguments(packet, 9000), packet + ",framesz=12288,blocksz=12288");
+    const std::string decided = packet + ",framesz=16384,blocksz=32768";
+    EXPECT_EQ(arguments(decided, 9000), decided);
+    EXPECT_EQ(arguments("net_af_xdp0,iface=eth0", 3000), "net_af_xdp0,iface=eth0");
+}
+
+std::string refusal(const std::string& device, uint16_t mtu) {
+    const auto opened = kernel_device(device, mtu)->open(1);
+    return opened ? "" : opened.error().message;
+}
+
+TEST(KernelDevice, RefusesWhatItsDriverWouldLose) {
+    EXPECT_EQ(refusal("net_af_xdp0,iface=eth0", 9000), "net_af_xdp takes an MTU of up to 3502, not 9000");
+    EXPECT_EQ(refusal("net_af_packet0,iface=eth0", 65000),
+              "net_af_packet takes an MTU of up to 61342, not 65000");
+    EXPECT_EQ(refusal("net_af_packet0,iface=eth0,framesz=4096,blocksz=4096", 9000),
+              "framesz=4096 is too small for an MTU of 9000: 9098 or more, or leave it out");
+    EXPECT_EQ(refusal("net_af_packet0,iface=no-such-one", 9000),
+              "there is no interface no-such-one");
+}
+
+class MemifSocketTest : public testing::Test {
+ protected:
+    base::Fd serve() {
+        sockaddr_un address{.sun_family = AF_UNIX};
+        path_.copy(address.sun_path, sizeof address.sun_path - 1);
+        base::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET, 0));
+        EXPECT_EQ(bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        EXPECT_EQ(listen(socket.get(), 1), 0);
+        return socket;
+    }
+    bool is_there() const { return std::filesystem::exists(path_); }
+
+    const test::Directory directory_;
+    const std::string path_ = directory_ / "memif";
+    const std::string server_ = "net_memif0,role=server,socket-abstract=no,socket=" + path_;
+};
+
+TEST_F(MemifSocketTest, OneLeftBehindIsRemoved) {
+    serve();
+    ASSERT_TRUE(is_there());
+    remove_stale_memif_socket(server_);
+    EXPECT_FALSE(is_there());
+    remove_stale_memif_socket(server_);
+}
+
+TEST_F(MemifSocketTest, AllOthersStay) {
+    base::Fd alive = serve();
+    remove_stale_memif_socket(server_);
+    EXPECT_TRUE(is_there());
+    alive.reset();
+    remove_stale_memif_socket("net_memif0,role=client,socket-abstract=no,socket=" + path_);
+    remove_stale_memif_socket("net_memif0,socket-abstract=no,socket=" + path_);
+    remove_stale_memif_socket("net_memif0,role=server,socket=" + path_);  // an abstract one
+    remove_stale_memif_socket("net_null0,role=server,socket-abstract=no,socket=" + path_);
+    EXPECT_TRUE(is_there());
+}
+
+}  // namespace
+}  // namespace sluice::port
