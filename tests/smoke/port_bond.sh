@@ -55,7 +55,7 @@ wait_for 60 "ping through the LACP bonds" answers_ping b 10.0.0.2
 serve c
 sent() { at host ip -s -j link show "$1" | jq '.[0].stats64.tx.packets'; }
 both_carry() {
-    iperf b 10.0.0.2 -t 0.3 -P 8
+    iperf b 10.0.0.2 -t 1 -P 8
     (($(sent left0) > 200 && $(sent left1) > 200))
 }
 wait_for 60 "both wires to carry" both_carry
