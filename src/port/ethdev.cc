@@ -19,8 +19,8 @@
 #include "base/log.h"
 #include "path/batch.h"
 #include "port/dpdk_log.h"
-#include "port/memif.h"
 #include "port/pci.h"
+#include "port/socket_device.h"
 #include "wire/headers.h"
 #include "wire/offload.h"
 #include "wire/segment.h"
@@ -380,7 +380,7 @@ void Ethdev::close() noexcept {
     }
     for (const Probed& member : members_) release(member);
     members_.clear();
-    memif_without_link_ = 0;
+    without_link_ = 0;
     if (kernel_) kernel_->close();
 }
 
@@ -395,18 +395,18 @@ base::Result<void> Ethdev::check() {
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
     if (read_link() != no_link_) changed_ = true;
     if (kernel_) kernel_->check();
-    return check_memif();
+    return check_connection();
 }
 
-// Opening it again is how a client comes to another server, or to one that wasn't ready; a server
-// greets within a moment.
-base::Result<void> Ethdev::check_memif() {
-    if (!is_memif_client(config_.device)) return {};
+// Opening it again is how a device that connects comes to another server, or to one that wasn't ready; a
+// server greets within a moment.
+base::Result<void> Ethdev::check_connection() {
+    if (!connects_once(config_.device)) return {};
     rte_eth_link link{};
     if (rte_eth_link_get_nowait(device_, &link) != 0) return {};
-    memif_without_link_ = link.link_status == RTE_ETH_LINK_UP ? 0 : memif_without_link_ + 1;
-    if (memif_without_link_ < 3) return {};
-    return base::fail("the other end of the memif is gone, or not ready");
+    without_link_ = link.link_status == RTE_ETH_LINK_UP ? 0 : without_link_ + 1;
+    if (without_link_ < 3) return {};
+    return base::fail("the program at the other end is gone, or not ready");
 }
 
 void Ethdev::refresh() {

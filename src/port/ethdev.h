@@ -102,7 +102,7 @@ class Ethdev final : public Port {
     uint16_t transmit_queue(path::WorkerId worker) const noexcept {
         return static_cast<uint16_t>(path::index(worker) % transmit_queues_);
     }
-    base::Result<void> check_memif();
+    base::Result<void> check_connection();
 
     Pools pools_;
     std::unique_ptr<KernelDevice> kernel_;  // of net_af_packet and net_af_xdp only
@@ -114,7 +114,7 @@ class Ethdev final : public Port {
     bool is_lacp_;
     uint64_t next_lacp_ = 0;              // TSC; of the worker that has queue 0
     bool verifies_checksums_ = false;
-    int memif_without_link_ = 0;          // so often in a row check() has seen it without
+    int without_link_ = 0;                // so often in a row check() has seen it, if it connects
     uint16_t receive_queues_ = 0;
     uint16_t transmit_queues_ = 0;
     bool has_interrupts_ = false;        // receive queues may have descriptors

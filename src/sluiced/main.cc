@@ -1,5 +1,6 @@
 // sluiced: the switch. See `sluiced --help` and config/sluice.yaml.
 #include <boost/program_options.hpp>
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -31,6 +32,9 @@ int main(int argc, char** argv) {
         std::cout << "sluiced " SLUICE_VERSION "\n";
         return 0;
     }
+    // Drivers of DPDK's write to the sockets of other programs (net_memif, net_virtio_user); one of these
+    // that has died must not take the switch with it.
+    std::signal(SIGPIPE, SIG_IGN);
     try {
         if (given.contains("check")) return sluice::check_config(given["check"].as<std::string>());
         if (given.contains("config")) return sluice::run_daemon(given["config"].as<std::string>());

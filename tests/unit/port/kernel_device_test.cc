@@ -1,14 +1,7 @@
 #include "port/kernel_device.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
-#include <filesystem>
-
-#include "base/fd.h"
-#include "port/memif.h"
-#include "support/directory.h"
 #include "support/pools.h"
 
 namespace sluice::port {
@@ -54,43 +47,6 @@ TEST(KernelDevice, RefusesWhatItsDriverWouldLose) {
               "framesz=4096 is too small for an MTU of 9000: 9098 or more, or leave it out");
     EXPECT_EQ(refusal("net_af_packet0,iface=no-such-one", 9000),
               "there is no interface no-such-one");
-}
-
-class MemifSocketTest : public testing::Test {
- protected:
-    base::Fd serve() {
-        sockaddr_un address{.sun_family = AF_UNIX};
-        path_.copy(address.sun_path, sizeof address.sun_path - 1);
-        base::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET, 0));
-        EXPECT_EQ(bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-        EXPECT_EQ(listen(socket.get(), 1), 0);
-        return socket;
-    }
-    bool is_there() const { return std::filesystem::exists(path_); }
-
-    const test::Directory directory_;
-    const std::string path_ = directory_ / "memif";
-    const std::string server_ = "net_memif0,role=server,socket-abstract=no,socket=" + path_;
-};
-
-TEST_F(MemifSocketTest, OneLeftBehindIsRemoved) {
-    serve();
-    ASSERT_TRUE(is_there());
-    remove_stale_memif_socket(server_);
-    EXPECT_FALSE(is_there());
-    remove_stale_memif_socket(server_);
-}
-
-TEST_F(MemifSocketTest, AllOthersStay) {
-    base::Fd alive = serve();
-    remove_stale_memif_socket(server_);
-    EXPECT_TRUE(is_there());
-    alive.reset();
-    remove_stale_memif_socket("net_memif0,role=client,socket-abstract=no,socket=" + path_);
-    remove_stale_memif_socket("net_memif0,socket-abstract=no,socket=" + path_);
-    remove_stale_memif_socket("net_memif0,role=server,socket=" + path_);  // an abstract one
-    remove_stale_memif_socket("net_null0,role=server,socket-abstract=no,socket=" + path_);
-    EXPECT_TRUE(is_there());
 }
 
 }  // namespace

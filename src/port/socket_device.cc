@@ -1,4 +1,4 @@
-#include "port/memif.h"
+#include "port/socket_device.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,16 +13,24 @@
 
 namespace sluice::port {
 
-bool is_memif(std::string_view device) noexcept { return device.starts_with("net_memif"); }
+namespace {
 
-bool is_memif_client(std::string_view device) noexcept {
+bool is_memif_server(std::string_view device) noexcept {
     const std::string_view role = device_option(device, "role");
-    return is_memif(device) && role != "server" && role != "master";
+    return device.starts_with("net_memif") && (role == "server" || role == "master");
+}
+
+}  // namespace
+
+bool connects_once(std::string_view device) noexcept {
+    if (device.starts_with("net_memif")) return !is_memif_server(device);
+    // Not to the kernel's vhost, /dev/vhost-net, whose link is that of a TAP.
+    return device.starts_with("net_virtio_user") && device_option(device, "server") != "1" &&
+           !device_option(device, "path").starts_with("/dev/");
 }
 
 void remove_stale_memif_socket(std::string_view device) {
-    if (!is_memif(device) || is_memif_client(device)) return;
-    if (device_option(device, "socket-abstract") != "no") return;
+    if (!is_memif_server(device) || device_option(device, "socket-abstract") != "no") return;
     const std::string path(device_option(device, "socket"));
     sockaddr_un address{.sun_family = AF_UNIX};
     struct stat found {};
