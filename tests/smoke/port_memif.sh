@@ -87,9 +87,9 @@ serve e
 serve g
 for path in "d 10.0.4.2" "f 10.0.5.2"; do
     read -r from to <<<"$path"
-    iperf "$from" "$to" -n 16M
-    iperf "$from" "$to" -n 16M -R
-    iperf "$from" "$to" -n 8M -M 1000
+    iperf "$from" "$to" -n 8M
+    iperf "$from" "$to" -n 8M -R
+    iperf "$from" "$to" -n 4M -M 1000
 done
 no_checksum_errors d e f g
 expect "segments that reached a device whole" 0 "$(ctl --json drops | jq '[.drops[] | select(.reason == "too-big")] | length')"
