@@ -31,6 +31,7 @@ struct VhostUserConfig {
     VhostMode mode = VhostMode::kClient;  // of the switch: a client connects, a server listens
     uint16_t queues = path::kMaxQueues;   // pairs that the guest may have; it enables what it likes
     bool offloads = true;                 // unfinished checksums and 64 KiB segments, both ways
+    std::string group;                    // that may connect to a socket of ours; empty: root alone
 
     bool operator==(const VhostUserConfig&) const = default;
 };
@@ -41,6 +42,9 @@ void fields(V& v, VhostUserConfig& u) {
     v.optional("mode", u.mode);
     v.optional("queues", u.queues, base::Range{1, path::kMaxQueues});
     v.optional("offloads", u.offloads);
+    v.optional("group", u.group);
+    v.check("group", u.group.empty() || u.mode == VhostMode::kServer,
+            "is for `mode: server`: as a client the switch connects to a socket of QEMU's");
     v.check("path", u.path.starts_with('/') && u.path.size() < 108,
             "is not an absolute path of less than 108 characters");
 }

@@ -1,6 +1,7 @@
 #include "port/vhost.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <rte_vhost.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -137,7 +138,9 @@ VhostUser::VhostUser(path::PortId id, PortConfig config, const Context& context)
       pools_(context.pools),
       workers_(context.workers),
       attention_(context.attention),
-      wait_for_workers_(context.wait_for_workers) {
+      wait_for_workers_(context.wait_for_workers),
+      name_(config_.name),
+      most_queues_(config_.vhost_user->queues) {
     appetite_.fill(path::kBatchSize);
 }
 
@@ -199,11 +202,26 @@ base::Result<void> VhostUser::register_socket() {
         return failed();
     }
     if (config.mode == VhostMode::kServer) {
-        // The guest's process seldom runs as root; whoever may enter the folder may connect.
-        chmod(path, 0666);
+        if (auto done = let_group_connect(); !done) return done;
         socket_inode_ = inode_of(config.path);
     }
     refresh();
+    return {};
+}
+
+// Who may connect is in the network: nobody but root unless it is said.
+base::Result<void> VhostUser::let_group_connect() const {
+    const std::string& path = config_.vhost_user->path;
+    const std::string& name = config_.vhost_user->group;
+    gid_t owner = 0;
+    if (!name.empty()) {
+        const group* found = getgrnam(name.c_str());
+        if (found == nullptr) return base::fail("there is no group {}: addgroup it, or name another", name);
+        owner = found->gr_gid;
+    }
+    if (chown(path.c_str(), 0, owner) != 0 || chmod(path.c_str(), name.empty() ? 0600 : 0660) != 0) {
+        return base::fail_errno("cannot give " + path + " to its group");
+    }
     return {};
 }
 
@@ -349,8 +367,7 @@ nlohmann::json VhostUser::describe() const {
 bool VhostUser::on_connected(int guest) {
     std::lock_guard lock(mutex_);
     if (connection_ != kNoGuest) {
-        base::log::warning("port", "{}: refused a second connection to {}", config_.name,
-                           config_.vhost_user->path);
+        base::log::warning("port", "{}: refused a second connection to its socket", name_);
         return false;
     }
     connection_ = guest;

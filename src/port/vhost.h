@@ -57,7 +57,7 @@ class VhostUser final : public Port {
     void on_stopped(int guest);
     void on_ring(int guest, uint16_t ring, bool enabled);
     void on_memory(int guest);
-    uint16_t most_queues() const noexcept { return config_.vhost_user->queues; }
+    uint16_t most_queues() const noexcept { return most_queues_; }
 
  private:
     static constexpr int kNoGuest = -1;
@@ -65,6 +65,7 @@ class VhostUser final : public Port {
 
     base::Result<void> take_path() const;
     base::Result<void> register_socket();
+    base::Result<void> let_group_connect() const;
     void choose_transmit_rings() noexcept;
     void restore_position(uint16_t ring);
     VringView view(uint16_t ring) const;
@@ -74,6 +75,9 @@ class VhostUser final : public Port {
     uint16_t workers_;
     std::function<void()> attention_;
     std::function<void()> wait_for_workers_;
+    // Of the configuration, which the control thread may replace, for rte_vhost's thread.
+    const std::string name_;
+    const uint16_t most_queues_;
     bool registered_ = false;
     uint64_t socket_inode_ = 0;  // of the socket that we serve
 

@@ -61,6 +61,16 @@ no_checksum_errors a g h
 expect "rings that h has enabled" 4 "$(device '[.rings[] | select(.state == "enabled")] | length' h)"
 expect "offloads of g" '[["checksum","tcp-segmentation"],["checksum","tcp-segmentation"]]' \
     "$(ctl --json port show g | jq -c '.port.device.offloads | [."to-guest", ."from-guest"]')"
+# Root alone may connect, and one guest at a time: another is sent away, and this one doesn't notice.
+expect "who may connect to h" "600 root" "$(stat -c '%a %G' "$TMP/h.sock")"
+at h python3 - "$TMP/h.sock" <<'END'
+import socket, sys
+with socket.socket(socket.AF_UNIX) as line:
+    line.connect(sys.argv[1])
+    line.settimeout(10)
+    assert line.recv(1) == b"", "the connection was kept"
+END
+pings a 10.0.0.3
 expect "receive queues of h" 2 "$(query '.ports[] | select(.name == "h") | .rx | length' stats)"
 used() { query ".ports[] | select(.name == \"h\") | .rx[$1].packets" stats; }
 expect_that "packets by the second queue of h" "$(used 1) > 0"
@@ -144,6 +154,11 @@ expect_status 1 ctl port add f "vhost-user={path: $TMP/g.sock}" network=blue
 expect_match "a path taken twice" "is port g's already" "$OUT"
 expect_status 0 ctl port add s "vhost-user={path: $TMP/s.sock, mode: server}" network=blue
 [[ -S $TMP/s.sock ]] || fail "no socket for a port added while running"
+expect_status 0 ctl port delete s
+expect_status 0 ctl port add s "vhost-user={path: $TMP/s.sock, mode: server, group: nogroup}" network=blue
+expect "who may connect to s" "660 nogroup" "$(stat -c '%a %G' "$TMP/s.sock")"
+expect_status 0 ctl port add t "vhost-user={path: $TMP/t.sock, mode: server, group: nobodys}" network=blue
+down t "there is no group nobodys"
 expect_status 0 ctl port delete s
 if [[ -e $TMP/s.sock ]]; then fail "the socket of a deleted port is still there"; fi
 

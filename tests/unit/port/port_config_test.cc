@@ -50,7 +50,7 @@ TEST(PortConfig, WritesWhatItReads) {
     for (const char* yaml :
          {"{name: a, netns: w, address: [10.0.0.2], routes: [{to: 10.1.0.0/16}], mtu: 68}",
           "{name: a, host: true, network: n}", "{name: a, device: 'net_null0,size=60', queues: 16}",
-          "{name: a, vhost-user: {path: /run/a.sock, mode: server, queues: 2, offloads: false}}",
+          "{name: a, vhost-user: {path: /run/a.sock, mode: server, queues: 2, offloads: false, group: kvm}}",
           "{name: a, device: d, trunk: {networks: [x, y], native: z}, serves: [dhcp, ra],"
           " spoofing: allow, mac-limit: 3, split-horizon: g, flood-limit: {unknown: 7}}",
           "{name: a, bond: {mode: lacp, members: ['net_x0,y=1', net_x1]}, network: n}",
@@ -114,6 +114,7 @@ TEST(PortConfig, AVirtualMachineHasItsInterfaceInside) {
     EXPECT_TRUE(error_of("{name: a, vhost-user: {path: x}}").starts_with("vhost-user.path "));
     EXPECT_TRUE(error_of("{name: a, vhost-user: {path: /x, mode: y}}").starts_with("vhost-user.mode "));
     EXPECT_TRUE(error_of("{name: a, vhost-user: {path: /x, queues: 17}}").starts_with("vhost-user.queues "));
+    EXPECT_TRUE(error_of("{name: a, vhost-user: {path: /x, group: kvm}}").starts_with("vhost-user.group "));
     EXPECT_EQ(error_of("{name: a, vhost-user: {mode: server}}"),
               "vhost-user (f:1:23): the key 'path' is missing");
 }
