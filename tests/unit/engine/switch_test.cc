@@ -320,5 +320,20 @@ TEST_F(SwitchTest, AGuestsFixedAddressIsAStaticEntry) {
     EXPECT_FALSE(find_mac("blue", test::kMacA).found());
 }
 
+// Between the old state and the new one a trunk still names the network that is gone.
+TEST_F(SwitchTest, ATrunkLosesANetworkTogetherWithItsPort) {
+    apply("networks: [{name: one, vlan: 1}, {name: two, vlan: 2}]\n"
+          "ports: [{name: a, device: net_ring_a, trunk: {networks: [one, two]}}, "
+          "{name: b, device: net_ring_b, network: two}]");
+    apply("networks: [{name: one, vlan: 1}]\n"
+          "ports: [{name: a, device: net_ring_a, trunk: {networks: [one]}}]");
+    EXPECT_EQ(names(), (Texts{"a"}));
+    EXPECT_TRUE(held("a").up);
+    apply("networks: [{name: one}]\n"
+          "ports: [{name: a, device: net_ring_a, trunk: {native: one}}, "
+          "{name: b, device: net_ring_b, network: one}]");
+    EXPECT_TRUE(reaches(a_, b_));
+}
+
 }  // namespace
 }  // namespace sluice::engine
