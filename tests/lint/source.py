@@ -14,7 +14,7 @@ LAYERS = [
     {"base"},
     {"wire"},
     {"path"},
-    {"port", "bridge", "vlan", "guard"},
+    {"port", "bridge", "vlan", "guard", "route"},
     {"engine"},
     {"control"},
     {"sluiced"},

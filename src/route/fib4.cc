@@ -1,0 +1,89 @@
+#include "route/fib4.h"
+
+namespace sluice::route {
+namespace {
+
+using Word = std::atomic<uint32_t>;
+
+uint32_t read(const Word& word) { return word.load(std::memory_order_relaxed); }
+void write(Word& word, uint32_t entry) { word.store(entry, std::memory_order_relaxed); }
+
+// A route takes the place of what is less special than it.
+void cover(Word& word, uint32_t route) {
+    if (length_of(read(word)) <= length_of(route)) write(word, route);
+}
+
+// What takes over from a route takes its place and no other's.
+void uncover(Word& word, uint8_t length, uint32_t covering) {
+    if (length_of(read(word)) == length) write(word, covering);
+}
+
+}  // namespace
+
+void Fib4::set(uint32_t prefix, uint8_t length, uint32_t next_hop) {
+    if (length == 0) return write(default_, next_hop);
+    const uint32_t route = route_entry(next_hop, length);
+    const uint32_t first = prefix >> 8;
+    if (length <= 24) {
+        const uint32_t end = first + (1U << (24 - length));
+        for (uint32_t i = first; i < end; ++i) {
+            Word& word = root_.writable(i);
+            if (!is_pointer(read(word))) {
+                cover(word, route);
+            } else {
+                for (Word& entry : groups_[index_of(read(word))].entries) cover(entry, route);
+            }
+        }
+        return;
+    }
+    Word& word = root_.writable(first);
+    const uint32_t before = read(word);
+    const bool fresh = !is_pointer(before);
+    const uint32_t index = fresh ? groups_.allocate() : index_of(before);
+    Group& group = groups_[index];
+    if (fresh) {
+        for (Word& entry : group.entries) write(entry, before);
+    }
+    const uint32_t begin = prefix & 255;
+    const uint32_t end = begin + (1U << (32 - length));
+    for (uint32_t i = begin; i < end; ++i) cover(group.entries[i], route);
+    // Whoever sees the pointer sees the group filled.
+    if (fresh) word.store(pointer_entry(index, 0), std::memory_order_release);
+}
+
+void Fib4::remove(uint32_t prefix, uint8_t length, Covering covering) {
+    if (length == 0) return write(default_, kNone);
+    const uint32_t entry = covering_entry(covering);
+    const uint32_t first = prefix >> 8;
+    if (length <= 24) {
+        const uint32_t end = first + (1U << (24 - length));
+        for (uint32_t i = first; i < end; ++i) {
+            Word& word = root_[i];
+            if (!is_pointer(read(word))) {
+                uncover(word, length, entry);
+            } else {
+                for (Word& e : groups_[index_of(read(word))].entries) uncover(e, length, entry);
+            }
+        }
+        return;
+    }
+    if (!is_pointer(read(root_[first]))) return;
+    Group& group = groups_[index_of(read(root_[first]))];
+    const uint32_t begin = prefix & 255;
+    const uint32_t end = begin + (1U << (32 - length));
+    for (uint32_t i = begin; i < end; ++i) uncover(group.entries[i], length, entry);
+    fold(first);
+}
+
+// Gives up a group that holds no prefix longer than 24 bits: all of it is then one entry.
+void Fib4::fold(uint32_t root_index) {
+    Word& word = root_[root_index];
+    const uint32_t index = index_of(read(word));
+    for (const Word& entry : groups_[index].entries) {
+        if (length_of(read(entry)) > 24) return;
+    }
+    write(word, read(groups_[index].entries[0]));
+    groups_.retire(index);
+}
+
+}  // namespace sluice::route

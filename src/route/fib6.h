@@ -1,0 +1,150 @@
+// The IPv6 forwarding table of a domain: longest prefix match over the first 24 bits at once, then a byte at
+// a time, and no level where there is nothing to tell apart.
+//
+// The root has a word for each value of the first 24 bits. Where longer prefixes are, the word points at
+// - a leaf, for one prefix alone in its part of the address space; or
+// - a branch, which says how many bits all prefixes behind it share, and has a word for each value of the
+//   byte after those: again a route, a leaf or a branch.
+// Both hold the bits that they take for granted and, for the addresses that don't have these bits, the
+// route `outside`. So a look-up costs a memory access for the root and one or two for each place where
+// prefixes around the address part: one for a /128 alone in its /24 (as path compression does in a
+// Patricia trie), at most 14 levels for prefixes made to be slow.
+//
+// Threads, changes, what a concurrent look-up sees, reclaim(): as for Fib4. A set is published by one word;
+// a node that the change would make answer for fewer addresses is copied, so that a reader that came to
+// it by the older word never gets a route that isn't its own.
+//
+// 8 MiB of root for prefixes all over 2000::/3, 32 bytes for a prefix alone, 1056 for a branch (of which
+// there are fewer than prefixes). A prefix of up to 24 bits takes a write for each /24 in it and each word
+// of the branches there that have no longer prefix.
+#pragma once
+
+#include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
+
+#include <bit>
+#include <cstring>
+
+#include "route/entry.h"
+#include "route/memory.h"
+
+namespace sluice::route {
+
+// An IPv6 address as a number; the first byte is the highest.
+__extension__ typedef unsigned __int128 Number;
+
+[[gnu::always_inline]] inline Number number_of(const uint8_t* address) noexcept {
+    uint64_t high, low;
+    std::memcpy(&high, address, sizeof high);
+    std::memcpy(&low, address + sizeof high, sizeof low);
+    if constexpr (std::endian::native == std::endian::little) {
+        high = __builtin_bswap64(high);
+        low = __builtin_bswap64(low);
+    }
+    return Number{high} << 64 | low;
+}
+
+class Fib6 {
+ public:
+    // --- workers; addresses are 16 bytes in network order, at any alignment ---
+
+    [[gnu::always_inline]] void prefetch(const uint8_t* address) const noexcept {
+        rte_prefetch0(&root_[root_index(address)]);
+    }
+
+    // The next hop of the longest prefix around the address, or kNone.
+    [[gnu::always_inline]] uint32_t find(const uint8_t* address) const noexcept {
+        uint32_t entry = root_[root_index(address)].load(std::memory_order_acquire);
+        if (is_pointer(entry)) entry = descend(entry, address);
+        const uint32_t next_hop = next_hop_of(entry);
+        return likely(next_hop != kNone) ? next_hop : default_.load(std::memory_order_relaxed);
+    }
+
+    // --- control thread; 1 <= next_hop <= kMaxNextHop, and a prefix has no bits beyond its length ---
+
+    // A new route, or another next hop for the one that is there. Throws std::bad_alloc.
+    void set(Number prefix, uint8_t length, uint32_t next_hop);
+    // Nothing happens if there is no such route.
+    void remove(Number prefix, uint8_t length, Covering covering);
+
+    void reclaim();
+    size_t retired() const noexcept { return leaves_.retired() + branches_.retired(); }  // nodes
+    size_t nodes() const noexcept { return leaves_.count() + branches_.count(); }  // in use
+    size_t memory() const noexcept {  // bytes
+        return root_.memory() + leaves_.memory() + branches_.memory();
+    }
+
+ private:
+    using Word = std::atomic<uint32_t>;
+
+    static constexpr uint8_t kRootBits = 24;
+    static constexpr uint32_t kLeaf = 0;  // a pointer's kind; else a branch, and on which byte
+
+    struct Leaf {
+        Number prefix;
+        Word route;
+        Word outside;
+        uint32_t length;
+    };
+    static_assert(sizeof(Leaf) == 32);
+
+    struct Branch {
+        Number prefix;  // 8 * byte bits of it count
+        Word outside;
+        uint32_t byte;
+        Word entries[256];
+    };
+    static_assert(sizeof(Branch) == 1056);
+
+    struct Route {
+        Number prefix;
+        uint8_t length;
+        uint32_t entry;
+    };
+
+    [[gnu::always_inline]] static uint32_t root_index(const uint8_t* address) noexcept {
+        return uint32_t{address[0]} << 16 | uint32_t{address[1]} << 8 | address[2];
+    }
+
+    // Whether two addresses have the first `length` bits in common; 1 to 128.
+    [[gnu::always_inline]] static bool share(Number a, Number b, uint32_t length) noexcept {
+        return (a ^ b) >> (128 - length) == 0;
+    }
+
+    [[gnu::always_inline]] uint32_t descend(uint32_t entry, const uint8_t* address) const noexcept {
+        const Number number = number_of(address);
+        do {
+            const uint32_t byte = kind_of(entry);
+            if (byte == kLeaf) {
+                const Leaf& leaf = leaves_[index_of(entry)];
+                const bool inside = share(number, leaf.prefix, leaf.length);
+                return (inside ? leaf.route : leaf.outside).load(std::memory_order_relaxed);
+            }
+            const Branch& branch = branches_[index_of(entry)];
+            if (unlikely(!share(number, branch.prefix, 8 * byte))) {
+                return branch.outside.load(std::memory_order_relaxed);
+            }
+            entry = branch.entries[address[byte]].load(std::memory_order_acquire);
+        } while (is_pointer(entry));
+        return entry;
+    }
+
+    void cover(Word& word, uint32_t route);
+    void uncover(Word& word, uint8_t length, uint32_t covering);
+    void place(Word& word, const Route& route);
+    void place_in(Branch& branch, const Route& route);
+    void remove_below(Word& word, uint32_t bits, Number prefix, uint8_t length, uint32_t covering);
+    void simplify(Word& word, uint32_t bits);
+    uint32_t new_leaf(const Route& route, uint32_t outside);
+    uint32_t new_branch(Number prefix, uint32_t byte, uint32_t outside);
+    uint32_t copy_branch(const Branch& branch);
+    void retire(uint32_t pointer);
+    Word& outside_of(uint32_t pointer) const;
+
+    Root root_;
+    Pool<Leaf> leaves_;
+    Pool<Branch> branches_;
+    Word default_{kNone};
+};
+
+}  // namespace sluice::route

@@ -1,0 +1,140 @@
+// The memory of forwarding tables: an array that only costs what is written of it, and pools of nodes
+// that never move. One thread writes; readers follow indices that it published with a release.
+//
+// Both begin on 4 KiB pages, since most domains have a handful of routes, and go over to huge pages where
+// they are filled: a look-up at random in 64 MiB of small pages misses the TLB every time.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <vector>
+
+namespace sluice::route {
+
+constexpr size_t kPageSize = 4096;
+constexpr size_t kHugePageSize = 2 << 20;
+
+// Zeroed address space, in whole huge pages, that becomes memory as it is written. Throws std::bad_alloc.
+class Reserved {
+ public:
+    explicit Reserved(size_t size);
+    Reserved(Reserved&& other) noexcept;
+    Reserved& operator=(Reserved&&) = delete;
+    ~Reserved();
+
+    std::byte* data() const noexcept { return data_; }
+
+ private:
+    void* mapping_;
+    size_t mapped_;
+    std::byte* data_;
+};
+
+// Asks for huge pages where memory will be written first, or also in place of small pages that hold
+// something; true if the second is done at once (Linux 6.1).
+void advise_huge(std::byte* memory, size_t size) noexcept;
+bool make_huge(std::byte* memory, size_t size) noexcept;
+
+// 2^24 words, the first level of a table.
+class Root {
+ public:
+    static constexpr size_t kCount = size_t{1} << 24;
+
+    Root();
+
+    const std::atomic<uint32_t>& operator[](size_t i) const noexcept { return words_[i]; }
+    // A word that is about to be written.
+    std::atomic<uint32_t>& writable(size_t i) noexcept {
+        const size_t page = i * sizeof(uint32_t) / kPageSize;
+        if (!touched_[page]) touch(page);
+        return words_[i];
+    }
+    // A word that may be written if it isn't zero.
+    std::atomic<uint32_t>& operator[](size_t i) noexcept { return words_[i]; }
+
+    size_t memory() const noexcept;  // bytes, an estimate
+
+ private:
+    static constexpr size_t kPages = kCount * sizeof(uint32_t) / kPageSize;
+    static constexpr size_t kBlockPages = kHugePageSize / kPageSize;
+
+    struct Block {
+        uint16_t touched = 0;
+        bool huge = false;
+    };
+
+    void touch(size_t page) noexcept;
+
+    Reserved memory_;
+    std::atomic<uint32_t>* words_;
+    std::vector<bool> touched_;
+    std::vector<Block> blocks_;
+};
+
+// Up to 2^24 nodes of one type, by index. Nodes are made of atomics and of plain members that don't
+// change while the node can be reached; a fresh or recycled one holds anything, and its user fills it.
+template <class Node>
+class Pool {
+ public:
+    Pool() : chunk_list_(kMaxChunks * sizeof(Node*)),
+             chunks_(reinterpret_cast<Node**>(chunk_list_.data())) {}
+
+    Node& operator[](uint32_t index) const noexcept {
+        return chunks_[index / kPerChunk][index % kPerChunk];
+    }
+
+    uint32_t allocate() {
+        if (!free_.empty()) {
+            const uint32_t index = free_.back();
+            free_.pop_back();
+            return index;
+        }
+        if (used_ == kMaxNodes) throw std::bad_alloc();
+        if (used_ == kept_.size() * kPerChunk) add_chunk();
+        return used_++;
+    }
+
+    // No pointer leads to the node any more, but a reader may be in it: kept until reclaim(), which is
+    // called when every reader of that time has gone.
+    void retire(uint32_t index) { retired_.push_back(index); }
+    void reclaim() {
+        free_.insert(free_.end(), retired_.begin(), retired_.end());
+        retired_.clear();
+    }
+
+    size_t count() const noexcept { return used_ - free_.size() - retired_.size(); }
+    size_t retired() const noexcept { return retired_.size(); }
+    size_t memory() const noexcept {  // bytes
+        const size_t page = used_ <= kPerChunk ? kPageSize : kHugePageSize;
+        return (used_ * sizeof(Node) + page - 1) / page * page +
+               (free_.capacity() + retired_.capacity()) * sizeof(uint32_t);
+    }
+
+ private:
+    static constexpr uint32_t kMaxNodes = 1 << 24;
+
+    static constexpr uint32_t per_chunk() noexcept {
+        uint32_t count = 1;
+        while (count * sizeof(Node) < kHugePageSize) count *= 2;
+        return count;
+    }
+    static constexpr uint32_t kPerChunk = per_chunk();
+    static constexpr uint32_t kMaxChunks = kMaxNodes / kPerChunk;
+
+    void add_chunk() {
+        const Reserved& chunk = kept_.emplace_back(kPerChunk * sizeof(Node));
+        if (kept_.size() > 1) advise_huge(chunk.data(), kPerChunk * sizeof(Node));
+        // Readers come here by an index that is published later.
+        chunks_[kept_.size() - 1] = reinterpret_cast<Node*>(chunk.data());
+    }
+
+    Reserved chunk_list_;
+    Node** chunks_;
+    std::vector<Reserved> kept_;
+    uint32_t used_ = 0;  // ever given out
+    std::vector<uint32_t> free_, retired_;
+};
+
+}  // namespace sluice::route

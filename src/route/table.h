@@ -1,0 +1,65 @@
+// The routes of one routing domain, both families: what workers look up (Fib4, Fib6), and beside it which
+// prefix has which next hop, from which people's questions are answered and removals find what takes over.
+// A next hop is a number to which the owner gives a meaning.
+//
+// The control thread owns a table and calls everything but the look-ups of fib4() and fib6(). After changes
+// it waits for a grace period and calls reclaim() before it changes anything else.
+//
+// A million IPv4 routes (lengths as in the Internet's table, places at random, 5 % longer than /24) load in
+// 0.6 to 1.1 s and hold 122 MiB, 200 k IPv6 routes in 0.3 s and 42 MiB. One set or removed then takes 0.3 to
+// 2 us, a /8 0.25 ms, 2000::/3 50 ms and a /1 100 ms.
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include "route/fib4.h"
+#include "route/fib6.h"
+#include "route/rib.h"
+#include "sluice/address.h"
+
+namespace sluice::route {
+
+enum class Family { kIpv4, kIpv6 };
+
+class Table {
+ public:
+    // 1 <= next_hop <= kMaxNextHop. Answers the next hop that it replaces. Throws std::bad_alloc.
+    std::optional<uint32_t> set(const IpPrefix& prefix, uint32_t next_hop);
+    // Answers the next hop that was there, if there was such a route.
+    std::optional<uint32_t> remove(const IpPrefix& prefix);
+
+    std::optional<uint32_t> exact(const IpPrefix& prefix) const;
+    // The route that an address takes.
+    std::optional<std::pair<IpPrefix, uint32_t>> longest(const IpAddress& address) const;
+
+    // Calls visit(const IpPrefix&, uint32_t next_hop) for each route, in order of family, address, length.
+    template <class Visit>
+    void each(Visit visit) const {
+        for (const auto& route : rib4_.sorted()) visit(prefix_of(route), route.next_hop);
+        for (const auto& route : rib6_.sorted()) visit(prefix_of(route), route.next_hop);
+    }
+
+    size_t size(Family family) const noexcept {
+        return family == Family::kIpv4 ? rib4_.size() : rib6_.size();
+    }
+    size_t memory() const noexcept;  // bytes
+
+    // What changes left behind is used again: every reader of before has gone.
+    void reclaim();
+    bool has_retired() const noexcept { return fib4_.retired() + fib6_.retired() != 0; }
+
+    const Fib4& fib4() const noexcept { return fib4_; }
+    const Fib6& fib6() const noexcept { return fib6_; }
+
+ private:
+    static IpPrefix prefix_of(const Rib<uint32_t>::Route& route);
+    static IpPrefix prefix_of(const Rib<Number>::Route& route);
+
+    Fib4 fib4_;
+    Fib6 fib6_;
+    Rib<uint32_t> rib4_;
+    Rib<Number> rib6_;
+};
+
+}  // namespace sluice::route
