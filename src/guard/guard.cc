@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "wire/address.h"
 #include "wire/headers.h"
 #include "wire/layers.h"
 
@@ -21,44 +22,16 @@ constexpr uint16_t kDhcpServer = 67;
 constexpr uint16_t kDhcpClient = 68;
 constexpr uint16_t kDhcpv6Client = 546;
 
-constexpr uint8_t kRouterAdvertisement = 134;
-constexpr uint8_t kNeighborSolicitation = 135;
-constexpr uint8_t kNeighborAdvertisement = 136;
-constexpr uint8_t kSourceLinkLayer = 1;  // options of neighbor discovery
-constexpr uint8_t kTargetLinkLayer = 2;
-
-// How a neighbor solicitation or advertisement begins, behind the ICMPv6 header.
-struct NeighborBody {
-    Ipv6Bytes target;
-};
-// Options are in units of 8 bytes; the one with an Ethernet address has one.
-struct NeighborOption {
-    uint8_t type;
-    uint8_t size;
-    MacBytes mac;
-};
-
 uint64_t key_of(const MacBytes& mac) noexcept {
     uint64_t key = 0;
     std::memcpy(&key, mac.data(), mac.size());
     return key;
 }
 
-IpAddress address_of(be32 address) noexcept { return IpAddress::from_v4(address.host()); }
-IpAddress address_of(const Ipv6Bytes& bytes) noexcept {
-    IpAddress address;
-    address.bytes = bytes;
-    return address;
-}
-
-// fe80:: and the interface identifier of a MAC (modified EUI-64).
-IpAddress link_local_of(uint64_t mac) noexcept {
-    uint8_t bytes[8];
-    std::memcpy(bytes, &mac, sizeof bytes);
-    IpAddress address;
-    address.bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(bytes[0] ^ 2), bytes[1], bytes[2],
-                     0xff, 0xfe, bytes[3], bytes[4], bytes[5]};
-    return address;
+IpAddress link_local_of_key(uint64_t key) noexcept {
+    MacBytes mac;
+    std::memcpy(mac.data(), &key, mac.size());
+    return link_local_of(mac);
 }
 
 // One frame before one guard.
@@ -97,7 +70,7 @@ class Judgement {
         if (!guard_.check_addresses) return true;
         const auto& own = guard_.addresses;
         return std::find(own.begin(), own.end(), address) != own.end() ||
-               (guard_.mac != 0 && !address.is_v4() && address == link_local_of(guard_.mac));
+               (guard_.mac != 0 && !address.is_v4() && address == link_local_of_key(guard_.mac));
     }
 
     Drop judge_arp() const noexcept {
@@ -188,31 +161,32 @@ class Judgement {
         const auto* icmp = read(packet_, at, copy);
         if (icmp == nullptr) return hidden();
         const uint8_t type = icmp->type;
-        if (type == kRouterAdvertisement && !guard_.serves_ra) return Drop::kRogueRa;
+        if (type == IcmpHeader::kV6RouterAdvertisement && !guard_.serves_ra) return Drop::kRogueRa;
         if (!is_guarded()) return kFine;
         // Before it has an address a station may probe for it (RFC 4862, 5.4.2) and join groups
         // (RFC 3810, 5.2.13), without a source.
         if (!is_own(source) && !source.is_unspecified()) return Drop::kSpoofedAddress;
-        if (type != kNeighborSolicitation && type != kNeighborAdvertisement) return kFine;
-        NeighborBody body_copy;
-        const auto* body = read(packet_, at + sizeof copy, body_copy);
-        if (body == nullptr) return Drop::kSpoofedNeighbor;
-        const bool claims_target = type == kNeighborAdvertisement || source.is_unspecified();
-        if (claims_target && !is_own(address_of(body->target))) return Drop::kSpoofedNeighbor;
-        const uint8_t option = type == kNeighborAdvertisement ? kTargetLinkLayer : kSourceLinkLayer;
-        return judge_options(at + sizeof copy + sizeof *body, option);
+        const bool advertises = type == IcmpHeader::kV6NeighborAdvertisement;
+        if (type != IcmpHeader::kV6NeighborSolicitation && !advertises) return kFine;
+        NeighborHeader neighbor_copy;
+        const auto* neighbor = read(packet_, at, neighbor_copy);
+        if (neighbor == nullptr) return Drop::kSpoofedNeighbor;
+        const bool claims_target = advertises || source.is_unspecified();
+        if (claims_target && !is_own(address_of(neighbor->target))) return Drop::kSpoofedNeighbor;
+        const uint8_t option = advertises ? LinkLayerOption::kTarget : LinkLayerOption::kSource;
+        return judge_options(at + sizeof *neighbor, option);
     }
 
     // An address that goes into others' caches must be the sender's. All options are gone through: the
     // last one counts for some stations, the first for others.
     Drop judge_options(uint32_t at, uint8_t wanted) const noexcept {
-        NeighborOption copy;
+        LinkLayerOption copy;
         while (const auto* option = read(packet_, at, copy)) {
-            if (option->size == 0) return Drop::kSpoofedNeighbor;
+            if (option->size_word == 0) return Drop::kSpoofedNeighbor;
             if (option->type == wanted && key_of(option->mac) != source_mac_) {
                 return Drop::kSpoofedNeighbor;
             }
-            at += uint32_t{option->size} * 8;
+            at += option->size();
         }
         return kFine;
     }

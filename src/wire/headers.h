@@ -186,17 +186,42 @@ struct UdpHeader {
 static_assert(sizeof(UdpHeader) == 8);
 
 // ICMP and ICMPv6 agree on these (RFC 792, RFC 4443); `rest` is an echo's id and sequence number,
-// or the MTU of "too big".
+// the MTU of "too big", or the offset that a parameter problem points at.
 struct IcmpHeader {
     static constexpr uint8_t kEchoReply = 0;
     static constexpr uint8_t kUnreachable = 3;
+    static constexpr uint8_t kSourceQuench = 4;
+    static constexpr uint8_t kRedirect = 5;
     static constexpr uint8_t kEcho = 8;
     static constexpr uint8_t kTimeExceeded = 11;
+    static constexpr uint8_t kParameterProblem = 12;
+
+    // Codes of kUnreachable (RFC 792; the last one RFC 1812, 5.2.7.1).
+    static constexpr uint8_t kNetwork = 0;
+    static constexpr uint8_t kHost = 1;
+    static constexpr uint8_t kProtocol = 2;
+    static constexpr uint8_t kPort = 3;
+    static constexpr uint8_t kFragmentationNeeded = 4;
+    static constexpr uint8_t kProhibited = 13;
+
     static constexpr uint8_t kV6Unreachable = 1;
     static constexpr uint8_t kV6PacketTooBig = 2;
     static constexpr uint8_t kV6TimeExceeded = 3;
+    static constexpr uint8_t kV6ParameterProblem = 4;
+    static constexpr uint8_t kV6Informational = 128;  // from here on; what is below are errors
     static constexpr uint8_t kV6Echo = 128;
     static constexpr uint8_t kV6EchoReply = 129;
+    static constexpr uint8_t kV6RouterAdvertisement = 134;  // the next four: RFC 4861, 4
+    static constexpr uint8_t kV6NeighborSolicitation = 135;
+    static constexpr uint8_t kV6NeighborAdvertisement = 136;
+    static constexpr uint8_t kV6Redirect = 137;
+
+    // Codes of kV6Unreachable, and one of kV6ParameterProblem.
+    static constexpr uint8_t kV6NoRoute = 0;
+    static constexpr uint8_t kV6Prohibited = 1;
+    static constexpr uint8_t kV6Address = 3;
+    static constexpr uint8_t kV6Port = 4;
+    static constexpr uint8_t kV6NextHeader = 1;
 
     uint8_t type;
     uint8_t code;
@@ -204,6 +229,36 @@ struct IcmpHeader {
     be32 rest;
 };
 static_assert(sizeof(IcmpHeader) == 8);
+
+// A neighbor solicitation or advertisement without its options (RFC 4861, 4.3 and 4.4).
+struct NeighborHeader {
+    static constexpr uint32_t kRouter = 0x8000'0000;  // flags, of an advertisement only
+    static constexpr uint32_t kSolicited = 0x4000'0000;
+    static constexpr uint32_t kOverride = 0x2000'0000;
+
+    uint8_t type;
+    uint8_t code;
+    be16 checksum;
+    be32 flags;
+    Ipv6Bytes target;
+
+    bool has(uint32_t flag) const noexcept { return (flags.host() & flag) != 0; }
+};
+static_assert(sizeof(NeighborHeader) == 24);
+
+// An option of Neighbor Discovery, as it is if it tells an Ethernet address (RFC 4861, 4.6.1; RFC 2464,
+// 6). All begin with type and size, and have 8 bytes at least.
+struct LinkLayerOption {
+    static constexpr uint8_t kSource = 1;
+    static constexpr uint8_t kTarget = 2;
+
+    uint8_t type;
+    uint8_t size_word;  // in units of 8 bytes, these two included: 1 for an Ethernet address
+    MacBytes mac;
+
+    uint32_t size() const noexcept { return uint32_t{size_word} * 8; }
+};
+static_assert(sizeof(LinkLayerOption) == 8);
 
 // What stands before a frame that is read from or written to a TAP or a vhost guest: virtio_net_hdr
 // of VIRTIO 1.2, 5.1.6, in its ten-byte form (without num_buffers). Little-endian there and in the

@@ -1,9 +1,5 @@
 #include "wire/segment.h"
 
-#include <rte_memcpy.h>
-
-#include <algorithm>
-
 #include "wire/checksum.h"
 #include "wire/headers.h"
 #include "wire/layers.h"
@@ -11,10 +7,6 @@
 namespace sluice::wire {
 
 namespace {
-
-constexpr uint64_t kVlanFlags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED |
-                                RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED |
-                                RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_QINQ;
 
 uint32_t payload_size_of(const rte_mbuf* m) noexcept {
     const uint32_t headers = m->l2_len + m->l3_len + m->l4_len;
@@ -38,14 +30,13 @@ uint32_t segment_count(const rte_mbuf* m) noexcept {
 Cutter::Cutter(const rte_mbuf* segment, rte_mempool* pool) noexcept
     : segment_(segment),
       pool_(pool),
-      payload_(segment),
+      payload_(segment, segment->l2_len + segment->l3_len + segment->l4_len),
       payload_left_(payload_size_of(segment)),
       header_size_(segment->l2_len + segment->l3_len + segment->l4_len),
       count_(count_of(segment, payload_left_)) {
     headers_ = static_cast<const uint8_t*>(
         rte_pktmbuf_read(segment, 0, header_size_, headers_copy_.data()));
     failed_ = headers_ == nullptr;
-    payload_offset_ = header_size_;
 }
 
 rte_mbuf* Cutter::next() noexcept {
@@ -53,47 +44,19 @@ rte_mbuf* Cutter::next() noexcept {
     const bool last = index_ + 1 == count_;
     const uint32_t payload_size = last ? payload_left_ : static_cast<uint32_t>(segment_->tso_segsz);
 
-    rte_mbuf* piece = rte_pktmbuf_alloc(pool_);
+    rte_mbuf* piece = alloc_piece(pool_, segment_, header_size_ + payload_size);
     if (unlikely(piece == nullptr)) {
         failed_ = true;
         return nullptr;
     }
-    if (unlikely(header_size_ + payload_size > rte_pktmbuf_tailroom(piece))) {
-        rte_pktmbuf_free(piece);
-        failed_ = true;
-        return nullptr;
-    }
-    piece->port = segment_->port;
-    piece->ol_flags = segment_->ol_flags & kVlanFlags;
-    piece->vlan_tci = segment_->vlan_tci;
-    piece->vlan_tci_outer = segment_->vlan_tci_outer;
-
-    rte_memcpy(rte_pktmbuf_mtod(piece, uint8_t*), headers_, header_size_);
-    piece->data_len = static_cast<uint16_t>(header_size_);
-    append_payload(piece, payload_size);
-    piece->pkt_len = piece->data_len;
+    append_bytes(piece, headers_, header_size_);
+    payload_.append_to(piece, payload_size);
     write_headers(piece, payload_size);
 
     ++index_;
     payload_done_ += payload_size;
     payload_left_ -= payload_size;
     return piece;
-}
-
-void Cutter::append_payload(rte_mbuf* piece, uint32_t size) noexcept {
-    while (size > 0) {
-        if (payload_offset_ >= payload_->data_len) {
-            payload_offset_ -= payload_->data_len;
-            payload_ = payload_->next;
-            continue;
-        }
-        const uint32_t part = std::min<uint32_t>(size, payload_->data_len - payload_offset_);
-        rte_memcpy(rte_pktmbuf_mtod_offset(piece, uint8_t*, piece->data_len),
-                   rte_pktmbuf_mtod_offset(payload_, const uint8_t*, payload_offset_), part);
-        piece->data_len += static_cast<uint16_t>(part);
-        payload_offset_ += part;
-        size -= part;
-    }
 }
 
 void Cutter::write_headers(rte_mbuf* piece, uint32_t payload_size) const noexcept {

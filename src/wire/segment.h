@@ -13,6 +13,8 @@
 #include <array>
 #include <cstdint>
 
+#include "wire/piece.h"
+
 namespace sluice::wire {
 
 // Frames that the packet will leave as: 1 unless it is a segment to be cut.
@@ -38,7 +40,6 @@ class Cutter {
     uint32_t remaining() const noexcept { return count_ - index_; }
 
  private:
-    void append_payload(rte_mbuf* piece, uint32_t size) noexcept;
     void write_headers(rte_mbuf* piece, uint32_t payload_size) const noexcept;
 
     // As much as the mbuf's length fields can say.
@@ -48,8 +49,7 @@ class Cutter {
     const rte_mbuf* segment_;
     rte_mempool* pool_;
     const uint8_t* headers_;
-    const rte_mbuf* payload_;  // the mbuf of the chain where the next payload byte is, and
-    uint32_t payload_offset_;  // where in there
+    PayloadReader payload_;
     uint32_t payload_left_;
     uint32_t payload_done_ = 0;
     uint32_t header_size_;
