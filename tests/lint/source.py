@@ -14,7 +14,7 @@ LAYERS = [
     {"base"},
     {"wire"},
     {"path"},
-    {"port", "bridge", "vlan", "guard"},
+    {"port", "bridge", "vlan", "guard", "vxlan"},
     {"engine"},
     {"control"},
     {"sluiced"},
