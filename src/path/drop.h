@@ -30,6 +30,16 @@ enum class Drop : uint8_t {
     kSamePort,
     kSplitHorizon,
     kNoMember,
+    kVxlanTruncated,
+    kVxlanOuterHeader,
+    kVxlanFragment,
+    kVxlanUdpChecksum,
+    kVxlanNoVniFlag,
+    kVxlanInnerRunt,
+    kVxlanInnerVlan,
+    kVxlanEcn,
+    kUnknownVni,
+    kUnknownRemote,
     // counted at the egress port
     kPortDown,
     kLinkDown,
@@ -99,6 +109,34 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"no-member",
      "The frame was to be flooded, but the network has no other port that is up. See `sluicectl "
      "port list`."},
+    {"vxlan-truncated",
+     "A packet to a tunnel end point ends before its IP header says, or before its UDP or VXLAN header "
+     "does. Look at the MTU of the underlay, and at the sender."},
+    {"vxlan-outer-header",
+     "The outer IP header of a packet to a tunnel end point makes no sense, or its header checksum or a "
+     "length in it or in the UDP header is wrong. Look at the sender, and at what is between."},
+    {"vxlan-fragment",
+     "A tunnel packet came in fragments, which VXLAN doesn't allow (RFC 7348, 4.3). Raise the MTU of the "
+     "underlay, or lower that of the networks: the tunnel takes 50 bytes on IPv4, 70 on IPv6."},
+    {"vxlan-udp-checksum",
+     "The UDP checksum of a tunnel packet is wrong: it was damaged on the way, or a device on it has not "
+     "finished the checksum. Look at the sender's offloads (ethtool -k) and at the links."},
+    {"vxlan-no-vni-flag",
+     "A VXLAN header without the flag that says that it has a VNI (RFC 7348, 5). Look at the sender, and "
+     "whether it is VXLAN that it sends to this port."},
+    {"vxlan-inner-runt",
+     "The frame inside a tunnel packet is shorter than an Ethernet header (14 bytes). Look at the sender."},
+    {"vxlan-inner-vlan",
+     "The frame inside a tunnel packet has a VLAN tag, which a tunnel doesn't carry (RFC 7348, 6.1). Give "
+     "the VLAN a VNI of its own, and let the sender take the tag off."},
+    {"vxlan-ecn",
+     "The underlay marked a tunnel packet as having met congestion, and the packet inside can't tell that "
+     "to its receiver, so it is lost instead (RFC 6040, 4.2). Expected in congestion."},
+    {"unknown-vni",
+     "A tunnel packet with a VNI that no network of ours has. Give a network that `vni`, or take this "
+     "host off the sender's list of remotes."},
+    {"unknown-remote",
+     "A tunnel packet whose sender isn't among the network's `remotes`. If it should be, add it there."},
     {"port-down",
      "The port that it must leave by (a static MAC entry says so) is down. `sluicectl port show` says "
      "why."},

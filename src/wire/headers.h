@@ -185,6 +185,21 @@ struct UdpHeader {
 };
 static_assert(sizeof(UdpHeader) == 8);
 
+// VXLAN (RFC 7348, 5), after UDP.
+struct VxlanHeader {
+    static constexpr uint16_t kPort = 4789;
+    static constexpr uint8_t kVniValid = 0x08;  // the I flag
+    static constexpr uint32_t kMaxVni = 0xff'ffff;
+
+    uint8_t flags;
+    std::array<uint8_t, 3> reserved;
+    be32 vni_reserved;
+
+    uint32_t vni() const noexcept { return vni_reserved.host() >> 8; }
+    bool has_vni() const noexcept { return (flags & kVniValid) != 0; }
+};
+static_assert(sizeof(VxlanHeader) == 8);
+
 // ICMP and ICMPv6 agree on these (RFC 792, RFC 4443); `rest` is an echo's id and sequence number,
 // the MTU of "too big", or the offset that a parameter problem points at.
 struct IcmpHeader {

@@ -7,9 +7,6 @@
 namespace sluice::wire {
 namespace {
 
-constexpr uint16_t kVxlanPort = 4789;
-constexpr uint16_t kVxlanSize = 8;
-
 bool holds_pseudo_header_sum(const rte_mbuf* m, const Layers& layers) noexcept {
     be16 field_copy;
     const auto* field =
@@ -34,13 +31,13 @@ bool is_vxlan(const rte_mbuf* m, const Layers& layers) noexcept {
     if (layers.protocol != Protocol::kUdp) return false;
     UdpHeader copy;
     const auto* udp = read(m, layers.l4(), copy);
-    return udp != nullptr && udp->destination_port.host() == kVxlanPort;
+    return udp != nullptr && udp->destination_port.host() == VxlanHeader::kPort;
 }
 
 // The kernel makes an outer checksum that is right once the inner one is finished ("local checksum
 // offload"), so the inner one is all there is to finish.
 bool finish_inner(rte_mbuf* m, const Layers& outer) noexcept {
-    const uint32_t begin = outer.payload() + kVxlanSize;
+    const uint32_t begin = outer.payload() + uint32_t{sizeof(VxlanHeader)};
     // As if the frame began with the inner one; its headers lie in the first mbuf or it is left alone.
     if (begin >= m->data_len) return false;
     rte_pktmbuf_adj(m, static_cast<uint16_t>(begin));

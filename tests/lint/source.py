@@ -14,7 +14,7 @@ LAYERS = [
     {"base"},
     {"wire"},
     {"path"},
-    {"port", "bridge", "vlan", "guard", "route"},
+    {"port", "bridge", "vlan", "guard", "route", "vxlan"},
     {"engine"},
     {"control"},
     {"sluiced"},

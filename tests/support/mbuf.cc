@@ -72,6 +72,16 @@ Bytes bytes_of(const rte_mbuf* m) {
     return bytes;
 }
 
+bool is_sound(const rte_mbuf* m) {
+    size_t size = 0, count = 0;
+    for (const rte_mbuf* segment = m; segment != nullptr; segment = segment->next) {
+        size += segment->data_len;
+        ++count;
+        if (segment->data_off + segment->data_len > segment->buf_len) return false;
+    }
+    return size == m->pkt_len && count == m->nb_segs;
+}
+
 void mark(rte_mbuf* m, const Unfinished& what) {
     m->ol_flags |= what.ipv6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
     m->ol_flags |= what.udp ? RTE_MBUF_F_TX_UDP_CKSUM : RTE_MBUF_F_TX_TCP_CKSUM;

@@ -203,6 +203,18 @@ Packet& Packet::ttl(uint8_t value) {
     return *this;
 }
 
+Packet& Packet::traffic_class(uint8_t value) {
+    const size_t v4 = last(Kind::kIpv4), v6 = last(Kind::kIpv6), none = layers_.size();
+    const bool is_v4 = v4 != none && (v6 == none || v4 > v6);
+    const size_t begin = layers_.at(is_v4 ? v4 : v6).begin;
+    if (is_v4) {
+        bytes_.at(begin + 1) = value;
+    } else {
+        put16(bytes_, begin, 0x6000 | value << 4);
+    }
+    return *this;
+}
+
 Packet& Packet::fragment(uint16_t flags_offset) {
     put16(bytes_, layers_.at(last(Kind::kIpv4)).begin + 6, flags_offset);
     return *this;

@@ -49,9 +49,10 @@ class Packet {
     Packet& payload(size_t size) { return payload(pattern(size)); }
     Packet& payload(const Bytes& bytes);
 
-    // Of the last IPv4 layer (ttl: of IPv6 too).
+    // Of the last IPv4 layer (ttl, traffic_class: of IPv6 too).
     Packet& id(uint16_t value);
     Packet& ttl(uint8_t value);
+    Packet& traffic_class(uint8_t value);
     Packet& fragment(uint16_t flags_offset);
     // Options of the last layer, IPv4 or TCP: no-operations, `size` a multiple of 4 up to 40.
     Packet& options(size_t size);
@@ -95,6 +96,9 @@ rte_mbuf* to_guarded_mbuf(rte_mempool* pool, const Bytes& bytes,
                           const std::vector<size_t>& chain_sizes = {});
 
 Bytes bytes_of(const rte_mbuf* m);
+
+// Whether the head says the truth about its chain: how long, how many.
+bool is_sound(const rte_mbuf* m);
 
 // What the sender of a packet has left undone (src/wire/offload.h says how an mbuf tells that).
 struct Unfinished {

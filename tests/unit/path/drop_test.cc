@@ -37,6 +37,9 @@ TEST(Drop, NamesStandAtTheirEnumerators) {
     EXPECT_EQ(text(Drop::kReservedMac).name, "reserved-mac");
     EXPECT_EQ(text(Drop::kSamePort).name, "same-port");
     EXPECT_EQ(text(Drop::kNoMember).name, "no-member");
+    EXPECT_EQ(text(Drop::kVxlanTruncated).name, "vxlan-truncated");
+    EXPECT_EQ(text(Drop::kVxlanEcn).name, "vxlan-ecn");
+    EXPECT_EQ(text(Drop::kUnknownRemote).name, "unknown-remote");
     EXPECT_EQ(text(Drop::kPortDown).name, "port-down");
     EXPECT_EQ(text(Drop::kTooBig).name, "too-big");
     EXPECT_EQ(text(Drop::kNoBuffer).name, "no-buffer");

@@ -1,0 +1,258 @@
+#include "vxlan/decapsulate.h"
+
+#include "wire/layers.h"
+
+namespace sluice::vxlan {
+namespace {
+
+using path::Drop;
+using wire::Protocol;
+using wire::read;
+
+constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+constexpr uint32_t kMaxExtensions = 256;  // bytes: more than anybody has reason to send
+
+Outer dropped(Drop reason) noexcept {
+    Outer outer{};
+    outer.outcome = Outcome::kDropped;
+    outer.reason = reason;
+    return outer;
+}
+
+Outer not_vxlan() noexcept {
+    Outer outer{};
+    outer.outcome = Outcome::kNotVxlan;
+    return outer;
+}
+
+// What the outer IP header tells of the rest.
+struct Datagram {
+    uint32_t udp;  // where the UDP header begins
+    uint32_t end;
+    uint8_t traffic_class;
+    wire::Sum addresses;  // their part of the pseudo-header's sum
+};
+
+struct Traffic {
+    bool is_ip;
+    uint8_t traffic_class;
+};
+
+// Of the inner frame that is from `begin` to `end`.
+Traffic traffic_of(const rte_mbuf* packet, uint32_t begin, uint32_t end) noexcept {
+    wire::EthernetHeader copy;
+    const wire::EtherType type = read(packet, begin, copy)->ether_type();
+    const uint32_t ip_at = begin + uint32_t{sizeof copy};
+    if (type == wire::EtherType::kIpv4 && ip_at + sizeof(wire::Ipv4Header) <= end) {
+        wire::Ipv4Header ip_copy;
+        const auto* ip = read(packet, ip_at, ip_copy);
+        return {ip->version() == 4, ip->traffic_class};
+    }
+    if (type == wire::EtherType::kIpv6 && ip_at + sizeof(wire::Ipv6Header) <= end) {
+        wire::Ipv6Header ip_copy;
+        const auto* ip = read(packet, ip_at, ip_copy);
+        return {ip->version() == 6, ip->traffic_class()};
+    }
+    return {false, 0};
+}
+
+bool is_whole(const rte_mbuf* packet, const Datagram& datagram, uint32_t udp_size) noexcept {
+    const wire::Sum pseudo = datagram.addresses +
+                             wire::be16(static_cast<uint8_t>(Protocol::kUdp)).raw() +
+                             wire::be16(static_cast<uint16_t>(udp_size)).raw();
+    const wire::Sum sum = wire::sum_of(packet, datagram.udp, datagram.udp + udp_size);
+    return wire::fold(wire::Sum{wire::fold(sum)} + wire::fold(pseudo)) == 0xffff;
+}
+
+// From UDP on; `outer` has what the IP header gave.
+Outer examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16 port,
+                  Outer outer) noexcept {
+    wire::UdpHeader udp_copy;
+    if (datagram.udp + sizeof udp_copy > datagram.end) return dropped(Drop::kVxlanTruncated);
+    const wire::UdpHeader& udp = *read(packet, datagram.udp, udp_copy);
+    if (udp.destination_port != port) return not_vxlan();
+    const uint32_t udp_size = udp.size.host();
+    // Less than IP has is legal: RFC 9868 puts options into the rest, which nobody asked us for.
+    if (udp_size < sizeof udp || datagram.udp + udp_size > datagram.end) {
+        return dropped(Drop::kVxlanOuterHeader);
+    }
+    if (udp.checksum.raw() != 0 && !is_vouched_for(packet) && !is_whole(packet, datagram, udp_size)) {
+        return dropped(Drop::kVxlanUdpChecksum);
+    }
+
+    wire::VxlanHeader vxlan_copy;
+    if (udp_size < kTunnelHeaders) return dropped(Drop::kVxlanTruncated);
+    const auto& vxlan = *read(packet, datagram.udp + uint32_t{sizeof udp}, vxlan_copy);
+    if (!vxlan.has_vni()) return dropped(Drop::kVxlanNoVniFlag);
+
+    wire::EthernetHeader inner_copy;
+    if (udp_size < kTunnelHeaders + sizeof inner_copy) return dropped(Drop::kVxlanInnerRunt);
+    const uint32_t begin = datagram.udp + kTunnelHeaders;
+    const uint32_t end = datagram.udp + udp_size;
+    if (wire::is_vlan(read(packet, begin, inner_copy)->ether_type())) {
+        return dropped(Drop::kVxlanInnerVlan);
+    }
+    if (matters(datagram.traffic_class)) {
+        const Traffic inner = traffic_of(packet, begin, end);
+        const Ecn before = ecn_of(inner.traffic_class);
+        const Ecn after = out_of_tunnel(before, ecn_of(datagram.traffic_class));
+        // What isn't IP has no ECN of its own to contradict.
+        if (inner.is_ip && after == Ecn::kLost) return dropped(Drop::kVxlanEcn);
+        outer.marks = inner.is_ip && after != before;
+        outer.ecn = after;
+    }
+    outer.outcome = Outcome::kAccepted;
+    outer.size = static_cast<uint16_t>(begin);
+    outer.end = end;
+    outer.vni = vxlan.vni();
+    return outer;
+}
+
+// Of an IPv4 header with its options, whose own checksum counts.
+bool is_intact(const rte_mbuf* packet, uint32_t size) noexcept {
+    return wire::fold(wire::sum_of(packet, kIp, kIp + size)) == 0xffff;
+}
+
+Outer examine_ipv4(const rte_mbuf* packet, wire::be16 port) noexcept {
+    wire::Ipv4Header copy;
+    const auto* ip = read(packet, kIp, copy);
+    if (ip == nullptr) return dropped(Drop::kVxlanTruncated);
+    if (ip->protocol() != Protocol::kUdp) return not_vxlan();
+    const uint32_t header_size = ip->header_size();
+    const uint32_t total_size = ip->total_size.host();
+    if (ip->version() != 4 || header_size < sizeof *ip || total_size < header_size) {
+        return dropped(Drop::kVxlanOuterHeader);
+    }
+    if (kIp + header_size > packet->pkt_len) return dropped(Drop::kVxlanTruncated);
+    if (!is_intact(packet, header_size)) return dropped(Drop::kVxlanOuterHeader);
+    if (kIp + total_size > packet->pkt_len) return dropped(Drop::kVxlanTruncated);
+    if (ip->is_fragment()) return dropped(Drop::kVxlanFragment);
+    Outer outer{};
+    outer.source = ip->source;
+    return examine_udp(packet,
+                       {.udp = kIp + header_size,
+                        .end = kIp + total_size,
+                        .traffic_class = ip->traffic_class,
+                        .addresses = wire::sum_of(&ip->source, 2 * sizeof ip->source)},
+                       port, outer);
+}
+
+Outer examine_ipv6(const rte_mbuf* packet, wire::be16 port) noexcept {
+    wire::Ipv6Header copy;
+    const auto* ip = read(packet, kIp, copy);
+    if (ip == nullptr) return dropped(Drop::kVxlanTruncated);
+    const uint32_t begin = kIp + uint32_t{sizeof *ip};
+    const uint32_t end = begin + ip->payload_size.host();
+    uint32_t udp = begin;
+    Protocol protocol = ip->protocol();
+    bool fragment = false;
+    while (protocol == Protocol::kHopByHop || protocol == Protocol::kRouting ||
+           protocol == Protocol::kDestinationOptions || protocol == Protocol::kFragment) {
+        wire::Ipv6Extension extension_copy;
+        if (udp + sizeof extension_copy > end) return dropped(Drop::kVxlanOuterHeader);
+        const auto* extension = read(packet, udp, extension_copy);
+        if (extension == nullptr) return dropped(Drop::kVxlanTruncated);
+        // A source route still under way isn't for us to follow (RFC 8200, 4.4).
+        if (protocol == Protocol::kRouting && extension->segments_left != 0) {
+            return dropped(Drop::kVxlanOuterHeader);
+        }
+        fragment = fragment || protocol == Protocol::kFragment;
+        udp += protocol == Protocol::kFragment ? uint32_t{sizeof(wire::Ipv6Fragment)}
+                                               : extension->header_size();
+        protocol = extension->protocol();
+        if (udp - begin > kMaxExtensions) return dropped(Drop::kVxlanOuterHeader);
+        // What comes after the header of a later fragment is any bytes at all.
+        if (fragment) break;
+    }
+    if (protocol != Protocol::kUdp) return not_vxlan();
+    if (ip->version() != 6 || udp > end) return dropped(Drop::kVxlanOuterHeader);
+    if (end > packet->pkt_len) return dropped(Drop::kVxlanTruncated);
+    if (fragment) return dropped(Drop::kVxlanFragment);
+    Outer outer{};
+    outer.ipv6 = true;
+    outer.source_ipv6 = ip->source;
+    return examine_udp(packet,
+                       {.udp = udp,
+                        .end = end,
+                        .traffic_class = ip->traffic_class(),
+                        .addresses = wire::sum_of(&ip->source, 2 * sizeof ip->source)},
+                       port, outer);
+}
+
+// Cuts off what is behind the first `size` bytes, of which there is at least one mbuf's.
+void truncate(rte_mbuf* packet, uint32_t size) noexcept {
+    rte_mbuf* m = packet;
+    uint32_t left = size;
+    uint16_t count = 1;
+    for (; left > m->data_len; m = m->next, ++count) left -= m->data_len;
+    m->data_len = static_cast<uint16_t>(left);
+    rte_pktmbuf_free(m->next);
+    m->next = nullptr;
+    packet->nb_segs = count;
+    packet->pkt_len = size;
+}
+
+// Takes the outer headers off where they, or the inner Ethernet header, lie in several mbufs: the inner
+// one is put together at the end of the first mbuf, over outer headers that nobody needs any more. They
+// are longer than it is, and the first mbuf held an Ethernet header at least.
+void gather_inner(rte_mbuf* packet, uint32_t begin) noexcept {
+    wire::EthernetHeader copy;
+    const wire::EthernetHeader inner = *read(packet, begin, copy);
+    uint32_t skip = begin + uint32_t{sizeof inner} - packet->data_len;
+    while (packet->next != nullptr && skip >= packet->next->data_len) {
+        rte_mbuf* m = packet->next;
+        skip -= m->data_len;
+        packet->next = m->next;
+        --packet->nb_segs;
+        rte_pktmbuf_free_seg(m);
+    }
+    if (packet->next != nullptr) {
+        packet->next->data_off = static_cast<uint16_t>(packet->next->data_off + skip);
+        packet->next->data_len = static_cast<uint16_t>(packet->next->data_len - skip);
+    }
+    packet->data_off = static_cast<uint16_t>(packet->data_off + packet->data_len - sizeof inner);
+    packet->data_len = sizeof inner;
+    packet->pkt_len -= begin;
+    std::memcpy(rte_pktmbuf_mtod(packet, void*), &inner, sizeof inner);
+}
+
+// The ECN field is in the first two bytes of either IP header.
+void mark_inner(rte_mbuf* packet, Ecn ecn) noexcept {
+    const bool ipv4 = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*)->ether_type() ==
+                      wire::EtherType::kIpv4;
+    const int shift = ipv4 ? 0 : 4;
+    wire::be16 copy;
+    const wire::be16 before = *read(packet, kIp, copy);
+    const wire::be16 after(
+        static_cast<uint16_t>((before.host() & ~(3u << shift)) | static_cast<unsigned>(ecn) << shift));
+    wire::write_be16(packet, kIp, after);
+    if (!ipv4) return;
+    // RFC 1624, equation 3.
+    constexpr uint32_t kField = kIp + offsetof(wire::Ipv4Header, checksum);
+    const auto inverse = [](wire::be16 word) { return wire::Sum{static_cast<uint16_t>(~word.raw())}; };
+    const wire::be16 checksum = *read(packet, kField, copy);
+    wire::write_be16(packet, kField, wire::checksum_of(inverse(checksum) + inverse(before) + after.raw()));
+}
+
+}  // namespace
+
+Outer examine_slowly(const rte_mbuf* packet, wire::be16 port) noexcept {
+    wire::EthernetHeader copy;
+    const auto* ethernet = read(packet, 0, copy);
+    if (ethernet == nullptr) return dropped(Drop::kVxlanTruncated);
+    if (ethernet->ether_type() == wire::EtherType::kIpv4) return examine_ipv4(packet, port);
+    if (ethernet->ether_type() == wire::EtherType::kIpv6) return examine_ipv6(packet, port);
+    return not_vxlan();
+}
+
+void strip_slowly(rte_mbuf* packet, const Outer& outer) noexcept {
+    if (outer.end != packet->pkt_len) truncate(packet, outer.end);
+    if (packet->data_len >= outer.size + sizeof(wire::EthernetHeader)) {
+        rte_pktmbuf_adj(packet, outer.size);
+    } else {
+        gather_inner(packet, outer.size);
+    }
+    if (outer.marks) mark_inner(packet, outer.ecn);
+}
+
+}  // namespace sluice::vxlan

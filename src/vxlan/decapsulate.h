@@ -1,0 +1,159 @@
+// A packet from the underlay to a tunnel end point of ours: whether it is VXLAN that may be taken in, and
+// how the frame gets out of it (RFC 7348, 4.1 and 5). Two steps, since between them stand look-ups that
+// may refuse the packet: examine() reads, strip() writes. Worker thread.
+//
+// The frame begins with an Ethernet header without VLAN tags, in its first mbuf, and the destination
+// address is a local end point's: the caller has seen to that, as far as the frame goes (a header that
+// is cut off comes here too). No length is trusted; header bytes may be spread over mbufs.
+//
+// Reserved flags and bits are ignored, as RFC 7348, 5 wants; the I flag must be set. (Linux drops what
+// has flags other than I, unless the extension that they are for is switched on; but an extension that
+// changes the meaning of the rest, like VXLAN-GPE, has a port of its own.)
+#pragma once
+
+#include <rte_branch_prediction.h>
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "path/drop.h"
+#include "vxlan/ecn.h"
+#include "vxlan/tunnel.h"
+#include "wire/checksum.h"
+#include "wire/flow_hash.h"
+#include "wire/headers.h"
+#include "wire/offload.h"
+
+namespace sluice::vxlan {
+
+enum class Outcome : uint8_t {
+    kAccepted,
+    kDropped,   // under `reason`
+    kNotVxlan,  // not UDP, or to another port
+};
+
+// What examine() tells. All but the first two: only where accepted.
+struct Outer {
+    Outcome outcome;
+    path::Drop reason;
+    bool ipv6;
+    bool marks;     // the inner packet's ECN becomes `ecn`
+    Ecn ecn;
+    uint16_t size;  // of the headers: where the inner frame begins
+    uint32_t end;   // where it ends; what the underlay may have padded with comes after
+    uint32_t vni;
+    wire::be32 source;            // of the outer packet, on IPv4
+    wire::Ipv6Bytes source_ipv6;  // and on IPv6
+};
+
+// Whether somebody vouches for the outer UDP checksum: the NIC, or the host's own kernel, whose unfinished
+// checksum has never been on a wire. Of a packet in which the NIC has seen a tunnel, L4_CKSUM speaks of
+// the inner header and OUTER_L4_CKSUM of this one.
+[[gnu::always_inline]] inline bool is_vouched_for(const rte_mbuf* packet) noexcept {
+    const bool seen = (packet->packet_type & RTE_PTYPE_TUNNEL_MASK) != 0;
+    const uint64_t mask = seen ? RTE_MBUF_F_RX_OUTER_L4_CKSUM_MASK : RTE_MBUF_F_RX_L4_CKSUM_MASK;
+    const uint64_t good = seen ? RTE_MBUF_F_RX_OUTER_L4_CKSUM_GOOD : RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+    return (packet->ol_flags & mask) == good || wire::is_unfinished(packet);
+}
+
+// Everything, from the outermost header inwards: the first fault is the reason.
+Outer examine_slowly(const rte_mbuf* packet, wire::be16 port) noexcept;
+
+// `port` is the UDP port of VXLAN, wire::VxlanHeader::kPort by default. Accepts what is as usual at once:
+// no options or extension headers, all headers in the first mbuf, a UDP checksum that is 0 or vouched
+// for, no trailing bytes, no ECN mark of concern.
+[[gnu::always_inline]] inline Outer examine(const rte_mbuf* packet, wire::be16 port) noexcept {
+    using wire::load32;
+    using wire::load64;
+    constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+    constexpr uint32_t kInner = sizeof(wire::EthernetHeader);
+    constexpr uint32_t kType = offsetof(wire::EthernetHeader, type);
+    constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+    constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
+    constexpr uint16_t kVlan = wire::be16(static_cast<uint16_t>(wire::EtherType::kVlan)).raw();
+    constexpr uint16_t kServiceVlan =
+        wire::be16(static_cast<uint16_t>(wire::EtherType::kServiceVlan)).raw();
+    constexpr uint64_t kUdp = static_cast<uint64_t>(wire::Protocol::kUdp);
+
+    const auto type_at = [](const uint8_t* frame) {
+        uint16_t type;
+        std::memcpy(&type, frame + kType, sizeof type);
+        return type;
+    };
+    // The three headers that both families end with: UDP (ports, size, checksum), VXLAN, Ethernet.
+    const auto is_usual = [&](const uint8_t* udp, uint32_t udp_size) {
+        const uint64_t word = load64(udp);
+        const uint64_t expected =
+            port.raw() | uint64_t{wire::be16(static_cast<uint16_t>(udp_size)).raw()} << 16;
+        const uint16_t type = type_at(udp + kTunnelHeaders);
+        return (word >> 16 == expected ||
+                ((word >> 16 & 0xffff'ffff) == expected && is_vouched_for(packet))) &&
+               (udp[sizeof(wire::UdpHeader)] & wire::VxlanHeader::kVniValid) != 0 && type != kVlan &&
+               type != kServiceVlan;
+    };
+    const auto vni_at = [](const uint8_t* vxlan) { return __builtin_bswap32(load32(vxlan + 4)) >> 8; };
+
+    Outer outer;
+    outer.outcome = Outcome::kAccepted;
+    outer.marks = false;
+    outer.end = packet->pkt_len;
+    const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
+    const uint8_t* ip = frame + kIp;
+    if (likely(packet->data_len >= kOverheadIpv4 + kInner && type_at(frame) == kIpv4)) {
+        const uint64_t start = load64(ip);
+        const uint64_t middle = load64(ip + 8);
+        const uint32_t destination = load32(ip + 16);
+        const uint64_t words = (start & 0xffff'ffff) + (start >> 32) + (middle & 0xffff'ffff) +
+                               (middle >> 32) + destination;
+        // To 33 bits, and to 32.
+        const uint64_t sum = (words & 0xffff'ffff) + (words >> 32);
+        const uint16_t folded = wire::fold(static_cast<uint32_t>(sum) + static_cast<uint32_t>(sum >> 32));
+        const uint32_t total_size = wire::be16::from_raw(static_cast<uint16_t>(start >> 16)).host();
+        if (likely(wire::is_plain_ipv4(start) && folded == 0xffff && (middle >> 8 & 0xff) == kUdp &&
+                   kIp + total_size == packet->pkt_len && !matters(static_cast<uint8_t>(start >> 8)) &&
+                   is_usual(ip + sizeof(wire::Ipv4Header), total_size - sizeof(wire::Ipv4Header)))) {
+            outer.ipv6 = false;
+            outer.size = kOverheadIpv4;
+            outer.vni = vni_at(frame + kOverheadIpv4 - sizeof(wire::VxlanHeader));
+            outer.source = wire::be32::from_raw(static_cast<uint32_t>(middle >> 32));
+            return outer;
+        }
+    } else if (packet->data_len >= kOverheadIpv6 + kInner && type_at(frame) == kIpv6) {
+        const uint64_t start = load64(ip);
+        const uint32_t first = __builtin_bswap32(static_cast<uint32_t>(start));
+        const uint32_t size = wire::be16::from_raw(static_cast<uint16_t>(start >> 32)).host();
+        if (likely(first >> 28 == 6 && (start >> 48 & 0xff) == kUdp &&
+                   kIp + sizeof(wire::Ipv6Header) + size == packet->pkt_len &&
+                   !matters(static_cast<uint8_t>(first >> 20)) &&
+                   is_usual(ip + sizeof(wire::Ipv6Header), size))) {
+            outer.ipv6 = true;
+            outer.size = kOverheadIpv6;
+            outer.vni = vni_at(frame + kOverheadIpv6 - sizeof(wire::VxlanHeader));
+            std::memcpy(&outer.source_ipv6, ip + 8, sizeof outer.source_ipv6);
+            return outer;
+        }
+    }
+    return examine_slowly(packet, port);
+}
+
+// strip() for what isn't as usual: headers spread over mbufs, trailing bytes, a mark to be written.
+void strip_slowly(rte_mbuf* packet, const Outer& outer) noexcept;
+
+// Leaves the inner frame of an accepted packet, with its Ethernet header in the first mbuf. Of what was
+// known about the outer packet nothing stays: a good checksum there says nothing about one in here.
+[[gnu::always_inline]] inline void strip(rte_mbuf* packet, const Outer& outer) noexcept {
+    if (likely(outer.end == packet->pkt_len && !outer.marks &&
+               packet->data_len >= outer.size + sizeof(wire::EthernetHeader))) {
+        packet->data_off = static_cast<uint16_t>(packet->data_off + outer.size);
+        packet->data_len = static_cast<uint16_t>(packet->data_len - outer.size);
+        packet->pkt_len -= outer.size;
+    } else {
+        strip_slowly(packet, outer);
+    }
+    packet->ol_flags &= kBufferFlags;
+    packet->packet_type = 0;
+    packet->tx_offload = 0;
+}
+
+}  // namespace sluice::vxlan

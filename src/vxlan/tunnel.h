@@ -1,0 +1,175 @@
+// A tunnel: what every packet from one local to one remote tunnel end point (VTEP, RFC 7348) begins with,
+// and how a frame gets it. Networks share tunnels, so the VNI comes with the packet.
+//
+// A Tunnel is one cache line of constants, built by the control thread and only read by workers; what
+// changes with the packet (lengths, traffic class, source port, VNI, checksums) is put together with them
+// in registers. Headers are stored in pieces that nobody reads across a border of: a header that is
+// stored field by field and soon after loaded whole waits for the stores (DESIGN, "What a prototype
+// measured", 7).
+//
+// The outer IPv4 header has DF set and an id of 0 (RFC 6864, 4.1), as a VTEP must not fragment (RFC 7348,
+// 4.3); who is on the path of too big a packet drops it. DSCP and ECN are the inner packet's (RFC 2983's
+// uniform model; RFC 6040, 4.1's normal mode), 0 if that isn't IP. A UDP checksum of 0 is allowed over
+// IPv6 as well, to tunnels (RFC 6935, RFC 6936). The source port is from the flow's hash, 49152 to 65535.
+// Workers, but for make_tunnel.
+#pragma once
+
+#include <rte_branch_prediction.h>
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "sluice/address.h"
+#include "wire/checksum.h"
+#include "wire/flow_hash.h"
+#include "wire/headers.h"
+#include "wire/offload.h"
+
+namespace sluice::vxlan {
+
+inline constexpr uint16_t kTunnelHeaders = sizeof(wire::UdpHeader) + sizeof(wire::VxlanHeader);
+inline constexpr uint16_t kOverheadIpv4 =
+    sizeof(wire::EthernetHeader) + sizeof(wire::Ipv4Header) + kTunnelHeaders;
+inline constexpr uint16_t kOverheadIpv6 =
+    sizeof(wire::EthernetHeader) + sizeof(wire::Ipv6Header) + kTunnelHeaders;
+static_assert(kOverheadIpv4 == 50 && kOverheadIpv6 == 70);
+
+enum class UdpChecksum : uint8_t { kZero, kFull };
+
+struct alignas(64) Tunnel {
+    // With the MACs of the time when it was built; who knows better writes over the packet's.
+    wire::EthernetHeader ethernet;
+    uint16_t header_sum;  // of an IPv4 header but length, traffic class and checksum; folded
+    std::array<uint8_t, 32> addresses;  // local, remote: 2 times 4 bytes or 2 times 16
+    uint16_t pseudo_sum;                // of addresses and protocol; folded
+    wire::be16 port;                    // of the remote end point
+    UdpChecksum checksum;
+    bool ipv6;
+
+    // Bytes before the frame.
+    uint16_t overhead() const noexcept { return ipv6 ? kOverheadIpv6 : kOverheadIpv4; }
+};
+static_assert(sizeof(Tunnel) == 64);
+
+// Both addresses of one family. Control thread.
+Tunnel make_tunnel(const IpAddress& local, const IpAddress& remote, uint16_t port, UdpChecksum checksum,
+                   const MacAddress& source = {}, const MacAddress& destination = {}) noexcept;
+
+// What an mbuf's flags say of where its bytes are. All others speak of the packet, and no longer hold
+// once it is in a tunnel or out of it.
+inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+
+// Of a frame whose Ethernet header is in the first mbuf; 0 if it isn't IP.
+[[gnu::always_inline]] inline uint8_t traffic_class_of(const rte_mbuf* packet) noexcept {
+    constexpr uint32_t kType = offsetof(wire::EthernetHeader, type);
+    constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+    constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
+    // EtherType and the first two bytes of the header.
+    uint32_t copy;
+    const void* at = rte_pktmbuf_mtod_offset(packet, const uint8_t*, kType);
+    if (unlikely(packet->data_len < kType + sizeof copy)) {
+        at = rte_pktmbuf_read(packet, kType, sizeof copy, &copy);
+        if (at == nullptr) return 0;
+    }
+    const uint32_t word = wire::load32(static_cast<const uint8_t*>(at));
+    const auto type = static_cast<uint16_t>(word);
+    if (type == kIpv4) return static_cast<uint8_t>(word >> 24);
+    if (type == kIpv6) return static_cast<uint8_t>(__builtin_bswap32(word) >> 4);
+    return 0;
+}
+
+// Writes the `overhead()` bytes at `at`. `inner_sum` is that of the frame, for a full checksum.
+[[gnu::always_inline]] inline void write_outer(uint8_t* at, const Tunnel& tunnel, uint32_t vni,
+                                               uint32_t flow_hash, uint32_t inner_size,
+                                               uint8_t traffic_class, wire::Sum inner_sum) noexcept {
+    using wire::be16;
+    constexpr uint64_t kHopLimit = 64;
+    constexpr uint64_t kUdp = static_cast<uint64_t>(wire::Protocol::kUdp);
+    const auto udp_size = static_cast<uint16_t>(inner_size + kTunnelHeaders);
+    uint8_t* ip = at + sizeof(wire::EthernetHeader);
+    uint8_t* udp = ip;
+
+    // Two bytes more than the Ethernet header, which the IP header's replace.
+    std::memcpy(at, &tunnel, sizeof(wire::EthernetHeader) + 2);
+    if (likely(!tunnel.ipv6)) {
+        const uint16_t total_size = be16(static_cast<uint16_t>(udp_size + sizeof(wire::Ipv4Header))).raw();
+        const uint64_t start = 0x45 | uint64_t{traffic_class} << 8 | uint64_t{total_size} << 16 |
+                               uint64_t{be16(wire::Ipv4Header::kDontFragment).raw()} << 48;
+        const wire::Sum sum = wire::Sum{tunnel.header_sum} + (uint32_t{traffic_class} << 8) + total_size;
+        const auto middle = static_cast<uint32_t>(kHopLimit | kUdp << 8 |
+                                                  uint64_t{wire::checksum_of(sum).raw()} << 16);
+        std::memcpy(ip, &start, sizeof start);
+        std::memcpy(ip + 8, &middle, sizeof middle);
+        std::memcpy(ip + 12, tunnel.addresses.data(), 8);
+        udp += sizeof(wire::Ipv4Header);
+    } else {
+        const uint64_t start = __builtin_bswap32(0x6000'0000 | uint32_t{traffic_class} << 20) |
+                               uint64_t{be16(udp_size).raw()} << 32 | kUdp << 48 | kHopLimit << 56;
+        std::memcpy(ip, &start, sizeof start);
+        std::memcpy(ip + 8, tunnel.addresses.data(), 32);
+        udp += sizeof(wire::Ipv6Header);
+    }
+
+    const uint64_t size = be16(udp_size).raw();
+    uint64_t udp_word = be16(static_cast<uint16_t>(0xc000 | flow_hash >> 18)).raw() |
+                        uint64_t{tunnel.port.raw()} << 16 | size << 32;
+    const uint64_t vxlan_word =
+        wire::VxlanHeader::kVniValid | uint64_t{__builtin_bswap32(vni << 8)} << 32;
+    if (unlikely(tunnel.checksum == UdpChecksum::kFull)) {
+        // The length counts twice, in the pseudo-header and in UDP's.
+        wire::Sum sum = inner_sum + tunnel.pseudo_sum + static_cast<uint32_t>(size);
+        for (const uint64_t word : {udp_word, vxlan_word}) {
+            for (int shift = 0; shift < 64; shift += 16) sum += static_cast<uint16_t>(word >> shift);
+        }
+        udp_word |= uint64_t{wire::nonzero_checksum_of(sum).raw()} << 48;
+    }
+    std::memcpy(udp, &udp_word, sizeof udp_word);
+    std::memcpy(udp + sizeof udp_word, &vxlan_word, sizeof vxlan_word);
+}
+
+// What the mbuf says of the packet is true of the outer one from here on.
+[[gnu::always_inline]] inline void describe_outer(rte_mbuf* packet, const Tunnel& tunnel) noexcept {
+    constexpr uint64_t kL2 = sizeof(wire::EthernetHeader) << RTE_MBUF_L2_LEN_OFS;
+    constexpr uint64_t kL4 = sizeof(wire::UdpHeader) << RTE_MBUF_L4_LEN_OFS;
+    packet->ol_flags &= kBufferFlags;
+    packet->packet_type = 0;
+    packet->tx_offload = kL2 | kL4 |
+                         (tunnel.ipv6 ? sizeof(wire::Ipv6Header) : sizeof(wire::Ipv4Header))
+                             << RTE_MBUF_L3_LEN_OFS;
+}
+
+// Whether encapsulate() may write before the frame: nobody else sees these bytes, and there is room.
+[[gnu::always_inline]] inline bool has_room(const rte_mbuf* packet, const Tunnel& tunnel) noexcept {
+    return RTE_MBUF_DIRECT(packet) && rte_mbuf_refcnt_read(packet) == 1 &&
+           rte_pktmbuf_headroom(packet) >= tunnel.overhead();
+}
+
+// Puts a frame into a tunnel, in place. The frame's Ethernet header is in its first mbuf; before it there
+// is room, and its bytes are the caller's alone (has_room). An L4 checksum that isn't finished yet is
+// finished first. Never a segment to be cut: cut it and give the pieces. A frame that is too long for the
+// underlay, or even for the outer length fields, comes out as long as it is, for the egress to drop.
+[[gnu::always_inline]] inline void encapsulate(rte_mbuf* packet, const Tunnel& tunnel, uint32_t vni,
+                                               uint32_t flow_hash) noexcept {
+    if (unlikely(wire::is_unfinished(packet))) wire::finish_checksums(packet);
+    const uint32_t size = packet->pkt_len;
+    const uint8_t traffic_class = traffic_class_of(packet);
+    const wire::Sum sum =
+        unlikely(tunnel.checksum == UdpChecksum::kFull) ? wire::sum_of(packet, 0, size) : 0;
+    const uint16_t overhead = tunnel.overhead();
+    packet->data_off = static_cast<uint16_t>(packet->data_off - overhead);
+    packet->data_len = static_cast<uint16_t>(packet->data_len + overhead);
+    packet->pkt_len = size + overhead;
+    write_outer(rte_pktmbuf_mtod(packet, uint8_t*), tunnel, vni, flow_hash, size, traffic_class, sum);
+    describe_outer(packet, tunnel);
+}
+
+// The same for a frame whose bytes others see too (a flood's copies) or that has no room before it: the
+// headers go into an mbuf of their own from `headers`, chained before the frame. Takes the packet and
+// answers with the chain's head; null if there was no buffer, and then the packet is the caller's still,
+// unchanged. One that isn't finished is copied for that, as the others' flags say that it isn't.
+rte_mbuf* encapsulate_shared(rte_mbuf* packet, const Tunnel& tunnel, uint32_t vni, uint32_t flow_hash,
+                             rte_mempool* headers) noexcept;
+
+}  // namespace sluice::vxlan

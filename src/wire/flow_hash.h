@@ -1,0 +1,94 @@
+// A number for the flow that a frame belongs to: the same for all of its packets, so that they stay in
+// order wherever it chooses (the UDP source port of a tunnel, RFC 7348, 5; one of several next hops,
+// RFC 2992). Over addresses, protocol and ports of TCP, UDP and SCTP; without ports where not every packet
+// of the flow shows them (fragments) or there are none; over MACs and EtherType where the frame isn't IP.
+// VLAN tags don't count. The two directions of a flow have different hashes.
+//
+// CRC32C where the CPU has it. Neither a secret nor hard to predict: it spreads load, and no table that
+// a stranger could fill may hang on it. All 32 bits are good; who chooses by one end of it, as a tunnel
+// does with the upper 14 bits, leaves the other to the next choice. Any thread that may read the frame.
+#pragma once
+
+#include <rte_branch_prediction.h>
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "wire/headers.h"
+
+#if defined(__SSE4_2__)
+#include <immintrin.h>
+#endif
+
+namespace sluice::wire {
+
+// Goes on with a hash by eight more bytes.
+[[gnu::always_inline]] inline uint32_t hash_word(uint32_t before, uint64_t word) noexcept {
+#if defined(__SSE4_2__)
+    return static_cast<uint32_t>(_mm_crc32_u64(before, word));
+#else
+    // Both halves of the product, so that each bit of the word reaches each of the answer.
+    const auto product = static_cast<unsigned __int128>((word ^ before) + 0x2545'f491'4f6c'dd1dULL) *
+                         0x9e37'79b9'7f4a'7c15ULL;
+    const uint64_t mixed = static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+    return static_cast<uint32_t>(mixed ^ mixed >> 32);
+#endif
+}
+
+[[gnu::always_inline]] inline uint64_t load64(const uint8_t* at) noexcept {
+    uint64_t word;
+    std::memcpy(&word, at, sizeof word);
+    return word;
+}
+
+[[gnu::always_inline]] inline uint32_t load32(const uint8_t* at) noexcept {
+    uint32_t word;
+    std::memcpy(&word, at, sizeof word);
+    return word;
+}
+
+// Of the first eight bytes of an IPv4 header: without options and not a fragment.
+[[gnu::always_inline]] constexpr bool is_plain_ipv4(uint64_t start) noexcept {
+    // Version and size, and of the fragment field all but "reserved" and "don't fragment".
+    return (start & 0xff3f'0000'0000'00ffULL) == 0x45;
+}
+
+[[gnu::always_inline]] constexpr bool has_ports(uint8_t protocol) noexcept {
+    // Without branches: which of them it is can't be predicted.
+    return (protocol == static_cast<uint8_t>(Protocol::kTcp)) |
+           (protocol == static_cast<uint8_t>(Protocol::kUdp)) |
+           (protocol == static_cast<uint8_t>(Protocol::kSctp));
+}
+
+// Any frame, however its segments lie.
+uint32_t flow_hash_slowly(const rte_mbuf* m) noexcept;
+
+// Of a frame that begins with its Ethernet header.
+[[gnu::always_inline]] inline uint32_t flow_hash(const rte_mbuf* m) noexcept {
+    constexpr uint32_t kIp = sizeof(EthernetHeader);
+    constexpr uint16_t kIpv4 = be16(static_cast<uint16_t>(EtherType::kIpv4)).raw();
+    constexpr uint16_t kIpv6 = be16(static_cast<uint16_t>(EtherType::kIpv6)).raw();
+    const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
+    // Room for the type, and for the first bytes of either IP header.
+    if (unlikely(m->data_len < kIp + sizeof(Ipv4Header) + sizeof(be32))) return flow_hash_slowly(m);
+    uint16_t type;
+    std::memcpy(&type, frame + kIp - sizeof type, sizeof type);
+    const uint8_t* ip = frame + kIp;
+    if (likely(type == kIpv4 && is_plain_ipv4(load64(ip)))) {
+        const uint8_t protocol = ip[9];
+        const uint64_t ports = has_ports(protocol) ? load32(ip + sizeof(Ipv4Header)) : 0;
+        return hash_word(hash_word(0, load64(ip + 12)), ports | uint64_t{protocol} << 32);
+    }
+    if (type == kIpv6 && m->data_len >= kIp + sizeof(Ipv6Header) + sizeof(be32)) {
+        const uint8_t protocol = ip[6];
+        if (likely(ip[0] >> 4 == 6 && has_ports(protocol))) {
+            uint32_t hash = hash_word(hash_word(0, load64(ip + 8)), load64(ip + 16));
+            hash = hash_word(hash_word(hash, load64(ip + 24)), load64(ip + 32));
+            return hash_word(hash, load32(ip + sizeof(Ipv6Header)) | uint64_t{protocol} << 32);
+        }
+    }
+    return flow_hash_slowly(m);
+}
+
+}  // namespace sluice::wire
