@@ -166,8 +166,14 @@ class Reader {
 
     template <class T>
     void read_list(const Tree& tree, std::vector<T>& list, Range range) {
-        if (!expect_list(tree, name_of<T>())) return;
         list.clear();
+        // A list of one address may be written without brackets.
+        if constexpr (Parsed<T>) {
+            if (tree.kind == Tree::Kind::kScalar && !tree.text.empty()) {
+                return read_value(tree, list.emplace_back(), range);
+            }
+        }
+        if (!expect_list(tree, name_of<T>())) return;
         for (const Tree& item : tree.items) {
             const std::size_t outer = enter(list.size());
             // By way of a local: std::vector<bool> has no elements to refer to.
