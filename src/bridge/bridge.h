@@ -64,11 +64,8 @@ struct Bridge {
             }
             if (!Lookup::look_up(meta, tables)) return false;
         }
-        MacTable* macs = tables.macs(meta.network);
-        const uint32_t limit = unlikely(meta.unusual) ? tables.slot(meta.ingress).mac_limit : 0;
-        if (unlikely(!macs->learn(meta.source_mac, meta.source_hash, meta.ingress, tables.now, limit))) {
-            return path::drop(meta, path::Drop::kMacLimit);
-        }
+        if (unlikely(!learn(meta, tables))) return path::drop(meta, path::Drop::kMacLimit);
+        const MacTable* macs = tables.macs(meta.network);
         const Entry entry = macs->find(meta.destination_mac, meta.destination_hash);
         meta.egress = entry.port();
         // The entry's port may have left the network a moment ago, or be down: what belongs to this
@@ -94,6 +91,14 @@ struct Bridge {
         }
         meta.fate = path::Fate::kFlood;
         return true;
+    }
+
+    // False if the source is one address too many behind its port.
+    template <class Tables>
+    [[gnu::always_inline]] static bool learn(path::Meta& meta, const Tables& tables) noexcept {
+        const uint32_t limit = unlikely(meta.unusual) ? tables.slot(meta.ingress).mac_limit : 0;
+        return tables.macs(meta.network)
+            ->learn(meta.source_mac, meta.source_hash, meta.ingress, tables.now, limit);
     }
 
  private:

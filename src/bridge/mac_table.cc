@@ -83,7 +83,9 @@ bool MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seco
             }
             (write ? moves_ : flaps_).fetch_add(1, std::memory_order_relaxed);
         }
+        const bool moved = write && entry.port() != port;
         if (write) value.store(next.word(), std::memory_order_release);
+        if (moved) version_.fetch_add(1, std::memory_order_release);
     }
     lock_.clear(std::memory_order_release);
     return allowed;
@@ -167,6 +169,7 @@ bool MacTable::set_static(uint64_t mac, path::PortId port) {
     auto& value = buckets_[slot.bucket].values[slot.index];
     note(Entry(value.load(std::memory_order_relaxed)), -1);
     value.store(Entry::fixed(port).word(), std::memory_order_release);
+    version_.fetch_add(1, std::memory_order_release);
     return true;
 }
 
@@ -176,6 +179,7 @@ void MacTable::remove(uint64_t mac) {
     if (!locate(mac, slot)) return;
     note(Entry(buckets_[slot.bucket].values[slot.index].load(std::memory_order_relaxed)), -1);
     clear(slot);
+    version_.fetch_add(1, std::memory_order_release);
     count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -196,6 +200,7 @@ size_t MacTable::remove_if(Predicate predicate) {
             if (!matches()) continue;
             note(Entry(buckets_[bucket].values[i].load(std::memory_order_relaxed)), -1);
             clear({bucket, i});
+            version_.fetch_add(1, std::memory_order_release);
             count_.fetch_sub(1, std::memory_order_relaxed);
             ++removed;
         }

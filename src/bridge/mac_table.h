@@ -127,6 +127,9 @@ class MacTable {
         return learned_[path::index(port)].load(std::memory_order_relaxed);
     }
     uint32_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
+    // Changes whenever an address may be behind another port than before, or behind none: who keeps what
+    // find() said compares it.
+    uint32_t version() const noexcept { return version_.load(std::memory_order_acquire); }
     uint64_t moves() const noexcept { return moves_.load(std::memory_order_relaxed); }
     uint64_t flaps() const noexcept { return flaps_.load(std::memory_order_relaxed); }
     uint64_t refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
@@ -203,6 +206,7 @@ class MacTable {
     std::unique_ptr<std::atomic<uint32_t>[]> learned_;  // by PortId; written with the lock held
     alignas(64) std::atomic_flag lock_;
     std::atomic<uint32_t> count_{0};
+    std::atomic<uint32_t> version_{0};
     std::atomic<uint64_t> moves_{0};
     std::atomic<uint64_t> flaps_{0};    // moves refused
     std::atomic<uint64_t> refused_{0};  // addresses not learned, for want of room
