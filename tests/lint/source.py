@@ -14,7 +14,7 @@ LAYERS = [
     {"base"},
     {"wire"},
     {"path"},
-    {"port", "bridge", "vlan", "guard", "route", "vxlan"},
+    {"port", "bridge", "vlan", "guard", "route", "neighbor", "vxlan"},
     {"engine"},
     {"control"},
     {"sluiced"},
