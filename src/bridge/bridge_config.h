@@ -1,4 +1,4 @@
-// What a user may say about a network that is bridged.
+// What a user may say about the stations of a bridge.
 #pragma once
 
 #include <string>
@@ -26,29 +26,6 @@ void fields(V& v, StaticConfig& s) {
     v.required("port", s.port);
     v.check("mac", !s.mac.is_multicast() && !s.mac.is_zero(),
             "is a group or zero address, which no station has");
-}
-
-struct NetworkConfig {
-    std::string name;
-    std::vector<IpPrefix> subnets;
-    uint16_t vlan = 0;                // VLAN ID on trunk ports (IEEE 802.1Q); 0: none
-    uint32_t ageing = 300;            // seconds (IEEE 802.1Q, table 8-6)
-    uint32_t mac_table_size = 8192;   // addresses
-    std::vector<StaticConfig> static_macs;
-    base::Place place;
-
-    bool operator==(const NetworkConfig&) const = default;
-};
-
-template <class V>
-void fields(V& v, NetworkConfig& n) {
-    v.required("name", n.name);
-    v.check("name", base::is_object_name(n.name), base::kObjectNameRule);
-    v.optional("subnets", n.subnets);
-    v.optional("vlan", n.vlan, base::Range{0, 4094});
-    v.optional("ageing", n.ageing, base::Range{1, 1'000'000});
-    v.optional("mac-table-size", n.mac_table_size, base::Range{16, 1 << 22});
-    v.optional("static", n.static_macs);
 }
 
 }  // namespace sluice::bridge

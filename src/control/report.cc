@@ -129,7 +129,7 @@ json report_status(const engine::Switch& running, const engine::Eal& eal, const 
                 pool_json("large-buffers", running.pools().large)}}}},
             {"workers", workers},
             {"ports", {{"up", up}, {"down", running.ports().size() - up}}},
-            {"networks", running.macs().size()}};
+            {"networks", running.config().networks.size()}};
 }
 
 json report_ports(const engine::Switch& running) {
@@ -220,6 +220,7 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
     json workers = json::array();
     uint64_t sum_received = 0;
     uint64_t sum_made = 0;
+    uint64_t sum_consumed = 0;
     uint64_t sum_transmitted = 0;
     uint64_t sum_dropped = 0;
     for (size_t i = 0; i < running.workers().size(); ++i) {
@@ -227,6 +228,7 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
         json row = report_worker(running, eal, i);
         row["received"] = totals.received.get();
         row["made"] = totals.made.get();
+        row["consumed"] = totals.consumed.get();
         row["transmitted"] = totals.transmitted.get();
         row["dropped"] = sum_of_drops(totals);
         row["batches"] = totals.batches.get();
@@ -237,6 +239,7 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
         workers.push_back(std::move(row));
         sum_received += totals.received.get();
         sum_made += totals.made.get();
+        sum_consumed += totals.consumed.get();
         sum_transmitted += totals.transmitted.get();
         sum_dropped += sum_of_drops(totals);
     }
@@ -269,6 +272,7 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
             {"totals",
              {{"received", sum_received},
               {"made", sum_made},
+              {"consumed", sum_consumed},
               {"transmitted", sum_transmitted},
               {"dropped", sum_dropped}}}};
 }

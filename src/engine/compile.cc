@@ -3,24 +3,34 @@
 #include <map>
 
 #include "engine/switch.h"
+#include "port/derived_mac.h"
+#include "wire/address.h"
 
 namespace sluice::engine {
 namespace {
 
 class Compiler {
  public:
-    Compiler(const Config& config, const Ports& ports, const MacTables& macs, size_t workers)
-        : config_(config), ports_(ports), snapshot_(std::make_unique<Snapshot>()) {
+    Compiler(const Config& config, const Parts& parts)
+        : config_(config),
+          parts_(parts),
+          ports_(parts.ports),
+          ids_(parts.network_ids),
+          networks_(networks_of(config)),
+          snapshot_(std::make_unique<Snapshot>()) {
         snapshot_->idle = config.workers.idle;
-        snapshot_->queues.resize(workers);
-        for (const auto& network : config.networks) {
-            ids_[network.name] = path::NetworkId(static_cast<uint16_t>(snapshot_->networks.size()));
-            snapshot_->networks.push_back({macs.at(network.name), {}});
-            snapshot_->macs.push_back(macs.at(network.name).get());
-        }
+        snapshot_->queues.resize(parts.workers);
+        size_t count = 0;
+        for (const auto& [name, id] : ids_) count = std::max<size_t>(count, path::index(id) + 1);
+        snapshot_->networks.resize(count);
+        snapshot_->macs.resize(count);
+        vlans_.resize(count);
+        for (const auto& network : networks_) add_network(network);
+        if (config.underlay) add_end_points(*config.underlay);
     }
 
     std::unique_ptr<Snapshot> run() {
+        add_tunnels();
         for (const auto& [name, held] : ports_) {
             if (held.up) add_port(held);
         }
@@ -36,6 +46,86 @@ class Compiler {
  private:
     PortSlot& slot_of(const port::Port& port) { return snapshot_->slots[path::index(port.id())]; }
 
+    void add_network(const NetworkConfig& config) {
+        const path::NetworkId id = ids_.at(config.name);
+        Network& network = snapshot_->networks[path::index(id)];
+        network.macs = parts_.macs.at(config.name);
+        network.table = network.macs.get();
+        network.flat = config.flat;
+        network.is_underlay = config.name == kUnderlay;
+        network.subnets = config.subnets;
+        snapshot_->macs[path::index(id)] = network.table;
+        vlans_[path::index(id)] = config.vlan;
+        if (config.vxlan) network.vni = config.vxlan->vni;
+        // Half-way through a change a domain may not be there yet.
+        const auto domain = parts_.router.domains().find(config.domain);
+        if (config.is_routed() && domain != parts_.router.domains().end()) {
+            const MacAddress mac = router_mac(config, parts_.instance);
+            network.mac = path::mac_key(mac);
+            network.domain = domain->second;
+            network.routes = &domain->second->table;
+            network.addresses = config.gateway;
+            if (config.flat) network.addresses.push_back(flat_gateway(true));
+            if (config.flat) network.addresses.push_back(flat_gateway(false));
+            network.addresses.push_back(wire::link_local_of(mac.bytes));
+        }
+        network.answers = network.mac != 0 || network.vni != 0;
+        if (network.answers) snapshot_->is_bridge = false;
+    }
+
+    void add_end_points(const vxlan::UnderlayConfig& config) {
+        snapshot_->udp_port = wire::be16(config.udp_port);
+        for (const auto& [address, length] : config.address) {
+            if (address.is_v4()) {
+                snapshot_->end_point = wire::be32(address.v4());
+            } else {
+                snapshot_->end_point_ipv6 = address.bytes;
+            }
+        }
+    }
+
+    void add_tunnels() {
+        if (!config_.underlay) return;
+        std::map<IpAddress, TunnelSlot*> slots;
+        std::vector<vxlan::NumberTable<wire::be32>::Entry> remotes;
+        std::vector<vxlan::NumberTable<wire::Ipv6Bytes>::Entry> remotes_ipv6;
+        std::vector<vxlan::VniTable::Entry> vnis;
+        for (const auto& [remote, held] : parts_.tunnels) {
+            const auto& own = config_.underlay->address;
+            auto local = std::find_if(own.begin(), own.end(), [&, &address = remote](const auto& a) {
+                return a.address.is_v4() == address.is_v4();
+            });
+            if (local == own.end()) continue;
+            auto tunnel = std::make_unique<TunnelSlot>();
+            const bool full = config_.underlay->checksum == vxlan::OuterChecksum::kFull;
+            tunnel->headers =
+                vxlan::make_tunnel(local->address, remote, config_.underlay->udp_port,
+                                   full ? vxlan::UdpChecksum::kFull : vxlan::UdpChecksum::kZero);
+            tunnel->hop = held.hop.get();
+            PortSlot& slot = snapshot_->slots[path::index(held.id)];
+            slot.tunnel = tunnel.get();
+            slot.horizon = kTunnels;
+            slots[remote] = tunnel.get();
+            if (remote.is_v4()) remotes.push_back({wire::be32(remote.v4()), path::index(held.id)});
+            if (!remote.is_v4()) remotes_ipv6.push_back({remote.bytes, path::index(held.id)});
+            snapshot_->tunnels.push_back(std::move(tunnel));
+        }
+        for (const auto& config : networks_) {
+            if (!config.vxlan) continue;
+            const path::NetworkId id = ids_.at(config.name);
+            vnis.push_back({config.vxlan->vni, id});
+            for (const auto& remote : config.vxlan->remotes) {
+                auto slot = slots.find(remote);
+                if (slot == slots.end()) continue;
+                slot->second->networks.set(path::index(id));
+                snapshot_->networks[path::index(id)].tunnels.push_back(parts_.tunnels.at(remote).id);
+            }
+        }
+        snapshot_->vnis = vxlan::VniTable(vnis);
+        snapshot_->remotes.ipv4 = vxlan::NumberTable<wire::be32>(remotes);
+        snapshot_->remotes.ipv6 = vxlan::NumberTable<wire::Ipv6Bytes>(remotes_ipv6);
+    }
+
     void add_port(const HeldPort& held) {
         port::Port& port = *held.port;
         const port::PortConfig& config = port.config();
@@ -47,7 +137,7 @@ class Compiler {
         slot.guard = guard_of(port);
         if (config.trunk) {
             slot.trunk = trunk_of(*config.trunk);
-        } else if (auto network = ids_.find(config.network); network != ids_.end()) {
+        } else if (auto network = ids_.find(network_of(config_, config)); network != ids_.end()) {
             slot.network = network->second;
         }
     }
@@ -71,7 +161,7 @@ class Compiler {
             if (network == ids_.end()) return;
             const path::NetworkId id = network->second;
             const uint16_t vlan =
-                native ? vlan::kUntagged : config_.networks[path::index(id)].vlan;
+                native ? vlan::kUntagged : vlans_[path::index(id)];
             if (!native && vlan == 0) return;
             trunk->network_of[vlan] = id;
             trunk->id_of[path::index(id)] = vlan;
@@ -143,17 +233,26 @@ class Compiler {
     }
 
     const Config& config_;
+    const Parts& parts_;
     const Ports& ports_;
+    const NetworkIds& ids_;
+    std::vector<NetworkConfig> networks_;
     std::unique_ptr<Snapshot> snapshot_;
-    std::map<std::string, path::NetworkId> ids_;
+    std::vector<uint16_t> vlans_;  // by NetworkId
     std::map<std::string, uint16_t> groups_;
 };
 
 }  // namespace
 
-std::unique_ptr<Snapshot> compile(const Config& config, const Ports& ports, const MacTables& macs,
-                                  size_t workers) {
-    return Compiler(config, ports, macs, workers).run();
+std::unique_ptr<Snapshot> compile(const Config& config, const Parts& parts) {
+    return Compiler(config, parts).run();
+}
+
+MacAddress router_mac(const NetworkConfig& network, const std::string& instance) {
+    if (!network.vxlan) return port::host_mac("router:" + instance + ":" + network.name);
+    std::string words = fmt::format("router:vni:{}", network.vxlan->vni);
+    for (const auto& gateway : network.gateway) words += ":" + gateway.text();
+    return port::derived_mac(words);
 }
 
 }  // namespace sluice::engine

@@ -12,19 +12,45 @@
 namespace sluice::engine {
 namespace {
 
-// A port's address without a length takes that of the subnet it lies in: what the kernel will be
-// told is written into the configuration once, here.
+// A packet in VXLAN has this much in front of its inner Ethernet header's payload: outer IP, UDP, VXLAN
+// and the inner Ethernet header.
+constexpr uint16_t kOverhead4 = 20 + 8 + 8 + 14;
+constexpr uint16_t kOverhead6 = 40 + 8 + 8 + 14;
+
+void complete_address(InterfaceAddress& address, const NetworkConfig& network) {
+    if (address.has_length()) return;
+    for (const IpPrefix& subnet : network.subnets) {
+        if (!subnet.contains(address.address)) continue;
+        address.length = network.flat ? static_cast<uint8_t>(address.address.bits()) : subnet.length;
+    }
+}
+
+// A container of a routed network has its default routes by the network's gateway.
+void add_default_routes(port::PortConfig& port, const NetworkConfig& network) {
+    for (const bool v4 : {true, false}) {
+        auto same_family = [&](const auto& a) { return a.is_v4() == v4; };
+        const bool has = std::any_of(port.address.begin(), port.address.end(),
+                                     [&](const auto& a) { return same_family(a.address); });
+        auto gateway = std::find_if(network.gateway.begin(), network.gateway.end(), same_family);
+        if (!has || (gateway == network.gateway.end() && !network.flat)) continue;
+        const IpAddress via = gateway != network.gateway.end() ? *gateway : flat_gateway(v4);
+        if (network.flat) port.routes.push_back({.to = {via, static_cast<uint8_t>(via.bits())}});
+        IpAddress any;
+        if (v4) any = IpAddress::from_v4(0);
+        port.routes.push_back({.to = {any, 0}, .via = via});
+    }
+}
+
+// What the kernel will be told is written into the configuration once, here.
 void complete(Config& config) {
     for (auto& port : config.ports) {
-        auto network =
-            std::find_if(config.networks.begin(), config.networks.end(),
-                         [&](const bridge::NetworkConfig& n) { return n.name == port.network; });
+        if (auto most = overlay_mtu(config, port); most && !port.mtu) port.mtu = most;
+        auto network = std::find_if(config.networks.begin(), config.networks.end(),
+                                    [&](const NetworkConfig& n) { return n.name == port.network; });
         if (network == config.networks.end()) continue;
-        for (auto& address : port.address) {
-            if (address.has_length()) continue;
-            for (const IpPrefix& subnet : network->subnets) {
-                if (subnet.contains(address.address)) address.length = subnet.length;
-            }
+        for (auto& address : port.address) complete_address(address, *network);
+        if (network->is_routed() && port.kind() == port::Kind::kNetns && port.routes.empty()) {
+            add_default_routes(port, *network);
         }
     }
 }
@@ -53,22 +79,32 @@ std::string differing_keys(const base::Tree& from, const base::Tree& to) {
     return keys;
 }
 
+// What tells an object from others of its kind.
+template <class T>
+std::string name_of(const T& object) {
+    return object.name;
+}
+std::string name_of(const route::RouteConfig& route) {
+    const bool main = route.domain == route::kMainDomain;
+    return route.to.text() + (main ? "" : " of " + route.domain);
+}
+
 template <class T>
 void diff_objects(std::string_view kind, const std::vector<T>& from, const std::vector<T>& to,
                   std::vector<Change>& changes) {
     auto find = [](const std::vector<T>& list, const std::string& name) {
-        auto found =
-            std::find_if(list.begin(), list.end(), [&](const T& t) { return t.name == name; });
+        auto found = std::find_if(list.begin(), list.end(),
+                                  [&](const T& t) { return name_of(t) == name; });
         return found == list.end() ? nullptr : &*found;
     };
     using enum Change::Action;
     for (const T& old : from) {
-        if (find(to, old.name) != nullptr) continue;
-        changes.push_back({kRemove, fmt::format("{} {}", kind, old.name), origin(old.place), ""});
+        if (find(to, name_of(old)) != nullptr) continue;
+        changes.push_back({kRemove, fmt::format("{} {}", kind, name_of(old)), origin(old.place), ""});
     }
     for (const T& next : to) {
-        const std::string object = fmt::format("{} {}", kind, next.name);
-        const T* old = find(from, next.name);
+        const std::string object = fmt::format("{} {}", kind, name_of(next));
+        const T* old = find(from, name_of(next));
         if (old == nullptr) {
             changes.push_back({kAdd, object, origin(next.place), ""});
         } else if (!(*old == next)) {
@@ -87,6 +123,72 @@ void diff_section(std::string_view name, const T& from, const T& to, std::vector
 }
 
 }  // namespace
+
+IpAddress flat_gateway(bool v4) {
+    if (v4) return IpAddress::from_v4(0xa9fe'0101);  // 169.254.1.1
+    IpAddress address;                               // fe80::1
+    address.bytes[0] = 0xfe;
+    address.bytes[1] = 0x80;
+    address.bytes[15] = 1;
+    return address;
+}
+
+std::vector<NetworkConfig> networks_of(const Config& config) {
+    std::vector<NetworkConfig> networks = config.networks;
+    if (!config.underlay) return networks;
+    NetworkConfig underlay;
+    underlay.name = kUnderlay;
+    underlay.domain = kUnderlay;
+    underlay.place = config.underlay->place;
+    for (const auto& address : config.underlay->address) {
+        underlay.subnets.push_back(address.prefix());
+        underlay.gateway.push_back(address.address);
+    }
+    networks.push_back(std::move(underlay));
+    return networks;
+}
+
+std::vector<route::RouteConfig> routes_of(const Config& config) {
+    std::vector<route::RouteConfig> routes = config.routes;
+    if (!config.underlay) return routes;
+    for (const auto& gateway : config.underlay->gateway) {
+        route::RouteConfig route;
+        if (gateway.is_v4()) route.to.address = IpAddress::from_v4(0);
+        route.hop.via = gateway;
+        route.domain = kUnderlay;
+        route.place = config.underlay->place;
+        routes.push_back(std::move(route));
+    }
+    return routes;
+}
+
+std::string_view network_of(const Config& config, const port::PortConfig& port) {
+    if (config.underlay && config.underlay->port == port.name) return kUnderlay;
+    return port.network;
+}
+
+const port::PortConfig* find_port(const Config& config, std::string_view name) {
+    auto found = std::find_if(config.ports.begin(), config.ports.end(),
+                              [&](const auto& port) { return port.name == name; });
+    return found == config.ports.end() ? nullptr : &*found;
+}
+
+std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig& port) {
+    if (port.network.empty() || !config.underlay) return std::nullopt;
+    auto network = std::find_if(config.networks.begin(), config.networks.end(),
+                                [&](const auto& n) { return n.name == port.network; });
+    if (network == config.networks.end() || !network->vxlan) return std::nullopt;
+    const port::PortConfig* underlay = find_port(config, config.underlay->port);
+    if (underlay == nullptr) return std::nullopt;
+    bool v6 = std::any_of(network->vxlan->remotes.begin(), network->vxlan->remotes.end(),
+                          [](const IpAddress& remote) { return !remote.is_v4(); });
+    const auto& own = config.underlay->address;
+    if (network->vxlan->remotes.empty()) {
+        v6 = std::none_of(own.begin(), own.end(), [](const auto& a) { return a.address.is_v4(); });
+    }
+    const uint16_t overhead = v6 ? kOverhead6 : kOverhead4;
+    return static_cast<uint16_t>(underlay->frame_mtu() - std::min(underlay->frame_mtu(), overhead));
+}
 
 std::string origin(const base::Place& place) {
     if (is_added(place)) return "added";
@@ -140,6 +242,7 @@ std::string show(const Config& config) {
     base::Tree tree = base::write(config);
     add_comments(tree, "networks", config.networks);
     add_comments(tree, "ports", config.ports);
+    add_comments(tree, "routes", config.routes);
     add_comments(tree, "mirrors", config.mirrors);
     return base::to_yaml(tree);
 }
@@ -153,7 +256,15 @@ std::vector<Change> diff(const Config& from, const Config& to) {
     diff_section("log", from.log, to.log, changes);
     diff_section("state", from.state, to.state, changes);
     diff_objects("network", from.networks, to.networks, changes);
+    if (from.underlay && to.underlay) {
+        diff_section("underlay", *from.underlay, *to.underlay, changes);
+    } else if (from.underlay || to.underlay) {
+        const bool added = to.underlay.has_value();
+        changes.push_back({added ? Change::Action::kAdd : Change::Action::kRemove, "underlay",
+                           origin((added ? to : from).underlay->place), ""});
+    }
     diff_objects("port", from.ports, to.ports, changes);
+    diff_objects("route", from.routes, to.routes, changes);
     diff_objects("mirror", from.mirrors, to.mirrors, changes);
     return changes;
 }

@@ -6,6 +6,7 @@
 // keys, defaults and units for people is config/sluice.yaml, which a test holds against these.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,10 @@
 #include "base/error.h"
 #include "base/fields.h"
 #include "base/log.h"
-#include "bridge/bridge_config.h"
+#include "engine/network_config.h"
 #include "port/port_config.h"
+#include "route/route_config.h"
+#include "vxlan/vxlan_config.h"
 
 namespace sluice::engine {
 
@@ -133,8 +136,10 @@ struct Config {
     DpdkConfig dpdk;
     LogConfig log;
     std::string state = "/var/lib/sluice/state.json";
-    std::vector<bridge::NetworkConfig> networks;
+    std::vector<NetworkConfig> networks;
+    std::optional<vxlan::UnderlayConfig> underlay;
     std::vector<port::PortConfig> ports;
+    std::vector<route::RouteConfig> routes;
     std::vector<MirrorConfig> mirrors;
 
     bool operator==(const Config&) const = default;
@@ -149,10 +154,30 @@ void fields(V& v, Config& c) {
     v.optional("log", c.log);
     v.optional("state", c.state);
     v.optional("networks", c.networks);
+    v.optional("underlay", c.underlay);
     v.optional("ports", c.ports);
+    v.optional("routes", c.routes);
     v.optional("mirrors", c.mirrors);
     v.check("state", c.state.starts_with('/'), "is not an absolute path");
 }
+
+// The underlay is a network like others, with its own routing domain; the name is one that no user can
+// give.
+inline constexpr std::string_view kUnderlay = "(underlay)";
+
+// The networks, with what `underlay` comes to.
+std::vector<NetworkConfig> networks_of(const Config& config);
+// The routes, with those to the underlay's gateways.
+std::vector<route::RouteConfig> routes_of(const Config& config);
+// The network of a port that is no trunk; empty: none.
+std::string_view network_of(const Config& config, const port::PortConfig& port);
+const port::PortConfig* find_port(const Config& config, std::string_view name);
+// The network of a route's next hop, of a valid configuration; empty: none.
+std::string resolve_network(const Config& config, const route::HopConfig& hop, const std::string& domain);
+// What containers of a flat network without a `gateway` have for one: the switch answers for it.
+IpAddress flat_gateway(bool v4);
+// The largest MTU (bytes) of a port in an overlay; none of a port that is in none.
+std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig& port);
 
 // Where an object of the configuration comes from, for people: "host.yaml:12:5", or "added" for what
 // was added while running and stands in the state file.

@@ -3,44 +3,12 @@
 #pragma once
 
 #include "bridge/bridge.h"
-#include "engine/snapshot.h"
+#include "engine/forward.h"
+#include "engine/overlay.h"
+#include "engine/tables.h"
 #include "path/parse.h"
-#include "port/egress.h"
 
 namespace sluice::engine {
-
-// Packets that end here, freed together after the batch.
-struct Drops {
-    uint16_t count = 0;
-    rte_mbuf* packets[path::kBatchSize];
-
-    void free() noexcept {
-        if (likely(count == 0)) return;
-        rte_pktmbuf_free_bulk(packets, count);
-        count = 0;
-    }
-};
-
-// What the stages of one batch see.
-struct Tables {
-    const PortSlot* slots;            // the snapshot's, by PortId
-    bridge::MacTable* const* tables;  // by NetworkId
-    const Network* networks;
-    bridge::Seconds now;
-    port::Egress& egress;
-    path::Counters& counters;
-    Drops& drops;
-
-    [[gnu::always_inline]] const PortSlot& slot(path::PortId id) const noexcept {
-        return slots[path::index(id)];
-    }
-    [[gnu::always_inline]] bridge::MacTable* macs(path::NetworkId id) const noexcept {
-        return tables[path::index(id)];
-    }
-    [[gnu::always_inline]] bool carries(path::PortId id, path::NetworkId network) const noexcept {
-        return slot(id).carries(network);
-    }
-};
 
 // Admit, before anything is changed: a copy for who looks at what comes from the port.
 struct MirrorIngress {
@@ -52,7 +20,7 @@ struct MirrorIngress {
     }
 };
 
-// Apply, the last stage: every packet leaves by a port, by many, or is counted and dropped.
+// Apply, the last stage of a bridge: every packet leaves by a port, by many, or is counted and dropped.
 struct Transmit {
     [[gnu::always_inline]] static void apply(const path::Meta& meta, rte_mbuf* packet,
                                              const Tables& tables) noexcept {
@@ -66,7 +34,7 @@ struct Transmit {
         } else if (meta.fate == path::Fate::kFlood) {
             const PortSlot& slot = tables.slot(meta.ingress);
             tables.egress.flood(tables.networks[path::index(meta.network)].members, slot.port,
-                                slot.horizon, packet);
+                                slot.horizon, packet, meta.ingress);
         } else {
             tables.counters.drop(meta.ingress, meta.reason);
             tables.drops.packets[tables.drops.count++] = packet;
@@ -74,6 +42,7 @@ struct Transmit {
     }
 };
 
+// Of a switch that only bridges.
 using BridgePath = path::Path<
     // Admit
     path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, bridge::Lookup,
@@ -81,5 +50,15 @@ using BridgePath = path::Path<
     bridge::Bridge,
     // Apply
     Transmit>;
+
+// Of one that also routes, or whose networks span hosts.
+using RouterPath = path::Path<
+    // Admit
+    path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, Decap, bridge::Lookup,
+    RouteLookup,
+    // Decide
+    Forward,
+    // Apply
+    Deliver>;
 
 }  // namespace sluice::engine

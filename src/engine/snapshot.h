@@ -5,22 +5,48 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <memory>
 #include <vector>
 
 #include "bridge/flood_limit.h"
 #include "bridge/mac_table.h"
 #include "engine/config.h"
+#include "engine/router.h"
 #include "guard/guard.h"
 #include "port/egress.h"
 #include "port/port.h"
 #include "vlan/vlan.h"
+#include "vxlan/tunnel.h"
+#include "vxlan/vni_table.h"
+#include "wire/layers.h"
+#include "wire/vlan.h"
 
 namespace sluice::engine {
 
-struct Network {
+// The way to a remote end point, as a port of the networks that span to it.
+struct TunnelSlot {
+    vxlan::Tunnel headers;
+    const std::atomic<HopId>* hop;               // in the underlay
+    std::bitset<path::kMaxNetworks> networks;
+};
+
+// By NetworkId. The router's side of a network comes first: routed packets read it.
+struct alignas(64) Network {
+    uint64_t mac = 0;                   // the router's own there, path::mac_key(); 0: not routed
+    const route::Table* routes = nullptr;  // of its routing domain
+    bridge::MacTable* table = nullptr;     // macs
+    uint32_t vni = 0;                   // 0: no overlay
+    bool flat = false;
+    bool is_underlay = false;
+    bool answers = false;               // the switch looks at ARP and ND there
+
     std::shared_ptr<bridge::MacTable> macs;
-    std::vector<port::Exit> members;  // ports that are up and have a link
+    std::vector<port::Exit> members;    // ports that are up and have a link
+    std::vector<path::PortId> tunnels;  // to which is flooded as well
+    std::vector<IpAddress> addresses;   // of the router, its link-local one included
+    std::vector<IpPrefix> subnets;
+    std::shared_ptr<const Domain> domain;
 };
 
 struct QueueRef {
@@ -37,24 +63,28 @@ struct QueueRef {
 struct alignas(64) PortSlot {
     port::Port* port = nullptr;                     // null: no such port, or down
     path::NetworkId network = path::kNoNetworkId;     // of untagged frames
-    uint16_t horizon = 0;                           // split-horizon group
+    uint16_t horizon = 0;                           // split-horizon group: kTunnels, or as configured
     uint32_t mac_limit = 0;
     const vlan::Trunk* trunk = nullptr;
     const std::vector<port::Mirror>* mirrors_out = nullptr;
     const std::vector<port::Mirror>* mirrors_in = nullptr;
     const guard::Guard* guard = nullptr;
     bridge::FloodLimiter* floods = nullptr;
+    const TunnelSlot* tunnel = nullptr;             // instead of `port`
 
     // Of what comes from it: more to look at than which network it is in.
     bool is_unusual() const noexcept {
         return network == path::kNoNetworkId || trunk != nullptr || mirrors_in != nullptr ||
                guard != nullptr || mac_limit != 0 || horizon != 0;
     }
+    bool is_up() const noexcept { return port != nullptr || tunnel != nullptr; }
     bool is_plain_exit() const noexcept {
-        return (reinterpret_cast<uintptr_t>(trunk) | reinterpret_cast<uintptr_t>(mirrors_out)) == 0;
+        return (reinterpret_cast<uintptr_t>(trunk) | reinterpret_cast<uintptr_t>(mirrors_out) |
+                reinterpret_cast<uintptr_t>(tunnel)) == 0;
     }
     bool carries(path::NetworkId id) const noexcept {
-        return network == id || (trunk != nullptr && trunk->carries(id));
+        return network == id || (trunk != nullptr && trunk->carries(id)) ||
+               (tunnel != nullptr && tunnel->networks[path::index(id)]);
     }
     QueueRef queue(uint16_t number, port::Wake wake) const noexcept {
         return {port, number, wake, network, is_unusual()};
@@ -72,14 +102,42 @@ struct Snapshot {
     std::array<PortSlot, path::kMaxPorts> slots;  // by PortId
     std::vector<Network> networks;                  // by NetworkId
     std::vector<bridge::MacTable*> macs;            // theirs, by NetworkId
+    bool is_bridge = true;                          // nothing is routed, and no network spans hosts
     std::vector<std::vector<QueueRef>> queues;  // by WorkerId: the receive queues it polls
 
+    // The underlay, if there is one.
+    wire::be16 udp_port{};
+    wire::be32 end_point{};              // this host's, on IPv4
+    wire::Ipv6Bytes end_point_ipv6{};    // and on IPv6
+    vxlan::VniTable vnis;            // to NetworkId
+    vxlan::EndPointTable remotes;    // to the PortId of the tunnel
+
     // What slots point to.
+    std::vector<std::unique_ptr<TunnelSlot>> tunnels;
     std::vector<std::unique_ptr<vlan::Trunk>> trunks;
     std::vector<std::unique_ptr<guard::Guard>> guards;
     std::vector<std::unique_ptr<wire::Filter>> filters;
     std::vector<std::unique_ptr<std::vector<port::Mirror>>> mirrors;
+
+    // Whether a packet from the underlay is for a tunnel end point of ours, as far as its destination
+    // address says; of one that is cut off before it, too, so that this is told.
+    bool is_end_point(const rte_mbuf* packet) const noexcept {
+        constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+        const wire::EtherType type = wire::ether_type(packet);
+        if (type == wire::EtherType::kIpv4) {
+            wire::Ipv4Header copy;
+            const auto* ip = wire::read(packet, kIp, copy);
+            return ip != nullptr && ip->destination.raw() == end_point.raw();
+        }
+        wire::Ipv6Header copy;
+        const auto* ip = type == wire::EtherType::kIpv6 ? wire::read(packet, kIp, copy) : nullptr;
+        return ip != nullptr && ip->destination == end_point_ipv6;
+    }
 };
+
+// The split-horizon group of all tunnels: each remote end point gets a flood from where it begins
+// (RFC 7348, 4.2 with head-end replication).
+inline constexpr uint16_t kTunnels = 0xffff;
 
 // Which worker polls a queue: never changes while the port lives, so that a change of the
 // configuration reorders no port's packets.

@@ -28,6 +28,32 @@ base::Errors unchangeable(const Config& from, const Config& to) {
     return errors;
 }
 
+std::set<IpAddress> remotes_of(const Config& config) {
+    std::set<IpAddress> remotes;
+    for (const auto& network : config.networks) {
+        if (network.vxlan) remotes.insert(network.vxlan->remotes.begin(), network.vxlan->remotes.end());
+    }
+    return remotes;
+}
+
+base::Errors too_many(const Config& config) {
+    base::Errors errors;
+    const size_t remotes = remotes_of(config).size();
+    if (config.ports.size() + remotes > path::kMaxPorts) {
+        errors.push_back({fmt::format("{} ports and {} remote end points are too many: {} at most",
+                                      config.ports.size(), remotes, path::kMaxPorts),
+                          "ports",
+                          {}});
+    }
+    if (config.networks.size() >= path::kMaxNetworks) {
+        errors.push_back({fmt::format("{} networks are too many: {} at most", config.networks.size(),
+                                      path::kMaxNetworks - 1),
+                          "networks",
+                          {}});
+    }
+    return errors;
+}
+
 // Network and address to the name of the port: what networks declare, and the address that a guest is
 // said to have. (A container's is learned like any other: its interface tells nobody else's.)
 using StaticMacs = std::map<std::pair<std::string, MacAddress>, std::string>;
@@ -45,10 +71,15 @@ StaticMacs static_macs(const Config& config) {
     return macs;
 }
 
-const port::PortConfig* find_port(const Config& config, const std::string& name) {
-    auto found = std::find_if(config.ports.begin(), config.ports.end(),
-                              [&](const auto& port) { return port.name == name; });
-    return found == config.ports.end() ? nullptr : &*found;
+using TunnelMacs = std::map<std::pair<std::string, MacAddress>, IpAddress>;
+
+TunnelMacs tunnel_macs(const Config& config) {
+    TunnelMacs macs;
+    for (const auto& network : config.networks) {
+        if (!network.vxlan) continue;
+        for (const auto& entry : network.vxlan->statics) macs[{network.name, entry.mac}] = entry.remote;
+    }
+    return macs;
 }
 
 }  // namespace
@@ -65,10 +96,12 @@ Switch::Switch(uint16_t workers, port::Pools pools, std::string instance)
       grace_(workers),
       context_{pools, workers, std::move(instance),
                [fd = attention_.get()] { eventfd_write(fd, 1); }, [this] { grace_.wait(); }},
+      router_(grace_),
       loads_(workers) {
     for (uint16_t i = 0; i < workers; ++i) {
         workers_.push_back(
-            std::make_unique<Worker>(path::WorkerId{i}, snapshots_, grace_, context_.pools));
+            std::make_unique<Worker>(path::WorkerId{i}, snapshots_, grace_, context_.pools,
+                                     router_.hops(), router_.neighbors()));
     }
     publish();
 }
@@ -78,6 +111,7 @@ Switch::~Switch() = default;
 path::PortId Switch::free_id() const {
     std::set<uint16_t> taken;
     for (const auto& [name, held] : ports_) taken.insert(path::index(held.port->id()));
+    for (const auto& [remote, held] : tunnels_) taken.insert(path::index(held.id));
     uint16_t id = 0;
     while (taken.contains(id)) ++id;
     return path::PortId{id};
@@ -94,14 +128,11 @@ HeldPort Switch::make(const port::PortConfig& config) const {
 tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock::time_point now) {
     if (started_) {
         base::Errors errors = unchangeable(config_, next);
+        base::Errors more = router_.objections(next);
+        errors.insert(errors.end(), more.begin(), more.end());
         if (!errors.empty()) return tl::unexpected(errors);
     }
-    if (next.ports.size() > path::kMaxPorts) {
-        return tl::unexpected(base::Errors{
-            {fmt::format("{} ports are too many: {} at most", next.ports.size(), path::kMaxPorts),
-             "ports",
-             {}}});
-    }
+    if (auto errors = too_many(next); !errors.empty()) return tl::unexpected(errors);
     std::vector<Change> changes = diff(config_, next);
     base::log::set_level(next.log.level);
 
@@ -112,7 +143,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         const port::PortConfig* config = find_port(next, it->first);
         const port::PortConfig& old = it->second.port->config();
         if (config != nullptr && port::same_device(old, *config)) {
-            if (config->network != old.network || config->trunk != old.trunk) {
+            if (network_of(next, *config) != network_of(config_, old) || config->trunk != old.trunk) {
                 moved.push_back(it->first);
             }
             ++it;
@@ -123,6 +154,8 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     }
     const Config previous = std::exchange(config_, std::move(next));
     arrange_tables(config_);
+    router_.arrange_domains(config_);
+    router_.withdraw(config_, network_ids_);
     if (!gone.empty()) publish();
     for (auto& held : gone) {
         unwatch(*held.port);
@@ -136,6 +169,8 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
             held.port->destroy();
         }
     }
+
+    arrange_tunnels(config_);
 
     for (const port::PortConfig& config : config_.ports) {
         auto found = ports_.find(config.name);
@@ -155,6 +190,10 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     // Only after every worker has seen the new membership can nobody learn into the old table.
     for (const auto& name : moved) forget_macs(ports_.at(name).port->id());
     set_static_macs(previous);
+    router_.install(config_, network_ids_, clock_seconds());
+    find_tunnels();
+    set_static_neighbors();
+    for (const auto& name : moved) announce(ports_.at(name));
     started_ = true;
     return changes;
 }
@@ -165,6 +204,7 @@ void Switch::open(HeldPort& held, Clock::time_point now) {
     held.up = true;
     held.failures = 0;
     held.reason.clear();
+    held.announce = true;
 }
 
 void Switch::failed(HeldPort& held, std::string reason, Clock::time_point now) {
@@ -182,6 +222,7 @@ void Switch::failed(HeldPort& held, std::string reason, Clock::time_point now) {
     unwatch(*held.port);
     held.port->close();
     forget_macs(held.port->id());
+    set_static_neighbors();
 }
 
 void Switch::tick(Clock::time_point now) {
@@ -194,9 +235,16 @@ void Switch::tick(Clock::time_point now) {
             opened |= held.up;
         }
     }
-    if (opened) publish();
+    if (opened) {
+        publish();
+        set_static_neighbors();
+    }
     attend();
     age_macs();
+    age_neighbors();
+    for (auto& [name, held] : ports_) {
+        if (held.up && std::exchange(held.announce, false)) announce(held);
+    }
     measure_loads(now);
 }
 
@@ -216,7 +264,9 @@ void Switch::attend() {
         // Who was behind it may come back behind another.
         if (had_link) forget_macs(port.id());
     }
-    if (changed) publish();
+    if (!changed) return;
+    publish();
+    set_static_neighbors();
 }
 
 // A descriptor that somebody else holds too (a guest's) stays in epoll when we close it.
@@ -257,13 +307,14 @@ void Switch::age_macs() {
     const bridge::Seconds now = clock_seconds();
     if (now == aged_) return;
     aged_ = now;
-    for (const auto& network : config_.networks) {
+    for (const auto& network : networks_of(config_)) {
         macs_.at(network.name)->expire(now, network.ageing);
     }
 }
 
 void Switch::publish() {
-    std::unique_ptr<Snapshot> next = compile(config_, ports_, macs_, workers_.size());
+    std::unique_ptr<Snapshot> next = compile(
+        config_, {ports_, macs_, network_ids_, tunnels_, router_, context_.instance, workers_.size()});
     next->generation = ++generation_;
     const Snapshot* current = next.get();  // lives until the next publish()
     std::unique_ptr<const Snapshot> old = snapshots_.exchange(std::move(next));
@@ -278,7 +329,23 @@ void Switch::publish() {
 
 void Switch::arrange_tables(const Config& next) {
     std::map<std::string, std::shared_ptr<bridge::MacTable>> tables;
-    for (const auto& network : next.networks) {
+    NetworkIds ids;
+    std::set<uint16_t> taken;
+    const auto networks = networks_of(next);
+    for (const auto& network : networks) {
+        auto known = network_ids_.find(network.name);
+        if (known == network_ids_.end()) continue;
+        ids[network.name] = known->second;
+        taken.insert(path::index(known->second));
+    }
+    // Not those that have just become free: workers may still hold packets of theirs.
+    for (const auto& [name, id] : network_ids_) taken.insert(path::index(id));
+    uint16_t free = 0;
+    for (const auto& network : networks) {
+        if (!ids.contains(network.name)) {
+            while (taken.contains(free)) ++free;
+            ids[network.name] = path::NetworkId{free++};
+        }
         auto known = macs_.find(network.name);
         const bool keep =
             known != macs_.end() && known->second->capacity() == network.mac_table_size;
@@ -287,14 +354,129 @@ void Switch::arrange_tables(const Config& next) {
     }
     // Snapshots share the tables that are left out here until the last of them is freed.
     macs_ = std::move(tables);
+    network_ids_ = std::move(ids);
+}
+
+void Switch::arrange_tunnels(const Config& next) {
+    const std::set<IpAddress> wanted = remotes_of(next);
+    for (auto it = tunnels_.begin(); it != tunnels_.end();) {
+        if (wanted.contains(it->first)) {
+            ++it;
+            continue;
+        }
+        // No worker may count under its number when that is given to a port.
+        const path::PortId id = it->second.id;
+        router_.give_back(it->second.hop->load());
+        auto gone = tunnels_.extract(it++);
+        publish();
+        forget_macs(id);
+        reset_counters(id);
+    }
+    for (const IpAddress& remote : wanted) {
+        if (!tunnels_.contains(remote)) tunnels_[remote].id = free_id();
+    }
+}
+
+// After a change of the underlay's routes.
+void Switch::find_tunnels() {
+    auto domain = router_.domains().find(kUnderlay);
+    for (auto& [remote, held] : tunnels_) {
+        const HopId hop = domain == router_.domains().end()
+                              ? 0
+                              : router_.take_hop_to(*domain->second, remote, clock_seconds());
+        router_.give_back(held.hop->exchange(hop, std::memory_order_acq_rel));
+    }
+    router_.settle();
+}
+
+// What the configuration knows of stations' addresses: those of ports that send from no others, and those
+// behind tunnels.
+void Switch::set_static_neighbors() {
+    if (!speaks()) return;
+    Router::Statics statics;
+    for (const auto& [name, held] : ports_) {
+        const port::PortConfig& config = held.port->config();
+        const auto mac = held.port->mac();
+        auto network = network_ids_.find(network_of(config_, config));
+        if (!held.up || !held.port->has_link() || !config.is_guarded() || !mac ||
+            network == network_ids_.end()) {
+            continue;
+        }
+        for (const auto& address : config.address) {
+            statics[{network->second, address.address}] = path::mac_key(*mac);
+        }
+    }
+    for (const auto& network : config_.networks) {
+        if (!network.vxlan) continue;
+        for (const auto& entry : network.vxlan->statics) {
+            for (const auto& address : entry.address) {
+                statics[{network_ids_.at(network.name), address}] = path::mac_key(entry.mac);
+            }
+        }
+    }
+    router_.set_static_neighbors(std::move(statics), clock_seconds());
+}
+
+void Switch::age_neighbors() {
+    const bridge::Seconds now = clock_seconds();
+    if (!speaks() || now == neighbors_aged_) return;
+    neighbors_aged_ = now;
+    const neighbor::Table::Due due = router_.neighbors().age(now);
+    std::vector<Chore> chores;
+    for (auto* entry : due.solicit) chores.push_back({.kind = Chore::Kind::kSolicit, .neighbor = entry});
+    for (auto* entry : due.give_up) chores.push_back({.kind = Chore::Kind::kGiveUp, .neighbor = entry});
+    ask(std::move(chores));
+    if (router_.neighbors().has_retired()) router_.settle();
+}
+
+// Tells the network where the port's addresses are now: they may have been behind another port, or another
+// host, until a moment ago.
+void Switch::announce(const HeldPort& held) {
+    const port::PortConfig& config = held.port->config();
+    const auto mac = held.port->mac();
+    auto network = network_ids_.find(network_of(config_, config));
+    if (!speaks() || !mac || !config.is_guarded() || network == network_ids_.end()) return;
+    std::vector<Chore> chores;
+    for (const auto& address : config.address) {
+        chores.push_back({.kind = Chore::Kind::kAnnounce,
+                          .network = network->second,
+                          .address = address.address,
+                          .mac = path::mac_key(*mac)});
+    }
+    ask(std::move(chores));
+}
+
+void Switch::ask(std::vector<Chore> chores) {
+    if (chores.empty()) return;
+    workers_.front()->ask(std::move(chores));
+}
+
+base::Result<void> Switch::add_route(const route::RouteConfig& route) {
+    auto done = router_.add(config_, network_ids_, route, clock_seconds());
+    router_.settle();
+    return done;
+}
+
+base::Result<void> Switch::delete_route(const std::string& domain, const IpPrefix& to) {
+    auto done = router_.remove(domain, to);
+    router_.settle();
+    return done;
 }
 
 void Switch::set_static_macs(const Config& previous) {
     const StaticMacs wanted = static_macs(config_);
-    for (const auto& [place, port] : static_macs(previous)) {
+    const TunnelMacs remote = tunnel_macs(config_);
+    auto forget = [&](const auto& place) {
         const auto& [network, mac] = place;
         auto table = macs_.find(network);
-        if (table != macs_.end() && !wanted.contains(place)) table->second->remove(path::mac_key(mac));
+        if (table == macs_.end() || wanted.contains(place) || remote.contains(place)) return;
+        table->second->remove(path::mac_key(mac));
+    };
+    for (const auto& [place, port] : static_macs(previous)) forget(place);
+    for (const auto& [place, address] : tunnel_macs(previous)) forget(place);
+    for (const auto& [place, address] : remote) {
+        const auto& [network, mac] = place;
+        macs_.at(network)->set_static(path::mac_key(mac), tunnels_.at(address).id);
     }
     for (const auto& [place, port] : wanted) {
         const auto& [network, mac] = place;

@@ -40,6 +40,7 @@ struct PortTraffic::Measured {
 struct HeldPort {
     std::unique_ptr<port::Port> port;
     bool up = false;
+    bool announce = false;      // it has come up: others are to be told where its addresses are
     std::string reason;         // why it is down
     uint64_t failures = 0;      // since it was last up
     uint64_t downs = 0;         // how often it went from up to down
@@ -54,9 +55,28 @@ struct HeldPort {
 using Ports = std::map<std::string, HeldPort>;
 using MacTables = std::map<std::string, std::shared_ptr<bridge::MacTable>>;  // by network
 
+// A remote end point of overlays: it has a PortId, as what stands behind it is learned behind a port.
+struct HeldTunnel {
+    path::PortId id;
+    std::unique_ptr<std::atomic<HopId>> hop = std::make_unique<std::atomic<HopId>>(0);
+};
+using Tunnels = std::map<IpAddress, HeldTunnel>;
+
+// What a snapshot is made of, beside the configuration.
+struct Parts {
+    const Ports& ports;
+    const MacTables& macs;
+    const NetworkIds& network_ids;
+    const Tunnels& tunnels;
+    const Router& router;
+    const std::string& instance;
+    size_t workers;
+};
+
 // The tables that the configuration and the state of the ports come to (compile.cc).
-std::unique_ptr<Snapshot> compile(const Config& config, const Ports& ports, const MacTables& macs,
-                                  size_t workers);
+std::unique_ptr<Snapshot> compile(const Config& config, const Parts& parts);
+// The router's own address in a network: of an overlay the same on all hosts, which have the same gateway.
+MacAddress router_mac(const NetworkConfig& network, const std::string& instance);
 
 // What a worker did in some span of time.
 struct Load {
@@ -96,6 +116,14 @@ class Switch {
     const Config& config() const noexcept { return config_; }
     const Ports& ports() const noexcept { return ports_; }
     const MacTables& macs() const noexcept { return macs_; }
+    const NetworkIds& network_ids() const noexcept { return network_ids_; }
+    const Tunnels& tunnels() const noexcept { return tunnels_; }
+    const Router& router() const noexcept { return router_; }
+    // Routes while running; the change is in force when it returns.
+    base::Result<void> add_route(const route::RouteConfig& route);
+    base::Result<void> delete_route(const std::string& domain, const IpPrefix& to);
+    // As many as these, all or none.
+    tl::expected<void, base::Errors> load_routes(const std::vector<route::RouteConfig>& routes);
     const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
     // Of a worker, over the last second that tick() has measured.
     Load recent_load(size_t worker) const {
@@ -113,6 +141,13 @@ class Switch {
     void failed(HeldPort& held, std::string reason, Clock::time_point now);
     void publish();
     void arrange_tables(const Config& next);
+    void arrange_tunnels(const Config& next);
+    void find_tunnels();
+    void set_static_neighbors();
+    void age_neighbors();
+    void announce(const HeldPort& held);
+    void ask(std::vector<Chore> chores);
+    bool speaks() const noexcept { return !router_.domains().empty() || !tunnels_.empty(); }
     void set_static_macs(const Config& previous);
     void forget_macs(path::PortId id);
     void reset_counters(path::PortId id);
@@ -127,9 +162,13 @@ class Switch {
     std::vector<std::unique_ptr<Worker>> workers_;
     Ports ports_;
     MacTables macs_;
+    NetworkIds network_ids_;
+    Tunnels tunnels_;
+    Router router_;
     uint64_t generation_ = 0;
     bool started_ = false;  // a configuration was applied
     bridge::Seconds aged_ = 0;
+    bridge::Seconds neighbors_aged_ = 0;
     struct Measured {
         Load before;
         Load latest;

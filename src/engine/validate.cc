@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "engine/config.h"
+#include "engine/mistakes.h"
 #include "port/pci.h"
 #include "wire/filter.h"
 
@@ -13,10 +13,9 @@ namespace {
 
 class Validator {
  public:
-    Validator(const Config& config, const base::Document* document)
-        : config_(config), document_(document) {}
+    Validator(const Config& config, Mistakes& mistakes) : config_(config), mistakes_(mistakes) {}
 
-    base::Errors run() {
+    void run() {
         check_workers();
         for (size_t i = 0; i < config_.networks.size(); ++i) {
             names_networks(i);
@@ -30,7 +29,6 @@ class Validator {
         for (size_t i = 0; i < config_.mirrors.size(); ++i) {
             check_mirror(i);
         }
-        return std::move(errors_);
     }
 
  private:
@@ -192,7 +190,7 @@ class Validator {
     }
 
     void check_addresses(size_t i, const port::PortConfig& port,
-                         const bridge::NetworkConfig& network) {
+                         const NetworkConfig& network) {
         for (size_t a = 0; a < port.address.size(); ++a) {
             const IpAddress& address = port.address[a].address;
             auto subnet = std::find_if(network.subnets.begin(), network.subnets.end(),
@@ -250,7 +248,7 @@ class Validator {
         return fmt::format(" for port {}, which was added while running", port.name);
     }
 
-    static std::string subnets_text(const bridge::NetworkConfig& network) {
+    static std::string subnets_text(const NetworkConfig& network) {
         std::string text;
         for (const auto& subnet : network.subnets) {
             text += (text.empty() ? "" : ", ") + subnet.text();
@@ -258,40 +256,15 @@ class Validator {
         return text;
     }
 
-    // One step of a key's path: a key, or an index in a list.
-    struct Step {
-        Step(const char* k) : key(k) {}
-        Step(std::string_view k) : key(k) {}
-        Step(size_t i) : index(i), is_index(true) {}
-        std::string_view key;
-        size_t index = 0;
-        bool is_index = false;
-    };
-
-    // Reports at the key's value in the file, or where the object stands if the file has no such key.
     template <class... Args>
     void report(std::initializer_list<Step> steps, const base::Place& fallback,
                 fmt::format_string<Args...> format, Args&&... args) {
-        std::string path;
-        const base::Tree* tree = document_ != nullptr ? &document_->root : nullptr;
-        for (const Step& step : steps) {
-            if (step.is_index) {
-                path += fmt::format("[{}]", step.index);
-                const bool has = tree != nullptr && step.index < tree->items.size();
-                tree = has ? &tree->items[step.index] : nullptr;
-            } else {
-                path += fmt::format("{}{}", path.empty() ? "" : ".", step.key);
-                if (tree != nullptr) tree = tree->find(step.key);
-            }
-        }
-        errors_.push_back({fmt::format(format, std::forward<Args>(args)...), path,
-                           tree != nullptr ? document_->place(*tree) : fallback});
+        mistakes_.report(steps, fallback, format, std::forward<Args>(args)...);
     }
 
     const Config& config_;
-    const base::Document* document_;
-    base::Errors errors_;
-    std::map<std::string, const bridge::NetworkConfig*> networks_;
+    Mistakes& mistakes_;
+    std::map<std::string, const NetworkConfig*> networks_;
     std::map<std::string, const port::PortConfig*> ports_;
     std::map<std::string, const port::PortConfig*> devices_;
     std::map<std::string, const MirrorConfig*> mirrors_;
@@ -302,7 +275,10 @@ class Validator {
 }  // namespace
 
 base::Errors validate(const Config& config, const base::Document* document) {
-    return Validator(config, document).run();
+    Mistakes mistakes(document);
+    Validator(config, mistakes).run();
+    validate_routing(config, mistakes);
+    return std::move(mistakes).errors();
 }
 
 }  // namespace sluice::engine

@@ -58,11 +58,14 @@ bridge::Seconds clock_seconds() noexcept {
 }
 
 Worker::Worker(path::WorkerId id, const path::Published<Snapshot>& snapshots, path::Grace& grace,
-               port::Pools pools)
+               port::Pools pools, const NextHops& hops, neighbor::Table& neighbors)
     : id_(id),
       snapshots_(snapshots),
       grace_(grace),
       egress_(id, pools, counters_),
+      hops_(hops),
+      neighbors_(neighbors),
+      speaker_(pools),
       epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_(checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       second_cycles_(rte_get_tsc_hz()),
@@ -98,12 +101,17 @@ bool Worker::turn() noexcept {
     const uint16_t count = batch_.count;
     const bool nothing_ready = count == 0 && ready_.size() == polled_;
     if (watched_ != 0 && (nothing_ready || ++turns_ % kTurnsBetweenPolls == 0)) poll_descriptors();
+    const bool has_chores = speaker_.has_chores();
+    if (unlikely(has_chores)) speaker_.do_chores(tables(snapshot));
     if (count != 0) {
-        BridgePath::run(batch_, Tables{snapshot.slots.data(), snapshot.macs.data(),
-                                       snapshot.networks.data(), now_, egress_, counters_, drops_});
+        if (snapshot.is_bridge) {
+            BridgePath::run(batch_, tables(snapshot));
+        } else {
+            RouterPath::run(batch_, tables(snapshot));
+        }
         drops_.free();
-        egress_.flush();
     }
+    if (count != 0 || has_chores) egress_.flush();
 
     const uint64_t end = rte_get_tsc_cycles();
     path::WorkerTotals& totals = counters_.totals;
@@ -121,6 +129,11 @@ bool Worker::turn() noexcept {
     spin_since_ = end;
     nap_ = kShortestNap;
     return true;
+}
+
+Tables Worker::tables(const Snapshot& snapshot) noexcept {
+    return {snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(), now_, egress_,
+            counters_, drops_, snapshot, hops_.data(), neighbors_, speaker_};
 }
 
 void Worker::adopt(const Snapshot& snapshot) noexcept {
@@ -251,6 +264,11 @@ void Worker::look_again(const Snapshot& snapshot) noexcept {
 
 void Worker::stop() noexcept {
     stopped_.store(true, std::memory_order_relaxed);
+    wake();
+}
+
+void Worker::ask(std::vector<Chore> chores) {
+    speaker_.ask(std::move(chores));
     wake();
 }
 

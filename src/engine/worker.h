@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "engine/path.h"
 #include "engine/snapshot.h"
+#include "engine/speaker.h"
 #include "path/counters.h"
 #include "path/published.h"
 #include "port/egress.h"
@@ -27,7 +28,7 @@ namespace sluice::engine {
 class Worker {
  public:
     Worker(path::WorkerId id, const path::Published<Snapshot>& snapshots, path::Grace& grace,
-           port::Pools pools);
+           port::Pools pools, const NextHops& hops, neighbor::Table& neighbors);
 
     // --- on the worker's core ---
     void run() noexcept;   // until stop()
@@ -37,6 +38,7 @@ class Worker {
 
     // --- control thread ---
     void stop() noexcept;
+    void ask(std::vector<Chore> chores);          // what the speaker is to do
     void wake() noexcept;                         // from its sleep, to see a new snapshot
     void watch(const QueueRef& queue) noexcept;   // a queue with a descriptor, from now on
     void unwatch(int descriptor) noexcept;        // before it is closed
@@ -49,6 +51,7 @@ class Worker {
     void poll_descriptors() noexcept;
     void mark_ready(const epoll_event* events, int count) noexcept;
     void gather() noexcept;
+    Tables tables(const Snapshot& snapshot) noexcept;
     bool spun_enough(uint64_t tsc) const noexcept;
     void sleep() noexcept;
     void tell_time(uint64_t tsc) noexcept;
@@ -61,6 +64,9 @@ class Worker {
     port::Egress egress_;
     path::Batch batch_;
     Drops drops_;
+    const NextHops& hops_;
+    neighbor::Table& neighbors_;
+    Speaker speaker_;
 
     base::Fd epoll_;
     base::Fd wake_;  // eventfd

@@ -22,8 +22,13 @@ enum class Fate : uint8_t {
     kPending,  // no stage has decided yet
     kForward,  // to meta.egress
     kFlood,    // to every other member of the ingress port's network
+    kRoute,    // to meta.neighbor, by meta.egress if that is known
+    kLocal,    // the switch itself has something to say: to an address of its own, ARP, ND
     kDrop,     // under meta.reason
 };
+
+// What a packet that is to be routed carries.
+enum class Layer3 : uint8_t { kNone, kIpv4, kIpv6, kOther };
 
 // One packet's metadata: beside the mbuf, not in it, so that the path's own loops read one dense
 // array. Stages of Admit write what they parsed, Decide writes fate and egress, Apply only reads.
@@ -40,6 +45,9 @@ struct alignas(64) Meta {
     Fate fate;
     Drop reason;
     bool repeats;               // Admit saw the same addresses in the packet before it
+    Layer3 layer3;              // of a frame to the router's MAC address; kNone: it is to be bridged
+    void* header;               // IP's, if layer3 says so
+    void* neighbor;             // neighbor::Entry that kRoute goes to
 };
 static_assert(sizeof(Meta) == 64);
 

@@ -1,7 +1,8 @@
 // What a worker counts. Each worker has a set of its own that only it writes; the control thread sums
 // the sets when somebody asks. The books balance whenever no packet is in flight:
-//     received + made = transmitted + dropped
-// where `made` is what the switch added (flood copies, extra segments of a cut one).
+//     received + made = transmitted + dropped + consumed
+// where `made` is what the switch added (flood copies, extra segments of a cut one, words of its own) and
+// `consumed` what was meant for the switch itself.
 #pragma once
 
 #include <atomic>
@@ -57,6 +58,7 @@ struct alignas(64) PortCounters {
 struct alignas(64) WorkerTotals {
     Counter received;
     Counter made;
+    Counter consumed;
     Counter transmitted;
     Counter dropped[kDropCount];
     Counter busy_cycles;   // TSC cycles of the turns that had packets

@@ -40,6 +40,22 @@ enum class Drop : uint8_t {
     kVxlanEcn,
     kUnknownVni,
     kUnknownRemote,
+    kFlatNetwork,
+    kMalformedIp,
+    kMalformedNeighbor,
+    kNotForRouter,
+    kMartian,
+    kSourceRoute,
+    kBeyondScope,
+    kDirectedBroadcast,
+    kTtlExceeded,
+    kNoRoute,
+    kBlackhole,
+    kUnreachableRoute,
+    kNeighborPending,
+    kHostUnreachable,
+    kFragmentationNeeded,
+    kNoListener,
     // counted at the egress port
     kPortDown,
     kLinkDown,
@@ -137,6 +153,49 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "host off the sender's list of remotes."},
     {"unknown-remote",
      "A tunnel packet whose sender isn't among the network's `remotes`. If it should be, add it there."},
+    {"flat-network",
+     "The frame was for another station of a `flat` network, whose ports are not bridged: everything goes "
+     "by the router. Look at the routes inside the container: its address is a /32 or /128."},
+    {"malformed-ip",
+     "The IP header of a packet for the router is wrong: its version, a length, or the header checksum (RFC "
+     "1812, 5.2.2). Look at the sender."},
+    {"malformed-neighbor",
+     "An ARP or Neighbor Discovery message is malformed (RFC 826; RFC 4861, 7.1). Look at the sender."},
+    {"not-for-router",
+     "The frame was sent to the router's MAC address and is neither IP nor ARP. Look at the sender."},
+    {"martian",
+     "The source or destination address is one that no packet may be routed with: loopback, this network, "
+     "multicast or reserved (RFC 1812, 5.3.7). Look at the sender."},
+    {"source-route",
+     "The packet carries a source route, which the switch doesn't follow (RFC 7126, RFC 5095). Look at the "
+     "sender."},
+    {"beyond-scope",
+     "The source or destination is a link-local address, which is never routed (RFC 3927, 7; RFC 4291, "
+     "2.5.6). Give the sender an address of its network's subnet."},
+    {"directed-broadcast",
+     "The destination is the broadcast address of a subnet, or the subnet itself, to which no router "
+     "forwards (RFC 2644)."},
+    {"ttl-exceeded",
+     "The packet's TTL or hop limit was used up. Expected of traceroute; otherwise look for a routing loop "
+     "(`sluicectl route lookup`)."},
+    {"no-route",
+     "No route leads to the destination: `sluicectl route lookup ADDRESS`. Add one, or a network with its "
+     "subnet."},
+    {"blackhole",
+     "The route to the destination is a `type: blackhole`: `sluicectl route lookup ADDRESS`."},
+    {"unreachable-route",
+     "The route to the destination is a `type: unreachable`: `sluicectl route lookup ADDRESS`."},
+    {"neighbor-pending",
+     "The neighbor's MAC address is not known yet, and more packets than are kept wait for it already. A "
+     "few are expected at the start of a conversation; otherwise see `sluicectl neighbor list`."},
+    {"host-unreachable",
+     "Nobody answered for the destination's MAC address (ARP, Neighbor Discovery). Is the station up, and in "
+     "that subnet? `sluicectl neighbor list`."},
+    {"fragmentation-needed",
+     "The packet is longer than the MTU of its way on, and may not be fragmented; the sender was told (ICMP). "
+     "A few are expected of path MTU discovery."},
+    {"no-listener",
+     "The packet was for an address of the switch itself, where nobody listens: it answers pings only."},
     {"port-down",
      "The port that it must leave by (a static MAC entry says so) is down. `sluicectl port show` says "
      "why."},

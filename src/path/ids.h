@@ -8,11 +8,12 @@ namespace sluice::path {
 
 enum class PortId : uint16_t {};
 enum class WorkerId : uint16_t {};
-enum class NetworkId : uint16_t {};  // of one snapshot
+enum class NetworkId : uint16_t {};
 
 inline constexpr uint16_t kMaxPorts = 4096;
 inline constexpr uint16_t kMaxQueues = 16;  // receive queues a port
 inline constexpr uint16_t kMaxWorkers = 64;
+inline constexpr uint16_t kMaxNetworks = 4096;
 inline constexpr PortId kNoPort{0xffff};
 inline constexpr NetworkId kNoNetworkId{0xffff};
 

@@ -5,6 +5,7 @@
 // A stage is a struct with up to three static functions, one an act:
 //     bool admit (Meta&, rte_mbuf*, const Tables&)            parse; start the memory accesses needed
 //     bool decide(Meta&, const Tables&)                       look up; give the packet its fate
+//     bool decide(Meta&, const rte_mbuf*, const Tables&)      the same, where headers are to be read
 //     void apply (Meta&, rte_mbuf*, const Tables&)            do what was decided
 // admit and decide return false when they have given the packet a fate that ends its way (a drop).
 // The stages run fused: one loop over the batch admits, a second decides and applies, so a path of any
@@ -39,7 +40,9 @@ struct Path {
         }
         for (uint16_t i = 0; i < count; ++i) {
             Meta& meta = batch.meta[i];
-            if (likely(meta.fate == Fate::kPending)) (decide<Stages>(meta, tables) && ...);
+            if (likely(meta.fate == Fate::kPending)) {
+                (decide<Stages>(meta, batch.packets[i], tables) && ...);
+            }
             (apply<Stages>(meta, batch.packets[i], tables), ...);
         }
         batch.count = 0;
@@ -54,8 +57,11 @@ struct Path {
         return true;
     }
     template <class Stage, class Tables>
-    [[gnu::always_inline]] static bool decide(Meta& meta, const Tables& tables) {
+    [[gnu::always_inline]] static bool decide(Meta& meta, const rte_mbuf* packet, const Tables& tables) {
         if constexpr (requires { Stage::decide(meta, tables); }) return Stage::decide(meta, tables);
+        if constexpr (requires { Stage::decide(meta, packet, tables); }) {
+            return Stage::decide(meta, packet, tables);
+        }
         return true;
     }
     template <class Stage, class Tables>

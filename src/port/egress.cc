@@ -100,8 +100,8 @@ void Egress::send(const Exit& exit, rte_mbuf* packet) noexcept {
     send(port, packet);
 }
 
-void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon,
-                   rte_mbuf* packet) noexcept {
+void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon, rte_mbuf* packet,
+                   path::PortId ingress) noexcept {
     // Copies share their bytes, so nothing may be finished in them later.
     if (!is_segment(packet)) wire::finish_checksums(packet);
     const Exit* previous = nullptr;
@@ -114,7 +114,7 @@ void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t ho
     if (previous != nullptr) {
         send(*previous, packet);
     } else {
-        counters_.drop(from->id(), path::Drop::kNoMember);
+        counters_.drop(ingress, path::Drop::kNoMember);
         rte_pktmbuf_free(packet);
     }
 }

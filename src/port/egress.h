@@ -48,9 +48,10 @@ class Egress {
     // Takes the packet, for an exit that is more than its port.
     void send(const Exit& exit, rte_mbuf* packet) noexcept;
     // Takes the packet, for each of the exits but the port that it came from and the others of that
-    // port's group. Every copy refers to the packet's bytes.
-    void flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon,
-               rte_mbuf* packet) noexcept;
+    // port's group. Every copy refers to the packet's bytes. Where there is none, that is counted at
+    // `ingress`, which may be more than a port (`from` is null then).
+    void flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon, rte_mbuf* packet,
+               path::PortId ingress) noexcept;
     // Sends copies of the packet as it is now to where mirrors want it.
     void mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexcept;
 

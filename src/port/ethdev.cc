@@ -237,7 +237,7 @@ base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts inte
     conf.txmode.offloads = limits.tx_offload_capa & wanted_transmit;
     conf.rxmode.offloads = limits.rx_offload_capa & kReceiveChecksums;
     const bool large =
-        config_.mtu + kEthernet + kTagsAndFcs + RTE_PKTMBUF_HEADROOM > kBufferSize;
+        config_.frame_mtu() + kEthernet + kTagsAndFcs + RTE_PKTMBUF_HEADROOM > kBufferSize;
     if (large) conf.rxmode.offloads |= limits.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 
     rte_mempool* buffers = kernel_ ? kernel_->pool() : pools_.buffers;
@@ -364,9 +364,9 @@ void Ethdev::warn_of_limits(int node) {
 
 base::Result<void> Ethdev::set_mtu() {
     if (kernel_) return {};  // has set it
-    int status = rte_eth_dev_set_mtu(device_, config_.mtu);
+    int status = rte_eth_dev_set_mtu(device_, config_.frame_mtu());
     if (status == 0 || status == -ENOTSUP) return {};
-    return base::fail("the device doesn't take an MTU of {}: {}", config_.mtu, rte_strerror(-status));
+    return base::fail("the device doesn't take an MTU of {}: {}", config_.frame_mtu(), rte_strerror(-status));
 }
 
 void Ethdev::close() noexcept {

@@ -167,7 +167,7 @@ KernelDevice::KernelDevice(path::PortId id, const PortConfig& config, Pools pool
       name_(config.name),
       device_(config.device),
       interface_(device_option(config.device, "iface")),
-      mtu_(config.mtu),
+      mtu_(config.frame_mtu()),
       pools_(pools),
       driver_(driver) {}
 

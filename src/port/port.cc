@@ -19,7 +19,7 @@ std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const
 }
 
 void Port::set_max_frame() noexcept {
-    max_frame_.store(config_.mtu + uint32_t{sizeof(wire::EthernetHeader)},
+    max_frame_.store(config_.frame_mtu() + uint32_t{sizeof(wire::EthernetHeader)},
                      std::memory_order_relaxed);
 }
 
@@ -30,7 +30,7 @@ bool same_interface(const PortConfig& a, const PortConfig& b) {
 }
 
 bool same_device(const PortConfig& a, const PortConfig& b) {
-    if (a.is_ethdev() && a.mtu != b.mtu) return false;
+    if (a.is_ethdev() && a.frame_mtu() != b.frame_mtu()) return false;
     return same_interface(a, b) && a.queues == b.queues;
 }
 

@@ -144,7 +144,7 @@ struct PortConfig {
     std::optional<MacAddress> mac;
     std::vector<InterfaceAddress> address;
     std::vector<RouteConfig> routes;
-    uint16_t mtu = 1500;  // bytes, without the Ethernet header
+    std::optional<uint16_t> mtu;  // bytes, without the Ethernet header; see frame_mtu()
     uint16_t queues = 0;  // 0: one for each worker
     std::optional<TrunkConfig> trunk;  // instead of `network`
     Spoofing spoofing = Spoofing::kDeny;
@@ -174,6 +174,8 @@ struct PortConfig {
         if (!serves) return kind() == Kind::kHost || is_ethdev();
         return std::find(serves->begin(), serves->end(), service) != serves->end();
     }
+    // As configured or derived (engine/config.h completes it), else Ethernet's.
+    uint16_t frame_mtu() const noexcept { return mtu.value_or(1500); }
     // What the interface is called: as configured, else eth0 in a container and the port's own name
     // on the host.
     std::string interface_name() const {

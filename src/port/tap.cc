@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "port/derived_mac.h"
 #include "port/netlink.h"
 #include "wire/headers.h"
 
@@ -27,21 +28,6 @@ constexpr short kFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
 
 std::string mark_of(const std::string& instance, const std::string& port) {
     return fmt::format("sluice:{}:{}", instance, port);
-}
-
-// The address of a device for which none is configured: the same for this port of this switch on this
-// host whenever the device is made again, so that its neighbours' caches stay right, and another on
-// every other host. Locally administered (IEEE 802, 8.4).
-MacAddress own_mac(const std::string& mark) {
-    std::string host;
-    std::ifstream("/etc/machine-id") >> host;
-    uint64_t hash = 0xcbf2'9ce4'8422'2325ULL;  // FNV-1a
-    for (const char c : host + mark) {
-        hash = (hash ^ static_cast<uint8_t>(c)) * 0x100'0000'01b3ULL;
-    }
-    MacAddress mac = MacAddress::from_uint64(hash ^ hash >> 48);
-    mac.bytes[0] = 0x02;
-    return mac;
 }
 
 const char* ioctl_failure(int error) {
@@ -174,7 +160,7 @@ base::Result<void> Tap::attach() {
 base::Result<void> Tap::set_up() const {
     auto netlink = Netlink::open();
     if (!netlink) return tl::unexpected(netlink.error());
-    LinkChange link{.mac = mac(), .mtu = config_.mtu, .alias = {}, .up = true};
+    LinkChange link{.mac = mac(), .mtu = config_.frame_mtu(), .alias = {}, .up = true};
     if (auto done = netlink->change_link(index_, link); !done) return done;
     auto done = reconcile(*netlink, index_, netlink->addresses(index_), kernel_addresses(config_),
                           &Netlink::add_address, &Netlink::delete_address);
@@ -183,7 +169,7 @@ base::Result<void> Tap::set_up() const {
                      &Netlink::add_route, &Netlink::delete_route);
 }
 
-std::optional<MacAddress> Tap::mac() const { return config_.mac.value_or(own_mac(mark_)); }
+std::optional<MacAddress> Tap::mac() const { return config_.mac.value_or(host_mac(mark_)); }
 
 void Tap::close() noexcept { queues_.clear(); }
 

@@ -307,9 +307,9 @@ no_checksum_errors() {
     done
 }
 
-# received + made = transmitted + dropped, and every packet buffer is back in its pool.
+# received + made = transmitted + dropped + consumed, and every packet buffer is back in its pool.
 balanced() {
-    ctl --json stats | jq -e '.totals | .received + .made == .transmitted + .dropped'
+    ctl --json stats | jq -e '.totals | .received + .made == .transmitted + .dropped + .consumed'
     ctl --json status | jq -e '.memory.pools | all(.available == .count)'
 }
 

@@ -170,7 +170,7 @@ up_all
 everyone
 
 # Devices hold buffers of their own.
-balanced() { query '.totals | .received + .made == .transmitted + .dropped' stats; }
+balanced() { query '.totals | .received + .made == .transmitted + .dropped + .consumed' stats; }
 wait_for 10 "the books to balance" balanced
 
 # The kernel gets back what the switch no longer uses.

@@ -1,0 +1,53 @@
+// What a user may say about a network: a bridge, which may also be routed and span hosts.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fields.h"
+#include "base/object_name.h"
+#include "bridge/bridge_config.h"
+#include "route/route_config.h"
+#include "vxlan/vxlan_config.h"
+
+namespace sluice::engine {
+
+struct NetworkConfig {
+    std::string name;
+    std::vector<IpPrefix> subnets;
+    uint16_t vlan = 0;                // VLAN ID on trunk ports (IEEE 802.1Q); 0: none
+    uint32_t ageing = 300;            // seconds (IEEE 802.1Q, table 8-6)
+    uint32_t mac_table_size = 8192;   // addresses
+    std::vector<bridge::StaticConfig> static_macs;
+    std::vector<IpAddress> gateway;   // of the switch itself; none: not routed
+    bool flat = false;                // no bridging: every packet is routed
+    std::string domain = std::string(route::kMainDomain);
+    std::optional<vxlan::OverlayConfig> vxlan;
+    base::Place place;
+
+    bool operator==(const NetworkConfig&) const = default;
+
+    bool is_routed() const noexcept { return flat || !gateway.empty(); }
+};
+
+template <class V>
+void fields(V& v, NetworkConfig& n) {
+    v.required("name", n.name);
+    v.check("name", base::is_object_name(n.name), base::kObjectNameRule);
+    v.optional("subnets", n.subnets);
+    v.optional("vlan", n.vlan, base::Range{0, 4094});
+    v.optional("ageing", n.ageing, base::Range{1, 1'000'000});
+    v.optional("mac-table-size", n.mac_table_size, base::Range{16, 1 << 22});
+    v.optional("static", n.static_macs);
+    v.optional("gateway", n.gateway);
+    v.optional("flat", n.flat);
+    v.optional("domain", n.domain);
+    v.optional("vxlan", n.vxlan);
+    v.check("domain", base::is_object_name(n.domain), base::kObjectNameRule);
+    v.check("vxlan", !n.vxlan || !n.flat,
+            "spans hosts with a bridge, which a `flat` network has not: leave out one of them");
+}
+
+}  // namespace sluice::engine

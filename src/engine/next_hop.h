@@ -1,0 +1,95 @@
+// What becomes of a routed packet: what the route tables' numbers stand for. Records never change while
+// a route names them, are shared by all that say the same, and stay where they are: workers read them
+// without any lock, and a number is given to another only after a grace period. What a neighbor's MAC
+// address is stands in the neighbor's own entry, which changes in place.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "neighbor/neighbor_table.h"
+#include "path/ids.h"
+#include "sluice/address.h"
+
+namespace sluice::engine {
+
+using HopId = uint32_t;  // 0: no route
+
+enum class HopKind : uint8_t {
+    kNone,         // no route
+    kVia,          // to a neighbor
+    kConnected,    // to the destination itself, on a network's link
+    kLocal,        // to the switch
+    kBroadcast,    // a subnet's broadcast address, or that of the subnet itself
+    kBlackhole,
+    kUnreachable,
+    kMartian,      // an address that isn't routed; a link-local one of the router's own is delivered
+    kGroup,        // to one of several, by the flow's hash
+};
+
+struct alignas(64) NextHop {
+    static constexpr size_t kMaxMembers = 64;
+
+    HopKind kind = HopKind::kNone;
+    path::NetworkId network = path::kNoNetworkId;
+    uint16_t count = 0;                    // members of a group
+    neighbor::Entry* neighbor = nullptr;   // of kVia
+    const HopId* members = nullptr;        // of kGroup
+
+    HopId pick(uint32_t hash) const noexcept { return members[uint64_t{hash} * count >> 32]; }
+};
+static_assert(sizeof(NextHop) == 64);
+
+// What a route leads to, as the control thread names it.
+struct HopKey {
+    HopKind kind = HopKind::kNone;
+    path::NetworkId network = path::kNoNetworkId;
+    IpAddress via;               // of kVia
+    std::vector<HopId> members;  // of kGroup
+
+    auto operator<=>(const HopKey&) const = default;
+};
+
+class NextHops {
+ public:
+    static constexpr uint32_t kCapacity = 1 << 20;
+
+    explicit NextHops(neighbor::Table& neighbors);
+    NextHops(const NextHops&) = delete;
+
+    // Worker side: by HopId.
+    const NextHop* data() const noexcept { return hops_.get(); }
+
+    // Control thread. One more user of this hop: 0 where there is no room for it.
+    HopId take(const HopKey& key, neighbor::Seconds now);
+    // One user less. A group gives its members back as well.
+    void give_back(HopId id);
+    const HopKey& key(HopId id) const { return keys_.at(id); }
+    bool lead_only_to(const std::set<path::NetworkId>& networks) const;
+    bool has_retired() const noexcept { return !retired_.empty(); }
+    void reclaim();  // after a grace period
+    size_t memory() const noexcept;
+
+ private:
+    struct Unmap {
+        void operator()(NextHop* hops) const noexcept;
+    };
+    struct Use {
+        HopId id;
+        uint64_t count;
+    };
+    neighbor::Table& neighbors_;
+    std::unique_ptr<NextHop[], Unmap> hops_;
+    std::map<HopKey, Use> uses_;
+    std::map<HopId, HopKey> keys_;
+    std::map<HopId, std::vector<HopId>> members_;
+    std::vector<HopId> free_;
+    std::vector<HopId> retired_;
+    HopId next_ = 1;
+};
+
+}  // namespace sluice::engine

@@ -1,0 +1,102 @@
+// The routes of all routing domains, from three sources: what networks imply (their subnets, the gateways'
+// own addresses), what the configuration declares, what is added while running. Control thread; workers
+// read the tables that it writes, each change of which is in force at once.
+//
+// A change of the configuration goes in two steps around the snapshot that it leads to: withdraw() before
+// it, so that no route leads into a network that is gone, and install() after it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/config.h"
+#include "engine/next_hop.h"
+#include "neighbor/neighbor_table.h"
+#include "path/published.h"
+#include "route/table.h"
+
+namespace sluice::engine {
+
+using NetworkIds = std::map<std::string, path::NetworkId, std::less<>>;
+
+// Where a route comes from.
+enum class RouteOrigin { kBuiltIn, kNetwork, kConfigured, kAdded };
+
+struct Domain {
+    struct Derived {
+        RouteOrigin origin = RouteOrigin::kNetwork;
+        base::Place place;
+    };
+
+    std::string name;
+    route::Table table;                   // prefix to HopId
+    std::map<IpPrefix, Derived> derived;  // of what the configuration says; all others were added
+
+    size_t size() const noexcept {
+        return table.size(route::Family::kIpv4) + table.size(route::Family::kIpv6);
+    }
+};
+
+using Domains = std::map<std::string, std::shared_ptr<Domain>, std::less<>>;
+
+class Router {
+ public:
+    explicit Router(path::Grace& grace) : grace_(grace), hops_(neighbors_) {}
+
+    // --- a change of the configuration ---
+
+    // Why it can't be: what was added while running needs what it takes away.
+    base::Errors objections(const Config& next) const;
+    void arrange_domains(const Config& next);
+    void withdraw(const Config& next, const NetworkIds& ids);
+    void install(const Config& next, const NetworkIds& ids, neighbor::Seconds now);
+    // Addresses whose MAC is known without asking, by network.
+    using Statics = std::map<std::pair<path::NetworkId, IpAddress>, uint64_t>;
+    void set_static_neighbors(Statics statics, neighbor::Seconds now);
+
+    // --- while running ---
+
+    base::Result<void> add(const Config& config, const NetworkIds& ids, const route::RouteConfig& route,
+                           neighbor::Seconds now);
+    base::Result<void> remove(const std::string& domain, const IpPrefix& to);
+    // After any change: waits until no worker sees what is gone, and takes it back.
+    void settle();
+
+    // How an address is reached, as workers would find it: a hop to a neighbor for one on a link. To be
+    // given back.
+    HopId take_hop_to(const Domain& domain, const IpAddress& address, neighbor::Seconds now);
+    void give_back(HopId hop) { if (hop != 0) hops_.give_back(hop); }
+
+    const Domains& domains() const noexcept { return domains_; }
+    const NextHops& hops() const noexcept { return hops_; }
+    neighbor::Table& neighbors() noexcept { return neighbors_; }
+    const neighbor::Table& neighbors() const noexcept { return neighbors_; }
+    size_t memory() const;
+
+ private:
+    struct Wanted {
+        HopKey key;
+        std::vector<HopKey> members;  // of a group, whose key is made of them
+        Domain::Derived derived;
+    };
+    using WantedRoutes = std::map<IpPrefix, Wanted>;
+
+    static std::map<std::string, WantedRoutes> wanted(const Config& config, const NetworkIds& ids);
+    static Wanted resolve(const Config& config, const NetworkIds& ids, const route::RouteConfig& route);
+    HopId take(const Wanted& wanted, neighbor::Seconds now);
+    bool leads_to(HopId hop, const std::set<path::NetworkId>& networks) const;
+    void set(Domain& domain, const IpPrefix& to, HopId hop);
+    void erase(Domain& domain, const IpPrefix& to);
+
+    path::Grace& grace_;
+    neighbor::Table neighbors_;
+    NextHops hops_;
+    Domains domains_;
+    Statics statics_;
+};
+
+}  // namespace sluice::engine

@@ -1,0 +1,715 @@
+#include "engine/speaker.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "wire/address.h"
+#include "wire/flow_hash.h"
+#include "wire/fragment.h"
+#include "wire/headers.h"
+#include "wire/offload.h"
+#include "wire/segment.h"
+#include "wire/vlan.h"
+
+namespace sluice::engine {
+namespace {
+
+using path::Drop;
+
+constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
+
+bool is_segment(const rte_mbuf* packet) noexcept {
+    return (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+}
+
+// Bytes of the longest frame that it leaves as.
+uint32_t longest_frame(const rte_mbuf* packet) noexcept {
+    if (!is_segment(packet)) return packet->pkt_len;
+    const uint32_t cut = packet->l2_len + packet->l3_len + packet->l4_len + packet->tso_segsz;
+    return std::min(packet->pkt_len, cut);
+}
+
+wire::MacBytes bytes_of(uint64_t mac) noexcept {
+    wire::MacBytes bytes;
+    std::memcpy(bytes.data(), &mac, bytes.size());
+    return bytes;
+}
+
+bool is_neighbor_message(const rte_mbuf* packet) noexcept {
+    const wire::EtherType type = wire::ether_type(packet);
+    if (type == wire::EtherType::kArp) return true;
+    if (type != wire::EtherType::kIpv6 || packet->data_len < kEthernet + sizeof(wire::Ipv6Header) + 1) {
+        return false;
+    }
+    const auto* ip = rte_pktmbuf_mtod_offset(packet, const wire::Ipv6Header*, kEthernet);
+    if (ip->protocol() != wire::Protocol::kIcmpv6) return false;
+    const uint8_t icmp_type = *reinterpret_cast<const uint8_t*>(ip + 1);
+    return icmp_type == wire::IcmpHeader::kV6NeighborSolicitation ||
+           icmp_type == wire::IcmpHeader::kV6NeighborAdvertisement;
+}
+
+bool has(const std::vector<IpAddress>& addresses, const IpAddress& address) noexcept {
+    return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+// The router's address to speak from to this one: of its subnet if there is one, else of its family.
+std::optional<IpAddress> own_address(const Network& network, const IpAddress& peer) noexcept {
+    std::optional<IpAddress> best;
+    for (const IpAddress& address : network.addresses) {
+        if (address.is_v4() != peer.is_v4()) continue;
+        if (!best) best = address;
+        for (const IpPrefix& subnet : network.subnets) {
+            if (subnet.contains(address) && subnet.contains(peer)) return address;
+        }
+    }
+    return best;
+}
+
+std::optional<wire::IcmpErrorKind> error_for(Drop reason) noexcept {
+    switch (reason) {
+        case Drop::kTtlExceeded: return wire::IcmpErrorKind::kTimeExceeded;
+        case Drop::kNoRoute: return wire::IcmpErrorKind::kNoRoute;
+        case Drop::kUnreachableRoute:
+        case Drop::kHostUnreachable: return wire::IcmpErrorKind::kHostUnreachable;
+        case Drop::kFragmentationNeeded: return wire::IcmpErrorKind::kTooBig;
+        case Drop::kNoListener: return wire::IcmpErrorKind::kPortUnreachable;
+        default: return std::nullopt;
+    }
+}
+
+// Loose and strict source routes (RFC 791, 3.1; RFC 7126, 4.3 and 4.4).
+bool has_source_route(const wire::Ipv4Header& ip) noexcept {
+    const auto* at = reinterpret_cast<const uint8_t*>(&ip) + sizeof ip;
+    const auto* end = reinterpret_cast<const uint8_t*>(&ip) + ip.header_size();
+    while (at < end && *at != 0) {
+        if (*at == 1) {
+            ++at;
+            continue;
+        }
+        if (*at == 131 || *at == 137) return true;
+        if (end - at < 2 || at[1] < 2) return false;
+        at += at[1];
+    }
+    return false;
+}
+
+uint8_t ttl_of(const path::Meta& meta) noexcept {
+    return meta.layer3 == path::Layer3::kIpv4 ? static_cast<const wire::Ipv4Header*>(meta.header)->ttl
+                                              : static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit;
+}
+
+IpAddress destination_of(const path::Meta& meta) noexcept {
+    if (meta.layer3 == path::Layer3::kIpv4) {
+        return wire::address_of(static_cast<const wire::Ipv4Header*>(meta.header)->destination);
+    }
+    return wire::address_of(static_cast<const wire::Ipv6Header*>(meta.header)->destination);
+}
+
+// Bytes that nobody else sees: a flood's copies share theirs.
+bool is_own(const rte_mbuf* packet) noexcept {
+    return RTE_MBUF_DIRECT(packet) && rte_mbuf_refcnt_read(packet) == 1;
+}
+
+}  // namespace
+
+// How a packet gets to a remote end point.
+struct Speaker::Underlay {
+    neighbor::Entry* neighbor;
+    const Network* network;
+    const PortSlot* slot;  // null: not known yet
+    uint64_t mac;
+    uint32_t hash;
+    uint32_t most;  // bytes of a frame to be carried
+};
+
+Speaker::Speaker(port::Pools pools)
+    : pools_(pools),
+      answers_due_(std::make_unique<uint64_t[]>(path::kMaxPorts)),
+      second_(rte_get_tsc_hz()) {}
+
+// --- decide ---
+
+bool Speaker::decide(path::Meta& meta, const NextHop& hop, const Tables& tables) noexcept {
+    const Network& network = tables.network(meta.network);
+    switch (hop.kind) {
+        case HopKind::kLocal: meta.fate = path::Fate::kLocal; return true;
+        case HopKind::kBlackhole: return path::drop(meta, Drop::kBlackhole);
+        case HopKind::kUnreachable: return path::drop(meta, Drop::kUnreachableRoute);
+        case HopKind::kBroadcast: return path::drop(meta, Drop::kDirectedBroadcast);
+        case HopKind::kMartian: {
+            const IpAddress destination = destination_of(meta);
+            if (has(network.addresses, destination)) {
+                meta.fate = path::Fate::kLocal;
+                return true;
+            }
+            const bool link_local =
+                meta.layer3 == path::Layer3::kIpv4
+                    ? wire::is_link_local4(destination.v4())
+                    : wire::is_link_local6(static_cast<const wire::Ipv6Header*>(meta.header)->destination);
+            return path::drop(meta, link_local ? Drop::kBeyondScope : Drop::kMartian);
+        }
+        case HopKind::kVia:
+            if (ttl_of(meta) <= 1) return path::drop(meta, Drop::kTtlExceeded);
+            meta.neighbor = hop.neighbor;
+            meta.fate = path::Fate::kRoute;
+            return true;
+        case HopKind::kConnected: {
+            if (ttl_of(meta) <= 1) return path::drop(meta, Drop::kTtlExceeded);
+            const IpAddress destination = destination_of(meta);
+            neighbor::Entry* entry = tables.neighbors.find(hop.network, destination);
+            if (entry == nullptr && may_answer(meta.ingress)) {
+                entry = tables.neighbors.add(hop.network, destination, tables.now);
+            }
+            if (entry == nullptr) return path::drop(meta, Drop::kNeighborPending);
+            meta.neighbor = entry;
+            meta.fate = path::Fate::kRoute;
+            return true;
+        }
+        case HopKind::kGroup:
+        case HopKind::kNone: break;
+    }
+    return path::drop(meta, Drop::kNoRoute);
+}
+
+bool Speaker::decide_unusual(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    const route::Table& routes = *tables.network(meta.network).routes;
+    HopId id = 0;
+    bool link_local = false;
+    if (meta.layer3 == path::Layer3::kIpv4) {
+        const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
+        if (has_source_route(*ip)) return path::drop(meta, Drop::kSourceRoute);
+        link_local = wire::is_link_local4(ip->source.host());
+        id = routes.fib4().find(ip->destination.host());
+    } else {
+        const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
+        link_local = wire::is_link_local6(ip->source);
+        id = routes.fib6().find(ip->destination.data());
+    }
+    const NextHop* hop = &tables.hops[id];
+    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
+    // It may talk to the router, and to nobody behind it.
+    const bool stays = hop->kind == HopKind::kLocal || hop->kind == HopKind::kMartian;
+    if (link_local && !stays) return path::drop(meta, Drop::kBeyondScope);
+    return decide(meta, *hop, tables);
+}
+
+// --- apply ---
+
+void Speaker::apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    switch (meta.fate) {
+        case path::Fate::kFlood: return flood(meta, packet, tables);
+        case path::Fate::kLocal: return receive(meta, packet, tables);
+        case path::Fate::kRoute: return route(meta, packet, tables);
+        default: return drop(meta, meta.reason, packet, tables);
+    }
+}
+
+void Speaker::drop(path::Meta& meta, Drop reason, rte_mbuf* packet, const Tables& tables) noexcept {
+    if (error_for(reason)) answer_with_error(meta, reason, 0, packet, tables);
+    tables.counters.drop(meta.ingress, reason);
+    rte_pktmbuf_free(packet);
+}
+
+void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
+    if (neighbor.used.load(std::memory_order_relaxed) != tables.now) {
+        neighbor.used.store(tables.now, std::memory_order_relaxed);
+    }
+    const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
+    if (mac == 0) return resolve(meta, neighbor, packet, tables);
+    const Network& network = tables.network(neighbor.network);
+    const path::PortId exit = exit_of(neighbor, mac, network, tables);
+    const PortSlot* slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
+    if (slot != nullptr && slot->port != nullptr && longest_frame(packet) > slot->port->max_frame()) {
+        return too_big(meta, slot->port->max_frame() - kEthernet, packet, [&](rte_mbuf* piece) {
+            count_down(piece);
+            write_macs(piece, mac, network.mac);
+            send(neighbor.network, exit, piece, tables);
+        }, tables);
+    }
+    if (!is_own(packet)) {
+        rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.holding(packet->pkt_len), 0, UINT32_MAX);
+        if (own == nullptr) return drop(meta, Drop::kNoBuffer, packet, tables);
+        rte_pktmbuf_free(packet);
+        packet = own;
+        meta.header = rte_pktmbuf_mtod_offset(packet, void*, kEthernet);
+    }
+    if (slot != nullptr && slot->tunnel != nullptr) {
+        // Judged as it came, before it is changed.
+        Underlay underlay;
+        if (find_underlay(packet, *slot->tunnel, underlay, tables) && longest_frame(packet) > underlay.most) {
+            return too_big(meta, underlay.most - kEthernet, packet, [&](rte_mbuf* piece) {
+                count_down(piece);
+                write_macs(piece, mac, network.mac);
+                wrap(neighbor.network, exit, underlay, piece, tables);
+            }, tables);
+        }
+    }
+    count_down(meta);
+    write_macs(packet, mac, network.mac);
+    if (exit == path::kNoPort) return send_to_all(neighbor.network, path::kNoPort, packet, tables);
+    send(neighbor.network, exit, packet, tables);
+}
+
+// What is longer than its way on: in fragments where its sender allows that, else told about.
+template <class Send>
+void Speaker::too_big(path::Meta& meta, uint32_t mtu, rte_mbuf* packet, Send send_piece,
+                      const Tables& tables) noexcept {
+    bool may_fragment = false;
+    if (wire::ether_type(packet) == wire::EtherType::kIpv4 && !is_segment(packet) &&
+        wire::check_ipv4(packet, kEthernet) == wire::IpCheck::kValid) {
+        const auto* ip = rte_pktmbuf_mtod_offset(packet, const wire::Ipv4Header*, kEthernet);
+        may_fragment = (ip->fragment.host() & wire::Ipv4Header::kDontFragment) == 0;
+    }
+    if (!may_fragment) {
+        answer_with_error(meta, Drop::kFragmentationNeeded, static_cast<uint16_t>(mtu), packet, tables);
+        tables.counters.drop(meta.ingress, Drop::kFragmentationNeeded);
+        rte_pktmbuf_free(packet);
+        return;
+    }
+    wire::Fragmenter fragmenter(packet, kEthernet, static_cast<uint16_t>(mtu), pools_.holding(mtu + kEthernet));
+    uint32_t pieces = 0;
+    while (rte_mbuf* piece = fragmenter.next()) {
+        send_piece(piece);
+        ++pieces;
+    }
+    // The books as in Egress::cut().
+    const uint32_t missing = fragmenter.failed() ? fragmenter.remaining() : 0;
+    tables.counters.totals.made.add(pieces + missing - 1);
+    if (missing != 0) tables.counters.drop(meta.ingress, Drop::kNoBuffer, missing);
+    rte_pktmbuf_free(packet);
+}
+
+// Of a piece, whose header is where the packet's was.
+void Speaker::count_down(rte_mbuf* piece) noexcept {
+    wire::decrement_ttl(*rte_pktmbuf_mtod_offset(piece, wire::Ipv4Header*, kEthernet));
+}
+
+path::PortId Speaker::find_exit(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
+                                const Tables& tables) noexcept {
+    if (mac == 0 || network.table == nullptr) return path::kNoPort;
+    // The version first: what changes while it is looked up makes the answer stale at once.
+    const uint64_t version = network.table->version();
+    const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
+    if (!entry.found() || !tables.carries(entry.port(), neighbor.network)) return path::kNoPort;
+    neighbor.exit.store(version << 16 | path::index(entry.port()), std::memory_order_relaxed);
+    return entry.port();
+}
+
+// --- neighbors ---
+
+bool Speaker::may_answer(path::PortId port) noexcept {
+    const uint64_t now = rte_rdtsc();
+    const uint64_t interval = second_ / kAnswersPerSecond;
+    uint64_t& due = answers_due_[path::index(port)];
+    if (due > now + interval * (kAnswersAtOnce - 1)) return false;
+    due = std::max(due, now) + interval;
+    return true;
+}
+
+void Speaker::resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
+                      const Tables& tables) noexcept {
+    if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor, tables);
+    if (tables.neighbors.hold(neighbor, {packet, meta.ingress, meta.network})) return;
+    if (neighbor.resolved()) return route(meta, packet, tables);
+    drop(meta, Drop::kNeighborPending, packet, tables);
+}
+
+void Speaker::solicit(const neighbor::Entry& neighbor, const Tables& tables) noexcept {
+    if (path::index(neighbor.network) >= tables.snapshot.networks.size()) return;
+    const Network& network = tables.network(neighbor.network);
+    const auto from = own_address(network, neighbor.address);
+    if (network.mac == 0 || !from) return;
+    std::optional<wire::MacBytes> to;
+    if (neighbor.state.load(std::memory_order_relaxed) == neighbor::State::kProbe) {
+        to = bytes_of(neighbor.mac.load(std::memory_order_relaxed));
+    }
+    const wire::MacBytes mac = bytes_of(network.mac);
+    rte_mbuf* packet =
+        neighbor.address.is_v4()
+            ? wire::build_arp_request(pools_.buffers, mac, *from, neighbor.address, to)
+            : wire::build_neighbor_solicitation(pools_.buffers, mac, *from, neighbor.address, to);
+    if (packet == nullptr) return;
+    tables.counters.totals.made.add(1);
+    send_in(neighbor.network, packet, tables);
+}
+
+// Packets that have waited for the address that is known now.
+void Speaker::resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const Tables& tables) noexcept {
+    for (uint16_t i = 0; i < waiting.count; ++i) {
+        path::Meta meta = waiting_meta(waiting.packets[i], tables);
+        meta.neighbor = &neighbor;
+        route(meta, waiting.packets[i].packet, tables);
+    }
+}
+
+path::Meta Speaker::waiting_meta(const neighbor::Waiting& waiting, const Tables& tables) noexcept {
+    path::Meta meta{};
+    meta.ingress = waiting.ingress;
+    meta.network = waiting.network;
+    meta.fate = path::Fate::kRoute;
+    meta.header = rte_pktmbuf_mtod_offset(waiting.packet, void*, kEthernet);
+    // What a tunnel of ours sends is no packet that is passed on.
+    const bool is_ours = tables.slot(waiting.ingress).tunnel != nullptr &&
+                         path::index(waiting.network) < tables.snapshot.networks.size() &&
+                         tables.network(waiting.network).is_underlay;
+    const wire::EtherType type = wire::ether_type(waiting.packet);
+    if (!is_ours && type == wire::EtherType::kIpv4) meta.layer3 = path::Layer3::kIpv4;
+    if (!is_ours && type == wire::EtherType::kIpv6) meta.layer3 = path::Layer3::kIpv6;
+    const auto* frame = rte_pktmbuf_mtod(waiting.packet, const uint8_t*);
+    meta.destination_mac = path::mac_key(frame);
+    meta.source_mac = path::mac_key(frame + 6);
+    return meta;
+}
+
+void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& message,
+                        const Tables& tables) noexcept {
+    const Network& network = tables.network(meta.network);
+    if (message.probe || !message.has_sender_mac || has(network.addresses, message.sender)) return;
+    const bool link_local = !message.sender.is_v4() && message.sender.bytes[0] == 0xfe;
+    const bool on_link = std::any_of(network.subnets.begin(), network.subnets.end(),
+                                     [&](const IpPrefix& s) { return s.contains(message.sender); });
+    if (!on_link && !link_local && !network.subnets.empty()) return;
+    uint64_t mac = 0;
+    std::memcpy(&mac, message.sender_mac.data(), message.sender_mac.size());
+    if (path::is_group(mac) || mac == 0) return;
+    neighbor::Entry* entry = tables.neighbors.find(meta.network, message.sender);
+    // Who asks for the router will talk to it; in overlays everybody is worth knowing.
+    const bool wanted = network.vni != 0 || (message.solicits && has(network.addresses, message.target));
+    if (entry == nullptr && wanted) entry = tables.neighbors.add(meta.network, message.sender, tables.now);
+    if (entry == nullptr) return;
+    neighbor::Held waiting;
+    tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
+    resume(waiting, *entry, tables);
+}
+
+// An answer to a solicitation; false if it isn't the switch's to give.
+bool Speaker::answer(const path::Meta& meta, const wire::NeighborMessage& message,
+                     const Tables& tables) noexcept {
+    const Network& network = tables.network(meta.network);
+    const bool is_own_address = has(network.addresses, message.target);
+    uint64_t mac = 0;
+    if (is_own_address || (network.flat && !message.probe && message.target != message.sender)) {
+        mac = network.mac;
+    } else if (network.vni != 0 && !message.probe && message.target != message.sender &&
+               tables.slot(meta.ingress).tunnel == nullptr) {
+        const neighbor::Entry* known = tables.neighbors.find(meta.network, message.target);
+        if (known != nullptr) mac = known->mac.load(std::memory_order_acquire);
+    }
+    if (mac == 0) return false;
+    const wire::MacBytes from = bytes_of(mac);
+    const wire::MacBytes to = bytes_of(meta.source_mac);
+    const bool router = mac == network.mac;
+    rte_mbuf* packet =
+        message.target.is_v4()
+            ? wire::build_arp_reply(pools_.buffers, from, message.target, to, message.sender)
+            : wire::build_neighbor_advertisement(
+                  pools_.buffers, from, message.target, to, message.sender,
+                  {.router = router, .solicited = !message.probe, .overrides = is_own_address});
+    if (packet == nullptr) return true;
+    tables.counters.totals.made.add(1);
+    send(meta.network, meta.ingress, packet, tables);
+    return true;
+}
+
+// True if it took the packet.
+bool Speaker::converse(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    const auto message = wire::read_neighbor_message(packet);
+    if (!message) {
+        if (message.error() == wire::NoNeighborMessage::kOther) return false;
+        drop(meta, Drop::kMalformedNeighbor, packet, tables);
+        return true;
+    }
+    take_note(meta, *message, tables);
+    if (!message->solicits || !answer(meta, *message, tables)) return false;
+    consume(packet, tables);
+    return true;
+}
+
+// Of a packet that the switch itself was meant by, and has understood.
+void Speaker::consume(rte_mbuf* packet, const Tables& tables) noexcept {
+    tables.counters.totals.consumed.add(1);
+    rte_pktmbuf_free(packet);
+}
+
+// --- for the switch ---
+
+void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    const Network& network = tables.network(meta.network);
+    if (network.answers && is_neighbor_message(packet) && converse(meta, packet, tables)) return;
+    if (network.flat) return drop(meta, Drop::kFlatNetwork, packet, tables);
+    send_to_all(meta.network, meta.ingress, packet, tables);
+}
+
+void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    const Network& network = tables.network(meta.network);
+    if (is_neighbor_message(packet)) {
+        if (converse(meta, packet, tables)) return;
+        // All hosts of an overlay have the same router, and any of them may be the one that asked.
+        if (network.vni != 0 && tables.slot(meta.ingress).tunnel == nullptr) {
+            send_to_tunnels(meta.network, packet, tables);
+        }
+        return consume(packet, tables);
+    }
+    if (meta.layer3 == path::Layer3::kOther) return drop(meta, Drop::kNotForRouter, packet, tables);
+    switch (wire::classify_local(packet, kEthernet)) {
+        case wire::LocalPacket::kEchoRequest: {
+            if (!is_own(packet)) {
+                rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.holding(packet->pkt_len), 0, UINT32_MAX);
+                if (own == nullptr) return drop(meta, Drop::kNoBuffer, packet, tables);
+                rte_pktmbuf_free(packet);
+                packet = own;
+            }
+            if (!wire::make_echo_reply(packet, kEthernet)) break;
+            write_macs(packet, meta.source_mac, meta.destination_mac);
+            return send(meta.network, meta.ingress, packet, tables);
+        }
+        case wire::LocalPacket::kUdp:
+        case wire::LocalPacket::kTcp:
+        case wire::LocalPacket::kOther: return drop(meta, Drop::kNoListener, packet, tables);
+        case wire::LocalPacket::kMalformed: return drop(meta, Drop::kMalformedIp, packet, tables);
+        case wire::LocalPacket::kFragment:
+        case wire::LocalPacket::kNoAnswer: break;
+    }
+    tables.counters.drop(meta.ingress, Drop::kNoListener);
+    rte_pktmbuf_free(packet);
+}
+
+void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mtu, const rte_mbuf* packet,
+                                const Tables& tables) noexcept {
+    auto kind = error_for(reason);
+    if (!kind || !tables.slot(meta.ingress).is_up() || meta.layer3 == path::Layer3::kOther) return;
+    const wire::EtherType type = wire::ether_type(packet);
+    if (type != wire::EtherType::kIpv4 && type != wire::EtherType::kIpv6) return;
+    if (reason == Drop::kNoListener && wire::classify_local(packet, kEthernet) == wire::LocalPacket::kOther) {
+        kind = wire::IcmpErrorKind::kProtocolUnreachable;
+    }
+    const bool valid = type == wire::EtherType::kIpv4
+                           ? wire::check_ipv4(packet, kEthernet) == wire::IpCheck::kValid
+                           : wire::check_ipv6(packet, kEthernet) == wire::IpCheck::kValid;
+    if (!valid || !wire::may_answer_with_error(packet, kEthernet, *kind) || !may_answer(meta.ingress)) return;
+    IpAddress source;
+    IpAddress destination;
+    if (type == wire::EtherType::kIpv4) {
+        const auto* ip = rte_pktmbuf_mtod_offset(packet, const wire::Ipv4Header*, kEthernet);
+        source = wire::address_of(ip->source);
+        destination = wire::address_of(ip->destination);
+    } else {
+        const auto* ip = rte_pktmbuf_mtod_offset(packet, const wire::Ipv6Header*, kEthernet);
+        source = wire::address_of(ip->source);
+        destination = wire::address_of(ip->destination);
+    }
+    const Network& network = tables.network(meta.network);
+    // A bridge has no address of its own: its word is taken for the destination's.
+    const IpAddress from = own_address(network, source).value_or(destination);
+    rte_mbuf* error =
+        wire::build_icmp_error(pools_.buffers, packet, kEthernet, {.kind = *kind, .mtu = mtu}, from);
+    if (error == nullptr) return;
+    tables.counters.totals.made.add(1);
+    write_macs(error, meta.source_mac, meta.destination_mac);
+    send(meta.network, meta.ingress, error, tables);
+}
+
+// --- ways out ---
+
+// By a port or tunnel that is known.
+void Speaker::send(path::NetworkId network, path::PortId exit, rte_mbuf* packet,
+                   const Tables& tables) noexcept {
+    const PortSlot& slot = tables.slot(exit);
+    if (slot.tunnel != nullptr) {
+        path::Meta meta{};
+        meta.ingress = exit;
+        meta.egress = exit;
+        meta.network = network;
+        meta.layer3 = path::Layer3::kOther;  // it is nobody's to complain about
+        return send_by_tunnel(meta, packet, slot, tables);
+    }
+    if (slot.port == nullptr) {
+        tables.counters.drop(exit, Drop::kPortDown);
+        rte_pktmbuf_free(packet);
+        return;
+    }
+    tables.egress.send(slot.exit(network), packet);
+}
+
+// By its destination MAC address.
+void Speaker::send_in(path::NetworkId id, rte_mbuf* packet, const Tables& tables) noexcept {
+    const Network& network = tables.network(id);
+    const uint64_t mac = path::mac_key(rte_pktmbuf_mtod(packet, const uint8_t*));
+    if (!path::is_group(mac)) {
+        const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
+        if (entry.found() && tables.carries(entry.port(), id)) return send(id, entry.port(), packet, tables);
+    }
+    send_to_all(id, path::kNoPort, packet, tables);
+}
+
+void Speaker::send_to_all(path::NetworkId id, path::PortId from, rte_mbuf* packet,
+                          const Tables& tables) noexcept {
+    const Network& network = tables.network(id);
+    const PortSlot* slot = from == path::kNoPort ? nullptr : &tables.slot(from);
+    const bool from_tunnel = slot != nullptr && slot->tunnel != nullptr;
+    const bool to_tunnels = !from_tunnel && !network.tunnels.empty();
+    if (to_tunnels) send_to_tunnels(id, packet, tables);
+    const bool others = std::any_of(network.members.begin(), network.members.end(), [&](const auto& exit) {
+        return slot == nullptr || exit.port != slot->port;
+    });
+    if (!others && (to_tunnels || slot == nullptr)) {
+        // Copies have gone where there is somebody; the packet itself goes nowhere.
+        return consume(packet, tables);
+    }
+    tables.egress.flood(network.members, slot == nullptr ? nullptr : slot->port,
+                        from_tunnel || slot == nullptr ? uint16_t{0} : slot->horizon, packet, from);
+}
+
+void Speaker::send_to_tunnels(path::NetworkId id, rte_mbuf* packet, const Tables& tables) noexcept {
+    // Copies share their bytes, so nothing may be finished in them later.
+    if (!is_segment(packet)) wire::finish_checksums(packet);
+    for (const path::PortId tunnel : tables.network(id).tunnels) {
+        tables.counters.totals.made.add(1);
+        rte_mbuf* copy = rte_pktmbuf_clone(packet, pools_.buffers);
+        if (copy == nullptr) {
+            tables.counters.drop(tunnel, Drop::kNoBuffer);
+            continue;
+        }
+        send(id, tunnel, copy, tables);
+    }
+}
+
+bool Speaker::find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Underlay& underlay,
+                            const Tables& tables) const noexcept {
+    underlay.hash = wire::flow_hash(packet);
+    const NextHop* hop = &tables.hops[tunnel.hop->load(std::memory_order_acquire)];
+    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(underlay.hash)];
+    if (hop->kind != HopKind::kVia) return false;
+    underlay.neighbor = hop->neighbor;
+    underlay.network = &tables.network(hop->network);
+    underlay.mac = hop->neighbor->mac.load(std::memory_order_acquire);
+    const path::PortId exit = exit_of(*hop->neighbor, underlay.mac, *underlay.network, tables);
+    underlay.slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
+    if (underlay.slot != nullptr && underlay.slot->port == nullptr) return false;
+    // Before the neighbor is known, the way out is the underlay's only port.
+    const port::Port* port = underlay.slot != nullptr            ? underlay.slot->port
+                             : !underlay.network->members.empty() ? underlay.network->members.front().port
+                                                                  : nullptr;
+    if (port == nullptr) return false;
+    underlay.most = port->max_frame() - tunnel.headers.overhead();
+    return true;
+}
+
+void Speaker::send_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
+                             const Tables& tables) noexcept {
+    Underlay underlay;
+    if (!find_underlay(packet, *slot.tunnel, underlay, tables)) {
+        tables.counters.drop(meta.egress, Drop::kPortDown);
+        rte_pktmbuf_free(packet);
+        return;
+    }
+    if (unlikely(longest_frame(packet) > underlay.most)) {
+        return too_big(meta, underlay.most - kEthernet, packet, [&](rte_mbuf* piece) {
+            wrap(meta.network, meta.egress, underlay, piece, tables);
+        }, tables);
+    }
+    if (unlikely(is_segment(packet))) return cut(meta, underlay, packet, tables);
+    wrap(meta.network, meta.egress, underlay, packet, tables);
+}
+
+void Speaker::cut(const path::Meta& meta, const Underlay& underlay, rte_mbuf* segment,
+                  const Tables& tables) noexcept {
+    wire::Cutter cutter(segment, pools_.holding(longest_frame(segment)));
+    uint32_t pieces = 0;
+    while (rte_mbuf* piece = cutter.next()) {
+        wrap(meta.network, meta.egress, underlay, piece, tables);
+        ++pieces;
+    }
+    // The books as in Egress::cut().
+    const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
+    tables.counters.totals.made.add(pieces + missing - 1);
+    if (missing != 0) tables.counters.drop(meta.egress, Drop::kNoBuffer, missing);
+    rte_pktmbuf_free(segment);
+}
+
+void Speaker::wrap(path::NetworkId network, path::PortId exit, const Underlay& underlay, rte_mbuf* packet,
+                   const Tables& tables) noexcept {
+    const PortSlot& slot = tables.slot(exit);
+    const vxlan::Tunnel& tunnel = slot.tunnel->headers;
+    const uint32_t vni = tables.network(network).vni;
+    if (likely(vxlan::has_room(packet, tunnel))) {
+        vxlan::encapsulate(packet, tunnel, vni, underlay.hash);
+    } else {
+        rte_mbuf* wrapped = vxlan::encapsulate_shared(packet, tunnel, vni, underlay.hash, pools_.buffers);
+        if (wrapped == nullptr) {
+            tables.counters.drop(exit, Drop::kNoBuffer);
+            rte_pktmbuf_free(packet);
+            return;
+        }
+        packet = wrapped;
+    }
+    tables.counters.port(exit).transmitted.add(1, packet->pkt_len);
+    neighbor::Entry& neighbor = *underlay.neighbor;
+    if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now)) {
+        neighbor.used.store(tables.now, std::memory_order_relaxed);
+    }
+    if (unlikely(underlay.mac == 0 || underlay.slot == nullptr)) {
+        path::Meta meta{};
+        meta.ingress = exit;
+        meta.network = neighbor.network;
+        meta.neighbor = &neighbor;
+        return route(meta, packet, tables);
+    }
+    write_macs(packet, underlay.mac, underlay.network->mac);
+    if (likely(underlay.slot->is_plain_exit())) {
+        tables.egress.send(*underlay.slot->port, packet);
+    } else {
+        tables.egress.send(underlay.slot->exit(neighbor.network), packet);
+    }
+}
+
+// --- chores ---
+
+void Speaker::ask(std::vector<Chore> chores) {
+    std::lock_guard locked(mutex_);
+    chores_.insert(chores_.end(), chores.begin(), chores.end());
+    has_chores_.store(true, std::memory_order_release);
+}
+
+void Speaker::do_chores(const Tables& tables) noexcept {
+    {
+        // The control thread may be preempted with the lock: then the next turn does them.
+        std::unique_lock locked(mutex_, std::try_to_lock);
+        if (!locked) return;
+        doing_.swap(chores_);
+        has_chores_.store(false, std::memory_order_release);
+    }
+    for (const Chore& chore : doing_) {
+        switch (chore.kind) {
+            case Chore::Kind::kSolicit: solicit(*chore.neighbor, tables); break;
+            case Chore::Kind::kGiveUp: give_up(*chore.neighbor, tables); break;
+            case Chore::Kind::kAnnounce: announce(chore, tables); break;
+        }
+    }
+    doing_.clear();
+}
+
+void Speaker::give_up(neighbor::Entry& neighbor, const Tables& tables) noexcept {
+    neighbor::Held waiting;
+    tables.neighbors.give_up(neighbor, waiting);
+    for (uint16_t i = 0; i < waiting.count; ++i) {
+        path::Meta meta = waiting_meta(waiting.packets[i], tables);
+        drop(meta, Drop::kHostUnreachable, waiting.packets[i].packet, tables);
+    }
+}
+
+void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
+    if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
+    const Network& network = tables.network(chore.network);
+    if (network.table == nullptr || network.flat) return;
+    const wire::MacBytes mac = bytes_of(chore.mac);
+    rte_mbuf* packet = chore.address.is_v4()
+                           ? wire::build_arp_announcement(pools_.buffers, mac, chore.address)
+                           : wire::build_neighbor_announcement(pools_.buffers, mac, chore.address, false);
+    if (packet == nullptr) return;
+    tables.counters.totals.made.add(1);
+    send_to_all(chore.network, path::kNoPort, packet, tables);
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,148 @@
+// What the switch itself says and does as a router on each network, off the fast path: it answers ARP and
+// Neighbor Discovery for its gateways' addresses (and, in overlays, for stations that it knows), asks for
+// neighbors' MAC addresses and keeps packets until it has them, answers pings, and tells senders by ICMP
+// why a packet went no further. One for each worker, on its thread.
+//
+// What it makes is counted as `made`. An answer to a packet goes back to where that came from: to its
+// port and source MAC address.
+#pragma once
+
+#include <rte_cycles.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/tables.h"
+#include "port/pools.h"
+#include "wire/icmp.h"
+#include "wire/ip_check.h"
+#include "wire/neighbor_message.h"
+
+namespace sluice::engine {
+
+// What the control thread asks a worker to do.
+struct Chore {
+    enum class Kind : uint8_t { kSolicit, kGiveUp, kAnnounce } kind;
+    neighbor::Entry* neighbor = nullptr;  // of kSolicit, kGiveUp
+    path::NetworkId network{};            // of kAnnounce: this address is at this MAC
+    IpAddress address{};
+    uint64_t mac = 0;
+};
+
+class Speaker {
+ public:
+    explicit Speaker(port::Pools pools);
+
+    // --- the path's stages ---
+
+    // Where the MAC table has the neighbor, kNoPort if it doesn't or the neighbor has no address yet.
+    [[gnu::always_inline]] static path::PortId exit_of(neighbor::Entry& neighbor, uint64_t mac,
+                                                       const Network& network,
+                                                       const Tables& tables) noexcept {
+        const uint64_t known = neighbor.exit.load(std::memory_order_relaxed);
+        const path::PortId port{static_cast<uint16_t>(known)};
+        if (likely(known >> 16 == network.table->version() && tables.carries(port, neighbor.network))) {
+            return port;
+        }
+        return find_exit(neighbor, mac, network, tables);
+    }
+
+    // One hop less.
+    [[gnu::always_inline]] static void count_down(const path::Meta& meta) noexcept {
+        if (likely(meta.layer3 == path::Layer3::kIpv4)) {
+            wire::decrement_ttl(*static_cast<wire::Ipv4Header*>(meta.header));
+        } else if (meta.layer3 == path::Layer3::kIpv6) {
+            wire::decrement_hop_limit(*static_cast<wire::Ipv6Header*>(meta.header));
+        }
+    }
+
+    // Twelve bytes in two stores.
+    [[gnu::always_inline]] static void write_macs(rte_mbuf* packet, uint64_t destination,
+                                                  uint64_t source) noexcept {
+        auto* frame = rte_pktmbuf_mtod(packet, uint8_t*);
+        const uint64_t first = destination | source << 48;
+        const auto rest = static_cast<uint32_t>(source >> 16);
+        std::memcpy(frame, &first, sizeof first);
+        std::memcpy(frame + sizeof first, &rest, sizeof rest);
+    }
+
+    // Decide: a hop that is no neighbor's; a packet with more to it than most (options, link-local source).
+    bool decide(path::Meta& meta, const NextHop& hop, const Tables& tables) noexcept;
+    bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+
+    // Apply: every fate but kForward; each takes the packet.
+    void apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+    void route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+    void send_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
+                        const Tables& tables) noexcept;
+
+    // --- between batches ---
+
+    bool has_chores() const noexcept { return has_chores_.load(std::memory_order_acquire); }
+    void do_chores(const Tables& tables) noexcept;
+
+    // --- control thread ---
+
+    void ask(std::vector<Chore> chores);
+
+ private:
+    // Errors and solicitations that one port may cause: so many a second, and at once.
+    static constexpr uint64_t kAnswersPerSecond = 100;
+    static constexpr uint64_t kAnswersAtOnce = 20;
+
+    static path::PortId find_exit(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
+                                  const Tables& tables) noexcept;
+    void drop(path::Meta& meta, path::Drop reason, rte_mbuf* packet, const Tables& tables) noexcept;
+    bool may_answer(path::PortId port) noexcept;
+
+    template <class Send>
+    void too_big(path::Meta& meta, uint32_t mtu, rte_mbuf* packet, Send send_piece,
+                 const Tables& tables) noexcept;
+    static void count_down(rte_mbuf* piece) noexcept;
+    void consume(rte_mbuf* packet, const Tables& tables) noexcept;
+
+    // ARP and ND.
+    bool converse(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+    void take_note(const path::Meta& meta, const wire::NeighborMessage& message,
+                   const Tables& tables) noexcept;
+    bool answer(const path::Meta& meta, const wire::NeighborMessage& message, const Tables& tables) noexcept;
+    void resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
+                 const Tables& tables) noexcept;
+    void solicit(const neighbor::Entry& neighbor, const Tables& tables) noexcept;
+    void resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const Tables& tables) noexcept;
+    void give_up(neighbor::Entry& neighbor, const Tables& tables) noexcept;
+    void announce(const Chore& chore, const Tables& tables) noexcept;
+    static path::Meta waiting_meta(const neighbor::Waiting& waiting, const Tables& tables) noexcept;
+
+    // What is for the switch.
+    void flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+    void receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+    void answer_with_error(const path::Meta& meta, path::Drop reason, uint16_t mtu, const rte_mbuf* packet,
+                           const Tables& tables) noexcept;
+
+    // Ways out.
+    void send(path::NetworkId network, path::PortId exit, rte_mbuf* packet, const Tables& tables) noexcept;
+    void send_to_all(path::NetworkId network, path::PortId from, rte_mbuf* packet,
+                     const Tables& tables) noexcept;
+    void send_to_tunnels(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
+    void send_in(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
+    struct Underlay;
+    bool find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Underlay& underlay,
+                       const Tables& tables) const noexcept;
+    void cut(const path::Meta& meta, const Underlay& underlay, rte_mbuf* segment,
+             const Tables& tables) noexcept;
+    void wrap(path::NetworkId network, path::PortId tunnel, const Underlay& underlay, rte_mbuf* packet,
+              const Tables& tables) noexcept;
+
+    port::Pools pools_;
+    std::unique_ptr<uint64_t[]> answers_due_;  // by PortId: TSC, as in bridge::FloodLimiter
+    uint64_t second_;
+    std::mutex mutex_;
+    std::vector<Chore> chores_;
+    std::vector<Chore> doing_;
+    std::atomic<bool> has_chores_{false};
+};
+
+}  // namespace sluice::engine

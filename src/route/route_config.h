@@ -1,0 +1,81 @@
+// What a user may say about routes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fields.h"
+#include "sluice/address.h"
+
+namespace sluice::route {
+
+inline constexpr size_t kMaxHops = 64;  // of one route
+
+// Routing domains (VRFs): networks of one are routed between one another, those of two never are.
+inline constexpr std::string_view kMainDomain = "main";
+
+// One way to a destination.
+struct HopConfig {
+    std::optional<IpAddress> via;  // none: the destination is on the network's link
+    std::string network;           // empty: the one of the domain's whose subnet `via` is in
+    std::string port;              // instead of `network`: the one that this port is in
+
+    bool operator==(const HopConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, HopConfig& h) {
+    v.optional("via", h.via);
+    v.optional("network", h.network);
+    v.optional("port", h.port);
+    v.check("port", h.port.empty() || h.network.empty(), "stands beside `network`: give one of them");
+}
+
+// What becomes of the packets that a route matches.
+enum class Kind { kUnicast, kBlackhole, kUnreachable };
+
+constexpr auto names(Kind) {
+    return std::array{base::Name{Kind::kUnicast, "unicast"}, base::Name{Kind::kBlackhole, "blackhole"},
+                      base::Name{Kind::kUnreachable, "unreachable"}};
+}
+
+struct RouteConfig {
+    IpPrefix to;
+    Kind kind = Kind::kUnicast;
+    HopConfig hop;                // the only one, or
+    std::vector<HopConfig> hops;  // several, by a hash of the flow (ECMP)
+    std::string domain = std::string(kMainDomain);
+    base::Place place;
+
+    bool operator==(const RouteConfig&) const = default;
+
+    std::vector<HopConfig> all_hops() const {
+        if (!hops.empty() || kind != Kind::kUnicast) return hops;
+        return {hop};
+    }
+};
+
+template <class V>
+void fields(V& v, RouteConfig& r) {
+    v.required("to", r.to);
+    v.optional("type", r.kind);
+    v.optional("via", r.hop.via);
+    v.optional("network", r.hop.network);
+    v.optional("port", r.hop.port);
+    v.optional("next-hops", r.hops);
+    v.optional("domain", r.domain);
+    const bool has_hop = r.hop.via || !r.hop.network.empty() || !r.hop.port.empty();
+    v.check("next-hops", r.hops.empty() || !has_hop,
+            "stands beside `via`, `network` or `port`: give one next hop, or a list of them");
+    v.check("next-hops", r.hops.size() <= kMaxHops, "are too many: 64 at most");
+    v.check("type", r.kind == Kind::kUnicast || (!has_hop && r.hops.empty()),
+            "has no next hop: leave out via, network, port and next-hops");
+    v.check("to", r.kind != Kind::kUnicast || has_hop || !r.hops.empty(),
+            "leads nowhere: give `via`, a `network`, `next-hops`, or `type: blackhole`");
+    v.check("port", r.hop.port.empty() || r.hop.network.empty(),
+            "stands beside `network`: give one of them");
+}
+
+}  // namespace sluice::route

@@ -1,0 +1,76 @@
+// What a user may say about overlays (RFC 7348): which networks span hosts, where the other hosts are,
+// and the underlay that their packets travel in.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fields.h"
+#include "sluice/address.h"
+
+namespace sluice::vxlan {
+
+// A station that is known to be behind a remote end point, whatever is learned.
+struct StaticConfig {
+    MacAddress mac;
+    std::vector<IpAddress> address;  // for which ARP and Neighbor Discovery are answered here
+    IpAddress remote;
+    base::Place place;
+
+    bool operator==(const StaticConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, StaticConfig& s) {
+    v.required("mac", s.mac);
+    v.optional("address", s.address);
+    v.required("remote", s.remote);
+    v.check("mac", !s.mac.is_multicast() && !s.mac.is_zero(),
+            "is a group or zero address, which no station has");
+}
+
+struct OverlayConfig {
+    uint32_t vni = 0;                 // VXLAN network identifier, 24 bits
+    std::vector<IpAddress> remotes;   // the other hosts' end points
+    std::vector<StaticConfig> statics;
+
+    bool operator==(const OverlayConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, OverlayConfig& o) {
+    v.required("vni", o.vni, base::Range{1, 0xff'ffff});
+    v.optional("remotes", o.remotes);
+    v.optional("static", o.statics);
+}
+
+// Of the outer UDP header (RFC 7348, 5).
+enum class OuterChecksum { kZero, kFull };
+
+constexpr auto names(OuterChecksum) {
+    return std::array{base::Name{OuterChecksum::kZero, "zero"}, base::Name{OuterChecksum::kFull, "full"}};
+}
+
+struct UnderlayConfig {
+    std::string port;                       // in no network: it is the underlay's
+    std::vector<InterfaceAddress> address;  // of this host's end points, one a family at most
+    std::vector<IpAddress> gateway;         // to remotes that are not on its link
+    uint16_t udp_port = 4789;
+    OuterChecksum checksum = OuterChecksum::kZero;
+    base::Place place;
+
+    bool operator==(const UnderlayConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, UnderlayConfig& u) {
+    v.required("port", u.port);
+    v.required("address", u.address);
+    v.optional("gateway", u.gateway);
+    v.optional("udp-port", u.udp_port, base::Range{1, 65535});
+    v.optional("checksum", u.checksum);
+}
+
+}  // namespace sluice::vxlan

@@ -1,0 +1,62 @@
+#!/bin/bash
+# A router for containers: two networks with gateways, routes through a container that is a router itself,
+# what a Linux router tells senders, and neighbors that move.
+. "$(dirname "$0")/_init.sh"
+need iperf3 traceroute tracepath arping
+
+netns a b r far
+config <<END
+networks:
+  - {name: blue, subnets: [10.0.0.0/24, "fd00:a::/64"], gateway: [10.0.0.254, "fd00:a::fe"]}
+  - {name: red, subnets: [10.0.1.0/24, "fd00:b::/64"], gateway: [10.0.1.254, "fd00:b::fe"]}
+ports:
+  - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1, "fd00:a::1"]}
+  - {name: b, netns: ${P}b, network: red, address: [10.0.1.1, "fd00:b::1"]}
+  - {name: r, netns: ${P}r, network: red, address: [10.0.1.2, "fd00:b::2"], spoofing: allow, mtu: 1400}
+routes:
+  - {to: 10.9.0.0/16, via: 10.0.1.2}
+  - {to: "fd00:9::/64", via: "fd00:b::2"}
+  - {to: 10.8.0.0/16, type: blackhole}
+  - {to: 10.7.0.0/16, type: unreachable}
+END
+start
+up a b r
+pings a 10.0.0.254
+pings a fd00:a::fe
+pings a 10.0.1.1
+pings a fd00:b::1
+pings b 10.0.0.1
+
+# The route inside came with the gateway, and TCP crosses in large segments.
+expect_match "the container's routes" "default via 10.0.0.254 dev eth0" "$(at a ip route)"
+serve b
+iperf a 10.0.1.1 -t 1
+iperf a fd00:b::1 -t 1
+no_checksum_errors a b
+
+# A router in a container, with a network behind it and a smaller MTU before it.
+ip -n "${P}r" link add veth0 type veth peer name eth0 netns "${P}far"
+ip -n "${P}r" address add 10.9.0.1/24 dev veth0
+ip -n "${P}r" address add fd00:9::1/64 dev veth0 nodad
+ip -n "${P}r" link set veth0 up
+at r sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+ip -n "${P}far" address add 10.9.0.2/24 dev eth0
+ip -n "${P}far" address add fd00:9::2/64 dev eth0 nodad
+ip -n "${P}far" link set eth0 up
+ip -n "${P}far" route add default via 10.9.0.1
+ip -n "${P}far" route add default via fd00:9::1
+pings a 10.9.0.2
+pings a fd00:9::2
+
+# Every hop shows itself.
+hops() { at "$1" tracepath -n "$2" | sed -n 's/^ *[0-9]*: *\([0-9a-f.:]*\) .*/\1/p' | uniq | xargs; }
+expect "the way to 10.9.0.2" "10.0.0.254 10.0.1.2 10.9.0.2" "$(at a traceroute -n -q 1 10.9.0.2 | awk 'NR > 1 { print $2 }' | xargs)"
+expect "the way to fd00:9::2" "fd00:a::fe fd00:b::2 fd00:9::2" "$(at a traceroute -n -q 1 fd00:9::2 | awk 'NR > 1 { print $2 }' | xargs)"
+
+# What is too big for its way on is told its MTU, or fragmented where it may be.
+expect_status 1 at a ping -c 1 -W 5 -M "do" -s 1400 10.9.0.2
+expect_match "too big" "mtu = 1400" "$OUT"
+expect_status 1 at a ping -c 1 -W 5 -M "do" -s 1400 fd00:9::2
+expect_match "too big" "mtu = 1400" "$OUT"
+pings a 10.9.0.2 -M dont -s 1400
+at far iperf3 -s >/dev/null &
