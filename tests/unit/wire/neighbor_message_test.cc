@@ -215,7 +215,7 @@ TEST(NeighborDiscovery, Malformed) {
     EXPECT_TRUE(is_malformed(Bytes(good.begin(), good.end() - 1)));
     EXPECT_TRUE(is_malformed(finished(Bytes(good.begin(), good.begin() + kOption - 1))));
     EXPECT_TRUE(is_malformed(finished(with(good, kOption + 1, 0))));  // an option of nothing
-    EXPECT_TRUE(is_malformed(finished(with(good, kOption + 1, 2))));  // beyond the end
+    EXPECT_TRUE(is_malformed(finished(with(with(good, kOption, 14), kOption + 1, 2))));  // beyond the end
     EXPECT_TRUE(is_malformed(finished(Bytes(good.begin(), good.end() - 1))));
     EXPECT_TRUE(is_malformed(finished(with(good, kOption + 2, 3))));  // a group MAC
     Bytes longer = good;
