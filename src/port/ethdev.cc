@@ -32,6 +32,11 @@ constexpr uint32_t kEthernet = sizeof(wire::EthernetHeader);
 constexpr uint32_t kTagsAndFcs = 12;     // what drivers add to an MTU beside the Ethernet header
 constexpr uint16_t kDescriptors = 1024;  // a queue; devices with less say so
 
+constexpr uint32_t kRoom = kBufferSize - RTE_PKTMBUF_HEADROOM;  // what a buffer that isn't large holds
+// Of the large ones a quarter is not for rings of devices, and not less than what the workers' caches may
+// hold (24 each).
+constexpr uint32_t kSparedByWorker = 32;
+
 constexpr uint64_t kReceiveChecksums =
     RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 constexpr uint64_t kTransmitChecksums =
@@ -494,14 +499,39 @@ uint16_t Ethdev::accept_unfinished(rte_mbuf** packets, uint16_t count,
 
 void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                       path::Counters& counters) noexcept {
-    if (capabilities().checksums) {
-        uint64_t flags = 0;
-        for (uint16_t i = 0; i < count; ++i) flags |= packets[i]->ol_flags;
-        if (unlikely((flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)) != 0)) {
-            return send_unfinished(worker, packets, count, counters);
-        }
+    const Capabilities can = capabilities();
+    uint64_t flags = 0;
+    uint32_t longest = 0;
+    for (uint16_t i = 0; i < count; ++i) {
+        flags |= packets[i]->ol_flags;
+        longest = std::max(longest, packets[i]->pkt_len);
+    }
+    if (unlikely(longest > kRoom) && can.chained && is_short_of_large()) spare_large(packets, count);
+    if (can.checksums &&
+        unlikely((flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)) != 0)) {
+        return send_unfinished(worker, packets, count, counters);
     }
     send(worker, packets, count, bytes, counters);
+}
+
+// Without looking into the workers' caches, which are many cache lines and of use to their owners only.
+bool Ethdev::is_short_of_large() const noexcept {
+    const rte_mempool* pool = pools_.large;
+    const uint32_t spared = std::max(pool->size / 4, workers_ * kSparedByWorker);
+    return rte_mempool_get_ops(pool->ops_index)->get_count(pool) < spared;
+}
+
+// A device lets go of what it has sent when it needs the descriptor again: what went last stays in its
+// ring until as much has followed. A ring of 1024 descriptors so holds 512 segments, which were all large
+// buffers that there are by default; no TAP could be read without one, and nothing followed any more.
+void Ethdev::spare_large(rte_mbuf** packets, uint16_t count) noexcept {
+    for (uint16_t i = 0; i < count; ++i) {
+        if (packets[i]->pkt_len <= kRoom) continue;
+        rte_mbuf* spread = rte_pktmbuf_copy(packets[i], pools_.buffers, 0, UINT32_MAX);
+        if (spread == nullptr) continue;
+        rte_pktmbuf_free(packets[i]);
+        packets[i] = spread;
+    }
 }
 
 void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,

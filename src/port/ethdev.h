@@ -5,6 +5,9 @@
 // Checksums and TCP segments are left to a device that says it finishes them; what such a device
 // refuses after all is finished here, so that nothing is lost to a limit of a device's.
 //
+// What a device has been given it may hold on to, and with it large buffers, without which other ports
+// can't receive: where those run short, it gets copies in ordinary ones.
+//
 // A device tells of its link and its removal on DPDK's interrupt thread (on_link(), on_lost()), which
 // only leaves a note for the control thread; what it doesn't tell check() asks for. Where its receive
 // queues have an interrupt each, a worker can sleep until one of them has a packet.
@@ -95,6 +98,8 @@ class Ethdev final : public Port {
     void send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
                          path::Counters& counters) noexcept;
     void send_lacp() noexcept;
+    bool is_short_of_large() const noexcept;
+    void spare_large(rte_mbuf** packets, uint16_t count) noexcept;
     bool prepare(uint16_t queue, rte_mbuf*& packet) noexcept;
     void cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& counters) noexcept;
     uint16_t accept_unfinished(rte_mbuf** packets, uint16_t count,
