@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "path/batch.h"
+#include "port/bond.h"
 #include "port/dpdk_log.h"
 #include "port/pci.h"
 #include "port/socket_device.h"
@@ -160,22 +161,24 @@ base::Result<void> Ethdev::find_device() {
     remove_stale_memif_socket(config_.device);
     std::string arguments = kernel_ ? kernel_->arguments() : config_.device;
     if (config_.bond) {
-        // DPDK's bonding device starts and stops its members, and looks after their links.
-        const int mode = config_.bond->mode == BondMode::kLacp ? 4 : 1;
-        arguments = fmt::format("net_bonding{},mode={},xmit_policy=l34",
-                                path::index(id()), mode);
         for (const std::string& member : config_.bond->members) {
             auto probed = probe(member);
             if (!probed) return tl::unexpected(probed.error());
             members_.push_back(*probed);
-            arguments += fmt::format(",slave={}", probed->device);
         }
+        arguments = bond_arguments(id(), config_.bond->mode, member_devices());
     }
     auto probed = probe(arguments);
     if (!probed) return tl::unexpected(probed.error());
     probed_ = *probed;
     device_ = probed_.device;
-    return {};
+    return config_.bond ? join(device_, member_devices()) : base::Result<void>{};
+}
+
+std::vector<uint16_t> Ethdev::member_devices() const {
+    std::vector<uint16_t> devices;
+    for (const Probed& member : members_) devices.push_back(member.device);
+    return devices;
 }
 
 base::Result<void> Ethdev::start() {
@@ -235,7 +238,9 @@ base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts inte
             conf.rx_adv_conf.rss_conf.rss_key_len = limits.hash_key_size;
         }
     }
-    uint64_t wanted_transmit = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | kTransmitChecksums;
+    uint64_t wanted_transmit = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    // A bond gives back what a member refuses, as if the member were full.
+    if (!config_.bond) wanted_transmit |= kTransmitChecksums;
     // Of software only what is as good as ours: net_tap's segmentation, say, is rte_gso's, for IPv4 and
     // up to 64 frames, and net_vhost's leaves out the length of the pseudo-header that a guest expects.
     if (pci::address_of(config_.device)) wanted_transmit |= kSegmentation;

@@ -82,6 +82,7 @@ class Ethdev final : public Port {
     static void release(const Probed& probed) noexcept;
 
     base::Result<void> find_device();
+    std::vector<uint16_t> member_devices() const;
     base::Result<void> start();
     base::Result<void> start(const rte_eth_dev_info& limits, Interrupts interrupts);
     bool may_interrupt() const;

@@ -16,7 +16,10 @@ done
 ip -n "${P}host" link add joined type bridge
 ip -n "${P}host" address add 10.0.0.9/24 dev joined
 ip -n "${P}host" link set joined up
+# Two workers, and members with a queue for one.
+mapfile -t cores < <(allowed_cores | head -n 2)
 config <<END
+workers: {cores: [$(IFS=,; echo "${cores[*]}")]}
 networks: [{name: blue}, {name: near}, {name: far}]
 ports:
   - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1/24]}
