@@ -116,7 +116,8 @@ Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
       kernel_(KernelDevice::make(id, config_, pools_)),
       workers_(context.workers),
       attention_(context.attention),
-      is_lacp_(config_.bond && config_.bond->mode == BondMode::kLacp) {}
+      is_lacp_(config_.bond && config_.bond->mode == BondMode::kLacp),
+      is_backup_(config_.bond && config_.bond->mode == BondMode::kActiveBackup) {}
 
 base::Result<void> Ethdev::open() {
     take_dpdk_words();  // of earlier troubles
@@ -217,6 +218,8 @@ base::Result<void> Ethdev::start() {
     has_interrupts_ = interrupts.receive;
     find_descriptors();
     no_link_ = read_link();
+    if (is_backup_) carrier_ = carrier(device_);
+    sources_.fill(carrier_.value_or(RTE_MAX_ETHPORTS));
     warn_of_limits(rte_eth_dev_socket_id(device_));
     return {};
 }
@@ -405,7 +408,25 @@ base::Result<void> Ethdev::check() {
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
     if (read_link() != no_link_) changed_ = true;
     if (kernel_) kernel_->check();
+    if (is_backup_) tell_of_failover();
     return check_connection();
+}
+
+// DPDK has moved the traffic already.
+void Ethdev::tell_of_failover() {
+    const std::optional<uint16_t> now = carrier(device_);
+    if (!now || now == carrier_) return;
+    const auto name = [&](uint16_t device) -> std::string_view {
+        for (size_t i = 0; i < members_.size(); ++i) {
+            if (members_[i].device == device) return config_.bond->members[i];
+        }
+        return "?";
+    };
+    if (carrier_) {
+        base::log::info("port", "{}: {} carries the bond now, for {} has lost its link", config_.name,
+                        name(*now), name(*carrier_));
+    }
+    carrier_ = now;
 }
 
 // Opening it again is how a device that connects comes to another server, or to one that wasn't ready; a
@@ -456,10 +477,13 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     }
     counters.receive(id(), queue, count, bytes);
     uint16_t kept = count;
+    if (unlikely(is_backup_)) {
+        kept = drop_stale(device_, queue, sources_[queue], packets, count, id(), counters);
+    }
     if (unlikely(kernel_ != nullptr)) {
-        kept = kernel_->receive(packets, count, counters);
+        kept = kernel_->receive(packets, kept, counters);
     } else if (unlikely(unfinished)) {
-        kept = accept_unfinished(packets, count, counters);
+        kept = accept_unfinished(packets, kept, counters);
     }
     return {kept, count == room};
 }
@@ -623,8 +647,9 @@ nlohmann::json Ethdev::describe() const {
         rte_eth_link member{};
         const bool up = rte_eth_link_get_nowait(members_[i].device, &member) == 0 &&
                         member.link_status == RTE_ETH_LINK_UP;
-        answer["members"].push_back(
-            {{"device", config_.bond->members[i]}, {"link", up ? "up" : "down"}});
+        answer["members"].push_back({{"device", config_.bond->members[i]},
+                                     {"link", up ? "up" : "down"},
+                                     {"active", is_active(device_, config_.bond->mode, members_[i].device)}});
     }
     rte_eth_dev_info info{};
     if (rte_eth_dev_info_get(device_, &info) == 0) answer["driver"] = info.driver_name;

@@ -109,6 +109,7 @@ class Ethdev final : public Port {
         return static_cast<uint16_t>(path::index(worker) % transmit_queues_);
     }
     base::Result<void> check_connection();
+    void tell_of_failover();
 
     Pools pools_;
     std::unique_ptr<KernelDevice> kernel_;  // of net_af_packet and net_af_xdp only
@@ -118,6 +119,8 @@ class Ethdev final : public Port {
     Probed probed_;
     std::vector<Probed> members_;         // of a bond
     bool is_lacp_;
+    bool is_backup_;
+    std::optional<uint16_t> carrier_;     // of an active-backup bond, when check() last looked
     uint64_t next_lacp_ = 0;              // TSC; of the worker that has queue 0
     bool verifies_checksums_ = false;
     int without_link_ = 0;                // so often in a row check() has seen it, if it connects
@@ -126,6 +129,7 @@ class Ethdev final : public Port {
     bool has_interrupts_ = false;        // receive queues may have descriptors
     std::vector<base::Fd> descriptors_;  // by receive queue; empty: they are polled
     std::array<bool, path::kMaxQueues> listening_{};  // the queue's worker
+    std::array<uint16_t, path::kMaxQueues> sources_;  // likewise: the member of a bond that gave last
     std::string no_link_;
     std::string events_of_;  // the device's name in DPDK, while we listen to its events
     // Notes of the interrupt thread's, which the control thread reads and takes away.

@@ -1,6 +1,6 @@
 // The golden path: a configuration, packets in, frames out and drops counted, one row a case. Every
 // row runs with one worker and with two. Drop reasons that only a kernel device can give
-// (malformed-offload, cut-short, transmit-failed, interface-down) have no row here.
+// (malformed-offload, cut-short, stale, transmit-failed, interface-down) have no row here.
 #include <gtest/gtest.h>
 
 #include "golden/row.h"
@@ -326,7 +326,7 @@ INSTANTIATE_TEST_SUITE_P(Path, Golden, testing::ValuesIn(rows()),
 
 // A new reason comes with its row, or with a word about why it can't have one.
 TEST(GoldenRows, EveryReachableReasonHasARow) {
-    std::set<Drop> covered{Drop::kMalformedOffload, Drop::kCutShort,
+    std::set<Drop> covered{Drop::kMalformedOffload, Drop::kCutShort, Drop::kStale,
                             Drop::kTransmitFailed, Drop::kInterfaceDown};
     for (const Row& row : rows()) {
         for (const auto& [port, reason, count] : row.drops) covered.insert(reason);
