@@ -16,6 +16,7 @@ enum class Drop : uint8_t {
     kRunt,
     kMalformedOffload,
     kCutShort,
+    kStale,
     kInvalidSource,
     kNoNetwork,
     kVlanNotAllowed,
@@ -85,6 +86,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The packet was longer than the frames of the port's driver, and its end is missing. Give both ends "
      "the same MTU; if the sender is a kernel, turn its segments off (ethtool -K INTERFACE tso off gso "
      "off)."},
+    {"stale",
+     "The frame had come to a member of an active-backup bond before that carried the traffic. Expected "
+     "at a failover."},
     {"invalid-source",
      "The source MAC is a group address or all zero, which no station may send from (IEEE 802.3, "
      "3.2.3). Look at the sender."},

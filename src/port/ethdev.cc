@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "path/batch.h"
+#include "port/bond.h"
 #include "port/dpdk_log.h"
 #include "port/pci.h"
 #include "port/socket_device.h"
@@ -31,6 +32,11 @@ namespace {
 constexpr uint32_t kEthernet = sizeof(wire::EthernetHeader);
 constexpr uint32_t kTagsAndFcs = 12;     // what drivers add to an MTU beside the Ethernet header
 constexpr uint16_t kDescriptors = 1024;  // a queue; devices with less say so
+
+constexpr uint32_t kRoom = kBufferSize - RTE_PKTMBUF_HEADROOM;  // what a buffer that isn't large holds
+// Of the large ones a quarter is not for rings of devices, and not less than what the workers' caches may
+// hold (24 each).
+constexpr uint32_t kSparedByWorker = 32;
 
 constexpr uint64_t kReceiveChecksums =
     RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
@@ -110,7 +116,8 @@ Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
       kernel_(KernelDevice::make(id, config_, pools_)),
       workers_(context.workers),
       attention_(context.attention),
-      is_lacp_(config_.bond && config_.bond->mode == BondMode::kLacp) {}
+      is_lacp_(config_.bond && config_.bond->mode == BondMode::kLacp),
+      is_backup_(config_.bond && config_.bond->mode == BondMode::kActiveBackup) {}
 
 base::Result<void> Ethdev::open() {
     take_dpdk_words();  // of earlier troubles
@@ -155,22 +162,24 @@ base::Result<void> Ethdev::find_device() {
     remove_stale_memif_socket(config_.device);
     std::string arguments = kernel_ ? kernel_->arguments() : config_.device;
     if (config_.bond) {
-        // DPDK's bonding device starts and stops its members, and looks after their links.
-        const int mode = config_.bond->mode == BondMode::kLacp ? 4 : 1;
-        arguments = fmt::format("net_bonding{},mode={},xmit_policy=l34",
-                                path::index(id()), mode);
         for (const std::string& member : config_.bond->members) {
             auto probed = probe(member);
             if (!probed) return tl::unexpected(probed.error());
             members_.push_back(*probed);
-            arguments += fmt::format(",slave={}", probed->device);
         }
+        arguments = bond_arguments(id(), config_.bond->mode, member_devices());
     }
     auto probed = probe(arguments);
     if (!probed) return tl::unexpected(probed.error());
     probed_ = *probed;
     device_ = probed_.device;
-    return {};
+    return config_.bond ? join(device_, member_devices()) : base::Result<void>{};
+}
+
+std::vector<uint16_t> Ethdev::member_devices() const {
+    std::vector<uint16_t> devices;
+    for (const Probed& member : members_) devices.push_back(member.device);
+    return devices;
 }
 
 base::Result<void> Ethdev::start() {
@@ -209,6 +218,8 @@ base::Result<void> Ethdev::start() {
     has_interrupts_ = interrupts.receive;
     find_descriptors();
     no_link_ = read_link();
+    if (is_backup_) carrier_ = carrier(device_);
+    sources_.fill(carrier_.value_or(RTE_MAX_ETHPORTS));
     warn_of_limits(rte_eth_dev_socket_id(device_));
     return {};
 }
@@ -230,7 +241,9 @@ base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts inte
             conf.rx_adv_conf.rss_conf.rss_key_len = limits.hash_key_size;
         }
     }
-    uint64_t wanted_transmit = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | kTransmitChecksums;
+    uint64_t wanted_transmit = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    // A bond gives back what a member refuses, as if the member were full.
+    if (!config_.bond) wanted_transmit |= kTransmitChecksums;
     // Of software only what is as good as ours: net_tap's segmentation, say, is rte_gso's, for IPv4 and
     // up to 64 frames, and net_vhost's leaves out the length of the pseudo-header that a guest expects.
     if (pci::address_of(config_.device)) wanted_transmit |= kSegmentation;
@@ -395,7 +408,25 @@ base::Result<void> Ethdev::check() {
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
     if (read_link() != no_link_) changed_ = true;
     if (kernel_) kernel_->check();
+    if (is_backup_) tell_of_failover();
     return check_connection();
+}
+
+// DPDK has moved the traffic already.
+void Ethdev::tell_of_failover() {
+    const std::optional<uint16_t> now = carrier(device_);
+    if (!now || now == carrier_) return;
+    const auto name = [&](uint16_t device) -> std::string_view {
+        for (size_t i = 0; i < members_.size(); ++i) {
+            if (members_[i].device == device) return config_.bond->members[i];
+        }
+        return "?";
+    };
+    if (carrier_) {
+        base::log::info("port", "{}: {} carries the bond now, for {} has lost its link", config_.name,
+                        name(*now), name(*carrier_));
+    }
+    carrier_ = now;
 }
 
 // Opening it again is how a device that connects comes to another server, or to one that wasn't ready; a
@@ -446,10 +477,13 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     }
     counters.receive(id(), queue, count, bytes);
     uint16_t kept = count;
+    if (unlikely(is_backup_)) {
+        kept = drop_stale(device_, queue, sources_[queue], packets, count, id(), counters);
+    }
     if (unlikely(kernel_ != nullptr)) {
-        kept = kernel_->receive(packets, count, counters);
+        kept = kernel_->receive(packets, kept, counters);
     } else if (unlikely(unfinished)) {
-        kept = accept_unfinished(packets, count, counters);
+        kept = accept_unfinished(packets, kept, counters);
     }
     return {kept, count == room};
 }
@@ -494,14 +528,39 @@ uint16_t Ethdev::accept_unfinished(rte_mbuf** packets, uint16_t count,
 
 void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                       path::Counters& counters) noexcept {
-    if (capabilities().checksums) {
-        uint64_t flags = 0;
-        for (uint16_t i = 0; i < count; ++i) flags |= packets[i]->ol_flags;
-        if (unlikely((flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)) != 0)) {
-            return send_unfinished(worker, packets, count, counters);
-        }
+    const Capabilities can = capabilities();
+    uint64_t flags = 0;
+    uint32_t longest = 0;
+    for (uint16_t i = 0; i < count; ++i) {
+        flags |= packets[i]->ol_flags;
+        longest = std::max(longest, packets[i]->pkt_len);
+    }
+    if (unlikely(longest > kRoom) && can.chained && is_short_of_large()) spare_large(packets, count);
+    if (can.checksums &&
+        unlikely((flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)) != 0)) {
+        return send_unfinished(worker, packets, count, counters);
     }
     send(worker, packets, count, bytes, counters);
+}
+
+// Without looking into the workers' caches, which are many cache lines and of use to their owners only.
+bool Ethdev::is_short_of_large() const noexcept {
+    const rte_mempool* pool = pools_.large;
+    const uint32_t spared = std::max(pool->size / 4, workers_ * kSparedByWorker);
+    return rte_mempool_get_ops(pool->ops_index)->get_count(pool) < spared;
+}
+
+// A device lets go of what it has sent when it needs the descriptor again: what went last stays in its
+// ring until as much has followed. A ring of 1024 descriptors so holds 512 segments, which were all large
+// buffers that there are by default; no TAP could be read without one, and nothing followed any more.
+void Ethdev::spare_large(rte_mbuf** packets, uint16_t count) noexcept {
+    for (uint16_t i = 0; i < count; ++i) {
+        if (packets[i]->pkt_len <= kRoom) continue;
+        rte_mbuf* spread = rte_pktmbuf_copy(packets[i], pools_.buffers, 0, UINT32_MAX);
+        if (spread == nullptr) continue;
+        rte_pktmbuf_free(packets[i]);
+        packets[i] = spread;
+    }
 }
 
 void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
@@ -588,8 +647,9 @@ nlohmann::json Ethdev::describe() const {
         rte_eth_link member{};
         const bool up = rte_eth_link_get_nowait(members_[i].device, &member) == 0 &&
                         member.link_status == RTE_ETH_LINK_UP;
-        answer["members"].push_back(
-            {{"device", config_.bond->members[i]}, {"link", up ? "up" : "down"}});
+        answer["members"].push_back({{"device", config_.bond->members[i]},
+                                     {"link", up ? "up" : "down"},
+                                     {"active", is_active(device_, config_.bond->mode, members_[i].device)}});
     }
     rte_eth_dev_info info{};
     if (rte_eth_dev_info_get(device_, &info) == 0) answer["driver"] = info.driver_name;

@@ -5,6 +5,9 @@
 // Checksums and TCP segments are left to a device that says it finishes them; what such a device
 // refuses after all is finished here, so that nothing is lost to a limit of a device's.
 //
+// What a device has been given it may hold on to, and with it large buffers, without which other ports
+// can't receive: where those run short, it gets copies in ordinary ones.
+//
 // A device tells of its link and its removal on DPDK's interrupt thread (on_link(), on_lost()), which
 // only leaves a note for the control thread; what it doesn't tell check() asks for. Where its receive
 // queues have an interrupt each, a worker can sleep until one of them has a packet.
@@ -79,6 +82,7 @@ class Ethdev final : public Port {
     static void release(const Probed& probed) noexcept;
 
     base::Result<void> find_device();
+    std::vector<uint16_t> member_devices() const;
     base::Result<void> start();
     base::Result<void> start(const rte_eth_dev_info& limits, Interrupts interrupts);
     bool may_interrupt() const;
@@ -95,6 +99,8 @@ class Ethdev final : public Port {
     void send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
                          path::Counters& counters) noexcept;
     void send_lacp() noexcept;
+    bool is_short_of_large() const noexcept;
+    void spare_large(rte_mbuf** packets, uint16_t count) noexcept;
     bool prepare(uint16_t queue, rte_mbuf*& packet) noexcept;
     void cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& counters) noexcept;
     uint16_t accept_unfinished(rte_mbuf** packets, uint16_t count,
@@ -103,6 +109,7 @@ class Ethdev final : public Port {
         return static_cast<uint16_t>(path::index(worker) % transmit_queues_);
     }
     base::Result<void> check_connection();
+    void tell_of_failover();
 
     Pools pools_;
     std::unique_ptr<KernelDevice> kernel_;  // of net_af_packet and net_af_xdp only
@@ -112,6 +119,8 @@ class Ethdev final : public Port {
     Probed probed_;
     std::vector<Probed> members_;         // of a bond
     bool is_lacp_;
+    bool is_backup_;
+    std::optional<uint16_t> carrier_;     // of an active-backup bond, when check() last looked
     uint64_t next_lacp_ = 0;              // TSC; of the worker that has queue 0
     bool verifies_checksums_ = false;
     int without_link_ = 0;                // so often in a row check() has seen it, if it connects
@@ -120,6 +129,7 @@ class Ethdev final : public Port {
     bool has_interrupts_ = false;        // receive queues may have descriptors
     std::vector<base::Fd> descriptors_;  // by receive queue; empty: they are polled
     std::array<bool, path::kMaxQueues> listening_{};  // the queue's worker
+    std::array<uint16_t, path::kMaxQueues> sources_;  // likewise: the member of a bond that gave last
     std::string no_link_;
     std::string events_of_;  // the device's name in DPDK, while we listen to its events
     // Notes of the interrupt thread's, which the control thread reads and takes away.

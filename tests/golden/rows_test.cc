@@ -1,7 +1,6 @@
 // The golden path: a configuration, packets in, frames out and drops counted, one row a case. Every
 // row runs with one worker and with two. Drop reasons that only a kernel device can give
-// (malformed-offload, cut-short, transmit-failed, interface-down) have no row here, nor do those of
-// tunnels (vxlan-…, unknown-vni, unknown-remote): no configuration has any.
+// (malformed-offload, cut-short, stale, transmit-failed, interface-down) have no row here.
 #include <gtest/gtest.h>
 
 #include "golden/row.h"
@@ -327,7 +326,7 @@ INSTANTIATE_TEST_SUITE_P(Path, Golden, testing::ValuesIn(rows()),
 
 // A new reason comes with its row, or with a word about why it can't have one.
 TEST(GoldenRows, EveryReachableReasonHasARow) {
-    std::set<Drop> covered{Drop::kMalformedOffload, Drop::kCutShort,
+    std::set<Drop> covered{Drop::kMalformedOffload, Drop::kCutShort, Drop::kStale,
                             Drop::kTransmitFailed, Drop::kInterfaceDown};
     for (size_t i = static_cast<size_t>(Drop::kVxlanTruncated);
          i <= static_cast<size_t>(Drop::kUnknownRemote); ++i) {

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Bonds. Active-backup over two TAPs that a bridge of the kernel joins on the other side, LACP between two
-# bonds of the switch's own. (net_tap tells nobody of a link that it loses, and no other device that can be
-# had here has both a link and an address: a failover needs a NIC.)
+# Bonds. Active-backup over two TAPs that a bridge of the kernel joins on the other side, and that lose
+# their links in turn, without telling (net_tap says that it does, and doesn't); LACP between two bonds of
+# the switch's own. Two workers, and members with a queue for one.
 . "$(dirname "$0")/_init.sh"
 need iperf3
 
@@ -13,10 +13,13 @@ for wire in 0 1; do
         at host ethtool -K "$end$wire" tx off >/dev/null
     done
 done
-ip -n "${P}host" link add joined type bridge
+# With an address of its own: else it has the lowest of its TAPs', and the bond's moves from one to the other.
+ip -n "${P}host" link add joined address 02:00:00:00:00:99 type bridge
 ip -n "${P}host" address add 10.0.0.9/24 dev joined
 ip -n "${P}host" link set joined up
+mapfile -t cores < <(allowed_cores | head -n 2)
 config <<END
+workers: {cores: [$(IFS=,; echo "${cores[*]}")]}
 networks: [{name: blue}, {name: near}, {name: far}]
 ports:
   - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1/24]}
@@ -41,13 +44,55 @@ wait_for 20 "ping through the pair" answers_ping a 10.0.0.9
 
 expect "kind" bond "$(query .port.kind port show pair)"
 expect "driver" net_bonding "$(query .port.device.driver port show pair)"
-member() { query ".port.device.members[$1].link == \"$2\"" port show pair; }
-expect "the first member's link" true "$(member 0 up)"
+member() { query ".port.device.members[$1] | .link == \"$2\" and .active == $3" port show pair; }
+members() { # LINK ACTIVE LINK ACTIVE
+    wait_for 20 "the first member's link $1, active $2" member 0 "$1" "$2"
+    wait_for 20 "the second member's link $3, active $4" member 1 "$3" "$4"
+}
+carries() { grep -q "pair: net_tap$1,iface=tap$1 carries the bond now, for net_tap$2,iface=tap$2" "$LOG"; }
+received() { at host ip -s -j link show "$1" | jq '.[0].stats64.rx.packets'; } # from the switch
+
+# What a says to all by the first member the bridge gives back by the second, where it waits: old news of
+# where a is, when that one carries.
+members up true up false
 pings a 10.0.0.9
+at a ping -q -b -c 20 -i 0.01 -W 1 10.0.0.255 >/dev/null 2>&1 || true
+
+# The first loses its link: the second carries, and keeps on when the first is back.
+steady a 10.0.0.9 0.05
+at host ip link set tap0 down
+wait_for 20 "the second member to carry" member 1 up true
+wait_for 5 "ping through the second member" answers_ping a 10.0.0.9
+wait_for 20 "word of it" carries 1 0
+stale() { query '.drops[] | select(.port == "pair" and .reason == "stale") | .packets >= 20' drops; }
+wait_for 5 "old frames of the second member to be dropped" stale
+expect "the pair's state with the second member left" up "$(query .port.state port show pair)"
+pings a 10.0.0.9
+before=$(received tap1)
+pings a 10.0.0.9
+expect_that "pings by the second member" "$(received tap1) >= $before + 3"
+at host ip link set tap0 up
+members up false up true
+pings a 10.0.0.9
+
 at host ip link set tap1 down
-wait_for 20 "port show to tell of the second member's link" member 1 down
-expect "the pair's state with the first member left" up "$(query .port.state port show pair)"
+members up true down false
+wait_for 5 "ping through the first member" answers_ping a 10.0.0.9
+wait_for 20 "word of it" carries 0 1
 pings a 10.0.0.9
+kill -INT "$STEADY"
+wait_for 20 "the end of ping" ended "$STEADY"
+lost=$(awk '/transmitted/ { print $1 - $4 }' "$TMP/steady")
+expect_that "pings lost, 50 ms each" "$lost <= 40"
+
+# Without any link there is none.
+at host ip link set tap0 down
+no_link() { grep -q "pair: link down" "$LOG"; }
+members down false down false
+wait_for 20 "the pair to have no link" no_link
+at host ip link set tap1 up
+members down false up true
+wait_for 5 "ping through the second member" answers_ping a 10.0.0.9
 
 # LACP agrees on both wires, and both carry.
 up left right

@@ -105,10 +105,11 @@ at g ip -n kernel link set eth0 up
 
 # igb has a virtual function take frames for its own address only, so that is the container's. It must
 # be told, not learned: QEMU's igb gives a function back what it has broadcast, which hardware doesn't.
+# As few large buffers as there may be: the ring of a device would hold them all, and more.
 at g sh -c "echo 80 >/proc/sys/vm/nr_hugepages"
 config <<END
 workers: {cores: [1]}
-memory: {size: 128 MiB, buffers: 16384}
+memory: {size: 128 MiB, buffers: 16384, large-buffers: 64}
 networks:
   - {name: blue, subnets: [10.0.0.0/24, "fd00::/64"], static: [{mac: "02:00:00:00:00:01", port: c}]}
   - {name: red, subnets: [10.0.1.0/24]}

@@ -32,6 +32,7 @@ TEST(Drop, EveryReasonHasASentence) {
 TEST(Drop, NamesStandAtTheirEnumerators) {
     EXPECT_EQ(text(Drop::kRunt).name, "runt");
     EXPECT_EQ(text(Drop::kMalformedOffload).name, "malformed-offload");
+    EXPECT_EQ(text(Drop::kStale).name, "stale");
     EXPECT_EQ(text(Drop::kInvalidSource).name, "invalid-source");
     EXPECT_EQ(text(Drop::kNoNetwork).name, "no-network");
     EXPECT_EQ(text(Drop::kReservedMac).name, "reserved-mac");

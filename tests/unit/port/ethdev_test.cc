@@ -104,6 +104,33 @@ TEST_F(EthdevTest, TakesFramesOfItsMtu) {
     EXPECT_FALSE(port->capabilities().checksums);
 }
 
+// Nothing is taken out of the ring, as from a device's that has nothing more to send.
+TEST_F(EthdevTest, ADeviceDoesNotKeepTheLastLargeBuffers) {
+    test::RingDevice ring("keeps", 1, 200);
+    auto port = make({.device = ring.device(), .mtu = 9000});
+    ASSERT_TRUE(port->open());
+    ASSERT_TRUE(port->capabilities().chained);
+    const Packet packet = Packet().eth().payload(8000);
+    for (int i = 0; i < 150; ++i) {
+        rte_mbuf* m = test::to_mbuf(pools_.large, packet);
+        ASSERT_NE(m, nullptr) << i;
+        port->transmit(kWorker, &m, 1, m->pkt_len, counters_);
+    }
+    EXPECT_EQ(counters_.port(kId).transmitted.packets.get(), 150u);
+    EXPECT_EQ(counters_.port(kId).transmitted.bytes.get(), 150u * 8014);
+    int large = 0;
+    for (int i = 0; i < 150; ++i) {
+        rte_mbuf* m = ring.take();
+        ASSERT_NE(m, nullptr);
+        EXPECT_EQ(test::bytes_of(m), packet.bytes());
+        large += m->pool == pools_.large ? 1 : 0;
+        rte_pktmbuf_free(m);
+    }
+    EXPECT_GT(large, 40);
+    EXPECT_LT(large, static_cast<int>(test::kPoolLarge) - 24);
+    EXPECT_TRUE(test::are_full(pools_));
+}
+
 TEST_F(EthdevTest, OpensAgainAfterClose) {
     test::RingDevice ring("again");
     auto port = make({.device = ring.device()});

@@ -1,0 +1,110 @@
+#include "port/bond.h"
+
+#include <fmt/format.h>
+#include <rte_errno.h>
+#include <rte_eth_bond.h>
+#include <rte_eth_bond_8023ad.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <array>
+#include <vector>
+
+#include "path/batch.h"
+
+namespace sluice::port {
+namespace {
+
+// How often members are asked for their links, in ms: what is lost at a failover. The kernel's bonding
+// is asked to do the same by its `miimon`, mostly with this value.
+constexpr uint32_t kLinkPeriod = 100;
+
+// Frames that a queue of a member's may have kept: its descriptors, or what a TAP has in the kernel.
+constexpr uint32_t kMostStale = 1024;
+
+// A bonding device takes the word of a member that says that it tells of its link, and asks the others.
+// net_tap says so and tells nobody but itself. As long as this lives no member says so: the bond that
+// takes them up meanwhile asks them all, and hears the honest ones besides, who are asked to tell when
+// they are started.
+class SilentLinks {
+ public:
+    explicit SilentLinks(std::span<const uint16_t> members) {
+        for (const uint16_t member : members) {
+            rte_eth_dev_info info{};
+            if (rte_eth_dev_info_get(member, &info) != 0) continue;
+            // DPDK's own variable: the device isn't started, so nobody else looks at it.
+            auto* flags = const_cast<uint32_t*>(info.dev_flags);
+            if ((*flags & RTE_ETH_DEV_INTR_LSC) == 0) continue;
+            *flags &= ~uint32_t{RTE_ETH_DEV_INTR_LSC};
+            silenced_.push_back(flags);
+        }
+    }
+    SilentLinks(const SilentLinks&) = delete;
+    ~SilentLinks() {
+        for (uint32_t* flags : silenced_) *flags |= RTE_ETH_DEV_INTR_LSC;
+    }
+
+ private:
+    std::vector<uint32_t*> silenced_;
+};
+
+}  // namespace
+
+std::string bond_arguments(path::PortId id, BondMode mode, std::span<const uint16_t> members) {
+    std::string arguments =
+        fmt::format("net_bonding{},mode={},xmit_policy=l34", path::index(id),
+                    mode == BondMode::kLacp ? BONDING_MODE_8023AD : BONDING_MODE_ACTIVE_BACKUP);
+    for (const uint16_t member : members) arguments += fmt::format(",slave={}", member);
+    return arguments;
+}
+
+base::Result<void> join(uint16_t bond, std::span<const uint16_t> members) {
+    rte_eth_bond_link_monitoring_set(bond, kLinkPeriod);
+    const SilentLinks silent(members);
+    // It takes up its members the first time that it is configured, whatever for, and goes on without one
+    // that it can't have.
+    const rte_eth_conf conf{};
+    if (const int status = rte_eth_dev_configure(bond, 1, 1, &conf); status != 0) {
+        return base::fail("cannot configure the bond: {}", rte_strerror(-status));
+    }
+    std::array<uint16_t, RTE_MAX_ETHPORTS> joined;
+    const int count = rte_eth_bond_slaves_get(bond, joined.data(), joined.size());
+    if (count == static_cast<int>(members.size())) return {};
+    return base::fail("only {} of the bond's {} members can be joined", count, members.size());
+}
+
+std::optional<uint16_t> carrier(uint16_t bond) noexcept {
+    std::array<uint16_t, RTE_MAX_ETHPORTS> active;
+    if (rte_eth_bond_active_slaves_get(bond, active.data(), active.size()) <= 0) return {};
+    return static_cast<uint16_t>(rte_eth_bond_primary_get(bond));
+}
+
+bool is_active(uint16_t bond, BondMode mode, uint16_t member) noexcept {
+    if (mode == BondMode::kActiveBackup) return carrier(bond) == member;
+    // "struct", for there is a function of that name.
+    struct rte_eth_bond_8023ad_slave_info info {};
+    return rte_eth_bond_8023ad_slave_info(bond, member, &info) == 0 &&
+           (info.actor_state & STATE_DISTRIBUTING) != 0;
+}
+
+uint16_t drop_stale(uint16_t bond, uint16_t queue, uint16_t& last, rte_mbuf** packets, uint16_t count,
+                    path::PortId port, path::Counters& counters) noexcept {
+    const uint16_t before = last;
+    last = packets[0]->port;  // a burst is one member's
+    if (likely(before == last) || before == RTE_MAX_ETHPORTS) return count;
+    counters.drop(port, path::Drop::kStale, count);
+    rte_pktmbuf_free_bulk(packets, count);
+    std::array<rte_mbuf*, path::kBatchSize> more;
+    for (uint32_t seen = 0; seen < kMostStale; seen += count) {
+        count = rte_eth_rx_burst(bond, queue, more.data(), more.size());
+        if (count == 0) break;
+        uint64_t bytes = 0;
+        for (uint16_t i = 0; i < count; ++i) bytes += more[i]->pkt_len;
+        counters.receive(port, queue, count, bytes);
+        counters.drop(port, path::Drop::kStale, count);
+        rte_pktmbuf_free_bulk(more.data(), count);
+    }
+    return 0;
+}
+
+}  // namespace sluice::port
