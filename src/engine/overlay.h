@@ -23,9 +23,10 @@ struct Decap {
                                                const Tables& tables) noexcept {
         const Snapshot& snapshot = tables.snapshot;
         if (!snapshot.is_end_point(packet)) return true;
-        const vxlan::Outer outer = vxlan::examine(packet, snapshot.udp_port);
-        if (unlikely(outer.outcome != vxlan::Outcome::kAccepted)) {
-            if (outer.outcome == vxlan::Outcome::kNotVxlan) return true;
+        vxlan::Outer outer;
+        const vxlan::Outcome outcome = vxlan::examine(packet, snapshot.udp_port, outer);
+        if (unlikely(outcome != vxlan::Outcome::kAccepted)) {
+            if (outcome == vxlan::Outcome::kNotVxlan) return true;
             return path::drop(meta, outer.reason);
         }
         const path::NetworkId network = snapshot.vnis.find(outer.vni);

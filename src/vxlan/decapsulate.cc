@@ -12,17 +12,9 @@ using wire::read;
 constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
 constexpr uint32_t kMaxExtensions = 256;  // bytes: more than anybody has reason to send
 
-Outer dropped(Drop reason) noexcept {
-    Outer outer{};
-    outer.outcome = Outcome::kDropped;
+Outcome drop(Outer& outer, Drop reason) noexcept {
     outer.reason = reason;
-    return outer;
-}
-
-Outer not_vxlan() noexcept {
-    Outer outer{};
-    outer.outcome = Outcome::kNotVxlan;
-    return outer;
+    return Outcome::kDropped;
 }
 
 // What the outer IP header tells of the rest.
@@ -65,47 +57,47 @@ bool is_whole(const rte_mbuf* packet, const Datagram& datagram, uint32_t udp_siz
 }
 
 // From UDP on; `outer` has what the IP header gave.
-Outer examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16 port,
-                  Outer outer) noexcept {
+Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16 port,
+                    Outer& outer) noexcept {
     wire::UdpHeader udp_copy;
-    if (datagram.udp + sizeof udp_copy > datagram.end) return dropped(Drop::kVxlanTruncated);
+    if (datagram.udp + sizeof udp_copy > datagram.end) return drop(outer, Drop::kVxlanTruncated);
     const wire::UdpHeader& udp = *read(packet, datagram.udp, udp_copy);
-    if (udp.destination_port != port) return not_vxlan();
+    if (udp.destination_port != port) return Outcome::kNotVxlan;
     const uint32_t udp_size = udp.size.host();
     // Less than IP has is legal: RFC 9868 puts options into the rest, which nobody asked us for.
     if (udp_size < sizeof udp || datagram.udp + udp_size > datagram.end) {
-        return dropped(Drop::kVxlanOuterHeader);
+        return drop(outer, Drop::kVxlanOuterHeader);
     }
     if (udp.checksum.raw() != 0 && !is_vouched_for(packet) && !is_whole(packet, datagram, udp_size)) {
-        return dropped(Drop::kVxlanUdpChecksum);
+        return drop(outer, Drop::kVxlanUdpChecksum);
     }
 
     wire::VxlanHeader vxlan_copy;
-    if (udp_size < kTunnelHeaders) return dropped(Drop::kVxlanTruncated);
+    if (udp_size < kTunnelHeaders) return drop(outer, Drop::kVxlanTruncated);
     const auto& vxlan = *read(packet, datagram.udp + uint32_t{sizeof udp}, vxlan_copy);
-    if (!vxlan.has_vni()) return dropped(Drop::kVxlanNoVniFlag);
+    if (!vxlan.has_vni()) return drop(outer, Drop::kVxlanNoVniFlag);
 
     wire::EthernetHeader inner_copy;
-    if (udp_size < kTunnelHeaders + sizeof inner_copy) return dropped(Drop::kVxlanInnerRunt);
+    if (udp_size < kTunnelHeaders + sizeof inner_copy) return drop(outer, Drop::kVxlanInnerRunt);
     const uint32_t begin = datagram.udp + kTunnelHeaders;
     const uint32_t end = datagram.udp + udp_size;
     if (wire::is_vlan(read(packet, begin, inner_copy)->ether_type())) {
-        return dropped(Drop::kVxlanInnerVlan);
+        return drop(outer, Drop::kVxlanInnerVlan);
     }
+    outer.marks = false;
     if (matters(datagram.traffic_class)) {
         const Traffic inner = traffic_of(packet, begin, end);
         const Ecn before = ecn_of(inner.traffic_class);
         const Ecn after = out_of_tunnel(before, ecn_of(datagram.traffic_class));
         // What isn't IP has no ECN of its own to contradict.
-        if (inner.is_ip && after == Ecn::kLost) return dropped(Drop::kVxlanEcn);
+        if (inner.is_ip && after == Ecn::kLost) return drop(outer, Drop::kVxlanEcn);
         outer.marks = inner.is_ip && after != before;
         outer.ecn = after;
     }
-    outer.outcome = Outcome::kAccepted;
     outer.size = static_cast<uint16_t>(begin);
     outer.end = end;
     outer.vni = vxlan.vni();
-    return outer;
+    return Outcome::kAccepted;
 }
 
 // Of an IPv4 header with its options, whose own checksum counts.
@@ -113,21 +105,21 @@ bool is_intact(const rte_mbuf* packet, uint32_t size) noexcept {
     return wire::fold(wire::sum_of(packet, kIp, kIp + size)) == 0xffff;
 }
 
-Outer examine_ipv4(const rte_mbuf* packet, wire::be16 port) noexcept {
+Outcome examine_ipv4(const rte_mbuf* packet, wire::be16 port, Outer& outer) noexcept {
     wire::Ipv4Header copy;
     const auto* ip = read(packet, kIp, copy);
-    if (ip == nullptr) return dropped(Drop::kVxlanTruncated);
-    if (ip->protocol() != Protocol::kUdp) return not_vxlan();
+    if (ip == nullptr) return drop(outer, Drop::kVxlanTruncated);
+    if (ip->protocol() != Protocol::kUdp) return Outcome::kNotVxlan;
     const uint32_t header_size = ip->header_size();
     const uint32_t total_size = ip->total_size.host();
     if (ip->version() != 4 || header_size < sizeof *ip || total_size < header_size) {
-        return dropped(Drop::kVxlanOuterHeader);
+        return drop(outer, Drop::kVxlanOuterHeader);
     }
-    if (kIp + header_size > packet->pkt_len) return dropped(Drop::kVxlanTruncated);
-    if (!is_intact(packet, header_size)) return dropped(Drop::kVxlanOuterHeader);
-    if (kIp + total_size > packet->pkt_len) return dropped(Drop::kVxlanTruncated);
-    if (ip->is_fragment()) return dropped(Drop::kVxlanFragment);
-    Outer outer{};
+    if (kIp + header_size > packet->pkt_len) return drop(outer, Drop::kVxlanTruncated);
+    if (!is_intact(packet, header_size)) return drop(outer, Drop::kVxlanOuterHeader);
+    if (kIp + total_size > packet->pkt_len) return drop(outer, Drop::kVxlanTruncated);
+    if (ip->is_fragment()) return drop(outer, Drop::kVxlanFragment);
+    outer.ipv6 = false;
     outer.source = ip->source;
     return examine_udp(packet,
                        {.udp = kIp + header_size,
@@ -137,10 +129,10 @@ Outer examine_ipv4(const rte_mbuf* packet, wire::be16 port) noexcept {
                        port, outer);
 }
 
-Outer examine_ipv6(const rte_mbuf* packet, wire::be16 port) noexcept {
+Outcome examine_ipv6(const rte_mbuf* packet, wire::be16 port, Outer& outer) noexcept {
     wire::Ipv6Header copy;
     const auto* ip = read(packet, kIp, copy);
-    if (ip == nullptr) return dropped(Drop::kVxlanTruncated);
+    if (ip == nullptr) return drop(outer, Drop::kVxlanTruncated);
     const uint32_t begin = kIp + uint32_t{sizeof *ip};
     const uint32_t end = begin + ip->payload_size.host();
     uint32_t udp = begin;
@@ -149,26 +141,25 @@ Outer examine_ipv6(const rte_mbuf* packet, wire::be16 port) noexcept {
     while (protocol == Protocol::kHopByHop || protocol == Protocol::kRouting ||
            protocol == Protocol::kDestinationOptions || protocol == Protocol::kFragment) {
         wire::Ipv6Extension extension_copy;
-        if (udp + sizeof extension_copy > end) return dropped(Drop::kVxlanOuterHeader);
+        if (udp + sizeof extension_copy > end) return drop(outer, Drop::kVxlanOuterHeader);
         const auto* extension = read(packet, udp, extension_copy);
-        if (extension == nullptr) return dropped(Drop::kVxlanTruncated);
+        if (extension == nullptr) return drop(outer, Drop::kVxlanTruncated);
         // A source route still under way isn't for us to follow (RFC 8200, 4.4).
         if (protocol == Protocol::kRouting && extension->segments_left != 0) {
-            return dropped(Drop::kVxlanOuterHeader);
+            return drop(outer, Drop::kVxlanOuterHeader);
         }
         fragment = fragment || protocol == Protocol::kFragment;
         udp += protocol == Protocol::kFragment ? uint32_t{sizeof(wire::Ipv6Fragment)}
                                                : extension->header_size();
         protocol = extension->protocol();
-        if (udp - begin > kMaxExtensions) return dropped(Drop::kVxlanOuterHeader);
+        if (udp - begin > kMaxExtensions) return drop(outer, Drop::kVxlanOuterHeader);
         // What comes after the header of a later fragment is any bytes at all.
         if (fragment) break;
     }
-    if (protocol != Protocol::kUdp) return not_vxlan();
-    if (ip->version() != 6 || udp > end) return dropped(Drop::kVxlanOuterHeader);
-    if (end > packet->pkt_len) return dropped(Drop::kVxlanTruncated);
-    if (fragment) return dropped(Drop::kVxlanFragment);
-    Outer outer{};
+    if (protocol != Protocol::kUdp) return Outcome::kNotVxlan;
+    if (ip->version() != 6 || udp > end) return drop(outer, Drop::kVxlanOuterHeader);
+    if (end > packet->pkt_len) return drop(outer, Drop::kVxlanTruncated);
+    if (fragment) return drop(outer, Drop::kVxlanFragment);
     outer.ipv6 = true;
     outer.source_ipv6 = ip->source;
     return examine_udp(packet,
@@ -236,13 +227,13 @@ void mark_inner(rte_mbuf* packet, Ecn ecn) noexcept {
 
 }  // namespace
 
-Outer examine_slowly(const rte_mbuf* packet, wire::be16 port) noexcept {
+Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) noexcept {
     wire::EthernetHeader copy;
     const auto* ethernet = read(packet, 0, copy);
-    if (ethernet == nullptr) return dropped(Drop::kVxlanTruncated);
-    if (ethernet->ether_type() == wire::EtherType::kIpv4) return examine_ipv4(packet, port);
-    if (ethernet->ether_type() == wire::EtherType::kIpv6) return examine_ipv6(packet, port);
-    return not_vxlan();
+    if (ethernet == nullptr) return drop(outer, Drop::kVxlanTruncated);
+    if (ethernet->ether_type() == wire::EtherType::kIpv4) return examine_ipv4(packet, port, outer);
+    if (ethernet->ether_type() == wire::EtherType::kIpv6) return examine_ipv6(packet, port, outer);
+    return Outcome::kNotVxlan;
 }
 
 void strip_slowly(rte_mbuf* packet, const Outer& outer) noexcept {

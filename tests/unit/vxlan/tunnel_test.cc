@@ -35,7 +35,9 @@ Tunnel tunnel_of(const Underlay& underlay, uint16_t port = 4789) {
                        *MacAddress::parse(test::kMacB));
 }
 
-bool is_v6(const Underlay& underlay) { return std::string_view(underlay.local).find(':') != std::string::npos; }
+bool is_v6(const Underlay& underlay) {
+    return std::string_view(underlay.local).find(':') != std::string_view::npos;
+}
 
 // What the outer headers are by RFC 7348, figures 1 and 2.
 Bytes expected(const Underlay& underlay, const Bytes& inner, uint16_t source_port, uint8_t traffic_class = 0,
@@ -201,7 +203,8 @@ TEST(HasRoom, OnlyForBytesOfOnesOwnWithHeadroom) {
 TEST(EncapsulateShared, TheHeadersAreChainedBeforeBytesThatStayAsTheyAre) {
     for (const Underlay& underlay : kUnderlays) {
         const Tunnel tunnel = tunnel_of(underlay);
-        const Bytes inner = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").traffic_class(0xb9).udp(1, 2).payload(301);
+        const Packet ip = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").traffic_class(0xb9);
+        const Bytes inner = Packet(ip).udp(1, 2).payload(301);
         for (const std::vector<size_t>& sizes : std::vector<std::vector<size_t>>{{}, {14}, {15, 7, 3}}) {
             rte_mbuf* m = from(inner, sizes);
             m->port = 3;

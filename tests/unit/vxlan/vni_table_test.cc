@@ -12,7 +12,9 @@ namespace {
 using path::NetworkId;
 
 TEST(VniTable, FindsWhatItHoldsAndNothingElse) {
-    const VniTable table({{0, NetworkId{7}}, {100, NetworkId{0}}, {wire::VxlanHeader::kMaxVni, NetworkId{9}}});
+    const VniTable table({{0, NetworkId{7}},
+                          {100, NetworkId{0}},
+                          {wire::VxlanHeader::kMaxVni, NetworkId{9}}});
     EXPECT_EQ(table.find(0), NetworkId{7});
     EXPECT_EQ(table.find(100), NetworkId{0});
     EXPECT_EQ(table.find(wire::VxlanHeader::kMaxVni), NetworkId{9});
