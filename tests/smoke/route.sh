@@ -4,7 +4,7 @@
 . "$(dirname "$0")/_init.sh"
 need iperf3 traceroute tracepath arping
 
-netns a b r far
+netns a b r q far
 config <<END
 networks:
   - {name: blue, subnets: [10.0.0.0/24, "fd00:a::/64"], gateway: [10.0.0.254, "fd00:a::fe"]}
@@ -12,6 +12,7 @@ networks:
 ports:
   - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1, "fd00:a::1"]}
   - {name: b, netns: ${P}b, network: red, address: [10.0.1.1, "fd00:b::1"]}
+  - {name: q, netns: ${P}q, network: red}
   - {name: r, netns: ${P}r, network: red, address: [10.0.1.2, "fd00:b::2"], spoofing: allow, mtu: 1400}
 routes:
   - {to: 10.9.0.0/16, via: 10.0.1.2}
@@ -20,7 +21,7 @@ routes:
   - {to: 10.7.0.0/16, type: unreachable}
 END
 start
-up a b r
+up a b q r
 pings a 10.0.0.254
 pings a fd00:a::fe
 pings a 10.0.1.1
@@ -59,3 +60,47 @@ expect_match "too big" "mtu ?= ?1400" "$OUT"
 expect_status 1 at a ping -c 1 -W 5 -M "do" -s 1400 fd00:9::2
 expect_match "too big" "mtu ?= ?1400" "$OUT"
 pings a 10.9.0.2 -M dont -s 1400
+
+# Nobody there, no way there, and a way that leads nowhere: each is told, and counted under its own reason.
+expect_status 1 at a ping -c 1 -W 5 10.0.1.77
+expect_match "no such neighbor" "From 10.0.0.254 .*Destination Host Unreachable" "$OUT"
+expect_status 1 at a ping -c 1 -W 5 fd00:b::77
+expect_match "no such neighbor" "From fd00:a::fe .*Destination unreachable: Address unreachable" "$OUT"
+expect_status 1 at a ping -c 1 -W 5 10.7.0.1
+expect_match "an unreachable route" "From 10.0.0.254 .*Destination Host Unreachable" "$OUT"
+expect_status 1 at a ping -c 1 -W 5 172.16.0.1
+expect_match "no route" "From 10.0.0.254 .*Destination Net Unreachable" "$OUT"
+expect_status 1 at a ping -c 1 -W 1 10.8.0.1
+drops_at_a() { query ".drops[] | select(.port == \"a\" and .reason == \"$1\") | .packets" drops; }
+for reason in host-unreachable unreachable-route no-route blackhole ttl-exceeded fragmentation-needed; do
+    expect_that "packets dropped as $reason" "$(drops_at_a $reason) > 0"
+done
+
+# Nobody listens at the gateway, and it says so.
+expect_match "a closed port" "10.0.0.254  *[0-9.]* ms" "$(at a traceroute -n -q 1 -U -p 33434 10.0.0.254)"
+
+# The gateway answers arping, as a Linux router's would.
+expect_match "arping" "Received 2 response" "$(at a arping -c 2 -w 5 -I eth0 10.0.0.254)"
+expect_status 0 at a tracepath -n -m 5 10.9.0.2
+expect_match "tracepath" "pmtu 1400" "$OUT"
+
+# An address that moves to another station is followed at once when that one speaks.
+ip -n "${P}r" address add 10.0.1.50/24 dev eth0
+pings a 10.0.1.50
+ip -n "${P}r" address del 10.0.1.50/24 dev eth0
+ip -n "${P}q" address add 10.0.1.50/24 dev eth0
+ip -n "${P}q" route add default via 10.0.1.254
+at q arping -q -c 1 -U -I eth0 10.0.1.50
+pings a 10.0.1.50
+
+# What the configuration changes is in force at once, and what was is gone.
+steady a 10.0.1.1 0.002
+sed -i 's/type: blackhole/via: 10.0.1.2/; /fd00:9::/d' "$CONFIG"
+expect_status 0 ctl config reload
+expect_match "the changes" "route 10.8.0.0/16" "$OUT"
+ip -n "${P}r" address add 10.8.0.1/32 dev lo
+pings a 10.8.0.1
+expect_status 1 at a ping -c 1 -W 5 fd00:9::2
+expect_match "no route any more" "No route" "$OUT"
+no_loss
+wait_for 10 "the books to balance" balanced
