@@ -100,6 +100,9 @@ def measure(session, scenario, name, start, kind, files, number):
         mpps, cycles, share = window(switch, pair, CORE, WINDOW, session.tsc_hz)
         session.figures.add(scenario.name, name, MPPS, number, mpps)
         session.figures.add(scenario.name, name, CYCLES, number, cycles)
+        if isinstance(switch, Ovs) and (missed := switch.misses() / max(1, switch.received())) > 0.001:
+            session.note(f"{scenario.name}, {name}, run {number}: after {OVS_WARM} s {100 * missed:.1f} % of "
+                         "the packets still missed its flow caches: this is no steady state, it has none")
         if own:
             after = switch.busy()
             session.figures.add(scenario.name, name, OWN, number,
