@@ -19,7 +19,8 @@ def program(build, say):
     source = os.path.join(BENCH, "replay/instructions.cc")
     target = os.path.join(BUILT, "instructions")
     libraries = [os.path.join(build, f"src/{layer}/libsluice-{layer}.a")
-                 for layer in ("engine", "vxlan", "neighbor", "route", "guard", "bridge", "port", "path", "wire", "base")]
+                 for layer in ("engine", "vxlan", "neighbor", "route", "guard", "bridge", "port",
+                               "path", "wire", "base")]
     if builder.fresh(target, [source, *libraries]):
         return target
     say("building instructions")
@@ -28,7 +29,7 @@ def program(build, say):
     run(["g++", "-std=c++20", *builder.FLAGS, "-Wno-missing-field-initializers",
          *builder.pkg_config("--cflags"), builder.march(), f"-I{ROOT}/src", f"-I{ROOT}/include",
          "-o", target, source, "-Wl,--start-group", *libraries, "-Wl,--end-group", *others,
-         *builder.pkg_config("--libs")], timeout=300)
+         "-lrte_net_bond", *builder.pkg_config("--libs")], timeout=300)
     return target
 
 
@@ -36,7 +37,8 @@ def count(session, build, kind, scenario):
     """(instructions a packet through the switch and its devices, through the devices alone)"""
     driver = program(build, session.say)
     answers = []
-    for mode in ("bridge", "io"):
+    routes = scenario.routes_file(session.directory)
+    for mode in ("switch", "io"):
         files = scenario.files(session.directory)
         a = Device(session.directory, 0, files[0])
         b = Device(session.directory, 1, files[1], passes=1)
@@ -46,13 +48,12 @@ def count(session, build, kind, scenario):
             size = max(256, free_hugepages() * 2 + 2)
             json.dump({"dpdk": {"args": kind.eal()}, "memory": {"size": f"{size}MiB"},
                        "workers": {"idle": "poll"},
-                       "networks": [{"name": "bench", "mac-table-size": scenario.table_size()}],
-                       "ports": [{"name": n, "device": d.arguments, "network": "bench"}
-                                 for n, d in (("a", a), ("b", b))]}, file)
+                       **scenario.sections([a.arguments, b.arguments])}, file)
         out = os.path.join(session.directory, "callgrind.out")
         done = subprocess.run(
-            ["valgrind", "--tool=callgrind", "--collect-atstart=no", f"--callgrind-out-file={out}",
-             driver, config, a.path, b.path, mode, str(max(FRAMES, min(scenario.frames, 200_000)))],
+            ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}",
+             driver, config, a.path, b.path, mode, str(max(FRAMES, min(scenario.frames, 200_000))),
+             *([routes] if routes else [])],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
         packets = re.search(r"packets (\d+)", done.stdout)
         counted = re.search(r"Collected : (\d+)", done.stdout)

@@ -21,6 +21,7 @@ class Ovs:
         Ovs._count += 1
         self.core = core
         self.place = place
+        self.netns = netns
         self.directory = os.path.join(nursery.directory, f"ovs{Ovs._count}")
         os.mkdir(self.directory)
         # The daemon's pid files, and the sockets of its bridges.
@@ -65,12 +66,27 @@ class Ovs:
     def appctl(self, *args):
         return run([self._path("usr/bin/ovs-appctl"), "-t", self.control, *args])
 
-    def add_port(self, name, kind=None, **options):
+    def add_bridge(self, name, *settings):
+        self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev", *settings)
+
+    def set_address(self, bridge, address):
+        """Of this host, at a bridge's own interface."""
+        run(["ip", "-n", self.netns, "address", "add", address, "dev", bridge])
+        run(["ip", "-n", self.netns, "link", "set", bridge, "up"])
+
+    def add_flows(self, bridge, flows):
+        """OpenFlow rules, all at once."""
+        run([self._path("usr/bin/ovs-ofctl"), "--bundle", "add-flows",
+             f"unix:{self.directory}/{bridge}.mgmt", "-"], input="\n".join(flows) + "\n", timeout=600)
+
+    def add_port(self, name, kind=None, bridge="br0", **options):
         """kind None: the kernel's interface of that name; else dpdk, dpdkvhostuserclient, ..."""
-        words = ["add-port", "br0", name]
+        words = ["add-port", bridge, name]
         if kind:
             words += ["--", "set", "Interface", name, f"type={kind}"]
-            words += [f"options:{k.replace('_', '-')}=\"{v}\"" for k, v in options.items()]
+            # DPDK's have hyphens in their names, a tunnel's have not.
+            dash = "-" if kind.startswith("dpdk") else "_"
+            words += [f"options:{k.replace('_', dash)}=\"{v}\"" for k, v in options.items()]
         self.vsctl(*words)
         error = self.vsctl("get", "Interface", name, "error").strip()
         if error != "[]":

@@ -5,6 +5,7 @@ A frame's size is its length in the buffer: no FCS, so the least on a wire would
 import os
 import random
 import struct
+import zlib
 
 _IP = struct.Struct("!BBHHHBBHII")
 _UDP = struct.Struct("!HHHH")
@@ -33,6 +34,21 @@ def udp(destination, source, size, flow):
     return head + bytes(size - len(head))
 
 
+def arp_reply(destination, source, sender, target):
+    """`sender` (an IPv4 address as a number) is at `source`, told to `target`; padded to 64 bytes."""
+    words = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2)
+    frame = (destination + source + b"\x08\x06" + words + source + sender.to_bytes(4, "big") +
+             destination + target.to_bytes(4, "big"))
+    return frame + bytes(64 - len(frame))
+
+
+def vxlan(destination, source, from_ip, to_ip, vni, frame):
+    """A frame in VXLAN over IPv4, without an outer UDP checksum; the source port tells the flow."""
+    port = 0xC000 | zlib.crc32(frame[26:38]) >> 18
+    outer = udp(destination, source, 50 + len(frame), (from_ip, to_ip, port, 4789))
+    return outer[:42] + struct.pack("!II", 0x08000000, vni << 8) + frame
+
+
 def flows(count, seed=1):
     """Distinct flows in random order."""
     dice = random.Random(seed)
@@ -53,29 +69,3 @@ def write_pcap(path, frames):
             count += 1
     os.rename(path + ".part", path)
     return count
-
-
-class Scenario:
-    """What runs through a switch. `forward` makes the frames that port A replays for ever; `teach`
-    those that port B sends once beforehand, so that the switch has learned where they go."""
-
-    def __init__(self, name, words, forward, teach, macs=2, frames=1):
-        self.name, self.words, self.forward, self.teach = name, words, forward, teach
-        self.macs, self.frames = macs, frames
-
-    def table_size(self):
-        """Room in the switch's MAC table: at least twice what it must hold."""
-        return max(8192, 1 << (2 * self.macs - 1).bit_length())
-
-    def files(self, directory):
-        """(file of A, file of B, frames of B), made on demand."""
-        stem = os.path.join(directory, "".join(c if c.isalnum() else "-" for c in self.name))
-        if not os.path.exists(stem + "-b.pcap"):
-            write_pcap(stem + "-a.pcap", self.forward())
-            write_pcap(stem + "-b.pcap", self.teach())
-        return stem + "-a.pcap", stem + "-b.pcap"
-
-
-def answer(size=64):
-    """What B says to A, to be known."""
-    return lambda: [udp(A, B, size, (0x14000001, 0x0A000001, 5000, 1024))]

@@ -53,6 +53,10 @@ class Device:
     def transmitted(self):
         return sum(self.words[TRANSMIT + 8 * q] for q in range(8))
 
+    def mean_size(self):
+        """Bytes of a frame sent, on average."""
+        return sum(self.words[TRANSMIT + 8 * q + 1] for q in range(8)) / max(1, self.transmitted())
+
     def longest_gap(self):
         """Seconds, of all queues since forget_gap()."""
         return max(self.words[RECEIVE + 8 * q + LONGEST_GAP] for q in range(8)) / self.tsc_hz()
@@ -91,6 +95,9 @@ class ReplayPair:
     def forwarded(self):
         return self.b.transmitted()
 
+    def mean_size(self):
+        return self.b.mean_size()
+
 
 class PcapPair:
     """The same with net_pcap. It starts to replay when it is opened."""
@@ -109,6 +116,9 @@ class PcapPair:
         return switch.received()
 
     def forwarded(self):
+        return None
+
+    def mean_size(self):
         return None
 
 

@@ -4,8 +4,11 @@ import importlib
 import os
 
 from lib.machine import BENCH
+from lib.packets import A, B, udp, write_pcap
+from lib.setups import Bridge
 
-ORDER = ["flows", "macs", "imix", "long"]  # of the tables; files not named here come after
+# Of the tables; files not named here come after.
+ORDER = ["flows", "macs", "imix", "long", "routing", "vxlan"]
 
 
 def all_scenarios(only=""):
@@ -13,3 +16,49 @@ def all_scenarios(only=""):
     names.sort(key=lambda n: ORDER.index(n) if n in ORDER else len(ORDER))
     found = [s for n in names for s in importlib.import_module(f"scenarios.{n}").SCENARIOS]
     return [s for s in found if only.lower() in s.name.lower()]
+
+
+class Scenario:
+    """What runs through a switch. `forward` makes the frames that port A replays for ever; `teach`
+    those that port B sends once beforehand, so that the switch has learned where they go. `setup`
+    (lib/setups.py) is what the switch is between the two, a bridge where left out; `leaves` how long a
+    frame is on its way out, where that tells whether the switch did what it should."""
+
+    def __init__(self, name, words, forward, teach, macs=2, frames=1, setup=None, leaves=None):
+        self.name, self.words, self.forward, self.teach = name, words, forward, teach
+        self.macs, self.frames, self.setup, self.leaves = macs, frames, setup or Bridge(), leaves
+
+    def table_size(self):
+        """Room in the switch's MAC table: at least twice what it must hold."""
+        return max(8192, 1 << (2 * self.macs - 1).bit_length())
+
+    def sections(self, devices):
+        """Of Sluice's configuration."""
+        return self.setup.sluice(devices, self.table_size())
+
+    def _stem(self, directory):
+        return os.path.join(directory, "".join(c if c.isalnum() else "-" for c in self.name))
+
+    def routes_file(self, directory):
+        """Routes to be loaded after the start, `10.1.0.0/16 via 10.0.0.1` a line; None if there are none."""
+        path = self._stem(directory) + ".routes"
+        if not os.path.exists(path):
+            routes = self.setup.bulk_routes()
+            if not routes:
+                return None
+            with open(path, "w") as file:
+                file.writelines(f"{to} via {via}\n" for to, via in routes)
+        return path
+
+    def files(self, directory):
+        """(file of A, file of B, frames of B), made on demand."""
+        stem = self._stem(directory)
+        if not os.path.exists(stem + "-b.pcap"):
+            write_pcap(stem + "-a.pcap", self.forward())
+            write_pcap(stem + "-b.pcap", self.teach())
+        return stem + "-a.pcap", stem + "-b.pcap"
+
+
+def answer(size=64):
+    """What B says to A, to be known."""
+    return lambda: [udp(A, B, size, (0x14000001, 0x0A000001, 5000, 1024))]

@@ -4,22 +4,24 @@ import json
 import os
 import socket
 
-from lib.processes import Failed, thread_on_core, wait_until
+from lib.processes import Failed, run, thread_on_core, wait_until
 
 
 class Sluice:
     """A sluiced of the bench's own: its configuration, socket and state lie in the session's folder.
 
-    `ports` are port sections as in sluice.yaml; all lie in one network unless they name another."""
+    `ports` are port sections as in sluice.yaml; all lie in one network unless they name another. `more`
+    are further sections."""
 
     name = "Sluice"
     _count = 0
 
     def __init__(self, nursery, build, ports, networks=None, cores=(1,), idle="adaptive",
-                 dpdk_args=(), memory=None, netns=None, wait=10):
+                 dpdk_args=(), memory=None, netns=None, wait=10, more=None):
         Sluice._count += 1
         stem = os.path.join(nursery.directory, f"sluice{Sluice._count}")
         self.cores = list(cores)
+        self.build = build
         self.file = stem + ".yaml"
         self.socket = stem + ".sock"
         self.config = {
@@ -32,6 +34,7 @@ class Sluice:
         }
         if memory:
             self.config["memory"] = memory
+        self.config.update(more or {})
         self.write_config()
         self.process = nursery.start([os.path.join(build, "src/sluiced/sluiced"), "--config",
                                       self.file], os.path.basename(stem), netns=netns)
@@ -68,6 +71,11 @@ class Sluice:
         if "error" in answer:
             raise Failed(f"{method}: {answer['error']}")
         return answer["result"]
+
+    def load_routes(self, file):
+        """Lines like `10.1.0.0/16 via 10.0.0.1`, all or none."""
+        run([os.path.join(self.build, "src/sluicectl/sluicectl"), "--socket", self.socket, "route", "load",
+             file], timeout=300)
 
     def worker_thread(self, core):
         return thread_on_core(self.pid, core)

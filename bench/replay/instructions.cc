@@ -1,9 +1,11 @@
 // Runs the switch's worker by hand, turn by turn, between two net_sluice_replay devices, and has
 // callgrind count the instructions of just those turns: a figure that repeats almost to the digit, where
 // times are noisy. With "io" for the mode the devices alone are run, without a switch: what is left
-// after taking that away is the switch's own.
+// after taking that away is the switch's own. ROUTES has lines like `10.1.0.0/16 via 10.0.0.1`, more than
+// one would write into a configuration.
 //
-//     valgrind --tool=callgrind --collect-atstart=no instructions CONFIG PAGE-A PAGE-B bridge|io FRAMES
+//     valgrind --tool=callgrind --instr-atstart=no \
+//         instructions CONFIG PAGE-A PAGE-B switch|io FRAMES [ROUTES]
 //
 // Linked with the product's own libraries, so that what is counted is what runs.
 #include <fcntl.h>
@@ -14,6 +16,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 
 #include "engine/config.h"
@@ -43,6 +46,19 @@ volatile uint64_t* map_page(const char* path) {
     std::exit(1);
 }
 
+void add_routes(engine::Switch& running, const char* path) {
+    std::ifstream file(path);
+    std::string to;
+    std::string word;
+    std::string via;
+    while (file >> to >> word >> via) {
+        route::RouteConfig route;
+        route.to = *IpPrefix::parse(to);
+        route.hop.via = *IpAddress::parse(via);
+        if (auto done = running.add_route(route); !done) fail({done.error()});
+    }
+}
+
 // What testpmd's io mode does: a burst from A to B.
 void move_burst(uint16_t from, uint16_t to) {
     rte_mbuf* packets[32];
@@ -54,14 +70,14 @@ void move_burst(uint16_t from, uint16_t to) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 6) return 2;
+    if (argc != 6 && argc != 7) return 2;
     auto text = engine::read_file(argv[1]);
     if (!text) fail(text.error());
     auto config = engine::load_config(*text, argv[1], {});
     if (!config) fail(config.error());
     volatile uint64_t* a = map_page(argv[2]);
     volatile uint64_t* b = map_page(argv[3]);
-    const bool bridge = std::string(argv[4]) == "bridge";
+    const bool is_switch = std::string(argv[4]) == "switch";
     const uint64_t frames = std::strtoull(argv[5], nullptr, 10);
 
     auto eal = engine::start_eal(*config);
@@ -70,19 +86,20 @@ int main(int argc, char** argv) {
     if (!pools) fail({pools.error()});
     engine::Switch running(1, *pools, "instructions");
     if (auto done = running.apply(*config, engine::Clock::now()); !done) fail(done.error());
+    if (argc == 7 && is_switch) add_routes(running, argv[6]);
     engine::Worker& worker = *running.workers()[0];
 
     b[kGo] = 1;
     while (worker.turn()) {
     }
     a[kGo] = 1;
-    auto turn = [&] { bridge ? (void)worker.turn() : move_burst(0, 1); };
+    auto turn = [&] { is_switch ? (void)worker.turn() : move_burst(0, 1); };
     // Once through all frames, so that everything is learned, then count.
     for (uint64_t end = a[kReceived] + frames; a[kReceived] < end;) turn();
     const uint64_t start = a[kReceived];
-    CALLGRIND_TOGGLE_COLLECT;
+    CALLGRIND_START_INSTRUMENTATION;
     for (uint64_t end = start + frames; a[kReceived] < end;) turn();
-    CALLGRIND_TOGGLE_COLLECT;
+    CALLGRIND_STOP_INSTRUMENTATION;
     std::printf("packets %lu\n", static_cast<unsigned long>(a[kReceived] - start));
     std::fflush(stdout);
     _exit(0);  // nothing of the end is measured

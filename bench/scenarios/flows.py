@@ -1,6 +1,7 @@
 """Learning bridge, two stations, many flows: what a switch that caches flows pays for each."""
 
-from lib.packets import A, B, Scenario, answer, flows, udp
+from lib.packets import A, B, flows, udp
+from lib.scenarios import Scenario, answer
 
 SIZE = 64
 

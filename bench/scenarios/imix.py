@@ -2,7 +2,8 @@
 
 import random
 
-from lib.packets import A, B, Scenario, answer, flows, udp
+from lib.packets import A, B, flows, udp
+from lib.scenarios import Scenario, answer
 
 MIX = [64] * 7 + [576] * 4 + [1500]
 

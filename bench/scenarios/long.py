@@ -1,6 +1,7 @@
 """Long frames: what copying and touching bytes costs."""
 
-from lib.packets import A, B, Scenario, answer, flows, udp
+from lib.packets import A, B, flows, udp
+from lib.scenarios import Scenario, answer
 
 SCENARIOS = [Scenario(
     "1500 bytes", "1000 UDP flows between two MACs, frames of 1500 bytes",

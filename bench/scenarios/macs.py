@@ -2,7 +2,8 @@
 
 import random
 
-from lib.packets import Scenario, flows, mac, udp
+from lib.packets import flows, mac, udp
+from lib.scenarios import Scenario
 
 SIZE = 64
 

@@ -249,6 +249,7 @@ std::unique_ptr<Snapshot> compile(const Config& config, const Parts& parts) {
 }
 
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance) {
+    if (network.gateway_mac) return *network.gateway_mac;
     if (!network.vxlan) return port::host_mac("router:" + instance + ":" + network.name);
     std::string words = fmt::format("router:vni:{}", network.vxlan->vni);
     for (const auto& gateway : network.gateway) words += ":" + gateway.text();

@@ -139,6 +139,7 @@ std::vector<NetworkConfig> networks_of(const Config& config) {
     NetworkConfig underlay;
     underlay.name = kUnderlay;
     underlay.domain = kUnderlay;
+    underlay.gateway_mac = config.underlay->mac;
     underlay.place = config.underlay->place;
     for (const auto& address : config.underlay->address) {
         underlay.subnets.push_back(address.prefix());

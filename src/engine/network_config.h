@@ -22,6 +22,7 @@ struct NetworkConfig {
     uint32_t mac_table_size = 8192;   // addresses
     std::vector<bridge::StaticConfig> static_macs;
     std::vector<IpAddress> gateway;   // of the switch itself; none: not routed
+    std::optional<MacAddress> gateway_mac;  // at which it is; none: derived, see router_mac()
     bool flat = false;                // no bridging: every packet is routed
     std::string domain = std::string(route::kMainDomain);
     std::optional<vxlan::OverlayConfig> vxlan;
@@ -42,10 +43,15 @@ void fields(V& v, NetworkConfig& n) {
     v.optional("mac-table-size", n.mac_table_size, base::Range{16, 1 << 22});
     v.optional("static", n.static_macs);
     v.optional("gateway", n.gateway);
+    v.optional("gateway-mac", n.gateway_mac);
     v.optional("flat", n.flat);
     v.optional("domain", n.domain);
     v.optional("vxlan", n.vxlan);
     v.check("domain", base::is_object_name(n.domain), base::kObjectNameRule);
+    v.check("gateway-mac", !n.gateway_mac || n.is_routed(), "is of no use without a `gateway`");
+    v.check("gateway-mac",
+            !n.gateway_mac || (!n.gateway_mac->is_multicast() && !n.gateway_mac->is_zero()),
+            "is a group or zero address, which no router has");
     v.check("vxlan", !n.vxlan || !n.flat,
             "spans hosts with a bridge, which a `flat` network has not: leave out one of them");
 }

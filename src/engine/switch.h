@@ -75,7 +75,8 @@ struct Parts {
 
 // The tables that the configuration and the state of the ports come to (compile.cc).
 std::unique_ptr<Snapshot> compile(const Config& config, const Parts& parts);
-// The router's own address in a network: of an overlay the same on all hosts, which have the same gateway.
+// The router's own address in a network: the configured one, or one that is always the same; of an overlay
+// the same on all hosts, which have the same gateway.
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance);
 
 // What a worker did in some span of time.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,7 @@ constexpr auto names(OuterChecksum) {
 struct UnderlayConfig {
     std::string port;                       // in no network: it is the underlay's
     std::vector<InterfaceAddress> address;  // of this host's end points, one a family at most
+    std::optional<MacAddress> mac;          // of theirs; none: derived
     std::vector<IpAddress> gateway;         // to remotes that are not on its link
     uint16_t udp_port = 4789;
     OuterChecksum checksum = OuterChecksum::kZero;
@@ -68,9 +70,12 @@ template <class V>
 void fields(V& v, UnderlayConfig& u) {
     v.required("port", u.port);
     v.required("address", u.address);
+    v.optional("mac", u.mac);
     v.optional("gateway", u.gateway);
     v.optional("udp-port", u.udp_port, base::Range{1, 65535});
     v.optional("checksum", u.checksum);
+    v.check("mac", !u.mac || (!u.mac->is_multicast() && !u.mac->is_zero()),
+            "is a group or zero address, which no host has");
 }
 
 }  // namespace sluice::vxlan

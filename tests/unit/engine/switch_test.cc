@@ -320,6 +320,24 @@ TEST_F(SwitchTest, AGuestsFixedAddressIsAStaticEntry) {
     EXPECT_FALSE(find_mac("blue", test::kMacA).found());
 }
 
+TEST(RouterMac, IsTheConfiguredOneOrAlwaysTheSame) {
+    const Config config = load(
+        "networks:\n"
+        "  - {name: a, subnets: [10.0.0.0/24], gateway: 10.0.0.1, gateway-mac: '02:00:00:00:00:01'}\n"
+        "  - {name: b, subnets: [10.0.1.0/24], gateway: 10.0.1.1}\n"
+        "  - {name: c, subnets: [10.0.2.0/24], gateway: 10.0.2.1, vxlan: {vni: 1}}\n"
+        "ports: [{name: u, device: net_ring_u}]\n"
+        "underlay: {port: u, address: 192.0.2.1/24, mac: '02:00:00:00:00:02'}\n");
+    const auto networks = networks_of(config);
+    ASSERT_EQ(networks.size(), 4u);
+    EXPECT_EQ(router_mac(networks[0], "x").text(), "02:00:00:00:00:01");
+    EXPECT_EQ(router_mac(networks[1], "x"), router_mac(networks[1], "x"));
+    EXPECT_NE(router_mac(networks[1], "x"), router_mac(networks[1], "y"));
+    // Of an overlay, on every host.
+    EXPECT_EQ(router_mac(networks[2], "x"), router_mac(networks[2], "y"));
+    EXPECT_EQ(router_mac(networks[3], "x").text(), "02:00:00:00:00:02");
+}
+
 // Between the old state and the new one a trunk still names the network that is gone.
 TEST_F(SwitchTest, ATrunkLosesANetworkTogetherWithItsPort) {
     apply("networks: [{name: one, vlan: 1}, {name: two, vlan: 2}]\n"

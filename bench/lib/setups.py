@@ -1,0 +1,146 @@
+"""What the switch is between ports A and B in a scenario: a bridge, a router, one end of a tunnel. Each
+setup tells how Sluice and how OVS become that, and what B says beforehand, so that all run the same
+frames. Who forwards is a router to whom its address `mac` belongs: frames are made before any switch."""
+
+import ipaddress
+
+from lib.packets import A, B, arp_reply, mac
+
+ROUTER_A, ROUTER_B = mac(0xC, 1), mac(0xC, 2)
+VNI = 100
+LOCAL, REMOTE = "192.0.2.1", "192.0.2.2"  # tunnel end points
+REMOTE_MAC = mac(0xD, 1)
+HOPS = 8
+
+
+def text(address):
+    """Of a MAC address."""
+    return address.hex(":")
+
+
+def number(address):
+    return int(ipaddress.IPv4Address(address))
+
+
+class Bridge:
+    """Both ports in one network that learns."""
+
+    def sluice(self, devices, table_size):
+        """Sections of sluice.yaml."""
+        return {"networks": [{"name": "bench", "mac-table-size": table_size}],
+                "ports": [{"name": n, "device": d, "network": "bench"} for n, d in zip("ab", devices)]}
+
+    def bulk_routes(self):
+        """(prefix, next hop) of those that are loaded after the start."""
+        return []
+
+    def ovs_bridge(self, table_size):
+        """Settings of br0."""
+        return [f"other_config:mac-table-size={table_size}"]
+
+    def ovs(self, switch, devices):
+        for i, device in enumerate(devices):
+            switch.add_port(f"p{i}", "dpdk", dpdk_devargs=device)
+
+
+class Router:
+    """A router between a network with A and one with B, behind which are its next hops. `routes` makes
+    (address, prefix length) of each route; they lead to the next hops in turn."""
+
+    def __init__(self, routes, count):
+        self.routes, self.count = routes, count
+
+    def _hops(self):
+        return [f"172.16.1.{2 + n}" for n in range(HOPS)]
+
+    def _list(self):
+        hops = self._hops()
+        for n, (address, length) in enumerate(self.routes()):
+            yield f"{ipaddress.IPv4Address(address)}/{length}", hops[n % HOPS]
+
+    def in_file(self):
+        """What an operator would write by hand; more goes by `sluicectl route load`."""
+        return self.count <= 1000
+
+    def teach(self):
+        return [arp_reply(ROUTER_B, mac(0xB, n), number(hop), number("172.16.1.1"))
+                for n, hop in enumerate(self._hops())]
+
+    def sluice(self, devices, table_size):
+        networks = [{"name": name, "subnets": [f"172.16.{n}.0/24"], "gateway": f"172.16.{n}.1",
+                     "gateway-mac": text(address)}
+                    for n, (name, address) in enumerate((("left", ROUTER_A), ("right", ROUTER_B)))]
+        routes = [{"to": to, "via": via} for to, via in self._list()] if self.in_file() else []
+        return {"networks": networks, "routes": routes,
+                "ports": [{"name": "a", "device": devices[0], "network": "left"},
+                          {"name": "b", "device": devices[1], "network": "right"}]}
+
+    def bulk_routes(self):
+        return [] if self.in_file() else self._list()
+
+    def ovs_bridge(self, table_size):
+        return ["fail_mode=secure"]
+
+    def ovs(self, switch, devices):
+        """A rule a route: OVS's own way to route among DPDK ports."""
+        for i, device in enumerate(devices):
+            switch.add_port(f"p{i}", "dpdk", dpdk_devargs=device)
+        macs = dict(zip(self._hops(), (text(mac(0xB, n)) for n in range(HOPS))))
+        switch.add_flows("br0", (
+            f"priority={to.partition('/')[2]},ip,dl_dst={text(ROUTER_A)},nw_dst={to},"
+            f"actions=mod_dl_src:{text(ROUTER_B)},mod_dl_dst:{macs[via]},dec_ttl,output:p1"
+            for to, via in self._list()))
+
+
+class Tunnel:
+    """One end of a VXLAN tunnel: one port is in the network, the other is the underlay's."""
+
+    def __init__(self, inside, outside, underlay_mac):
+        self.inside, self.outside, self.underlay_mac = inside, outside, underlay_mac
+
+    def sluice(self, devices, table_size):
+        network = {"name": "bench", "mac-table-size": table_size,
+                   "vxlan": {"vni": VNI, "remotes": [REMOTE]}}
+        if self.inside == 0:
+            network["vxlan"]["static"] = [{"mac": text(B), "remote": REMOTE}]
+        return {"networks": [network],
+                "underlay": {"port": "ab"[self.outside], "address": f"{LOCAL}/24",
+                             "mac": text(self.underlay_mac)},
+                "ports": [{"name": "ab"[i], "device": device,
+                           "network": "bench" if i == self.inside else ""}
+                          for i, device in enumerate(devices)]}
+
+    def bulk_routes(self):
+        return []
+
+    def ovs_bridge(self, table_size):
+        return ["fail_mode=secure"]
+
+    def ovs(self, switch, devices):
+        """The tunnel's port beside the inside one, its packets through a bridge with the underlay's."""
+        switch.add_bridge("under", f"other_config:hwaddr={text(self.underlay_mac)}")
+        switch.add_port("v0", "vxlan", remote_ip=REMOTE, local_ip=LOCAL, key=VNI, dst_port=4789)
+        switch.add_port(f"p{self.inside}", "dpdk", dpdk_devargs=devices[self.inside])
+        switch.add_port(f"p{self.outside}", "dpdk", bridge="under", dpdk_devargs=devices[self.outside])
+        switch.set_address("under", f"{LOCAL}/24")
+        switch.appctl("ovs/route/add", "192.0.2.0/24", "under")
+        switch.appctl("tnl/neigh/set", "under", REMOTE, text(REMOTE_MAC))
+        ways = [(f"p{self.inside}", "v0"), ("v0", f"p{self.inside}")]
+        switch.add_flows("br0", [f"in_port={i},actions=output:{o}" for i, o in ways])
+
+
+class Encapsulation(Tunnel):
+    """From A into the tunnel and out of B."""
+
+    def __init__(self):
+        super().__init__(inside=0, outside=1, underlay_mac=ROUTER_B)
+
+    def teach(self):
+        return [arp_reply(ROUTER_B, REMOTE_MAC, number(REMOTE), number(LOCAL))]
+
+
+class Decapsulation(Tunnel):
+    """Out of the tunnel, from A to B."""
+
+    def __init__(self):
+        super().__init__(inside=1, outside=0, underlay_mac=ROUTER_A)
