@@ -354,8 +354,13 @@ path::Meta Speaker::waiting_meta(const neighbor::Waiting& waiting, const Tables&
                          path::index(waiting.network) < tables.snapshot.networks.size() &&
                          tables.network(waiting.network).is_underlay;
     const wire::EtherType type = wire::ether_type(waiting.packet);
-    if (!is_ours && type == wire::EtherType::kIpv4) meta.layer3 = path::Layer3::kIpv4;
-    if (!is_ours && type == wire::EtherType::kIpv6) meta.layer3 = path::Layer3::kIpv6;
+    if (is_ours) {
+        meta.layer3 = path::Layer3::kOther;  // an error would go into the tunnel, and wait there as well
+    } else if (type == wire::EtherType::kIpv4) {
+        meta.layer3 = path::Layer3::kIpv4;
+    } else if (type == wire::EtherType::kIpv6) {
+        meta.layer3 = path::Layer3::kIpv6;
+    }
     const auto* frame = rte_pktmbuf_mtod(waiting.packet, const uint8_t*);
     meta.destination_mac = path::mac_key(frame);
     meta.source_mac = path::mac_key(frame + 6);
@@ -372,7 +377,8 @@ void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& mes
     if (!on_link && !link_local && !network.subnets.empty()) return;
     uint64_t mac = 0;
     std::memcpy(&mac, message.sender_mac.data(), message.sender_mac.size());
-    if (path::is_group(mac) || mac == 0) return;
+    // Whoever claims the router's MAC address would make two hosts of an overlay pass packets to and fro.
+    if (path::is_group(mac) || mac == 0 || mac == network.mac) return;
     neighbor::Entry* entry = tables.neighbors.find(meta.network, message.sender);
     // Who asks for the router will talk to it; in overlays everybody is worth knowing.
     const bool wanted = network.vni != 0 || (message.solicits && has(network.addresses, message.target));
@@ -393,8 +399,12 @@ bool Speaker::answer(const path::Meta& meta, const wire::NeighborMessage& messag
         mac = network.mac;
     } else if (network.vni != 0 && !message.probe && message.target != message.sender &&
                tables.slot(meta.ingress).tunnel == nullptr) {
-        const neighbor::Entry* known = tables.neighbors.find(meta.network, message.target);
-        if (known != nullptr) mac = known->mac.load(std::memory_order_acquire);
+        neighbor::Entry* known = tables.neighbors.find(meta.network, message.target);
+        if (known != nullptr) {
+            mac = known->mac.load(std::memory_order_acquire);
+            // In use: what we answer for is asked now and then whether it is there still.
+            known->used.store(tables.now, std::memory_order_relaxed);
+        }
     }
     if (mac == 0) return false;
     const wire::MacBytes from = bytes_of(mac);
@@ -478,6 +488,8 @@ void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) 
 void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mtu, const rte_mbuf* packet,
                                 const Tables& tables) noexcept {
     auto kind = error_for(reason);
+    // It may have waited for a neighbor until its own network was gone.
+    if (path::index(meta.network) >= tables.snapshot.networks.size()) return;
     if (!kind || !tables.slot(meta.ingress).is_up() || meta.layer3 == path::Layer3::kOther) return;
     const wire::EtherType type = wire::ether_type(packet);
     if (type != wire::EtherType::kIpv4 && type != wire::EtherType::kIpv6) return;
@@ -653,6 +665,7 @@ void Speaker::wrap(path::NetworkId network, path::PortId exit, const Underlay& u
         path::Meta meta{};
         meta.ingress = exit;
         meta.network = neighbor.network;
+        meta.layer3 = path::Layer3::kOther;
         meta.neighbor = &neighbor;
         return route(meta, packet, tables);
     }
@@ -702,14 +715,20 @@ void Speaker::give_up(neighbor::Entry& neighbor, const Tables& tables) noexcept 
 void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
     const Network& network = tables.network(chore.network);
-    if (network.table == nullptr || network.flat) return;
+    if (network.table == nullptr || !tables.carries(chore.port, chore.network)) return;
+    // Here, too: it may have been behind a tunnel until now.
+    network.table->learn(chore.mac, bridge::MacTable::hash(chore.mac), chore.port, tables.now);
+    const port::Port* port = tables.slot(chore.port).port;
+    const bool others = std::any_of(network.members.begin(), network.members.end(),
+                                    [&](const auto& exit) { return exit.port != port; });
+    if (network.flat || (!others && network.tunnels.empty())) return;
     const wire::MacBytes mac = bytes_of(chore.mac);
     rte_mbuf* packet = chore.address.is_v4()
                            ? wire::build_arp_announcement(pools_.buffers, mac, chore.address)
                            : wire::build_neighbor_announcement(pools_.buffers, mac, chore.address, false);
     if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
-    send_to_all(chore.network, path::kNoPort, packet, tables);
+    send_to_all(chore.network, chore.port, packet, tables);
 }
 
 }  // namespace sluice::engine

@@ -26,7 +26,8 @@ namespace sluice::engine {
 struct Chore {
     enum class Kind : uint8_t { kSolicit, kGiveUp, kAnnounce } kind;
     neighbor::Entry* neighbor = nullptr;  // of kSolicit, kGiveUp
-    path::NetworkId network{};            // of kAnnounce: this address is at this MAC
+    path::NetworkId network{};            // of kAnnounce: this address is at this MAC, behind this port
+    path::PortId port{};
     IpAddress address{};
     uint64_t mac = 0;
 };

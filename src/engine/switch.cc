@@ -193,6 +193,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     router_.install(config_, network_ids_, clock_seconds());
     find_tunnels();
     set_static_neighbors();
+    forget_neighbors();
     for (const auto& name : moved) announce(ports_.at(name));
     started_ = true;
     return changes;
@@ -417,6 +418,17 @@ void Switch::set_static_neighbors() {
     router_.set_static_neighbors(std::move(statics), clock_seconds());
 }
 
+// Those of networks that are gone: another network may get the number. What still has packets waiting is
+// given up in its time.
+void Switch::forget_neighbors() {
+    std::set<path::NetworkId> ids;
+    for (const auto& [name, id] : network_ids_) ids.insert(id);
+    const size_t gone = router_.neighbors().remove_if([&](const neighbor::Entry& entry) {
+        return !ids.contains(entry.network) && entry.held == 0;
+    });
+    if (gone != 0) router_.settle();
+}
+
 void Switch::age_neighbors() {
     const bridge::Seconds now = clock_seconds();
     if (!speaks() || now == neighbors_aged_) return;
@@ -440,6 +452,7 @@ void Switch::announce(const HeldPort& held) {
     for (const auto& address : config.address) {
         chores.push_back({.kind = Chore::Kind::kAnnounce,
                           .network = network->second,
+                          .port = held.port->id(),
                           .address = address.address,
                           .mac = path::mac_key(*mac)});
     }

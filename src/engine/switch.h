@@ -145,6 +145,7 @@ class Switch {
     void arrange_tunnels(const Config& next);
     void find_tunnels();
     void set_static_neighbors();
+    void forget_neighbors();
     void age_neighbors();
     void announce(const HeldPort& held);
     void ask(std::vector<Chore> chores);

@@ -181,6 +181,8 @@ bool Table::hold(Entry& entry, const Waiting& waiting) noexcept {
 
 void Table::give_up(Entry& entry, Held& waiting) noexcept {
     Locked locked(*this);
+    // It has answered after all, or the entry is another's by now.
+    if (entry.state.load(std::memory_order_relaxed) != State::kFailed) return;
     take_held(entry, waiting);
 }
 
