@@ -124,7 +124,7 @@ struct Deliver {
             if (likely(slot.is_plain_exit())) {
                 tables.egress.send(*slot.port, packet);
             } else if (slot.tunnel != nullptr) {
-                tables.speaker.send_by_tunnel(meta, packet, slot, tables);
+                tables.speaker.send_by_tunnel(meta, meta.egress, meta.network, packet, slot, tables);
             } else {
                 tables.egress.send(slot.exit(meta.network), packet);
             }
@@ -144,7 +144,7 @@ struct Deliver {
         const path::PortId exit = Speaker::exit_of(neighbor, mac, network, tables);
         const PortSlot& slot = tables.slot(exit);
         // Known, by an ordinary port, and not too big: everything else is rare.
-        if (unlikely(exit == path::kNoPort || !slot.is_plain_exit() || slot.port == nullptr ||
+        if (unlikely(exit == path::kNoPort || !slot.is_plain_exit() ||
                      packet->pkt_len > slot.port->max_frame())) {
             return tables.speaker.route(meta, packet, tables);
         }

@@ -120,19 +120,18 @@ struct Snapshot {
     std::vector<std::unique_ptr<std::vector<port::Mirror>>> mirrors;
 
     // Whether a packet from the underlay is for a tunnel end point of ours, as far as its destination
-    // address says; of one that is cut off before it, too, so that this is told.
-    bool is_end_point(const rte_mbuf* packet) const noexcept {
+    // address says.
+    [[gnu::always_inline]] bool is_end_point(const rte_mbuf* packet) const noexcept {
         constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
-        const wire::EtherType type = wire::ether_type(packet);
-        if (type == wire::EtherType::kIpv4) {
-            wire::Ipv4Header copy;
-            const auto* ip = wire::read(packet, kIp, copy);
-            return ip != nullptr && ip->destination.raw() == end_point.raw();
+        constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+        const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
+        if (likely(ethernet->type.raw() == kIpv4 && packet->data_len >= kIp + sizeof(wire::Ipv4Header))) {
+            return reinterpret_cast<const wire::Ipv4Header*>(ethernet + 1)->destination.raw() ==
+                   end_point.raw();
         }
-        wire::Ipv6Header copy;
-        const auto* ip = type == wire::EtherType::kIpv6 ? wire::read(packet, kIp, copy) : nullptr;
-        return ip != nullptr && ip->destination == end_point_ipv6;
+        return is_end_point_slowly(packet);
     }
+    bool is_end_point_slowly(const rte_mbuf* packet) const noexcept;
 };
 
 // The split-horizon group of all tunnels: each remote end point gets a flood from where it begins

@@ -534,7 +534,7 @@ void Speaker::send(path::NetworkId network, path::PortId exit, rte_mbuf* packet,
         meta.egress = exit;
         meta.network = network;
         meta.layer3 = path::Layer3::kOther;  // it is nobody's to complain about
-        return send_by_tunnel(meta, packet, slot, tables);
+        return send_unusual_by_tunnel(meta, packet, slot, tables);
     }
     if (slot.port == nullptr) {
         tables.counters.drop(exit, Drop::kPortDown);
@@ -608,8 +608,8 @@ bool Speaker::find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Un
     return true;
 }
 
-void Speaker::send_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
-                             const Tables& tables) noexcept {
+void Speaker::send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
+                                     const Tables& tables) noexcept {
     Underlay underlay;
     if (!find_underlay(packet, *slot.tunnel, underlay, tables)) {
         tables.counters.drop(meta.egress, Drop::kPortDown);
@@ -623,6 +623,33 @@ void Speaker::send_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot&
     }
     if (unlikely(is_segment(packet))) return cut(meta, underlay, packet, tables);
     wrap(meta.network, meta.egress, underlay, packet, tables);
+}
+
+void Speaker::find_way(path::PortId exit, path::NetworkId network, const Tables& tables) noexcept {
+    leave_way(tables.counters);
+    const TunnelSlot& tunnel = *tables.slot(exit).tunnel;
+    way_ = {.tunnel = &tunnel, .network = network, .id = exit};
+    const vxlan::Tunnel& headers = tunnel.headers;
+    const NextHop& hop = tables.hops[tunnel.hop->load(std::memory_order_acquire)];
+    if (headers.ipv6 || headers.checksum != vxlan::UdpChecksum::kZero || hop.kind != HopKind::kVia) return;
+    neighbor::Entry& neighbor = *hop.neighbor;
+    const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
+    const Network& underlay = tables.network(neighbor.network);
+    const path::PortId port = exit_of(neighbor, mac, underlay, tables);
+    if (mac == 0 || port == path::kNoPort || !tables.slot(port).is_plain_exit()) return;
+    if (neighbor.used.load(std::memory_order_relaxed) != tables.now) {
+        neighbor.used.store(tables.now, std::memory_order_relaxed);
+    }
+    way_.port = tables.slot(port).port;
+    way_.most = way_.port->max_frame() - headers.overhead();
+    way_.ready = vxlan::make_ready(headers, tables.network(network).vni, underlay.mac, mac);
+}
+
+void Speaker::leave_way(path::Counters& counters) noexcept {
+    if (way_.packets != 0) counters.port(way_.id).transmitted.add(way_.packets, way_.bytes);
+    way_.packets = 0;
+    way_.bytes = 0;
+    way_.tunnel = nullptr;
 }
 
 void Speaker::cut(const path::Meta& meta, const Underlay& underlay, rte_mbuf* segment,

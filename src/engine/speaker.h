@@ -16,6 +16,7 @@
 
 #include "engine/tables.h"
 #include "port/pools.h"
+#include "wire/flow_hash.h"
 #include "wire/icmp.h"
 #include "wire/ip_check.h"
 #include "wire/neighbor_message.h"
@@ -30,6 +31,19 @@ struct Chore {
     path::PortId port{};
     IpAddress address{};
     uint64_t mac = 0;
+};
+
+// The usual way into a tunnel: its end of the underlay known, and nothing about it that needs more than the
+// ready header. Found once a batch for each tunnel that follows another.
+struct Way {
+    const TunnelSlot* tunnel = nullptr;
+    path::NetworkId network{};
+    path::PortId id{};           // of the tunnel
+    port::Port* port = nullptr;  // null: it isn't as usual
+    uint32_t most = 0;           // bytes of a frame to be carried
+    uint32_t packets = 0;        // sent by it and not counted yet
+    uint64_t bytes = 0;
+    vxlan::ReadyOuter ready;
 };
 
 class Speaker {
@@ -69,6 +83,32 @@ class Speaker {
         std::memcpy(frame + sizeof first, &rest, sizeof rest);
     }
 
+    // What it knows of ways lasts for a batch.
+    void end_batch(path::Counters& counters) noexcept {
+        if (way_.tunnel != nullptr) leave_way(counters);
+    }
+
+    // Into a tunnel, as seldom out of line as can be. Takes the packet.
+    [[gnu::always_inline]] void send_by_tunnel(path::Meta& meta, path::PortId exit, path::NetworkId network,
+                                               rte_mbuf* packet, const PortSlot& slot,
+                                               const Tables& tables) noexcept {
+        if (unlikely(way_.tunnel != slot.tunnel || way_.network != network)) {
+            find_way(exit, network, tables);
+        }
+        constexpr uint64_t kUnusual = port::kUnfinished | vxlan::kBufferFlags;
+        if (likely(way_.port != nullptr && packet->pkt_len <= way_.most && packet->nb_segs == 1 &&
+                   (packet->ol_flags & kUnusual) == 0 && rte_mbuf_refcnt_read(packet) == 1 &&
+                   rte_pktmbuf_headroom(packet) >= vxlan::kOverheadIpv4)) {
+            vxlan::encapsulate(packet, way_.ready, wire::flow_hash(packet));
+            ++way_.packets;
+            way_.bytes += packet->pkt_len;
+            return tables.egress.send(*way_.port, packet);
+        }
+        meta.egress = exit;
+        meta.network = network;
+        send_unusual_by_tunnel(meta, packet, slot, tables);
+    }
+
     // Decide: a hop that is no neighbor's; a packet with more to it than most (options, link-local source).
     bool decide(path::Meta& meta, const NextHop& hop, const Tables& tables) noexcept;
     bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
@@ -76,8 +116,8 @@ class Speaker {
     // Apply: every fate but kForward; each takes the packet.
     void apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
     void route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
-    void send_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
-                        const Tables& tables) noexcept;
+    void send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
+                                const Tables& tables) noexcept;
 
     // --- between batches ---
 
@@ -129,6 +169,8 @@ class Speaker {
                      const Tables& tables) noexcept;
     void send_to_tunnels(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
     void send_in(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
+    void find_way(path::PortId exit, path::NetworkId network, const Tables& tables) noexcept;
+    void leave_way(path::Counters& counters) noexcept;
     struct Underlay;
     bool find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Underlay& underlay,
                        const Tables& tables) const noexcept;
@@ -137,6 +179,7 @@ class Speaker {
     void wrap(path::NetworkId network, path::PortId tunnel, const Underlay& underlay, rte_mbuf* packet,
               const Tables& tables) noexcept;
 
+    Way way_;
     port::Pools pools_;
     std::unique_ptr<uint64_t[]> answers_due_;  // by PortId: TSC, as in bridge::FloodLimiter
     uint64_t second_;

@@ -108,6 +108,7 @@ bool Worker::turn() noexcept {
             BridgePath::run(batch_, tables(snapshot));
         } else {
             RouterPath::run(batch_, tables(snapshot));
+            speaker_.end_batch(counters_);
         }
         drops_.free();
     }
