@@ -86,7 +86,7 @@ void add_forwarding(std::vector<Row>& rows) {
     auto add = [&](Row row) { rows.push_back(std::move(row)); };
     add({.name = "RoutesIpv4",
          .configuration = kRouted,
-         .in = {{"a", full(in4()), {}, {}, 3}, {"a", full(in4()), {}, {14, 20, 9}}},
+         .in = {{"a", full(in4()), {}, {}, 3}, {"a", full(in4()), {}, {34, 3, 20}}},
          .out = {{"b", full(out4()), 4}}});
     add({.name = "RoutesIpv6",
          .configuration = kRouted,
@@ -293,7 +293,7 @@ void add_conversation(std::vector<Row>& rows) {
          .configuration = kRouted + port("c"),
          .in = {{"a", Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.254")},
                 {"a", Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.77")}},
-         .out = {{"a", Packet().eth(kToBlue, kA).arp_reply(kToBlue, "10.0.0.254", kA, "10.0.0.1")},
+         .out = {{"a", padded(Packet().eth(kToBlue, kA).arp_reply(kToBlue, "10.0.0.254", kA, "10.0.0.1"))},
                  {"c", Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.77")}}});
 
     // A neighbor that has to be asked for, behind port b.
@@ -301,7 +301,7 @@ void add_conversation(std::vector<Row>& rows) {
         "  - {name: blue, subnets: [10.0.0.0/24, 'fd00:a::/64'], gateway: [10.0.0.254, 'fd00:a::fe']}\n"
         "  - {name: red, subnets: [10.0.1.0/24, 'fd00:b::/64'], gateway: [10.0.1.254, 'fd00:b::fe']}\nports:\n" +
         port("a") + port("b", "red");
-    const Bytes question = Packet().eth(kToRed, kBroadcast).arp_request(kToRed, "10.0.1.254", "10.0.1.2");
+    const Bytes question = padded(Packet().eth(kToRed, kBroadcast).arp_request(kToRed, "10.0.1.254", "10.0.1.2"));
     const Bytes answer = Packet().eth(kB, kToRed).arp_reply(kB, "10.0.1.2", kToRed, "10.0.1.254");
     add({.name = "AnUnknownNeighborIsAskedForAndItsPacketsWait",
          .configuration = kUnknown,
@@ -347,13 +347,13 @@ void add_flat(std::vector<Row>& rows) {
          .in = {{"b", Packet().eth(kB, kBroadcast).arp_request(kB, "10.0.0.2", "10.0.0.1")},
                 {"a", plain(kA, kB)},
                 {"a", plain(kA, kBroadcast)}},
-         .out = {{"b", Packet().eth(kToBlue, kB).arp_reply(kToBlue, "10.0.0.1", kB, "10.0.0.2")}},
+         .out = {{"b", padded(Packet().eth(kToBlue, kB).arp_reply(kToBlue, "10.0.0.1", kB, "10.0.0.2"))}},
          .drops = {{"a", Drop::kFlatNetwork, 2}}});
     add({.name = "ThePodsOfAFlatNetworkAreRouted",
          .configuration = kFlat,
          .in = {{"b", Packet().eth(kB, kBroadcast).arp_request(kB, "10.0.0.2", "169.254.1.1")},
                 {"a", full(Packet().eth(kA, kToBlue).ipv4("10.0.0.1", "10.0.0.2"))}},
-         .out = {{"b", Packet().eth(kToBlue, kB).arp_reply(kToBlue, "169.254.1.1", kB, "10.0.0.2")},
+         .out = {{"b", padded(Packet().eth(kToBlue, kB).arp_reply(kToBlue, "169.254.1.1", kB, "10.0.0.2"))},
                  {"b", full(Packet().eth(kToBlue, kB).ipv4("10.0.0.1", "10.0.0.2").ttl(63))}}});
 }
 

@@ -77,6 +77,12 @@ inline std::string router_of(const std::string& network) {
 // A frame from its IP header on, as ICMP errors quote it.
 inline Bytes packet_of(const Bytes& frame) { return Bytes(frame.begin() + 14, frame.end()); }
 
+// What the switch makes itself is as long as Ethernet wants it: 60 bytes without the checksum.
+inline Bytes padded(Bytes frame) {
+    if (frame.size() < 60) frame.resize(60);
+    return frame;
+}
+
 // As the switch hashes a frame's flow.
 uint32_t hash_of(const Bytes& frame);
 

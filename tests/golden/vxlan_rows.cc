@@ -102,7 +102,7 @@ void add_tunnels(std::vector<Row>& rows) {
     add({.name = "AnUnknownRemoteHostIsAskedForAndItsPacketsWait",
          .configuration = kOne,
          .in = {{"a", plain(kA, kB), {}, {}, 2}, meet()},
-         .out = {{"e", Packet().eth(kHere, kBroadcast).arp_request(kHere, "192.0.2.1", "192.0.2.2")},
+         .out = {{"e", padded(Packet().eth(kHere, kBroadcast).arp_request(kHere, "192.0.2.1", "192.0.2.2"))},
                  {"e", to4(plain(kA, kB)), 2}}});
     add({.name = "OutOfATunnel",
          .configuration = kOne,
@@ -272,7 +272,7 @@ void add_stations(std::vector<Row>& rows) {
          .in = {meet(), {"e", from4().payload(from_b)}, {"a", for_b}, {"a", for_c}},
          .out = {{"a", from_b},
                  {"b", from_b},
-                 {"a", Packet().eth(kB, kA).arp_reply(kB, "10.0.0.2", kA, "10.0.0.1")},
+                 {"a", padded(Packet().eth(kB, kA).arp_reply(kB, "10.0.0.2", kA, "10.0.0.1"))},
                  {"e", to4(for_c)},
                  {"b", for_c}}});
     const Bytes answer = Packet().eth(kA, kRouter).arp_reply(kA, "10.0.0.1", kRouter, "10.0.0.254");
