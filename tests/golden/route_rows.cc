@@ -24,7 +24,8 @@ const std::string kNetworks =
     "networks:\n"
     "  - {name: blue, subnets: [10.0.0.0/24, 'fd00:a::/64'], gateway: [10.0.0.254, 'fd00:a::fe']}\n"
     "  - {name: red, subnets: [10.0.1.0/24, 'fd00:b::/64'], gateway: [10.0.1.254, 'fd00:b::fe'],\n"
-    "     static: [{mac: '" + std::string(kB) + "', port: b}]}\n";
+    "     static: [{mac: '" +
+    std::string(kB) + "', port: b}]}\n";
 const std::string kStationB = ", mac: '" + std::string(kB) + "', address: [10.0.1.2, 'fd00:b::2']";
 const std::string kRouted = kNetworks + "ports:\n" + port("a") + port("b", "red", kStationB);
 
@@ -38,11 +39,16 @@ Packet out4(std::string_view from = "10.0.0.1") {
 Packet in6(std::string_view to = "fd00:b::2", std::string_view from = "fd00:a::1") {
     return Packet().eth(kA, kToBlue).ipv6(from, to);
 }
-Packet out6() { return Packet().eth(kToRed, kB).ipv6("fd00:a::1", "fd00:b::2").ttl(63); }
-Bytes full(Packet packet) { return packet.udp(7, 7).payload(100); }
+Packet out6() {
+    return Packet().eth(kToRed, kB).ipv6("fd00:a::1", "fd00:b::2").ttl(63);
+}
+Bytes full(Packet packet) {
+    return packet.udp(7, 7).payload(100);
+}
 
 // The router's ICMP error to that station, about a frame of its own.
-Bytes error4(uint8_t type, uint8_t code, const Bytes& about, uint32_t rest = 0, std::string_view to = "10.0.0.1") {
+Bytes error4(uint8_t type, uint8_t code, const Bytes& about, uint32_t rest = 0,
+             std::string_view to = "10.0.0.1") {
     Bytes quoted = packet_of(about);
     if (quoted.size() > 548) quoted.resize(548);  // RFC 1812, 4.3.2.3: 576 bytes in all
     return Packet()
@@ -105,7 +111,8 @@ void add_forwarding(std::vector<Row>& rows) {
     const Bytes second(data.begin() + 1000, data.end());
     add({.name = "RoutedSegmentsAreCut",
          .configuration = kRouted,
-         .in = {{"a", in4().tcp(1, 2).payload(data).unfinished(), Unfinished{.segment_size = 1000}}},
+         .in = {{"a", in4().tcp(1, 2).payload(data).unfinished(),
+                 Unfinished{.segment_size = 1000}}},
          .out = {{"b", out4().tcp(1, 2).payload(first)},
                  {"b", out4().id(2).tcp(1, 2, test::kAck, 1001).payload(second)}}});
     add({.name = "OptionsPass",
@@ -114,12 +121,17 @@ void add_forwarding(std::vector<Row>& rows) {
          .out = {{"b", full(out4().options(8))}}});
 
     // Flows spread over two next hops, each by one of them.
-    Row spread{.name = "FlowsSpreadOverNextHops",
-               .configuration = kNetworks + "  - {name: green, subnets: [10.0.2.0/24], gateway: [10.0.2.254],\n"
-                                "     static: [{mac: '" + std::string(kC) + "', port: c}]}\n"
-                                "routes: [{to: 10.9.0.0/16, next-hops: [{via: 10.0.1.2}, {via: 10.0.2.3}]}]\nports:\n" +
-                                port("a") + port("b", "red", kStationB) +
-                                port("c", "green", ", mac: '" + std::string(kC) + "', address: [10.0.2.3]")};
+    Row spread{
+        .name = "FlowsSpreadOverNextHops",
+        .configuration =
+            kNetworks +
+            "  - {name: green, subnets: [10.0.2.0/24], gateway: [10.0.2.254],\n"
+            "     static: [{mac: '" +
+            std::string(kC) +
+            "', port: c}]}\n"
+            "routes: [{to: 10.9.0.0/16, next-hops: [{via: 10.0.1.2}, {via: 10.0.2.3}]}]\nports:\n" +
+            port("a") + port("b", "red", kStationB) +
+            port("c", "green", ", mac: '" + std::string(kC) + "', address: [10.0.2.3]")};
     const std::string to_green = router_of("green");
     for (uint16_t flow = 0; flow < 16; ++flow) {
         const Bytes frame = in4("10.9.0.1").udp(flow, 7).payload(100);
@@ -166,15 +178,18 @@ void add_errors(std::vector<Row>& rows) {
     const Bytes hidden = full(in4("10.8.0.1"));
     const Bytes refused = full(in4("10.7.0.1"));
     add({.name = "ABlackholeIsSilentAndAnUnreachableRouteIsNot",
-         .configuration = "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254]}]\n"
-                          "routes: [{to: 10.8.0.0/16, type: blackhole}, {to: 10.7.0.0/16, type: unreachable}]\n"
-                          "ports:\n" + port("a"),
+         .configuration =
+             "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254]}]\n"
+             "routes: [{to: 10.8.0.0/16, type: blackhole}, {to: 10.7.0.0/16, type: unreachable}]\n"
+             "ports:\n" +
+             port("a"),
          .in = {{"a", hidden}, {"a", refused}},
          .out = {{"a", error4(3, 1, refused)}},
          .drops = {{"a", Drop::kBlackhole, 1}, {"a", Drop::kUnreachableRoute, 1}}});
 
     // What is too big for b.
-    const std::string kSmall = kNetworks + "ports:\n" + port("a") + port("b", "red", kStationB + ", mtu: 1300");
+    const std::string kSmall =
+        kNetworks + "ports:\n" + port("a") + port("b", "red", kStationB + ", mtu: 1300");
     const Bytes firm = in4().udp(7, 7).payload(1372);
     const Bytes big6 = in6().udp(7, 7).payload(1352);
     add({.name = "TooBigIsToldItsMtu",
@@ -242,13 +257,13 @@ void add_refusals(std::vector<Row>& rows) {
          .drops = {{"a", Drop::kSourceRoute, 2}}});
     add({.name = "MalformedIpHeaders",
          .configuration = kRouted,
-         .in = {{"a", with_byte(full(in4()), 24, 0x55)},             // checksum
-                {"a", changed(full(in4()), 14, 0x44)},               // shorter than a header
-                {"a", changed(full(in4()), 14, 0x55)},               // version
-                {"a", changed(full(in4()), 16, 0x10)},               // longer than the frame
-                {"a", changed(full(in4()), 17, 10)},                 // shorter than its header
-                {"a", with_byte(full(in6()), 14, 0x40)},             // version
-                {"a", with_byte(full(in6()), 18, 0x10)},             // longer than the frame
+         .in = {{"a", with_byte(full(in4()), 24, 0x55)},  // checksum
+                {"a", changed(full(in4()), 14, 0x44)},    // shorter than a header
+                {"a", changed(full(in4()), 14, 0x55)},    // version
+                {"a", changed(full(in4()), 16, 0x10)},    // longer than the frame
+                {"a", changed(full(in4()), 17, 10)},      // shorter than its header
+                {"a", with_byte(full(in6()), 14, 0x40)},  // version
+                {"a", with_byte(full(in6()), 18, 0x10)},  // longer than the frame
                 {"a", Packet().eth(kA, kToBlue, 0x0800).payload(9)},
                 {"a", Packet().eth(kA, kToBlue, 0x86dd).payload(39)}},
          .drops = {{"a", Drop::kMalformedIp, 9}}});
@@ -260,13 +275,18 @@ void add_refusals(std::vector<Row>& rows) {
     const auto solicitation = [](uint8_t hop_limit) {
         Bytes target = test::address_bytes("fd00:a::fe");
         target.insert(target.end(), {1, 1, 2, 0, 0, 0, 0, 0x0a});
-        return Packet().eth(kA, kToBlue).ipv6("fd00:a::1", "fd00:a::fe").ttl(hop_limit).icmp(135, 0, 0).payload(target);
+        return Packet()
+            .eth(kA, kToBlue)
+            .ipv6("fd00:a::1", "fd00:a::fe")
+            .ttl(hop_limit)
+            .icmp(135, 0, 0)
+            .payload(target);
     };
     add({.name = "MalformedArpAndNeighborDiscovery",
          .configuration = kRouted,
-         .in = {{"a", with_byte(arp, 18, 7)},                       // size of a MAC address
+         .in = {{"a", with_byte(arp, 18, 7)},  // size of a MAC address
                 {"a", Bytes(arp.begin(), arp.end() - 1)},
-                {"a", solicitation(64)}},                           // it has come over a router
+                {"a", solicitation(64)}},  // it has come over a router
          .drops = {{"a", Drop::kMalformedNeighbor, 3}}});
 }
 
@@ -274,14 +294,21 @@ void add_conversation(std::vector<Row>& rows) {
     auto add = [&](Row row) { rows.push_back(std::move(row)); };
     const auto echo = [](Packet packet) { return Bytes(packet.icmp_echo(5, 6).payload(56)); };
     const auto reply = [](std::string_view from) {
-        return Bytes(Packet().eth(kToBlue, kA).ipv4(from, "10.0.0.1").icmp(0, 0, 5 << 16 | 6).payload(56));
+        return Bytes(
+            Packet().eth(kToBlue, kA).ipv4(from, "10.0.0.1").icmp(0, 0, 5 << 16 | 6).payload(56));
     };
     add({.name = "TheRouterAnswersPings",
          .configuration = kRouted,
-         .in = {{"a", echo(in4("10.0.0.254"))}, {"a", echo(in4("10.0.1.254"))}, {"a", echo(in6("fd00:a::fe"))}},
+         .in = {{"a", echo(in4("10.0.0.254"))},
+                {"a", echo(in4("10.0.1.254"))},
+                {"a", echo(in6("fd00:a::fe"))}},
          .out = {{"a", reply("10.0.0.254")},
                  {"a", reply("10.0.1.254")},
-                 {"a", Packet().eth(kToBlue, kA).ipv6("fd00:a::fe", "fd00:a::1").icmp(129, 0, 5 << 16 | 6).payload(56)}}});
+                 {"a", Packet()
+                           .eth(kToBlue, kA)
+                           .ipv6("fd00:a::fe", "fd00:a::1")
+                           .icmp(129, 0, 5 << 16 | 6)
+                           .payload(56)}}});
     const Bytes udp = full(in4("10.0.0.254"));
     const Bytes other = in4("10.0.0.254", "10.0.0.1").payload(40);
     add({.name = "NobodyListensAtTheRouter",
@@ -293,19 +320,26 @@ void add_conversation(std::vector<Row>& rows) {
          .configuration = kRouted + port("c"),
          .in = {{"a", Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.254")},
                 {"a", Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.77")}},
-         .out = {{"a", padded(Packet().eth(kToBlue, kA).arp_reply(kToBlue, "10.0.0.254", kA, "10.0.0.1"))},
-                 {"c", Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.77")}}});
+         .out = {
+             {"a",
+              padded(Packet().eth(kToBlue, kA).arp_reply(kToBlue, "10.0.0.254", kA, "10.0.0.1"))},
+             {"c", Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.77")}}});
 
     // A neighbor that has to be asked for, behind port b.
-    const std::string kUnknown = "networks:\n"
-        "  - {name: blue, subnets: [10.0.0.0/24, 'fd00:a::/64'], gateway: [10.0.0.254, 'fd00:a::fe']}\n"
-        "  - {name: red, subnets: [10.0.1.0/24, 'fd00:b::/64'], gateway: [10.0.1.254, 'fd00:b::fe']}\nports:\n" +
+    const std::string kUnknown =
+        "networks:\n"
+        "  - {name: blue, subnets: [10.0.0.0/24, 'fd00:a::/64'], gateway: [10.0.0.254, "
+        "'fd00:a::fe']}\n"
+        "  - {name: red, subnets: [10.0.1.0/24, 'fd00:b::/64'], gateway: [10.0.1.254, "
+        "'fd00:b::fe']}\nports:\n" +
         port("a") + port("b", "red");
-    const Bytes question = padded(Packet().eth(kToRed, kBroadcast).arp_request(kToRed, "10.0.1.254", "10.0.1.2"));
+    const Bytes question =
+        padded(Packet().eth(kToRed, kBroadcast).arp_request(kToRed, "10.0.1.254", "10.0.1.2"));
     const Bytes answer = Packet().eth(kB, kToRed).arp_reply(kB, "10.0.1.2", kToRed, "10.0.1.254");
     add({.name = "AnUnknownNeighborIsAskedForAndItsPacketsWait",
          .configuration = kUnknown,
-         .in = {{"a", full(in4())}, {"a", full(in4()), {}, {}, 2}, {"b", answer}, {"a", full(in4())}},
+         .in =
+             {{"a", full(in4())}, {"a", full(in4()), {}, {}, 2}, {"b", answer}, {"a", full(in4())}},
          .out = {{"b", question}, {"b", full(out4()), 4}}});
     add({.name = "NoMoreThanAFewPacketsWait",
          .configuration = kUnknown,
@@ -321,14 +355,18 @@ void add_conversation(std::vector<Row>& rows) {
     add({.name = "AnUnknownIpv6NeighborIsAskedFor",
          .configuration = kUnknown,
          .in = {{"a", full(in6())},
-                {"b", Packet().eth(kB, kToRed).ipv6("fd00:b::2", "fd00:b::fe").ttl(255).icmp(136, 0, 0x6000'0000).payload(target)}},
-         .out = {{"b",
-                  Packet()
-                      .eth(kToRed, "33:33:ff:00:00:02")
-                      .ipv6("fd00:b::fe", "ff02::1:ff00:2")
-                      .ttl(255)
-                      .icmp(135, 0, 0)
-                      .payload(from_router)},
+                {"b", Packet()
+                          .eth(kB, kToRed)
+                          .ipv6("fd00:b::2", "fd00:b::fe")
+                          .ttl(255)
+                          .icmp(136, 0, 0x6000'0000)
+                          .payload(target)}},
+         .out = {{"b", Packet()
+                           .eth(kToRed, "33:33:ff:00:00:02")
+                           .ipv6("fd00:b::fe", "ff02::1:ff00:2")
+                           .ttl(255)
+                           .icmp(135, 0, 0)
+                           .payload(from_router)},
                  {"b", full(out6())}}});
     add({.name = "NobodyTakesTheRoutersMacAddressForItsOwn",
          .configuration = kUnknown,
@@ -340,21 +378,26 @@ void add_conversation(std::vector<Row>& rows) {
 
 void add_flat(std::vector<Row>& rows) {
     auto add = [&](Row row) { rows.push_back(std::move(row)); };
-    const std::string kFlat = "networks: [{name: blue, subnets: [10.0.0.0/24], flat: true}]\nports:\n" + port("a") +
-                              port("b", "blue", ", mac: '" + std::string(kB) + "', address: [10.0.0.2]");
+    const std::string kFlat =
+        "networks: [{name: blue, subnets: [10.0.0.0/24], flat: true}]\nports:\n" + port("a") +
+        port("b", "blue", ", mac: '" + std::string(kB) + "', address: [10.0.0.2]");
     add({.name = "ThePodsOfAFlatNetworkAreNotBridged",
          .configuration = kFlat,
          .in = {{"b", Packet().eth(kB, kBroadcast).arp_request(kB, "10.0.0.2", "10.0.0.1")},
                 {"a", plain(kA, kB)},
                 {"a", plain(kA, kBroadcast)}},
-         .out = {{"b", padded(Packet().eth(kToBlue, kB).arp_reply(kToBlue, "10.0.0.1", kB, "10.0.0.2"))}},
+         .out = {{"b",
+                  padded(
+                      Packet().eth(kToBlue, kB).arp_reply(kToBlue, "10.0.0.1", kB, "10.0.0.2"))}},
          .drops = {{"a", Drop::kFlatNetwork, 2}}});
     add({.name = "ThePodsOfAFlatNetworkAreRouted",
          .configuration = kFlat,
          .in = {{"b", Packet().eth(kB, kBroadcast).arp_request(kB, "10.0.0.2", "169.254.1.1")},
                 {"a", full(Packet().eth(kA, kToBlue).ipv4("10.0.0.1", "10.0.0.2"))}},
-         .out = {{"b", padded(Packet().eth(kToBlue, kB).arp_reply(kToBlue, "169.254.1.1", kB, "10.0.0.2"))},
-                 {"b", full(Packet().eth(kToBlue, kB).ipv4("10.0.0.1", "10.0.0.2").ttl(63))}}});
+         .out = {
+             {"b",
+              padded(Packet().eth(kToBlue, kB).arp_reply(kToBlue, "169.254.1.1", kB, "10.0.0.2"))},
+             {"b", full(Packet().eth(kToBlue, kB).ipv4("10.0.0.1", "10.0.0.2").ttl(63))}}});
 }
 
 }  // namespace

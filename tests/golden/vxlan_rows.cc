@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include "golden/row.h"
 #include "port/derived_mac.h"
 
@@ -12,10 +14,13 @@ const std::string kHere = router_of("(underlay)");
 // The router of the overlay network, the same on all hosts.
 const std::string kRouter = port::derived_mac("router:vni:100:10.0.0.254").text();
 
-std::string overlay(const std::string& remotes, const std::string& checksum = "zero", const std::string& more = "") {
+std::string overlay(const std::string& remotes, const std::string& checksum = "zero",
+                    const std::string& more = "") {
     return "networks:\n"
-           "  - {name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254], vxlan: {vni: 100, remotes: [" + remotes +
-           "]}}\n" + more + "underlay: {port: e, address: [192.0.2.1/24, '2001:db8::1/64'], checksum: " + checksum +
+           "  - {name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254], vxlan: {vni: 100, "
+           "remotes: [" +
+           remotes + "]}}\n" + more +
+           "underlay: {port: e, address: [192.0.2.1/24, '2001:db8::1/64'], checksum: " + checksum +
            "}\nports:\n" + port("a") + port("e", "");
 }
 const std::string kOne = overlay("192.0.2.2");
@@ -31,14 +36,22 @@ In meet6() {
     const Bytes mac = test::mac_bytes(kR);
     target.insert(target.end(), {2, 1});
     target.insert(target.end(), mac.begin(), mac.end());
-    return {"e", Packet().eth(kR, kHere).ipv6("2001:db8::2", "2001:db8::1").ttl(255).icmp(136, 0, 0x2000'0000).payload(target)};
+    return {"e", Packet()
+                     .eth(kR, kHere)
+                     .ipv6("2001:db8::2", "2001:db8::1")
+                     .ttl(255)
+                     .icmp(136, 0, 0x2000'0000)
+                     .payload(target)};
 }
 
-uint16_t source_port(const Bytes& frame) { return static_cast<uint16_t>(0xc000 | hash_of(frame) >> 18); }
+uint16_t source_port(const Bytes& frame) {
+    return static_cast<uint16_t>(0xc000 | hash_of(frame) >> 18);
+}
 
 // A frame as it goes to a remote host.
-Bytes to4(const Bytes& frame, bool full = false, uint8_t traffic_class = 0, std::string_view mac = kR,
-          std::string_view address = "192.0.2.2", std::optional<uint16_t> from = {}) {
+Bytes to4(const Bytes& frame, bool full = false, uint8_t traffic_class = 0,
+          std::string_view mac = kR, std::string_view address = "192.0.2.2",
+          std::optional<uint16_t> from = {}) {
     Packet packet = Packet()
                         .eth(kHere, mac)
                         .ipv4("192.0.2.1", address)
@@ -59,18 +72,39 @@ Bytes to6(const Bytes& frame, bool full = false, uint8_t traffic_class = 0) {
 }
 
 // And as it comes from one.
-Packet from4(std::string_view address = "192.0.2.2", uint32_t vni = 100, std::string_view mac = kR) {
-    return Packet().eth(mac, kHere).ipv4(address, "192.0.2.1").udp(50000, 4789).without_checksum().vxlan(vni);
+Packet from4(std::string_view address = "192.0.2.2", uint32_t vni = 100,
+             std::string_view mac = kR) {
+    return Packet()
+        .eth(mac, kHere)
+        .ipv4(address, "192.0.2.1")
+        .udp(50000, 4789)
+        .without_checksum()
+        .vxlan(vni);
 }
 Packet from6() {
-    return Packet().eth(kR, kHere).ipv6("2001:db8::2", "2001:db8::1").udp(50000, 4789).without_checksum().vxlan(100);
+    return Packet()
+        .eth(kR, kHere)
+        .ipv6("2001:db8::2", "2001:db8::1")
+        .udp(50000, 4789)
+        .without_checksum()
+        .vxlan(100);
 }
 
 Packet marked(uint8_t traffic_class) {
-    return Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2").traffic_class(traffic_class).udp(7, 7).payload(60);
+    return Packet()
+        .eth(kA, kB)
+        .ipv4("10.0.0.1", "10.0.0.2")
+        .traffic_class(traffic_class)
+        .udp(7, 7)
+        .payload(60);
 }
 Packet marked6(uint8_t traffic_class) {
-    return Packet().eth(kA, kB).ipv6("fd00::1", "fd00::2").traffic_class(traffic_class).udp(7, 7).payload(60);
+    return Packet()
+        .eth(kA, kB)
+        .ipv6("fd00::1", "fd00::2")
+        .traffic_class(traffic_class)
+        .udp(7, 7)
+        .payload(60);
 }
 
 void add_tunnels(std::vector<Row>& rows) {
@@ -102,11 +136,14 @@ void add_tunnels(std::vector<Row>& rows) {
     add({.name = "AnUnknownRemoteHostIsAskedForAndItsPacketsWait",
          .configuration = kOne,
          .in = {{"a", plain(kA, kB), {}, {}, 2}, meet()},
-         .out = {{"e", padded(Packet().eth(kHere, kBroadcast).arp_request(kHere, "192.0.2.1", "192.0.2.2"))},
-                 {"e", to4(plain(kA, kB)), 2}}});
+         .out = {
+             {"e",
+              padded(Packet().eth(kHere, kBroadcast).arp_request(kHere, "192.0.2.1", "192.0.2.2"))},
+             {"e", to4(plain(kA, kB)), 2}}});
     add({.name = "OutOfATunnel",
          .configuration = kOne,
-         .in = {{"e", from4().payload(plain(kB, kA))}, {"e", from4().payload(plain(kB, kA)), {}, {14, 20, 9, 20}}},
+         .in = {{"e", from4().payload(plain(kB, kA))},
+                {"e", from4().payload(plain(kB, kA)), {}, {14, 20, 9, 20}}},
          .out = {{"a", plain(kB, kA), 2}}});
     add({.name = "OutOfATunnelOverIpv6",
          .configuration = kOneV6,
@@ -114,7 +151,9 @@ void add_tunnels(std::vector<Row>& rows) {
          .out = {{"a", plain(kB, kA)}}});
     add({.name = "AStationIsLearnedBehindItsTunnel",
          .configuration = kTwo,
-         .in = {meet(), meet(kS, "192.0.2.3"), {"e", from4("192.0.2.3", 100, kS).payload(plain(kC, kA))},
+         .in = {meet(),
+                meet(kS, "192.0.2.3"),
+                {"e", from4("192.0.2.3", 100, kS).payload(plain(kC, kA))},
                 {"a", plain(kA, kC)}},
          .out = {{"a", plain(kC, kA)}, {"e", to4(plain(kA, kC), false, 0, kS, "192.0.2.3")}}});
     add({.name = "AFloodGoesToEachRemoteHost",
@@ -128,8 +167,7 @@ void add_tunnels(std::vector<Row>& rows) {
     add({.name = "AFloodWithAnUnfinishedChecksumIsFinishedForAll",
          .configuration = kTwo,
          .in = {meet(), meet(kS, "192.0.2.3"), {"a", tcp99.unfinished(), Unfinished{}}},
-         .out = {{"e", to4(finished)},
-                 {"e", to4(finished, false, 0, kS, "192.0.2.3")}}});
+         .out = {{"e", to4(finished)}, {"e", to4(finished, false, 0, kS, "192.0.2.3")}}});
     add({.name = "WhatComesFromATunnelGoesIntoNone",
          .configuration = kTwo,
          .in = {meet(),
@@ -140,21 +178,31 @@ void add_tunnels(std::vector<Row>& rows) {
          .drops = {{"192.0.2.3", Drop::kSplitHorizon, 1}}});
     add({.name = "NobodyHereForWhatComesFromATunnel",
          .configuration = "networks: [{name: blue, vxlan: {vni: 100, remotes: [192.0.2.2]}}]\n"
-                          "underlay: {port: e, address: [192.0.2.1/24]}\nports:\n" + port("e", ""),
+                          "underlay: {port: e, address: [192.0.2.1/24]}\nports:\n" +
+                          port("e", ""),
          .in = {{"e", from4().payload(plain(kB, kBroadcast))}},
          .drops = {{"192.0.2.2", Drop::kNoMember, 1}}});
 
     // Segments are cut before they go in, to what fits.
     const Bytes data = test::pattern(2500);
     const auto tcp = [&](size_t begin, size_t size, uint16_t id) {
-        const Bytes part(data.begin() + static_cast<ptrdiff_t>(begin), data.begin() + static_cast<ptrdiff_t>(begin + size));
-        return Bytes(Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2").id(id).tcp(1, 2, test::kAck, static_cast<uint32_t>(1 + begin)).payload(part));
+        const Bytes part(data.begin() + static_cast<ptrdiff_t>(begin),
+                         data.begin() + static_cast<ptrdiff_t>(begin + size));
+        return Bytes(Packet()
+                         .eth(kA, kB)
+                         .ipv4("10.0.0.1", "10.0.0.2")
+                         .id(id)
+                         .tcp(1, 2, test::kAck, static_cast<uint32_t>(1 + begin))
+                         .payload(part));
     };
-    const Bytes segment = Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).payload(data).unfinished();
+    const Bytes segment =
+        Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).payload(data).unfinished();
     add({.name = "ASegmentIsCutBeforeItsTunnel",
          .configuration = kOne,
          .in = {meet(), {"a", segment, Unfinished{.segment_size = 1000}}},
-         .out = {{"e", to4(tcp(0, 1000, 1))}, {"e", to4(tcp(1000, 1000, 2))}, {"e", to4(tcp(2000, 500, 3))}}});
+         .out = {{"e", to4(tcp(0, 1000, 1))},
+                 {"e", to4(tcp(1000, 1000, 2))},
+                 {"e", to4(tcp(2000, 500, 3))}}});
     add({.name = "ASegmentIsCutBeforeEachOfTwoTunnels",
          .configuration = overlay("192.0.2.2, 192.0.2.3", "full"),
          .in = {meet(), meet(kS, "192.0.2.3"), {"a", segment, Unfinished{.segment_size = 1400}}},
@@ -209,7 +257,8 @@ void add_refusals(std::vector<Row>& rows) {
     };
     add({.name = "ATunnelPacketIsCutOff",
          .configuration = kOne,
-         .in = {{"e", Bytes(good.begin(), good.end() - 1)}, {"e", Packet().eth(kR, kHere).ipv4("192.0.2.2", "192.0.2.1", 17).payload(7)}},
+         .in = {{"e", Bytes(good.begin(), good.end() - 1)},
+                {"e", Packet().eth(kR, kHere).ipv4("192.0.2.2", "192.0.2.1", 17).payload(7)}},
          .drops = {{"e", Drop::kVxlanTruncated, 2}}});
     add({.name = "ATunnelPacketsIpHeaderIsWrong",
          .configuration = kOne,
@@ -222,7 +271,12 @@ void add_refusals(std::vector<Row>& rows) {
     add({.name = "ATunnelPacketsChecksumIsWrong",
          .configuration = kOne,
          .in = {{"e", with_byte(good, 40, 0x55)},
-                {"e", Packet().eth(kR, kHere).ipv4("192.0.2.2", "192.0.2.1").udp(50000, 4789).vxlan(100).payload(frame)}},
+                {"e", Packet()
+                          .eth(kR, kHere)
+                          .ipv4("192.0.2.2", "192.0.2.1")
+                          .udp(50000, 4789)
+                          .vxlan(100)
+                          .payload(frame)}},
          .out = {{"a", frame}},
          .drops = {{"e", Drop::kVxlanUdpChecksum, 1}}});
     add({.name = "ATunnelPacketWithoutAVni",
@@ -242,15 +296,23 @@ void add_refusals(std::vector<Row>& rows) {
          .in = {{"e", from4().payload(Bytes(Packet().eth(kB, kA).vlan(5).payload(60)))}},
          .drops = {{"e", Drop::kVxlanInnerVlan, 1}}});
     const auto inner = [](uint8_t traffic_class) {
-        return Bytes(Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1").traffic_class(traffic_class).udp(7, 7).payload(60));
+        return Bytes(Packet()
+                         .eth(kB, kA)
+                         .ipv4("10.0.0.2", "10.0.0.1")
+                         .traffic_class(traffic_class)
+                         .udp(7, 7)
+                         .payload(60));
     };
     add({.name = "CongestionInTheUnderlayReachesTheStation",
          .configuration = kOne,
-         .in = {{"e", outer(3).payload(inner(2))}, {"e", outer(3).payload(inner(0))}, {"e", outer(2).payload(inner(0))}},
+         .in = {{"e", outer(3).payload(inner(2))},
+                {"e", outer(3).payload(inner(0))},
+                {"e", outer(2).payload(inner(0))}},
          .out = {{"a", inner(3)}, {"a", inner(0)}},
          .drops = {{"e", Drop::kVxlanEcn, 1}}});
     add({.name = "StrangersAtTheTunnel",
-         .configuration = overlay("192.0.2.2", "zero", "  - {name: red, vxlan: {vni: 200, remotes: [192.0.2.3]}}\n"),
+         .configuration = overlay("192.0.2.2", "zero",
+                                  "  - {name: red, vxlan: {vni: 200, remotes: [192.0.2.3]}}\n"),
          .in = {{"e", from4("192.0.2.2", 101).payload(frame)},
                 {"e", from4("192.0.2.9").payload(frame)},
                 {"e", from4("192.0.2.3").payload(frame)},
@@ -258,8 +320,17 @@ void add_refusals(std::vector<Row>& rows) {
          .drops = {{"e", Drop::kUnknownVni, 1}, {"e", Drop::kUnknownRemote, 3}}});
     add({.name = "AnotherPortThanVxlansIsNoTunnel",
          .configuration = kOne,
-         .in = {{"e", Packet().eth(kR, kHere).ipv4("192.0.2.2", "192.0.2.1").ttl(64).icmp_echo(1, 2).payload(56)}},
-         .out = {{"e", Packet().eth(kHere, kR).ipv4("192.0.2.1", "192.0.2.2").icmp(0, 0, 1 << 16 | 2).payload(56)}}});
+         .in = {{"e", Packet()
+                          .eth(kR, kHere)
+                          .ipv4("192.0.2.2", "192.0.2.1")
+                          .ttl(64)
+                          .icmp_echo(1, 2)
+                          .payload(56)}},
+         .out = {{"e", Packet()
+                           .eth(kHere, kR)
+                           .ipv4("192.0.2.1", "192.0.2.2")
+                           .icmp(0, 0, 1 << 16 | 2)
+                           .payload(56)}}});
 }
 
 void add_stations(std::vector<Row>& rows) {
@@ -278,16 +349,106 @@ void add_stations(std::vector<Row>& rows) {
     const Bytes answer = Packet().eth(kA, kRouter).arp_reply(kA, "10.0.0.1", kRouter, "10.0.0.254");
     add({.name = "AnAnswerToTheRouterReachesTheRoutersOfAllHosts",
          .configuration = kTwo,
-         .in = {meet(), meet(kS, "192.0.2.3"), {"a", answer}, {"e", from4().payload(Bytes(Packet().eth(kB, kRouter).arp_reply(kB, "10.0.0.2", kRouter, "10.0.0.254")))}},
+         .in = {meet(),
+                meet(kS, "192.0.2.3"),
+                {"a", answer},
+                {"e",
+                 from4().payload(Bytes(
+                     Packet().eth(kB, kRouter).arp_reply(kB, "10.0.0.2", kRouter, "10.0.0.254")))}},
          .out = {{"e", to4(answer)}, {"e", to4(answer, false, 0, kS, "192.0.2.3")}}});
-    const std::string kGreen = overlay("192.0.2.2", "zero", "  - {name: green, subnets: [10.0.5.0/24], gateway: [10.0.5.254]}\n") +
-                               port("b", "green");
-    const Bytes routed = Packet().eth(kRouter, kB).ipv4("10.0.5.1", "10.0.0.2").ttl(63).udp(7, 7).payload(100);
+    const std::string kGreen =
+        overlay("192.0.2.2", "zero",
+                "  - {name: green, subnets: [10.0.5.0/24], gateway: [10.0.5.254]}\n") +
+        port("b", "green");
+    const Bytes routed =
+        Packet().eth(kRouter, kB).ipv4("10.0.5.1", "10.0.0.2").ttl(63).udp(7, 7).payload(100);
     add({.name = "RoutedIntoATunnel",
          .configuration = kGreen,
-         .in = {meet(), {"e", from4().payload(from_b)},
-                {"b", Packet().eth(kC, router_of("green")).ipv4("10.0.5.1", "10.0.0.2").udp(7, 7).payload(100), {}, {}, 2}},
+         .in = {meet(),
+                {"e", from4().payload(from_b)},
+                {"b",
+                 Packet()
+                     .eth(kC, router_of("green"))
+                     .ipv4("10.0.5.1", "10.0.0.2")
+                     .udp(7, 7)
+                     .payload(100),
+                 {},
+                 {},
+                 2}},
          .out = {{"a", from_b}, {"e", to4(routed), 2}}});
+}
+
+// Which port an address is behind in blue, as far as is known.
+std::optional<path::PortId> behind(test::Harness& harness, std::string_view mac) {
+    const auto address = MacAddress::parse(std::string(mac));
+    const uint64_t key = path::mac_key(*address);
+    const bridge::Entry entry =
+        harness.running().macs().at("blue")->find(key, bridge::MacTable::hash(key));
+    if (!entry.found()) return std::nullopt;
+    return entry.port();
+}
+
+void put(test::Harness& harness, const In& in) {
+    harness.device(in.port).put(test::to_mbuf(test::switch_pools().buffers, in.frame));
+    harness.run();
+}
+
+TEST(GoldenVxlan, TheRoutersOfOtherHostsAreBehindNoPort) {
+    test::Harness harness(1, {"a", "e"});
+    ASSERT_NO_FATAL_FAILURE(harness.apply(kOne));
+    put(harness, {"e", from4().payload(plain(kB, kA))});
+    EXPECT_TRUE(behind(harness, kB));
+    put(harness, {"e", from4().payload(plain(kRouter, kA))});
+    EXPECT_FALSE(behind(harness, kRouter));
+    const std::vector<Bytes> both{plain(kB, kA), plain(kRouter, kA)};
+    EXPECT_EQ(harness.sent("a"), both);
+    harness.check_books();
+}
+
+// A container moves from another host to this one: its address is told to the others, is known here
+// at once, and is no news to the container.
+TEST(GoldenVxlan, AStationThatHasMovedHereIsNoLongerBehindATunnel) {
+    test::Harness harness(1, {"a", "b", "e"});
+    const auto with_network = [](const std::string& network) {
+        return "networks:\n"
+               "  - {name: blue, subnets: [10.0.0.0/24], vxlan: {vni: 100, remotes: [192.0.2.2]}}\n"
+               "  - {name: red}\n"
+               "underlay: {port: e, address: [192.0.2.1/24]}\nports:\n" +
+               port("e", "") + port("b") +
+               port("a", network, ", mac: '" + std::string(kA) + "', address: [10.0.0.1/24]");
+    };
+    ASSERT_NO_FATAL_FAILURE(harness.apply(with_network("red")));
+    put(harness, meet());
+    put(harness, {"e", from4().payload(plain(kA, kBroadcast))});
+    ASSERT_TRUE(behind(harness, kA));
+    EXPECT_EQ(*behind(harness, kA), harness.running().tunnels().begin()->second.id);
+    harness.sent("b");
+
+    ASSERT_NO_FATAL_FAILURE(harness.apply(with_network("blue")));
+    harness.running().tick(engine::Clock::now());
+    harness.run();
+    const Bytes news = padded(Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.1"));
+    ASSERT_TRUE(behind(harness, kA));
+    EXPECT_EQ(*behind(harness, kA), harness.running().ports().at("a").port->id());
+    EXPECT_EQ(harness.sent("e"), std::vector<Bytes>{to4(news)});
+    EXPECT_EQ(harness.sent("b"), std::vector<Bytes>{news});
+    EXPECT_EQ(harness.sent("a"), std::vector<Bytes>{});
+    harness.check_books();
+}
+
+// Another network may get the number of one that is gone, and must not find its neighbors.
+TEST(GoldenVxlan, TheNeighborsOfANetworkGoWithIt) {
+    test::Harness harness(1, {"a", "e"});
+    ASSERT_NO_FATAL_FAILURE(harness.apply(kOne));
+    put(harness,
+        {"e", from4().payload(
+                  Bytes(Packet().eth(kB, kBroadcast).arp_request(kB, "10.0.0.2", "10.0.0.77")))});
+    const path::NetworkId blue = harness.running().network_ids().at("blue");
+    const auto b = IpAddress::parse("10.0.0.2");
+    EXPECT_NE(harness.running().router().neighbors().find(blue, *b), nullptr);
+    ASSERT_NO_FATAL_FAILURE(harness.apply("networks: [{name: red}]\nports:\n" + port("a", "red")));
+    EXPECT_EQ(harness.running().router().neighbors().find(blue, *b), nullptr);
+    EXPECT_EQ(harness.running().router().neighbors().size(), 0u);
 }
 
 }  // namespace
