@@ -65,6 +65,12 @@ struct Bridge {
             if (!Lookup::look_up(meta, tables)) return false;
         }
         if (unlikely(!learn(meta, tables))) return path::drop(meta, path::Drop::kMacLimit);
+        return forward(meta, tables);
+    }
+
+    // Without learning, what has been looked up.
+    template <class Tables>
+    [[gnu::always_inline]] static bool forward(path::Meta& meta, const Tables& tables) noexcept {
         const MacTable* macs = tables.macs(meta.network);
         const Entry entry = macs->find(meta.destination_mac, meta.destination_hash);
         meta.egress = entry.port();

@@ -65,7 +65,18 @@ struct Forward {
     }
 
  private:
+    // From a tunnel: the routers of an overlay's hosts have one address, which is behind no port. Learned,
+    // it would move with every other packet from two of them, and each move makes all neighbors be looked
+    // up again.
+    [[gnu::noinline]] static bool bridge_from_router(path::Meta& meta, const Tables& tables) noexcept {
+        if (meta.repeats && !bridge::Lookup::look_up(meta, tables)) return false;
+        return bridge::Bridge::forward(meta, tables);
+    }
+
     [[gnu::always_inline]] static bool bridge_it(path::Meta& meta, const Tables& tables) noexcept {
+        if (unlikely(meta.unusual) && meta.source_mac == tables.network(meta.network).mac) {
+            return bridge_from_router(meta, tables);
+        }
         if (!bridge::Bridge::decide(meta, tables)) return false;
         // There is no bridging between the ports of a flat network: what isn't for the router is ARP and
         // ND at best.

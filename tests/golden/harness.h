@@ -35,16 +35,18 @@ class Harness {
     // The frames that a device was sent since it was last asked for, in the order of their sending.
     std::vector<Bytes> sent(const std::string& device);
 
-    // What was dropped since the start at ports that still exist, zeros left out.
+    // What was dropped since the start at ports that still exist, zeros left out; at a tunnel under its
+    // remote end point's address.
     DropCounts drops() const;
 
-    // received + made = transmitted + dropped over all workers, and the totals are the sums of the
+    // received + made = transmitted + dropped + consumed over all workers, and the totals are the sums of the
     // ports' (as long as no port was removed).
     void check_books(bool ports_removed = false) const;
     uint64_t made() const;
 
  private:
     void collect();
+    std::map<std::string, path::PortId> places() const;
 
     std::map<std::string, std::unique_ptr<RingDevice>> devices_;
     std::map<std::string, std::vector<Bytes>> sent_;

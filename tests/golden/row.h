@@ -62,5 +62,28 @@ inline Bytes plain(std::string_view from, std::string_view to, size_t size = 100
 
 // The rows of layer 2 beyond a plain bridge: VLANs, port security, limits, groups, mirrors.
 std::vector<Row> layer2_rows();
+// What the switch does as a router.
+std::vector<Row> route_rows();
+// Networks that span hosts.
+std::vector<Row> vxlan_rows();
+
+// The router's MAC address in a network that spans no hosts, as the harness calls its switch.
+inline std::string router_of(const std::string& network) {
+    engine::NetworkConfig config;
+    config.name = network;
+    return engine::router_mac(config, "golden").text();
+}
+
+// A frame from its IP header on, as ICMP errors quote it.
+inline Bytes packet_of(const Bytes& frame) { return Bytes(frame.begin() + 14, frame.end()); }
+
+// What the switch makes itself is as long as Ethernet wants it: 60 bytes without the checksum.
+inline Bytes padded(Bytes frame) {
+    if (frame.size() < 60) frame.resize(60);
+    return frame;
+}
+
+// As the switch hashes a frame's flow.
+uint32_t hash_of(const Bytes& frame);
 
 }  // namespace sluice::golden

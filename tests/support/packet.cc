@@ -171,13 +171,20 @@ Packet& Packet::vxlan(uint32_t vni) {
     return add(Kind::kOther, header, 0, -1);
 }
 
+Packet& Packet::icmp(uint8_t type, uint8_t code, uint32_t rest) {
+    Bytes header{type, code, 0, 0, 0, 0, 0, 0};
+    put16(header, 4, rest >> 16);
+    put16(header, 6, rest);
+    return add(Kind::kIcmp, header, 0, is_over_ipv6() ? 58 : 1);
+}
+
 Packet& Packet::icmp_echo(uint16_t id, uint16_t sequence) {
-    const bool v6 = last(Kind::kIpv6) != layers_.size() &&
-                    (last(Kind::kIpv4) == layers_.size() || last(Kind::kIpv6) > last(Kind::kIpv4));
-    Bytes header{static_cast<uint8_t>(v6 ? 128 : 8), 0, 0, 0, 0, 0, 0, 0};
-    put16(header, 4, id);
-    put16(header, 6, sequence);
-    return add(Kind::kIcmp, header, 0, v6 ? 58 : 1);
+    return icmp(is_over_ipv6() ? 128 : 8, 0, uint32_t{id} << 16 | sequence);
+}
+
+bool Packet::is_over_ipv6() const {
+    const size_t v4 = last(Kind::kIpv4), v6 = last(Kind::kIpv6), none = layers_.size();
+    return v6 != none && (v4 == none || v6 > v4);
 }
 
 Packet& Packet::payload(const Bytes& bytes) {

@@ -45,7 +45,9 @@ class Packet {
     Packet& tcp(uint16_t source, uint16_t destination, uint8_t flags = kAck, uint32_t sequence = 1);
     Packet& udp(uint16_t source, uint16_t destination);
     Packet& vxlan(uint32_t vni);
-    Packet& icmp_echo(uint16_t id, uint16_t sequence);  // ICMP or ICMPv6, as the IP layer asks
+    // ICMP or ICMPv6, as the IP layer asks; `rest` is what the header holds after the checksum.
+    Packet& icmp(uint8_t type, uint8_t code, uint32_t rest);
+    Packet& icmp_echo(uint16_t id, uint16_t sequence);
     Packet& payload(size_t size) { return payload(pattern(size)); }
     Packet& payload(const Bytes& bytes);
 
@@ -79,6 +81,7 @@ class Packet {
     Packet& arp(uint16_t operation, std::string_view sender_mac, std::string_view sender,
                 std::string_view target_mac, std::string_view target);
     size_t last(Kind kind) const;
+    bool is_over_ipv6() const;
     void finish_l4(Bytes& frame, size_t index) const;
 
     Bytes bytes_;
