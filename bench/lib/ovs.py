@@ -64,7 +64,10 @@ class Ovs:
                     *args])
 
     def appctl(self, *args):
-        return run([self._path("usr/bin/ovs-appctl"), "-t", self.control, *args])
+        try:
+            return run([self._path("usr/bin/ovs-appctl"), "-t", self.control, *args])
+        except Failed as error:
+            raise Failed(f"{error}\novs-vswitchd said:\n{self.process.log_tail()}") from None
 
     def add_bridge(self, name, *settings):
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev", *settings)
