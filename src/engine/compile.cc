@@ -62,6 +62,7 @@ class Compiler {
         if (config.is_routed() && domain != parts_.router.domains().end()) {
             const MacAddress mac = router_mac(config, parts_.instance);
             network.mac = path::mac_key(mac);
+            network.to_router = network.mac;
             network.domain = domain->second;
             network.routes = &domain->second->table;
             network.addresses = config.gateway;

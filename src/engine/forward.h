@@ -5,6 +5,7 @@
 #pragma once
 
 #include "bridge/bridge.h"
+#include "engine/overlay.h"
 #include "engine/speaker.h"
 #include "engine/tables.h"
 #include "wire/flow_hash.h"
@@ -12,39 +13,74 @@
 
 namespace sluice::engine {
 
-// Admit, after bridge::Lookup: is it the router's; are its headers right; start fetching the route.
+// Which first octets of an IPv4 address need a closer look: of a source, and of a destination. (Martians;
+// link-local addresses among them. Most martian destinations have routes of their own.)
+struct UnusualOctets {
+    uint8_t source[256]{};
+    uint8_t destination[256]{};
+
+    constexpr UnusualOctets() {
+        for (int octet : {0, 127, 169}) source[octet] = 1;
+        for (int octet = 224; octet < 256; ++octet) source[octet] = destination[octet] = 1;
+    }
+};
+inline constexpr UnusualOctets kUnusualOctets;
+
+// Admit: what is for the router gets its headers checked and its route fetched; what came in VXLAN for an
+// end point of ours gets out of it first. Nearly all of it has the addresses of the frame before it in the
+// batch, and its source is learned once for all of them.
 struct RouteLookup {
     template <class T>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet, const T& tables) noexcept {
+        const Network* network = &tables.network(meta.network);
+        if (likely(meta.destination_mac == network->to_router) && unlikely(network->is_underlay)) {
+            if (!Decap::take_in(meta, packet, tables)) return false;
+            network = &tables.network(meta.network);
+        }
         meta.layer3 = path::Layer3::kNone;
-        const Network& network = tables.network(meta.network);
-        if (meta.destination_mac != network.mac || network.mac == 0) return true;
-        return look_up(meta, packet, network);
+        if (meta.destination_mac != network->to_router) return bridge::Lookup::admit(meta, packet, tables);
+        const path::Meta& before = *meta.before;
+        meta.repeats = before.layer3 != path::Layer3::kNone && meta.source_mac == before.source_mac &&
+                       path::origin(meta) == path::origin(before);
+        if (unlikely(!meta.repeats) && !look_up_source(meta, *network)) return false;
+        return look_up(meta, packet, *network);
+    }
+
+ private:
+    [[gnu::always_inline]] static bool look_up_source(path::Meta& meta, const Network& network) noexcept {
+        if (unlikely(path::is_group(meta.source_mac) || meta.source_mac == 0)) {
+            return path::drop(meta, path::Drop::kInvalidSource);
+        }
+        meta.source_hash = bridge::MacTable::hash(meta.source_mac);
+        network.table->prefetch(meta.source_hash);
+        return true;
     }
 
     [[gnu::always_inline]] static bool look_up(path::Meta& meta, rte_mbuf* packet,
                                                const Network& network) noexcept {
+        constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
+        constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+        constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
         auto* ethernet = rte_pktmbuf_mtod(packet, wire::EthernetHeader*);
         meta.header = ethernet + 1;
-        if (likely(ethernet->type.raw() == wire::be16(0x0800).raw())) {
-            const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
-            if (unlikely(wire::check_ipv4(packet, sizeof *ethernet) != wire::IpCheck::kValid)) {
+        if (likely(ethernet->type.raw() == kIpv4)) {
+            if (unlikely(wire::check_ipv4(packet, kEthernet) != wire::IpCheck::kValid)) {
                 return path::drop(meta, path::Drop::kMalformedIp);
             }
             meta.layer3 = path::Layer3::kIpv4;
+            const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
             network.routes->fib4().prefetch(ip->destination.host());
             return true;
         }
-        if (ethernet->type.raw() == wire::be16(0x86dd).raw()) {
-            const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
-            if (unlikely(wire::check_ipv6(packet, sizeof *ethernet) != wire::IpCheck::kValid)) {
+        meta.layer3 = path::Layer3::kOther;
+        if (ethernet->type.raw() == kIpv6) {
+            if (unlikely(wire::check_ipv6(packet, kEthernet) != wire::IpCheck::kValid)) {
                 return path::drop(meta, path::Drop::kMalformedIp);
             }
             meta.layer3 = path::Layer3::kIpv6;
+            const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
             network.routes->fib6().prefetch(ip->destination.data());
-            return true;
         }
-        meta.layer3 = path::Layer3::kOther;
         return true;
     }
 };
@@ -54,9 +90,9 @@ struct Forward {
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
                                               const Tables& tables) noexcept {
         if (meta.layer3 == path::Layer3::kNone) return bridge_it(meta, tables);
-        // Of a run the first has been learned.
-        if (!(meta.repeats && meta.before->fate == path::Fate::kRoute)) {
-            if (meta.repeats && !bridge::Lookup::look_up(meta, tables)) return false;
+        // Of a run the first has been learned, if it came as far.
+        if (unlikely(!meta.repeats || meta.before->fate == path::Fate::kDrop)) {
+            meta.source_hash = bridge::MacTable::hash(meta.source_mac);
             if (unlikely(!bridge::Bridge::learn(meta, tables))) {
                 return path::drop(meta, path::Drop::kMacLimit);
             }
@@ -91,16 +127,11 @@ struct Forward {
         uint8_t ttl = 0;
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
             const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
-            const uint32_t source = ip->source.host();
-            const uint32_t destination = ip->destination.host();
-            // Multicast and 240.0.0.0/4: other martians have routes of their own.
-            if (unlikely(wire::is_martian_source4(source) || destination >= 0xe000'0000)) {
-                return path::drop(meta, path::Drop::kMartian);
-            }
-            if (unlikely(wire::is_link_local4(source) || ip->version_size != 0x45)) {
-                return tables.speaker.decide_unusual(meta, packet, tables);
-            }
-            id = routes.fib4().find(destination);
+            const uint8_t unusual = kUnusualOctets.source[ip->source.raw() & 0xff] |
+                                    kUnusualOctets.destination[ip->destination.raw() & 0xff] |
+                                    (ip->version_size ^ 0x45);
+            if (unlikely(unusual != 0)) return tables.speaker.decide_unusual(meta, packet, tables);
+            id = routes.fib4().find(ip->destination.host());
             ttl = ip->ttl;
         } else if (meta.layer3 == path::Layer3::kIpv6) {
             const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
@@ -154,9 +185,9 @@ struct Deliver {
         const Network& network = tables.network(neighbor.network);
         const path::PortId exit = Speaker::exit_of(neighbor, mac, network, tables);
         const PortSlot& slot = tables.slot(exit);
-        // Known, by an ordinary port, and not too big: everything else is rare.
+        // Known, by an ordinary port, and nothing to be done to it there.
         if (unlikely(exit == path::kNoPort || !slot.is_plain_exit() ||
-                     packet->pkt_len > slot.port->max_frame())) {
+                     !port::Egress::is_plain(*slot.port, packet))) {
             return tables.speaker.route(meta, packet, tables);
         }
         Speaker::count_down(meta);
@@ -164,7 +195,7 @@ struct Deliver {
         if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now)) {
             neighbor.used.store(tables.now, std::memory_order_relaxed);
         }
-        tables.egress.send(*slot.port, packet);
+        tables.egress.send_plain(*slot.port, packet);
     }
 };
 

@@ -1,24 +1,18 @@
-// Overlays as a stage of the path (RFC 7348): a packet from the underlay for a tunnel end point of ours
+// The way out of an overlay (RFC 7348), as the path's stage for routers has it: a packet from the underlay for a tunnel end point of ours
 // becomes the frame inside it, which comes from the tunnel and is in the network of its VNI. Worker side.
 // The way into a tunnel is the last stage's (forward.h): it depends on where the frame leaves.
 #pragma once
 
+#include "engine/speaker.h"
 #include "engine/tables.h"
 #include "path/parse.h"
 #include "vxlan/decapsulate.h"
 
 namespace sluice::engine {
 
-// Admit, before anything is looked up. Nearly every packet is no business of it.
 struct Decap {
-    template <class T>
-    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet, const T& tables) noexcept {
-        const Network& network = tables.network(meta.network);
-        if (likely(!network.is_underlay) || meta.destination_mac != network.mac) return true;
-        return take_in(meta, packet, tables);
-    }
-
- private:
+    // Of a packet for the router's MAC address in the underlay. True with the packet as it was if it is no
+    // VXLAN for us; false if it was dropped.
     [[gnu::always_inline]] static bool take_in(path::Meta& meta, rte_mbuf* packet,
                                                const Tables& tables) noexcept {
         const Snapshot& snapshot = tables.snapshot;
@@ -29,19 +23,37 @@ struct Decap {
             if (outcome == vxlan::Outcome::kNotVxlan) return true;
             return path::drop(meta, outer.reason);
         }
-        const path::NetworkId network = snapshot.vnis.find(outer.vni);
-        if (unlikely(network == path::kNoNetworkId)) return path::drop(meta, path::Drop::kUnknownVni);
-        const auto remote = outer.ipv6 ? snapshot.remotes.find(outer.source_ipv6)
-                                       : snapshot.remotes.find(outer.source);
-        if (unlikely(remote == vxlan::kNoNumber || !tables.carries(path::PortId{remote}, network))) {
-            return path::drop(meta, path::Drop::kUnknownRemote);
+        // Mostly as the one before.
+        Speaker::WayOut& way = tables.speaker.way_out();
+        if (unlikely(outer.vni != way.vni || outer.source != way.source || outer.ipv6)) {
+            const path::Drop reason = find(outer, snapshot, way, tables);
+            if (unlikely(reason != path::Drop::kCount)) return path::drop(meta, reason);
         }
         vxlan::strip(packet, outer);
-        meta.ingress = path::PortId{remote};
-        meta.network = network;
+        meta.ingress = way.tunnel;
+        meta.network = way.network;
         meta.unusual = true;  // it is of the tunnels' split-horizon group
-        tables.counters.port(meta.ingress).received[0].add(1, packet->pkt_len);
+        ++way.packets;
+        way.bytes += packet->pkt_len;
         return path::Parse::admit(meta, packet, tables);
+    }
+
+ private:
+    [[gnu::noinline]] static path::Drop find(const vxlan::Outer& outer, const Snapshot& snapshot,
+                                             Speaker::WayOut& way, const Tables& tables) noexcept {
+        const path::NetworkId network = snapshot.vnis.find(outer.vni);
+        if (network == path::kNoNetworkId) return path::Drop::kUnknownVni;
+        const auto remote = outer.ipv6 ? snapshot.remotes.find(outer.source_ipv6)
+                                       : snapshot.remotes.find(outer.source);
+        if (remote == vxlan::kNoNumber || !tables.carries(path::PortId{remote}, network)) {
+            return path::Drop::kUnknownRemote;
+        }
+        way.leave(tables.counters);
+        way = {.vni = outer.ipv6 ? Speaker::WayOut::kNone : outer.vni,
+               .source = outer.source,
+               .tunnel = path::PortId{remote},
+               .network = network};
+        return path::Drop::kCount;
     }
 };
 

@@ -4,7 +4,6 @@
 
 #include "bridge/bridge.h"
 #include "engine/forward.h"
-#include "engine/overlay.h"
 #include "engine/tables.h"
 #include "path/parse.h"
 
@@ -54,8 +53,7 @@ using BridgePath = path::Path<
 // Of one that also routes, or whose networks span hosts.
 using RouterPath = path::Path<
     // Admit
-    path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, Decap, bridge::Lookup,
-    RouteLookup,
+    path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, RouteLookup,
     // Decide
     Forward,
     // Apply

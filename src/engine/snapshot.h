@@ -33,6 +33,7 @@ struct TunnelSlot {
 
 // By NetworkId. The router's side of a network comes first: routed packets read it.
 struct alignas(64) Network {
+    uint64_t to_router = UINT64_MAX;    // destination of what is the router's: `mac`, or what no frame has
     uint64_t mac = 0;                   // the router's own there, path::mac_key(); 0: not routed
     const route::Table* routes = nullptr;  // of its routing domain
     bridge::MacTable* table = nullptr;     // macs

@@ -177,6 +177,9 @@ bool Speaker::decide_unusual(path::Meta& meta, const rte_mbuf* packet, const Tab
     bool link_local = false;
     if (meta.layer3 == path::Layer3::kIpv4) {
         const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
+        if (wire::is_martian_source4(ip->source.host()) || ip->destination.host() >= 0xe000'0000) {
+            return path::drop(meta, Drop::kMartian);
+        }
         if (has_source_route(*ip)) return path::drop(meta, Drop::kSourceRoute);
         link_local = wire::is_link_local4(ip->source.host());
         id = routes.fib4().find(ip->destination.host());

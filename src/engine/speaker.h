@@ -48,6 +48,24 @@ struct Way {
 
 class Speaker {
  public:
+    // Where the last packet that came out of a tunnel in this batch belongs: whose VNI and sender are the
+    // same belongs there too.
+    struct WayOut {
+        static constexpr uint32_t kNone = UINT32_MAX;  // no VNI
+
+        uint32_t vni = kNone;
+        wire::be32 source{};
+        path::PortId tunnel{};
+        path::NetworkId network{};
+        uint32_t packets = 0;  // not counted yet
+        uint64_t bytes = 0;
+
+        void leave(path::Counters& counters) noexcept {
+            if (packets != 0) counters.port(tunnel).received[0].add(packets, bytes);
+            *this = {};
+        }
+    };
+
     explicit Speaker(port::Pools pools);
 
     // --- the path's stages ---
@@ -86,7 +104,9 @@ class Speaker {
     // What it knows of ways lasts for a batch.
     void end_batch(path::Counters& counters) noexcept {
         if (way_.tunnel != nullptr) leave_way(counters);
+        way_out_.leave(counters);
     }
+    WayOut& way_out() noexcept { return way_out_; }
 
     // Into a tunnel, as seldom out of line as can be. Takes the packet.
     [[gnu::always_inline]] void send_by_tunnel(path::Meta& meta, path::PortId exit, path::NetworkId network,
@@ -180,6 +200,7 @@ class Speaker {
               const Tables& tables) noexcept;
 
     Way way_;
+    WayOut way_out_;
     port::Pools pools_;
     std::unique_ptr<uint64_t[]> answers_due_;  // by PortId: TSC, as in bridge::FloodLimiter
     uint64_t second_;

@@ -35,10 +35,15 @@ class Egress {
  public:
     Egress(path::WorkerId worker, Pools pools, path::Counters& counters);
 
+    // Whether there is nothing to be done to the packet for this port.
+    [[gnu::always_inline]] static bool is_plain(const Port& port, const rte_mbuf* packet) noexcept {
+        return packet->pkt_len <= port.max_frame() && (packet->ol_flags & kUnfinished) == 0 &&
+               (packet->nb_segs == 1 || port.capabilities().chained);
+    }
     // Takes the packet, for this port.
+    [[gnu::always_inline]] void send_plain(Port& port, rte_mbuf* packet) noexcept { push(port, packet); }
     [[gnu::always_inline]] void send(Port& port, rte_mbuf* packet) noexcept {
-        if (likely(packet->pkt_len <= port.max_frame() && (packet->ol_flags & kUnfinished) == 0 &&
-                   (packet->nb_segs == 1 || port.capabilities().chained))) {
+        if (likely(is_plain(port, packet))) {
             push(port, packet);
         } else {
             send_unusual(port, packet);

@@ -531,7 +531,9 @@ void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
     const Capabilities can = capabilities();
     uint64_t flags = 0;
     uint32_t longest = 0;
-    for (uint16_t i = 0; i < count; ++i) {
+    // Nothing of the kind can be among what a plain device is given.
+    const bool plain = !can.checksums && max_frame() <= kRoom;
+    for (uint16_t i = 0; i < count && !plain; ++i) {
         flags |= packets[i]->ol_flags;
         longest = std::max(longest, packets[i]->pkt_len);
     }
