@@ -59,8 +59,10 @@ struct RouteLookup {
     [[gnu::always_inline]] static bool look_up(path::Meta& meta, rte_mbuf* packet,
                                                const Network& network) noexcept {
         constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
+        constexpr uint16_t kMostHeaders = kEthernet + 60;  // IPv4's with all options
         constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
+        if (unlikely(packet->nb_segs > 1)) wire::gather_headers(packet, kMostHeaders);
         auto* ethernet = rte_pktmbuf_mtod(packet, wire::EthernetHeader*);
         meta.header = ethernet + 1;
         if (likely(ethernet->type.raw() == kIpv4)) {
@@ -122,7 +124,8 @@ struct Forward {
 
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
                                              const Tables& tables) noexcept {
-        const route::Table& routes = *tables.network(meta.network).routes;
+        const Network& network = tables.network(meta.network);
+        const route::Table& routes = *network.routes;
         HopId id = 0;
         uint8_t ttl = 0;
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
@@ -149,7 +152,9 @@ struct Forward {
         }
         const NextHop* hop = &tables.hops[id];
         if (unlikely(hop->kind == HopKind::kGroup)) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
-        if (unlikely(hop->kind != HopKind::kVia)) return tables.speaker.decide(meta, *hop, tables);
+        if (unlikely(hop->kind != HopKind::kVia || network.is_underlay)) {
+            return tables.speaker.decide(meta, *hop, tables);
+        }
         if (unlikely(ttl <= 1)) return path::drop(meta, path::Drop::kTtlExceeded);
         meta.neighbor = hop->neighbor;
         meta.fate = path::Fate::kRoute;

@@ -131,6 +131,9 @@ Speaker::Speaker(port::Pools pools)
 
 bool Speaker::decide(path::Meta& meta, const NextHop& hop, const Tables& tables) noexcept {
     const Network& network = tables.network(meta.network);
+    if (network.is_underlay && hop.kind != HopKind::kLocal && hop.kind != HopKind::kMartian) {
+        return path::drop(meta, Drop::kUnderlayTransit);
+    }
     switch (hop.kind) {
         case HopKind::kLocal: meta.fate = path::Fate::kLocal; return true;
         case HopKind::kBlackhole: return path::drop(meta, Drop::kBlackhole);

@@ -41,6 +41,7 @@ enum class Drop : uint8_t {
     kVxlanEcn,
     kUnknownVni,
     kUnknownRemote,
+    kUnderlayTransit,
     kFlatNetwork,
     kMalformedIp,
     kMalformedNeighbor,
@@ -157,6 +158,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "host off the sender's list of remotes."},
     {"unknown-remote",
      "A tunnel packet whose sender isn't among the network's `remotes`. If it should be, add it there."},
+    {"underlay-transit",
+     "A packet came from the underlay to this host's MAC address there, for another host's IP address: the "
+     "underlay is a way between end points, and no router. Look at the sender's routes."},
     {"flat-network",
      "The frame was for another station of a `flat` network, whose ports are not bridged: everything goes "
      "by the router. Look at the routes inside the container: its address is a /32 or /128."},

@@ -1,5 +1,8 @@
 #include "wire/layers.h"
 
+#include <algorithm>
+#include <cstring>
+
 namespace sluice::wire {
 
 namespace {
@@ -84,6 +87,27 @@ std::optional<Layers> find_layers(const rte_mbuf* m) noexcept {
     if (!(layers.ipv6 ? find_ipv6(m, layers) : find_ipv4(m, layers))) return std::nullopt;
     if (!find_l4(m, layers)) return std::nullopt;
     return layers;
+}
+
+void gather_headers(rte_mbuf* m, uint16_t size) noexcept {
+    const auto is_own = [](const rte_mbuf* part) {
+        return RTE_MBUF_DIRECT(part) && rte_mbuf_refcnt_read(part) == 1;
+    };
+    const auto wanted = static_cast<uint16_t>(std::min<uint32_t>(size, m->pkt_len));
+    if (!is_own(m) || wanted - std::min(wanted, m->data_len) > rte_pktmbuf_tailroom(m)) return;
+    while (m->data_len < wanted && is_own(m->next)) {
+        rte_mbuf* next = m->next;
+        const auto taken =
+            std::min(static_cast<uint16_t>(wanted - m->data_len), next->data_len);
+        std::memcpy(rte_pktmbuf_mtod_offset(m, char*, m->data_len), rte_pktmbuf_mtod(next, char*), taken);
+        m->data_len = static_cast<uint16_t>(m->data_len + taken);
+        next->data_off = static_cast<uint16_t>(next->data_off + taken);
+        next->data_len = static_cast<uint16_t>(next->data_len - taken);
+        if (next->data_len != 0) continue;
+        m->next = next->next;
+        --m->nb_segs;
+        rte_pktmbuf_free_seg(next);
+    }
 }
 
 uint32_t datagram_end(const rte_mbuf* m) noexcept {

@@ -37,6 +37,10 @@ const Header* read(const rte_mbuf* m, uint32_t offset, Header& copy) noexcept {
     return static_cast<const Header*>(rte_pktmbuf_read(m, offset, sizeof copy, &copy));
 }
 
+// Brings the first `size` bytes of a frame, or all it has, into its first mbuf, where somebody is to write
+// into them. Left as it is where that mbuf has no room, or its bytes or the next's are others' too.
+void gather_headers(rte_mbuf* m, uint16_t size) noexcept;
+
 // Where the IP datagram ends by its own length, for a frame whose l2_len and address family the
 // mbuf's fields tell; the frame's end if that length makes no sense.
 uint32_t datagram_end(const rte_mbuf* m) noexcept;

@@ -90,6 +90,10 @@ Bytes with_byte(Bytes frame, size_t at, uint8_t value) {
 
 void add_forwarding(std::vector<Row>& rows) {
     auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    add({.name = "HeadersInSeveralBuffers",
+         .configuration = kRouted,
+         .in = {{"a", full(in4()), {}, {14, 6, 20}}, {"a", full(in6()), {}, {20, 1, 1}}},
+         .out = {{"b", full(out4())}, {"b", full(out6())}}});
     add({.name = "RoutesIpv4",
          .configuration = kRouted,
          .in = {{"a", full(in4()), {}, {}, 3}, {"a", full(in4()), {}, {34, 3, 20}}},

@@ -338,6 +338,15 @@ void add_stations(std::vector<Row>& rows) {
     const Bytes from_b = Packet().eth(kB, kBroadcast).arp_request(kB, "10.0.0.2", "10.0.0.77");
     const Bytes for_b = Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.2");
     const Bytes for_c = Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.3");
+    add({.name = "TheUnderlayIsNoRouter",
+         .configuration = kOne,
+         .in = {{"e", Packet()
+                          .eth(kR, kHere)
+                          .ipv4("192.0.2.2", "192.0.2.3")
+                          .udp(50000, 4789)
+                          .payload(60)},
+                {"e", Packet().eth(kR, kHere).ipv4("192.0.2.2", "8.8.8.8").udp(7, 7).payload(60)}},
+         .drops = {{"e", Drop::kUnderlayTransit, 2}}});
     add({.name = "AStationThatIsKnownIsNotAskedForInTheUnderlay",
          .configuration = kOne + port("b"),
          .in = {meet(), {"e", from4().payload(from_b)}, {"a", for_b}, {"a", for_c}},
