@@ -2,7 +2,9 @@
 // the sets when somebody asks. The books balance whenever no packet is in flight:
 //     received + made = transmitted + dropped + consumed
 // where `made` is what the switch added (flood copies, extra segments of a cut one, words of its own) and
-// `consumed` what was meant for the switch itself.
+// `consumed` what was meant for the switch itself. Frames that a port makes a segment of as it writes them
+// (wire/coalesce.h) count as the frames that they were, in packets and in bytes, sent or dropped: what is
+// counted doesn't depend on what happened to leave together. A segment that came as one counts as one.
 #pragma once
 
 #include <atomic>

@@ -69,9 +69,18 @@ tunnels_work() { # HOST-NUMBER
 for i in 1 2 3; do tunnels_work $i; done
 all_pairs
 
-# TCP in its network, and routed on the sender's host.
+# TCP in its network, and routed on the sender's host. Frames that come out of the tunnel together reach
+# the container as segments longer than its MTU of 1450.
 serve blue3
-iperf blue1 10.0.1.3 -n 20M
+declare -A far=([ip]=10.0.1.3 [ip6]=fd00:1::3)
+for protocol in ip ip6; do
+    spawn blue3 tcpdump -ni eth0 -c 1 "$protocol and tcp dst port 5201 and greater 2000" \
+        >"$TMP/segment" 2>"$TMP/segment.err"
+    segment=$PID
+    wait_for 20 "tcpdump" grep -q "listening on" "$TMP/segment.err"
+    iperf blue1 "${far[$protocol]}" -n 20M
+    finish $segment 20 "tcpdump, for a segment out of the tunnel"
+done
 iperf blue1 fd00:1::3 -n 20M -R
 iperf red2 10.0.1.3 -n 20M
 iperf red2 fd00:1::3 -n 20M -R
