@@ -39,7 +39,8 @@ class KernelDevice {
     KernelDevice(const KernelDevice&) = delete;
     ~KernelDevice() { close(); }
 
-    // What DPDK is to make the device of: the configured arguments, with frames that the MTU fits in.
+    // What DPDK is to make the device of: the configured arguments, with frames that the MTU fits in and
+    // rings of 8 MiB, where they leave that open.
     std::string arguments() const;
     // The device is there and stopped. After an error, close().
     base::Result<void> open(uint16_t queues);

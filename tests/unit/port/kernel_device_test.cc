@@ -25,10 +25,14 @@ TEST(KernelDevice, IsOfTwoDriversOnly) {
 
 TEST(KernelDevice, FramesFitTheMtu) {
     const std::string packet = "net_af_packet0,iface=eth0";
-    EXPECT_EQ(arguments(packet, 1500), packet);
-    EXPECT_EQ(arguments(packet, 1950), packet);
-    EXPECT_EQ(arguments(packet, 1951), packet + ",framesz=4096,blocksz=4096");
-    EXPECT_EQ(arguments(packet, 9000), packet + ",framesz=12288,blocksz=12288");
+    EXPECT_EQ(arguments(packet, 1500), packet + ",framesz=2048,blocksz=65536,framecnt=4096");
+    EXPECT_EQ(arguments(packet, 1950), packet + ",framesz=2048,blocksz=65536,framecnt=4096");
+    EXPECT_EQ(arguments(packet, 1951), packet + ",framesz=4096,blocksz=4096,framecnt=2048");
+    EXPECT_EQ(arguments(packet, 9000), packet + ",framesz=12288,blocksz=12288,framecnt=682");
+    EXPECT_EQ(arguments(packet, 50000), packet + ",framesz=53248,blocksz=53248,framecnt=512");
+    const std::string counted = packet + ",framecnt=1024";
+    EXPECT_EQ(arguments(counted, 1500), counted);
+    EXPECT_EQ(arguments(counted, 9000), counted + ",framesz=12288,blocksz=12288");
     const std::string decided = packet + ",framesz=16384,blocksz=32768";
     EXPECT_EQ(arguments(decided, 9000), decided);
     EXPECT_EQ(arguments("net_af_xdp0,iface=eth0", 3000), "net_af_xdp0,iface=eth0");
