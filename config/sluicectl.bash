@@ -1,20 +1,21 @@
 # Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one a line, a tab,
 # its arguments), names from the running sluiced; where it can't be asked, nothing is offered.
 
-# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK.
+# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN.
 _sluicectl_fill() {
-    local placeholder=$1 current=$2 key=name
+    local placeholder=$1 current=$2 key=name list=${1,,}
     shift 2
     [[ $placeholder == DEVICE ]] && key=address
+    [[ $placeholder == DOMAIN ]] && key=domain list=network
     case $placeholder in
         FILE | PATH)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             ;;
-        PORT | DEVICE | NETWORK)
+        PORT | DEVICE | NETWORK | DOMAIN)
             mapfile -t COMPREPLY < <(
-                "$@" "${placeholder,,}" list --json 2>/dev/null |
-                    sed -n "s/^ *\"$key\": \"\(.*\)\",\{0,1\}\$/\1/p" |
+                "$@" "$list" list --json 2>/dev/null |
+                    sed -n "s/^ *\"$key\": \"\(.*\)\",\{0,1\}\$/\1/p" | sort -u |
                     while read -r name; do [[ $name == "$current"* ]] && printf '%q\n' "$name"; done
             )
             # Bash replaces what follows the last colon only.

@@ -63,6 +63,20 @@ inline constexpr char kDeviceBind[] = "device.bind";      // {"address", "driver
 inline constexpr char kDeviceUnbind[] = "device.unbind";  // {"address"}
 inline constexpr char kNetworkList[] = "network.list";
 inline constexpr char kMacList[] = "mac.list";  // {"network"}?
+// Routes: "domain" is "main" where it is left out, in lists all of them. What is added is kept in the state.
+inline constexpr char kRouteList[] = "route.list";      // {"within"?: a prefix, "domain"?, "limit"?}
+inline constexpr char kRouteLookup[] = "route.lookup";  // {"address", "domain"?}
+inline constexpr char kRouteAdd[] = "route.add";        // {"route": {"to", ...as in sluice.yaml}, "replace"?}
+inline constexpr char kRouteDelete[] = "route.delete";  // {"to", "domain"?}
+// {"text": a route a line, "domain"?, "file"?, "line"?: of the text's first in the file, "check"?}. All of
+// the text or none. While it is read nobody else is served, so a long file is sent in pieces: first all with
+// "check", which changes nothing and answers with the mistakes, then all without.
+inline constexpr char kRouteLoad[] = "route.load";
+inline constexpr std::size_t kRoutePiece = 1 << 20;  // bytes of "text" that sluicectl sends at a time
+inline constexpr std::size_t kRouteLimit = 1000;     // routes in an answer, where no limit is given
+inline constexpr std::size_t kMaxRouteLimit = 100'000;
+inline constexpr char kNeighborList[] = "neighbor.list";  // {"network"}?
+inline constexpr char kTunnelList[] = "tunnel.list";
 inline constexpr char kStats[] = "stats";
 inline constexpr char kDrops[] = "drops";
 inline constexpr char kConfigShow[] = "config.show";

@@ -5,54 +5,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "control/answer.h"
 #include "control/devices.h"
 #include "control/report.h"
-#include "sluice/protocol.h"
+#include "control/report_routing.h"
+#include "control/routing.h"
 
 namespace sluice::control {
 namespace {
 
 using nlohmann::json;
-using Answer = tl::expected<json, RpcError>;
-
-tl::unexpected<RpcError> refused(const base::Errors& errors) {
-    json list = json::array();
-    for (const auto& error : errors) {
-        list.push_back({{"message", error.message},
-                        {"path", error.path},
-                        {"file", error.place.file},
-                        {"line", error.place.line},
-                        {"column", error.place.column}});
-    }
-    std::string message = errors.size() == 1 ? errors[0].text()
-                                             : fmt::format("{} errors", errors.size());
-    return tl::unexpected(RpcError{protocol::kFailed, std::move(message), {{"errors", list}}});
-}
-
-tl::unexpected<RpcError> invalid(std::string message) {
-    return tl::unexpected(RpcError{protocol::kInvalidParams, std::move(message), {}});
-}
-
-// A parameter that must be a string; empty where it is left out.
-tl::expected<std::string, RpcError> text_param(const json& params, const char* key) {
-    auto found = params.find(key);
-    if (found == params.end()) return std::string();
-    if (!found->is_string()) return invalid(fmt::format("\"{}\" is not a string", key));
-    return found->get<std::string>();
-}
-
-// A parameter that must be true or false; false where it is left out.
-tl::expected<bool, RpcError> flag_param(const json& params, const char* key) {
-    auto found = params.find(key);
-    if (found == params.end()) return false;
-    if (!found->is_boolean()) return invalid(fmt::format("\"{}\" is not true or false", key));
-    return found->get<bool>();
-}
-
-Answer answer_of(base::Result<json> result) {
-    if (!result) return refused({result.error()});
-    return std::move(*result);
-}
 
 json changes_json(const std::vector<engine::Change>& changes) {
     json list = json::array();
@@ -166,7 +128,7 @@ std::vector<Command> commands(Running& daemon) {
     using enum Access;
     return {
         {protocol::kStatus, kRead, [d](const json&) -> Answer {
-             return report_status(d->running, d->eal, d->intent.file(), d->started);
+             return report_status(d->running, d->intent.routes(), d->eal, d->intent.file(), d->started);
          }},
         {protocol::kPortList, kRead,
          [d](const json&) -> Answer { return report_ports(d->running); }},
@@ -181,6 +143,14 @@ std::vector<Command> commands(Running& daemon) {
         {protocol::kNetworkList, kRead,
          [d](const json&) -> Answer { return report_networks(d->running); }},
         {protocol::kMacList, kRead, [d](const json& p) { return mac_list(*d, p); }},
+        {protocol::kRouteList, kRead, [d](const json& p) { return route_list(*d, p); }},
+        {protocol::kRouteLookup, kRead, [d](const json& p) { return route_lookup(*d, p); }},
+        {protocol::kRouteAdd, kWrite, [d](const json& p) { return route_add(*d, p); }},
+        {protocol::kRouteDelete, kWrite, [d](const json& p) { return route_delete(*d, p); }},
+        {protocol::kRouteLoad, kWrite, [d](const json& p) { return route_load(*d, p); }},
+        {protocol::kNeighborList, kRead, [d](const json& p) { return neighbor_list(*d, p); }},
+        {protocol::kTunnelList, kRead,
+         [d](const json&) -> Answer { return report_tunnels(d->running); }},
         {protocol::kStats, kRead,
          [d](const json&) -> Answer { return report_stats(d->running, d->eal); }},
         {protocol::kDrops, kRead, [d](const json&) -> Answer { return report_drops(d->running); }},

@@ -4,51 +4,20 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <fstream>
+#include <map>
+
+#include "control/report_routing.h"
 
 namespace sluice::control {
 namespace {
 
 using nlohmann::json;
 
-struct Sum {
-    uint64_t packets = 0;
-    uint64_t bytes = 0;
-
-    void add(const path::Traffic& traffic) {
-        packets += traffic.packets.get();
-        bytes += traffic.bytes.get();
-    }
-    json to_json() const { return {{"packets", packets}, {"bytes", bytes}}; }
-};
-
-Sum received(const engine::Switch& running, path::PortId id) {
-    Sum sum;
-    for (const auto& worker : running.workers()) {
-        for (const auto& queue : worker->counters().port(id).received) sum.add(queue);
-    }
-    return sum;
-}
-
-Sum transmitted(const engine::Switch& running, path::PortId id) {
-    Sum sum;
-    for (const auto& worker : running.workers()) {
-        sum.add(worker->counters().port(id).transmitted);
-    }
-    return sum;
-}
-
 uint64_t dropped(const engine::Switch& running, path::PortId id, size_t reason) {
     uint64_t count = 0;
     for (const auto& worker : running.workers()) {
         count += worker->counters().port(id).dropped[reason].get();
-    }
-    return count;
-}
-
-uint64_t dropped(const engine::Switch& running, path::PortId id) {
-    uint64_t count = 0;
-    for (size_t reason = 0; reason < path::kDropCount; ++reason) {
-        count += dropped(running, id, reason);
     }
     return count;
 }
@@ -106,10 +75,66 @@ json pool_json(const char* name, const rte_mempool* pool) {
             {"bytes", uint64_t{pool->size} * (pool->elt_size + pool->header_size + pool->trailer_size)}};
 }
 
+// Names of ports and tunnels, by number.
+std::map<path::PortId, std::string> place_names(const engine::Switch& running) {
+    std::map<path::PortId, std::string> names;
+    for (const auto& [name, held] : running.ports()) names[held.port->id()] = name;
+    for (const auto& [remote, held] : running.tunnels()) names[held.id] = "tunnel " + remote.text();
+    return names;
+}
+
+// Of this process, without packet memory in hugepages.
+uint64_t resident_memory() {
+    uint64_t total = 0;
+    uint64_t resident = 0;
+    std::ifstream("/proc/self/statm") >> total >> resident;
+    return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
 
-json report_status(const engine::Switch& running, const engine::Eal& eal, const std::string& file,
-                   engine::Clock::time_point started) {
+Sum received(const engine::Switch& running, path::PortId id) {
+    Sum sum;
+    for (const auto& worker : running.workers()) {
+        for (const auto& queue : worker->counters().port(id).received) sum.add(queue);
+    }
+    return sum;
+}
+
+Sum transmitted(const engine::Switch& running, path::PortId id) {
+    Sum sum;
+    for (const auto& worker : running.workers()) {
+        sum.add(worker->counters().port(id).transmitted);
+    }
+    return sum;
+}
+
+uint64_t dropped(const engine::Switch& running, path::PortId id) {
+    uint64_t count = 0;
+    for (size_t reason = 0; reason < path::kDropCount; ++reason) {
+        count += dropped(running, id, reason);
+    }
+    return count;
+}
+
+std::string place_name(const engine::Switch& running, path::PortId id) {
+    for (const auto& [name, held] : running.ports()) {
+        if (held.port->id() == id) return name;
+    }
+    for (const auto& [remote, held] : running.tunnels()) {
+        if (held.id == id) return "tunnel " + remote.text();
+    }
+    return "";
+}
+
+MacAddress mac_of(uint64_t key) {
+    MacAddress mac;
+    for (size_t i = 0; i < 6; ++i) mac.bytes[i] = static_cast<uint8_t>(key >> (8 * i));
+    return mac;
+}
+
+json report_status(const engine::Switch& running, const engine::AddedRoutes& routes,
+                   const engine::Eal& eal, const std::string& file, engine::Clock::time_point started) {
     json workers = json::array();
     for (size_t i = 0; i < running.workers().size(); ++i) {
         workers.push_back(report_worker(running, eal, i));
@@ -124,12 +149,16 @@ json report_status(const engine::Switch& running, const engine::Eal& eal, const 
             {"config", {{"file", file}, {"generation", running.generation()}}},
             {"memory",
              {{"hugepages", eal.hugepages},
+              {"resident", resident_memory()},
               {"pools",
                {pool_json("buffers", running.pools().buffers),
                 pool_json("large-buffers", running.pools().large)}}}},
             {"workers", workers},
             {"ports", {{"up", up}, {"down", running.ports().size() - up}}},
-            {"networks", running.config().networks.size()}};
+            {"networks", running.config().networks.size()},
+            {"routes", report_route_counts(running, routes)},
+            {"neighbors", report_neighbor_counts(running)},
+            {"tunnels", running.tunnels().size()}};
 }
 
 json report_ports(const engine::Switch& running) {
@@ -180,33 +209,38 @@ json report_networks(const engine::Switch& running) {
         for (const auto& subnet : config.subnets) subnets.push_back(subnet.text());
         size_t ports = 0;
         for (const auto& port : running.config().ports) ports += port.network == config.name;
-        networks.push_back({{"name", config.name},
-                            {"subnets", subnets},
-                            {"ports", ports},
-                            {"macs", table.count()},
-                            {"mac-table-size", table.capacity()},
-                            {"ageing", config.ageing},
-                            {"moves", table.moves()},
-                            {"flaps", table.flaps()},
-                            {"not-learned", table.refused()},
-                            {"origin", engine::origin(config.place)}});
+        json gateway = json::array();
+        for (const auto& address : config.gateway) gateway.push_back(address.text());
+        json row{{"name", config.name}, {"subnets", subnets}, {"gateway", gateway}};
+        if (config.is_routed()) {
+            row["mac"] = engine::router_mac(config, running.instance()).text();
+            row["domain"] = config.domain;
+        }
+        if (config.vxlan) row["vni"] = config.vxlan->vni;
+        row.update(json{{"ports", ports},
+                        {"macs", table.count()},
+                        {"mac-table-size", table.capacity()},
+                        {"ageing", config.ageing},
+                        {"moves", table.moves()},
+                        {"flaps", table.flaps()},
+                        {"not-learned", table.refused()},
+                        {"origin", engine::origin(config.place)}});
+        networks.push_back(std::move(row));
     }
     return {{"networks", networks}};
 }
 
 json report_macs(const engine::Switch& running, const std::string& network) {
-    std::map<path::PortId, std::string> names;
-    for (const auto& [name, held] : running.ports()) names[held.port->id()] = name;
+    const auto names = place_names(running);
     const bridge::Seconds now = engine::clock_seconds();
     json macs = json::array();
     for (const auto& [name, table] : running.macs()) {
         if (!network.empty() && name != network) continue;
         for (const auto& [key, entry] : table->list()) {
-            MacAddress mac;
-            for (size_t i = 0; i < 6; ++i) mac.bytes[i] = static_cast<uint8_t>(key >> (8 * i));
+            auto place = names.find(entry.port());
             json row{{"network", name},
-                     {"mac", mac.text()},
-                     {"port", names[entry.port()]},
+                     {"mac", mac_of(key).text()},
+                     {"port", place == names.end() ? "" : place->second},
                      {"kind", entry.is_static() ? "static" : "learned"}};
             // A worker's clock may be a little ahead.
             if (!entry.is_static()) row["age"] = now > entry.seen() ? now - entry.seen() : 0;
@@ -267,8 +301,16 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
         }
         ports.push_back({{"name", name}, {"rx", queues}, {"tx", sent}, {"drops", dropped(running, id)}});
     }
+    json tunnels = json::array();
+    for (const auto& [remote, held] : running.tunnels()) {
+        tunnels.push_back({{"remote", remote.text()},
+                           {"rx", received(running, held.id).to_json()},
+                           {"tx", transmitted(running, held.id).to_json()},
+                           {"drops", dropped(running, held.id)}});
+    }
     return {{"workers", workers},
             {"ports", ports},
+            {"tunnels", tunnels},
             {"totals",
              {{"received", sum_received},
               {"made", sum_made},
@@ -279,9 +321,9 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
 
 json report_drops(const engine::Switch& running) {
     json drops = json::array();
-    for (const auto& [name, held] : running.ports()) {
+    for (const auto& [id, name] : place_names(running)) {
         for (size_t reason = 0; reason < path::kDropCount; ++reason) {
-            const uint64_t count = dropped(running, held.port->id(), reason);
+            const uint64_t count = dropped(running, id, reason);
             if (count == 0) continue;
             drops.push_back({{"port", name},
                              {"reason", path::kDropTexts[reason].name},

@@ -1,18 +1,40 @@
-// What the switch tells about itself, as JSON: the answers to queries. Reads counters that workers are
-// writing meanwhile; each number is right by itself, and the sums are once no packet is in flight.
+// What the switch tells about itself, as JSON: the answers to queries (about routing: report_routing.h).
+// Reads counters that workers are writing meanwhile; each number is right by itself, and the sums are once
+// no packet is in flight.
 // Control thread.
 #pragma once
 
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "engine/added_routes.h"
 #include "engine/eal.h"
 #include "engine/switch.h"
 
 namespace sluice::control {
 
-nlohmann::json report_status(const engine::Switch& running, const engine::Eal& eal,
-                             const std::string& file, engine::Clock::time_point started);
+// What all workers have counted of a port or a tunnel.
+struct Sum {
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+
+    void add(const path::Traffic& traffic) {
+        packets += traffic.packets.get();
+        bytes += traffic.bytes.get();
+    }
+    nlohmann::json to_json() const { return {{"packets", packets}, {"bytes", bytes}}; }
+};
+Sum received(const engine::Switch& running, path::PortId id);
+Sum transmitted(const engine::Switch& running, path::PortId id);
+uint64_t dropped(const engine::Switch& running, path::PortId id);
+
+// Where packets come from and go to, for people: a port's name, or "tunnel 192.0.2.2".
+std::string place_name(const engine::Switch& running, path::PortId id);
+MacAddress mac_of(uint64_t key);  // path::mac_key()
+
+nlohmann::json report_status(const engine::Switch& running, const engine::AddedRoutes& routes,
+                             const engine::Eal& eal, const std::string& file,
+                             engine::Clock::time_point started);
 nlohmann::json report_ports(const engine::Switch& running);
 nlohmann::json report_port(const engine::Switch& running, const engine::HeldPort& held);
 nlohmann::json report_networks(const engine::Switch& running);

@@ -239,6 +239,14 @@ tl::expected<port::PortConfig, base::Errors> read_port(const base::Document& doc
     return port;
 }
 
+tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document) {
+    route::RouteConfig route;
+    base::Errors errors = base::read(document, route);
+    if (!errors.empty()) return tl::unexpected(errors);
+    route.place = {};
+    return route;
+}
+
 std::string show(const Config& config) {
     base::Tree tree = base::write(config);
     add_comments(tree, "networks", config.networks);

@@ -193,6 +193,9 @@ tl::expected<std::string, base::Errors> read_file(const std::string& file);
 // One port as given in a request: its keys, not yet its place in a configuration.
 tl::expected<port::PortConfig, base::Errors> read_port(const base::Document& document);
 
+// One route as given in a request.
+tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document);
+
 // What the sections say about each other: references, duplicates, addresses in their networks.
 // `document` gives the places of the file's objects; may be null.
 base::Errors validate(const Config& config, const base::Document* document);

@@ -28,10 +28,17 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     auto config = load_config(intent.text_, file, intent.added_);
     if (!config) return tl::unexpected(config.error());
     intent.config_ = std::move(*config);
+    auto routes = AddedRoutes::load(intent.config_.state);
+    if (!routes) return tl::unexpected(routes.error());
+    intent.routes_ = std::move(*routes);
     return intent;
 }
 
-Changes Intent::start(Switch& running, Clock::time_point now) { return running.apply(config_, now); }
+Changes Intent::start(Switch& running, Clock::time_point now) {
+    auto changes = running.apply(config_, now);
+    if (changes) routes_.restore(running);
+    return changes;
+}
 
 Changes Intent::reload(Switch& running, Clock::time_point now) {
     auto text = read_file(file_);
@@ -86,6 +93,7 @@ Changes Intent::commit(Switch& running, std::string text, std::vector<port::Port
     text_ = std::move(text);
     added_ = std::move(added);
     config_ = std::move(*next);
+    routes_.review(running);
     return changes;
 }
 

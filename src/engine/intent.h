@@ -1,12 +1,14 @@
 // What the user wants, from both its sources: the file, and what was added while running (the state
 // file). Every way of changing the switch (start, reload, port add, port delete) is the same step here:
 // put both together, validate the whole, write the state, apply. An error leaves file, state and switch
-// as they were. Control thread.
+// as they were. Routes that are added while running don't go through the configuration, as there may be a
+// million (added_routes.h). Control thread.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "engine/added_routes.h"
 #include "engine/config.h"
 #include "engine/switch.h"
 
@@ -26,6 +28,9 @@ class Intent {
     Changes reload(Switch& running, Clock::time_point now);
     Changes add_port(Switch& running, const port::PortConfig& port, Clock::time_point now);
     Changes delete_port(Switch& running, const std::string& name, Clock::time_point now);
+    // Routes change one by one or in bulk, beside the configuration.
+    AddedRoutes& routes() noexcept { return routes_; }
+    const AddedRoutes& routes() const noexcept { return routes_; }
 
     // What another text for the file would give, beside what was added while running.
     tl::expected<Config, base::Errors> consider(std::string_view text, std::string_view file) const;
@@ -37,6 +42,7 @@ class Intent {
     std::string file_;
     std::string text_;  // of the file, as it was last accepted
     std::vector<port::PortConfig> added_;
+    AddedRoutes routes_;
     Config config_;
 };
 

@@ -35,6 +35,8 @@ class Mistakes {
         for (const Step& step : steps) {
             if (step.is_index) {
                 path += fmt::format("[{}]", step.index);
+                // A list of one may be written without brackets.
+                if (tree != nullptr && tree->kind == base::Tree::Kind::kScalar) continue;
                 const bool has = tree != nullptr && step.index < tree->items.size();
                 tree = has ? &tree->items[step.index] : nullptr;
             } else {

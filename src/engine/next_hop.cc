@@ -51,10 +51,11 @@ HopId NextHops::take(const HopKey& key, neighbor::Seconds now) {
     return id;
 }
 
-void NextHops::give_back(HopId id) {
+void NextHops::give_back(HopId id, uint64_t users) {
     const HopKey& key = keys_.at(id);
     auto use = uses_.find(key);
-    if (--use->second.count != 0) return;
+    use->second.count -= users;
+    if (use->second.count != 0) return;
     uses_.erase(use);
     retired_.push_back(id);
     if (auto members = members_.find(id); members != members_.end()) {
@@ -71,13 +72,6 @@ void NextHops::reclaim() {
         free_.push_back(id);
     }
     retired_.clear();
-}
-
-bool NextHops::lead_only_to(const std::set<path::NetworkId>& networks) const {
-    for (const auto& [key, use] : uses_) {
-        if (key.network != path::kNoNetworkId && !networks.contains(key.network)) return false;
-    }
-    return true;
 }
 
 size_t NextHops::memory() const noexcept { return next_ * (sizeof(NextHop) + 2 * sizeof(HopKey)); }

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -66,10 +65,11 @@ class NextHops {
 
     // Control thread. One more user of this hop: 0 where there is no room for it.
     HopId take(const HopKey& key, neighbor::Seconds now);
-    // One user less. A group gives its members back as well.
-    void give_back(HopId id);
+    // So many users more of one that has users.
+    void share(HopId id, uint64_t users) { uses_.at(keys_.at(id)).count += users; }
+    // So many less. A group gives its members back with its last one.
+    void give_back(HopId id, uint64_t users = 1);
     const HopKey& key(HopId id) const { return keys_.at(id); }
-    bool lead_only_to(const std::set<path::NetworkId>& networks) const;
     bool has_retired() const noexcept { return !retired_.empty(); }
     void reclaim();  // after a grace period
     size_t memory() const noexcept;

@@ -1,6 +1,7 @@
 #include "engine/router.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/log.h"
 
@@ -36,27 +37,7 @@ void Router::arrange_domains(const Config& next) {
         domain = std::make_shared<Domain>();
         domain->name = name;
     }
-    // What is left of the others goes with withdraw(); snapshots keep them until they are gone.
-    std::erase_if(domains_, [&](const auto& entry) {
-        return !names.contains(entry.first) && entry.second->size() == 0;
-    });
-}
-
-base::Errors Router::objections(const Config& next) const {
-    base::Errors errors;
-    std::set<std::string> routed;
-    for (const auto& network : networks_of(next)) {
-        if (network.is_routed()) routed.insert(network.domain);
-    }
-    for (const auto& [name, domain] : domains_) {
-        if (routed.contains(name) || domain->size() <= domain->derived.size()) continue;
-        errors.push_back({fmt::format("routing domain {} has {} routes that were added while running, and "
-                                      "would have no network: `sluicectl route delete` them first",
-                                      name, domain->size() - domain->derived.size()),
-                          "networks",
-                          {}});
-    }
-    return errors;
+    // What is left of the others goes with withdraw().
 }
 
 std::map<std::string, Router::WantedRoutes> Router::wanted(const Config& config, const NetworkIds& ids) {
@@ -139,36 +120,45 @@ bool Router::leads_to(HopId hop, const std::set<path::NetworkId>& networks) cons
                        [&](HopId member) { return leads_to(member, networks); });
 }
 
+std::map<std::string, std::set<path::NetworkId>> Router::reach(const Config& config, const NetworkIds& ids) {
+    std::map<std::string, std::set<path::NetworkId>> reach;
+    for (const auto& network : networks_of(config)) {
+        if (network.is_routed()) reach[network.domain].insert(id_of(ids, network.name));
+    }
+    return reach;
+}
+
 void Router::withdraw(const Config& next, const NetworkIds& ids) {
     const auto routes = wanted(next, ids);
-    std::set<path::NetworkId> networks;
-    for (const auto& network : networks_of(next)) {
-        if (network.is_routed()) networks.insert(id_of(ids, network.name));
-    }
+    auto reached = reach(next, ids);
     for (auto& [name, domain] : domains_) {
         const auto stays = routes.find(name);
+        const std::set<path::NetworkId>& networks = reached[name];
         std::vector<IpPrefix> gone;
         for (const auto& [to, derived] : domain->derived) {
             const bool known = stays != routes.end() && stays->second.contains(to);
             if (!known || !leads_to(*domain->table.exact(to), networks)) gone.push_back(to);
         }
         // Only then are those looked at that were added: there may be a million.
-        if (!hops_.lead_only_to(networks)) {
+        const std::set<path::NetworkId>& before = reach_[name];
+        if (!std::includes(networks.begin(), networks.end(), before.begin(), before.end())) {
             domain->table.each([&](const IpPrefix& to, uint32_t hop) {
-                if (!domain->derived.contains(to) && !leads_to(hop, networks)) gone.push_back(to);
+                const bool last = stays == routes.end();
+                if (domain->derived.contains(to) || (!last && leads_to(hop, networks))) return;
+                displace(*domain, to, hop);
+                gone.push_back(to);
             });
         }
-        for (const IpPrefix& to : gone) {
-            if (!domain->derived.contains(to)) {
-                base::log::warning("route", "{} of domain {}, which was added while running, led into a "
-                                   "network that is gone, and is deleted", to.text(), name);
-            }
-            erase(*domain, to);
-        }
+        for (const IpPrefix& to : gone) erase(*domain, to);
     }
+    // Snapshots keep them until they are gone themselves.
+    std::erase_if(domains_, [&](const auto& entry) { return !routes.contains(entry.first); });
 }
 
 void Router::install(const Config& next, const NetworkIds& ids, neighbor::Seconds now) {
+    reach_ = reach(next, ids);
+    names_.clear();
+    for (const auto& [name, id] : ids) names_[id] = name;
     for (const auto& [name, routes] : wanted(next, ids)) {
         Domain& domain = *domains_.at(name);
         for (const auto& [to, wanted] : routes) {
@@ -177,6 +167,7 @@ void Router::install(const Config& next, const NetworkIds& ids, neighbor::Second
                 base::log::error("route", "{} of domain {}: no room for its next hop", to.text(), name);
                 continue;
             }
+            if (has_added(name, to)) displace(domain, to, *domain.table.exact(to));
             set(domain, to, hop);
             domain.derived[to] = wanted.derived;
         }
@@ -194,32 +185,94 @@ void Router::erase(Domain& domain, const IpPrefix& to) {
     domain.derived.erase(to);
 }
 
-base::Result<void> Router::add(const Config& config, const NetworkIds& ids,
-                               const route::RouteConfig& route, neighbor::Seconds now) {
-    auto found = domains_.find(route.domain);
-    if (found == domains_.end()) return base::fail("there is no routing domain {}", route.domain);
-    Domain& domain = *found->second;
-    if (auto derived = domain.derived.find(route.to); derived != domain.derived.end()) {
-        return base::fail("{} has a route already ({})", route.to.text(), origin(derived->second.place));
+void Router::displace(const Domain& domain, const IpPrefix& to, HopId hop) {
+    displaced_.push_back(added_route(domain, to, hop));
+}
+
+base::Result<void> Router::change(const Config& config, const NetworkIds& ids,
+                                  const route::Changes& changes, neighbor::Seconds now) {
+    struct Way {
+        Domain* domain;
+        uint64_t users = 0;
+        HopId hop = 0;
+    };
+    std::vector<Way> ways;
+    for (const auto& way : changes.ways) {
+        auto domain = domains_.find(way.domain);
+        ways.push_back({domain == domains_.end() ? nullptr : domain->second.get()});
     }
-    const HopId hop = take(resolve(config, ids, route), now);
-    if (hop == 0) return base::fail("{}: there is no room for another next hop", route.to.text());
-    set(domain, route.to, hop);
+    auto is_declared = [&](const route::Changes::Change& change) {
+        return ways[change.way].domain->derived.contains(change.to);
+    };
+    for (const auto& change : changes.changes) {
+        Way& way = ways[change.way];
+        if (way.domain != nullptr && !change.deletes && !is_declared(change)) ++way.users;
+    }
+    // What can fail comes first.
+    for (size_t i = 0; i < ways.size(); ++i) {
+        if (ways[i].users == 0) continue;
+        ways[i].hop = take(resolve(config, ids, changes.ways[i]), now);
+        if (ways[i].hop != 0) {
+            hops_.share(ways[i].hop, ways[i].users - 1);
+            continue;
+        }
+        for (size_t taken = 0; taken < i; ++taken) {
+            if (ways[taken].hop != 0) hops_.give_back(ways[taken].hop, ways[taken].users);
+        }
+        return base::fail("{}: there is no room for its next hop: {} neighbors and {} next hops at most",
+                          changes.ways[i].to.text(), neighbors_.capacity(), NextHops::kCapacity - 1);
+    }
+    std::unordered_map<HopId, uint64_t> replaced;
+    for (const auto& change : changes.changes) {
+        const Way& way = ways[change.way];
+        if (way.domain == nullptr || is_declared(change)) continue;
+        const auto before = change.deletes ? way.domain->table.remove(change.to)
+                                           : way.domain->table.set(change.to, way.hop);
+        if (before) ++replaced[*before];
+    }
+    for (const auto& [hop, users] : replaced) hops_.give_back(hop, users);
     return {};
 }
 
-base::Result<void> Router::remove(const std::string& name, const IpPrefix& to) {
-    auto found = domains_.find(name);
-    if (found == domains_.end() || !found->second->table.exact(to)) {
-        return base::fail("there is no route to {} in domain {}", to.text(), name);
+const Domain::Derived* Router::declared(const std::string& name, const IpPrefix& to) const {
+    auto domain = domains_.find(name);
+    if (domain == domains_.end()) return nullptr;
+    auto derived = domain->second->derived.find(to);
+    return derived == domain->second->derived.end() ? nullptr : &derived->second;
+}
+
+bool Router::has_added(const std::string& name, const IpPrefix& to) const {
+    auto domain = domains_.find(name);
+    return domain != domains_.end() && !domain->second->derived.contains(to) &&
+           domain->second->table.exact(to).has_value();
+}
+
+std::string_view Router::network_name(path::NetworkId id) const {
+    auto name = names_.find(id);
+    return name == names_.end() ? std::string_view() : name->second;
+}
+
+route::RouteConfig Router::added_route(const Domain& domain, const IpPrefix& to, HopId id) const {
+    route::RouteConfig route;
+    route.to = to;
+    route.domain = domain.name;
+    auto hop_of = [&](const HopKey& key) {
+        route::HopConfig hop;
+        if (key.kind == HopKind::kVia) hop.via = key.via;
+        hop.network = network_name(key.network);
+        return hop;
+    };
+    const HopKey& key = hops_.key(id);
+    if (key.kind == HopKind::kBlackhole) {
+        route.kind = route::Kind::kBlackhole;
+    } else if (key.kind == HopKind::kUnreachable) {
+        route.kind = route::Kind::kUnreachable;
+    } else if (key.kind == HopKind::kGroup) {
+        for (const HopId member : key.members) route.hops.push_back(hop_of(hops_.key(member)));
+    } else {
+        route.hop = hop_of(key);
     }
-    Domain& domain = *found->second;
-    if (auto derived = domain.derived.find(to); derived != domain.derived.end()) {
-        return base::fail("the route to {} is declared in {}: remove it there and `config reload`",
-                          to.text(), origin(derived->second.place));
-    }
-    erase(domain, to);
-    return {};
+    return route;
 }
 
 void Router::set_static_neighbors(Statics statics, neighbor::Seconds now) {

@@ -3,7 +3,9 @@
 // read the tables that it writes, each change of which is in force at once.
 //
 // A change of the configuration goes in two steps around the snapshot that it leads to: withdraw() before
-// it, so that no route leads into a network that is gone, and install() after it.
+// it, so that no route leads into a network that is gone, and install() after it. A route that was added
+// while running gives way to the configuration: take_displaced() hands such routes over, for their owner
+// (added_routes.h) to put them back in force when they can be.
 #pragma once
 
 #include <map>
@@ -11,12 +13,14 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/config.h"
 #include "engine/next_hop.h"
 #include "neighbor/neighbor_table.h"
 #include "path/published.h"
+#include "route/route_text.h"
 #include "route/table.h"
 
 namespace sluice::engine {
@@ -49,8 +53,6 @@ class Router {
 
     // --- a change of the configuration ---
 
-    // Why it can't be: what was added while running needs what it takes away.
-    base::Errors objections(const Config& next) const;
     void arrange_domains(const Config& next);
     void withdraw(const Config& next, const NetworkIds& ids);
     void install(const Config& next, const NetworkIds& ids, neighbor::Seconds now);
@@ -60,9 +62,10 @@ class Router {
 
     // --- while running ---
 
-    base::Result<void> add(const Config& config, const NetworkIds& ids, const route::RouteConfig& route,
-                           neighbor::Seconds now);
-    base::Result<void> remove(const std::string& domain, const IpPrefix& to);
+    // All of these valid routes, or none: there was no room for their next hops. What is deleted and isn't
+    // there, and what the configuration says about, stays as it is.
+    base::Result<void> change(const Config& config, const NetworkIds& ids, const route::Changes& changes,
+                              neighbor::Seconds now);
     // After any change: waits until no worker sees what is gone, and takes it back.
     void settle();
 
@@ -70,6 +73,15 @@ class Router {
     // given back.
     HopId take_hop_to(const Domain& domain, const IpAddress& address, neighbor::Seconds now);
     void give_back(HopId hop) { if (hop != 0) hops_.give_back(hop); }
+
+    // What the configuration says about a destination; null: nothing.
+    const Domain::Derived* declared(const std::string& domain, const IpPrefix& to) const;
+    bool has_added(const std::string& domain, const IpPrefix& to) const;
+    // A route that was added while running; its next hops name their networks.
+    route::RouteConfig added_route(const Domain& domain, const IpPrefix& to, HopId hop) const;
+    std::vector<route::RouteConfig> take_displaced() { return std::exchange(displaced_, {}); }
+    // Empty: there is no such network any more.
+    std::string_view network_name(path::NetworkId id) const;
 
     const Domains& domains() const noexcept { return domains_; }
     const NextHops& hops() const noexcept { return hops_; }
@@ -86,17 +98,24 @@ class Router {
     using WantedRoutes = std::map<IpPrefix, Wanted>;
 
     static std::map<std::string, WantedRoutes> wanted(const Config& config, const NetworkIds& ids);
+    // The networks that a domain's routes may lead into.
+    static std::map<std::string, std::set<path::NetworkId>> reach(const Config& config,
+                                                                  const NetworkIds& ids);
     static Wanted resolve(const Config& config, const NetworkIds& ids, const route::RouteConfig& route);
     HopId take(const Wanted& wanted, neighbor::Seconds now);
     bool leads_to(HopId hop, const std::set<path::NetworkId>& networks) const;
     void set(Domain& domain, const IpPrefix& to, HopId hop);
     void erase(Domain& domain, const IpPrefix& to);
+    void displace(const Domain& domain, const IpPrefix& to, HopId hop);
 
     path::Grace& grace_;
     neighbor::Table neighbors_;
     NextHops hops_;
     Domains domains_;
     Statics statics_;
+    std::map<std::string, std::set<path::NetworkId>> reach_;  // by domain, since the last install()
+    std::map<path::NetworkId, std::string> names_;
+    std::vector<route::RouteConfig> displaced_;
 };
 
 }  // namespace sluice::engine

@@ -1,5 +1,6 @@
 // What was added while running, on disk: written before it takes effect, read at start. The file holds
-// the same keys as the configuration (`ports:`), in JSON. Control thread.
+// the same keys as the configuration (`ports:`), in JSON. Routes, of which there may be a million, have a
+// file of their own (added_routes.h). Control thread.
 #pragma once
 
 #include <string>

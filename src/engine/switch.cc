@@ -128,8 +128,6 @@ HeldPort Switch::make(const port::PortConfig& config) const {
 tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock::time_point now) {
     if (started_) {
         base::Errors errors = unchangeable(config_, next);
-        base::Errors more = router_.objections(next);
-        errors.insert(errors.end(), more.begin(), more.end());
         if (!errors.empty()) return tl::unexpected(errors);
     }
     if (auto errors = too_many(next); !errors.empty()) return tl::unexpected(errors);
@@ -464,14 +462,8 @@ void Switch::ask(std::vector<Chore> chores) {
     workers_.front()->ask(std::move(chores));
 }
 
-base::Result<void> Switch::add_route(const route::RouteConfig& route) {
-    auto done = router_.add(config_, network_ids_, route, clock_seconds());
-    router_.settle();
-    return done;
-}
-
-base::Result<void> Switch::delete_route(const std::string& domain, const IpPrefix& to) {
-    auto done = router_.remove(domain, to);
+base::Result<void> Switch::change_routes(const route::Changes& changes) {
+    auto done = router_.change(config_, network_ids_, changes, clock_seconds());
     router_.settle();
     return done;
 }

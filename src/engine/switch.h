@@ -120,11 +120,12 @@ class Switch {
     const NetworkIds& network_ids() const noexcept { return network_ids_; }
     const Tunnels& tunnels() const noexcept { return tunnels_; }
     const Router& router() const noexcept { return router_; }
-    // Routes while running; the change is in force when it returns.
-    base::Result<void> add_route(const route::RouteConfig& route);
-    base::Result<void> delete_route(const std::string& domain, const IpPrefix& to);
-    // As many as these, all or none.
-    tl::expected<void, base::Errors> load_routes(const std::vector<route::RouteConfig>& routes);
+    // Packets that wait for a neighbor's MAC address.
+    uint16_t waiting_for(const neighbor::Entry& neighbor) { return router_.neighbors().waiting(neighbor); }
+    // Routes while running, valid ones: all are in force when it returns, or none.
+    base::Result<void> change_routes(const route::Changes& changes);
+    // Routes that were added and that a change of the configuration took out of force.
+    std::vector<route::RouteConfig> take_displaced_routes() { return router_.take_displaced(); }
     const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
     // Of a worker, over the last second that tick() has measured.
     Load recent_load(size_t worker) const {
@@ -133,6 +134,7 @@ class Switch {
     PortTraffic traffic(path::PortId id, Clock::time_point now) const;
     uint64_t generation() const noexcept { return generation_; }
     const port::Pools& pools() const noexcept { return context_.pools; }
+    const std::string& instance() const noexcept { return context_.instance; }
 
  private:
     path::PortId free_id() const;

@@ -36,7 +36,7 @@ Table::Table(uint32_t capacity, uint32_t unresolved)
       mask_(std::bit_ceil(capacity * 2) - 1),
       slots_(std::make_unique<std::atomic<uint32_t>[]>(mask_ + 1)),
       entries_(std::make_unique<Entry[]>(capacity)),
-      listed_(std::make_unique<bool[]>(capacity)),
+      listed_(std::make_unique<std::atomic<bool>[]>(capacity)),
       holds_(std::make_unique<Held[]>(kMaxHoldLists)) {
     free_.reserve(capacity);
     for (uint16_t i = kMaxHoldLists; i > 0; --i) free_holds_.push_back(i);
@@ -58,8 +58,10 @@ uint64_t Table::hash(path::NetworkId network, const IpAddress& address) noexcept
     uint64_t words[2];
     std::memcpy(words, address.bytes.data(), sizeof words);
     uint64_t h = (words[0] ^ (uint64_t{path::index(network)} << 48)) * 0x9e37'79b9'7f4a'7c15ULL;
-    h = (h ^ (h >> 32) ^ words[1]) * 0xff51'afd7'ed55'8ccdULL;
-    return h ^ (h >> 29);
+    h ^= h >> 32 ^ words[1];
+    // An address's last bytes are a word's highest bits, which a product would leave where they are.
+    h = (h ^ h >> 32) * 0xff51'afd7'ed55'8ccdULL;
+    return h ^ h >> 32;
 }
 
 Entry* Table::find(path::NetworkId network, const IpAddress& address) const noexcept {
@@ -149,7 +151,12 @@ bool Table::learn(Entry& entry, uint64_t mac, bool override, Seconds now, Held& 
     }
     if (known != 0 && !override) return false;
     if (!try_lock()) return false;
-    if (entry.mac.load(std::memory_order_relaxed) == 0) unresolved_.fetch_sub(1, std::memory_order_relaxed);
+    // Removed, or made static, meanwhile.
+    if (!listed_[index(entry)] || entry.state.load(std::memory_order_relaxed) == State::kStatic) {
+        unlock();
+        return false;
+    }
+    if (is_unresolved(entry)) unresolved_.fetch_sub(1, std::memory_order_relaxed);
     entry.exit.store(UINT64_MAX, std::memory_order_relaxed);
     entry.mac.store(mac, std::memory_order_release);
     entry.confirmed.store(now, std::memory_order_relaxed);
@@ -163,8 +170,8 @@ bool Table::learn(Entry& entry, uint64_t mac, bool override, Seconds now, Held& 
 bool Table::hold(Entry& entry, const Waiting& waiting) noexcept {
     if (!try_lock()) return false;
     bool kept = false;
-    // Resolved meanwhile: the caller sends it.
-    if (!entry.resolved() && (entry.held != 0 || !free_holds_.empty())) {
+    // Resolved meanwhile: the caller sends it. Removed: nobody would look after it.
+    if (listed_[index(entry)] && !entry.resolved() && (entry.held != 0 || !free_holds_.empty())) {
         if (entry.held == 0) {
             entry.held = free_holds_.back();
             free_holds_.pop_back();
@@ -195,22 +202,33 @@ void Table::take_held(Entry& entry, Held& waiting) noexcept {
     entry.held = 0;
 }
 
+uint16_t Table::waiting(const Entry& entry) {
+    if (entry.held == 0) return 0;
+    Locked locked(*this);
+    return entry.held == 0 ? 0 : holds_[entry.held - 1].count;
+}
+
 Entry* Table::pin(path::NetworkId network, const IpAddress& address, Seconds now) {
     Locked locked(*this);
     Entry* entry = insert(network, address);
     if (entry == nullptr) return nullptr;
+    if (is_unresolved(*entry)) unresolved_.fetch_sub(1, std::memory_order_relaxed);
     ++entry->pins;
     entry->used.store(now, std::memory_order_relaxed);
     return entry;
 }
 
-void Table::unpin(Entry& entry) { --entry.pins; }
+void Table::unpin(Entry& entry) {
+    Locked locked(*this);
+    --entry.pins;
+    if (is_unresolved(entry)) unresolved_.fetch_add(1, std::memory_order_relaxed);
+}
 
 bool Table::set_static(path::NetworkId network, const IpAddress& address, uint64_t mac, Seconds now) {
     Locked locked(*this);
     Entry* entry = insert(network, address);
     if (entry == nullptr) return false;
-    if (entry->mac.load(std::memory_order_relaxed) == 0) unresolved_.fetch_sub(1, std::memory_order_relaxed);
+    if (is_unresolved(*entry)) unresolved_.fetch_sub(1, std::memory_order_relaxed);
     if (entry->mac.load(std::memory_order_relaxed) != mac) {
         entry->exit.store(UINT64_MAX, std::memory_order_relaxed);
         entry->mac.store(mac, std::memory_order_release);
@@ -224,8 +242,8 @@ bool Table::set_static(path::NetworkId network, const IpAddress& address, uint64
 void Table::forget_static(Entry& entry) {
     Locked locked(*this);
     if (entry.state.load(std::memory_order_relaxed) != State::kStatic) return;
-    unresolved_.fetch_add(1, std::memory_order_relaxed);
     entry.mac.store(0, std::memory_order_release);
+    if (is_unresolved(entry)) unresolved_.fetch_add(1, std::memory_order_relaxed);
     entry.tries = 0;
     entry.state.store(State::kFailed, std::memory_order_release);
 }
@@ -275,7 +293,7 @@ Table::Due Table::age(Seconds now) {
                 Locked locked(*this);
                 if (entry.state.load(std::memory_order_relaxed) != State::kProbe) break;
                 entry.mac.store(0, std::memory_order_release);
-                unresolved_.fetch_add(1, std::memory_order_relaxed);
+                if (is_unresolved(entry)) unresolved_.fetch_add(1, std::memory_order_relaxed);
                 entry.tries = 0;
                 entry.state.store(State::kFailed, std::memory_order_relaxed);
                 break;
@@ -298,8 +316,9 @@ Table::Due Table::age(Seconds now) {
 
 // Takes it out of slots_: those behind it that would not be found any more move up, each a copy first,
 // so that a look-up that runs meanwhile finds them in one of the two, or misses, as it may at any time.
-void Table::erase(Entry& entry) noexcept {
+bool Table::erase(Entry& entry) noexcept {
     Locked locked(*this);
+    if (entry.held != 0) return false;
     const uint32_t self = index(entry) + 1;
     uint64_t hole = hash(entry.network, entry.address);
     while (slots_[hole & mask_].load(std::memory_order_relaxed) != self) ++hole;
@@ -314,10 +333,11 @@ void Table::erase(Entry& entry) noexcept {
         hole = at;
     }
     slots_[hole & mask_].store(kEmpty, std::memory_order_release);
-    if (entry.mac.load(std::memory_order_relaxed) == 0) unresolved_.fetch_sub(1, std::memory_order_relaxed);
+    if (is_unresolved(entry)) unresolved_.fetch_sub(1, std::memory_order_relaxed);
     size_.fetch_sub(1, std::memory_order_relaxed);
     listed_[self - 1] = false;
     retired_.push_back(self - 1);
+    return true;
 }
 
 void Table::reclaim() {

@@ -42,10 +42,10 @@ struct alignas(64) Entry {
     std::atomic<Seconds> confirmed{0};  // a message of its own was seen
     std::atomic<Seconds> asked{0};      // when it was last solicited
     std::atomic<State> state{State::kFree};
-    uint8_t tries = 0;                  // solicitations since; control thread and the table's lock
+    std::atomic<uint8_t> tries{0};      // solicitations since; control thread and the table's lock
     path::NetworkId network{};
-    uint16_t pins = 0;                  // routes that point to it: control thread
-    uint16_t held = 0;                  // 1 + its list of waiting packets; the table's lock
+    uint16_t pins = 0;                  // next hops that point to it: control thread, with the lock
+    std::atomic<uint16_t> held{0};      // 1 + its list of waiting packets; written with the table's lock
     IpAddress address;
 
     bool resolved() const noexcept { return mac.load(std::memory_order_acquire) != 0; }
@@ -71,7 +71,7 @@ class Table {
     static constexpr Seconds kReachableTime = 30;  // RFC 4861, 10: REACHABLE_TIME
     static constexpr Seconds kIdleTime = 600;      // an entry that nobody uses is removed
 
-    // `capacity` entries, of which `unresolved` at most may be without an answer.
+    // `capacity` entries. Of those that workers have added `unresolved` at most may be without an answer.
     explicit Table(uint32_t capacity = 65536, uint32_t unresolved = 1024);
     Table(const Table&) = delete;
     ~Table();
@@ -94,6 +94,8 @@ class Table {
     // What waits for an address that did not answer.
     void give_up(Entry& entry, Held& waiting) noexcept;
 
+    // Its low bits say where an entry is looked for.
+    static uint64_t hash(path::NetworkId network, const IpAddress& address) noexcept;
     uint32_t index(const Entry& entry) const noexcept {
         return static_cast<uint32_t>(&entry - entries_.get());
     }
@@ -127,6 +129,8 @@ class Table {
             if (entry.state.load(std::memory_order_acquire) != State::kFree && listed_[i]) visit(entry);
         }
     }
+    // Packets that wait for its address.
+    uint16_t waiting(const Entry& entry);
     uint32_t size() const noexcept { return size_; }
     uint32_t capacity() const noexcept { return capacity_; }
 
@@ -135,12 +139,16 @@ class Table {
     static constexpr uint32_t kMaxHoldLists = 256;
 
     class Locked;
-    static uint64_t hash(path::NetworkId network, const IpAddress& address) noexcept;
+    // With the lock: it counts as one without an answer. What a route leads to is nobody's scan.
+    static bool is_unresolved(const Entry& entry) noexcept {
+        return entry.pins == 0 && entry.mac.load(std::memory_order_relaxed) == 0;
+    }
     bool is(const Entry& entry, path::NetworkId network, const IpAddress& address) const noexcept {
         return entry.network == network && entry.address == address;
     }
     Entry* insert(path::NetworkId network, const IpAddress& address) noexcept;
-    void erase(Entry& entry) noexcept;
+    // False: a packet waits for it.
+    bool erase(Entry& entry) noexcept;
     void take_held(Entry& entry, Held& waiting) noexcept;
     void free_held(Entry& entry) noexcept;
     bool try_lock() noexcept;
@@ -151,7 +159,7 @@ class Table {
     uint32_t mask_;                                    // of slots_
     std::unique_ptr<std::atomic<uint32_t>[]> slots_;   // 1 + index of an entry; open addressing
     std::unique_ptr<Entry[]> entries_;
-    std::unique_ptr<bool[]> listed_;                   // by index: in slots_
+    std::unique_ptr<std::atomic<bool>[]> listed_;      // by index: in slots_; written with the lock
     std::vector<uint32_t> free_;                       // indices; the lock
     std::vector<uint32_t> retired_;                    // wait for a grace period; control thread
     std::atomic<uint32_t> high_{0};                     // indices in use are below
@@ -168,8 +176,7 @@ size_t Table::remove_if(Gone gone) {
     for (uint32_t i = 0; i < high_; ++i) {
         Entry& entry = entries_[i];
         if (!listed_[i] || entry.pins != 0 || !gone(static_cast<const Entry&>(entry))) continue;
-        erase(entry);
-        ++removed;
+        removed += erase(entry);
     }
     return removed;
 }

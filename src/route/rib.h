@@ -83,9 +83,26 @@ class Rib {
         for (const Slot& slot : slots_) {
             if (slot.used()) routes.push_back({slot.prefix, slot.length(), *slot.value()});
         }
-        std::sort(routes.begin(), routes.end(), [](const Route& a, const Route& b) {
-            return a.prefix != b.prefix ? a.prefix < b.prefix : a.length < b.length;
-        });
+        std::sort(routes.begin(), routes.end(), before);
+        return routes;
+    }
+
+    // The first `most` in that order of those within a prefix, and how many there are; in one pass.
+    std::vector<Route> first(Address within, uint8_t length, size_t most, size_t& count) const {
+        std::vector<Route> routes;  // a heap, the last in order on top
+        for (const Slot& slot : slots_) {
+            if (!slot.used() || slot.length() < length || masked(slot.prefix, length) != within) continue;
+            ++count;
+            const Route route{slot.prefix, slot.length(), *slot.value()};
+            if (routes.size() == most) {
+                if (most == 0 || !before(route, routes.front())) continue;
+                std::pop_heap(routes.begin(), routes.end(), before);
+                routes.pop_back();
+            }
+            routes.push_back(route);
+            std::push_heap(routes.begin(), routes.end(), before);
+        }
+        std::sort_heap(routes.begin(), routes.end(), before);
         return routes;
     }
 
@@ -107,6 +124,10 @@ class Rib {
         Address prefix = 0;
         uint32_t rest = 0;  // 31..8 next hop, 7..0 length + 1; zero: free
     };
+
+    static bool before(const Route& a, const Route& b) noexcept {
+        return a.prefix != b.prefix ? a.prefix < b.prefix : a.length < b.length;
+    }
 
     static size_t hash(Address prefix, uint8_t length) noexcept {
         uint64_t h = length;

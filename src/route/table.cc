@@ -59,6 +59,21 @@ std::optional<std::pair<IpPrefix, uint32_t>> Table::longest(const IpAddress& add
     return std::pair(prefix_of(*route), route->next_hop);
 }
 
+Table::Listed Table::first(const IpPrefix& within, size_t most) const {
+    Listed listed;
+    auto add = [&](const auto& rib, auto address) {
+        for (const auto& route : rib.first(address, within.length, most, listed.count)) {
+            listed.routes.emplace_back(prefix_of(route), route.next_hop);
+        }
+    };
+    if (within.address.is_v4()) {
+        add(rib4_, within.address.v4());
+    } else {
+        add(rib6_, number_of(within.address));
+    }
+    return listed;
+}
+
 size_t Table::memory() const noexcept {
     return fib4_.memory() + fib6_.memory() + rib4_.memory() + rib6_.memory();
 }

@@ -12,6 +12,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "route/fib4.h"
 #include "route/fib6.h"
@@ -39,6 +40,13 @@ class Table {
         for (const auto& route : rib4_.sorted()) visit(prefix_of(route), route.next_hop);
         for (const auto& route : rib6_.sorted()) visit(prefix_of(route), route.next_hop);
     }
+
+    // The first `most` routes within a prefix in that order, and how many there are. Some ms for a million.
+    struct Listed {
+        std::vector<std::pair<IpPrefix, uint32_t>> routes;
+        size_t count = 0;
+    };
+    Listed first(const IpPrefix& within, size_t most) const;
 
     size_t size(Family family) const noexcept {
         return family == Family::kIpv4 ? rib4_.size() : rib6_.size();

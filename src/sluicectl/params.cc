@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "base/text.h"
 #include "base/tree.h"
+#include "sluice/protocol.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -28,6 +31,36 @@ Params value_of(const std::string& word, const std::string& text) {
         return problem(kUsage, "the value of {}: {}", base::shown(word),
                        document.error().front().message);
     return base::to_json(document->root);
+}
+
+// KEY=VALUE, into the object: the dots of KEY nest. Nothing where all is well.
+std::optional<Problem> set_key(const std::string& word, json& object) {
+    const size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0)
+        return Problem{kUsage, fmt::format("{} is not of the form KEY=VALUE", base::shown(word))};
+    const std::string path = word.substr(0, equals);
+    if (path.starts_with('.') || path.ends_with('.') || path.find("..") != path.npos)
+        return Problem{kUsage, fmt::format("{} has an empty key", base::shown(word))};
+    const auto value = value_of(word, word.substr(equals + 1));
+    if (!value) return value.error();
+
+    json* place = &object;
+    std::istringstream keys(path);
+    for (std::string key; std::getline(keys, key, '.');) {
+        if (place->is_null()) *place = json::object();
+        if (!place->is_object()) break;
+        place = &(*place)[key];
+    }
+    if (!place->is_null())
+        return Problem{kUsage, fmt::format("{} sets what an earlier argument has set", base::shown(word))};
+    *place = *value;
+    return std::nullopt;
+}
+
+json domain_param(const Arguments& arguments) {
+    const auto domain = arguments.options.find("domain");
+    if (domain == arguments.options.end()) return json::object();
+    return json{{"domain", domain->second}};
 }
 
 }  // namespace
@@ -75,28 +108,75 @@ Params file_params(const Arguments& arguments) {
 Params port_params(const Arguments& arguments) {
     json port = {{"name", arguments.words[0]}};
     for (size_t i = 1; i < arguments.words.size(); i++) {
-        const std::string& word = arguments.words[i];
-        const size_t equals = word.find('=');
-        if (equals == std::string::npos || equals == 0)
-            return problem(kUsage, "{} is not of the form KEY=VALUE", base::shown(word));
-        const std::string path = word.substr(0, equals);
-        if (path.starts_with('.') || path.ends_with('.') || path.find("..") != path.npos)
-            return problem(kUsage, "{} has an empty key", base::shown(word));
-        const auto value = value_of(word, word.substr(equals + 1));
-        if (!value) return value;
-
-        json* place = &port;
-        std::istringstream keys(path);
-        for (std::string key; std::getline(keys, key, '.');) {
-            if (place->is_null()) *place = json::object();
-            if (!place->is_object()) break;
-            place = &(*place)[key];
-        }
-        if (!place->is_null())
-            return problem(kUsage, "{} sets what an earlier argument has set", base::shown(word));
-        *place = *value;
+        if (auto fault = set_key(arguments.words[i], port)) return tl::unexpected(*fault);
     }
     return json{{"port", std::move(port)}};
+}
+
+Params route_list_params(const Arguments& arguments) {
+    json params = domain_param(arguments);
+    if (!arguments.words.empty()) params["within"] = arguments.words[0];
+    const auto limit = arguments.options.find("limit");
+    if (limit == arguments.options.end()) return params;
+    uint64_t count = 0;
+    const char* end = limit->second.data() + limit->second.size();
+    const auto [stop, error] = std::from_chars(limit->second.data(), end, count);
+    if (error != std::errc{} || stop != end || count == 0 || count > protocol::kMaxRouteLimit) {
+        return problem(kUsage, "--limit={} is not a number from 1 to {}", base::shown(limit->second),
+                       protocol::kMaxRouteLimit);
+    }
+    params["limit"] = count;
+    return params;
+}
+
+Params route_lookup_params(const Arguments& arguments) {
+    json params = domain_param(arguments);
+    params["address"] = arguments.words[0];
+    return params;
+}
+
+Params route_add_params(const Arguments& arguments) {
+    json route = {{"to", arguments.words[0]}};
+    json gateways = json::array();
+    for (size_t i = 1; i < arguments.words.size(); i++) {
+        const std::string& word = arguments.words[i];
+        if (auto fault = set_key(word, route)) return tl::unexpected(*fault);
+        auto via = route.find("via");
+        if (via == route.end()) continue;
+        gateways.push_back(std::move(*via));
+        route.erase(via);
+    }
+    if (gateways.size() == 1) {
+        route["via"] = gateways[0];
+    } else if (!gateways.empty()) {
+        if (route.contains("next-hops")) return problem(kUsage, "give `via` several times, or next-hops");
+        json hops = json::array();
+        for (const json& gateway : gateways) {
+            json hop = {{"via", gateway}};
+            for (const char* key : {"network", "port"}) {
+                if (route.contains(key)) hop[key] = route[key];
+            }
+            hops.push_back(std::move(hop));
+        }
+        route.erase("network");
+        route.erase("port");
+        route["next-hops"] = std::move(hops);
+    }
+    json params = {{"route", std::move(route)}};
+    if (arguments.options.contains("replace")) params["replace"] = true;
+    return params;
+}
+
+Params route_delete_params(const Arguments& arguments) {
+    json params = domain_param(arguments);
+    params["to"] = arguments.words[0];
+    return params;
+}
+
+Params route_load_params(const Arguments& arguments) {
+    auto params = file_params(arguments);
+    if (params) params->update(domain_param(arguments));
+    return params;
 }
 
 }  // namespace sluice::sluicectl

@@ -16,4 +16,12 @@ Params file_params(const Arguments& arguments);    // [FILE]: its absolute path 
 // NAME KEY=VALUE...: VALUE is YAML in flow syntax, and the dots of KEY nest.
 Params port_params(const Arguments& arguments);
 
+
+Params route_list_params(const Arguments& arguments);    // [PREFIX] [--domain DOMAIN] [--limit COUNT]
+Params route_lookup_params(const Arguments& arguments);  // ADDRESS [--domain DOMAIN]
+// TO KEY=VALUE... [--replace]: as NAME KEY=VALUE..., but `via` may be given several times.
+Params route_add_params(const Arguments& arguments);
+Params route_delete_params(const Arguments& arguments);  // TO [--domain DOMAIN]
+Params route_load_params(const Arguments& arguments);    // FILE [--domain DOMAIN]
+
 }  // namespace sluice::sluicectl

@@ -47,6 +47,8 @@ std::string print_status(const json& result, const Arguments&) {
     const json& config = result.at("config");
     const json& ports = result.at("ports");
     const json& memory = result.at("memory");
+    const json& routes = result.at("routes");
+    const json& neighbors = result.at("neighbors");
     std::string text = fmt::format(
         "version        {}\n"
         "process        {}\n"
@@ -54,11 +56,30 @@ std::string print_status(const json& result, const Arguments&) {
         "configuration  {} (generation {})\n"
         "networks       {}\n"
         "ports          {} up, {} down\n"
+        "routes         {} IPv4, {} IPv6 ({})\n"
+        "neighbors      {} of {}\n"
+        "tunnels        {}\n"
+        "memory         {}\n"
         "hugepages      {}\n",
         word(result.at("version")), word(result.at("pid")),
         format(result.at("uptime"), Format::kSeconds), word(config.at("file")),
         word(config.at("generation")), word(result.at("networks")), word(ports.at("up")),
-        word(ports.at("down")), word(memory.at("hugepages")));
+        word(ports.at("down")), word(routes.at("ipv4")), word(routes.at("ipv6")),
+        format(routes.at("bytes"), Format::kBytes), word(neighbors.at("count")),
+        word(neighbors.at("capacity")), word(result.at("tunnels")),
+        format(memory.at("resident"), Format::kBytes), word(memory.at("hugepages")));
+    if (routes.at("waiting") != 0)
+        text += fmt::format("               {} added routes wait: the configuration has no place for them "
+                            "(route list)\n",
+                            word(routes.at("waiting")));
+    if (!routes.at("domains").empty())
+        text += "\n" + rows_or(routes.at("domains"),
+                               {{"DOMAIN", "/name"},
+                                {"IPV4", "/ipv4", Format::kNumber},
+                                {"IPV6", "/ipv6", Format::kNumber},
+                                {"ADDED", "/added", Format::kNumber},
+                                {"SIZE", "/bytes", Format::kBytes}},
+                               "");
     text += "\n" + rows_or(result.at("workers"),
                            {{"WORKER", "/worker", Format::kNumber},
                             {"CORE", "/core", Format::kNumber},
@@ -149,6 +170,10 @@ std::string print_networks(const json& result, const Arguments&) {
     return rows_or(result.at("networks"),
                    {{"NAME", "/name"},
                     {"SUBNETS", "/subnets"},
+                    {"GATEWAY", "/gateway"},
+                    {"ROUTER-MAC", "/mac"},
+                    {"DOMAIN", "/domain"},
+                    {"VNI", "/vni", Format::kNumber},
                     {"PORTS", "/ports", Format::kNumber},
                     {"MACS", "/macs", Format::kNumber},
                     {"MAC-TABLE-SIZE", "/mac-table-size", Format::kNumber},
@@ -175,14 +200,24 @@ std::string print_stats(const json& result, const Arguments&) {
     json queues = queues_of(ports, "rx");
     for (json& row : queues_of(ports, "tx")) queues.push_back(std::move(row));
     const json totals = json::array({result.at("totals")});
+    std::string tunnels;
+    if (!result.at("tunnels").empty())
+        tunnels = "\ntunnels\n" + rows_or(result.at("tunnels"),
+                                          {{"REMOTE", "/remote"},
+                                           {"RX-PACKETS", "/rx/packets", Format::kNumber},
+                                           {"TX-PACKETS", "/tx/packets", Format::kNumber},
+                                           {"DROPS", "/drops", Format::kNumber}},
+                                          "");
     return "totals\n" +
-           table(columns_of(totals, {"received", "made", "transmitted", "dropped"}), totals) +
+           table(columns_of(totals, {"received", "made", "transmitted", "dropped", "consumed"}), totals) +
            "\nworkers\n" +
            table(columns_of(workers,
-                            {"worker", "core", "received", "made", "transmitted", "dropped"}),
+                            {"worker", "core", "received", "made", "transmitted", "dropped",
+                             "consumed"}),
                  workers) +
            "\nports\n" +
            rows_or(ports, {{"PORT", "/name"}, {"DROPS", "/drops", Format::kNumber}}, "no ports") +
+           tunnels +
            "\nqueues\n" +
            rows_or(queues,
                    {{"PORT", "/port"},

@@ -23,4 +23,14 @@ std::string print_checked(const nlohmann::json& result, const Arguments& argumen
 std::string print_changes(const nlohmann::json& result, const Arguments& arguments);
 std::string print_reloaded(const nlohmann::json& result, const Arguments& arguments);
 
+
+// Routing (print_routing.cc).
+std::string print_routes(const nlohmann::json& result, const Arguments& arguments);
+std::string print_lookup(const nlohmann::json& result, const Arguments& arguments);
+std::string print_route_added(const nlohmann::json& result, const Arguments& arguments);
+std::string print_route_deleted(const nlohmann::json& result, const Arguments& arguments);
+std::string print_loaded(const nlohmann::json& result, const Arguments& arguments);
+std::string print_neighbors(const nlohmann::json& result, const Arguments& arguments);
+std::string print_tunnels(const nlohmann::json& result, const Arguments& arguments);
+
 }  // namespace sluice::sluicectl

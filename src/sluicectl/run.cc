@@ -53,7 +53,8 @@ int call(const CommandLine& line, const char* socket_variable, std::ostream& out
     auto client = Client::connect(
         line.socket.value_or(from_environment ? socket_variable : protocol::kDefaultSocket));
     if (!client) return complain(client.error(), err);
-    const auto result = client->call(line.verb->method, *params);
+    const auto result = line.verb->call != nullptr ? line.verb->call(*client, *params)
+                                                   : client->call(line.verb->method, *params);
     if (!result) return complain(result.error(), err);
 
     // Errors can be a result too: those that a check was asked to find.

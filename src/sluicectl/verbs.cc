@@ -5,6 +5,7 @@
 #include "sluice/protocol.h"
 #include "sluicectl/params.h"
 #include "sluicectl/print.h"
+#include "sluicectl/route_load.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -37,6 +38,24 @@ constexpr Verb kVerbs[] = {
      kNetworkList, no_params, print_networks},
     {"mac list", "[--network NETWORK]", "the MAC addresses that the networks know",
      kMacList, network_param, print_macs},
+
+    {"route list", "[PREFIX] [--domain DOMAIN] [--limit COUNT]",
+     "the routes, or those within a prefix; the first 1000 unless --limit says more",
+     kRouteList, route_list_params, print_routes},
+    {"route lookup", "ADDRESS [--domain DOMAIN]", "the way of packets for an address",
+     kRouteLookup, route_lookup_params, print_lookup},
+    {"route add", "TO KEY=VALUE... [--replace]",
+     "add a route, as in sluice.yaml: via=10.0.0.1 (several: ECMP), network=blue, type=blackhole",
+     kRouteAdd, route_add_params, print_route_added, true},
+    {"route delete", "TO [--domain DOMAIN]", "delete a route that was added",
+     kRouteDelete, route_delete_params, print_route_deleted, true},
+    {"route load", "FILE [--domain DOMAIN]",
+     "add the routes of a file, one a line: 10.1.0.0/16 via 10.0.0.1",
+     kRouteLoad, route_load_params, print_loaded, true, load_routes},
+    {"neighbor list", "[--network NETWORK]", "the stations that routes lead to, and their MAC addresses",
+     kNeighborList, network_param, print_neighbors},
+    {"tunnel list", "", "the VXLAN tunnels to other hosts",
+     kTunnelList, no_params, print_tunnels},
 
     {"stats", "", "counters of workers, ports and queues",
      kStats, no_params, print_stats},

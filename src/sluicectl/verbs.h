@@ -16,6 +16,8 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "sluice/client.h"
+
 namespace sluice::sluicectl {
 
 // Exit statuses.
@@ -43,6 +45,8 @@ struct Verb {
     tl::expected<nlohmann::json, Problem> (*params)(const Arguments& arguments);
     std::string (*print)(const nlohmann::json& result, const Arguments& arguments);
     bool changes = false;  // something: not to be done again and again (--watch)
+    // In place of one request with these parameters.
+    tl::expected<nlohmann::json, CallError> (*call)(Client& client, const nlohmann::json& params) = nullptr;
 };
 
 std::span<const Verb> verbs();

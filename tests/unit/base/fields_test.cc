@@ -166,15 +166,26 @@ TEST(Reader, WrongTypesAreNamed) {
               "workers.cores[0] (f:1:19): expected an integer, found a mapping\n");
     EXPECT_EQ(errors_of("ports: {}"),
               "ports (f:1:8): expected a list of mappings, found a mapping\n");
-    EXPECT_EQ(errors_of("ports: [{name: [x], address: 10.0.0.1}]"),
+    EXPECT_EQ(errors_of("ports: [{name: [x], address: {}}]"),
               "ports[0].name (f:1:16): expected a string, found a list\n"
-              "ports[0].address (f:1:30): expected a list of IP addresses, found a scalar\n");
+              "ports[0].address (f:1:30): expected a list of IP addresses, found a mapping\n");
     EXPECT_EQ(errors_of("ports: [{name: ~, mac: []}]"),
               "ports[0].name (f:1:16): expected a string, found nothing\n"
               "ports[0].mac (f:1:24): expected a MAC address, found a list\n");
     EXPECT_EQ(errors_of("flags: yes"),
               "flags (f:1:8): expected a list of booleans (true or false), found a scalar\n");
     EXPECT_EQ(errors_of("just words"), "f:1:1: expected a mapping, found a scalar\n");
+}
+
+TEST(Reader, AListOfOneAddressNeedsNoBrackets) {
+    const auto host = host_of("ports: [{name: a, address: 10.0.0.2/24, vxlan: {vni: 5, remotes: 10.0.0.1}}]");
+    ASSERT_EQ(host.ports[0].address.size(), 1u);
+    EXPECT_EQ(host.ports[0].address[0].text(), "10.0.0.2/24");
+    ASSERT_EQ(host.ports[0].vxlan->remotes.size(), 1u);
+    EXPECT_EQ(errors_of("ports: [{name: a, address: }]"),
+              "ports[0].address (f:1:28): expected a list of IP addresses, found nothing\n");
+    EXPECT_EQ(errors_of("ports: [{name: a, address: web}]"),
+              "ports[0].address (f:1:28): 'web' is not an IP address\n");
 }
 
 TEST(Reader, BooleansAreTrueAndFalseOnly) {

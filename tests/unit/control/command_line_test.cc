@@ -114,6 +114,44 @@ TEST(Params, PortKeysAreCheckedBeforeTheDaemonSeesThem) {
     EXPECT_FALSE(port({"web", "a.b=2", "a=1"}));
 }
 
+Params route(std::vector<std::string> words, bool replace = false) {
+    Arguments arguments{std::move(words), {}};
+    if (replace) arguments.options["replace"] = "";
+    return route_add_params(arguments);
+}
+
+TEST(Params, RouteKeysAreThoseOfTheFile) {
+    EXPECT_EQ(route({"10.1.0.0/16", "via=10.0.0.1", "network=blue", "domain=red"}).value(),
+              R"({"route": {"to": "10.1.0.0/16", "via": "10.0.0.1", "network": "blue",
+                            "domain": "red"}})"_json);
+    EXPECT_EQ(route({"fd00::/64", "via=fd00::1"}, true).value(),
+              R"({"route": {"to": "fd00::/64", "via": "fd00::1"}, "replace": true})"_json);
+    EXPECT_EQ(route({"10.1.0.0/16", "type=blackhole"}).value(),
+              R"({"route": {"to": "10.1.0.0/16", "type": "blackhole"}})"_json);
+}
+
+TEST(Params, SeveralGatewaysAreSeveralNextHops) {
+    EXPECT_EQ(route({"10.1.0.0/16", "via=10.0.0.1", "network=blue", "via=10.0.0.2"}).value(),
+              R"({"route": {"to": "10.1.0.0/16", "next-hops": [
+                  {"via": "10.0.0.1", "network": "blue"}, {"via": "10.0.0.2", "network": "blue"}]}})"_json);
+    EXPECT_EQ(route({"10.1.0.0/16", "next-hops=[{via: 10.0.0.1}]"}).value(),
+              R"({"route": {"to": "10.1.0.0/16", "next-hops": [{"via": "10.0.0.1"}]}})"_json);
+    EXPECT_EQ(route({"10.1.0.0/16", "via=10.0.0.1", "via=10.0.0.2", "next-hops=[]"}).error().status, kUsage);
+    EXPECT_EQ(route({"10.1.0.0/16", "via"}).error().status, kUsage);
+    EXPECT_EQ(route({"10.1.0.0/16", "to=10.2.0.0/16"}).error().status, kUsage);
+}
+
+TEST(Params, ListsOfRoutesHaveALimit) {
+    const auto list = [](const std::string& limit) {
+        return route_list_params({{"10.0.0.0/8"}, {{"domain", "red"}, {"limit", limit}}});
+    };
+    EXPECT_EQ(list("5").value(), R"({"within": "10.0.0.0/8", "domain": "red", "limit": 5})"_json);
+    for (const char* limit : {"0", "-1", "x", "5x", "", "1000000"}) {
+        EXPECT_EQ(list(limit).error().status, kUsage) << limit;
+    }
+    EXPECT_EQ(route_list_params({}).value(), json::object());
+}
+
 TEST(Params, FileGoesWithItsAbsolutePathAndText) {
     const std::string name = testing::TempDir() + "sluice-params-" + std::to_string(getpid());
     std::ofstream(name) << "ports: []\n";

@@ -87,7 +87,10 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
     const Printed rows[] = {
         {"status", R"({"version": "0.1.0", "pid": 42, "uptime": 61,
             "config": {"file": "/etc/sluice/sluice.yaml", "generation": 3},
-            "memory": {"hugepages": false,
+            "routes": {"ipv4": 12, "ipv6": 8, "bytes": 2048, "waiting": 3, "domains": [
+                {"name": "main", "ipv4": 12, "ipv6": 8, "added": 5, "bytes": 1024}]},
+            "neighbors": {"count": 4, "capacity": 64}, "tunnels": 2,
+            "memory": {"hugepages": false, "resident": 1048576,
                 "pools": [{"name": "socket 0", "count": 8192, "available": 8000, "bytes": 20971520}]},
             "workers": [{"worker": 0, "core": 1, "busy": 0.5, "cycles-per-packet": 41.26,
                 "packets-per-batch": 32, "packets": 1000, "idle": "adaptive"}],
@@ -98,7 +101,15 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "configuration  /etc/sluice/sluice.yaml (generation 3)\n"
          "networks       1\n"
          "ports          2 up, 1 down\n"
+         "routes         12 IPv4, 8 IPv6 (2.0 KiB)\n"
+         "neighbors      4 of 64\n"
+         "tunnels        2\n"
+         "memory         1.0 MiB\n"
          "hugepages      no\n"
+         "               3 added routes wait: the configuration has no place for them (route list)\n"
+         "\n"
+         "DOMAIN  IPV4  IPV6  ADDED     SIZE\n"
+         "main      12     8      5  1.0 KiB\n"
          "\n"
          "WORKER  CORE  BUSY  CYCLES/PACKET  PACKETS/BATCH  PACKETS  IDLE\n"
          "     0     1   50%           41.3             32     1000  adaptive\n"
@@ -146,30 +157,84 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
             "interfaces": ["eth0"]}})",
          "0000:03:00.0 is the kernel's: ixgbe, eth0\n"},
         {"network list", R"({"networks": [{"name": "blue", "subnets": ["10.0.0.0/24"], "ports": 3,
+            "gateway": ["10.0.0.1"], "mac": "02:00:00:00:00:01", "domain": "main", "vni": 7,
             "macs": 12, "mac-table-size": 4096, "ageing": 300, "moves": 0, "flaps": 1,
             "origin": "file"}]})",
-         "NAME  SUBNETS      PORTS  MACS  MAC-TABLE-SIZE  AGEING  MOVES  FLAPS  ORIGIN\n"
-         "blue  10.0.0.0/24      3    12            4096   5m 0s      0      1  file\n"},
+         "NAME  SUBNETS      GATEWAY   ROUTER-MAC         DOMAIN  VNI  PORTS  MACS  MAC-TABLE-SIZE  AGEING  "
+         "MOVES  FLAPS  ORIGIN\n"
+         "blue  10.0.0.0/24  10.0.0.1  02:00:00:00:00:01  main      7      3    12            4096   5m 0s  "
+         "    0      1  file\n"},
         {"mac list", R"({"macs": [{"network": "blue", "mac": "02:00:00:00:00:01", "port": "web",
             "kind": "learned", "age": 5}]})",
          "NETWORK  MAC                PORT  KIND     AGE\n"
          "blue     02:00:00:00:00:01  web   learned   5s\n"},
+        {"route list", R"({"count": 2, "routes": [{"to": "10.0.0.0/8", "type": "unicast", "domain": "main",
+            "next-hops": [{"via": "10.0.0.1", "network": "blue"}, {"network": "red"}],
+            "state": "in-force", "origin": "added"}]})",
+         "TO          TYPE     NEXT-HOP                                DOMAIN  STATE     ORIGIN  REASON\n"
+         "10.0.0.0/8  unicast  via 10.0.0.1 network blue, network red  main    in-force  added   -\n"
+         "1 of 2 routes: --limit shows more, a prefix fewer\n"},
+        {"route list", R"({"count": 1, "routes": [{"to": "10.0.0.0/8", "type": "blackhole", "domain": "a",
+            "next-hops": [], "state": "waiting", "reason": "no", "origin": "added"}]})",
+         "TO          TYPE       NEXT-HOP  DOMAIN  STATE    ORIGIN  REASON\n"
+         "10.0.0.0/8  blackhole  -         a       waiting  added   no\n"},
+        {"route list", R"({"count": 0, "routes": []})", "no routes\n"},
+        {"route lookup", R"({"address": "10.9.0.1", "domain": "main", "route": null})",
+         "no route to 10.9.0.1 in domain main: its packets are dropped (no-route)\n"},
+        {"route lookup", R"({"address": "10.9.0.1", "domain": "main", "route": {"to": "10.9.0.0/16",
+            "type": "unicast", "origin": "f:1:2", "next-hops": [{"via": "10.0.0.1", "network": "blue",
+            "mac": "02:00:00:00:00:01", "state": "stale", "port": "web"}]}})",
+         "10.9.0.1 by unicast 10.9.0.0/16 of domain main (f:1:2)\n"
+         "VIA       NETWORK  MAC                STATE  PORT\n"
+         "10.0.0.1  blue     02:00:00:00:00:01  stale  web\n"},
+        {"route lookup", R"({"address": "10.9.0.1", "domain": "main", "route": {"to": "10.9.0.0/16",
+            "type": "blackhole", "origin": "added", "next-hops": []}})",
+         "10.9.0.1 by blackhole 10.9.0.0/16 of domain main (added)\n"},
+        {"route add", R"({"route": "10.9.0.0/16 via 10.0.0.1"})", "route 10.9.0.0/16 via 10.0.0.1 added\n"},
+        {"route delete", R"({"to": "10.9.0.0/16", "domain": "main"})", "route 10.9.0.0/16 deleted\n"},
+        {"route load", R"({"routes": {"set": 5, "deleted": 0}})", "5 routes loaded\n"},
+        {"route load", R"({"routes": {"set": 5, "deleted": 2}})", "5 routes loaded\n2 deleted\n"},
+        {"neighbor list", R"({"neighbors": [{"network": "blue", "address": "10.0.0.1",
+            "mac": "02:00:00:00:00:01", "state": "reachable", "age": 3, "port": "web", "waiting": 0},
+            {"network": "blue", "address": "fd00::1", "state": "incomplete", "waiting": 2}]})",
+         "NETWORK  ADDRESS   MAC                STATE       AGE  PORT  WAITING\n"
+         "blue     10.0.0.1  02:00:00:00:00:01  reachable    3s  web         0\n"
+         "blue     fd00::1   -                  incomplete    -  -           2\n"},
+        {"neighbor list", R"({"neighbors": []})", "no neighbors\n"},
+        {"tunnel list", R"({"tunnels": [{"remote": "192.0.2.2", "networks": [{"name": "blue", "vni": 7}],
+            "rx": {"packets": 1, "bytes": 2}, "tx": {"packets": 3, "bytes": 4}, "drops": 5,
+            "next-hops": []}]})",
+         "REMOTE     NETWORKS  VIA  MAC  STATE     RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  DROPS\n"
+         "192.0.2.2  blue (7)  -    -    no route           1         2           3         4      5\n"},
+        {"tunnel list", R"({"tunnels": [{"remote": "192.0.2.2", "networks": [],
+            "rx": {"packets": 1, "bytes": 2}, "tx": {"packets": 3, "bytes": 4}, "drops": 5,
+            "next-hops": [{"via": "192.0.2.2", "mac": "02:00:00:00:00:01", "state": "reachable"}]}]})",
+         "REMOTE     NETWORKS  VIA        MAC                STATE      RX-PACKETS  RX-BYTES  TX-PACKETS  "
+         "TX-BYTES  DROPS\n"
+         "192.0.2.2  -         192.0.2.2  02:00:00:00:00:01  reachable           1         2           3  "
+         "       4      5\n"},
+        {"tunnel list", R"({"tunnels": []})", "no tunnels\n"},
         {"stats", R"({"workers": [{"worker": 0, "core": 1, "received": 9, "made": 1,
-            "transmitted": 8, "dropped": 2, "naps": 4}],
+            "transmitted": 8, "dropped": 2, "consumed": 0, "naps": 4}],
+            "tunnels": [{"remote": "192.0.2.2", "rx": {"packets": 1}, "tx": {"packets": 3}, "drops": 5}],
             "ports": [{"name": "web", "rx": [{"queue": 0, "worker": 0, "packets": 9, "bytes": 576}],
                 "tx": [{"worker": 0, "packets": 8, "bytes": 512}], "drops": 2}],
-            "totals": {"received": 9, "made": 1, "transmitted": 8, "dropped": 2}})",
+            "totals": {"received": 9, "made": 1, "transmitted": 8, "dropped": 2, "consumed": 0}})",
          "totals\n"
-         "RECEIVED  MADE  TRANSMITTED  DROPPED\n"
-         "       9     1            8        2\n"
+         "RECEIVED  MADE  TRANSMITTED  DROPPED  CONSUMED\n"
+         "       9     1            8        2         0\n"
          "\n"
          "workers\n"
-         "WORKER  CORE  RECEIVED  MADE  TRANSMITTED  DROPPED  NAPS\n"
-         "     0     1         9     1            8        2     4\n"
+         "WORKER  CORE  RECEIVED  MADE  TRANSMITTED  DROPPED  CONSUMED  NAPS\n"
+         "     0     1         9     1            8        2         0     4\n"
          "\n"
          "ports\n"
          "PORT  DROPS\n"
          "web       2\n"
+         "\n"
+         "tunnels\n"
+         "REMOTE     RX-PACKETS  TX-PACKETS  DROPS\n"
+         "192.0.2.2           1           3      5\n"
          "\n"
          "queues\n"
          "PORT  DIRECTION  QUEUE  WORKER  PACKETS  BYTES\n"

@@ -73,8 +73,8 @@ TEST_F(Reference, NamesEveryKey) {
     for (const base::Key& key : keys) EXPECT_FALSE(values(key.path).empty()) << key.path;
 }
 
-// What isn't in a list stands in the file with its default; what is in one (a port's MTU) has it in
-// one of the examples, or says "default: …".
+// What has no default says so. What isn't in a list stands in the file with its default; what is in one (a
+// port's MTU) has it in one of the examples, or says "default: …".
 TEST_F(Reference, ShowsEveryDefault) {
     for (const base::Key& key : base::list_keys<Config>()) {
         const bool in_list = key.path.find("[].") != key.path.npos;
@@ -82,15 +82,15 @@ TEST_F(Reference, ShowsEveryDefault) {
         const auto shows = [&](auto predicate) {
             return std::any_of(found.begin(), found.end(), predicate);
         };
-        if (!in_list) {
-            for (const base::Tree* value : found) {
-                EXPECT_EQ(base::to_yaml(*value), base::to_yaml(key.value)) << key.path;
-            }
-        } else if (key.required) {
+        if (key.required) {
             EXPECT_TRUE(shows([&](const base::Tree* value) {
                 return words_about(*value).find("required") != std::string::npos;
             })) << key.path
                 << " is required, and the file doesn't say so";
+        } else if (!in_list) {
+            for (const base::Tree* value : found) {
+                EXPECT_EQ(base::to_yaml(*value), base::to_yaml(key.value)) << key.path;
+            }
         } else if (key.value.kind == base::Tree::Kind::kScalar && !key.value.text.empty()) {
             EXPECT_TRUE(shows([&](const base::Tree* value) {
                 return *value == key.value ||

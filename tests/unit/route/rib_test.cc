@@ -36,6 +36,39 @@ TEST(Rib, TheLongestOfUpToALength) {
     EXPECT_FALSE(rib.longest(0x0b00'0000, 32));
 }
 
+TEST(Rib, TheFirstAreThoseOfTheSortedList) {
+    std::mt19937 random(7);
+    Rib<uint32_t> rib;
+    size_t none = 0;
+    EXPECT_TRUE(rib.first(0, 0, 10, none).empty());
+    EXPECT_EQ(none, 0u);
+    for (int i = 0; i < 3000; ++i) {
+        const auto length = static_cast<uint8_t>(random() % 33);
+        rib.set(Rib<uint32_t>::masked(random(), length), length, 1);
+    }
+    const std::pair<uint32_t, uint8_t> places[] = {{0, 0}, {0x8000'0000, 1}, {0xc000'0000, 6}};
+    for (const auto& [within, length] : places) {
+        std::vector<std::pair<uint32_t, uint8_t>> sorted;
+        for (const auto& route : rib.sorted()) {
+            if (route.length >= length && Rib<uint32_t>::masked(route.prefix, length) == within) {
+                sorted.emplace_back(route.prefix, route.length);
+            }
+        }
+        ASSERT_GT(sorted.size(), 20u);
+        for (const size_t most : {size_t{0}, size_t{1}, size_t{17}, sorted.size(), sorted.size() + 1}) {
+            size_t count = 0;
+            std::vector<std::pair<uint32_t, uint8_t>> first;
+            for (const auto& route : rib.first(within, length, most, count)) {
+                first.emplace_back(route.prefix, route.length);
+            }
+            EXPECT_EQ(count, sorted.size());
+            auto expected = sorted;
+            expected.resize(std::min(most, sorted.size()));
+            EXPECT_EQ(first, expected);
+        }
+    }
+}
+
 // Among so few prefixes, clusters of slots grow, wrap around the end and shrink.
 TEST(Rib, LikeAMap) {
     constexpr uint32_t kSeed = 42;

@@ -1,0 +1,24 @@
+// Files that are to survive a crash: what these functions have written is on the disk when they return.
+// One writer a file. Any thread; they block.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace sluice::base {
+
+// Replaces the file as a whole (written beside it as FILE.new, synced, renamed), so that a crash at any
+// moment leaves the old text or the new one. Makes the folder.
+Result<void> replace_file(const std::string& file, std::string_view text);
+
+// Adds to the file's end, and makes it and its folder if need be. Answers how long it was before; an error
+// leaves it as it was.
+Result<uint64_t> append_to_file(const std::string& file, std::string_view text);
+
+// Takes off what stands behind these bytes.
+Result<void> cut_file(const std::string& file, uint64_t size);
+
+}  // namespace sluice::base

@@ -1,0 +1,238 @@
+#include "control/report_routing.h"
+
+#include <algorithm>
+
+#include "control/report.h"
+#include "path/parse.h"
+
+namespace sluice::control {
+namespace {
+
+using engine::HopId;
+using engine::HopKey;
+using engine::HopKind;
+using engine::RouteOrigin;
+using nlohmann::json;
+
+std::string_view type_of(HopKind kind) {
+    switch (kind) {
+        case HopKind::kVia:
+        case HopKind::kGroup: return "unicast";
+        case HopKind::kConnected: return "connected";
+        case HopKind::kLocal: return "local";
+        case HopKind::kBroadcast: return "broadcast";
+        case HopKind::kBlackhole: return "blackhole";
+        case HopKind::kUnreachable: return "unreachable";
+        case HopKind::kMartian: return "martian";
+        case HopKind::kNone: break;
+    }
+    return "none";
+}
+
+std::string origin_of(const engine::Domain& domain, const IpPrefix& to) {
+    auto derived = domain.derived.find(to);
+    if (derived == domain.derived.end()) return "added";
+    if (derived->second.origin == RouteOrigin::kBuiltIn) return "built-in";
+    return engine::origin(derived->second.place);
+}
+
+std::vector<HopKey> hops_of(const engine::Router& router, HopId id) {
+    const HopKey& key = router.hops().key(id);
+    if (key.kind != HopKind::kGroup) return {key};
+    std::vector<HopKey> hops;
+    for (const HopId member : key.members) hops.push_back(router.hops().key(member));
+    return hops;
+}
+
+json hop_json(const engine::Router& router, const HopKey& hop) {
+    json row = json::object();
+    if (hop.kind == HopKind::kVia) row["via"] = hop.via.text();
+    if (auto name = router.network_name(hop.network); !name.empty()) row["network"] = name;
+    return row;
+}
+
+json route_json(const engine::Router& router, const engine::Domain& domain, const IpPrefix& to, HopId id) {
+    json hops = json::array();
+    for (const HopKey& hop : hops_of(router, id)) {
+        if (json row = hop_json(router, hop); !row.empty()) hops.push_back(std::move(row));
+    }
+    return {{"to", to.text()},
+            {"type", type_of(router.hops().key(id).kind)},
+            {"next-hops", hops},
+            {"domain", domain.name},
+            {"state", "in-force"},
+            {"origin", origin_of(domain, to)}};
+}
+
+json waiting_json(const engine::AddedRoutes::Waiting& waiting) {
+    json hops = json::array();
+    for (const auto& hop : waiting.route.all_hops()) {
+        json row = json::object();
+        if (hop.via) row["via"] = hop.via->text();
+        if (!hop.network.empty()) row["network"] = hop.network;
+        hops.push_back(std::move(row));
+    }
+    std::string_view type;
+    for (const auto& [kind, word] : names(waiting.route.kind)) {
+        if (kind == waiting.route.kind) type = word;
+    }
+    return {{"to", waiting.route.to.text()},  {"type", type},        {"next-hops", hops},
+            {"domain", waiting.route.domain}, {"state", "waiting"},  {"reason", waiting.reason},
+            {"origin", "added"}};
+}
+
+bool is_within(const IpPrefix& prefix, const IpPrefix& outer) {
+    return outer.contains(prefix.address) && prefix.length >= outer.length;
+}
+
+std::string_view state_of(neighbor::State state) {
+    switch (state) {
+        case neighbor::State::kIncomplete: return "incomplete";
+        case neighbor::State::kReachable: return "reachable";
+        case neighbor::State::kStale: return "stale";
+        case neighbor::State::kProbe: return "probe";
+        case neighbor::State::kFailed: return "failed";
+        case neighbor::State::kStatic: return "static";
+        case neighbor::State::kFree: break;
+    }
+    return "unknown";
+}
+
+// What the switch knows of a station: its MAC address, and where that is.
+void tell_neighbor(json& row, const engine::Switch& running, path::NetworkId network,
+                   const neighbor::Entry* entry) {
+    row["state"] = entry == nullptr ? "unknown" : state_of(entry->state.load(std::memory_order_acquire));
+    const uint64_t mac = entry == nullptr ? 0 : entry->mac.load(std::memory_order_acquire);
+    if (mac == 0) return;
+    row["mac"] = mac_of(mac).text();
+    auto table = running.macs().find(std::string(running.router().network_name(network)));
+    if (table == running.macs().end()) return;
+    const bridge::Entry found = table->second->find(mac, bridge::MacTable::hash(mac));
+    if (found.found()) row["port"] = place_name(running, found.port());
+}
+
+}  // namespace
+
+json report_route_counts(const engine::Switch& running, const engine::AddedRoutes& added) {
+    using route::Family;
+    json domains = json::array();
+    size_t ipv4 = 0;
+    size_t ipv6 = 0;
+    for (const auto& [name, domain] : running.router().domains()) {
+        ipv4 += domain->table.size(Family::kIpv4);
+        ipv6 += domain->table.size(Family::kIpv6);
+        domains.push_back({{"name", name},
+                           {"ipv4", domain->table.size(Family::kIpv4)},
+                           {"ipv6", domain->table.size(Family::kIpv6)},
+                           {"added", domain->size() - domain->derived.size()},
+                           {"bytes", domain->table.memory()}});
+    }
+    return {{"ipv4", ipv4},
+            {"ipv6", ipv6},
+            {"waiting", added.waiting().size()},
+            {"bytes", running.router().memory()},
+            {"domains", domains}};
+}
+
+json report_neighbor_counts(const engine::Switch& running) {
+    const neighbor::Table& neighbors = running.router().neighbors();
+    return {{"count", neighbors.size()}, {"capacity", neighbors.capacity()}};
+}
+
+json report_routes(const engine::Switch& running, const engine::AddedRoutes& added,
+                   const RouteQuery& query) {
+    const engine::Router& router = running.router();
+    json routes = json::array();
+    size_t count = 0;
+    const std::vector<IpPrefix> all{{IpAddress::from_v4(0), 0}, {}};
+    const std::vector<IpPrefix> wanted = query.within ? std::vector{*query.within} : all;
+    for (const auto& [name, domain] : router.domains()) {
+        if (!query.domain.empty() && name != query.domain) continue;
+        for (const IpPrefix& within : wanted) {
+            const auto listed = domain->table.first(within, query.limit - routes.size());
+            count += listed.count;
+            for (const auto& [to, hop] : listed.routes) {
+                routes.push_back(route_json(router, *domain, to, hop));
+            }
+        }
+    }
+    for (const auto& [name, waiting] : added.waiting()) {
+        if (!query.domain.empty() && name.first != query.domain) continue;
+        if (query.within && !is_within(name.second, *query.within)) continue;
+        ++count;
+        if (routes.size() < query.limit) routes.push_back(waiting_json(waiting));
+    }
+    return {{"routes", routes}, {"count", count}};
+}
+
+json report_lookup(const engine::Switch& running, const std::string& name, const IpAddress& address) {
+    const engine::Router& router = running.router();
+    const engine::Domain& domain = *router.domains().at(name);
+    json answer{{"address", address.text()}, {"domain", name}, {"route", nullptr}};
+    const auto found = domain.table.longest(address);
+    if (!found) return answer;
+    const auto& [to, id] = *found;
+    json hops = json::array();
+    for (const HopKey& hop : hops_of(router, id)) {
+        json row = hop_json(router, hop);
+        if (hop.kind == HopKind::kVia || hop.kind == HopKind::kConnected) {
+            const IpAddress& station = hop.kind == HopKind::kVia ? hop.via : address;
+            tell_neighbor(row, running, hop.network, router.neighbors().find(hop.network, station));
+        }
+        if (!row.empty()) hops.push_back(std::move(row));
+    }
+    answer["route"] = route_json(router, domain, to, id);
+    answer["route"]["next-hops"] = hops;
+    return answer;
+}
+
+json report_neighbors(engine::Switch& running, const std::string& network) {
+    const bridge::Seconds now = engine::clock_seconds();
+    json rows = json::array();
+    running.router().neighbors().each([&](const neighbor::Entry& entry) {
+        const std::string_view name = running.router().network_name(entry.network);
+        if (!network.empty() && name != network) return;
+        json row{{"network", name}, {"address", entry.address.text()}};
+        tell_neighbor(row, running, entry.network, &entry);
+        const neighbor::Seconds confirmed = entry.confirmed.load(std::memory_order_relaxed);
+        // A worker's clock may be a little ahead.
+        if (confirmed != 0) row["age"] = now > confirmed ? now - confirmed : 0;
+        row["waiting"] = running.waiting_for(entry);
+        rows.push_back(std::move(row));
+    });
+    return {{"neighbors", rows}};
+}
+
+json report_tunnels(const engine::Switch& running) {
+    const engine::Router& router = running.router();
+    json rows = json::array();
+    for (const auto& [remote, held] : running.tunnels()) {
+        json networks = json::array();
+        for (const auto& network : running.config().networks) {
+            if (!network.vxlan) continue;
+            const auto& remotes = network.vxlan->remotes;
+            if (std::find(remotes.begin(), remotes.end(), remote) == remotes.end()) continue;
+            networks.push_back({{"name", network.name}, {"vni", network.vxlan->vni}});
+        }
+        json row{{"remote", remote.text()},
+                 {"networks", networks},
+                 {"rx", received(running, held.id).to_json()},
+                 {"tx", transmitted(running, held.id).to_json()},
+                 {"drops", dropped(running, held.id)}};
+        const HopId hop = held.hop->load(std::memory_order_relaxed);
+        json hops = json::array();
+        if (hop != 0) {
+            for (const HopKey& key : hops_of(router, hop)) {
+                if (key.kind != HopKind::kVia) continue;
+                json next{{"via", key.via.text()}};
+                tell_neighbor(next, running, key.network, router.neighbors().find(key.network, key.via));
+                hops.push_back(std::move(next));
+            }
+        }
+        row["next-hops"] = hops;
+        rows.push_back(std::move(row));
+    }
+    return {{"tunnels", rows}};
+}
+
+}  // namespace sluice::control

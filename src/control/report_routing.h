@@ -1,0 +1,32 @@
+// What the switch tells about routing, as JSON: routes and where they lead, neighbors, tunnels. A list of
+// a million routes is bounded, and found in one pass of some ms. Control thread.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "engine/added_routes.h"
+#include "engine/switch.h"
+
+namespace sluice::control {
+
+// How many there are of all, for report_status(); and what memory they take.
+nlohmann::json report_route_counts(const engine::Switch& running, const engine::AddedRoutes& added);
+nlohmann::json report_neighbor_counts(const engine::Switch& running);
+
+struct RouteQuery {
+    std::string domain;               // empty: all
+    std::optional<IpPrefix> within;   // none: both families
+    size_t limit = 0;
+};
+nlohmann::json report_routes(const engine::Switch& running, const engine::AddedRoutes& added,
+                             const RouteQuery& query);
+// The way of packets for an address. The domain must exist.
+nlohmann::json report_lookup(const engine::Switch& running, const std::string& domain,
+                             const IpAddress& address);
+// Of one network, or of all where the name is empty.
+nlohmann::json report_neighbors(engine::Switch& running, const std::string& network);
+nlohmann::json report_tunnels(const engine::Switch& running);
+
+}  // namespace sluice::control

@@ -1,0 +1,143 @@
+#include "control/routing.h"
+
+#include "base/text.h"
+#include "control/report_routing.h"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::json;
+
+// The domain of a request, which must exist.
+tl::expected<std::string, RpcError> domain_param(const Running& daemon, const json& params,
+                                                 std::string_view otherwise) {
+    auto name = text_param(params, "domain");
+    if (!name) return name;
+    if (name->empty()) *name = otherwise;
+    const auto& domains = daemon.running.router().domains();
+    if (name->empty() || domains.contains(*name)) return name;
+    std::string known;
+    for (const auto& [domain, table] : domains) known += (known.empty() ? "" : ", ") + domain;
+    return refused({{fmt::format("there is no routing domain \"{}\"; {}", *name,
+                                 known.empty() ? "no network has a `gateway`" : "known are " + known),
+                     "domain",
+                     {}}});
+}
+
+// A parameter that must be of the type.
+template <class T>
+tl::expected<T, RpcError> parsed_param(const json& params, const char* key) {
+    auto text = text_param(params, key);
+    if (!text) return tl::unexpected(text.error());
+    auto value = T::parse(*text);
+    if (!value) return refused({{value.error(), key, {}}});
+    return *value;
+}
+
+// A prefix, or an address alone.
+tl::expected<IpPrefix, RpcError> destination_param(const json& params, const char* key) {
+    auto text = text_param(params, key);
+    if (!text) return tl::unexpected(text.error());
+    if (text->find('/') != std::string::npos) return parsed_param<IpPrefix>(params, key);
+    auto address = parsed_param<IpAddress>(params, key);
+    if (!address) return tl::unexpected(address.error());
+    return IpPrefix{*address, static_cast<uint8_t>(address->bits())};
+}
+
+json loaded_json(const engine::AddedRoutes::Loaded& loaded) {
+    return {{"set", loaded.set}, {"deleted", loaded.deleted}};
+}
+
+}  // namespace
+
+Answer route_list(Running& daemon, const json& params) {
+    RouteQuery query;
+    auto domain = domain_param(daemon, params, "");
+    if (!domain) return tl::unexpected(domain.error());
+    query.domain = *domain;
+    auto limit = number_param(params, "limit", protocol::kRouteLimit, 1, protocol::kMaxRouteLimit);
+    if (!limit) return tl::unexpected(limit.error());
+    query.limit = *limit;
+    if (params.contains("within")) {
+        auto within = destination_param(params, "within");
+        if (!within) return tl::unexpected(within.error());
+        query.within = *within;
+    }
+    return report_routes(daemon.running, daemon.intent.routes(), query);
+}
+
+Answer route_lookup(Running& daemon, const json& params) {
+    auto address = parsed_param<IpAddress>(params, "address");
+    if (!address) return tl::unexpected(address.error());
+    auto domain = domain_param(daemon, params, route::kMainDomain);
+    if (!domain) return tl::unexpected(domain.error());
+    return report_lookup(daemon.running, *domain, *address);
+}
+
+Answer route_add(Running& daemon, const json& params) {
+    using enum engine::AddedRoutes::Existing;
+    auto found = params.find("route");
+    if (found == params.end() || !found->is_object()) return invalid("\"route\" is not an object");
+    auto replace = flag_param(params, "replace");
+    if (!replace) return tl::unexpected(replace.error());
+    auto route = engine::read_route(base::from_json(*found));
+    if (!route) return refused(route.error());
+    auto done = daemon.intent.routes().add(daemon.running, *route, *replace ? kReplace : kRefuse);
+    if (!done) return refused({done.error()});
+    return json{{"route", route::to_line(*route)}};
+}
+
+Answer route_delete(Running& daemon, const json& params) {
+    auto to = destination_param(params, "to");
+    if (!to) return tl::unexpected(to.error());
+    auto domain = text_param(params, "domain");
+    if (!domain) return tl::unexpected(domain.error());
+    if (domain->empty()) *domain = route::kMainDomain;
+    auto done = daemon.intent.routes().remove(daemon.running, *to, *domain);
+    if (!done) return refused({done.error()});
+    return json{{"to", to->text()}, {"domain", *domain}};
+}
+
+Answer route_load(Running& daemon, const json& params) {
+    auto found = params.find("text");
+    if (found == params.end() || !found->is_string()) return invalid("\"text\" is not a string");
+    auto file = text_param(params, "file");
+    if (!file) return tl::unexpected(file.error());
+    auto line = number_param(params, "line", 1, 1, UINT32_MAX);
+    if (!line) return tl::unexpected(line.error());
+    auto domain = domain_param(daemon, params, "");
+    if (!domain) return tl::unexpected(domain.error());
+    auto check = flag_param(params, "check");
+    if (!check) return tl::unexpected(check.error());
+
+    route::Text text{.lines = found->get_ref<const std::string&>(),
+                     .file = *file,
+                     .first_line = static_cast<uint32_t>(*line)};
+    if (!domain->empty()) text.domain = *domain;
+    if (*check) {
+        // Mistakes are what was asked for: an answer, that a client puts together from several.
+        auto checked = engine::AddedRoutes::check(daemon.running, text);
+        json errors = json::array();
+        if (checked) return json{{"routes", loaded_json(*checked)}, {"errors", errors}, {"error-count", 0}};
+        for (const auto& error : checked.error().errors) errors.push_back(error_json(error));
+        return json{{"errors", errors}, {"error-count", checked.error().count}};
+    }
+    auto loaded = daemon.intent.routes().load(daemon.running, text);
+    if (loaded) return json{{"routes", loaded_json(*loaded)}};
+    base::Errors errors = loaded.error().errors;
+    if (const size_t more = loaded.error().count - errors.size(); more != 0) {
+        errors.push_back({fmt::format("and {} mistakes more", more), {}, {*file, 0, 0}});
+    }
+    return refused(errors);
+}
+
+Answer neighbor_list(Running& daemon, const json& params) {
+    auto network = text_param(params, "network");
+    if (!network) return tl::unexpected(network.error());
+    if (!network->empty() && !daemon.running.network_ids().contains(*network)) {
+        return refused({{fmt::format("there is no network \"{}\"", *network), {}, {}}});
+    }
+    return report_neighbors(daemon.running, *network);
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,314 @@
+#include "engine/added_routes.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/mistakes.h"
+
+namespace sluice::engine {
+namespace {
+
+// Rewriting a file of this many void lines isn't worth the time.
+constexpr size_t kVoidLines = 100'000;
+// Bytes of the file to bring into force at a time.
+constexpr size_t kStep = 4 << 20;
+// Of a million routes without a network the log tells the first.
+constexpr size_t kTold = 10;
+
+size_t count_added(const Switch& running) {
+    size_t count = 0;
+    for (const auto& [name, domain] : running.router().domains()) {
+        count += domain->size() - domain->derived.size();
+    }
+    return count;
+}
+
+// Why routes by a way can't be; of all ways, once. Empty: nothing.
+std::vector<std::string> mistakes_of(const Config& config, const std::vector<route::RouteConfig>& ways) {
+    std::vector<std::string> mistakes;
+    for (const auto& way : ways) mistakes.push_back(route_mistake(config, way));
+    return mistakes;
+}
+
+std::string taken(const IpPrefix& to, const Domain::Derived& derived) {
+    if (derived.origin == RouteOrigin::kBuiltIn) return fmt::format("{} is never routed", to.text());
+    const char* fix = derived.origin == RouteOrigin::kNetwork
+                          ? "it is the network's own: choose another destination"
+                          : "change it there and `config reload`";
+    return fmt::format("{} has a route already, at {}: {}", to.text(), origin(derived.place), fix);
+}
+
+// In place of ports their networks: what the route leads into stays when a port goes.
+route::RouteConfig settled(const Config& config, const route::RouteConfig& route) {
+    route::RouteConfig settled = route;
+    auto settle = [&](route::HopConfig& hop) {
+        if (hop.port.empty()) return;
+        hop.network = resolve_network(config, hop, route.domain);
+        hop.port.clear();
+    };
+    settle(settled.hop);
+    for (auto& hop : settled.hops) settle(hop);
+    return settled;
+}
+
+// Without the networks that follow from the gateways' addresses.
+route::RouteConfig brief(const Config& config, route::RouteConfig route) {
+    auto shorten = [&](route::HopConfig& hop) {
+        if (hop.via && resolve_network(config, {.via = hop.via}, route.domain) == hop.network) {
+            hop.network.clear();
+        }
+    };
+    shorten(route.hop);
+    for (auto& hop : route.hops) shorten(hop);
+    return route;
+}
+
+std::pair<std::string, IpPrefix> name_of(const route::RouteConfig& route) {
+    return {route.domain, route.to};
+}
+
+}  // namespace
+
+tl::expected<AddedRoutes, base::Errors> AddedRoutes::load(const std::string& state) {
+    AddedRoutes routes;
+    routes.file_ = state + ".routes";
+    if (access(routes.file_.c_str(), F_OK) != 0 && errno == ENOENT) return routes;
+    auto text = read_file(routes.file_);
+    if (!text) return tl::unexpected(text.error());
+    const size_t end = text->rfind('\n') + 1;
+    if (end != text->size()) {
+        auto cut = base::cut_file(routes.file_, end);
+        if (!cut) return tl::unexpected(base::Errors{cut.error()});
+        text->resize(end);
+    }
+    route::Mistakes mistakes;
+    routes.lines_ = route::read_changes({.lines = *text, .file = routes.file_}, mistakes).changes.size();
+    if (mistakes.count != 0) return tl::unexpected(mistakes.errors);
+    routes.text_ = std::move(*text);
+    return routes;
+}
+
+void AddedRoutes::restore(Switch& running) {
+    const std::string text = std::exchange(text_, {});
+    for (std::string_view left = text; !left.empty();) {
+        const size_t end = left.find('\n', std::min(kStep, left.size() - 1)) + 1;
+        restore(running, left.substr(0, end));
+        left.remove_prefix(end);
+    }
+    if (!waiting_.empty()) {
+        base::log::warning("route", "{} added routes of {} wait, as the configuration has no place for them",
+                           waiting_.size(), file_);
+    }
+    if (lines_ == count_added(running) + waiting_.size()) return;
+    if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());
+}
+
+void AddedRoutes::restore(Switch& running, std::string_view lines) {
+    route::Mistakes none;  // load() has found none
+    route::Changes changes = route::read_changes({.lines = lines, .file = file_}, none);
+    const auto mistakes = mistakes_of(running.config(), changes.ways);
+    for (auto& change : changes.changes) {
+        route::RouteConfig route = changes.ways[change.way];
+        route.to = change.to;
+        if (!waiting_.empty()) waiting_.erase(name_of(route));
+        const auto* derived = running.router().declared(route.domain, change.to);
+        if (change.deletes || (mistakes[change.way].empty() && derived == nullptr)) continue;
+        wait(route, derived != nullptr ? taken(change.to, *derived) : mistakes[change.way]);
+        change.deletes = true;  // what an earlier line has set
+    }
+    if (auto done = running.change_routes(changes); !done) {
+        base::log::error("route", "{} routes of {} are not in force: {}", changes.changes.size(), file_,
+                         done.error().text());
+    }
+}
+
+void AddedRoutes::wait(const route::RouteConfig& route, std::string reason) {
+    if (waiting_.size() < kTold) {
+        base::log::warning("route", "{}, which was added while running, is not in force: {}",
+                           route::to_line(route), reason);
+    }
+    waiting_[name_of(route)] = {route, std::move(reason)};
+}
+
+void AddedRoutes::review(Switch& running) {
+    const Config& config = running.config();
+    auto reason_of = [&](const route::RouteConfig& route) {
+        const auto* derived = running.router().declared(route.domain, route.to);
+        return derived != nullptr ? taken(route.to, *derived) : route_mistake(config, route);
+    };
+    for (const auto& route : running.take_displaced_routes()) wait(route, reason_of(route));
+    route::Changes back;
+    for (auto& [name, waiting] : waiting_) {
+        waiting.reason = reason_of(waiting.route);
+        if (!waiting.reason.empty()) continue;
+        const auto way = static_cast<uint32_t>(back.ways.size());
+        back.ways.push_back(waiting.route);
+        back.changes.push_back({.to = waiting.route.to, .way = way});
+    }
+    if (back.changes.empty()) return;
+    if (auto done = running.change_routes(back); !done) {
+        base::log::error("route", "{} added routes stay out of force: {}", back.changes.size(),
+                         done.error().text());
+        return;
+    }
+    for (const auto& route : back.ways) waiting_.erase(name_of(route));
+    base::log::info("route", "{} added routes are in force again", back.changes.size());
+}
+
+base::Result<void> AddedRoutes::add(Switch& running, const route::RouteConfig& route, Existing existing) {
+    if (auto mistake = route_mistake(running.config(), route); !mistake.empty()) {
+        return base::fail("{}", mistake);
+    }
+    if (const auto* derived = running.router().declared(route.domain, route.to)) {
+        return base::fail("{}", taken(route.to, *derived));
+    }
+    const bool known =
+        running.router().has_added(route.domain, route.to) || waiting_.contains(name_of(route));
+    if (known && existing == Existing::kRefuse) {
+        return base::fail("{} has a route already (added): --replace it, or give several next hops to one",
+                          route.to.text());
+    }
+    auto done = commit(running, route::Changes::set(route));
+    if (!done) return tl::unexpected(done.error());
+    return {};
+}
+
+base::Result<void> AddedRoutes::remove(Switch& running, const IpPrefix& to, const std::string& domain) {
+    if (const auto* derived = running.router().declared(domain, to)) {
+        if (derived->origin != RouteOrigin::kConfigured) {
+            return base::fail("the route to {} follows from the networks: it goes with them", to.text());
+        }
+        return base::fail("the route to {} is declared in {}: remove it there and `config reload`", to.text(),
+                          origin(derived->place));
+    }
+    if (!running.router().has_added(domain, to) && !waiting_.contains({domain, to})) {
+        return base::fail("there is no route to {} in domain {}", to.text(), domain);
+    }
+    auto done = commit(running, route::Changes::remove(to, domain));
+    if (!done) return tl::unexpected(done.error());
+    return {};
+}
+
+route::Changes AddedRoutes::read(const Switch& running, const route::Text& text, route::Mistakes& mistakes) {
+    route::Changes changes = route::read_changes(text, mistakes);
+    const auto faults = mistakes_of(running.config(), changes.ways);
+    for (const auto& change : changes.changes) {
+        const route::RouteConfig& way = changes.ways[change.way];
+        auto report = [&](std::string message) {
+            mistakes.add({std::move(message), {}, {text.file, static_cast<int>(change.line), 1}});
+        };
+        if (const auto* derived = running.router().declared(way.domain, change.to)) {
+            report(taken(change.to, *derived));
+        } else if (!faults[change.way].empty()) {
+            // Its sentence may name the destination.
+            route::RouteConfig route = way;
+            route.to = change.to;
+            report(mistakes.count < route::Mistakes::kKept ? route_mistake(running.config(), route) : "");
+        }
+    }
+    std::stable_sort(mistakes.errors.begin(), mistakes.errors.end(), [](const auto& a, const auto& b) {
+        return a.place.line < b.place.line;
+    });
+    return changes;
+}
+
+tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::check(const Switch& running,
+                                                                      const route::Text& text) {
+    route::Mistakes mistakes;
+    const route::Changes changes = read(running, text, mistakes);
+    if (mistakes.count != 0) return tl::unexpected(mistakes);
+    Loaded loaded;
+    for (const auto& change : changes.changes) ++(change.deletes ? loaded.deleted : loaded.set);
+    return loaded;
+}
+
+tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::load(Switch& running,
+                                                                     const route::Text& text) {
+    route::Mistakes mistakes;
+    const route::Changes changes = read(running, text, mistakes);
+    if (mistakes.count == 0) {
+        auto done = commit(running, changes);
+        if (done) return *done;
+        mistakes.add(done.error());
+    }
+    return tl::unexpected(mistakes);
+}
+
+// What is valid goes into the file first, and out of it again if it can't be.
+base::Result<AddedRoutes::Loaded> AddedRoutes::commit(Switch& running, const route::Changes& changes) {
+    if (changes.changes.empty()) return Loaded{};
+    std::vector<std::string> texts;
+    for (const auto& way : changes.ways) texts.push_back(way_text(settled(running.config(), way)));
+    Loaded loaded;
+    std::string lines;
+    for (const auto& change : changes.changes) {
+        const route::RouteConfig& way = changes.ways[change.way];
+        if (change.deletes) {
+            lines += "delete ";
+            ++loaded.deleted;
+        } else {
+            lines += kind_text(way.kind);
+            ++loaded.set;
+        }
+        lines += change.to.text();
+        lines += texts[change.way];
+        lines += '\n';
+    }
+    auto before = base::append_to_file(file_, lines);
+    if (!before) return tl::unexpected(before.error().within("keeping the routes"));
+    if (auto done = running.change_routes(changes); !done) {
+        (void)base::cut_file(file_, *before);
+        return tl::unexpected(done.error());
+    }
+    lines_ += changes.changes.size();
+    for (const auto& change : changes.changes) {
+        if (waiting_.empty()) break;
+        waiting_.erase({changes.ways[change.way].domain, change.to});
+    }
+    tidy(running);
+    return loaded;
+}
+
+void AddedRoutes::tidy(const Switch& running) {
+    const size_t valid = count_added(running) + waiting_.size();
+    if (lines_ <= 2 * valid + kVoidLines) return;
+    if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());
+}
+
+base::Result<void> AddedRoutes::compact(const Switch& running) {
+    struct Words {
+        std::string_view kind;
+        std::string text;
+    };
+    std::map<std::pair<const Domain*, HopId>, Words> ways;
+    std::string lines;
+    size_t count = 0;
+    for (const auto& [name, domain] : running.router().domains()) {
+        domain->table.each([&, &domain = *domain](const IpPrefix& to, HopId hop) {
+            if (domain.derived.contains(to)) return;
+            auto [known, fresh] = ways.try_emplace({&domain, hop});
+            Words& way = known->second;
+            if (fresh) {
+                const auto route = brief(running.config(), running.router().added_route(domain, to, hop));
+                way = {kind_text(route.kind), way_text(route)};
+            }
+            lines += way.kind;
+            lines += to.text();
+            lines += way.text;
+            lines += '\n';
+            ++count;
+        });
+    }
+    for (const auto& [name, waiting] : waiting_) {
+        lines += to_line(waiting.route) + "\n";
+        ++count;
+    }
+    auto done = base::replace_file(file_, lines);
+    if (done) lines_ = count;
+    return done;
+}
+
+}  // namespace sluice::engine

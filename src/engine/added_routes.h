@@ -1,0 +1,68 @@
+// The routes that were added while running: in force in the switch's route tables, and kept in a file
+// beside the state, STATE.routes, a line each in the words of `ip route` (route/route_text.h). A change is
+// appended to the file, as a line that sets or deletes, before it takes effect; the file is rewritten
+// without what has become void at the start, and when that is more than half of it.
+//
+// An added route can lose its ground: its network is gone from the configuration, or that declares a route
+// to the same destination. It is out of force then and waits, in memory and in the file, until a change of
+// the configuration lets it in again; the log tells of it. Control thread.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/switch.h"
+#include "route/route_text.h"
+
+namespace sluice::engine {
+
+class AddedRoutes {
+ public:
+    // What a load did.
+    struct Loaded {
+        size_t set = 0;
+        size_t deleted = 0;
+    };
+    struct Waiting {
+        route::RouteConfig route;
+        std::string reason;
+    };
+    using WaitingRoutes = std::map<std::pair<std::string, IpPrefix>, Waiting>;  // by domain
+
+    AddedRoutes() = default;
+    // Reads the file of a state; nothing is in force yet. A mistake in it is told, not skipped; a last line
+    // without its end is what a crash cut off, and never took effect.
+    static tl::expected<AddedRoutes, base::Errors> load(const std::string& state);
+
+    // Brings what the file has into force, at the start.
+    void restore(Switch& running);
+    // After a change of the configuration: what it put out of force waits, what can be again is in force.
+    void review(Switch& running);
+
+    enum class Existing { kRefuse, kReplace };
+    base::Result<void> add(Switch& running, const route::RouteConfig& route, Existing existing);
+    base::Result<void> remove(Switch& running, const IpPrefix& to, const std::string& domain);
+    // All lines or none. check() only looks for what is wrong.
+    tl::expected<Loaded, route::Mistakes> load(Switch& running, const route::Text& text);
+    static tl::expected<Loaded, route::Mistakes> check(const Switch& running, const route::Text& text);
+
+    const WaitingRoutes& waiting() const noexcept { return waiting_; }
+    const std::string& file() const noexcept { return file_; }
+
+ private:
+    static route::Changes read(const Switch& running, const route::Text& text, route::Mistakes& mistakes);
+    void restore(Switch& running, std::string_view lines);
+    base::Result<Loaded> commit(Switch& running, const route::Changes& changes);
+    void wait(const route::RouteConfig& route, std::string reason);
+    void tidy(const Switch& running);
+    base::Result<void> compact(const Switch& running);
+
+    std::string file_;
+    std::string text_;      // of the file, between load() and restore()
+    size_t lines_ = 0;      // in the file
+    WaitingRoutes waiting_;
+};
+
+}  // namespace sluice::engine

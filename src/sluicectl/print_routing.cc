@@ -1,0 +1,122 @@
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "sluicectl/print.h"
+#include "sluicectl/table.h"
+
+namespace sluice::sluicectl {
+namespace {
+
+using nlohmann::json;
+
+std::string word(const json& value) {
+    return format(value, Format::kText);
+}
+
+// "via 10.0.0.1 network blue", of each next hop.
+json hops_text(const json& hops) {
+    json texts = json::array();
+    for (const json& hop : hops) {
+        std::string text;
+        for (const char* key : {"via", "network"}) {
+            if (!hop.contains(key)) continue;
+            text += fmt::format("{}{} {}", text.empty() ? "" : " ", key, word(hop[key]));
+        }
+        texts.push_back(text);
+    }
+    return texts;
+}
+
+}  // namespace
+
+std::string print_routes(const json& result, const Arguments&) {
+    json rows = result.at("routes");
+    const json& count = result.at("count");
+    if (rows.empty() && count == 0) return "no routes\n";
+    for (json& row : rows) row["way"] = hops_text(row.at("next-hops"));
+    const std::vector<Column> columns = {{"TO", "/to"},         {"TYPE", "/type"},   {"NEXT-HOP", "/way"},
+                                         {"DOMAIN", "/domain"}, {"STATE", "/state"}, {"ORIGIN", "/origin"},
+                                         {"REASON", "/reason"}};
+    std::string text = table(columns, rows);
+    if (rows.size() < count.get<size_t>())
+        text += fmt::format("{} of {} routes: --limit shows more, a prefix fewer\n", rows.size(),
+                            word(count));
+    return text;
+}
+
+std::string print_lookup(const json& result, const Arguments&) {
+    const json& route = result.at("route");
+    const std::string address = word(result.at("address"));
+    if (route.is_null())
+        return fmt::format("no route to {} in domain {}: its packets are dropped (no-route)\n", address,
+                           word(result.at("domain")));
+    std::string text = fmt::format("{} by {} {} of domain {} ({})\n", address, word(route.at("type")),
+                                   word(route.at("to")), word(result.at("domain")), word(route.at("origin")));
+    const json& hops = route.at("next-hops");
+    if (hops.empty()) return text;
+    const std::vector<Column> columns = {{"VIA", "/via"},     {"NETWORK", "/network"}, {"MAC", "/mac"},
+                                         {"STATE", "/state"}, {"PORT", "/port"}};
+    return text + table(columns, hops);
+}
+
+std::string print_route_added(const json& result, const Arguments&) {
+    return fmt::format("route {} added\n", word(result.at("route")));
+}
+
+std::string print_route_deleted(const json& result, const Arguments&) {
+    return fmt::format("route {} deleted\n", word(result.at("to")));
+}
+
+std::string print_loaded(const json& result, const Arguments&) {
+    const json& routes = result.at("routes");
+    std::string text = fmt::format("{} routes loaded\n", word(routes.at("set")));
+    if (routes.at("deleted") != 0) text += fmt::format("{} deleted\n", word(routes.at("deleted")));
+    return text;
+}
+
+std::string print_neighbors(const json& result, const Arguments&) {
+    const json& rows = result.at("neighbors");
+    if (rows.empty()) return "no neighbors\n";
+    const std::vector<Column> columns = {{"NETWORK", "/network"}, {"ADDRESS", "/address"},
+                                         {"MAC", "/mac"},         {"STATE", "/state"},
+                                         {"AGE", "/age", Format::kSeconds},
+                                         {"PORT", "/port"},       {"WAITING", "/waiting", Format::kNumber}};
+    return table(columns, rows);
+}
+
+std::string print_tunnels(const json& result, const Arguments&) {
+    json rows = result.at("tunnels");
+    if (rows.empty()) return "no tunnels\n";
+    for (json& row : rows) {
+        json networks = json::array();
+        for (const json& network : row.at("networks")) {
+            networks.push_back(fmt::format("{} ({})", word(network.at("name")), word(network.at("vni"))));
+        }
+        row["networks"] = std::move(networks);
+        json hops = json::array();
+        json macs = json::array();
+        json states = json::array();
+        for (const json& hop : row.at("next-hops")) {
+            hops.push_back(hop.at("via"));
+            macs.push_back(hop.value("mac", ""));
+            states.push_back(hop.at("state"));
+        }
+        if (hops.empty()) states.push_back("no route");
+        row["via"] = std::move(hops);
+        row["mac"] = std::move(macs);
+        row["state"] = std::move(states);
+    }
+    const std::vector<Column> columns = {{"REMOTE", "/remote"},
+                                         {"NETWORKS", "/networks"},
+                                         {"VIA", "/via"},
+                                         {"MAC", "/mac"},
+                                         {"STATE", "/state"},
+                                         {"RX-PACKETS", "/rx/packets", Format::kNumber},
+                                         {"RX-BYTES", "/rx/bytes", Format::kNumber},
+                                         {"TX-PACKETS", "/tx/packets", Format::kNumber},
+                                         {"TX-BYTES", "/tx/bytes", Format::kNumber},
+                                         {"DROPS", "/drops", Format::kNumber}};
+    return table(columns, rows);
+}
+
+}  // namespace sluice::sluicectl

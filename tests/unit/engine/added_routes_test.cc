@@ -1,0 +1,277 @@
+#include "engine/added_routes.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/intent.h"
+#include "support/directory.h"
+#include "support/pools.h"
+
+namespace sluice::engine {
+namespace {
+
+using namespace std::chrono_literals;
+using Texts = std::vector<std::string>;
+
+constexpr Clock::time_point kNow{1000s};
+constexpr const char* kBlue = "  - {name: blue, subnets: 10.0.0.0/24, gateway: 10.0.0.254}\n";
+constexpr const char* kRed = "  - {name: red, subnets: 10.0.1.0/24, gateway: 10.0.1.254}\n";
+
+// A file, a state, and a switch that can be started again.
+class AddedRoutesTest : public testing::Test {
+ protected:
+    void SetUp() override { configure(std::string(kBlue) + kRed); }
+
+    void configure(const std::string& networks, const std::string& more = "") {
+        test::write_file(file_, fmt::format("state: {}\nnetworks:\n{}{}", state_, networks, more));
+    }
+    void start() {
+        switch_.emplace(1, test::switch_pools(), "test");
+        auto intent = Intent::load(file_);
+        ASSERT_TRUE(intent) << intent.error()[0].text();
+        intent_.emplace(std::move(*intent));
+        ASSERT_TRUE(intent_->start(*switch_, kNow));
+    }
+    void reload() {
+        auto done = intent_->reload(*switch_, kNow);
+        ASSERT_TRUE(done) << done.error()[0].text();
+    }
+    AddedRoutes& routes() { return intent_->routes(); }
+
+    static route::RouteConfig route(std::string_view line) {
+        route::Mistakes mistakes;
+        return route::read_changes({.lines = line}, mistakes).ways.at(0);
+    }
+    std::string add(std::string_view line, AddedRoutes::Existing existing = AddedRoutes::Existing::kRefuse) {
+        auto done = routes().add(*switch_, route(line), existing);
+        return done ? "" : done.error().text();
+    }
+    std::string remove(const std::string& to) {
+        auto done = routes().remove(*switch_, *IpPrefix::parse(to), "main");
+        return done ? "" : done.error().text();
+    }
+    Texts load(std::string_view lines) {
+        Texts texts;
+        auto done = routes().load(*switch_, {.lines = lines, .file = "r"});
+        if (done) return texts;
+        for (const auto& error : done.error().errors) texts.push_back(error.text());
+        return texts;
+    }
+    // The added routes that are in force.
+    Texts added() const {
+        Texts texts;
+        for (const auto& [name, domain] : switch_->router().domains()) {
+            domain->table.each([&, &domain = *domain](const IpPrefix& to, HopId hop) {
+                if (domain.derived.contains(to)) return;
+                texts.push_back(route::to_line(switch_->router().added_route(domain, to, hop)));
+            });
+        }
+        return texts;
+    }
+    Texts waiting() const {
+        Texts texts;
+        for (const auto& [name, waiting] : intent_->routes().waiting()) {
+            texts.push_back(route::to_line(waiting.route) + ": " + waiting.reason);
+        }
+        return texts;
+    }
+    std::string kept() const { return test::file_text(state_ + ".routes"); }
+
+    test::Directory directory_;
+    const std::string file_ = directory_ / "sluice.yaml";
+    const std::string state_ = directory_ / "state/state.json";
+    std::optional<Switch> switch_;
+    std::optional<Intent> intent_;
+};
+
+TEST_F(AddedRoutesTest, WhatIsAddedIsInForceAndKept) {
+    start();
+    EXPECT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
+    EXPECT_EQ(add("blackhole 10.8.0.0/16"), "");
+    EXPECT_EQ(added(), (Texts{"blackhole 10.8.0.0/16", "10.9.0.0/16 via 10.0.0.1 network blue"}));
+    EXPECT_EQ(kept(), "10.9.0.0/16 via 10.0.0.1\nblackhole 10.8.0.0/16\n");
+    EXPECT_EQ(remove("10.8.0.0/16"), "");
+    EXPECT_EQ(added(), Texts{"10.9.0.0/16 via 10.0.0.1 network blue"});
+    EXPECT_EQ(kept(), "10.9.0.0/16 via 10.0.0.1\nblackhole 10.8.0.0/16\ndelete 10.8.0.0/16\n");
+}
+
+TEST_F(AddedRoutesTest, ItComesBackAfterARestartAndTheFileIsTidied) {
+    start();
+    ASSERT_EQ(load("10.9.0.0/16 via 10.0.0.1\n10.9.0.0/16 via 10.0.1.1 via 10.0.0.1\n"
+                   "10.7.0.0/16 network red\nblackhole 10.8.0.0/16\ndelete 10.7.0.0/16\n"),
+              Texts{});
+    const Texts before = added();
+    EXPECT_EQ(before.size(), 2u);
+    start();
+    EXPECT_EQ(added(), before);
+    EXPECT_EQ(kept(), "blackhole 10.8.0.0/16\n10.9.0.0/16 nexthop via 10.0.1.1 nexthop via 10.0.0.1\n");
+    start();
+    EXPECT_EQ(added(), before);
+}
+
+TEST_F(AddedRoutesTest, WhatIsWrongIsRefusedAndNotKept) {
+    start();
+    EXPECT_EQ(add("10.9.0.0/16 via 10.0.7.1"),
+              "10.0.7.1 is in no subnet of a routed network of domain main: name the `network`");
+    EXPECT_EQ(add("blackhole 10.0.0.0/24"),
+              "10.0.0.0/24 has a route already, at " + file_ +
+                  ":3:5: it is the network's own: choose another destination");
+    EXPECT_EQ(add("blackhole 127.0.0.0/8"), "127.0.0.0/8 is never routed");
+    EXPECT_EQ(remove("10.9.0.0/16"), "there is no route to 10.9.0.0/16 in domain main");
+    EXPECT_EQ(remove("10.0.0.0/24"),
+              "the route to 10.0.0.0/24 follows from the networks: it goes with them");
+    EXPECT_FALSE(std::filesystem::exists(state_ + ".routes"));
+    EXPECT_EQ(added(), Texts{});
+}
+
+TEST_F(AddedRoutesTest, ARouteOfTheFileIsChangedThere) {
+    configure(kBlue, "routes: [{to: 10.9.0.0/16, via: 10.0.0.1}]\n");
+    start();
+    EXPECT_EQ(add("blackhole 10.9.0.0/16"), "10.9.0.0/16 has a route already, at " + file_ +
+                                                ":4:10: change it there and `config reload`");
+    EXPECT_EQ(remove("10.9.0.0/16"), "the route to 10.9.0.0/16 is declared in " + file_ +
+                                         ":4:10: remove it there and `config reload`");
+}
+
+TEST_F(AddedRoutesTest, AnExistingRouteIsReplacedOnRequest) {
+    start();
+    ASSERT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
+    EXPECT_EQ(add("10.9.0.0/16 via 10.0.0.2"),
+              "10.9.0.0/16 has a route already (added): --replace it, or give several next hops to one");
+    EXPECT_EQ(add("10.9.0.0/16 via 10.0.0.2", AddedRoutes::Existing::kReplace), "");
+    EXPECT_EQ(added(), Texts{"10.9.0.0/16 via 10.0.0.2 network blue"});
+}
+
+TEST_F(AddedRoutesTest, ATextIsLoadedAsAWholeOrNotAtAll) {
+    start();
+    EXPECT_EQ(load("10.9.0.0/16 via 10.0.0.1\n"
+                   "10.8.0.0/16 via 10.0.7.1\n"
+                   "10.7.0.0/16 vai 10.0.0.1\n"
+                   "blackhole 10.0.0.0/24\n"
+                   "blackhole 10.5.0.0/24 domain none\n"),
+              (Texts{"r:2:1: 10.0.7.1 is in no subnet of a routed network of domain main: name the `network`",
+                     "r:3:13: 'vai' is no word of a route; did you mean 'via'?",
+                     "r:4:1: 10.0.0.0/24 has a route already, at " + file_ +
+                         ":3:5: it is the network's own: choose another destination",
+                     "r:5:1: no network with a `gateway` is of routing domain \"none\""}));
+    EXPECT_EQ(added(), Texts{});
+    EXPECT_FALSE(std::filesystem::exists(state_ + ".routes"));
+    auto checked = AddedRoutes::check(*switch_, {.lines = "10.9.0.0/16 via 10.0.0.1\ndelete 10.1.0.0/16\n"});
+    ASSERT_TRUE(checked);
+    EXPECT_EQ(checked->set, 1u);
+    EXPECT_EQ(checked->deleted, 1u);
+    EXPECT_EQ(added(), Texts{});
+}
+
+TEST_F(AddedRoutesTest, APortStandsForItsNetworkAndMayGo) {
+    configure(kBlue, "ports: [{name: p, device: net_null0, network: blue}]\n");
+    start();
+    ASSERT_EQ(add("10.9.0.0/16 port p"), "");
+    EXPECT_EQ(kept(), "10.9.0.0/16 network blue\n");
+    configure(kBlue);
+    reload();
+    EXPECT_EQ(added(), Texts{"10.9.0.0/16 network blue"});
+}
+
+TEST_F(AddedRoutesTest, WhatLosesItsNetworkWaitsForIt) {
+    start();
+    ASSERT_EQ(load("10.9.0.0/16 via 10.0.1.1\n10.8.0.0/16 via 10.0.0.1\n"), Texts{});
+    configure(kBlue);
+    reload();
+    EXPECT_EQ(added(), Texts{"10.8.0.0/16 via 10.0.0.1 network blue"});
+    EXPECT_EQ(waiting(), Texts{"10.9.0.0/16 via 10.0.1.1 network red: there is no network \"red\""});
+    // A restart changes nothing about it.
+    start();
+    EXPECT_EQ(added(), Texts{"10.8.0.0/16 via 10.0.0.1 network blue"});
+    EXPECT_EQ(waiting().size(), 1u);
+    EXPECT_NE(kept().find("10.9.0.0/16"), std::string::npos);
+    configure(std::string(kBlue) + kRed);
+    reload();
+    EXPECT_EQ(added(), (Texts{"10.8.0.0/16 via 10.0.0.1 network blue",
+                              "10.9.0.0/16 via 10.0.1.1 network red"}));
+    EXPECT_EQ(waiting(), Texts{});
+}
+
+TEST_F(AddedRoutesTest, WhatTheFileDeclaresWaitsTillItDoesNot) {
+    start();
+    ASSERT_EQ(add("10.9.0.0/16 via 10.0.1.1"), "");
+    configure(std::string(kBlue) + kRed, "routes: [{to: 10.9.0.0/16, type: blackhole}]\n");
+    reload();
+    EXPECT_EQ(added(), Texts{});
+    EXPECT_EQ(waiting(),
+              Texts{"10.9.0.0/16 via 10.0.1.1 network red: 10.9.0.0/16 has a route already, at " + file_ +
+                    ":5:10: change it there and `config reload`"});
+    start();
+    EXPECT_EQ(waiting().size(), 1u);
+    configure(std::string(kBlue) + kRed);
+    reload();
+    EXPECT_EQ(added(), Texts{"10.9.0.0/16 via 10.0.1.1 network red"});
+}
+
+TEST_F(AddedRoutesTest, WhatWaitsCanBeDeleted) {
+    start();
+    ASSERT_EQ(add("10.9.0.0/16 via 10.0.1.1"), "");
+    configure(kBlue);
+    reload();
+    ASSERT_EQ(waiting().size(), 1u);
+    EXPECT_EQ(remove("10.9.0.0/16"), "");
+    EXPECT_EQ(waiting(), Texts{});
+    configure(std::string(kBlue) + kRed);
+    start();
+    EXPECT_EQ(added(), Texts{});
+}
+
+TEST_F(AddedRoutesTest, WhatACrashCutOffNeverWas) {
+    start();
+    ASSERT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
+    test::write_file(state_ + ".routes", kept() + "10.8.0.0/16 via 10.0.0.1\n10.7.0.0/16 via 10.0.0.");
+    start();
+    EXPECT_EQ(added().size(), 2u);
+    ASSERT_EQ(add("10.7.0.0/16 via 10.0.0.2"), "");
+    start();
+    EXPECT_EQ(added().size(), 3u);
+}
+
+TEST_F(AddedRoutesTest, ADamagedFileIsToldAtTheStart) {
+    start();
+    ASSERT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
+    test::write_file(state_ + ".routes", kept() + "nonsense\n");
+    auto intent = Intent::load(file_);
+    ASSERT_FALSE(intent);
+    EXPECT_EQ(intent.error()[0].text(), state_ + ".routes:2:1: 'nonsense' is not an IP address");
+}
+
+TEST_F(AddedRoutesTest, WithoutAStateNothingIsAdded) {
+    start();
+    test::write_file(directory_ / "state", "a file where the folder should be");
+    EXPECT_NE(add("10.9.0.0/16 via 10.0.0.1").find(state_ + ".routes"), std::string::npos);
+    EXPECT_EQ(added(), Texts{});
+}
+
+TEST_F(AddedRoutesTest, WhatHasNoRoomIsTakenOutOfTheFileAgain) {
+    configure("  - {name: blue, subnets: 10.0.0.0/8, gateway: 10.0.0.254}\n");
+    start();
+    ASSERT_EQ(add("20.0.0.0/16 via 10.0.0.1"), "");
+    const std::string before = kept();
+    std::string lines;
+    for (uint32_t i = 0; i <= switch_->router().neighbors().capacity(); ++i) {
+        lines += "30.0.0.0/16 via " + IpAddress::from_v4(0x0a02'0000 + i).text() + "\n";
+    }
+    const Texts errors = load(lines);
+    ASSERT_EQ(errors.size(), 1u);
+    EXPECT_NE(errors[0].find("no room"), std::string::npos);
+    EXPECT_EQ(kept(), before);
+    EXPECT_EQ(added().size(), 1u);
+}
+
+TEST_F(AddedRoutesTest, AFileOfVoidLinesIsRewrittenWhileRunning) {
+    start();
+    std::string lines;
+    for (int i = 0; i < 60'000; ++i) lines += "10.9.0.0/16 via 10.0.0.1\n";
+    ASSERT_EQ(load(lines), Texts{});
+    EXPECT_GT(kept().size(), 60'000u);
+    ASSERT_EQ(load(lines), Texts{});
+    EXPECT_EQ(kept(), "10.9.0.0/16 via 10.0.0.1\n");
+}
+
+}  // namespace
+}  // namespace sluice::engine

@@ -1,0 +1,304 @@
+// What a configuration may say about routing and overlays, what it may not, and what follows from it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "engine/mistakes.h"
+
+namespace sluice::engine {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+Texts errors(const std::string& yaml) {
+    Texts texts;
+    auto config = load_config(yaml, "f", {});
+    if (config) return texts;
+    for (const auto& error : config.error()) texts.push_back(error.text());
+    return texts;
+}
+
+Config load(const std::string& yaml) {
+    auto config = load_config(yaml, "f", {});
+    if (config) return *config;
+    for (const auto& error : config.error()) ADD_FAILURE() << error.text();
+    return {};
+}
+
+Texts one(std::string text) { return {std::move(text)}; }
+
+// --- gateways and subnets ---
+
+TEST(Routing, AGatewayLiesInASubnetOfItsNetwork) {
+    EXPECT_EQ(errors("networks: [{name: a, subnets: 10.0.0.0/24, gateway: [10.0.0.1, 10.0.1.1]}]"),
+              one("networks[0].gateway[1] (f:1:64): 10.0.1.1 is in none of the network's `subnets`"));
+    EXPECT_EQ(errors("networks: [{name: a, gateway: 10.0.0.1}]").size(), 1u);
+    // Of a flat network it may be any.
+    EXPECT_EQ(errors("networks: [{name: a, flat: true, gateway: 169.254.9.9}]"), Texts{});
+}
+
+TEST(Routing, AGatewayIsNoPortsAddress) {
+    EXPECT_EQ(errors("networks: [{name: a, subnets: 10.0.0.0/24, gateway: 10.0.0.1}]\n"
+                     "ports: [{name: p, netns: x, network: a, address: 10.0.0.1}]"),
+              one("networks[0].gateway[0] (f:1:53): 10.0.0.1 is port p's address"));
+}
+
+TEST(Routing, RoutedNetworksOfADomainDoNotOverlap) {
+    const std::string a = "networks:\n  - {name: a, subnets: 10.0.0.0/16, gateway: 10.0.0.1}\n";
+    EXPECT_EQ(errors(a + "  - {name: b, subnets: 10.0.1.0/24, gateway: 10.0.1.1}"),
+              one("networks[1].subnets[0] (f:3:24): 10.0.1.0/24 overlaps 10.0.0.0/16 of network a, and both "
+                  "are routed in domain main: give one another `domain`"));
+    EXPECT_EQ(errors(a + "  - {name: b, subnets: 10.0.1.0/24, gateway: 10.0.1.1, domain: other}"), Texts{});
+    EXPECT_EQ(errors(a + "  - {name: b, subnets: 10.0.1.0/24}"), Texts{});
+}
+
+TEST(Routing, AFlatNetworkHasNoOverlay) {
+    EXPECT_EQ(errors("networks: [{name: a, flat: true, vxlan: {vni: 5}}]").size(), 2u);  // nor an underlay
+    EXPECT_NE(errors("networks: [{name: a, flat: true, vxlan: {vni: 5}}]")[0].find("spans hosts"),
+              std::string::npos);
+}
+
+// --- routes ---
+
+constexpr const char* kTwo =
+    "networks:\n"
+    "  - {name: blue, subnets: [10.0.0.0/24, 'fd00:a::/64'], gateway: [10.0.0.254, 'fd00:a::fe']}\n"
+    "  - {name: red, subnets: 10.0.1.0/24, gateway: 10.0.1.254, domain: other}\n"
+    "  - {name: plain, subnets: 10.0.2.0/24}\n"
+    "ports: [{name: p, netns: x, network: blue}, {name: none, netns: y}]\n";
+
+// What is wrong with a route, by both ways: in the file and alone.
+std::string mistake(const std::string& route) {
+    const Config config = load(kTwo);
+    auto document = base::parse_yaml(route, "r");
+    route::RouteConfig parsed;
+    const base::Errors syntax = base::read(*document, parsed);
+    if (!syntax.empty()) return syntax[0].message;
+    const std::string alone = route_mistake(config, parsed);
+    const Texts all = errors(kTwo + std::string("routes: [") + route + "]");
+    if (alone.empty()) {
+        EXPECT_EQ(all, Texts{});
+    } else {
+        EXPECT_EQ(all, one("routes[0] (f:6:10): " + alone));
+    }
+    return alone;
+}
+
+TEST(Routing, ARouteSaysWhereItLeads) {
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 10.0.0.1}"), "");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, network: blue}"), "");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, port: p}"), "");
+    EXPECT_EQ(mistake("{to: 'fd01::/64', via: 'fd00:a::1'}"), "");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, type: blackhole, domain: other}"), "");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, next-hops: [{via: 10.0.0.1}, {network: blue}]}"), "");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16}"),
+              "leads nowhere: give `via`, a `network`, `next-hops`, or `type: blackhole`");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, type: blackhole, via: 10.0.0.1}"),
+              "has no next hop: leave out via, network, port and next-hops");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 10.0.0.1, next-hops: [{via: 10.0.0.1}]}"),
+              "stands beside `via`, `network` or `port`: give one next hop, or a list of them");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 10.0.0.1, network: blue, port: p}"),
+              "stands beside `network`: give one of them");
+}
+
+TEST(Routing, EveryMistakeOfARouteIsTold) {
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 'fd00:a::1'}"),
+              "fd00:a::1 is of another address family than 10.9.0.0/16");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 10.0.5.1}"),
+              "10.0.5.1 is in no subnet of a routed network of domain main: name the `network`");
+    // Of another domain, and not routed.
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 10.0.1.1}"),
+              "10.0.1.1 is in no subnet of a routed network of domain main: name the `network`");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 10.0.1.1, network: red}"),
+              "network red is of routing domain other, the route of main");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 10.0.2.1, network: plain}"),
+              "network plain is not routed: give it a `gateway`");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, network: green}"), "there is no network \"green\"");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, port: q}"), "there is no port \"q\"");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, port: none}"), "port none is in no network");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 10.0.5.1, network: blue}"),
+              "10.0.5.1 is in none of network blue's subnets");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, via: 10.0.0.254}"), "10.0.0.254 is the switch's own address");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, type: blackhole, domain: none}"),
+              "no network with a `gateway` is of routing domain \"none\"");
+    EXPECT_EQ(mistake("{to: 10.9.0.0/16, next-hops: [{via: 10.0.0.1}, {via: 10.0.0.254}]}"),
+              "10.0.0.254 is the switch's own address");
+}
+
+TEST(Routing, ADestinationHasOneRouteInADomain) {
+    EXPECT_EQ(errors(kTwo + std::string("routes:\n  - {to: 10.9.0.0/16, via: 10.0.0.1}\n"
+                                        "  - {to: 10.9.0.0/16, via: 10.0.0.2}\n"
+                                        "  - {to: 10.9.0.0/16, via: 10.0.1.2, domain: other}")),
+              one("routes[1].to (f:8:10): 10.9.0.0/16 has a route already, at f:7:5: give several "
+                  "`next-hops` to one"));
+}
+
+// --- overlays ---
+
+std::string overlay(const std::string& network, const std::string& underlay, const std::string& more = "") {
+    return "networks: [{name: a" + network + "}" + more + "]\n" +
+           "ports: [{name: w, netns: x, mtu: 1600}, {name: p, netns: y, network: a}, "
+           "{name: m, host: true}]\n" +
+           (underlay.empty() ? "" : "underlay: {port: w" + underlay + "}\n");
+}
+constexpr const char* kOwn = ", address: 192.0.2.1/24";
+
+TEST(Routing, AnOverlayNeedsAnUnderlay) {
+    EXPECT_EQ(errors(overlay(", vxlan: {vni: 5, remotes: 192.0.2.2}", kOwn)), Texts{});
+    EXPECT_EQ(errors(overlay(", vxlan: {vni: 5, remotes: 192.0.2.2}", "")),
+              one("networks[0].vxlan (f:1:29): needs an `underlay` (port and address) to send its packets "
+                  "by"));
+}
+
+TEST(Routing, TheUnderlaysPortIsItsOwn) {
+    EXPECT_EQ(errors("underlay: {port: w, address: 192.0.2.1/24}"),
+              one("underlay.port (f:1:18): there is no port \"w\""));
+    EXPECT_EQ(errors("networks: [{name: a}]\nports: [{name: w, netns: x, network: a}]\n"
+                     "underlay: {port: w, address: 192.0.2.1/24}"),
+              one("underlay.port (f:3:18): port w is in a network: the underlay's is in none"));
+    EXPECT_EQ(errors("ports: [{name: w, host: true}, {name: v, netns: x}]\n"
+                     "mirrors: [{name: m, from: [v], to: w}]\n"
+                     "underlay: {port: w, address: 192.0.2.1/24}"),
+              one("underlay.port (f:3:18): port w is where mirror m sends its copies"));
+}
+
+TEST(Routing, TheUnderlaysAddressesHaveLengthsAndOneOfEachFamily) {
+    EXPECT_EQ(errors(overlay("", ", address: 192.0.2.1")),
+              one("underlay.address[0] (f:3:30): 192.0.2.1 has no prefix length: write 192.0.2.1/24, say"));
+    EXPECT_EQ(errors(overlay("", ", address: [192.0.2.1/24, 'fd00::1/64', 192.0.2.2/24]")),
+              one("underlay.address[2] (f:3:59): is a second address of its family: give one for IPv4, one "
+                  "for IPv6"));
+    EXPECT_EQ(errors(overlay("", ", address: 192.0.2.1/24, gateway: 198.51.100.1")),
+              one("underlay.gateway[0] (f:3:53): 198.51.100.1 is not on the link of the underlay's "
+                  "addresses"));
+}
+
+TEST(Routing, RemotesAreOtherHosts) {
+    EXPECT_EQ(errors(overlay(", vxlan: {vni: 5, remotes: [192.0.2.2, 192.0.2.2]}", kOwn)),
+              one("networks[0].vxlan.remotes[1] (f:1:59): 192.0.2.2 is named already"));
+    EXPECT_EQ(errors(overlay(", vxlan: {vni: 5, remotes: [239.0.0.1]}", kOwn)),
+              one("networks[0].vxlan.remotes[0] (f:1:48): 239.0.0.1 is a group address: name each end "
+                  "point"));
+    EXPECT_EQ(errors(overlay(", vxlan: {vni: 5, remotes: ['fd00::2']}", kOwn)),
+              one("networks[0].vxlan.remotes[0] (f:1:48): fd00::2 is of a family that the underlay has no "
+                  "address of"));
+    EXPECT_EQ(errors(overlay(", vxlan: {vni: 5, remotes: [192.0.2.1]}", kOwn)),
+              one("networks[0].vxlan.remotes[0] (f:1:48): 192.0.2.1 is this host's own address"));
+}
+
+TEST(Routing, AStationIsBehindARemoteOfItsNetwork) {
+    EXPECT_EQ(errors(overlay(", vxlan: {vni: 5, remotes: 192.0.2.2, static: [{mac: '02:00:00:00:00:01', "
+                             "remote: 192.0.2.3}]}",
+                             kOwn)),
+              one("networks[0].vxlan.static[0].remote (f:1:102): 192.0.2.3 is not among the network's "
+                  "`remotes`"));
+    EXPECT_NE(errors(overlay(", vxlan: {vni: 5, remotes: 192.0.2.2, static: [{mac: '03:00:00:00:00:01', "
+                             "remote: 192.0.2.2}]}",
+                             kOwn))[0]
+                  .find("is a group or zero address"),
+              std::string::npos);
+}
+
+TEST(Routing, AVniIsOneNetworks) {
+    EXPECT_EQ(errors(overlay(", vxlan: {vni: 5}", kOwn, ", {name: b, vxlan: {vni: 5}}")),
+              one("networks[1].vxlan.vni (f:1:63): VNI 5 is network a's already"));
+    EXPECT_NE(errors(overlay(", vxlan: {vni: 16777216}", kOwn)), Texts{});
+    EXPECT_NE(errors(overlay(", vxlan: {vni: 0}", kOwn)), Texts{});
+}
+
+TEST(Routing, APortsMtuFitsIntoTheUnderlay) {
+    EXPECT_EQ(errors("networks: [{name: a, vxlan: {vni: 5}}]\n"
+                     "ports: [{name: w, netns: x}, {name: p, netns: y, network: a, mtu: 1451}]\n"
+                     "underlay: {port: w, address: 192.0.2.1/24}"),
+              one("ports[1].mtu (f:2:67): is more than network a carries: 1450 is what the underlay leaves"));
+}
+
+// --- what follows ---
+
+TEST(Routing, APortInAnOverlayHasTheMtuThatTheUnderlayLeaves) {
+    const auto mtu = [](const std::string& remotes, const std::string& address) {
+        const Config config = load(overlay(", vxlan: {vni: 5" + remotes + "}", ", address: " + address));
+        EXPECT_EQ(find_port(config, "w")->mtu, 1600);
+        EXPECT_EQ(find_port(config, "m")->mtu, std::nullopt);
+        return find_port(config, "p")->mtu.value_or(0);
+    };
+    EXPECT_EQ(mtu(", remotes: 192.0.2.2", "192.0.2.1/24"), 1550);
+    EXPECT_EQ(mtu(", remotes: 'fd00::2'", "'fd00::1/64'"), 1530);
+    EXPECT_EQ(mtu(", remotes: [192.0.2.2, 'fd00::2']", "[192.0.2.1/24, 'fd00::1/64']"), 1530);
+    // Without remotes: by the underlay's own address.
+    EXPECT_EQ(mtu("", "192.0.2.1/24"), 1550);
+    EXPECT_EQ(mtu("", "'fd00::1/64'"), 1530);
+    // What is given is kept.
+    const Config config = load("networks: [{name: a, vxlan: {vni: 5}}]\n"
+                               "ports: [{name: w, netns: x}, {name: p, netns: y, network: a, mtu: 1400}]\n"
+                               "underlay: {port: w, address: 192.0.2.1/24}");
+    EXPECT_EQ(find_port(config, "p")->mtu, 1400);
+}
+
+Texts routes_inside(const Config& config, const std::string& port) {
+    Texts texts;
+    for (const auto& route : find_port(config, port)->routes) {
+        texts.push_back(route.to.text() + (route.via ? " via " + route.via->text() : ""));
+    }
+    return texts;
+}
+
+TEST(Routing, AContainersDefaultRoutesAreByTheGateway) {
+    const Config config =
+        load("networks: [{name: a, subnets: [10.0.0.0/24, 'fd00::/64'], gateway: [10.0.0.1, 'fd00::1']}]\n"
+             "ports:\n"
+             "  - {name: both, netns: x, network: a, address: [10.0.0.2, 'fd00::2']}\n"
+             "  - {name: v4, netns: y, network: a, address: 10.0.0.3}\n"
+             "  - {name: own, netns: z, network: a, address: 10.0.0.4, routes: [{to: 10.0.0.0/8}]}\n"
+             "  - {name: h, host: true, network: a, address: 10.0.0.5}\n");
+    EXPECT_EQ(routes_inside(config, "both"), (Texts{"0.0.0.0/0 via 10.0.0.1", "::/0 via fd00::1"}));
+    EXPECT_EQ(routes_inside(config, "v4"), Texts{"0.0.0.0/0 via 10.0.0.1"});
+    EXPECT_EQ(routes_inside(config, "own"), Texts{"10.0.0.0/8"});
+    EXPECT_EQ(routes_inside(config, "h"), Texts{});
+    // What is shown gives the same again.
+    EXPECT_EQ(load(show(config)), config);
+}
+
+TEST(Routing, AFlatNetworksContainersReachOthersByTheGatewayAlone) {
+    const Config config = load("networks: [{name: a, subnets: [10.0.0.0/24, 'fd00::/64'], flat: true}]\n"
+                               "ports: [{name: p, netns: x, network: a, address: [10.0.0.2, 'fd00::2']}]\n");
+    EXPECT_EQ(find_port(config, "p")->address[0].text(), "10.0.0.2/32");
+    EXPECT_EQ(find_port(config, "p")->address[1].text(), "fd00::2/128");
+    EXPECT_EQ(routes_inside(config, "p"), (Texts{"169.254.1.1/32", "0.0.0.0/0 via 169.254.1.1", "fe80::1/128",
+                                                 "::/0 via fe80::1"}));
+}
+
+TEST(Routing, TheUnderlayIsANetworkOfItsOwnDomain) {
+    const Config config =
+        load(overlay(", vxlan: {vni: 5}",
+                     ", address: [192.0.2.1/24, 'fd00::1/64'], gateway: [192.0.2.254, 'fd00::fe']"));
+    const auto networks = networks_of(config);
+    ASSERT_EQ(networks.size(), 2u);
+    EXPECT_EQ(networks[1].name, kUnderlay);
+    EXPECT_EQ(networks[1].domain, kUnderlay);
+    EXPECT_EQ(networks[1].subnets[0].text(), "192.0.2.0/24");
+    EXPECT_EQ(networks[1].gateway[0].text(), "192.0.2.1");
+    EXPECT_EQ(network_of(config, *find_port(config, "w")), kUnderlay);
+    EXPECT_EQ(network_of(config, *find_port(config, "p")), "a");
+    Texts texts;
+    for (const auto& route : routes_of(config)) {
+        texts.push_back(route.to.text() + " via " + route.hop.via->text());
+    }
+    EXPECT_EQ(texts, (Texts{"0.0.0.0/0 via 192.0.2.254", "::/0 via fd00::fe"}));
+    EXPECT_TRUE(routes_of(load(kTwo)).empty());
+}
+
+TEST(Routing, TheNetworkOfANextHopFollowsFromItsAddress) {
+    const Config config = load(kTwo);
+    const auto network = [&](const route::HopConfig& hop, const std::string& domain = "main") {
+        return resolve_network(config, hop, domain);
+    };
+    EXPECT_EQ(network({.via = *IpAddress::parse("10.0.0.1")}), "blue");
+    EXPECT_EQ(network({.via = *IpAddress::parse("10.0.1.1")}, "other"), "red");
+    EXPECT_EQ(network({.via = *IpAddress::parse("10.0.1.1")}), "");
+    EXPECT_EQ(network({.port = "p"}), "blue");
+    EXPECT_EQ(network({.via = *IpAddress::parse("192.0.2.254")}, std::string(kUnderlay)), kUnderlay);
+}
+
+}  // namespace
+}  // namespace sluice::engine

@@ -1,0 +1,255 @@
+#include "neighbor/neighbor_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "support/pools.h"
+
+namespace sluice::neighbor {
+namespace {
+
+using path::NetworkId;
+using path::PortId;
+
+constexpr NetworkId kBlue{0};
+constexpr NetworkId kRed{1};
+constexpr uint64_t kMac = 0x0a0000000002;
+constexpr uint64_t kOther = 0x0b0000000002;
+constexpr Seconds kNow = 1000;
+
+IpAddress ip(uint32_t i) { return IpAddress::from_v4(0x0a00'0000 + i); }
+
+class NeighborTable : public testing::Test {
+ protected:
+    // An entry that has answered.
+    Entry& resolved(uint32_t i, Seconds now = kNow) {
+        Entry& entry = *table_.add(kBlue, ip(i), now);
+        Held waiting;
+        EXPECT_TRUE(table_.learn(entry, kMac, true, now, waiting));
+        return entry;
+    }
+    bool has(const std::vector<Entry*>& entries, const Entry& entry) {
+        return std::find(entries.begin(), entries.end(), &entry) != entries.end();
+    }
+    rte_mbuf* packet() { return rte_pktmbuf_alloc(test::switch_pools().buffers); }
+
+    Table table_{64, 16};
+};
+
+TEST_F(NeighborTable, AnEntryIsOneOfItsNetwork) {
+    Entry* blue = table_.add(kBlue, ip(1), kNow);
+    ASSERT_NE(blue, nullptr);
+    EXPECT_EQ(table_.find(kRed, ip(1)), nullptr);
+    EXPECT_NE(table_.add(kRed, ip(1), kNow), blue);
+    EXPECT_EQ(table_.add(kBlue, ip(1), kNow), blue);
+    EXPECT_EQ(table_.find(kBlue, ip(1)), blue);
+    EXPECT_EQ(table_.size(), 2u);
+    EXPECT_FALSE(blue->resolved());
+}
+
+TEST_F(NeighborTable, OneAsksAndWhatWaitsIsHandedOver) {
+    Entry& entry = *table_.add(kBlue, ip(1), kNow);
+    EXPECT_TRUE(table_.ask(entry, kNow));
+    EXPECT_FALSE(table_.ask(entry, kNow));
+    rte_mbuf* m = packet();
+    EXPECT_TRUE(table_.hold(entry, {m, PortId{3}, kRed}));
+    EXPECT_EQ(table_.waiting(entry), 1u);
+    Held waiting;
+    EXPECT_TRUE(table_.learn(entry, kMac, true, kNow, waiting));
+    ASSERT_EQ(waiting.count, 1u);
+    EXPECT_EQ(waiting.packets[0].packet, m);
+    EXPECT_EQ(waiting.packets[0].ingress, PortId{3});
+    EXPECT_EQ(entry.mac, kMac);
+    EXPECT_EQ(entry.state, State::kReachable);
+    EXPECT_EQ(table_.waiting(entry), 0u);
+    // Nothing waits for what is known.
+    EXPECT_FALSE(table_.hold(entry, {m, PortId{3}, kRed}));
+    rte_pktmbuf_free(m);
+}
+
+TEST_F(NeighborTable, SomePacketsWaitAndNoMore) {
+    Entry& entry = *table_.add(kBlue, ip(1), kNow);
+    for (uint16_t i = 0; i < kMaxHeld; ++i) EXPECT_TRUE(table_.hold(entry, {packet(), PortId{0}, kBlue}));
+    rte_mbuf* m = packet();
+    EXPECT_FALSE(table_.hold(entry, {m, PortId{0}, kBlue}));
+    rte_pktmbuf_free(m);
+    // The others are freed with the table.
+}
+
+TEST_F(NeighborTable, AnotherAddressIsTakenFromWhoMayOverride) {
+    Entry& entry = resolved(1);
+    Held waiting;
+    EXPECT_FALSE(table_.learn(entry, kOther, false, kNow, waiting));
+    EXPECT_EQ(entry.mac, kMac);
+    EXPECT_TRUE(table_.learn(entry, kOther, true, kNow, waiting));
+    EXPECT_EQ(entry.mac, kOther);
+}
+
+TEST_F(NeighborTable, AStaticEntryLearnsNothing) {
+    ASSERT_TRUE(table_.set_static(kBlue, ip(1), kMac, kNow));
+    Entry& entry = *table_.find(kBlue, ip(1));
+    Held waiting;
+    EXPECT_FALSE(table_.learn(entry, kOther, true, kNow, waiting));
+    EXPECT_EQ(entry.mac, kMac);
+    table_.age(kNow + 10 * Table::kIdleTime);
+    EXPECT_EQ(table_.find(kBlue, ip(1)), &entry);
+    table_.forget_static(entry);
+    EXPECT_FALSE(entry.resolved());
+    EXPECT_EQ(entry.state, State::kFailed);
+}
+
+TEST_F(NeighborTable, WhoDoesNotAnswerIsAskedThreeTimesAndGivenUp) {
+    Entry& entry = *table_.add(kBlue, ip(1), kNow);
+    ASSERT_TRUE(table_.ask(entry, kNow));
+    ASSERT_TRUE(table_.hold(entry, {packet(), PortId{0}, kBlue}));
+    EXPECT_TRUE(table_.age(kNow).solicit.empty());
+    EXPECT_TRUE(has(table_.age(kNow + 1).solicit, entry));
+    EXPECT_TRUE(has(table_.age(kNow + 2).solicit, entry));
+    const Table::Due due = table_.age(kNow + 3);
+    EXPECT_TRUE(due.solicit.empty());
+    ASSERT_TRUE(has(due.give_up, entry));
+    EXPECT_EQ(entry.state, State::kFailed);
+    // While its packet waits it stays.
+    EXPECT_EQ(table_.find(kBlue, ip(1)), &entry);
+    Held waiting;
+    table_.give_up(entry, waiting);
+    ASSERT_EQ(waiting.count, 1u);
+    rte_pktmbuf_free(waiting.packets[0].packet);
+    table_.age(kNow + 4 + Table::kTries);
+    EXPECT_EQ(table_.find(kBlue, ip(1)), nullptr);
+    EXPECT_TRUE(table_.has_retired());
+}
+
+TEST_F(NeighborTable, OneInUseIsProbedBeforeAnybodyNotices) {
+    Entry& entry = resolved(1);
+    Seconds now = kNow + Table::kReachableTime;
+    EXPECT_TRUE(table_.age(now).solicit.empty());
+    EXPECT_EQ(entry.state, State::kStale);
+    entry.used = now;
+    EXPECT_TRUE(has(table_.age(now).solicit, entry));
+    EXPECT_EQ(entry.state, State::kProbe);
+    EXPECT_TRUE(entry.resolved());
+    // It answers.
+    Held waiting;
+    EXPECT_FALSE(table_.learn(entry, kMac, true, now, waiting));
+    EXPECT_EQ(entry.state, State::kReachable);
+}
+
+TEST_F(NeighborTable, OneThatHasGoneIsForgotten) {
+    Entry& entry = resolved(1);
+    Seconds now = kNow + Table::kReachableTime;
+    table_.age(now);
+    entry.used = now;
+    for (int i = 0; i < 4; ++i) table_.age(now++);
+    EXPECT_EQ(entry.state, State::kFailed);
+    EXPECT_FALSE(entry.resolved());
+}
+
+TEST_F(NeighborTable, OneThatNobodyUsesIsRemovedUnlessARouteLeadsToIt) {
+    Entry& used = resolved(1);
+    Entry* pinned = table_.pin(kBlue, ip(2), kNow);
+    ASSERT_NE(pinned, nullptr);
+    EXPECT_EQ(table_.pin(kBlue, ip(2), kNow), pinned);
+    table_.age(kNow + Table::kReachableTime);
+    table_.age(kNow + Table::kIdleTime);
+    EXPECT_EQ(table_.find(kBlue, ip(1)), nullptr);
+    EXPECT_EQ(table_.find(kBlue, ip(2)), pinned);
+    table_.reclaim();
+    EXPECT_EQ(used.state, State::kFree);
+    table_.unpin(*pinned);
+    table_.age(kNow + Table::kIdleTime);
+    EXPECT_EQ(table_.find(kBlue, ip(2)), pinned);  // the second route leads to it
+    table_.unpin(*pinned);
+    table_.age(kNow + Table::kIdleTime);
+    EXPECT_EQ(table_.find(kBlue, ip(2)), nullptr);
+}
+
+TEST_F(NeighborTable, ALateAnswerToARemovedEntryIsNobodys) {
+    Entry& entry = *table_.add(kBlue, ip(1), kNow);
+    ASSERT_EQ(table_.remove_if([](const Entry&) { return true; }), 1u);
+    // A worker that found it before.
+    Held waiting;
+    EXPECT_FALSE(table_.learn(entry, kMac, true, kNow, waiting));
+    rte_mbuf* m = packet();
+    EXPECT_FALSE(table_.hold(entry, {m, PortId{0}, kBlue}));
+    rte_pktmbuf_free(m);
+    table_.reclaim();
+    // The count of those without an answer is right still: as many as may be fit.
+    for (uint32_t i = 0; i < 16; ++i) EXPECT_NE(table_.add(kBlue, ip(i), kNow), nullptr) << i;
+    EXPECT_EQ(table_.add(kBlue, ip(16), kNow), nullptr);
+}
+
+TEST_F(NeighborTable, WhoIsScannedForFillsAPartOnly) {
+    uint32_t i = 0;
+    while (table_.add(kBlue, ip(i), kNow) != nullptr) ++i;
+    EXPECT_EQ(i, 16u);
+    // Who has answered makes room for others.
+    Held waiting;
+    ASSERT_TRUE(table_.learn(*table_.find(kBlue, ip(0)), kMac, true, kNow, waiting));
+    EXPECT_NE(table_.add(kBlue, ip(100), kNow), nullptr);
+}
+
+TEST_F(NeighborTable, WhatRoutesLeadToIsNoScan) {
+    for (uint32_t i = 0; i < 40; ++i) ASSERT_NE(table_.pin(kBlue, ip(i), kNow), nullptr);
+    for (uint32_t i = 100; i < 116; ++i) EXPECT_NE(table_.add(kBlue, ip(i), kNow), nullptr);
+    EXPECT_EQ(table_.add(kBlue, ip(116), kNow), nullptr);
+    // Without its route it counts like others, and so does one that had an answer.
+    table_.unpin(*table_.find(kBlue, ip(0)));
+    Held waiting;
+    ASSERT_TRUE(table_.learn(*table_.find(kBlue, ip(1)), kMac, true, kNow, waiting));
+    table_.unpin(*table_.find(kBlue, ip(1)));
+    ASSERT_TRUE(table_.learn(*table_.find(kBlue, ip(100)), kMac, true, kNow, waiting));
+    EXPECT_EQ(table_.add(kBlue, ip(116), kNow), nullptr);
+    ASSERT_TRUE(table_.learn(*table_.find(kBlue, ip(0)), kMac, true, kNow, waiting));
+    EXPECT_NE(table_.add(kBlue, ip(116), kNow), nullptr);
+}
+
+TEST_F(NeighborTable, AFullTableIsSaid) {
+    for (uint32_t i = 0; i < 64; ++i) ASSERT_NE(table_.pin(kBlue, ip(i), kNow), nullptr);
+    EXPECT_EQ(table_.pin(kBlue, ip(64), kNow), nullptr);
+    EXPECT_FALSE(table_.set_static(kBlue, ip(64), kMac, kNow));
+    EXPECT_NE(table_.pin(kBlue, ip(63), kNow), nullptr);
+    EXPECT_EQ(table_.size(), 64u);
+}
+
+// Neighbors of one link differ in their last bytes; each family has them elsewhere in a word.
+TEST_F(NeighborTable, NeighborsOfALinkAreSpreadOverTheTable) {
+    for (const char* first : {"10.0.0.0", "fd00::", "fd00:0:0:0:1:2::"}) {
+        IpAddress address = *IpAddress::parse(first);
+        std::set<uint64_t> places;
+        for (uint32_t i = 0; i < 4096; ++i) {
+            address.bytes[14] = static_cast<uint8_t>(i >> 8);
+            address.bytes[15] = static_cast<uint8_t>(i);
+            places.insert(Table::hash(kBlue, address) % 8192);
+        }
+        // At random it would be 3223.
+        EXPECT_GT(places.size(), 3000u) << first;
+    }
+}
+
+// Entries come and go in one place of the table: those that stay are always found.
+TEST_F(NeighborTable, RemovalLeavesTheOthersWhereTheyAreFound) {
+    for (int round = 0; round < 200; ++round) {
+        for (uint32_t i = 0; i < 60; ++i) ASSERT_NE(table_.pin(kBlue, ip(i), kNow), nullptr);
+        for (uint32_t i = 0; i < 60; ++i) table_.unpin(*table_.find(kBlue, ip(i)));
+        const auto keep = [&](const IpAddress& address) {
+            return (address.v4() * 2654435761U + static_cast<uint32_t>(round)) % 3 == 0;
+        };
+        table_.remove_if([&](const Entry& entry) { return !keep(entry.address); });
+        table_.reclaim();
+        uint32_t count = 0;
+        table_.each([&](const Entry& entry) {
+            EXPECT_TRUE(keep(entry.address));
+            ++count;
+        });
+        EXPECT_EQ(count, table_.size());
+        for (uint32_t i = 0; i < 60; ++i) {
+            EXPECT_EQ(table_.find(kBlue, ip(i)) != nullptr, keep(ip(i))) << round << " " << i;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace sluice::neighbor
