@@ -1,7 +1,6 @@
 // What the switch tells about itself, as JSON: the answers to queries (about routing: report_routing.h).
 // Reads counters that workers are writing meanwhile; each number is right by itself, and the sums are once
-// no packet is in flight.
-// Control thread.
+// no packet is in flight. Control thread.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -73,8 +73,8 @@ TEST_F(Reference, NamesEveryKey) {
     for (const base::Key& key : keys) EXPECT_FALSE(values(key.path).empty()) << key.path;
 }
 
-// What has no default says so. What isn't in a list stands in the file with its default; what is in one (a
-// port's MTU) has it in one of the examples, or says "default: …".
+// What must be given says "required", what has no fixed default "default: …". What isn't in a list stands
+// in the file with its default; what is in one (a port's queues) has it in one of the examples, or says so.
 TEST_F(Reference, ShowsEveryDefault) {
     for (const base::Key& key : base::list_keys<Config>()) {
         const bool in_list = key.path.find("[].") != key.path.npos;
@@ -87,6 +87,11 @@ TEST_F(Reference, ShowsEveryDefault) {
                 return words_about(*value).find("required") != std::string::npos;
             })) << key.path
                 << " is required, and the file doesn't say so";
+        } else if (key.value == base::Tree{}) {
+            EXPECT_TRUE(shows([&](const base::Tree* value) {
+                return words_about(*value).find("default: ") != std::string::npos;
+            })) << key.path
+                << " has no fixed default, and the file doesn't say what it is";
         } else if (!in_list) {
             for (const base::Tree* value : found) {
                 EXPECT_EQ(base::to_yaml(*value), base::to_yaml(key.value)) << key.path;
