@@ -36,6 +36,9 @@ class Locked {
 
 MacTable::MacTable(uint32_t capacity)
     : capacity_(capacity), mask_(bucket_count(capacity) - 1) {
+    // A table that takes another's place is never taken for it by who knows a version.
+    static std::atomic<uint32_t> tables{0};
+    version_.store(tables.fetch_add(1, std::memory_order_relaxed) << 20, std::memory_order_relaxed);
     const size_t size = (size_t{mask_} + 1) * sizeof(Bucket);
     constexpr size_t kHuge = 2 << 20;
     void* memory = std::aligned_alloc(size >= kHuge ? kHuge : 64, size);

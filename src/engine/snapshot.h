@@ -108,8 +108,8 @@ struct Snapshot {
 
     // The underlay, if there is one.
     wire::be16 udp_port{};
-    wire::be32 end_point{};              // this host's, on IPv4
-    wire::Ipv6Bytes end_point_ipv6{};    // and on IPv6
+    wire::be32 end_point{UINT32_MAX};    // this host's, on IPv4; else what nobody sends to it alone
+    wire::Ipv6Bytes end_point_ipv6{0xff};  // and on IPv6
     vxlan::VniTable vnis;            // to NetworkId
     vxlan::EndPointTable remotes;    // to the PortId of the tunnel
 

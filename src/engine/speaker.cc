@@ -251,6 +251,11 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
             }, tables);
         }
     }
+    // Stations of a flat network see nothing that isn't theirs: the answer tells where this one is.
+    if (exit == path::kNoPort && network.flat) {
+        if (may_answer(meta.ingress)) solicit(neighbor, tables);
+        return drop(meta, Drop::kNeighborPending, packet, tables);
+    }
     count_down(meta);
     write_macs(packet, mac, network.mac);
     if (exit == path::kNoPort) return send_to_all(neighbor.network, path::kNoPort, packet, tables);
@@ -295,10 +300,10 @@ path::PortId Speaker::find_exit(neighbor::Entry& neighbor, uint64_t mac, const N
                                 const Tables& tables) noexcept {
     if (mac == 0 || network.table == nullptr) return path::kNoPort;
     // The version first: what changes while it is looked up makes the answer stale at once.
-    const uint64_t version = network.table->version();
+    const uint32_t version = network.table->version();
     const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
     if (!entry.found() || !tables.carries(entry.port(), neighbor.network)) return path::kNoPort;
-    neighbor.exit.store(version << 16 | path::index(entry.port()), std::memory_order_relaxed);
+    neighbor.exit.store(tag(mac, version) << 16 | path::index(entry.port()), std::memory_order_relaxed);
     return entry.port();
 }
 
@@ -316,7 +321,9 @@ bool Speaker::may_answer(path::PortId port) noexcept {
 void Speaker::resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
                       const Tables& tables) noexcept {
     if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor, tables);
-    if (tables.neighbors.hold(neighbor, {packet, meta.ingress, meta.network})) return;
+    // Large buffers are few, and no container could be read while they wait here.
+    const bool may_wait = packet->pkt_len <= port::kBufferSize;
+    if (may_wait && tables.neighbors.hold(neighbor, {packet, meta.ingress, meta.network})) return;
     if (neighbor.resolved()) return route(meta, packet, tables);
     drop(meta, Drop::kNeighborPending, packet, tables);
 }
@@ -376,7 +383,17 @@ path::Meta Speaker::waiting_meta(const neighbor::Waiting& waiting, const Tables&
 void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& message,
                         const Tables& tables) noexcept {
     const Network& network = tables.network(meta.network);
-    if (message.probe || !message.has_sender_mac || has(network.addresses, message.sender)) return;
+    if (message.probe || has(network.addresses, message.sender)) return;
+    neighbor::Held waiting;
+    if (!message.has_sender_mac) {
+        // The answer to a question that was asked directly says no more than that it is still there (RFC
+        // 4861, 7.2.5).
+        auto* known = tables.neighbors.find(meta.network, message.sender);
+        const bool confirms = message.answers && !message.gratuitous && known != nullptr &&
+                              known->mac.load(std::memory_order_relaxed) == meta.source_mac;
+        if (confirms) tables.neighbors.learn(*known, meta.source_mac, false, tables.now, waiting);
+        return;
+    }
     const bool link_local = !message.sender.is_v4() && message.sender.bytes[0] == 0xfe;
     const bool on_link = std::any_of(network.subnets.begin(), network.subnets.end(),
                                      [&](const IpPrefix& s) { return s.contains(message.sender); });
@@ -388,9 +405,10 @@ void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& mes
     neighbor::Entry* entry = tables.neighbors.find(meta.network, message.sender);
     // Who asks for the router will talk to it; in overlays everybody is worth knowing.
     const bool wanted = network.vni != 0 || (message.solicits && has(network.addresses, message.target));
-    if (entry == nullptr && wanted) entry = tables.neighbors.add(meta.network, message.sender, tables.now);
+    if (entry == nullptr && wanted && may_answer(meta.ingress)) {
+        entry = tables.neighbors.add(meta.network, message.sender, tables.now);
+    }
     if (entry == nullptr) return;
-    neighbor::Held waiting;
     tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
     resume(waiting, *entry, tables);
 }
@@ -462,7 +480,7 @@ void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) 
     if (is_neighbor_message(packet)) {
         if (converse(meta, packet, tables)) return;
         // All hosts of an overlay have the same router, and any of them may be the one that asked.
-        if (network.vni != 0 && tables.slot(meta.ingress).tunnel == nullptr) {
+        if (network.vni != 0 && tables.slot(meta.ingress).tunnel == nullptr && may_answer(meta.ingress)) {
             send_to_tunnels(meta.network, packet, tables);
         }
         return consume(packet, tables);
@@ -496,7 +514,7 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
     auto kind = error_for(reason);
     // It may have waited for a neighbor until its own network was gone.
     if (path::index(meta.network) >= tables.snapshot.networks.size()) return;
-    if (!kind || !tables.slot(meta.ingress).is_up() || meta.layer3 == path::Layer3::kOther) return;
+    if (!kind || !tables.carries(meta.ingress, meta.network) || meta.layer3 == path::Layer3::kOther) return;
     const wire::EtherType type = wire::ether_type(packet);
     if (type != wire::EtherType::kIpv4 && type != wire::EtherType::kIpv6) return;
     if (reason == Drop::kNoListener && wire::classify_local(packet, kEthernet) == wire::LocalPacket::kOther) {
@@ -719,26 +737,33 @@ void Speaker::ask(std::vector<Chore> chores) {
 }
 
 void Speaker::do_chores(const Tables& tables) noexcept {
-    {
+    if (done_ == doing_.size()) {
         // The control thread may be preempted with the lock: then the next turn does them.
         std::unique_lock locked(mutex_, std::try_to_lock);
         if (!locked) return;
+        doing_.clear();
+        done_ = 0;
         doing_.swap(chores_);
-        has_chores_.store(false, std::memory_order_release);
     }
-    for (const Chore& chore : doing_) {
+    const size_t end = std::min(doing_.size(), done_ + kChoresAtOnce);
+    for (; done_ < end; ++done_) {
+        const Chore& chore = doing_[done_];
         switch (chore.kind) {
             case Chore::Kind::kSolicit: solicit(*chore.neighbor, tables); break;
-            case Chore::Kind::kGiveUp: give_up(*chore.neighbor, tables); break;
+            case Chore::Kind::kRelease: release(*chore.neighbor, tables); break;
             case Chore::Kind::kAnnounce: announce(chore, tables); break;
         }
     }
-    doing_.clear();
+    if (done_ < doing_.size()) return;
+    std::unique_lock locked(mutex_, std::try_to_lock);
+    if (locked && chores_.empty()) has_chores_.store(false, std::memory_order_release);
 }
 
-void Speaker::give_up(neighbor::Entry& neighbor, const Tables& tables) noexcept {
+// What waits for an address that is known by now after all goes there, all else nowhere.
+void Speaker::release(neighbor::Entry& neighbor, const Tables& tables) noexcept {
     neighbor::Held waiting;
-    tables.neighbors.give_up(neighbor, waiting);
+    tables.neighbors.release(neighbor, waiting);
+    if (neighbor.resolved()) return resume(waiting, neighbor, tables);
     for (uint16_t i = 0; i < waiting.count; ++i) {
         path::Meta meta = waiting_meta(waiting.packets[i], tables);
         drop(meta, Drop::kHostUnreachable, waiting.packets[i].packet, tables);

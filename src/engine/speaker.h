@@ -25,8 +25,8 @@ namespace sluice::engine {
 
 // What the control thread asks a worker to do.
 struct Chore {
-    enum class Kind : uint8_t { kSolicit, kGiveUp, kAnnounce } kind;
-    neighbor::Entry* neighbor = nullptr;  // of kSolicit, kGiveUp
+    enum class Kind : uint8_t { kSolicit, kRelease, kAnnounce } kind;
+    neighbor::Entry* neighbor = nullptr;  // of kSolicit, kRelease
     path::NetworkId network{};            // of kAnnounce: this address is at this MAC, behind this port
     path::PortId port{};
     IpAddress address{};
@@ -76,7 +76,8 @@ class Speaker {
                                                        const Tables& tables) noexcept {
         const uint64_t known = neighbor.exit.load(std::memory_order_relaxed);
         const path::PortId port{static_cast<uint16_t>(known)};
-        if (likely(known >> 16 == network.table->version() && tables.carries(port, neighbor.network))) {
+        if (likely(known >> 16 == tag(mac, network.table->version()) && mac != 0 &&
+                   tables.carries(port, neighbor.network))) {
             return port;
         }
         return find_exit(neighbor, mac, network, tables);
@@ -152,7 +153,13 @@ class Speaker {
     // Errors and solicitations that one port may cause: so many a second, and at once.
     static constexpr uint64_t kAnswersPerSecond = 100;
     static constexpr uint64_t kAnswersAtOnce = 20;
+    // Each may flood: no batch waits for many of them.
+    static constexpr size_t kChoresAtOnce = 32;
 
+    // What an exit was found for: that MAC address, while the table says the same of it.
+    [[gnu::always_inline]] static uint64_t tag(uint64_t mac, uint32_t version) noexcept {
+        return mac ^ version;
+    }
     static path::PortId find_exit(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
                                   const Tables& tables) noexcept;
     void drop(path::Meta& meta, path::Drop reason, rte_mbuf* packet, const Tables& tables) noexcept;
@@ -173,7 +180,7 @@ class Speaker {
                  const Tables& tables) noexcept;
     void solicit(const neighbor::Entry& neighbor, const Tables& tables) noexcept;
     void resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const Tables& tables) noexcept;
-    void give_up(neighbor::Entry& neighbor, const Tables& tables) noexcept;
+    void release(neighbor::Entry& neighbor, const Tables& tables) noexcept;
     void announce(const Chore& chore, const Tables& tables) noexcept;
     static path::Meta waiting_meta(const neighbor::Waiting& waiting, const Tables& tables) noexcept;
 
@@ -207,6 +214,7 @@ class Speaker {
     std::mutex mutex_;
     std::vector<Chore> chores_;
     std::vector<Chore> doing_;
+    size_t done_ = 0;  // of those
     std::atomic<bool> has_chores_{false};
 };
 

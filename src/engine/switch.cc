@@ -358,18 +358,18 @@ void Switch::arrange_tables(const Config& next) {
 
 void Switch::arrange_tunnels(const Config& next) {
     const std::set<IpAddress> wanted = remotes_of(next);
+    Tunnels gone;
     for (auto it = tunnels_.begin(); it != tunnels_.end();) {
-        if (wanted.contains(it->first)) {
-            ++it;
-            continue;
-        }
-        // No worker may count under its number when that is given to a port.
-        const path::PortId id = it->second.id;
-        router_.give_back(it->second.hop->load());
-        auto gone = tunnels_.extract(it++);
-        publish();
-        forget_macs(id);
-        reset_counters(id);
+        auto next_one = std::next(it);
+        if (!wanted.contains(it->first)) gone.insert(tunnels_.extract(it));
+        it = next_one;
+    }
+    // No worker may count under their numbers when those are given to others.
+    if (!gone.empty()) publish();
+    for (const auto& [remote, held] : gone) {
+        router_.give_back(held.hop->load());
+        forget_macs(held.id);
+        reset_counters(held.id);
     }
     for (const IpAddress& remote : wanted) {
         if (!tunnels_.contains(remote)) tunnels_[remote].id = free_id();
@@ -416,8 +416,8 @@ void Switch::set_static_neighbors() {
     router_.set_static_neighbors(std::move(statics), clock_seconds());
 }
 
-// Those of networks that are gone: another network may get the number. What still has packets waiting is
-// given up in its time.
+// Those of networks that are gone: another network may get the number. What still has packets waiting
+// goes when they are gone.
 void Switch::forget_neighbors() {
     std::set<path::NetworkId> ids;
     for (const auto& [name, id] : network_ids_) ids.insert(id);
@@ -434,7 +434,7 @@ void Switch::age_neighbors() {
     const neighbor::Table::Due due = router_.neighbors().age(now);
     std::vector<Chore> chores;
     for (auto* entry : due.solicit) chores.push_back({.kind = Chore::Kind::kSolicit, .neighbor = entry});
-    for (auto* entry : due.give_up) chores.push_back({.kind = Chore::Kind::kGiveUp, .neighbor = entry});
+    for (auto* entry : due.release) chores.push_back({.kind = Chore::Kind::kRelease, .neighbor = entry});
     ask(std::move(chores));
     if (router_.neighbors().has_retired()) router_.settle();
 }

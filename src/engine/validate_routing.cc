@@ -117,6 +117,12 @@ class Validator {
             mistakes_.report({"underlay", "port"}, underlay.place,
                              "port {} is in a network: the underlay's is in none", port->name);
         }
+        // Of what is left of it an overlay must carry IPv6 (RFC 8200, 5).
+        if (port != nullptr && port->frame_mtu() < 1280 + 70) {
+            mistakes_.report({"underlay", "port"}, underlay.place,
+                             "port {} has an MTU of {}: an underlay needs 1350 at least", port->name,
+                             port->frame_mtu());
+        }
         for (const auto& mirror : config_.mirrors) {
             if (mirror.to != underlay.port) continue;
             mistakes_.report({"underlay", "port"}, underlay.place,

@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace sluice::neighbor {
 namespace {
@@ -37,6 +38,7 @@ Table::Table(uint32_t capacity, uint32_t unresolved)
       slots_(std::make_unique<std::atomic<uint32_t>[]>(mask_ + 1)),
       entries_(std::make_unique<Entry[]>(capacity)),
       listed_(std::make_unique<std::atomic<bool>[]>(capacity)),
+      of_network_(std::make_unique<std::atomic<uint32_t>[]>(path::kMaxNetworks)),
       holds_(std::make_unique<Held[]>(kMaxHoldLists)) {
     free_.reserve(capacity);
     for (uint16_t i = kMaxHoldLists; i > 0; --i) free_holds_.push_back(i);
@@ -83,16 +85,27 @@ bool Table::try_lock() noexcept {
 
 Entry* Table::add(path::NetworkId network, const IpAddress& address, Seconds now) noexcept {
     if (Entry* known = find(network, address)) return known;
-    if (unresolved_.load(std::memory_order_relaxed) >= most_unresolved_ || !try_lock()) return nullptr;
+    const uint32_t of_network = of_network_[path::index(network)].load(std::memory_order_relaxed);
+    if (of_network >= capacity_ / kNetworkShare ||
+        unresolved_.load(std::memory_order_relaxed) >= most_unresolved_ || !try_lock()) {
+        return nullptr;
+    }
+    const uint32_t before = size_.load(std::memory_order_relaxed);
     Entry* entry = insert(network, address);
     if (entry != nullptr) entry->used.store(now, std::memory_order_relaxed);
+    if (size_.load(std::memory_order_relaxed) != before) {
+        entry->is_added = true;
+        of_network_[path::index(network)].fetch_add(1, std::memory_order_relaxed);
+    }
     unlock();
     return entry;
 }
 
 bool Table::ask(Entry& entry, Seconds now) noexcept {
     if (entry.state.load(std::memory_order_acquire) != State::kFailed || !try_lock()) return false;
-    const bool failed = entry.state.load(std::memory_order_relaxed) == State::kFailed;
+    // Not sooner than a second after the last time.
+    const bool failed = entry.state.load(std::memory_order_relaxed) == State::kFailed &&
+                        entry.asked.load(std::memory_order_relaxed) != now;
     if (failed) {
         entry.tries = 1;
         entry.asked.store(now, std::memory_order_relaxed);
@@ -125,6 +138,7 @@ Entry* Table::insert(path::NetworkId network, const IpAddress& address) noexcept
     entry.mac.store(0, std::memory_order_relaxed);
     entry.exit.store(UINT64_MAX, std::memory_order_relaxed);
     entry.confirmed.store(0, std::memory_order_relaxed);
+    entry.asked.store(0, std::memory_order_relaxed);
     entry.tries = 0;
     entry.pins = 0;
     entry.state.store(State::kFailed, std::memory_order_release);
@@ -144,8 +158,10 @@ bool Table::learn(Entry& entry, uint64_t mac, bool override, Seconds now, Held& 
         if (entry.confirmed.load(std::memory_order_relaxed) != now) {
             entry.confirmed.store(now, std::memory_order_relaxed);
         }
-        if (state != State::kReachable) {
-            entry.state.store(State::kReachable, std::memory_order_relaxed);
+        // Unless the control thread has given it up, or fixed it, this moment.
+        State seen = state;
+        if (seen == State::kStale || seen == State::kProbe) {
+            entry.state.compare_exchange_strong(seen, State::kReachable, std::memory_order_relaxed);
         }
         return false;
     }
@@ -186,10 +202,10 @@ bool Table::hold(Entry& entry, const Waiting& waiting) noexcept {
     return kept;
 }
 
-void Table::give_up(Entry& entry, Held& waiting) noexcept {
+void Table::release(Entry& entry, Held& waiting) noexcept {
     Locked locked(*this);
-    // It has answered after all, or the entry is another's by now.
-    if (entry.state.load(std::memory_order_relaxed) != State::kFailed) return;
+    // It is asked for again, and answers may come.
+    if (entry.state.load(std::memory_order_relaxed) == State::kIncomplete) return;
     take_held(entry, waiting);
 }
 
@@ -262,17 +278,23 @@ Table::Due Table::age(Seconds now) {
             ++entry.tries;
             due.solicit.push_back(&entry);
         };
-        switch (entry.state.load(std::memory_order_acquire)) {
-            case State::kIncomplete:
+        const State state = entry.state.load(std::memory_order_acquire);
+        if (state != State::kIncomplete && entry.held != 0) due.release.push_back(&entry);
+        switch (state) {
+            case State::kIncomplete: {
                 if (!is_older(now, asked, 1)) break;
-                if (entry.tries >= kTries) {
-                    entry.state.store(State::kFailed, std::memory_order_relaxed);
-                    entry.tries = 0;
-                    due.give_up.push_back(&entry);
-                } else {
+                Locked locked(*this);
+                // It may have answered this moment.
+                if (entry.state.load(std::memory_order_relaxed) != State::kIncomplete) break;
+                if (entry.tries < kTries) {
                     ask(State::kIncomplete);
+                    break;
                 }
+                entry.tries = 0;
+                entry.state.store(State::kFailed, std::memory_order_relaxed);
+                due.release.push_back(&entry);
                 break;
+            }
             case State::kReachable:
                 if (is_older(now, confirmed, kReachableTime)) {
                     entry.tries = 0;
@@ -335,6 +357,9 @@ bool Table::erase(Entry& entry) noexcept {
     slots_[hole & mask_].store(kEmpty, std::memory_order_release);
     if (is_unresolved(entry)) unresolved_.fetch_sub(1, std::memory_order_relaxed);
     size_.fetch_sub(1, std::memory_order_relaxed);
+    if (std::exchange(entry.is_added, false)) {
+        of_network_[path::index(entry.network)].fetch_sub(1, std::memory_order_relaxed);
+    }
     listed_[self - 1] = false;
     retired_.push_back(self - 1);
     return true;

@@ -36,7 +36,7 @@ enum class State : uint8_t {
 
 struct alignas(64) Entry {
     std::atomic<uint64_t> mac{0};       // path::mac_key(); 0: not known
-    // The port that the MAC table last gave for it, with the table's version above: version << 16 | port.
+    // The port that the MAC table last gave for it, below 48 bits that say for which address and when.
     std::atomic<uint64_t> exit{UINT64_MAX};
     std::atomic<Seconds> used{0};       // by a worker; written once a second at most
     std::atomic<Seconds> confirmed{0};  // a message of its own was seen
@@ -46,6 +46,7 @@ struct alignas(64) Entry {
     path::NetworkId network{};
     uint16_t pins = 0;                  // next hops that point to it: control thread, with the lock
     std::atomic<uint16_t> held{0};      // 1 + its list of waiting packets; written with the table's lock
+    bool is_added = false;              // by a worker, and counts for its network; the table's lock
     IpAddress address;
 
     bool resolved() const noexcept { return mac.load(std::memory_order_acquire) != 0; }
@@ -71,6 +72,10 @@ class Table {
     static constexpr Seconds kReachableTime = 30;  // RFC 4861, 10: REACHABLE_TIME
     static constexpr Seconds kIdleTime = 600;      // an entry that nobody uses is removed
 
+    // Of all entries one network has this part at most by what its stations say and ask for, so that none
+    // takes the others'. Routes and the configuration have what they need.
+    static constexpr uint32_t kNetworkShare = 4;
+
     // `capacity` entries. Of those that workers have added `unresolved` at most may be without an answer.
     explicit Table(uint32_t capacity = 65536, uint32_t unresolved = 1024);
     Table(const Table&) = delete;
@@ -91,8 +96,8 @@ class Table {
     // Keeps a packet until the address is known. False: no room, the caller keeps the packet. If the
     // address has become known meanwhile, also false.
     bool hold(Entry& entry, const Waiting& waiting) noexcept;
-    // What waits for an address that did not answer.
-    void give_up(Entry& entry, Held& waiting) noexcept;
+    // What waits for an address that nobody waits for an answer from any more.
+    void release(Entry& entry, Held& waiting) noexcept;
 
     // Its low bits say where an entry is looked for.
     static uint64_t hash(path::NetworkId network, const IpAddress& address) noexcept;
@@ -109,10 +114,11 @@ class Table {
     // A configured entry; false if the table is full. forget_static() turns it into a stale one.
     bool set_static(path::NetworkId network, const IpAddress& address, uint64_t mac, Seconds now);
     void forget_static(Entry& entry);
-    // What is due: entries to be solicited (again), and those to be given up. Once a second.
+    // What is due: entries to be solicited (again), and those for which packets wait that must go. Once a
+    // second.
     struct Due {
         std::vector<Entry*> solicit;
-        std::vector<Entry*> give_up;
+        std::vector<Entry*> release;
     };
     Due age(Seconds now);
     // Takes the entries that have been given up or are of no use out of the table, and those of
@@ -165,6 +171,7 @@ class Table {
     std::atomic<uint32_t> high_{0};                     // indices in use are below
     std::atomic<uint32_t> size_{0};
     std::atomic<uint32_t> unresolved_{0};
+    std::unique_ptr<std::atomic<uint32_t>[]> of_network_;  // entries that workers added, by NetworkId
     std::unique_ptr<Held[]> holds_;
     std::vector<uint16_t> free_holds_;
     alignas(64) std::atomic_flag lock_;

@@ -25,7 +25,7 @@ IpAddress ip(uint32_t i) { return IpAddress::from_v4(0x0a00'0000 + i); }
 uint64_t mac_of(const IpAddress& address) { return 0x0200'0000'0000ULL | address.v4(); }
 
 TEST(NeighborTableConcurrency, WhatIsFoundIsRight) {
-    Table table(128, 128);
+    Table table(512, 128);  // of which one network has 128 at most
     path::Grace grace(kWorkers);
     std::atomic<uint64_t> wrong{0};
     std::atomic<Seconds> now{1000};

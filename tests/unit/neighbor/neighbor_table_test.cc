@@ -35,7 +35,7 @@ class NeighborTable : public testing::Test {
     }
     rte_mbuf* packet() { return rte_pktmbuf_alloc(test::switch_pools().buffers); }
 
-    Table table_{64, 16};
+    Table table_{128, 16};
 };
 
 TEST_F(NeighborTable, AnEntryIsOneOfItsNetwork) {
@@ -109,12 +109,12 @@ TEST_F(NeighborTable, WhoDoesNotAnswerIsAskedThreeTimesAndGivenUp) {
     EXPECT_TRUE(has(table_.age(kNow + 2).solicit, entry));
     const Table::Due due = table_.age(kNow + 3);
     EXPECT_TRUE(due.solicit.empty());
-    ASSERT_TRUE(has(due.give_up, entry));
+    ASSERT_TRUE(has(due.release, entry));
     EXPECT_EQ(entry.state, State::kFailed);
     // While its packet waits it stays.
     EXPECT_EQ(table_.find(kBlue, ip(1)), &entry);
     Held waiting;
-    table_.give_up(entry, waiting);
+    table_.release(entry, waiting);
     ASSERT_EQ(waiting.count, 1u);
     rte_pktmbuf_free(waiting.packets[0].packet);
     table_.age(kNow + 4 + Table::kTries);
@@ -191,6 +191,30 @@ TEST_F(NeighborTable, WhoIsScannedForFillsAPartOnly) {
     EXPECT_NE(table_.add(kBlue, ip(100), kNow), nullptr);
 }
 
+TEST_F(NeighborTable, OneNetworkLeavesRoomForOthers) {
+    for (uint32_t i = 0; i < 32; ++i) resolved(i);
+    EXPECT_EQ(table_.add(kBlue, ip(32), kNow), nullptr);
+    EXPECT_NE(table_.add(kRed, ip(32), kNow), nullptr);
+    // What the configuration or a route wants has room, and so has who comes after others have gone.
+    EXPECT_TRUE(table_.set_static(kBlue, ip(33), kMac, kNow));
+    EXPECT_NE(table_.pin(kBlue, ip(34), kNow), nullptr);
+    EXPECT_EQ(table_.remove_if([&](const Entry& entry) { return entry.address == ip(0); }), 1u);
+    EXPECT_NE(table_.add(kBlue, ip(32), kNow), nullptr);
+}
+
+TEST_F(NeighborTable, WhatWaitsForAnAddressThatIsFixedIsReleased) {
+    Entry& entry = *table_.add(kBlue, ip(1), kNow);
+    EXPECT_TRUE(table_.ask(entry, kNow));
+    EXPECT_TRUE(table_.hold(entry, {packet(), PortId{0}, kBlue}));
+    EXPECT_TRUE(table_.set_static(kBlue, ip(1), kMac, kNow));
+    const Table::Due due = table_.age(kNow);
+    ASSERT_TRUE(has(due.release, entry));
+    Held waiting;
+    table_.release(entry, waiting);
+    ASSERT_EQ(waiting.count, 1u);
+    rte_pktmbuf_free(waiting.packets[0].packet);
+}
+
 TEST_F(NeighborTable, WhatRoutesLeadToIsNoScan) {
     for (uint32_t i = 0; i < 40; ++i) ASSERT_NE(table_.pin(kBlue, ip(i), kNow), nullptr);
     for (uint32_t i = 100; i < 116; ++i) EXPECT_NE(table_.add(kBlue, ip(i), kNow), nullptr);
@@ -207,11 +231,11 @@ TEST_F(NeighborTable, WhatRoutesLeadToIsNoScan) {
 }
 
 TEST_F(NeighborTable, AFullTableIsSaid) {
-    for (uint32_t i = 0; i < 64; ++i) ASSERT_NE(table_.pin(kBlue, ip(i), kNow), nullptr);
-    EXPECT_EQ(table_.pin(kBlue, ip(64), kNow), nullptr);
-    EXPECT_FALSE(table_.set_static(kBlue, ip(64), kMac, kNow));
-    EXPECT_NE(table_.pin(kBlue, ip(63), kNow), nullptr);
-    EXPECT_EQ(table_.size(), 64u);
+    for (uint32_t i = 0; i < 128; ++i) ASSERT_NE(table_.pin(kBlue, ip(i), kNow), nullptr);
+    EXPECT_EQ(table_.pin(kBlue, ip(128), kNow), nullptr);
+    EXPECT_FALSE(table_.set_static(kBlue, ip(128), kMac, kNow));
+    EXPECT_NE(table_.pin(kBlue, ip(127), kNow), nullptr);
+    EXPECT_EQ(table_.size(), 128u);
 }
 
 // Neighbors of one link differ in their last bytes; each family has them elsewhere in a word.
