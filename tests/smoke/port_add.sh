@@ -85,7 +85,7 @@ expect_status 1 ctl port show b
 # The state is written before it takes effect: where it can't be, nothing happens.
 mkdir "$STATE.new"
 expect_status 1 ctl port add b "netns=${P}b" network=blue
-expect_match "the reason" "cannot write the state file" "$OUT"
+expect_match "the reason" "the state file: cannot write" "$OUT"
 expect_status 1 ctl port show b
 rmdir "$STATE.new"
 
