@@ -5,10 +5,9 @@
 
 #include "wire/address.h"
 #include "wire/flow_hash.h"
-#include "wire/fragment.h"
 #include "wire/headers.h"
+#include "wire/mbuf.h"
 #include "wire/offload.h"
-#include "wire/segment.h"
 #include "wire/vlan.h"
 
 namespace sluice::engine {
@@ -17,17 +16,6 @@ namespace {
 using path::Drop;
 
 constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
-
-bool is_segment(const rte_mbuf* packet) noexcept {
-    return (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
-}
-
-// Bytes of the longest frame that it leaves as.
-uint32_t longest_frame(const rte_mbuf* packet) noexcept {
-    if (!is_segment(packet)) return packet->pkt_len;
-    const uint32_t cut = packet->l2_len + packet->l3_len + packet->l4_len + packet->tso_segsz;
-    return std::min(packet->pkt_len, cut);
-}
 
 wire::MacBytes bytes_of(uint64_t mac) noexcept {
     wire::MacBytes bytes;
@@ -105,22 +93,7 @@ IpAddress destination_of(const path::Meta& meta) noexcept {
     return wire::address_of(static_cast<const wire::Ipv6Header*>(meta.header)->destination);
 }
 
-// Bytes that nobody else sees: a flood's copies share theirs.
-bool is_own(const rte_mbuf* packet) noexcept {
-    return RTE_MBUF_DIRECT(packet) && rte_mbuf_refcnt_read(packet) == 1;
-}
-
 }  // namespace
-
-// How a packet gets to a remote end point.
-struct Speaker::Underlay {
-    neighbor::Entry* neighbor;
-    const Network* network;
-    const PortSlot* slot;  // null: not known yet
-    uint64_t mac;
-    uint32_t hash;
-    uint32_t most;  // bytes of a frame to be carried
-};
 
 Speaker::Speaker(port::Pools pools)
     : pools_(pools),
@@ -214,97 +187,6 @@ void Speaker::drop(path::Meta& meta, Drop reason, rte_mbuf* packet, const Tables
     if (error_for(reason)) answer_with_error(meta, reason, 0, packet, tables);
     tables.counters.drop(meta.ingress, reason);
     rte_pktmbuf_free(packet);
-}
-
-void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
-    auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
-    if (neighbor.used.load(std::memory_order_relaxed) != tables.now) {
-        neighbor.used.store(tables.now, std::memory_order_relaxed);
-    }
-    const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
-    if (mac == 0) return resolve(meta, neighbor, packet, tables);
-    const Network& network = tables.network(neighbor.network);
-    const path::PortId exit = exit_of(neighbor, mac, network, tables);
-    const PortSlot* slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
-    if (slot != nullptr && slot->port != nullptr && longest_frame(packet) > slot->port->max_frame()) {
-        return too_big(meta, slot->port->max_frame() - kEthernet, packet, [&](rte_mbuf* piece) {
-            count_down(piece);
-            write_macs(piece, mac, network.mac);
-            send(neighbor.network, exit, piece, tables);
-        }, tables);
-    }
-    if (!is_own(packet)) {
-        rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.holding(packet->pkt_len), 0, UINT32_MAX);
-        if (own == nullptr) return drop(meta, Drop::kNoBuffer, packet, tables);
-        rte_pktmbuf_free(packet);
-        packet = own;
-        meta.header = rte_pktmbuf_mtod_offset(packet, void*, kEthernet);
-    }
-    if (slot != nullptr && slot->tunnel != nullptr) {
-        // Judged as it came, before it is changed.
-        Underlay underlay;
-        if (find_underlay(packet, *slot->tunnel, underlay, tables) && longest_frame(packet) > underlay.most) {
-            return too_big(meta, underlay.most - kEthernet, packet, [&](rte_mbuf* piece) {
-                count_down(piece);
-                write_macs(piece, mac, network.mac);
-                wrap(neighbor.network, exit, underlay, piece, tables);
-            }, tables);
-        }
-    }
-    // Stations of a flat network see nothing that isn't theirs: the answer tells where this one is.
-    if (exit == path::kNoPort && network.flat) {
-        if (may_answer(meta.ingress)) solicit(neighbor, tables);
-        return drop(meta, Drop::kNeighborPending, packet, tables);
-    }
-    count_down(meta);
-    write_macs(packet, mac, network.mac);
-    if (exit == path::kNoPort) return send_to_all(neighbor.network, path::kNoPort, packet, tables);
-    send(neighbor.network, exit, packet, tables);
-}
-
-// What is longer than its way on: in fragments where its sender allows that, else told about.
-template <class Send>
-void Speaker::too_big(path::Meta& meta, uint32_t mtu, rte_mbuf* packet, Send send_piece,
-                      const Tables& tables) noexcept {
-    bool may_fragment = false;
-    if (wire::ether_type(packet) == wire::EtherType::kIpv4 && !is_segment(packet) &&
-        wire::check_ipv4(packet, kEthernet) == wire::IpCheck::kValid) {
-        const auto* ip = rte_pktmbuf_mtod_offset(packet, const wire::Ipv4Header*, kEthernet);
-        may_fragment = (ip->fragment.host() & wire::Ipv4Header::kDontFragment) == 0;
-    }
-    if (!may_fragment) {
-        answer_with_error(meta, Drop::kFragmentationNeeded, static_cast<uint16_t>(mtu), packet, tables);
-        tables.counters.drop(meta.ingress, Drop::kFragmentationNeeded);
-        rte_pktmbuf_free(packet);
-        return;
-    }
-    wire::Fragmenter fragmenter(packet, kEthernet, static_cast<uint16_t>(mtu), pools_.holding(mtu + kEthernet));
-    uint32_t pieces = 0;
-    while (rte_mbuf* piece = fragmenter.next()) {
-        send_piece(piece);
-        ++pieces;
-    }
-    // The books as in Egress::cut().
-    const uint32_t missing = fragmenter.failed() ? fragmenter.remaining() : 0;
-    tables.counters.totals.made.add(pieces + missing - 1);
-    if (missing != 0) tables.counters.drop(meta.ingress, Drop::kNoBuffer, missing);
-    rte_pktmbuf_free(packet);
-}
-
-// Of a piece, whose header is where the packet's was.
-void Speaker::count_down(rte_mbuf* piece) noexcept {
-    wire::decrement_ttl(*rte_pktmbuf_mtod_offset(piece, wire::Ipv4Header*, kEthernet));
-}
-
-path::PortId Speaker::find_exit(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
-                                const Tables& tables) noexcept {
-    if (mac == 0 || network.table == nullptr) return path::kNoPort;
-    // The version first: what changes while it is looked up makes the answer stale at once.
-    const uint32_t version = network.table->version();
-    const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
-    if (!entry.found() || !tables.carries(entry.port(), neighbor.network)) return path::kNoPort;
-    neighbor.exit.store(tag(mac, version) << 16 | path::index(entry.port()), std::memory_order_relaxed);
-    return entry.port();
 }
 
 // --- neighbors ---
@@ -488,7 +370,7 @@ void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) 
     if (meta.layer3 == path::Layer3::kOther) return drop(meta, Drop::kNotForRouter, packet, tables);
     switch (wire::classify_local(packet, kEthernet)) {
         case wire::LocalPacket::kEchoRequest: {
-            if (!is_own(packet)) {
+            if (!wire::is_own(packet)) {
                 rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.holding(packet->pkt_len), 0, UINT32_MAX);
                 if (own == nullptr) return drop(meta, Drop::kNoBuffer, packet, tables);
                 rte_pktmbuf_free(packet);
@@ -544,188 +426,6 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
     tables.counters.totals.made.add(1);
     write_macs(error, meta.source_mac, meta.destination_mac);
     send(meta.network, meta.ingress, error, tables);
-}
-
-// --- ways out ---
-
-// By a port or tunnel that is known.
-void Speaker::send(path::NetworkId network, path::PortId exit, rte_mbuf* packet,
-                   const Tables& tables) noexcept {
-    const PortSlot& slot = tables.slot(exit);
-    if (slot.tunnel != nullptr) {
-        path::Meta meta{};
-        meta.ingress = exit;
-        meta.egress = exit;
-        meta.network = network;
-        meta.layer3 = path::Layer3::kOther;  // it is nobody's to complain about
-        return send_unusual_by_tunnel(meta, packet, slot, tables);
-    }
-    if (slot.port == nullptr) {
-        tables.counters.drop(exit, Drop::kPortDown);
-        rte_pktmbuf_free(packet);
-        return;
-    }
-    tables.egress.send(slot.exit(network), packet);
-}
-
-// By its destination MAC address.
-void Speaker::send_in(path::NetworkId id, rte_mbuf* packet, const Tables& tables) noexcept {
-    const Network& network = tables.network(id);
-    const uint64_t mac = path::mac_key(rte_pktmbuf_mtod(packet, const uint8_t*));
-    if (!path::is_group(mac)) {
-        const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
-        if (entry.found() && tables.carries(entry.port(), id)) return send(id, entry.port(), packet, tables);
-    }
-    send_to_all(id, path::kNoPort, packet, tables);
-}
-
-void Speaker::send_to_all(path::NetworkId id, path::PortId from, rte_mbuf* packet,
-                          const Tables& tables) noexcept {
-    const Network& network = tables.network(id);
-    const PortSlot* slot = from == path::kNoPort ? nullptr : &tables.slot(from);
-    const bool from_tunnel = slot != nullptr && slot->tunnel != nullptr;
-    const bool to_tunnels = !from_tunnel && !network.tunnels.empty();
-    if (to_tunnels) send_to_tunnels(id, packet, tables);
-    const bool others = std::any_of(network.members.begin(), network.members.end(), [&](const auto& exit) {
-        return slot == nullptr || exit.port != slot->port;
-    });
-    if (!others && (to_tunnels || slot == nullptr)) {
-        // Copies have gone where there is somebody; the packet itself goes nowhere.
-        return consume(packet, tables);
-    }
-    tables.egress.flood(network.members, slot == nullptr ? nullptr : slot->port,
-                        from_tunnel || slot == nullptr ? uint16_t{0} : slot->horizon, packet, from);
-}
-
-void Speaker::send_to_tunnels(path::NetworkId id, rte_mbuf* packet, const Tables& tables) noexcept {
-    // Copies share their bytes, so nothing may be finished in them later.
-    if (!is_segment(packet)) wire::finish_checksums(packet);
-    for (const path::PortId tunnel : tables.network(id).tunnels) {
-        tables.counters.totals.made.add(1);
-        rte_mbuf* copy = rte_pktmbuf_clone(packet, pools_.buffers);
-        if (copy == nullptr) {
-            tables.counters.drop(tunnel, Drop::kNoBuffer);
-            continue;
-        }
-        send(id, tunnel, copy, tables);
-    }
-}
-
-bool Speaker::find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Underlay& underlay,
-                            const Tables& tables) const noexcept {
-    underlay.hash = wire::flow_hash(packet);
-    const NextHop* hop = &tables.hops[tunnel.hop->load(std::memory_order_acquire)];
-    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(underlay.hash)];
-    if (hop->kind != HopKind::kVia) return false;
-    underlay.neighbor = hop->neighbor;
-    underlay.network = &tables.network(hop->network);
-    underlay.mac = hop->neighbor->mac.load(std::memory_order_acquire);
-    const path::PortId exit = exit_of(*hop->neighbor, underlay.mac, *underlay.network, tables);
-    underlay.slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
-    if (underlay.slot != nullptr && underlay.slot->port == nullptr) return false;
-    // Before the neighbor is known, the way out is the underlay's only port.
-    const port::Port* port = underlay.slot != nullptr            ? underlay.slot->port
-                             : !underlay.network->members.empty() ? underlay.network->members.front().port
-                                                                  : nullptr;
-    if (port == nullptr) return false;
-    underlay.most = port->max_frame() - tunnel.headers.overhead();
-    return true;
-}
-
-void Speaker::send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
-                                     const Tables& tables) noexcept {
-    Underlay underlay;
-    if (!find_underlay(packet, *slot.tunnel, underlay, tables)) {
-        tables.counters.drop(meta.egress, Drop::kPortDown);
-        rte_pktmbuf_free(packet);
-        return;
-    }
-    if (unlikely(longest_frame(packet) > underlay.most)) {
-        return too_big(meta, underlay.most - kEthernet, packet, [&](rte_mbuf* piece) {
-            wrap(meta.network, meta.egress, underlay, piece, tables);
-        }, tables);
-    }
-    if (unlikely(is_segment(packet))) return cut(meta, underlay, packet, tables);
-    wrap(meta.network, meta.egress, underlay, packet, tables);
-}
-
-void Speaker::find_way(path::PortId exit, path::NetworkId network, const Tables& tables) noexcept {
-    leave_way(tables.counters);
-    const TunnelSlot& tunnel = *tables.slot(exit).tunnel;
-    way_ = {.tunnel = &tunnel, .network = network, .id = exit};
-    const vxlan::Tunnel& headers = tunnel.headers;
-    const NextHop& hop = tables.hops[tunnel.hop->load(std::memory_order_acquire)];
-    if (headers.ipv6 || headers.checksum != vxlan::UdpChecksum::kZero || hop.kind != HopKind::kVia) return;
-    neighbor::Entry& neighbor = *hop.neighbor;
-    const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
-    const Network& underlay = tables.network(neighbor.network);
-    const path::PortId port = exit_of(neighbor, mac, underlay, tables);
-    if (mac == 0 || port == path::kNoPort || !tables.slot(port).is_plain_exit()) return;
-    if (neighbor.used.load(std::memory_order_relaxed) != tables.now) {
-        neighbor.used.store(tables.now, std::memory_order_relaxed);
-    }
-    way_.port = tables.slot(port).port;
-    way_.most = way_.port->max_frame() - headers.overhead();
-    way_.ready = vxlan::make_ready(headers, tables.network(network).vni, underlay.mac, mac);
-}
-
-void Speaker::leave_way(path::Counters& counters) noexcept {
-    if (way_.packets != 0) counters.port(way_.id).transmitted.add(way_.packets, way_.bytes);
-    way_.packets = 0;
-    way_.bytes = 0;
-    way_.tunnel = nullptr;
-}
-
-void Speaker::cut(const path::Meta& meta, const Underlay& underlay, rte_mbuf* segment,
-                  const Tables& tables) noexcept {
-    wire::Cutter cutter(segment, pools_.holding(longest_frame(segment)));
-    uint32_t pieces = 0;
-    while (rte_mbuf* piece = cutter.next()) {
-        wrap(meta.network, meta.egress, underlay, piece, tables);
-        ++pieces;
-    }
-    // The books as in Egress::cut().
-    const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
-    tables.counters.totals.made.add(pieces + missing - 1);
-    if (missing != 0) tables.counters.drop(meta.egress, Drop::kNoBuffer, missing);
-    rte_pktmbuf_free(segment);
-}
-
-void Speaker::wrap(path::NetworkId network, path::PortId exit, const Underlay& underlay, rte_mbuf* packet,
-                   const Tables& tables) noexcept {
-    const PortSlot& slot = tables.slot(exit);
-    const vxlan::Tunnel& tunnel = slot.tunnel->headers;
-    const uint32_t vni = tables.network(network).vni;
-    if (likely(vxlan::has_room(packet, tunnel))) {
-        vxlan::encapsulate(packet, tunnel, vni, underlay.hash);
-    } else {
-        rte_mbuf* wrapped = vxlan::encapsulate_shared(packet, tunnel, vni, underlay.hash, pools_.buffers);
-        if (wrapped == nullptr) {
-            tables.counters.drop(exit, Drop::kNoBuffer);
-            rte_pktmbuf_free(packet);
-            return;
-        }
-        packet = wrapped;
-    }
-    tables.counters.port(exit).transmitted.add(1, packet->pkt_len);
-    neighbor::Entry& neighbor = *underlay.neighbor;
-    if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now)) {
-        neighbor.used.store(tables.now, std::memory_order_relaxed);
-    }
-    if (unlikely(underlay.mac == 0 || underlay.slot == nullptr)) {
-        path::Meta meta{};
-        meta.ingress = exit;
-        meta.network = neighbor.network;
-        meta.layer3 = path::Layer3::kOther;
-        meta.neighbor = &neighbor;
-        return route(meta, packet, tables);
-    }
-    write_macs(packet, underlay.mac, underlay.network->mac);
-    if (likely(underlay.slot->is_plain_exit())) {
-        tables.egress.send(*underlay.slot->port, packet);
-    } else {
-        tables.egress.send(underlay.slot->exit(neighbor.network), packet);
-    }
 }
 
 // --- chores ---

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "wire/headers.h"
+#include "wire/mbuf.h"
 #include "wire/offload.h"
 #include "wire/segment.h"
 #include "wire/vlan.h"
@@ -20,15 +21,6 @@ constexpr uint32_t kMaxCopies = 1024;
 uint32_t tag_size(const rte_mbuf* packet) noexcept {
     const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
     return wire::is_vlan(ethernet->ether_type()) ? sizeof(wire::VlanTag) : 0;
-}
-
-bool is_segment(const rte_mbuf* packet) noexcept {
-    return (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
-}
-
-// Bytes of the longest frame that a TCP segment becomes.
-uint32_t cut_size(const rte_mbuf* packet) noexcept {
-    return packet->l2_len + packet->l3_len + packet->l4_len + packet->tso_segsz;
 }
 
 }  // namespace
@@ -50,10 +42,8 @@ void Egress::Unmap::operator()(Buffer* buffers) const noexcept {
 
 void Egress::send_unusual(Port& port, rte_mbuf* packet) noexcept {
     const Capabilities can = port.capabilities();
-    const bool segment = is_segment(packet);
-    const uint32_t longest =
-        segment ? std::min(packet->pkt_len, cut_size(packet)) : packet->pkt_len;
-    if (longest > port.max_frame() + tag_size(packet)) return drop(port, packet, path::Drop::kTooBig);
+    const bool segment = wire::is_segment(packet);
+    if (wire::longest_frame(packet) > port.max_frame() + tag_size(packet)) return drop(port, packet, path::Drop::kTooBig);
     if (segment && !can.tcp_segments) return cut(port, packet);
     if (!can.checksums && wire::is_unfinished(packet)) wire::finish_checksums(packet);
     if (packet->nb_segs > 1 && !can.chained && !make_linear(packet)) {
@@ -63,7 +53,7 @@ void Egress::send_unusual(Port& port, rte_mbuf* packet) noexcept {
 }
 
 void Egress::cut(Port& port, rte_mbuf* segment) noexcept {
-    wire::Cutter cutter(segment, pools_.holding(cut_size(segment)));
+    wire::Cutter cutter(segment, pools_.holding(wire::longest_frame(segment)));
     uint32_t pieces = 0;
     while (rte_mbuf* piece = cutter.next()) {
         push(port, piece);
@@ -103,7 +93,7 @@ void Egress::send(const Exit& exit, rte_mbuf* packet) noexcept {
 void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon, rte_mbuf* packet,
                    path::PortId ingress) noexcept {
     // Copies share their bytes, so nothing may be finished in them later.
-    if (!is_segment(packet)) wire::finish_checksums(packet);
+    if (!wire::is_segment(packet)) wire::finish_checksums(packet);
     const Exit* previous = nullptr;
     for (const Exit& exit : exits) {
         if (exit.port == from || (horizon != 0 && exit.horizon == horizon)) continue;

@@ -23,6 +23,7 @@
 #include "port/pci.h"
 #include "port/socket_device.h"
 #include "wire/headers.h"
+#include "wire/mbuf.h"
 #include "wire/offload.h"
 #include "wire/segment.h"
 
@@ -86,13 +87,6 @@ void on_bus_event(const char*, rte_dev_event_type event, void* port) {
 
 constexpr std::array kPortEvents = {RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_INTR_RMV,
                                     RTE_ETH_EVENT_INTR_RESET};
-
-// Its bytes are those of others too: copies of a flood.
-bool is_shared(const rte_mbuf* m) noexcept {
-    return !RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) > 1;
-}
-
-bool is_segment(const rte_mbuf* m) noexcept { return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0; }
 
 base::Result<void> checked(int status, std::string_view what) {
     if (status >= 0) return {};
@@ -589,7 +583,7 @@ void Ethdev::send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t
     uint32_t bytes = 0;
     for (uint16_t i = 0; i < count; ++i) {
         if (wire::is_unfinished(packets[i]) && !prepare(queue, packets[i])) {
-            if (is_segment(packets[i])) {
+            if (wire::is_segment(packets[i])) {
                 send(worker, packets + first, static_cast<uint16_t>(i - first), bytes, counters);
                 cut(worker, packets[i], counters);
                 first = static_cast<uint16_t>(i + 1);
@@ -608,7 +602,7 @@ void Ethdev::send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t
 // False where it has to be finished in software.
 bool Ethdev::prepare(uint16_t queue, rte_mbuf*& packet) noexcept {
     // A segment's headers are changed for the device; those of a flood are other ports' too.
-    if (is_segment(packet) && is_shared(packet)) {
+    if (wire::is_segment(packet) && !wire::is_own(packet)) {
         rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.large, 0, UINT32_MAX);
         if (own == nullptr) return false;
         rte_pktmbuf_free(packet);

@@ -1,0 +1,27 @@
+// What an mbuf says of its packet, in a word each. Any thread that may read it.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace sluice::wire {
+
+// Nobody else sees its bytes: a flood's copies share theirs. Of a chain's first mbuf.
+inline bool is_own(const rte_mbuf* m) noexcept {
+    return RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
+}
+
+// A TCP segment to be cut into frames (offload.h).
+constexpr bool is_segment(const rte_mbuf* m) noexcept {
+    return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+}
+
+// Bytes of the longest frame that it leaves as.
+constexpr uint32_t longest_frame(const rte_mbuf* m) noexcept {
+    if (!is_segment(m)) return m->pkt_len;
+    return std::min<uint32_t>(m->pkt_len, m->l2_len + m->l3_len + m->l4_len + m->tso_segsz);
+}
+
+}  // namespace sluice::wire
