@@ -8,7 +8,7 @@ netns a b packet xdp
 # Between the switch and a peer: wire NAME HOST
 wire() {
     ip -n "${P}host" link add "wire-$1" type veth peer name eth0 netns "$P$1"
-    at host sysctl -qw "net.ipv6.conf.wire-$1.disable_ipv6=1"
+    at host sh -c "echo 1 >/proc/sys/net/ipv6/conf/wire-$1/disable_ipv6"
     ip -n "${P}host" link set "wire-$1" up
     ip -n "$P$1" link set eth0 up
     ip -n "$P$1" address add "10.0.0.$2/24" dev eth0
