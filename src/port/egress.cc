@@ -43,7 +43,9 @@ void Egress::Unmap::operator()(Buffer* buffers) const noexcept {
 void Egress::send_unusual(Port& port, rte_mbuf* packet) noexcept {
     const Capabilities can = port.capabilities();
     const bool segment = wire::is_segment(packet);
-    if (wire::longest_frame(packet) > port.max_frame() + tag_size(packet)) return drop(port, packet, path::Drop::kTooBig);
+    if (wire::longest_frame(packet) > port.max_frame() + tag_size(packet)) {
+        return drop(port, packet, path::Drop::kTooBig);
+    }
     if (segment && !can.tcp_segments) return cut(port, packet);
     if (!can.checksums && wire::is_unfinished(packet)) wire::finish_checksums(packet);
     if (packet->nb_segs > 1 && !can.chained && !make_linear(packet)) {

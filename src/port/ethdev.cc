@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <fmt/ranges.h>
 #include <rte_bus.h>
-#include <rte_cycles.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_pause.h>
@@ -17,15 +16,11 @@
 #include <set>
 
 #include "base/log.h"
-#include "path/batch.h"
 #include "port/bond.h"
 #include "port/dpdk_log.h"
 #include "port/pci.h"
 #include "port/socket_device.h"
 #include "wire/headers.h"
-#include "wire/mbuf.h"
-#include "wire/offload.h"
-#include "wire/segment.h"
 
 namespace sluice::port {
 namespace {
@@ -33,11 +28,6 @@ namespace {
 constexpr uint32_t kEthernet = sizeof(wire::EthernetHeader);
 constexpr uint32_t kTagsAndFcs = 12;     // what drivers add to an MTU beside the Ethernet header
 constexpr uint16_t kDescriptors = 1024;  // a queue; devices with less say so
-
-constexpr uint32_t kRoom = kBufferSize - RTE_PKTMBUF_HEADROOM;  // what a buffer that isn't large holds
-// Of the large ones a quarter is not for rings of devices, and not less than what the workers' caches may
-// hold (24 each).
-constexpr uint32_t kSparedByWorker = 32;
 
 constexpr uint64_t kReceiveChecksums =
     RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
@@ -446,194 +436,6 @@ std::string Ethdev::read_link() const {
     rte_eth_link link{};
     if (rte_eth_link_get_nowait(device_, &link) != 0 || link.link_status == RTE_ETH_LINK_UP) return {};
     return "the device has no link: look at the cable and at the other end";
-}
-
-Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
-                         path::Counters& counters) noexcept {
-    uint16_t count = rte_eth_rx_burst(device_, queue, packets, room);
-    if (unlikely(is_lacp_) && queue == 0) send_lacp();
-    if (unlikely(listening_[queue])) {
-        if (count == 0) {
-            // Some devices (Intel's from i40e on) switch an interrupt off when they raise it, and one
-            // that was raised for nothing must not be the last: on again, and what came before that
-            // raises none.
-            rte_eth_dev_rx_intr_enable(device_, queue);
-            count = rte_eth_rx_burst(device_, queue, packets, room);
-        }
-        if (count != 0) listen(queue, false);
-    }
-    if (count == 0) return {0, false};
-    uint64_t bytes = 0;
-    bool unfinished = false;
-    for (uint16_t i = 0; i < count; ++i) {
-        bytes += packets[i]->pkt_len;
-        unfinished |= (packets[i]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
-    }
-    counters.receive(id(), queue, count, bytes);
-    uint16_t kept = count;
-    if (unlikely(is_backup_)) {
-        kept = drop_stale(device_, queue, sources_[queue], packets, count, id(), counters);
-    }
-    if (unlikely(kernel_ != nullptr)) {
-        kept = kernel_->receive(packets, kept, counters);
-    } else if (unlikely(unfinished)) {
-        kept = accept_unfinished(packets, kept, counters);
-    }
-    return {kept, count == room};
-}
-
-// The bonding device sends its LACP messages in bursts of ours, and wants one every 100 ms at least.
-void Ethdev::send_lacp() noexcept {
-    const uint64_t now = rte_get_tsc_cycles();
-    if (now < next_lacp_) return;
-    next_lacp_ = now + rte_get_tsc_hz() / 20;
-    rte_spinlock_lock(&turns_[0].lock);
-    rte_eth_tx_burst(device_, 0, nullptr, 0);
-    rte_spinlock_unlock(&turns_[0].lock);
-}
-
-void Ethdev::listen(uint16_t queue, bool on) noexcept {
-    if (listening_[queue] == on) return;
-    listening_[queue] = on;
-    if (on) {
-        rte_eth_dev_rx_intr_enable(device_, queue);
-    } else {
-        rte_eth_dev_rx_intr_disable(device_, queue);
-    }
-}
-
-// A hypervisor's device passes on what its guests have left unfinished (virtio's NEEDS_CSUM).
-uint16_t Ethdev::accept_unfinished(rte_mbuf** packets, uint16_t count,
-                                   path::Counters& counters) noexcept {
-    uint16_t kept = 0;
-    for (uint16_t i = 0; i < count; ++i) {
-        rte_mbuf* packet = packets[i];
-        const uint64_t checksum = packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-        if (checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE &&
-            wire::from_receive_flags(packet) != wire::OffloadResult::kOk) {
-            counters.drop(id(), path::Drop::kMalformedOffload);
-            rte_pktmbuf_free(packet);
-            continue;
-        }
-        packets[kept++] = packet;
-    }
-    return kept;
-}
-
-void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
-                      path::Counters& counters) noexcept {
-    const Capabilities can = capabilities();
-    uint64_t flags = 0;
-    uint32_t longest = 0;
-    // Nothing of the kind can be among what a plain device is given.
-    const bool plain = !can.checksums && max_frame() <= kRoom;
-    for (uint16_t i = 0; i < count && !plain; ++i) {
-        flags |= packets[i]->ol_flags;
-        longest = std::max(longest, packets[i]->pkt_len);
-    }
-    if (unlikely(longest > kRoom) && can.chained && is_short_of_large()) spare_large(packets, count);
-    if (can.checksums &&
-        unlikely((flags & (RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG)) != 0)) {
-        return send_unfinished(worker, packets, count, counters);
-    }
-    send(worker, packets, count, bytes, counters);
-}
-
-// Without looking into the workers' caches, which are many cache lines and of use to their owners only.
-bool Ethdev::is_short_of_large() const noexcept {
-    const rte_mempool* pool = pools_.large;
-    const uint32_t spared = std::max(pool->size / 4, workers_ * kSparedByWorker);
-    return rte_mempool_get_ops(pool->ops_index)->get_count(pool) < spared;
-}
-
-// A device lets go of what it has sent when it needs the descriptor again: what went last stays in its
-// ring until as much has followed. A ring of 1024 descriptors so holds 512 segments, which were all large
-// buffers that there are by default; no TAP could be read without one, and nothing followed any more.
-void Ethdev::spare_large(rte_mbuf** packets, uint16_t count) noexcept {
-    for (uint16_t i = 0; i < count; ++i) {
-        if (packets[i]->pkt_len <= kRoom) continue;
-        rte_mbuf* spread = rte_pktmbuf_copy(packets[i], pools_.buffers, 0, UINT32_MAX);
-        if (spread == nullptr) continue;
-        rte_pktmbuf_free(packets[i]);
-        packets[i] = spread;
-    }
-}
-
-void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
-                  path::Counters& counters) noexcept {
-    const uint16_t queue = transmit_queue(worker);
-    const bool shared = transmit_queues_ < workers_ || is_lacp_;
-    if (shared) rte_spinlock_lock(&turns_[queue].lock);
-    const uint16_t sent = rte_eth_tx_burst(device_, queue, packets, count);
-    if (shared) rte_spinlock_unlock(&turns_[queue].lock);
-
-    // What was sent is the device's, so its bytes are those that are not left over.
-    for (uint16_t i = sent; i < count; ++i) bytes -= packets[i]->pkt_len;
-    if (sent != 0) counters.transmit(id(), sent, bytes);
-    if (sent < count) {
-        counters.drop(id(), path::Drop::kTransmitFull, count - sent);
-        rte_pktmbuf_free_bulk(packets + sent, count - sent);
-    }
-}
-
-void Ethdev::send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
-                             path::Counters& counters) noexcept {
-    const uint16_t queue = transmit_queue(worker);
-    uint16_t first = 0;  // of those that are not sent yet
-    uint32_t bytes = 0;
-    for (uint16_t i = 0; i < count; ++i) {
-        if (wire::is_unfinished(packets[i]) && !prepare(queue, packets[i])) {
-            if (wire::is_segment(packets[i])) {
-                send(worker, packets + first, static_cast<uint16_t>(i - first), bytes, counters);
-                cut(worker, packets[i], counters);
-                first = static_cast<uint16_t>(i + 1);
-                bytes = 0;
-                continue;
-            }
-            wire::finish_checksums(packets[i]);
-        }
-        bytes += packets[i]->pkt_len;
-    }
-    if (first < count) {
-        send(worker, packets + first, static_cast<uint16_t>(count - first), bytes, counters);
-    }
-}
-
-// False where it has to be finished in software.
-bool Ethdev::prepare(uint16_t queue, rte_mbuf*& packet) noexcept {
-    // A segment's headers are changed for the device; those of a flood are other ports' too.
-    if (wire::is_segment(packet) && !wire::is_own(packet)) {
-        rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.large, 0, UINT32_MAX);
-        if (own == nullptr) return false;
-        rte_pktmbuf_free(packet);
-        packet = own;
-    }
-    return wire::prepare_for_device(packet) && rte_eth_tx_prepare(device_, queue, &packet, 1) == 1;
-}
-
-void Ethdev::cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& counters) noexcept {
-    const uint32_t frame =
-        segment->l2_len + segment->l3_len + segment->l4_len + segment->tso_segsz;
-    wire::Cutter cutter(segment, pools_.holding(frame));
-    std::array<rte_mbuf*, path::kBatchSize> pieces;
-    uint16_t count = 0;
-    uint32_t bytes = 0;
-    uint32_t made = 0;
-    while (rte_mbuf* piece = cutter.next()) {
-        pieces[count++] = piece;
-        bytes += piece->pkt_len;
-        ++made;
-        if (count < pieces.size()) continue;
-        send(worker, pieces.data(), count, bytes, counters);
-        count = 0;
-        bytes = 0;
-    }
-    if (count != 0) send(worker, pieces.data(), count, bytes, counters);
-    // The books as in Egress::cut().
-    const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
-    counters.totals.made.add(made + missing - 1);
-    if (missing != 0) counters.drop(id(), path::Drop::kNoBuffer, missing);
-    rte_pktmbuf_free(segment);
 }
 
 nlohmann::json Ethdev::describe() const {
