@@ -83,7 +83,7 @@ void Worker::run() noexcept {
         keep_hot_ = busy || idle_ == Idle::kPoll || !spun_enough(rte_get_tsc_cycles());
         // Asleep only with every queue that has a descriptor out of ready_: their edges are epoll's
         // again, so none can be slept through.
-        if (!keep_hot_ && ready_.size() == polled_) sleep();
+        if (!keep_hot_ && ready_.size() == polled_ && !speaker_.has_chores()) sleep();
     }
     grace_.offline(id_);
 }
