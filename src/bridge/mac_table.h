@@ -204,9 +204,9 @@ class MacTable {
     std::unique_ptr<Bucket[], Free> buckets_;
     std::unique_ptr<Moves[]> move_log_;
     std::unique_ptr<std::atomic<uint32_t>[]> learned_;  // by PortId; written with the lock held
+    std::atomic<uint32_t> version_;  // beside what look-ups read, as it is read with them and seldom written
     alignas(64) std::atomic_flag lock_;
     std::atomic<uint32_t> count_{0};
-    std::atomic<uint32_t> version_;
     std::atomic<uint64_t> moves_{0};
     std::atomic<uint64_t> flaps_{0};    // moves refused
     std::atomic<uint64_t> refused_{0};  // addresses not learned, for want of room

@@ -1,6 +1,7 @@
-// The way out of an overlay (RFC 7348), as the path's stage for routers has it: a packet from the underlay for a tunnel end point of ours
-// becomes the frame inside it, which comes from the tunnel and is in the network of its VNI. Worker side.
-// The way into a tunnel is the last stage's (forward.h): it depends on where the frame leaves.
+// The way out of an overlay (RFC 7348), as the path's stage for routers has it: a packet from the underlay for
+// a tunnel end point of ours becomes the frame inside it, which comes from the tunnel and is in the network
+// of its VNI. Worker side. The way into a tunnel is the last stage's (forward.h): it depends on where the
+// frame leaves.
 #pragma once
 
 #include "engine/speaker.h"
@@ -25,7 +26,7 @@ struct Decap {
         }
         // Mostly as the one before.
         Speaker::WayOut& way = tables.speaker.way_out();
-        if (unlikely(outer.vni != way.vni || outer.source != way.source || outer.ipv6)) {
+        if (unlikely(outer.ipv6 || outer.vni != way.vni || outer.source != way.source)) {
             const path::Drop reason = find(outer, snapshot, way, tables);
             if (unlikely(reason != path::Drop::kCount)) return path::drop(meta, reason);
         }
@@ -49,10 +50,12 @@ struct Decap {
             return path::Drop::kUnknownRemote;
         }
         way.leave(tables.counters);
-        way = {.vni = outer.ipv6 ? Speaker::WayOut::kNone : outer.vni,
-               .source = outer.source,
-               .tunnel = path::PortId{remote},
-               .network = network};
+        way.tunnel = path::PortId{remote};
+        way.network = network;
+        if (!outer.ipv6) {
+            way.vni = outer.vni;
+            way.source = outer.source;
+        }
         return path::Drop::kCount;
     }
 };

@@ -57,7 +57,8 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     if (slot != nullptr && slot->tunnel != nullptr) {
         // Judged as it came, before it is changed.
         Underlay underlay;
-        if (find_underlay(packet, *slot->tunnel, underlay, tables) && wire::longest_frame(packet) > underlay.most) {
+        if (find_underlay(packet, *slot->tunnel, underlay, tables) &&
+            wire::longest_frame(packet) > underlay.most) {
             return too_big(meta, underlay.most - kEthernet, packet, [&](rte_mbuf* piece) {
                 count_down(piece);
                 write_macs(piece, mac, network.mac);
@@ -92,7 +93,8 @@ void Speaker::too_big(path::Meta& meta, uint32_t mtu, rte_mbuf* packet, Send sen
         rte_pktmbuf_free(packet);
         return;
     }
-    wire::Fragmenter fragmenter(packet, kEthernet, static_cast<uint16_t>(mtu), pools_.holding(mtu + kEthernet));
+    wire::Fragmenter fragmenter(packet, kEthernet, static_cast<uint16_t>(mtu),
+                                pools_.holding(mtu + kEthernet));
     uint32_t pieces = 0;
     while (rte_mbuf* piece = fragmenter.next()) {
         send_piece(piece);
