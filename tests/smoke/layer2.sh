@@ -31,8 +31,8 @@ END
 start
 up a b c d left right watch0
 
-# What the mirror sees: both networks' ARP requests, and nothing else.
-spawn host tcpdump -n -e -i watch0 -c 2 -w "$TMP/mirror.pcap" 2>"$TMP/tcpdump.err"
+# What the mirror sees: both networks' ARP requests (and the IPv6 that kernels say at any time of themselves).
+spawn host tcpdump -n -e -i watch0 -c 2 -w "$TMP/mirror.pcap" arp or vlan and arp 2>"$TMP/tcpdump.err"
 capture=$PID
 wait_for 20 "tcpdump" grep -q "listening on" "$TMP/tcpdump.err"
 
