@@ -1,0 +1,173 @@
+// What tells the packets of one connection from all others: the 5-tuple (addresses, protocol, ports) within a
+// flow domain, read from the packet once for everybody who asks. Worker side.
+//
+// A key is two words, made in registers. IPv4 addresses stand in it whole; of IPv6 addresses a digest does,
+// and whoever finds a key compares the addresses themselves (Ipv6Pair). What stands for ports: of an ICMP
+// echo (and its reply) its identifier, twice; of another protocol's packet nothing.
+#pragma once
+
+#include <rte_branch_prediction.h>
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "path/ids.h"
+#include "wire/flow_hash.h"
+#include "wire/headers.h"
+
+namespace sluice::path {
+
+// Networks between which nothing tells connections apart but their 5-tuple: those of a routing domain, or a
+// bridge that is not routed.
+enum class FlowDomain : uint16_t {};
+
+struct TupleKey {
+    uint64_t addresses = 0;  // IPv4: source in the low half, destination in the high one, as they stand
+    uint64_t rest = 0;       // from the lowest bit: both ports as they stand, protocol, IP version, domain
+
+    bool operator==(const TupleKey&) const = default;
+
+    static constexpr uint64_t make_rest(uint32_t ports, uint8_t protocol, uint8_t version,
+                                        FlowDomain domain) noexcept {
+        return uint64_t{ports} | uint64_t{protocol} << 32 | uint64_t{version} << 40 |
+               uint64_t{static_cast<uint16_t>(domain)} << 48;
+    }
+    wire::be16 source_port() const noexcept { return wire::be16::from_raw(static_cast<uint16_t>(rest)); }
+    wire::be16 destination_port() const noexcept {
+        return wire::be16::from_raw(static_cast<uint16_t>(rest >> 16));
+    }
+    wire::be32 source() const noexcept { return wire::be32::from_raw(static_cast<uint32_t>(addresses)); }
+    wire::be32 destination() const noexcept {
+        return wire::be32::from_raw(static_cast<uint32_t>(addresses >> 32));
+    }
+    wire::Protocol protocol() const noexcept { return wire::Protocol{static_cast<uint8_t>(rest >> 32)}; }
+    bool is_ipv6() const noexcept { return static_cast<uint8_t>(rest >> 40) == 6; }
+    FlowDomain domain() const noexcept { return FlowDomain{static_cast<uint16_t>(rest >> 48)}; }
+};
+static_assert(sizeof(TupleKey) == 16);
+
+struct Ipv6Pair {
+    wire::Ipv6Bytes source{};
+    wire::Ipv6Bytes destination{};
+
+    bool operator==(const Ipv6Pair&) const = default;
+    Ipv6Pair reversed() const noexcept { return {destination, source}; }
+};
+
+// A key with all that it stands for.
+struct Tuple {
+    TupleKey key;
+    Ipv6Pair ipv6;  // of a key that is_ipv6()
+
+    bool operator==(const Tuple&) const = default;
+    Tuple reversed() const noexcept;  // of the packets that answer
+};
+
+// Not a secret: a digest of addresses, which are compared themselves in the end.
+[[gnu::always_inline]] inline uint64_t digest(const uint8_t* source, const uint8_t* destination) noexcept {
+    const uint32_t from = wire::hash_word(wire::hash_word(0, wire::load64(source)), wire::load64(source + 8));
+    const uint32_t to =
+        wire::hash_word(wire::hash_word(0, wire::load64(destination)), wire::load64(destination + 8));
+    return from | uint64_t{to} << 32;  // each half its own address's: answers have the halves exchanged
+}
+
+inline TupleKey reversed(const TupleKey& key) noexcept {
+    const auto ports = static_cast<uint32_t>(key.rest);
+    return {key.addresses >> 32 | key.addresses << 32,
+            (key.rest & ~uint64_t{UINT32_MAX}) | (ports >> 16 | ports << 16)};
+}
+
+inline Tuple Tuple::reversed() const noexcept { return {path::reversed(key), ipv6.reversed()}; }
+
+enum class PacketKind : uint8_t {
+    kNotIp,          // nothing that a policy is about: ARP, other EtherTypes
+    kNeighbor,       // Neighbor Discovery (RFC 4861), of which the same is true
+    kConnection,     // has a connection: TCP, UDP, SCTP, ICMP echo and its reply
+    kSingle,         // judged by itself: other ICMP messages
+    kProtocol,       // another protocol: a connection of its addresses
+    kIcmpError,      // about a packet that it quotes
+    kLaterFragment,  // has no ports: judged as the first fragment was
+    kMalformed,      // its headers end before they should, or contradict themselves
+};
+
+// What a policy and a connection's state need to know of a packet. The second line of a packet's metadata.
+struct Connection {
+    TupleKey key;
+    const uint8_t* ip;         // the IP header in the first mbuf; of kNotIp null
+    uint32_t hash;             // of the key, by the flow table
+    uint32_t candidate;        // what the flow table may have for it
+    uint16_t l4_offset;        // from the frame's start: of the header behind IP's, where all of it is there
+    PacketKind kind;
+    bool first_fragment;
+    bool is_tracked;           // the network's domain has policies
+    uint8_t tcp_flags;         // 0 of others than TCP
+    uint8_t icmp_type;
+    uint8_t icmp_code;
+
+    bool is_ipv6() const noexcept { return key.is_ipv6(); }
+    wire::Protocol protocol() const noexcept { return key.protocol(); }
+    Ipv6Pair ipv6() const noexcept;  // of an IPv6 packet
+    Tuple tuple() const noexcept;
+    uint8_t dscp() const noexcept;
+};
+
+inline Ipv6Pair Connection::ipv6() const noexcept {
+    const auto& header = *reinterpret_cast<const wire::Ipv6Header*>(ip);
+    return {header.source, header.destination};
+}
+
+inline Tuple Connection::tuple() const noexcept {
+    return {key, is_ipv6() ? ipv6() : Ipv6Pair{}};
+}
+
+inline uint8_t Connection::dscp() const noexcept {
+    if (is_ipv6()) return reinterpret_cast<const wire::Ipv6Header*>(ip)->traffic_class() >> 2;
+    return reinterpret_cast<const wire::Ipv4Header*>(ip)->traffic_class >> 2;
+}
+
+// Any frame, whose first mbuf holds as many of its headers as it can (wire::gather_headers).
+void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept;
+
+// What the frame shows of its connection: key, ip, l4_offset, kind, flags and types.
+[[gnu::always_inline]] inline void read_connection(const rte_mbuf* m, FlowDomain domain,
+                                                   Connection& connection) noexcept {
+    constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+    constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+    constexpr uint32_t kL4 = kIp + sizeof(wire::Ipv4Header);
+    const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
+    if (likely(m->data_len >= kL4 + sizeof(wire::TcpHeader))) {
+        uint16_t type;
+        std::memcpy(&type, frame + kIp - sizeof type, sizeof type);
+        const uint8_t* ip = frame + kIp;
+        const uint8_t protocol = ip[9];
+        const uint32_t size = uint32_t{ip[2]} << 8 | ip[3];
+        const bool is_tcp = protocol == static_cast<uint8_t>(wire::Protocol::kTcp);
+        // In one: which of the protocols it is can't be predicted.
+        const uint32_t least = sizeof(wire::Ipv4Header) +
+                               (is_tcp ? sizeof(wire::TcpHeader) : sizeof(wire::UdpHeader));
+        if (likely((type == kIpv4) & wire::is_plain_ipv4(wire::load64(ip)) & wire::has_ports(protocol) &
+                   (size >= least))) {
+            connection.key = {wire::load64(ip + 12),
+                              TupleKey::make_rest(wire::load32(ip + sizeof(wire::Ipv4Header)), protocol, 4,
+                                                  domain)};
+            connection.ip = ip;
+            connection.l4_offset = kL4;
+            connection.kind = PacketKind::kConnection;
+            connection.first_fragment = false;
+            connection.tcp_flags = is_tcp ? frame[kL4 + 13] : 0;
+            connection.icmp_type = 0;
+            connection.icmp_code = 0;
+            return;
+        }
+    }
+    read_connection_slowly(m, domain, connection);
+}
+
+// Of the packet that an ICMP error quotes, as its sender sent it: false if the quote tells no tuple.
+bool read_quoted(const rte_mbuf* m, const Connection& error, Tuple& tuple) noexcept;
+
+// What a fragment is known by beside its tuple's addresses and protocol (RFC 791, RFC 8200, 4.5).
+uint32_t fragment_id(const rte_mbuf* m, const Connection& connection) noexcept;
+
+}  // namespace sluice::path
