@@ -2,7 +2,7 @@
 # PCI functions as ports: a switch inside a virtual machine with an IOMMU, on a virtual function of igb
 # (SR-IOV) and on e1000e, vmxnet3 and virtio, all bound to vfio-pci. Containers in there talk to the world
 # outside through each of them, and to the other virtual function, which the kernel has. The switch is
-# killed and comes back; what it gives back the kernel takes.
+# killed and comes back; a device is pulled out; what it gives back the kernel takes.
 . "$(dirname "$0")/_init.sh"
 need iperf3
 . "$ROOT/tests/smoke/_console.sh"
@@ -26,9 +26,10 @@ for nic in "${nics[@]}"; do
     port[$nic]=0000:00:$slot.0
     arguments+=(-device "pcie-root-port,id=port-$nic,addr=$slot.0,slot=$slot"
         -netdev "tap,id=$nic,ifname=$nic,script=no,downscript=no"
-        -device "${model[$nic]:-$nic},netdev=$nic,bus=port-$nic,romfile=,mac=52:54:00:00:00:$slot")
+        -device "${model[$nic]:-$nic},id=nic-$nic,netdev=$nic,bus=port-$nic,romfile=,mac=52:54:00:00:00:$slot")
     slot=$((slot + 1))
 done
+arguments+=(-monitor "unix:$TMP/monitor,server=on,wait=off")
 launch g "$BUILD/qemu10/qemu" "$BUILD/switch-guest" "intel_iommu=on iommu=pt" "${arguments[@]}"
 # shellcheck disable=SC2034
 LOG=$TMP/g.serial
@@ -173,6 +174,21 @@ everyone
 # Devices hold buffers of their own.
 balanced() { query '.totals | .received + .made == .transmitted + .dropped + .consumed' stats; }
 wait_for 10 "the books to balance" balanced
+
+# A device that is pulled out in the middle of its traffic: its port says so, and nobody else loses a packet.
+monitor() { # COMMAND, of QEMU's
+    python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(sys.argv[2].encode() + b"\n"); time.sleep(1)' \
+        "$TMP/monitor" "$1"
+}
+spawn e1000e ping -q -i 0.01 10.0.1.1 >/dev/null 2>&1
+pulled=$PID
+steady virtio 10.0.1.1 0.05
+monitor "device_del nic-e1000e"
+down e1000e "there is no PCI device ${function[e1000e]}"
+no_loss
+crash "$pulled"
+pings g:d "${outside[vmxnet3]}"
 
 # The kernel gets back what the switch no longer uses.
 expect_status 1 ctl device unbind "$virtual"
