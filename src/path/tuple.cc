@@ -1,0 +1,217 @@
+// The packets of which a tuple isn't read at a glance: IPv6, ICMP, fragments, options, tags, short ones.
+#include "path/tuple.h"
+
+#include "wire/layers.h"
+
+namespace sluice::path {
+namespace {
+
+using wire::Protocol;
+
+constexpr uint16_t kMaxTags = 4;
+constexpr uint16_t kMaxExtensions = 8;
+
+// IP as it is found in a frame, or in the quote of an ICMP error: all offsets from the frame's start.
+struct Found {
+    bool ipv6 = false;
+    uint16_t ip = 0;
+    uint32_t l4 = 0;
+    uint32_t end = 0;  // of the datagram, as it says
+    uint8_t protocol = 0;
+    bool first_fragment = false;
+    bool later_fragment = false;
+    uint32_t id = 0;  // of a fragment
+};
+
+bool find_ipv4(const rte_mbuf* m, Found& found) noexcept {
+    wire::Ipv4Header copy;
+    const auto* ip = wire::read(m, found.ip, copy);
+    if (ip == nullptr || ip->version() != 4 || ip->header_size() < sizeof *ip) return false;
+    if (ip->total_size.host() < ip->header_size()) return false;
+    found.l4 = uint32_t{found.ip} + ip->header_size();
+    found.end = uint32_t{found.ip} + ip->total_size.host();
+    found.protocol = ip->next;
+    found.later_fragment = (ip->fragment.host() & wire::Ipv4Header::kOffsetMask) != 0;
+    found.first_fragment = ip->is_fragment() && !found.later_fragment;
+    found.id = ip->id.host();
+    return true;
+}
+
+bool find_ipv6(const rte_mbuf* m, Found& found) noexcept {
+    wire::Ipv6Header copy;
+    const auto* ip = wire::read(m, found.ip, copy);
+    if (ip == nullptr || ip->version() != 6) return false;
+    found.l4 = uint32_t{found.ip} + sizeof *ip;
+    found.end = found.l4 + ip->payload_size.host();
+    found.protocol = ip->next;
+    for (uint16_t i = 0; i < kMaxExtensions; ++i) {
+        switch (Protocol{found.protocol}) {
+            case Protocol::kHopByHop:
+            case Protocol::kRouting:
+            case Protocol::kDestinationOptions: {
+                wire::Ipv6Extension extension_copy;
+                const auto* extension = wire::read(m, found.l4, extension_copy);
+                if (extension == nullptr) return false;
+                found.l4 += extension->header_size();
+                found.protocol = extension->next;
+                break;
+            }
+            case Protocol::kFragment: {
+                wire::Ipv6Fragment fragment_copy;
+                const auto* fragment = wire::read(m, found.l4, fragment_copy);
+                if (fragment == nullptr) return false;
+                found.l4 += sizeof *fragment;
+                found.protocol = fragment->next;
+                found.later_fragment = fragment->offset() != 0;
+                // An atomic fragment is a packet like others (RFC 6946).
+                found.first_fragment = !found.later_fragment && fragment->more();
+                found.id = fragment->id.host();
+                if (found.later_fragment) return true;
+                break;
+            }
+            default: return true;
+        }
+    }
+    return false;
+}
+
+bool find_ip(const rte_mbuf* m, Found& found) noexcept {
+    return found.ipv6 ? find_ipv6(m, found) : find_ipv4(m, found);
+}
+
+// The two addresses of an IP header, for the key.
+uint64_t addresses(const rte_mbuf* m, const Found& found, Ipv6Pair& pair) noexcept {
+    if (found.ipv6) {
+        wire::Ipv6Header copy;
+        const auto* ip = wire::read(m, found.ip, copy);
+        pair = {ip->source, ip->destination};
+        return digest(pair.source.data(), pair.destination.data());
+    }
+    wire::Ipv4Header copy;
+    const auto* ip = wire::read(m, found.ip, copy);
+    return uint64_t{ip->source.raw()} | uint64_t{ip->destination.raw()} << 32;
+}
+
+bool is_neighbor_discovery(uint8_t type) noexcept {
+    return type >= 133 && type <= wire::IcmpHeader::kV6Redirect;
+}
+
+bool is_error(uint8_t type, bool ipv6) noexcept {
+    using H = wire::IcmpHeader;
+    if (ipv6) return type < H::kV6Informational;
+    return type == H::kUnreachable || type == H::kSourceQuench || type == H::kTimeExceeded ||
+           type == H::kParameterProblem;
+}
+
+bool is_echo(uint8_t type, bool ipv6) noexcept {
+    using H = wire::IcmpHeader;
+    if (ipv6) return type == H::kV6Echo || type == H::kV6EchoReply;
+    return type == H::kEcho || type == H::kEchoReply;
+}
+
+struct Ports {
+    PacketKind kind = PacketKind::kMalformed;
+    uint32_t ports = 0;
+    uint8_t tcp_flags = 0;
+    uint8_t icmp_type = 0;
+    uint8_t icmp_code = 0;
+};
+
+// What stands for the ports, with as much of the header as a quote has (`quoted`: eight bytes, RFC 792) or
+// as the whole of it needs.
+Ports read_ports(const rte_mbuf* m, const Found& found, bool quoted) noexcept {
+    const uint32_t size = found.end - found.l4;
+    if (wire::has_ports(found.protocol)) {
+        const bool tcp = Protocol{found.protocol} == Protocol::kTcp;
+        const uint32_t least = quoted ? sizeof(uint32_t) : tcp ? sizeof(wire::TcpHeader) : sizeof(wire::UdpHeader);
+        if (found.end < found.l4 || size < least || m->pkt_len < found.l4 + least) return {};
+        uint32_t copy;
+        Ports ports{.kind = PacketKind::kConnection};
+        std::memcpy(&ports.ports, rte_pktmbuf_read(m, found.l4, sizeof copy, &copy), sizeof copy);
+        wire::TcpHeader header;
+        if (tcp && !quoted) ports.tcp_flags = wire::read(m, found.l4, header)->flags;
+        return ports;
+    }
+    const auto icmp = static_cast<uint8_t>(found.ipv6 ? Protocol::kIcmpv6 : Protocol::kIcmp);
+    if (found.protocol != icmp) return {.kind = PacketKind::kProtocol};
+    wire::IcmpHeader copy;
+    const auto* header = wire::read(m, found.l4, copy);
+    if (header == nullptr || found.end < found.l4 || size < sizeof *header) return {};
+    Ports ports{.kind = PacketKind::kSingle, .icmp_type = header->type, .icmp_code = header->code};
+    if (is_echo(header->type, found.ipv6)) {
+        const auto id = static_cast<uint16_t>(header->rest.raw());
+        ports.kind = PacketKind::kConnection;
+        ports.ports = uint32_t{id} | uint32_t{id} << 16;
+    } else if (is_error(header->type, found.ipv6)) {
+        ports.kind = PacketKind::kIcmpError;
+    } else if (found.ipv6 && is_neighbor_discovery(header->type)) {
+        ports.kind = PacketKind::kNeighbor;
+    }
+    return ports;
+}
+
+// Behind Ethernet's header and its VLAN tags; false: no IP.
+bool find_ethernet(const rte_mbuf* m, Found& found) noexcept {
+    if (m->data_len < sizeof(wire::EthernetHeader)) return false;
+    wire::EtherType type = rte_pktmbuf_mtod(m, const wire::EthernetHeader*)->ether_type();
+    found.ip = sizeof(wire::EthernetHeader);
+    for (uint16_t tags = 0; wire::is_vlan(type) && tags < kMaxTags; ++tags) {
+        wire::VlanTag copy;
+        const auto* tag = wire::read(m, found.ip, copy);
+        if (tag == nullptr) return false;
+        type = tag->ether_type();
+        found.ip += sizeof *tag;
+    }
+    found.ipv6 = type == wire::EtherType::kIpv6;
+    return found.ipv6 || type == wire::EtherType::kIpv4;
+}
+
+}  // namespace
+
+void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept {
+    connection.key = {};
+    connection.ip = nullptr;
+    connection.l4_offset = 0;
+    connection.kind = PacketKind::kNotIp;
+    connection.first_fragment = false;
+    connection.tcp_flags = connection.icmp_type = connection.icmp_code = 0;
+    Found found;
+    if (!find_ethernet(m, found)) return;
+    connection.kind = PacketKind::kMalformed;
+    const uint32_t header = found.ipv6 ? sizeof(wire::Ipv6Header) : sizeof(wire::Ipv4Header);
+    // The header's fields are read where they lie: all of it is in the first mbuf.
+    if (m->data_len < found.ip + header || !find_ip(m, found)) return;
+    connection.ip = rte_pktmbuf_mtod_offset(m, const uint8_t*, found.ip);
+    Ports ports{.kind = PacketKind::kLaterFragment};
+    if (!found.later_fragment) {
+        ports = read_ports(m, found, false);
+        connection.first_fragment = found.first_fragment;
+        connection.l4_offset = static_cast<uint16_t>(found.l4);
+    }
+    Ipv6Pair pair;
+    connection.key = {addresses(m, found, pair),
+                      TupleKey::make_rest(ports.ports, found.protocol, found.ipv6 ? 6 : 4, domain)};
+    connection.kind = ports.kind;
+    connection.tcp_flags = ports.tcp_flags;
+    connection.icmp_type = ports.icmp_type;
+    connection.icmp_code = ports.icmp_code;
+}
+
+bool read_quoted(const rte_mbuf* m, const Connection& error, Tuple& tuple) noexcept {
+    Found found{.ipv6 = error.is_ipv6()};
+    found.ip = static_cast<uint16_t>(error.l4_offset + sizeof(wire::IcmpHeader));
+    if (!find_ip(m, found) || found.later_fragment) return false;
+    const Ports ports = read_ports(m, found, true);
+    if (ports.kind != PacketKind::kConnection && ports.kind != PacketKind::kProtocol) return false;
+    tuple.key = {addresses(m, found, tuple.ipv6),
+                 TupleKey::make_rest(ports.ports, found.protocol, found.ipv6 ? 6 : 4, error.key.domain())};
+    return true;
+}
+
+uint32_t fragment_id(const rte_mbuf* m, const Connection& connection) noexcept {
+    Found found{.ipv6 = connection.is_ipv6()};
+    found.ip = static_cast<uint16_t>(connection.ip - rte_pktmbuf_mtod(m, const uint8_t*));
+    return find_ip(m, found) ? found.id : 0;
+}
+
+}  // namespace sluice::path
