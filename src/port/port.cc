@@ -1,5 +1,6 @@
 #include "port/port.h"
 
+#include "port/af_packet.h"
 #include "port/ethdev.h"
 #include "port/tap.h"
 #include "port/vhost.h"
@@ -8,6 +9,7 @@
 namespace sluice::port {
 
 std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const Context& context) {
+    if (AfPacket::takes(config)) return std::make_unique<AfPacket>(id, config, context);
     switch (config.kind()) {
         case Kind::kDevice:
         case Kind::kBond: return std::make_unique<Ethdev>(id, config, context);

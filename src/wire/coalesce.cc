@@ -6,6 +6,7 @@
 #include "wire/checksum.h"
 #include "wire/headers.h"
 #include "wire/layers.h"
+#include "wire/mbuf.h"
 #include "wire/offload.h"
 
 namespace sluice::wire {
@@ -93,11 +94,6 @@ bool same_flow(const Frame& a, const Frame& b) noexcept {
     if (std::memcmp(&a.tcp(), &b.tcp(), kPorts) != 0) return false;
     if (a.ipv6) return std::memcmp(&a.ip6().source, &b.ip6().source, 2 * sizeof(Ipv6Bytes)) == 0;
     return std::memcmp(&a.ip4().source, &b.ip4().source, 2 * sizeof(be32)) == 0;
-}
-
-bool is_owned(const rte_mbuf* m) noexcept {
-    if (rte_mbuf_refcnt_read(m) != 1) return false;
-    return RTE_MBUF_DIRECT(m) || (RTE_MBUF_HAS_EXTBUF(m) && rte_mbuf_ext_refcnt_read(m->shinfo) == 1);
 }
 
 // Whether the frame has all that one within a segment needs, as far as its headers tell.

@@ -13,6 +13,12 @@ inline bool is_own(const rte_mbuf* m) noexcept {
     return RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
 }
 
+// The same where they may lie outside of the mbuf's own buffer.
+inline bool is_owned(const rte_mbuf* m) noexcept {
+    if (rte_mbuf_refcnt_read(m) != 1) return false;
+    return RTE_MBUF_DIRECT(m) || (RTE_MBUF_HAS_EXTBUF(m) && rte_mbuf_ext_refcnt_read(m->shinfo) == 1);
+}
+
 // A TCP segment to be cut into frames (offload.h).
 constexpr bool is_segment(const rte_mbuf* m) noexcept {
     return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;

@@ -2,11 +2,12 @@
 # Device ports: net_af_packet on a veth with a kernel behind it, net_pcap, net_null, net_ring. TCP from
 # a container, whose segments are 64 KiB long, works with a peer that takes frames of the MTU only.
 . "$(dirname "$0")/_init.sh"
-need iperf3 tcpdump
+need iperf3 tcpdump ethtool
 
 netns a peer
 ip -n "${P}host" link add wire0 type veth peer name eth0 netns "${P}peer"
 ip -n "${P}host" link set wire0 up
+at host ethtool -K wire0 tx off tso off gso off >/dev/null  # so that frames are on it as on a wire
 ip -n "${P}peer" link set eth0 up
 ip -n "${P}peer" address add 10.0.0.9/24 dev eth0
 ip -n "${P}peer" address add fd00::9/64 dev eth0 nodad

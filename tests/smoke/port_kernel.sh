@@ -1,6 +1,7 @@
 #!/bin/bash
-# Interfaces that stay with the kernel, by net_af_packet and net_af_xdp: a veth whose other end is a
-# kernel that leaves checksums unfinished and would send segments of 64 KiB, as veths do unless told.
+# Interfaces that stay with the kernel, by packet sockets and by net_af_xdp: a veth whose other end is a
+# kernel that leaves checksums unfinished and would send segments of 64 KiB, as veths do unless told. The
+# one takes these segments whole, the other keeps the kernel from sending them.
 . "$(dirname "$0")/_init.sh"
 need iperf3 ethtool
 
@@ -31,8 +32,10 @@ ports:
 END
 start
 up a b packet xdp
-expect "segments of the peer's, now" off "$(feature packet eth0 tcp-segmentation-offload)"
-expect "merging at the switch's end" off "$(feature host wire-packet generic-receive-offload)"
+expect "segments of the peer's, now" on "$(feature packet eth0 tcp-segmentation-offload)"
+expect "segments of the other peer's, now" off "$(feature xdp eth0 tcp-segmentation-offload)"
+expect "merging at the switch's end" on "$(feature host wire-packet generic-receive-offload)"
+expect "UDP segments for the peer to cut" off "$(feature host wire-packet tx-udp-segmentation)"
 
 pings a 10.0.0.8
 pings a 10.0.0.9
@@ -60,7 +63,7 @@ for peer in packet xdp; do
     expect_that "unfinished checksums of $peer" "$(seen $peer unfinished-checksums) > 1000"
     expect "packets of $peer cut short" 0 "$(seen $peer cut-short)"
 done
-grep -q "the kernel behind wire-packet leaves checksums unfinished" "$LOG" || fail "no word in the log"
+grep -q "the kernel behind wire-xdp leaves checksums unfinished" "$LOG" || fail "no word in the log"
 expect "drops under cut-short" 0 "$(ctl --json drops | jq '[.drops[] | select(.reason == "cut-short")] | length')"
 
 # Broadcasts: every copy arrives as it was sent.
@@ -91,10 +94,64 @@ for i in range(200):
 '
 for pid in "${copies[@]}"; do finish "$pid" 25 "the reader of broadcasts"; done
 
+# Segments of 64 KiB cross whole.
+counted() { query ".ports[] | select(.name == \"packet\") | .rx.$1" port list; }
+packets=$(counted packets)
+bytes=$(counted bytes)
+iperf packet 10.0.0.1 -t 1
+expect_that "bytes a packet from the peer" "$(counted bytes) - $bytes > 5000 * ($(counted packets) - $packets)"
+
+# Datagrams of a container's, as fast as it can: they go as runs that the kernel cuts, where it knows how.
+iperf a 10.0.0.8 -t 1 -u -b 0 -l 1400
+expect_that "datagrams that arrived" "$(jq '.end.sum.packets - .end.sum.lost_packets' "$TMP/iperf.json") > 1000"
+no_checksum_errors a packet
+if [[ $(printf '%s\n' 6.2 "$(uname -r)" | sort -V | head -n 1) == 6.2 ]]; then
+    can() { query '.port.device.offloads.transmit | index("udp-segmentation")' port show packet; }
+    wait_for 10 "runs of datagrams" can
+fi
+
+# UDP segments of the peer's, which the switch doesn't take: once the first have come, the peer cuts them.
+expect "held to its MTU" false "$(seen packet held-to-mtu || true)"
+spawn a timeout 30 python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.0.0.1", 7000))
+print("ready", flush=True)
+sizes = [len(s.recv(65536)) for i in range(10)]
+assert sizes == [1000] * 10, sizes
+' >"$TMP/datagrams"
+reader=$PID
+wait_for 10 "the reader of datagrams" grep -q ready "$TMP/datagrams"
+send_segments() {
+    at packet python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_UDP, 103, 1000)  # UDP_SEGMENT
+s.sendto(bytes(10000), ("10.0.0.1", 7000))
+'
+    ended "$reader"
+}
+wait_for 20 "the datagrams of a segment" send_segments
+finish "$reader" 10 "the reader of datagrams"
+expect "held to its MTU" true "$(seen packet held-to-mtu)"
+expect "segments of the peer's, then" off "$(feature packet eth0 tcp-segmentation-offload)"
+expect "merging, then" off "$(feature host wire-packet generic-receive-offload)"
+grep -q "wire-packet gave segments of UDP" "$LOG" || fail "no word in the log"
+iperf packet 10.0.0.1 -n 8M
+
+# The link, and the interface, as they come and go.
+ip -n "${P}packet" link set eth0 down
+no_link() { port_is packet no-link; }
+wait_for 10 "the link to be lost" no_link
+ip -n "${P}packet" link set eth0 up
+up packet
+ip -n "${P}packet" address add "fd00::8/64" dev eth0 nodad
+pings a 10.0.0.8
+
 # A switch that is killed leaves net_af_xdp's program behind; the next one takes its place.
 kill_9
 expect "merging at the killed switch's end" off "$(feature host wire-packet generic-receive-offload)"
-at host ethtool -K wire-packet gro on  # nobody else does
+at host ethtool -K wire-packet gro on tx-udp-segmentation on  # nobody else does
 ip -n "${P}host" -d link show wire-xdp | grep -q xdp || fail "no XDP program is left behind"
 expect "segments of the peer's without a switch" on "$(feature packet eth0 tcp-segmentation-offload)"
 start
@@ -109,6 +166,7 @@ no_checksum_errors a packet xdp
 stop
 expect "segments of the peer's after the switch" on "$(feature packet eth0 tcp-segmentation-offload)"
 expect "merging at the switch's end after it" on "$(feature host wire-packet generic-receive-offload)"
+expect "UDP segments after it" on "$(feature host wire-packet tx-udp-segmentation)"
 
 # Large frames.
 for peer in packet xdp; do
@@ -138,11 +196,32 @@ sed -i 's/mtu: 3400/mtu: 3600/' "$CONFIG"
 expect_status 0 ctl config reload
 down xdp "takes an MTU of up to 3[45][0-9][0-9], not 3600"
 
-# A peer that sends more than fits is told of by name.
+# A peer that sends more than the MTU: the frame arrives whole, and is too big for others.
 ip -n "${P}packet" link set eth0 mtu 30000
 ip -n "${P}host" link set wire-packet mtu 30000
 at packet ping -q -c 1 -W 1 -s 20000 10.0.0.1 >/dev/null 2>&1 || true
-drops() { query "[.drops[] | select(.reason == \"cut-short\" and .port == \"packet\") | .packets] | add >= 1" drops; }
-wait_for 10 "the packet that was cut short among the drops" drops
-wait_for 10 "a word about it in the log" grep -q "arrive without their end" "$LOG"
+drops() { query "[.drops[] | select(.reason == \"too-big\" and .port == \"a\") | .packets] | add >= 1" drops; }
+wait_for 10 "the packet that is too big among the drops" drops
+
+# An interface that is deleted, and made again.
+ip -n "${P}host" link delete wire-packet
+down packet "interface wire-packet was deleted|no interface wire-packet"
+wire packet 8
+up packet
+ip -n "${P}a" neighbour flush dev eth0  # its MAC is another
+pings a 10.0.0.8
+
+# Several queues share what comes: each packet comes once, a flow by one of them.
+sed -i 's/network: blue, mtu: 9000}$/network: blue, queues: 2}/; /xdp/d; s/, mtu: 9000//' "$CONFIG"
+expect_status 0 ctl config reload
+up a packet
+expect "queues" 2 "$(query '.port.device["receive-queues"]' port show packet)"
+at packet ip link set eth0 mtu 1500
+pings a 10.0.0.8 -c 20 -i 0.01
+duplicates() { at a ping -c 20 -i 0.01 10.0.0.8 | grep -c DUP || true; }
+expect "answers that came twice" 0 "$(duplicates)"
+serve packet
+iperf a 10.0.0.8 -t 1 -P 4
+iperf packet 10.0.0.1 -t 1 -P 4
+no_checksum_errors a packet
 wait_for 10 "the books to balance" balanced

@@ -1,0 +1,129 @@
+// An interface that stays with the kernel (`device: net_af_packet0,iface=eth1`), by packet sockets of our own
+// rather than by DPDK's driver of that name, whose arguments it takes: only `iface` means anything here.
+// What the driver lacks is the virtio-net header before each frame (PACKET_VNET_HDR). With it
+//
+//   - the kernel says which checksums it leaves unfinished, and finishes ours
+//   - TCP segments of up to 64 KiB cross whole, both ways: what the interface or a veth's other end merges
+//     or doesn't cut arrives as it is, and what we send the kernel or the NIC cuts
+//   - UDP datagrams that a tunnel makes of a segment go as one packet that the kernel cuts (wire/udp_run.h)
+//
+// A queue reads a ring that it shares with the kernel (TPACKET_V2), with slots for frames of the MTU; longer
+// ones the kernel puts into the socket's queue beside it (PACKET_COPY_THRESH), from where they are read by
+// a system call. The queues of a port are told apart by a hash that is the same in both directions
+// (PACKET_FANOUT_HASH). What workers send goes by a socket of their own each, a burst a system call, and
+// through the interface's queueing discipline, so that segments and what follows them stay in order.
+//
+// UDP runs are for the kernel to cut, not for a veth's other end, which may be somebody who can't: a veth no
+// longer says that it takes them. What its other end sends may be more than these headers can describe, or
+// the switch can take: segments inside of tunnels, UDP segments. When such come the interface is held to
+// its MTU (FrameLimit). Both are undone by close().
+//
+// A worker that polls needs no waking, and waking it would cost the kernel a twentieth of what it does for a
+// frame: a queue's descriptor is an epoll instance, in which the socket is only while the queue listens.
+//
+// The kernel's own stack sees the frames as well.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "port/interface.h"
+#include "port/port.h"
+
+namespace sluice::port {
+
+class AfPacket final : public Port {
+ public:
+    // Whether this port kind is what the device arguments ask for.
+    static bool takes(const PortConfig& config) noexcept;
+
+    AfPacket(path::PortId id, PortConfig config, const Context& context);
+    ~AfPacket() override { close(); }
+
+    base::Result<void> open() override;
+    void close() noexcept override;
+    base::Result<void> configure(const PortConfig& next) override;
+    base::Result<void> check() override;
+
+    std::string no_link() const override { return no_link_; }
+    bool changed() const noexcept override { return changed_; }
+    void refresh() override;
+
+    uint16_t receive_queues() const noexcept override { return queue_count_; }
+    Wake wake(uint16_t) const noexcept override { return Wake::kOnDemand; }
+    int descriptor(uint16_t queue) const noexcept override { return queues_[queue].alarm.get(); }
+    void listen(uint16_t queue, bool on) noexcept override;
+    Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
+                     path::Counters& counters) noexcept override;
+    void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
+                  path::Counters& counters) noexcept override;
+
+    nlohmann::json describe() const override;
+    std::string interface() const override { return config_.device; }
+
+ private:
+    struct Ring {
+        uint32_t slot_size = 0;
+        uint32_t block_size = 0;
+        uint32_t slots_per_block = 0;
+        uint32_t blocks = 0;
+
+        uint32_t slots() const noexcept { return slots_per_block * blocks; }
+        size_t size() const noexcept { return size_t{block_size} * blocks; }
+    };
+    struct Unmap {
+        size_t size;
+        void operator()(uint8_t* ring) const noexcept;
+    };
+    // Of the worker that polls it, but for the socket's options and statistics.
+    struct alignas(64) Queue {
+        base::Fd socket;
+        base::Fd alarm;  // an epoll instance
+        bool listening = false;
+        std::unique_ptr<uint8_t, Unmap> ring;
+        uint32_t block = 0;  // where the next slot is
+        uint32_t slot = 0;
+    };
+    class Outbox;
+
+    static Ring ring_for(uint16_t mtu) noexcept;
+    base::Result<base::Fd> open_socket() const;
+    base::Result<Queue> open_queue() const;
+    base::Result<void> bind_to_interface(const base::Fd& socket, uint16_t protocol) const;
+    base::Result<void> spread() const;
+    std::string read_link() const;
+
+    rte_mbuf* take(Queue& queue, const uint8_t* slot, uint32_t status, path::Counters& counters) noexcept;
+    rte_mbuf* alloc(uint32_t size, path::Counters& counters) noexcept;
+    rte_mbuf* copy_from_slot(const uint8_t* slot, path::Counters& counters) noexcept;
+    rte_mbuf* read_long(const Queue& queue, path::Counters& counters) noexcept;
+    rte_mbuf* accept(rte_mbuf* packet, const void* header, uint32_t tag, path::Counters& counters) noexcept;
+
+    Pools pools_;
+    uint16_t workers_;
+    uint16_t queue_count_;
+    Ring ring_;
+
+    Link link_;
+    std::vector<Queue> queues_;
+    std::vector<base::Fd> senders_;  // by worker
+    FeaturesOff runs_whole_;  // of a veth
+    FrameLimit limit_;
+    std::string no_link_;
+    bool changed_ = false;
+    mutable uint64_t missed_ = 0;  // frames that found the ring full; the kernel forgets what it has told
+
+    // Workers write, the control thread reads.
+    std::atomic<uint64_t> unfinished_{0};
+    std::atomic<uint64_t> cut_short_{0};    // longer than a segment of 64 KiB
+    std::atomic<uint64_t> missed_long_{0};  // frames that found no room beside the ring
+    std::atomic<bool> met_untakeable_{false};
+    std::atomic<int> transmit_error_{0};  // errno of the last refused packet
+    enum class Runs : uint8_t { kUnknown, kTaken, kRefused };
+    std::atomic<Runs> runs_{Runs::kUnknown};  // of UDP datagrams: Linux takes them from 6.2 on
+};
+
+}  // namespace sluice::port

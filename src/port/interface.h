@@ -1,0 +1,51 @@
+// An interface that stays with the kernel, as far as every port over it has the same to do to it. Control
+// thread, in the interface's namespace.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "port/netlink.h"
+
+namespace sluice::port {
+
+// The interface of that name, with that MTU: given it if it had another.
+base::Result<Link> take_interface(const std::string& name, uint16_t mtu);
+
+// Features of an interface that are turned off, by the names that `ethtool -k` shows in brackets or the
+// kernel has for them, until restore(). Those that are off already, or fixed, stay as they are.
+class FeaturesOff {
+ public:
+    FeaturesOff() = default;
+    FeaturesOff(const FeaturesOff&) = delete;
+    ~FeaturesOff() { restore(); }
+
+    void turn_off(const std::string& interface, const std::vector<std::string>& features);
+    void restore() noexcept;
+
+ private:
+    std::string interface_;
+    std::vector<std::string> features_;  // that we have turned off
+};
+
+// Holds an interface to frames of its MTU: it no longer merges what it receives (GRO, LRO), and the other end
+// of a veth no longer sends segments: the kernel withdraws that offer while this end has an XDP program,
+// so it gets one that passes everything. That costs an eighth of what a veth can carry (`bench/run
+// overlay`), so it is for a port that has met what it can't take. Both are undone by lift(), the program by
+// our death as well.
+class FrameLimit {
+ public:
+    // False where the other end can't be kept from sending segments.
+    bool impose(const Link& link);
+    void lift() noexcept;
+    bool imposed() const noexcept { return imposed_; }
+
+ private:
+    bool imposed_ = false;
+    base::Fd program_;  // of ours, on a veth
+    FeaturesOff merging_;
+};
+
+}  // namespace sluice::port
