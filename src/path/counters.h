@@ -1,5 +1,5 @@
-// What a worker counts. Each worker has a set of its own that only it writes; the control thread sums
-// the sets when somebody asks. The books balance whenever no packet is in flight:
+// What a worker counts, and the drops that it recorded last (drop_log.h). Each worker has a set of its own
+// that only it writes; the control thread sums the sets when somebody asks. The books balance whenever no packet is in flight:
 //     received + made = transmitted + dropped + consumed
 // where `made` is what the switch added (flood copies, extra segments of a cut one, words of its own) and
 // `consumed` what was meant for the switch itself. Frames that a port makes a segment of as it writes them
@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "path/drop.h"
+#include "path/drop_log.h"
 #include "path/ids.h"
 
 namespace sluice::path {
@@ -90,17 +91,35 @@ class Counters {
         port(id).transmitted.add(count, size);
         totals.transmitted.add(count);
     }
-    void drop(PortId id, Drop reason, uint64_t count = 1) noexcept {
-        port(id).dropped[static_cast<size_t>(reason)].add(count);
-        totals.dropped[static_cast<size_t>(reason)].add(count);
+
+    // Every drop is counted and recorded in one call, at the port of its reason (drop.h). The packet is
+    // the caller's still, to be freed. Of one that could not be made it is what it was to be made of.
+    void drop(PortId id, Drop reason, const rte_mbuf* packet, const DropSite& site) noexcept {
+        count_drops(id, reason, site.count);
+        log.record(id, reason, packet, site);
+    }
+    void drop(PortId id, Drop reason, const rte_mbuf* packet, uint32_t object = 0) noexcept {
+        drop(id, reason, packet, DropSite{.object = object});
+    }
+    void drop_all(PortId id, Drop reason, rte_mbuf* const* packets, uint16_t count) noexcept {
+        count_drops(id, reason, count);
+        for (uint16_t i = 0; i < count; ++i) log.record(id, reason, packets[i], DropSite{});
     }
 
     WorkerTotals totals;
+    DropLog log;
+    // What rules with `log: true` decided, drops or not; of what they let pass the reason is kCount.
+    DropLog rules;
 
  private:
     struct Unmap {
         void operator()(PortCounters* ports) const noexcept;
     };
+    void count_drops(PortId id, Drop reason, uint64_t count) noexcept {
+        port(id).dropped[static_cast<size_t>(reason)].add(count);
+        totals.dropped[static_cast<size_t>(reason)].add(count);
+    }
+
     std::unique_ptr<PortCounters[], Unmap> ports_;
 };
 

@@ -92,7 +92,7 @@ uint16_t drop_stale(uint16_t bond, uint16_t queue, uint16_t& last, rte_mbuf** pa
     const uint16_t before = last;
     last = packets[0]->port;  // a burst is one member's
     if (likely(before == last) || before == RTE_MAX_ETHPORTS) return count;
-    counters.drop(port, path::Drop::kStale, count);
+    counters.drop_all(port, path::Drop::kStale, packets, count);
     rte_pktmbuf_free_bulk(packets, count);
     std::array<rte_mbuf*, path::kBatchSize> more;
     for (uint32_t seen = 0; seen < kMostStale; seen += count) {
@@ -101,7 +101,7 @@ uint16_t drop_stale(uint16_t bond, uint16_t queue, uint16_t& last, rte_mbuf** pa
         uint64_t bytes = 0;
         for (uint16_t i = 0; i < count; ++i) bytes += more[i]->pkt_len;
         counters.receive(port, queue, count, bytes);
-        counters.drop(port, path::Drop::kStale, count);
+        counters.drop_all(port, path::Drop::kStale, more.data(), count);
         rte_pktmbuf_free_bulk(more.data(), count);
     }
     return 0;

@@ -25,10 +25,11 @@ uint32_t tag_size(const rte_mbuf* packet) noexcept {
 
 }  // namespace
 
-Egress::Egress(path::WorkerId worker, Pools pools, path::Counters& counters)
+Egress::Egress(path::WorkerId worker, Pools pools, path::Counters& counters, Sink* sink)
     : worker_(worker),
       pools_(pools),
       counters_(counters),
+      sink_(sink),
       waiting_(std::make_unique<path::PortId[]>(path::kMaxPorts)) {
     void* memory = mmap(nullptr, path::kMaxPorts * sizeof(Buffer), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -65,7 +66,7 @@ void Egress::cut(Port& port, rte_mbuf* segment) noexcept {
     // dropped in the books, so that the sum tells how many frames are missing at the receiver.
     const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
     counters_.totals.made.add(pieces + missing - 1);
-    if (missing != 0) counters_.drop(port.id(), path::Drop::kNoBuffer, missing);
+    if (missing != 0) counters_.drop(port.id(), path::Drop::kNoBuffer, segment, {.count = missing});
     rte_pktmbuf_free(segment);
 }
 
@@ -93,7 +94,7 @@ void Egress::send(const Exit& exit, rte_mbuf* packet) noexcept {
 }
 
 void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon, rte_mbuf* packet,
-                   path::PortId ingress) noexcept {
+                   const path::DropSite& site) noexcept {
     // Copies share their bytes, so nothing may be finished in them later.
     if (!wire::is_segment(packet)) wire::finish_checksums(packet);
     const Exit* previous = nullptr;
@@ -106,7 +107,7 @@ void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t ho
     if (previous != nullptr) {
         send(*previous, packet);
     } else {
-        counters_.drop(ingress, path::Drop::kNoMember);
+        counters_.drop(site.ingress, path::Drop::kNoMember, packet, site);
         rte_pktmbuf_free(packet);
     }
 }
@@ -114,7 +115,9 @@ void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t ho
 void Egress::send_copy(Exit exit, rte_mbuf* packet) noexcept {
     counters_.totals.made.add(1);
     rte_mbuf* copy = rte_pktmbuf_clone(packet, pools_.buffers);
-    if (unlikely(copy == nullptr)) return counters_.drop(exit.port->id(), path::Drop::kNoBuffer);
+    if (unlikely(copy == nullptr)) {
+        return counters_.drop(exit.port->id(), path::Drop::kNoBuffer, packet);
+    }
     send(exit, copy);
     if (++copies_ >= kMaxCopies) flush();
 }
@@ -122,13 +125,17 @@ void Egress::send_copy(Exit exit, rte_mbuf* packet) noexcept {
 void Egress::mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexcept {
     for (const Mirror& mirror : mirrors) {
         if (!mirror.filter->matches(packet)) continue;
+        if (mirror.capture != nullptr) {
+            mirror.capture->ring(worker_).push(mirror.what, packet, nullptr);
+            continue;
+        }
         // Bytes of its own: the packet goes on to be changed.
         counters_.totals.made.add(1);
         rte_mbuf* copy = rte_pktmbuf_copy(packet, pools_.buffers, 0, UINT32_MAX);
         if (copy != nullptr) {
             send(*mirror.to, copy);
         } else {
-            counters_.drop(mirror.to->id(), path::Drop::kNoBuffer);
+            counters_.drop(mirror.to->id(), path::Drop::kNoBuffer, packet);
         }
     }
 }
@@ -144,13 +151,17 @@ void Egress::flush() noexcept {
 }
 
 void Egress::send_buffer(Buffer& buffer) noexcept {
-    buffer.port->transmit(worker_, buffer.packets, buffer.count, buffer.bytes, counters_);
+    if (unlikely(sink_ != nullptr)) {
+        sink_->take(*buffer.port, buffer.packets, buffer.count);
+    } else {
+        buffer.port->transmit(worker_, buffer.packets, buffer.count, buffer.bytes, counters_);
+    }
     buffer.count = 0;
     buffer.bytes = 0;
 }
 
 void Egress::drop(Port& port, rte_mbuf* packet, path::Drop reason) noexcept {
-    counters_.drop(port.id(), reason);
+    counters_.drop(port.id(), reason, packet);
     rte_pktmbuf_free(packet);
 }
 

@@ -31,9 +31,18 @@ struct Exit {
 inline constexpr uint64_t kUnfinished =
     RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IP_CKSUM;
 
+// Who takes what would be transmitted, and sees it instead of the port: for a packet that is only asked
+// about. Takes the packets.
+struct Sink {
+    virtual void take(Port& port, rte_mbuf** packets, uint16_t count) noexcept = 0;
+
+ protected:
+    ~Sink() = default;
+};
+
 class Egress {
  public:
-    Egress(path::WorkerId worker, Pools pools, path::Counters& counters);
+    Egress(path::WorkerId worker, Pools pools, path::Counters& counters, Sink* sink = nullptr);
 
     // Whether there is nothing to be done to the packet for this port.
     [[gnu::always_inline]] static bool is_plain(const Port& port, const rte_mbuf* packet) noexcept {
@@ -54,10 +63,10 @@ class Egress {
     void send(const Exit& exit, rte_mbuf* packet) noexcept;
     // Takes the packet, for each of the exits but the port that it came from and the others of that
     // port's group. Every copy refers to the packet's bytes. Where there is none, that is counted at
-    // `ingress`, which may be more than a port (`from` is null then).
+    // `site`'s ingress, which may be more than a port (`from` is null then).
     void flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon, rte_mbuf* packet,
-               path::PortId ingress) noexcept;
-    // Sends copies of the packet as it is now to where mirrors want it.
+               const path::DropSite& site) noexcept;
+    // Gives copies of the packet as it is now to where mirrors want it.
     void mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexcept;
 
     void flush() noexcept;
@@ -96,6 +105,7 @@ class Egress {
     path::WorkerId worker_;
     Pools pools_;
     path::Counters& counters_;
+    Sink* sink_;  // null: the ports themselves
     std::unique_ptr<Buffer[], Unmap> buffers_;  // by PortId; only those in use are backed by memory
     std::unique_ptr<path::PortId[]> waiting_;   // ports that have had a packet since the last flush
     uint32_t waiting_count_ = 0;

@@ -144,7 +144,7 @@ void Ethdev::release(const Probed& probed) noexcept {
 
 base::Result<void> Ethdev::find_device() {
     remove_stale_memif_socket(config_.device);
-    std::string arguments = kernel_ ? kernel_->arguments() : config_.device;
+    std::string arguments = config_.device;
     if (config_.bond) {
         for (const std::string& member : config_.bond->members) {
             auto probed = probe(member);

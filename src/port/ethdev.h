@@ -1,5 +1,5 @@
-// Whatever DPDK device arguments name: net_null, net_ring, net_pcap, net_af_packet, net_vhost, PCI
-// functions. The device is probed when the port opens and removed when it closes; one that the
+// Whatever DPDK device arguments name: net_null, net_ring, net_pcap, net_af_xdp, net_vhost, PCI
+// functions (net_af_packet apart, af_packet.h). The device is probed when the port opens and removed when it closes; one that the
 // `dpdk: args:` created already is used as it is and only stopped.
 //
 // Checksums and TCP segments are left to a device that says it finishes them; what such a device
@@ -112,7 +112,7 @@ class Ethdev final : public Port {
     void tell_of_failover();
 
     Pools pools_;
-    std::unique_ptr<KernelDevice> kernel_;  // of net_af_packet and net_af_xdp only
+    std::unique_ptr<KernelDevice> kernel_;  // of net_af_xdp only
     uint16_t workers_;
     std::function<void()> attention_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open

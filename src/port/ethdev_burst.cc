@@ -87,7 +87,7 @@ uint16_t Ethdev::accept_unfinished(rte_mbuf** packets, uint16_t count,
         const uint64_t checksum = packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
         if (checksum == RTE_MBUF_F_RX_L4_CKSUM_NONE &&
             wire::from_receive_flags(packet) != wire::OffloadResult::kOk) {
-            counters.drop(id(), path::Drop::kMalformedOffload);
+            counters.drop(id(), path::Drop::kMalformedOffload, packet);
             rte_pktmbuf_free(packet);
             continue;
         }
@@ -147,7 +147,7 @@ void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uin
     for (uint16_t i = sent; i < count; ++i) bytes -= packets[i]->pkt_len;
     if (sent != 0) counters.transmit(id(), sent, bytes);
     if (sent < count) {
-        counters.drop(id(), path::Drop::kTransmitFull, count - sent);
+        counters.drop_all(id(), path::Drop::kTransmitFull, packets + sent, count - sent);
         rte_pktmbuf_free_bulk(packets + sent, count - sent);
     }
 }
@@ -206,7 +206,7 @@ void Ethdev::cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& count
     // The books as in Egress::cut().
     const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
     counters.totals.made.add(made + missing - 1);
-    if (missing != 0) counters.drop(id(), path::Drop::kNoBuffer, missing);
+    if (missing != 0) counters.drop(id(), path::Drop::kNoBuffer, segment, {.count = missing});
     rte_pktmbuf_free(segment);
 }
 

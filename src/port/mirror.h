@@ -1,6 +1,7 @@
-// A copy of what passes a port, for somebody who looks.
+// A copy of what passes a port, for somebody who looks: at another port, or at a capture.
 #pragma once
 
+#include "path/capture.h"
 #include "wire/filter.h"
 
 namespace sluice::port {
@@ -8,8 +9,10 @@ namespace sluice::port {
 class Port;
 
 struct Mirror {
-    Port* to;                    // up, and in the same snapshot
+    Port* to;                    // up, and in the same snapshot; null for a capture
     const wire::Filter* filter;  // never null
+    path::Capture* capture = nullptr;
+    path::Captured what = path::Captured::kFromPort;  // of a capture
 };
 
 }  // namespace sluice::port

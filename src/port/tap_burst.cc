@@ -63,7 +63,7 @@ Received Tap::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
         bytes += size;
         ++taken;
         if (wire::from_virtio(packet, header) != wire::OffloadResult::kOk) [[unlikely]] {
-            counters.drop(id(), path::Drop::kMalformedOffload);
+            counters.drop(id(), path::Drop::kMalformedOffload, packet);
             rte_pktmbuf_free(packet);
             continue;
         }
@@ -93,7 +93,7 @@ void Tap::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, ui
         }
         if (packet->nb_segs >= kMaxVectors) [[unlikely]] {
             transmit_error_.store(EMSGSIZE, std::memory_order_relaxed);
-            counters.drop(id(), path::Drop::kTransmitFailed, merged[i]);
+            counters.drop(id(), path::Drop::kTransmitFailed, packet, {.count = merged[i]});
             continue;
         }
         if (writev(fd, vectors.data(), used) >= 0) [[likely]] {
@@ -102,14 +102,14 @@ void Tap::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, ui
             if (merged[i] != 1) bytes += uint64_t{merged[i] - 1u} * header_size(packet);
             continue;
         }
+        path::Drop reason = path::Drop::kTransmitFailed;
         switch (errno) {
             case EAGAIN:
-            case ENOBUFS: counters.drop(id(), path::Drop::kTransmitFull, merged[i]); break;
-            case EIO: counters.drop(id(), path::Drop::kInterfaceDown, merged[i]); break;
-            default:
-                transmit_error_.store(errno, std::memory_order_relaxed);
-                counters.drop(id(), path::Drop::kTransmitFailed, merged[i]);
+            case ENOBUFS: reason = path::Drop::kTransmitFull; break;
+            case EIO: reason = path::Drop::kInterfaceDown; break;
+            default: transmit_error_.store(errno, std::memory_order_relaxed);
         }
+        counters.drop(id(), reason, packet, {.count = merged[i]});
     }
     if (sent != 0) counters.transmit(id(), sent, bytes);
     rte_pktmbuf_free_bulk(packets, count);

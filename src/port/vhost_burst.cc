@@ -49,7 +49,7 @@ Received VhostUser::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
         segments |= packet->nb_segs > 1;
         if ((packet->ol_flags & kOffloaded) != 0 &&
             wire::from_receive_flags(packet) != wire::OffloadResult::kOk) [[unlikely]] {
-            counters.drop(id(), path::Drop::kMalformedOffload);
+            counters.drop(id(), path::Drop::kMalformedOffload, packet);
             rte_pktmbuf_free(packet);
             continue;
         }
@@ -79,7 +79,7 @@ void VhostUser::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t cou
     if (sent < count) {
         const auto reason =
             guest == kNoGuest ? path::Drop::kLinkDown : path::Drop::kTransmitFull;
-        counters.drop(id(), reason, count - sent);
+        counters.drop_all(id(), reason, packets + sent, count - sent);
     }
     rte_pktmbuf_free_bulk(packets, count);
 }

@@ -49,8 +49,8 @@ TEST(Counters, TransmitCountsThePortAndTheTotal) {
 
 TEST(Counters, DropCountsItsReasonAndNoOther) {
     Counters counters;
-    counters.drop(kFirst, Drop::kTooBig, 4);
-    counters.drop(kFirst, Drop::kRunt);
+    counters.drop(kFirst, Drop::kTooBig, nullptr, {.count = 4});
+    counters.drop(kFirst, Drop::kRunt, nullptr);
     for (size_t i = 0; i < kDropCount; ++i) {
         const auto reason = static_cast<Drop>(i);
         const uint64_t expected = reason == Drop::kTooBig ? 4 : reason == Drop::kRunt ? 1 : 0;
@@ -64,7 +64,7 @@ TEST(Counters, ResetClearsThePortAndKeepsTheTotals) {
     Counters counters;
     counters.receive(kFirst, 1, 2, 128);
     counters.transmit(kFirst, 2, 200);
-    counters.drop(kFirst, Drop::kRunt);
+    counters.drop(kFirst, Drop::kRunt, nullptr);
     counters.port(kFirst).reset();
     EXPECT_EQ(counters.port(kFirst).received[1].packets.get(), 0u);
     EXPECT_EQ(counters.port(kFirst).transmitted.packets.get(), 0u);

@@ -306,7 +306,7 @@ TEST_F(EgressTest, AVlanTagDoesNotCountTowardsTheMtu) {
 
 TEST_F(EgressTest, FloodReachesAllButOne) {
     const Bytes frame = tcp().payload(100);
-    egress_.flood({{&a_}, {&b_}, {&c_}}, &b_, 0, packet(frame), kA);
+    egress_.flood({{&a_}, {&b_}, {&c_}}, &b_, 0, packet(frame), {.ingress = kA});
     egress_.flush();
     EXPECT_EQ(sent(ring_a_), std::vector<Bytes>{frame});
     EXPECT_TRUE(sent(ring_b_).empty());
@@ -315,7 +315,7 @@ TEST_F(EgressTest, FloodReachesAllButOne) {
 }
 
 TEST_F(EgressTest, FloodToNobodyIsDroppedAtTheIngress) {
-    egress_.flood({{&a_}}, &a_, 0, packet(tcp().payload(100)), kA);
+    egress_.flood({{&a_}}, &a_, 0, packet(tcp().payload(100)), {.ingress = kA});
     EXPECT_EQ(dropped(kA, Drop::kNoMember), 1u);
     EXPECT_EQ(made(), 0u);
 }
@@ -324,7 +324,7 @@ TEST_F(EgressTest, FloodedCopiesAreFinishedOnceForAll) {
     KeepingPort port({.checksums = true});
     rte_mbuf* m = packet(tcp().payload(333).unfinished());
     test::mark(m, {});
-    egress_.flood({{&a_}, {&port}, {&b_}}, &c_, 0, m, kA);
+    egress_.flood({{&a_}, {&port}, {&b_}}, &c_, 0, m, {.ingress = kA});
     egress_.flush();
     const Bytes finished = tcp().payload(333);
     EXPECT_EQ(sent(ring_a_), std::vector<Bytes>{finished});
@@ -338,7 +338,7 @@ TEST_F(EgressTest, AFloodedSegmentIsCutWhereNeedBe) {
     KeepingPort whole({.checksums = true, .tcp_segments = true, .chained = true});
     const Bytes payload = test::pattern(4000);
     const Bytes frame = tcp().payload(payload).unfinished();
-    egress_.flood({{&a_}, {&whole}, {&b_}}, &c_, 0, segment(frame, {.segment_size = 1448}), kA);
+    egress_.flood({{&a_}, {&whole}, {&b_}}, &c_, 0, segment(frame, {.segment_size = 1448}), {.ingress = kA});
     egress_.flush();
     EXPECT_EQ(sent(ring_a_), pieces(payload, 1448));
     EXPECT_EQ(sent(ring_b_), pieces(payload, 1448));
@@ -352,7 +352,7 @@ TEST_F(EgressTest, ACopyWithoutABufferIsMadeAndDropped) {
     {
         rte_mbuf* m = packet(tcp().payload(100));
         const test::Shortage shortage(pools_.buffers, 0);
-        egress_.flood({{&a_}, {&b_}, {&c_}}, nullptr, 0, m, kA);
+        egress_.flood({{&a_}, {&b_}, {&c_}}, nullptr, 0, m, {.ingress = kA});
     }
     egress_.flush();
     EXPECT_EQ(sent(ring_c_).size(), 1u);
@@ -368,7 +368,7 @@ TEST_F(EgressTest, FloodingManyFlushesInBetween) {
     for (int i = 0; i < 1000; ++i) {
         rte_mbuf* m = packet(tcp(static_cast<uint32_t>(i)).payload(10));
         ASSERT_NE(m, nullptr);
-        egress_.flood(members, nullptr, 0, m, kA);
+        egress_.flood(members, nullptr, 0, m, {.ingress = kA});
         // The receivers keep up.
         for (test::RingDevice* ring : {&ring_a_, &ring_b_, &ring_c_}) ring->drain();
     }
