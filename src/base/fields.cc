@@ -177,6 +177,10 @@ void Reader::report_missing(std::string_view key) {
     report(*mapping_.tree, fmt::format("the key '{}' is missing", key));
 }
 
+void Reader::report_missing_choice(const std::vector<std::string_view>& words) {
+    report(*mapping_.tree, fmt::format("one of the keys {} is missing", fmt::join(words, ", ")));
+}
+
 void Reader::report_unknown_keys() {
     for (const Tree::Entry& entry : mapping_.tree->entries) {
         const std::string_view key = entry.key.text;

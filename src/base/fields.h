@@ -4,6 +4,7 @@
 //         v.required("name", n.name);
 //         v.optional("ageing", n.ageing, base::Range{1, 86400});
 //         v.check("mtu", n.mtu != 7, "says why it is wrong");
+//         v.choice(n.action, n.match);  // `permit: {…}` or `deny: {…}`: an enum's words are the keys
 //     }
 //
 // Three visitors take that description: Reader (Tree to struct; strict, and it reports every
@@ -16,7 +17,9 @@
 //     tl::expected<T, std::string> parse_value(std::string_view, T*);
 //     std::string to_text(const T&);
 //     constexpr std::string_view type_name(const T*);    // optional: "IP address"
-// A struct with a member `base::Place place` learns where its mapping begins.
+// A struct with a member `base::Place place` learns where its mapping begins. A list of one mapping may be
+// written without brackets where in the struct's namespace stands
+//     constexpr bool stands_alone(const T*);    // true
 // Any thread; nothing is kept.
 #pragma once
 
@@ -71,6 +74,10 @@ concept Named = std::is_enum_v<T> && requires(T value) {
 template <class T>
 concept Integer = std::integral<T> && !std::same_as<T, bool>;
 template <class T>
+concept Alone = requires(const T* pointer) {
+    { stands_alone(pointer) } -> std::same_as<bool>;
+};
+template <class T>
 constexpr bool is_list = false;
 template <class T>
 constexpr bool is_list<std::vector<T>> = true;
@@ -104,6 +111,20 @@ class Reader {
     template <class T>
     void optional(std::string_view key, T& value, Range range = {}) {
         read_key(key, value, range);
+    }
+    // A value under the one key of several that tells what it is for.
+    template <Named E, class T>
+    void choice(E& chosen, T& value) {
+        std::string_view taken;
+        for (const auto& [enumerator, word] : names(E{})) {
+            if (!taken.empty() && find(word) != nullptr) {
+                check(word, false, fmt::format("stands beside `{}`: give one of them", taken));
+            } else if (taken.empty() && read_key(word, value, {})) {
+                taken = word;
+                chosen = enumerator;
+            }
+        }
+        if (taken.empty()) report_missing_choice(words_of<E>());
     }
     // Something that the type doesn't say, told at the key's value, or at the mapping where the key
     // is empty or left out. Not asked of a key that is wrong already.
@@ -168,6 +189,9 @@ class Reader {
     void read_list(const Tree& tree, std::vector<T>& list, Range range) {
         list.clear();
         // A list of one address may be written without brackets.
+        if constexpr (Alone<T>) {
+            if (tree.kind == Tree::Kind::kMap) return read_value(tree, list.emplace_back(), range);
+        }
         if constexpr (Parsed<T>) {
             if (tree.kind == Tree::Kind::kScalar && !tree.text.empty()) {
                 return read_value(tree, list.emplace_back(), range);
@@ -199,15 +223,20 @@ class Reader {
     template <class T>
     void read_word(const Tree& tree, T& value) {
         if (!expect(tree, Tree::Kind::kScalar, name_of<T>())) return;
-        std::vector<std::string_view> words;
         for (const auto& [enumerator, word] : names(T{})) {
             if (tree.text == word) {
                 value = enumerator;
                 return;
             }
-            words.push_back(word);
         }
-        report_unknown_word(tree, words);
+        report_unknown_word(tree, words_of<T>());
+    }
+
+    template <Named E>
+    static std::vector<std::string_view> words_of() {
+        std::vector<std::string_view> words;
+        for (const auto& [enumerator, word] : names(E{})) words.push_back(word);
+        return words;
     }
 
     const Tree* find(std::string_view key);
@@ -221,6 +250,7 @@ class Reader {
 
     void report(const Tree& tree, std::string message);
     void report_missing(std::string_view key);
+    void report_missing_choice(const std::vector<std::string_view>& words);
     void report_unknown_keys();
     void report_unknown_word(const Tree& tree, const std::vector<std::string_view>& words);
 
@@ -245,6 +275,12 @@ class Writer {
             if (value.empty()) return;
         }
         tree_.add(key, to_tree(value));
+    }
+    template <Named E, class T>
+    void choice(const E& chosen, const T& value) {
+        for (const auto& [enumerator, word] : names(E{})) {
+            if (enumerator == chosen) tree_.add(word, to_tree(value));
+        }
     }
     void check(std::string_view, bool, std::string_view) {}
 
@@ -290,6 +326,7 @@ class Writer {
         fields(defaults, fresh);
         for (const Tree::Entry& entry : defaults.tree_.entries) {
             if (tree_.find(entry.key.text) != nullptr) continue;
+            if (entry.value.kind == Tree::Kind::kMap) continue;  // of a choice: another key was chosen
             const bool is_list = entry.value.kind == Tree::Kind::kList;
             tree_.add(entry.key.text, is_list ? Tree::list() : Tree::string(""));
         }
@@ -314,6 +351,13 @@ class KeyLister {
     void optional(std::string_view key, const T& value, Range = {}) {
         list(key, value, false);
     }
+    // What the keys hold in common is listed once, under the first.
+    template <Named E, class T>
+    void choice(const E&, const T& value) {
+        const auto choices = names(E{});
+        list(choices[0].word, value, false);
+        for (std::size_t i = 1; i < choices.size(); ++i) list_alone(choices[i].word, Tree::map());
+    }
     void check(std::string_view, bool, std::string_view) {}
 
     std::vector<Key> keys() && { return std::move(keys_); }
@@ -326,6 +370,9 @@ class KeyLister {
         path_ += key;
         descend(value, required);
         path_.resize(outer);
+    }
+    void list_alone(std::string_view key, Tree value) {
+        keys_.push_back({fmt::format("{}{}{}", path_, path_.empty() ? "" : ".", key), std::move(value)});
     }
 
     // Keys of structs in lists and in optionals are listed with the defaults of a fresh one.

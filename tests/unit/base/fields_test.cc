@@ -92,6 +92,46 @@ void fields(V& v, Owner& o) {
     v.optional("days", o.days);
 }
 
+enum class Order { kBuy, kSell };
+constexpr auto names(Order) {
+    return std::array{sluice::base::Name{Order::kBuy, "buy"}, sluice::base::Name{Order::kSell, "sell"}};
+}
+
+struct Goods {
+    std::string what;
+    unsigned count = 1;
+    bool operator==(const Goods&) const = default;
+};
+template <class V>
+void fields(V& v, Goods& g) {
+    v.required("what", g.what);
+    v.optional("count", g.count);
+}
+
+struct Trade {
+    Order order = Order::kBuy;
+    Goods goods;
+    std::string note;
+    bool operator==(const Trade&) const = default;
+};
+constexpr bool stands_alone(const Trade*) {
+    return true;
+}
+template <class V>
+void fields(V& v, Trade& t) {
+    v.choice(t.order, t.goods);
+    v.optional("note", t.note);
+}
+
+struct Book {
+    std::vector<Trade> trades;
+    bool operator==(const Book&) const = default;
+};
+template <class V>
+void fields(V& v, Book& b) {
+    v.optional("trades", b.trades);
+}
+
 }  // namespace shop
 
 namespace sluice::base {
@@ -280,6 +320,51 @@ TEST(KeyLister, ListsEveryKeyWithItsDefault) {
               "workers.offset 0\nports[].name required\nports[].address []\nports[].mac null\n"
               "ports[].vxlan.vni required\nports[].vxlan.remotes []\nports[].mtu 1500\n"
               "ports[].trusted false\nflags []\n");
+}
+
+std::string book_errors(std::string_view text) {
+    shop::Book book;
+    std::string out;
+    for (const Error& error : read(*parse_yaml(text, "f"), book)) out += error.text() + "\n";
+    return out;
+}
+
+TEST(Reader, OneOfSeveralKeysTellsWhatItsValueIsFor) {
+    shop::Book book;
+    const auto text = "trades: [{sell: {what: tea, count: 3}}, {buy: {what: milk}, note: x}]";
+    EXPECT_TRUE(read(*parse_yaml(text, "f"), book).empty());
+    const shop::Book expected{{{shop::Order::kSell, {"tea", 3}}, {shop::Order::kBuy, {"milk", 1}, "x"}}};
+    EXPECT_EQ(book, expected);
+    EXPECT_EQ(book_errors("trades: [{note: x}]"),
+              "trades[0] (f:1:10): one of the keys buy, sell is missing\n");
+    EXPECT_EQ(book_errors("trades: [{sell: {what: tea}, buy: {what: tea}}]"),
+              "trades[0].sell (f:1:17): stands beside `buy`: give one of them\n");
+    EXPECT_EQ(book_errors("trades: [{buy: {waht: tea}}]"),
+              "trades[0].buy (f:1:16): the key 'what' is missing\n"
+              "trades[0].buy (f:1:17): unknown key 'waht'; did you mean 'what'?\n");
+    EXPECT_EQ(book_errors("trades: [{buy: {what: tea}, buyy: 1}]"),
+              "trades[0] (f:1:29): unknown key 'buyy'; did you mean 'buy'?\n");
+}
+
+TEST(Reader, AListOfOneMappingNeedsNoBracketsWhereTheMappingMayStandAlone) {
+    shop::Book book;
+    EXPECT_TRUE(read(*parse_yaml("trades: {sell: {what: tea}}", "f"), book).empty());
+    ASSERT_EQ(book.trades.size(), 1u);
+    EXPECT_EQ(book.trades[0].goods.what, "tea");
+    EXPECT_EQ(book_errors("trades: {sell: {}}"), "trades.sell (f:1:16): the key 'what' is missing\n");
+    EXPECT_EQ(book_errors("trades: sell"), "trades (f:1:9): expected a list of mappings, found a scalar\n");
+}
+
+TEST(Writer, WritesAChoiceUnderTheKeyThatWasChosen) {
+    const shop::Book book{{{shop::Order::kSell, {"tea", 3}}, {shop::Order::kBuy, {"milk", 1}}}};
+    EXPECT_EQ(to_json(write(book)).dump(),
+              R"({"trades":[{"sell":{"count":3,"what":"tea"}},{"buy":{"count":1,"what":"milk"}}]})");
+}
+
+TEST(KeyLister, ListsWhatTheKeysOfAChoiceHoldUnderTheFirst) {
+    std::string out;
+    for (const Key& key : list_keys<shop::Book>()) out += key.path + " ";
+    EXPECT_EQ(out, "trades[].buy.what trades[].buy.count trades[].sell trades[].note ");
 }
 
 TEST(Bytes, ParseAndPrint) {

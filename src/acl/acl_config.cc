@@ -1,0 +1,293 @@
+#include "acl/acl_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <initializer_list>
+#include <unordered_map>
+
+namespace sluice::acl {
+namespace {
+
+using base::shown;
+
+struct ProtocolName {
+    wire::Protocol protocol;
+    std::string_view word;
+};
+constexpr std::array kProtocols = {ProtocolName{wire::Protocol::kTcp, "tcp"},
+                                   ProtocolName{wire::Protocol::kUdp, "udp"},
+                                   ProtocolName{wire::Protocol::kSctp, "sctp"},
+                                   ProtocolName{wire::Protocol::kIcmp, "icmp"},
+                                   ProtocolName{wire::Protocol::kIcmpv6, "icmpv6"}};
+
+// From the lowest bit (RFC 9293, 3.1).
+constexpr std::array<std::string_view, 8> kFlags = {"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"};
+
+// A plain decimal number and nothing behind it.
+std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
+    unsigned number = 0;
+    const auto end = text.data() + text.size();
+    const auto [stop, problem] = std::from_chars(text.data(), end, number);
+    const bool leading_zero = text.size() > 1 && text[0] == '0';
+    if (problem != std::errc{} || stop != end || leading_zero || number > most) return std::nullopt;
+    return number;
+}
+
+tl::expected<IpPrefix, std::string> parse_block(std::string_view text) {
+    if (text.find('/') != text.npos) return IpPrefix::parse(text);
+    const auto address = IpAddress::parse(text);
+    if (!address) return tl::unexpected(address.error());
+    return IpPrefix::around(*address, static_cast<uint8_t>(address->bits()));
+}
+
+std::string block_text(const IpPrefix& prefix) {
+    return prefix.length == prefix.address.bits() ? prefix.address.text() : prefix.text();
+}
+
+}  // namespace
+
+tl::expected<Block, std::string> parse_value(std::string_view text, Block*) {
+    return parse_block(text).map([](const IpPrefix& prefix) { return Block{prefix}; });
+}
+
+std::string to_text(const Block& block) {
+    return block_text(block.prefix);
+}
+
+// Digits and dots alone; a slash; hexadecimal digits, dots and two colons or more.
+bool looks_like_address(std::string_view name) {
+    if (name.find('/') != name.npos) return true;
+    if (name.find_first_not_of("0123456789.") == name.npos) return true;
+    return std::count(name.begin(), name.end(), ':') >= 2 &&
+           name.find_first_not_of("0123456789abcdefABCDEF:.") == name.npos;
+}
+
+tl::expected<Peer, std::string> parse_value(std::string_view text, Peer*) {
+    if (!looks_like_address(text) && base::is_object_name(text)) return Peer{{}, std::string(text)};
+    return parse_block(text).map([](const IpPrefix& prefix) { return Peer{prefix, {}}; });
+}
+
+std::string to_text(const Peer& peer) {
+    return peer.is_set() ? peer.set : block_text(peer.prefix);
+}
+
+tl::expected<ProtocolNumber, std::string> parse_value(std::string_view text, ProtocolNumber*) {
+    for (const auto& [protocol, word] : kProtocols) {
+        if (text == word) return ProtocolNumber{static_cast<uint8_t>(protocol)};
+    }
+    if (const auto number = parse_number(text, 255)) return ProtocolNumber{static_cast<uint8_t>(*number)};
+    return tl::unexpected(fmt::format(
+        "{} is not a protocol: tcp, udp, sctp, icmp, icmpv6, or its number (0 to 255)", shown(text)));
+}
+
+std::string to_text(const ProtocolNumber& number) {
+    for (const auto& [protocol, word] : kProtocols) {
+        if (number.is(protocol)) return std::string(word);
+    }
+    return fmt::format("{}", number.value);
+}
+
+tl::expected<PortRange, std::string> parse_value(std::string_view text, PortRange*) {
+    const auto dash = text.find('-');
+    const auto low = parse_number(text.substr(0, dash), 65535);
+    const auto high = dash == text.npos ? low : parse_number(text.substr(dash + 1), 65535);
+    if (!low || !high) {
+        return tl::unexpected(fmt::format(
+            "{} is not a port (0 to 65535) or a range of ports (such as 9000-9010)", shown(text)));
+    }
+    if (*low > *high) {
+        return tl::unexpected(
+            fmt::format("{} is upside down; did you mean {}-{}?", shown(text), *high, *low));
+    }
+    return PortRange{static_cast<uint16_t>(*low), static_cast<uint16_t>(*high)};
+}
+
+std::string to_text(const PortRange& range) {
+    if (range.low == range.high) return fmt::format("{}", range.low);
+    return fmt::format("{}-{}", range.low, range.high);
+}
+
+tl::expected<TcpFlag, std::string> parse_value(std::string_view text, TcpFlag*) {
+    const bool set = !text.starts_with('!');
+    const std::string_view word = text.substr(set ? 0 : 1);
+    for (size_t i = 0; i < kFlags.size(); ++i) {
+        if (word == kFlags[i]) return TcpFlag{static_cast<uint8_t>(1U << i), set};
+    }
+    return tl::unexpected(fmt::format("{} is not one of {}, or one of these with a ! in front", shown(text),
+                                      fmt::join(kFlags, ", ")));
+}
+
+std::string to_text(const TcpFlag& flag) {
+    for (size_t i = 0; i < kFlags.size(); ++i) {
+        if (flag.bit == 1U << i) return fmt::format("{}{}", flag.set ? "" : "!", kFlags[i]);
+    }
+    return {};
+}
+
+namespace {
+
+// A key in a mapping, or an index in a list.
+struct Step {
+    Step(std::string_view k) : key(k) {}
+    Step(const char* k) : key(k) {}
+    Step(size_t i) : index(i) {}
+    std::string_view key;
+    size_t index = 0;
+};
+
+struct Families {
+    bool v4 = false;
+    bool v6 = false;
+
+    void add(const IpPrefix& prefix) { (prefix.address.is_v4() ? v4 : v6) = true; }
+    void add(const Families& other) {
+        v4 |= other.v4;
+        v6 |= other.v6;
+    }
+    std::string_view text() const { return v4 ? "IPv4" : "IPv6"; }
+};
+
+class Validator {
+ public:
+    explicit Validator(const base::Document* document) : document_(document) {}
+
+    void declare_set(size_t i, const AddressSetConfig& set) {
+        const auto [first, fresh] = sets_.try_emplace(set.name, Set{&set, {}});
+        if (!fresh) {
+            if (!set.name.empty()) {
+                report({"address-sets", i, "name"}, set.place,
+                       fmt::format("the address set {} is declared already, at {}: give one another name",
+                                   set.name, position(first->second.config->place)));
+            }
+            return;
+        }
+        for (const Block& block : set.addresses) first->second.families.add(block.prefix);
+    }
+
+    void declare_acl(size_t i, const AclConfig& acl) {
+        const auto [first, fresh] = acls_.try_emplace(acl.name, &acl);
+        if (fresh || acl.name.empty()) return;
+        report({"acls", i, "name"}, acl.place,
+               fmt::format("the ACL {} is declared already, at {}: give one another name", acl.name,
+                           position(first->second->place)));
+    }
+
+    void check_rule(size_t acl, size_t number, const RuleConfig& rule) {
+        const Ends ends{acl, number, rule};
+        const auto from = families(ends, "from", rule.match.from);
+        const auto to = families(ends, "to", rule.match.to);
+        if (!from || !to) return;
+        if (from->v4 != to->v4 && from->v6 != to->v6) {
+            report({"acls", acl, "rules", number}, rule.place,
+                   fmt::format("no packet is from {} and to {} addresses", from->text(), to->text()));
+            return;
+        }
+        const Families both{from->v4 && to->v4, from->v6 && to->v6};
+        const auto& protocol = rule.match.protocol;
+        if (protocol && protocol->is(wire::Protocol::kIcmp) && both.v6 && !both.v4) {
+            report({"acls", acl, "rules", number, word(rule.action), "proto"}, rule.place,
+                   "icmp is IPv4's, and the addresses are IPv6: write icmpv6");
+        }
+        if (protocol && protocol->is(wire::Protocol::kIcmpv6) && both.v4 && !both.v6) {
+            report({"acls", acl, "rules", number, word(rule.action), "proto"}, rule.place,
+                   "icmpv6 is IPv6's, and the addresses are IPv4: write icmp");
+        }
+    }
+
+    base::Errors errors() && { return std::move(errors_); }
+
+ private:
+    struct Set {
+        const AddressSetConfig* config;
+        Families families;
+    };
+    struct Ends {
+        size_t acl, number;
+        const RuleConfig& rule;
+    };
+
+    static std::string_view word(Action action) {
+        for (const auto& [value, text] : names(Action{})) {
+            if (value == action) return text;
+        }
+        return {};
+    }
+
+    static std::string position(const base::Place& place) {
+        return fmt::format("{}:{}:{}", place.file, place.line, place.column);
+    }
+
+    // What a rule's addresses are; none: they are wrong, or a set with nobody in it leaves it open.
+    std::optional<Families> families(const Ends& ends, std::string_view key,
+                                     const std::optional<std::vector<Peer>>& peers) {
+        if (!peers) return Families{true, true};
+        Families all;
+        bool known = true;
+        for (size_t i = 0; i < peers->size(); ++i) {
+            const Peer& peer = (*peers)[i];
+            if (peer == Peer{}) {
+                known = false;  // ::/0, or what couldn't be read: that was told already
+            } else if (!peer.is_set()) {
+                all.add(peer.prefix);
+            } else if (const auto set = sets_.find(peer.set); set != sets_.end()) {
+                all.add(set->second.families);
+            } else {
+                known = false;
+                report({"acls", ends.acl, "rules", ends.number, word(ends.rule.action), key, i},
+                       ends.rule.place, unknown_set(peer.set));
+            }
+        }
+        if (!known || (!all.v4 && !all.v6)) return std::nullopt;
+        return all;
+    }
+
+    std::string unknown_set(std::string_view name) const {
+        std::vector<std::string_view> declared;
+        for (const auto& [other, set] : sets_) declared.push_back(other);
+        std::sort(declared.begin(), declared.end());
+        const auto meant = base::nearest(name, declared);
+        return fmt::format("there is no address set {}{}", name,
+                           meant ? fmt::format("; did you mean '{}'?", *meant) : "");
+    }
+
+    // At the value in the file, or where the object stands if the file has no such key.
+    void report(std::initializer_list<Step> steps, const base::Place& fallback, std::string message) {
+        std::string path;
+        const base::Tree* tree = document_ != nullptr ? &document_->root : nullptr;
+        for (const Step& step : steps) {
+            if (!step.key.empty()) {
+                path += fmt::format("{}{}", path.empty() ? "" : ".", step.key);
+                if (tree != nullptr) tree = tree->find(step.key);
+                continue;
+            }
+            // A list of one may be written without brackets.
+            if (tree != nullptr && tree->kind != base::Tree::Kind::kList) continue;
+            path += fmt::format("[{}]", step.index);
+            if (tree == nullptr) continue;
+            tree = step.index < tree->items.size() ? &tree->items[step.index] : nullptr;
+        }
+        errors_.push_back({std::move(message), path, tree != nullptr ? document_->place(*tree) : fallback});
+    }
+
+    const base::Document* document_;
+    base::Errors errors_;
+    std::unordered_map<std::string_view, Set> sets_;
+    std::unordered_map<std::string_view, const AclConfig*> acls_;
+};
+
+}  // namespace
+
+base::Errors validate(const std::vector<AclConfig>& acls, const std::vector<AddressSetConfig>& sets,
+                      const base::Document* document) {
+    Validator validator(document);
+    for (size_t i = 0; i < sets.size(); ++i) validator.declare_set(i, sets[i]);
+    for (size_t i = 0; i < acls.size(); ++i) {
+        validator.declare_acl(i, acls[i]);
+        for (size_t r = 0; r < acls[i].rules.size(); ++r) validator.check_rule(i, r, acls[i].rules[r]);
+    }
+    return std::move(validator).errors();
+}
+
+}  // namespace sluice::acl

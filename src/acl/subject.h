@@ -1,0 +1,35 @@
+// What an ACL looks at: the facts about one packet that rules may ask for. Whoever has the packet fills it
+// in; the ACL doesn't care from where. Plain values, any thread.
+#pragma once
+
+#include <cstdint>
+
+#include "wire/big_endian.h"
+#include "wire/headers.h"
+
+namespace sluice::acl {
+
+struct Subject {
+    bool ipv6 = false;
+    wire::be32 source{0}, destination{0};          // of an IPv4 packet
+    wire::Ipv6Bytes source6{}, destination6{};     // of an IPv6 packet
+    uint8_t protocol = 0;                          // of the header behind IP's and its extensions
+    bool has_ports = false;                        // of TCP, UDP or SCTP, whose header is there
+    uint16_t source_port = 0, destination_port = 0;  // host order
+    uint8_t icmp_type = 0, icmp_code = 0;
+    uint8_t tcp_flags = 0;                         // as in the header: FIN is 1, CWR 128
+    uint8_t dscp = 0;                              // 6 bits
+    bool fragment = false;                         // any, the first too
+    bool later_fragment = false;                   // any but the first: there is no header behind IP's
+
+    // What isn't there matches no rule that asks for it.
+    bool has_icmp() const noexcept {
+        const auto p = wire::Protocol{protocol};
+        return (p == wire::Protocol::kIcmp || p == wire::Protocol::kIcmpv6) && !later_fragment;
+    }
+    bool has_tcp_flags() const noexcept {
+        return wire::Protocol{protocol} == wire::Protocol::kTcp && has_ports;
+    }
+};
+
+}  // namespace sluice::acl
