@@ -28,6 +28,18 @@ class Grace {
     // (What rte_rcu_qsbr_synchronize() does, in our own code, where TSan sees its atomics.)
     void wait() noexcept { rte_rcu_qsbr_check(qsbr_, rte_rcu_qsbr_start(qsbr_), true); }
 
+    // The same without waiting, on any thread, readers included: a grace period that begins now, and whether
+    // one has passed. (Not rte_rcu_qsbr_check(), which takes another thread's word for it in a way that
+    // orders nothing between that thread's readers and its caller.)
+    uint64_t start() noexcept { return rte_rcu_qsbr_start(qsbr_); }
+    bool passed(uint64_t token) const noexcept {
+        for (uint32_t i = 0; i < qsbr_->max_threads; ++i) {
+            const uint64_t count = __atomic_load_n(&qsbr_->qsbr_cnt[i].cnt, __ATOMIC_ACQUIRE);
+            if (count != __RTE_QSBR_CNT_THR_OFFLINE && count < token) return false;
+        }
+        return true;
+    }
+
  private:
     rte_rcu_qsbr* qsbr_;
 };

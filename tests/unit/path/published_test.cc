@@ -52,5 +52,22 @@ TEST(Grace, AReaderThatLeftIsNotWaitedFor) {
     grace.wait();
 }
 
+TEST(Grace, PassesWhenAllWhoWereInsideATurnHaveLeftIt) {
+    Grace grace(3);
+    grace.online(WorkerId{0});
+    grace.online(WorkerId{1});
+    const uint64_t token = grace.start();
+    EXPECT_FALSE(grace.passed(token));
+    grace.quiescent(WorkerId{0});
+    grace.quiescent(WorkerId{0});
+    EXPECT_FALSE(grace.passed(token));
+    grace.offline(WorkerId{1});
+    EXPECT_TRUE(grace.passed(token));
+    // Who comes later looks at what is there then.
+    grace.online(WorkerId{2});
+    EXPECT_TRUE(grace.passed(token));
+    EXPECT_FALSE(grace.passed(grace.start()));
+}
+
 }  // namespace
 }  // namespace sluice::path

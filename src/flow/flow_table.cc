@@ -1,0 +1,640 @@
+#include "flow/flow_table.h"
+
+#include <rte_pause.h>
+#include <sys/random.h>
+
+#include <cstdlib>
+
+#include "flow/sctp.h"
+#include "wire/headers.h"
+
+namespace sluice::flow {
+namespace {
+
+using wire::Protocol;
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+// Keys in a bucket on average when the table is full: six tenths, at most. First fit in two buckets fails at
+// 28 % (DESIGN), with one or two displacements at over 80 %.
+constexpr uint32_t buckets_for(uint32_t pairs) {
+    return std::bit_ceil(static_cast<uint32_t>(uint64_t{pairs} * 2 * 10 / (Bucket::kSlots * 6)) + 1);
+}
+
+// What there is beyond the declared flows, so that room is made before it is needed: at half a million new
+// flows a second enough for 16 ms in which a preempted worker ends no grace period.
+constexpr uint32_t reserve_for(uint32_t flows) { return std::clamp(flows / 16, 512U, 8192U); }
+
+constexpr uint32_t pairs_for(uint32_t flows) {
+    const uint32_t pairs = flows + reserve_for(flows);
+    return (pairs + Stock::kChain - 1) / Stock::kChain * Stock::kChain;
+}
+
+constexpr size_t size_for(uint32_t flows) {
+    const size_t pairs = pairs_for(flows);
+    return Mapping::rounded(buckets_for(pairs_for(flows)) * sizeof(Bucket)) +
+           Mapping::rounded(pairs * 2 * sizeof(Record)) +
+           Mapping::rounded(pairs * 2 * sizeof(path::Ipv6Pair)) + Mapping::rounded(pairs * sizeof(Pair));
+}
+
+// How far the hand goes for one flow that can make room; and where it has found one that is as young as this
+// second, for an older one. Flows then have about as long to be answered as the hand takes for a round.
+constexpr uint32_t kReach = 64;
+constexpr uint32_t kReachForOlder = 8;
+// New flows for which nobody looks for room after a whole round in vain: a table full of open connections
+// must not cost each of them a search.
+constexpr uint32_t kPause = 32;
+constexpr Seconds kIdle = 10;
+
+constexpr int kAddTries = 64;
+constexpr int kFindTries = 256;
+
+void draw(uint64_t (&secret)[2]) {
+    auto* at = reinterpret_cast<char*>(secret);
+    for (size_t got = 0; got < sizeof secret;) {
+        const ssize_t n = getrandom(at + got, sizeof secret - got, 0);
+        if (n > 0) got += static_cast<size_t>(n);
+    }
+}
+
+}  // namespace
+
+// The buckets that somebody changes, until he is done.
+class Table::Locks {
+ public:
+    explicit Locks(Table& table) noexcept : table_(table) {}
+    Locks(const Locks&) = delete;
+    ~Locks() { release(0); }
+
+    // True too for one that is held.
+    bool lock(uint32_t bucket) noexcept {
+        for (uint32_t i = 0; i < count_; ++i) {
+            if (held_[i] == bucket) return true;
+        }
+        if (count_ == kMost || !table_.buckets_[bucket].try_lock()) return false;
+        held_[count_++] = bucket;
+        return true;
+    }
+    uint32_t count() const noexcept { return count_; }
+    // All but the first `count`.
+    void release(uint32_t count) noexcept {
+        while (count_ > count) table_.buckets_[held_[--count_]].unlock();
+    }
+
+ private:
+    // Two keys, each with its buckets and those of two displacements.
+    static constexpr uint32_t kMost = 8;
+
+    Table& table_;
+    uint32_t held_[kMost];
+    uint32_t count_ = 0;
+};
+
+Table::Table(const FlowConfig& config, path::Grace& grace)
+    : capacity_(config.size),
+      reserve_(reserve_for(config.size)),
+      places_(buckets_for(pairs_for(config.size))),
+      mapping_(size_for(config.size)),
+      // All-zero bytes are valid, and mean empty.
+      buckets_(mapping_.take<Bucket>(places_.count())),
+      records_(mapping_.take<Record>(size_t{pairs_for(config.size)} * 2)),
+      addresses_(mapping_.take<path::Ipv6Pair>(size_t{pairs_for(config.size)} * 2)),
+      pairs_(mapping_.take<Pair>(pairs_for(config.size))),
+      stock_(pairs_, pairs_for(config.size), grace),
+      timeouts_(config.timeouts),
+      pick_up_(config.pick_up),
+      desks_(std::make_unique<Desk[]>(kControl + 1)) {
+    draw(secret_);
+    for (uint32_t i = 0; i <= kControl; ++i) desks_[i].hand = i * (stock_.count() / (kControl + 1));
+}
+
+// --- looking up ---
+
+path::Tuple Table::tuple_of(uint32_t index) const noexcept {
+    const path::TupleKey key = records_[index].key;
+    return {key, key.is_ipv6() ? addresses_[index] : path::Ipv6Pair{}};
+}
+
+uint32_t Table::find(const path::Tuple& tuple) const noexcept {
+    const uint32_t h = hash(tuple.key);
+    const uint16_t tag = Places::tag(h);
+    const Bucket& first = buckets_[places_.first(h)];
+    const Bucket& other = buckets_[places_.other(places_.first(h), tag)];
+    auto in = [&](const Bucket& bucket) {
+        for (uint32_t bits = bucket.match(tag); bits != 0; bits &= bits - 1) {
+            const uint32_t index = bucket.index(static_cast<uint32_t>(std::countr_zero(bits)));
+            if (is(index, tuple)) return index;
+        }
+        return kNoRecord;
+    };
+    for (int i = 0; i < kFindTries; ++i) {
+        const uint32_t version = first.version.load(std::memory_order_acquire);
+        const uint32_t other_version = other.version.load(std::memory_order_acquire);
+        uint32_t index = in(first);
+        const bool overflows = first.overflow.load(std::memory_order_acquire) != 0;
+        if (index == kNoRecord && overflows) index = in(other);
+        if (index != kNoRecord) return index;
+        // The loads above are acquiring, so these come after them.
+        if (version % 2 == 0 && first.version.load(kRelaxed) == version &&
+            (!overflows || (other_version % 2 == 0 && other.version.load(kRelaxed) == other_version))) {
+            return kNoRecord;
+        }
+        rte_pause();
+    }
+    return kNoRecord;
+}
+
+bool Table::may_begin(const path::Connection& c, const rte_mbuf* m) const noexcept {
+    if (pick_up_.load(kRelaxed)) return true;
+    using Tcp = wire::TcpHeader;
+    using Icmp = wire::IcmpHeader;
+    switch (c.protocol()) {
+        case Protocol::kTcp:
+            return (c.tcp_flags & (Tcp::kSyn | Tcp::kAck | Tcp::kRst | Tcp::kFin)) == Tcp::kSyn;
+        case Protocol::kSctp: return is_sctp_init(m, c);
+        case Protocol::kIcmp: return c.icmp_type != Icmp::kEchoReply;
+        case Protocol::kIcmpv6: return c.icmp_type != Icmp::kV6EchoReply;
+        default: return true;
+    }
+}
+
+// --- adding ---
+
+Added Table::add(const path::Tuple& original, const Decision& decision, Tracking tracking, Seconds now,
+                 path::WorkerId worker) noexcept {
+    Desk& desk = desks_[path::index(worker)];
+    rte_prefetch0(&buckets_[places_.first(hash(path::reversed(original.key)))]);
+    const uint32_t pair = allocate(desk, now);
+    if (pair == kNoPair) {
+        const uint32_t index = find(original);
+        if (index != kNoRecord) return {index, Added::kExisting};
+        desk.refused_full.add(1);
+        return {kNoRecord, Added::kFull};
+    }
+    fill(pair, original, decision, tracking, now);
+    Added added{kNoRecord, Added::kFull};
+    bool again = true;
+    for (int i = 0; i < kAddTries && again; ++i) {
+        again = false;
+        added = try_add(pair, original, decision, tracking, desk, again);
+    }
+    if (added.outcome == Added::kNew) {
+        desk.created.add(1);
+    } else {
+        // Nobody has seen it.
+        desk.free.push(pairs_, pair);
+        if (added.outcome == Added::kFull) (again ? desk.refused_busy : desk.refused_crowded).add(1);
+    }
+    return added;
+}
+
+void Table::fill(uint32_t pair, const path::Tuple& original, const Decision& d, Tracking tracking,
+                 Seconds now) noexcept {
+    const path::Tuple tuples[2] = {original, original.reversed()};
+    for (uint32_t i = 0; i < 2; ++i) {
+        Record& record = records_[pair * 2 + i];
+        record.key = tuples[i].key;
+        if (original.key.is_ipv6()) addresses_[pair * 2 + i] = tuples[i].ipv6;
+        const bool decided = i == 0;
+        record.generation.store(decided ? d.generation : 0, kRelaxed);
+        record.seen.store(now, kRelaxed);
+        record.ports.store(decided ? path::index(d.ingress) | uint32_t{path::index(d.egress)} << 16 : 0,
+                           kRelaxed);
+        record.hop.store(decided ? d.hop : 0, kRelaxed);
+        record.verdict.store(decided ? d.verdict : Verdict::kAllow, kRelaxed);
+        record.progress.store(tracking == Tracking::kStateless ? kOneWay : 0, kRelaxed);
+        record.scale.store(0, kRelaxed);
+        record.end.store(0, kRelaxed);
+        record.ack.store(0, kRelaxed);
+        record.window.store(0, kRelaxed);
+        record.packets.reset();
+        record.bytes.reset();
+    }
+    pairs_[pair].created.store(now, kRelaxed);
+    pairs_[pair].objects[0].store(d.objects[0], kRelaxed);
+    pairs_[pair].objects[1].store(d.objects[1], kRelaxed);
+    pairs_[pair].opening.store(d.opening, kRelaxed);
+}
+
+Added Table::try_add(uint32_t pair, const path::Tuple& original, const Decision& decision,
+                     Tracking tracking, Desk& desk, bool& again) noexcept {
+    constexpr Added kFull{kNoRecord, Added::kFull};
+    const path::Tuple reversed = original.reversed();
+    const bool both = tracking == Tracking::kConnection && !(reversed == original);
+    const uint32_t h = hash(original.key);
+    const uint32_t r = hash(reversed.key);
+    Locks locks(*this);
+    // In order, so that two who add the same flow don't stand in each other's way for long.
+    const auto [lower, upper] = std::minmax({places_.first(h), places_.first(r)});
+    auto busy = [&] {
+        again = true;
+        return kFull;
+    };
+    if (!locks.lock(lower) || !locks.lock(upper)) return busy();
+
+    const std::optional<Slot> known = locate(original, h);
+    std::optional<Slot> answers;
+    if (both) answers = locate(reversed, r);
+    if (known) {
+        const uint32_t old = known->index / 2;
+        const State old_state = state(old);
+        const bool is_over = old_state == State::kClosed || old_state == State::kTimeWait;
+        // By whom it was decided otherwise in this generation, he came first.
+        const bool is_outdated =
+            is_stateless(known->index) != (tracking == Tracking::kStateless) &&
+            records_[old * 2].generation.load(kRelaxed) != decision.generation;
+        if (!is_over && !is_outdated) return {known->index, Added::kExisting};
+        if (unlink(locks, old, desk) == Removal::kBusy) return busy();
+    }
+    // Without a flow of the packet's direction this is a stateless one, whose packets are answers from now
+    // on.
+    if (answers && is_linked(answers->index / 2) &&
+        unlink(locks, answers->index / 2, desk) == Removal::kBusy) {
+        return busy();
+    }
+
+    Insertion insertion = insert(locks, h, pair * 2);
+    if (insertion == Insertion::kDone && both) {
+        insertion = insert(locks, r, pair * 2 + 1);
+        if (insertion != Insertion::kDone) clear(*locate(original, h), h);
+    }
+    if (insertion == Insertion::kBusy) return busy();
+    if (insertion == Insertion::kCrowded) return kFull;
+    pairs_[pair].life.store(Pair::Life::kLinked, std::memory_order_release);
+    return {pair * 2, Added::kNew};
+}
+
+std::optional<Table::Slot> Table::locate(const path::Tuple& tuple, uint32_t hash) const noexcept {
+    const uint16_t tag = Places::tag(hash);
+    const uint32_t first = places_.first(hash);
+    auto in = [&](uint32_t bucket) -> std::optional<Slot> {
+        for (uint32_t bits = buckets_[bucket].match(tag); bits != 0; bits &= bits - 1) {
+            const auto slot = static_cast<uint32_t>(std::countr_zero(bits));
+            const uint32_t index = buckets_[bucket].index(slot);
+            if (is(index, tuple)) return Slot{bucket, slot, index};
+        }
+        return std::nullopt;
+    };
+    if (const auto found = in(first)) return found;
+    if (buckets_[first].overflow.load(kRelaxed) == 0) return std::nullopt;
+    // Nobody moves it without the lock of its first bucket; others may move what stands beside it.
+    return in(places_.other(first, tag));
+}
+
+Table::Insertion Table::insert(Locks& locks, uint32_t hash, uint32_t index) noexcept {
+    constexpr uint32_t kMostDisplaced = 2;
+    const uint16_t tag = Places::tag(hash);
+    const uint32_t first = places_.first(hash);
+    const uint32_t other = places_.other(first, tag);
+    Insertion result = Insertion::kCrowded;
+    for (uint32_t depth = 0; depth <= kMostDisplaced; ++depth) {
+        for (const uint32_t bucket : {first, other}) {
+            uint32_t slot = 0;
+            if (!locks.lock(bucket)) {
+                result = Insertion::kBusy;
+                continue;
+            }
+            const Insertion made = displace(locks, bucket, depth, slot);
+            if (made == Insertion::kBusy) result = made;
+            if (made != Insertion::kDone) continue;
+            // The mark first: who finds nothing in the first bucket must see it.
+            if (bucket != first) buckets_[first].count_overflow(+1);
+            buckets_[bucket].put(slot, tag, index, bucket != first);
+            return Insertion::kDone;
+        }
+    }
+    return result;
+}
+
+// Finds or makes a free slot in a locked bucket, by moving up to `depth` residents one after the other.
+Table::Insertion Table::displace(Locks& locks, uint32_t bucket, uint32_t depth, uint32_t& slot) noexcept {
+    Bucket& here = buckets_[bucket];
+    if (const uint32_t free = here.free_slots(); free != 0) {
+        slot = static_cast<uint32_t>(std::countr_zero(free));
+        return Insertion::kDone;
+    }
+    if (depth == 0) return Insertion::kCrowded;
+    Insertion result = Insertion::kCrowded;
+    for (slot = 0; slot < Bucket::kSlots; ++slot) {
+        const uint32_t there = places_.other(bucket, here.tag(slot));
+        if (depth == 1 && buckets_[there].free_slots() == 0) continue;
+        const uint32_t held = locks.count();
+        if (!locks.lock(there)) {
+            result = Insertion::kBusy;
+            continue;
+        }
+        uint32_t free = 0;
+        const Insertion made = displace(locks, there, depth - 1, free);
+        if (made == Insertion::kDone) {
+            // It is still here: nothing moves into a bucket that is full.
+            move(bucket, slot, there, free);
+            return Insertion::kDone;
+        }
+        if (made == Insertion::kBusy) result = made;
+        locks.release(held);
+    }
+    return result;
+}
+
+// A copy first: a look-up that runs meanwhile finds it in one of the two.
+void Table::move(uint32_t bucket, uint32_t slot, uint32_t to, uint32_t free) noexcept {
+    Bucket& here = buckets_[bucket];
+    Bucket& there = buckets_[to];
+    const bool comes_home = here.is_away(slot);
+    if (!comes_home) here.count_overflow(+1);
+    there.put(free, here.tag(slot), here.index(slot), !comes_home);
+    here.clear(slot);
+    if (comes_home) there.count_overflow(-1);
+}
+
+void Table::clear(const Slot& slot, uint32_t hash) noexcept {
+    Bucket& bucket = buckets_[slot.bucket];
+    const bool away = bucket.is_away(slot.slot);
+    bucket.clear(slot.slot);
+    if (away) buckets_[places_.first(hash)].count_overflow(-1);
+}
+
+// --- removing ---
+
+// With the locks of its keys' first buckets. All of it or nothing.
+Table::Removal Table::unlink(Locks& locks, uint32_t pair, Desk& desk) noexcept {
+    const bool single =
+        is_stateless(pair * 2) || is(pair * 2, tuple_of(pair * 2 + 1));
+    uint32_t hashes[2];
+    Slot slots[2];
+    const uint32_t count = single ? 1 : 2;
+    for (uint32_t i = 0; i < count; ++i) {
+        hashes[i] = hash(records_[pair * 2 + i].key);
+        const std::optional<Slot> slot = locate(tuple_of(pair * 2 + i), hashes[i]);
+        if (!slot || slot->index != pair * 2 + i) std::abort();  // the table is not what it says it is
+        slots[i] = *slot;
+        if (!locks.lock(slot->bucket)) return Removal::kBusy;
+    }
+    for (uint32_t i = 0; i < count; ++i) clear(slots[i], hashes[i]);
+    pairs_[pair].life.store(Pair::Life::kRetired, std::memory_order_release);
+    desk.retired.push(pairs_, pair);
+    desk.removed.add(1);
+    return Removal::kDone;
+}
+
+Table::Removal Table::remove_pair(uint32_t pair, Desk& desk) noexcept {
+    Locks locks(*this);
+    const uint32_t one = places_.first(hash(records_[pair * 2].key));
+    const uint32_t two = places_.first(hash(records_[pair * 2 + 1].key));
+    const auto [lower, upper] = std::minmax({one, two});
+    if (!locks.lock(lower) || !locks.lock(upper)) return Removal::kBusy;
+    if (!is_linked(pair)) return Removal::kGone;
+    return unlink(locks, pair, desk);
+}
+
+bool Table::remove(uint32_t index, path::WorkerId worker) noexcept {
+    Desk& desk = desks_[path::index(worker)];
+    const Removal removal = remove_pair(index / 2, desk);
+    hand_over(desk);
+    return removal == Removal::kDone;
+}
+
+bool Table::remove_surely(uint32_t pair) noexcept {
+    Desk& desk = desks_[kControl];
+    for (;;) {
+        const Removal removal = remove_pair(pair, desk);
+        if (removal != Removal::kBusy) {
+            hand_over(desk);
+            return removal == Removal::kDone;
+        }
+        rte_pause();
+    }
+}
+
+// What a desk has collected goes to the stock; later, if the stock's lock was taken.
+void Table::hand_over(Desk& desk) noexcept {
+    if (desk.retired.size >= Stock::kChain && stock_.retire(desk.retired)) desk.retired = {};
+}
+
+void Table::count_ended(Desk& desk, const Chain& chain) noexcept {
+    for (uint32_t pair = chain.head; pair != kNoPair; pair = pairs_[pair].next) {
+        for (uint32_t i = 0; i < 2; ++i) {
+            const Record& record = records_[pair * 2 + i];
+            desk.ended.add(record.packets.get(), record.bytes.get());
+        }
+    }
+}
+
+void Table::reclaim() noexcept {
+    Desk& desk = desks_[kControl];
+    while (!stock_.retire(desk.retired)) rte_pause();
+    desk.retired = {};
+    for (Chain chain; stock_.take_ended(chain);) {
+        count_ended(desk, chain);
+        stock_.put(chain);
+    }
+}
+
+// --- room for new ones ---
+
+uint32_t Table::allocate(Desk& desk, Seconds now) noexcept {
+    if (unlikely(desk.owed != 0)) {
+        const bool behind = desk.owed > Stock::kChain;
+        bool found = evict(desk, now);
+        if (found && behind) found = evict(desk, now);
+        hand_over(desk);
+        // The other half is what keeps evicting going.
+        if (!found && stock_.size() < reserve_ / 2) return kNoPair;
+    }
+    if (unlikely(desk.free.size == 0) && !refill(desk)) return kNoPair;
+    return desk.free.pop(pairs_);
+}
+
+bool Table::refill(Desk& desk) noexcept {
+    bool ended = false;
+    const bool found = stock_.take(desk.free, ended);
+    if (found && ended) count_ended(desk, desk.free);
+    const uint32_t left = stock_.size() + desk.free.size;
+    if (left < reserve_) {
+        desk.owed = std::max(desk.owed, std::min(reserve_ - left + Stock::kChain, 2 * Stock::kChain));
+    }
+    return found;
+}
+
+bool Table::evict(Desk& desk, Seconds now) noexcept {
+    if (desk.pause != 0) {
+        --desk.pause;
+        return false;
+    }
+    const uint32_t high = stock_.high();
+    auto made = [&](Keep keep) {
+        desk.evicted[static_cast<size_t>(keep)].add(1);
+        --desk.owed;
+        desk.in_vain = 0;
+        return true;
+    };
+    uint32_t young = kNoPair;
+    for (uint32_t i = 0; i < (young == kNoPair ? kReach : kReachForOlder); ++i) {
+        const uint32_t pair = desk.hand < high ? desk.hand : 0;
+        desk.hand = pair + 1;
+        if (!is_linked(pair)) continue;
+        const State now_in = state(pair);
+        const Seconds silent = idle(pair, now);
+        const Keep keep = is_expired(pair, now_in, silent) ? Keep::kOver : keep_of(now_in);
+        if (keep == Keep::kAlways || (keep == Keep::kIdle && silent < kIdle)) continue;
+        if (keep == Keep::kEmbryonic && silent == 0) {
+            if (young == kNoPair) young = pair;
+            continue;
+        }
+        if (remove_pair(pair, desk) != Removal::kDone) continue;
+        return made(keep);
+    }
+    if (young != kNoPair && remove_pair(young, desk) == Removal::kDone) return made(Keep::kEmbryonic);
+    desk.in_vain += kReach;
+    if (desk.in_vain >= high) desk.pause = kPause;
+    return false;
+}
+
+// --- what packets tell ---
+
+bool Table::track_slowly(uint32_t index, const path::Connection& connection, const rte_mbuf* m,
+                         uint32_t length, Seconds now) noexcept {
+    Record& own = records_[index];
+    Record& peer = records_[index ^ 1];
+    const Protocol protocol = own.key.protocol();
+    const bool has_states = protocol == Protocol::kTcp || protocol == Protocol::kSctp;
+    Progress progress = Progress::kAlive;
+    if (own.is(kOneWay) || !has_states) {
+        own.progress.fetch_or(kSeen | kSettled);
+    } else if (own.verdict.load(kRelaxed) != Verdict::kAllow) {
+        // What never arrives opens and closes nothing.
+    } else if (protocol == Protocol::kTcp) {
+        progress = follow_tcp(own, peer, read_segment(m, connection));
+    } else {
+        progress = follow_sctp(own, peer, m, connection);
+    }
+    if (progress == Progress::kBegins) {
+        // It counts for the flow that it begins.
+        own.packets.add(-uint64_t{1});
+        own.bytes.add(-uint64_t{length});
+        return false;
+    }
+    if (progress == Progress::kAlive && own.seen.load(kRelaxed) != now) own.seen.store(now, kRelaxed);
+    return true;
+}
+
+void Table::decide(uint32_t index, const Decision& d) noexcept {
+    Pair& pair = pairs_[index / 2];
+    // Two workers at once: the other's will do, or his is older, and the next packet is decided again.
+    if (pair.deciding.exchange(true, std::memory_order_acquire)) return;
+    Record& record = records_[index];
+    const uint32_t before = record.generation.load(kRelaxed);
+    if (before == 0 || static_cast<int32_t>(d.generation - before) >= 0) {
+        // Nobody takes a part of this for the whole, see action().
+        record.generation.store(0, kRelaxed);
+        record.ports.store(path::index(d.ingress) | uint32_t{path::index(d.egress)} << 16,
+                           std::memory_order_release);
+        record.hop.store(d.hop, std::memory_order_release);
+        record.verdict.store(d.verdict, std::memory_order_release);
+        pair.objects[0].store(d.objects[0], kRelaxed);
+        pair.objects[1].store(d.objects[1], kRelaxed);
+        pair.opening.store(d.opening, kRelaxed);
+        record.generation.store(d.generation, std::memory_order_release);
+    }
+    pair.deciding.store(false, std::memory_order_release);
+}
+
+// --- control thread ---
+
+Seconds Table::idle(uint32_t pair, Seconds now) const noexcept {
+    // A worker's clock may be a second ahead of the caller's.
+    auto since = [&](uint32_t index) {
+        const auto passed = static_cast<int32_t>(now - records_[index].seen.load(kRelaxed));
+        return static_cast<Seconds>(std::max(passed, 0));
+    };
+    return std::min(since(pair * 2), since(pair * 2 + 1));
+}
+
+bool Table::is_expired(uint32_t pair, State state, Seconds idle) const noexcept {
+    return idle >= timeouts_.of(state, records_[pair * 2].key.protocol());
+}
+
+uint32_t Table::age(Seconds now) noexcept {
+    const uint32_t high = stock_.high();
+    const uint32_t part = std::max(kAgedAtOnce, high / kAgeingRounds + 1);
+    if (aged_ >= high || part >= high) aged_ = 0;
+    const uint32_t end = std::min(high, aged_ + part);
+    uint32_t removed = 0;
+    walk(aged_, end, [&](uint32_t pair) {
+        if (is_expired(pair, state(pair), idle(pair, now))) removed += remove_surely(pair);
+    });
+    aged_ = end;
+    reclaim();
+    return removed;
+}
+
+Listed Table::listed(uint32_t pair, Seconds now) const noexcept {
+    auto direction = [](const Record& record) {
+        return Listed::Direction{.packets = record.packets.get(),
+                                 .bytes = record.bytes.get(),
+                                 .ingress = record.ingress(),
+                                 .egress = record.egress(),
+                                 .decided = record.generation.load(kRelaxed) != 0};
+    };
+    const Record& initiator = records_[pair * 2];
+    const State now_in = state(pair);
+    const auto age = static_cast<int32_t>(now - pairs_[pair].created.load(kRelaxed));
+    return {.original = tuple_of(pair * 2),
+            .state = now_in,
+            .verdict = initiator.verdict.load(kRelaxed),
+            .directions = {direction(initiator), direction(records_[pair * 2 + 1])},
+            .age = static_cast<Seconds>(std::max(age, 0)),
+            .idle = idle(pair, now),
+            .timeout = timeouts_.of(now_in, initiator.key.protocol()),
+            .objects = {pairs_[pair].objects[0].load(kRelaxed), pairs_[pair].objects[1].load(kRelaxed)},
+            .generation = initiator.generation.load(kRelaxed)};
+}
+
+std::array<uint32_t, kStateCount> Table::count_states() noexcept {
+    std::array<uint32_t, kStateCount> counts{};
+    walk(0, stock_.high(), [&](uint32_t pair) { ++counts[static_cast<size_t>(state(pair))]; });
+    return counts;
+}
+
+uint32_t Table::count() const noexcept {
+    uint64_t removed = 0;
+    for (uint32_t i = 0; i <= kControl; ++i) removed += desks_[i].removed.get();
+    // After those: what is removed was created before.
+    const uint64_t all = created();
+    return static_cast<uint32_t>(all - std::min(all, removed));
+}
+
+uint64_t Table::created() const noexcept {
+    uint64_t created = 0;
+    for (uint32_t i = 0; i <= kControl; ++i) created += desks_[i].created.get();
+    return created;
+}
+
+Pressure Table::pressure() const noexcept {
+    Pressure pressure;
+    for (uint32_t i = 0; i <= kControl; ++i) {
+        const Desk& desk = desks_[i];
+        pressure.evicted_over += desk.evicted[static_cast<size_t>(Keep::kOver)].get();
+        pressure.evicted_embryonic += desk.evicted[static_cast<size_t>(Keep::kEmbryonic)].get();
+        pressure.evicted_idle += desk.evicted[static_cast<size_t>(Keep::kIdle)].get();
+        pressure.refused_full += desk.refused_full.get();
+        pressure.refused_crowded += desk.refused_crowded.get();
+        pressure.refused_busy += desk.refused_busy.get();
+    }
+    return pressure;
+}
+
+Table::Counted Table::ended() const noexcept {
+    Counted ended;
+    for (uint32_t i = 0; i <= kControl; ++i) {
+        ended.packets += desks_[i].ended.packets.get();
+        ended.bytes += desks_[i].ended.bytes.get();
+    }
+    return ended;
+}
+
+size_t Table::memory() const noexcept { return mapping_.size(); }
+
+size_t Table::memory_used() const { return mapping_.used(); }
+
+}  // namespace sluice::flow

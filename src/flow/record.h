@@ -1,0 +1,105 @@
+// What the switch knows of a flow: two records, one for each direction and one cache line each, and beside
+// them, in colder memory, what only the listing and the ageing ask for. The records of a flow are neighbors:
+// the even index is the initiator's, peer = index ^ 1.
+//
+// A direction's packets come to one worker, which writes that direction's record and no other line. Few
+// exceptions write both, and none of them for a packet of an open connection: whoever decides a flow anew, a
+// FIN and a RST. What two may write is changed by one atomic operation (`progress`), or by one of them at a
+// time (Table::decide). If a direction moves from worker to worker, as it does where queues are handed
+// out anew, a packet may be missing from its counters.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "path/counters.h"
+#include "path/ids.h"
+#include "path/tuple.h"
+
+namespace sluice::flow {
+
+using Seconds = uint32_t;  // of the workers' clock
+
+enum class Verdict : uint8_t { kAllow, kDeny, kReject };
+
+// Record::progress: what a direction has said so far.
+inline constexpr uint8_t kSeen = 1;     // anything
+inline constexpr uint8_t kOpened = 2;   // a SYN, an INIT
+inline constexpr uint8_t kAcked = 4;    // an acknowledgement of what the peer opened with: its side is set up
+inline constexpr uint8_t kFinished = 8; // a FIN, a SHUTDOWN
+inline constexpr uint8_t kReset = 16;   // a RST, an ABORT
+// Packets without SYN, FIN and RST tell nothing new: what is left of tracking is done in line.
+inline constexpr uint8_t kSettled = 32;
+inline constexpr uint8_t kOneWay = 64;  // stateless: no connection is followed, and no answers let in
+
+struct alignas(64) Record {
+    path::TupleKey key;                // of its packets; never changes while the flow is in the table
+    std::atomic<uint32_t> generation;  // of the snapshot that it was decided by; 0: not decided
+    std::atomic<Seconds> seen;         // its last packet, unless that changed nothing any more
+    std::atomic<uint32_t> ports;       // ingress PortId, and egress PortId in the upper half
+    std::atomic<uint32_t> hop;         // the engine's next hop of a routed packet; 0: bridged
+    std::atomic<Verdict> verdict;
+    std::atomic<uint8_t> progress;
+    std::atomic<uint8_t> scale;  // of its windows (tcp.h)
+    // Of TCP, the end of what it has sent. Of SCTP its tag.
+    std::atomic<uint32_t> end;
+    path::Counter packets;
+    path::Counter bytes;
+    std::atomic<uint32_t> ack;     // of TCP, its last acknowledgement; of SCTP the peer's tag
+    std::atomic<uint16_t> window;  // of TCP, that it told last, as it stood there
+
+    bool is(uint8_t bits) const noexcept {
+        return (progress.load(std::memory_order_relaxed) & bits) != 0;
+    }
+    path::PortId ingress() const noexcept {
+        return path::PortId(ports.load(std::memory_order_relaxed) & 0xffff);
+    }
+    path::PortId egress() const noexcept {
+        return path::PortId(ports.load(std::memory_order_relaxed) >> 16);
+    }
+};
+static_assert(sizeof(Record) == 64);
+
+// What was decided of the packets of one direction.
+struct Decision {
+    uint32_t generation;
+    path::PortId ingress;
+    path::PortId egress;
+    uint32_t hop;
+    Verdict verdict;
+    uint32_t objects[2];  // what lets it in or refuses it: of the egress and the ingress policy; 0: none
+    uint32_t opening;     // what else its first packet was judged by: whoever decides it anew asks for that
+};
+
+// Of a flow, for who decides it anew.
+struct Origin {
+    uint32_t objects[2];
+    uint32_t opening;
+};
+
+// As a worker applies it.
+struct Action {
+    path::PortId ingress;
+    path::PortId egress;
+    uint32_t hop;
+    Verdict verdict;
+};
+
+// The rest of a flow.
+struct Pair {
+    enum class Life : uint8_t { kFree, kLinked, kRetired };
+
+    std::atomic<Life> life;      // changes with its buckets' locks held
+    std::atomic<bool> deciding;  // somebody is writing what he decided
+    std::atomic<Seconds> created;
+    std::atomic<uint32_t> objects[2];
+    std::atomic<uint32_t> opening;
+    // While it isn't linked: of whoever has the chain that it is in (stock.h).
+    uint32_t next;
+    uint32_t next_chain;
+    uint32_t chain_size;
+    uint64_t token;
+    uint64_t turn;
+};
+
+}  // namespace sluice::flow

@@ -1,0 +1,75 @@
+// The state of a flow, read off what its two directions have said (record.h): nobody stores it. Any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "base/text.h"
+#include "flow/flow_config.h"
+#include "flow/record.h"
+
+namespace sluice::flow {
+
+enum class State : uint8_t {
+    kNew,          // picked up in mid-stream, not answered yet
+    kSynSent,      // TCP's are RFC 9293's, 3.3.2, as somebody between the two ends sees them
+    kSynReceived,
+    kEstablished,  // SCTP too
+    kFinWait,      // one side is closed
+    kClosing,      // both are, and haven't acknowledged it yet
+    kTimeWait,
+    kClosed,       // reset, aborted
+    kInit,         // SCTP: INIT to COOKIE ACK
+    kShutdown,     // SCTP
+    kUnanswered,   // all others
+    kAnswered,
+    kStateless,
+    kDenied,
+    kCount,
+};
+inline constexpr size_t kStateCount = static_cast<size_t>(State::kCount);
+
+constexpr auto names(State) {
+    using base::Name;
+    return std::array{Name{State::kNew, "new"},
+                      Name{State::kSynSent, "syn-sent"},
+                      Name{State::kSynReceived, "syn-received"},
+                      Name{State::kEstablished, "established"},
+                      Name{State::kFinWait, "fin-wait"},
+                      Name{State::kClosing, "closing"},
+                      Name{State::kTimeWait, "time-wait"},
+                      Name{State::kClosed, "closed"},
+                      Name{State::kInit, "init"},
+                      Name{State::kShutdown, "shutdown"},
+                      Name{State::kUnanswered, "unanswered"},
+                      Name{State::kAnswered, "answered"},
+                      Name{State::kStateless, "stateless"},
+                      Name{State::kDenied, "denied"}};
+}
+
+State state_of(const Record& initiator, const Record& responder) noexcept;
+
+// The timeouts, for workers to read while the control thread changes them.
+class Timeouts {
+ public:
+    explicit Timeouts(const TimeoutsConfig& config) noexcept { set(config); }
+    void set(const TimeoutsConfig& config) noexcept;
+    Seconds of(State state, wire::Protocol protocol) const noexcept;
+
+ private:
+    static constexpr size_t kProtocols = 5;  // TCP, SCTP, UDP, ICMP, others
+
+    std::atomic<Seconds> seconds_[kProtocols][kStateCount];
+};
+
+// Which flows make room for new ones when the table is full.
+enum class Keep : uint8_t {
+    kOver,       // it is of no use any more
+    kEmbryonic,  // nobody has answered, or nobody has confirmed the answer
+    kIdle,       // the rest, where it is silent
+    kAlways,     // an open connection, until its timeout
+};
+Keep keep_of(State state) noexcept;
+
+}  // namespace sluice::flow
