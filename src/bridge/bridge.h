@@ -2,7 +2,9 @@
 // destination up, send it there or to everyone. Worker side only; mac_table.h is the table.
 //
 // `Tables` is the engine's view of a snapshot. Asked of it here:
-//     MacTable* macs(NetworkId)       the network's table
+//     MacTable* macs(NetworkId)       the network's table, to prefetch from
+//     Entry find(const Meta&)         where the destination is, by that table
+//     bool learn(const Meta&, limit)  the source, into it: MacTable::learn()
 //     bool carries(PortId, NetworkId) whether the port is up and in that network
 //     slot(PortId)                    `horizon`, `mac_limit`, `floods`: what the port's limits are
 //     Seconds now                     the worker's clock, one reading a batch
@@ -71,8 +73,7 @@ struct Bridge {
     // Without learning, what has been looked up.
     template <class Tables>
     [[gnu::always_inline]] static bool forward(path::Meta& meta, const Tables& tables) noexcept {
-        const MacTable* macs = tables.macs(meta.network);
-        const Entry entry = macs->find(meta.destination_mac, meta.destination_hash);
+        const Entry entry = tables.find(meta);
         meta.egress = entry.port();
         // The entry's port may have left the network a moment ago, or be down: what belongs to this
         // network must not follow it, and is flooded until the address is learned again.
@@ -103,8 +104,7 @@ struct Bridge {
     template <class Tables>
     [[gnu::always_inline]] static bool learn(path::Meta& meta, const Tables& tables) noexcept {
         const uint32_t limit = unlikely(meta.unusual) ? tables.slot(meta.ingress).mac_limit : 0;
-        return tables.macs(meta.network)
-            ->learn(meta.source_mac, meta.source_hash, meta.ingress, tables.now, limit);
+        return tables.learn(meta, limit);
     }
 
  private:

@@ -1,6 +1,7 @@
 // From the configuration and the ports as they are to the tables that workers read. Control thread.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "engine/switch.h"
 #include "port/derived_mac.h"
@@ -26,6 +27,7 @@ class Compiler {
         snapshot_->macs.resize(count);
         vlans_.resize(count);
         for (const auto& network : networks_) add_network(network);
+        add_policies();
         if (config.underlay) add_end_points(*config.underlay);
     }
 
@@ -34,6 +36,7 @@ class Compiler {
         for (const auto& [name, held] : ports_) {
             if (held.up) add_port(held);
         }
+        mark_tracked();
         add_mirrors();
         for (const auto& [name, held] : ports_) {
             if (!held.up) continue;
@@ -54,6 +57,7 @@ class Compiler {
         network.flat = config.flat;
         network.is_underlay = config.name == kUnderlay;
         network.subnets = config.subnets;
+        network.flow_domain = parts_.flow_domains.at(flow_domain_of(config));
         snapshot_->macs[path::index(id)] = network.table;
         vlans_[path::index(id)] = config.vlan;
         if (config.vxlan) network.vni = config.vxlan->vni;
@@ -72,6 +76,53 @@ class Compiler {
         }
         network.answers = network.mac != 0 || network.vni != 0;
         if (network.answers) snapshot_->is_bridge = false;
+    }
+
+    void add_policies() {
+        for (const acl::AclConfig& config : config_.acls) {
+            const AclList& list = parts_.acls.at(config.name);
+            for (const acl::ApplyConfig& apply : config.apply) {
+                Policies* policies = policies_at(apply);
+                // Half-way through a change it may name what is gone already.
+                if (policies == nullptr) continue;
+                const bool egress = apply.direction == acl::Direction::kEgress;
+                (egress ? policies->egress : policies->ingress).push_back(list);
+            }
+        }
+    }
+
+    Policies* policies_at(const acl::ApplyConfig& apply) {
+        if (!apply.network.empty()) {
+            const auto network = ids_.find(apply.network);
+            return network == ids_.end() ? nullptr
+                                         : &snapshot_->networks[path::index(network->second)].policies;
+        }
+        const auto port = ports_.find(apply.port);
+        if (port == ports_.end()) return nullptr;
+        const size_t at = path::index(port->second.port->id());
+        if (snapshot_->port_policies.size() <= at) snapshot_->port_policies.resize(at + 1);
+        return &snapshot_->port_policies[at];
+    }
+
+    // Connections are tracked in the flow domains where some policy may want to know of them.
+    void mark_tracked() {
+        std::set<path::FlowDomain> tracked;
+        for (const Network& network : snapshot_->networks) {
+            if (!network.policies.empty()) tracked.insert(network.flow_domain);
+        }
+        for (const auto& [name, held] : ports_) {
+            if (snapshot_->policies_of(held.port->id()).empty()) continue;
+            const PortSlot& slot = slot_of(*held.port);
+            for (size_t i = 0; i < snapshot_->networks.size(); ++i) {
+                if (slot.carries(path::NetworkId{static_cast<uint16_t>(i)})) {
+                    tracked.insert(snapshot_->networks[i].flow_domain);
+                }
+            }
+        }
+        for (Network& network : snapshot_->networks) {
+            network.is_tracked = tracked.contains(network.flow_domain);
+        }
+        snapshot_->has_policies = !tracked.empty();
     }
 
     void add_end_points(const vxlan::UnderlayConfig& config) {
@@ -207,6 +258,15 @@ class Compiler {
                 if (config.direction != Direction::kIngress) out[from].push_back(mirror);
             }
         }
+        for (const auto& capture : parts_.captures) {
+            path::Capture* to = snapshot_->captures.emplace_back(capture).get();
+            if (to->port().empty()) {
+                snapshot_->drop_captures.push_back(to);
+                continue;
+            }
+            in[to->port()].push_back({nullptr, &to->filter(), to, path::Captured::kFromPort});
+            out[to->port()].push_back({nullptr, &to->filter(), to, path::Captured::kToPort});
+        }
         for (auto& [name, mirrors] : in) {
             if (const auto* port = up(name)) slot_of(*port).mirrors_in = keep(std::move(mirrors));
         }
@@ -261,6 +321,10 @@ bool Snapshot::is_end_point_slowly(const rte_mbuf* packet) const noexcept {
     wire::Ipv6Header copy;
     const auto* ip = type == wire::EtherType::kIpv6 ? wire::read(packet, kIp, copy) : nullptr;
     return ip != nullptr && ip->destination == end_point_ipv6;
+}
+
+std::string flow_domain_of(const NetworkConfig& network) {
+    return network.is_routed() ? "domain " + network.domain : "network " + network.name;
 }
 
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance) {

@@ -252,6 +252,8 @@ std::string show(const Config& config) {
     add_comments(tree, "networks", config.networks);
     add_comments(tree, "ports", config.ports);
     add_comments(tree, "routes", config.routes);
+    add_comments(tree, "address-sets", config.address_sets);
+    add_comments(tree, "acls", config.acls);
     add_comments(tree, "mirrors", config.mirrors);
     return base::to_yaml(tree);
 }
@@ -274,6 +276,9 @@ std::vector<Change> diff(const Config& from, const Config& to) {
     }
     diff_objects("port", from.ports, to.ports, changes);
     diff_objects("route", from.routes, to.routes, changes);
+    diff_objects("address-set", from.address_sets, to.address_sets, changes);
+    diff_objects("acl", from.acls, to.acls, changes);
+    diff_section("flows", from.flows, to.flows, changes);
     diff_objects("mirror", from.mirrors, to.mirrors, changes);
     return changes;
 }

@@ -11,10 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "acl/acl_config.h"
 #include "base/error.h"
 #include "base/fields.h"
 #include "base/log.h"
 #include "engine/network_config.h"
+#include "flow/flow_config.h"
 #include "port/port_config.h"
 #include "route/route_config.h"
 #include "vxlan/vxlan_config.h"
@@ -140,6 +142,9 @@ struct Config {
     std::optional<vxlan::UnderlayConfig> underlay;
     std::vector<port::PortConfig> ports;
     std::vector<route::RouteConfig> routes;
+    std::vector<acl::AddressSetConfig> address_sets;
+    std::vector<acl::AclConfig> acls;
+    flow::FlowConfig flows;
     std::vector<MirrorConfig> mirrors;
 
     bool operator==(const Config&) const = default;
@@ -157,6 +162,9 @@ void fields(V& v, Config& c) {
     v.optional("underlay", c.underlay);
     v.optional("ports", c.ports);
     v.optional("routes", c.routes);
+    v.optional("address-sets", c.address_sets);
+    v.optional("acls", c.acls);
+    v.optional("flows", c.flows);
     v.optional("mirrors", c.mirrors);
     v.check("state", c.state.starts_with('/'), "is not an absolute path");
 }

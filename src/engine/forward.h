@@ -89,29 +89,25 @@ struct RouteLookup {
 
 // Decide: bridge or route.
 struct Forward {
+    template <class T>
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
-                                              const Tables& tables) noexcept {
+                                              const T& tables) noexcept {
         if (meta.layer3 == path::Layer3::kNone) return bridge_it(meta, tables);
-        // Of a run the first has been learned, if it came as far.
-        if (unlikely(!meta.repeats || meta.before->fate == path::Fate::kDrop)) {
-            meta.source_hash = bridge::MacTable::hash(meta.source_mac);
-            if (unlikely(!bridge::Bridge::learn(meta, tables))) {
-                return path::drop(meta, path::Drop::kMacLimit);
-            }
-        }
+        if (unlikely(!learn_source(meta, tables))) return path::drop(meta, path::Drop::kMacLimit);
         return route(meta, packet, tables);
     }
 
- private:
-    // From a tunnel: the routers of an overlay's hosts have one address, which is behind no port. Learned,
-    // it would move with every other packet from two of them, and each move makes all neighbors be looked
-    // up again.
-    [[gnu::noinline]] static bool bridge_from_router(path::Meta& meta, const Tables& tables) noexcept {
-        if (meta.repeats && !bridge::Lookup::look_up(meta, tables)) return false;
-        return bridge::Bridge::forward(meta, tables);
+    // Of a packet for the router. False if its source is one address too many behind its port.
+    template <class T>
+    [[gnu::always_inline]] static bool learn_source(path::Meta& meta, const T& tables) noexcept {
+        // Of a run the first has been learned, if it came as far.
+        if (likely(meta.repeats && meta.before->fate != path::Fate::kDrop)) return true;
+        meta.source_hash = bridge::MacTable::hash(meta.source_mac);
+        return bridge::Bridge::learn(meta, tables);
     }
 
-    [[gnu::always_inline]] static bool bridge_it(path::Meta& meta, const Tables& tables) noexcept {
+    template <class T>
+    [[gnu::always_inline]] static bool bridge_it(path::Meta& meta, const T& tables) noexcept {
         if (unlikely(meta.unusual) && meta.source_mac == tables.network(meta.network).mac) {
             return bridge_from_router(meta, tables);
         }
@@ -160,6 +156,16 @@ struct Forward {
         meta.fate = path::Fate::kRoute;
         return true;
     }
+
+ private:
+    // From a tunnel: the routers of an overlay's hosts have one address, which is behind no port. Learned,
+    // it would move with every other packet from two of them, and each move makes all neighbors be looked
+    // up again.
+    template <class T>
+    [[gnu::noinline]] static bool bridge_from_router(path::Meta& meta, const T& tables) noexcept {
+        if (meta.repeats && !bridge::Lookup::look_up(meta, tables)) return false;
+        return bridge::Bridge::forward(meta, tables);
+    }
 };
 
 // Apply, the last stage.
@@ -197,7 +203,7 @@ struct Deliver {
         }
         Speaker::count_down(meta);
         Speaker::write_macs(packet, mac, network.mac);
-        if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now)) {
+        if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now) && tables.assumed == nullptr) {
             neighbor.used.store(tables.now, std::memory_order_relaxed);
         }
         tables.egress.send_plain(*slot.port, packet);

@@ -36,7 +36,7 @@ class Mistakes {
             if (step.is_index) {
                 path += fmt::format("[{}]", step.index);
                 // A list of one may be written without brackets.
-                if (tree != nullptr && tree->kind == base::Tree::Kind::kScalar) continue;
+                if (tree != nullptr && tree->kind != base::Tree::Kind::kList) continue;
                 const bool has = tree != nullptr && step.index < tree->items.size();
                 tree = has ? &tree->items[step.index] : nullptr;
             } else {

@@ -4,6 +4,7 @@
 
 #include "bridge/bridge.h"
 #include "engine/forward.h"
+#include "engine/track.h"
 #include "engine/tables.h"
 #include "path/parse.h"
 
@@ -33,9 +34,10 @@ struct Transmit {
         } else if (meta.fate == path::Fate::kFlood) {
             const PortSlot& slot = tables.slot(meta.ingress);
             tables.egress.flood(tables.networks[path::index(meta.network)].members, slot.port,
-                                slot.horizon, packet, meta.ingress);
+                                slot.horizon, packet, {.ingress = meta.ingress, .network = meta.network});
         } else {
-            tables.counters.drop(meta.ingress, meta.reason);
+            tables.counters.drop(meta.ingress, meta.reason, packet,
+                                 path::drop_site(meta, meta.reason));
             tables.drops.packets[tables.drops.count++] = packet;
         }
     }
@@ -56,6 +58,15 @@ using RouterPath = path::Path<
     path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, RouteLookup,
     // Decide
     Forward,
+    // Apply
+    Deliver>;
+
+// Of one with policies: the same, and what a flow was decided to do is looked up, not decided again.
+using FlowPath = path::Path<
+    // Admit
+    path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, RouteLookup,
+    // Admit, find, decide
+    Track,
     // Apply
     Deliver>;
 

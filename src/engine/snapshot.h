@@ -12,6 +12,7 @@
 #include "bridge/flood_limit.h"
 #include "bridge/mac_table.h"
 #include "engine/config.h"
+#include "engine/policies.h"
 #include "engine/router.h"
 #include "guard/guard.h"
 #include "port/egress.h"
@@ -41,6 +42,8 @@ struct alignas(64) Network {
     bool flat = false;
     bool is_underlay = false;
     bool answers = false;               // the switch looks at ARP and ND there
+    bool is_tracked = false;            // its flow domain has policies
+    path::FlowDomain flow_domain{};
 
     std::shared_ptr<bridge::MacTable> macs;
     std::vector<port::Exit> members;    // ports that are up and have a link
@@ -48,6 +51,7 @@ struct alignas(64) Network {
     std::vector<IpAddress> addresses;   // of the router, its link-local one included
     std::vector<IpPrefix> subnets;
     std::shared_ptr<const Domain> domain;
+    Policies policies;                  // of each of its ports
 };
 
 struct QueueRef {
@@ -104,6 +108,7 @@ struct Snapshot {
     std::vector<Network> networks;                  // by NetworkId
     std::vector<bridge::MacTable*> macs;            // theirs, by NetworkId
     bool is_bridge = true;                          // nothing is routed, and no network spans hosts
+    bool has_policies = false;                      // connections are tracked in some network
     std::vector<std::vector<QueueRef>> queues;  // by WorkerId: the receive queues it polls
 
     // The underlay, if there is one.
@@ -113,12 +118,27 @@ struct Snapshot {
     vxlan::VniTable vnis;            // to NetworkId
     vxlan::EndPointTable remotes;    // to the PortId of the tunnel
 
+    // By PortId, as many as are needed for those that have any.
+    std::vector<Policies> port_policies;
+    inline static const Policies kNoPolicies;
+
+    const Policies& policies_of(path::PortId port) const noexcept {
+        const size_t at = path::index(port);
+        return at < port_policies.size() ? port_policies[at] : kNoPolicies;
+    }
+    const Policies& policies_of(path::NetworkId network) const noexcept {
+        const size_t at = path::index(network);
+        return at < networks.size() ? networks[at].policies : kNoPolicies;
+    }
+
     // What slots point to.
     std::vector<std::unique_ptr<TunnelSlot>> tunnels;
     std::vector<std::unique_ptr<vlan::Trunk>> trunks;
     std::vector<std::unique_ptr<guard::Guard>> guards;
     std::vector<std::unique_ptr<wire::Filter>> filters;
     std::vector<std::unique_ptr<std::vector<port::Mirror>>> mirrors;
+    std::vector<std::shared_ptr<path::Capture>> captures;
+    std::vector<path::Capture*> drop_captures;  // those of them that capture drops
 
     // Whether a packet from the underlay is for a tunnel end point of ours, as far as its destination
     // address says.

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <optional>
 
+#include "engine/tracker.h"
 #include "wire/address.h"
 #include "wire/flow_hash.h"
 #include "wire/headers.h"
 #include "wire/mbuf.h"
 #include "wire/offload.h"
+#include "wire/tcp_reset.h"
 #include "wire/vlan.h"
 
 namespace sluice::engine {
@@ -61,9 +63,13 @@ std::optional<wire::IcmpErrorKind> error_for(Drop reason) noexcept {
         case Drop::kHostUnreachable: return wire::IcmpErrorKind::kHostUnreachable;
         case Drop::kFragmentationNeeded: return wire::IcmpErrorKind::kTooBig;
         case Drop::kNoListener: return wire::IcmpErrorKind::kPortUnreachable;
+        case Drop::kRejected: return wire::IcmpErrorKind::kProhibited;
         default: return std::nullopt;
     }
 }
+
+// Reasons that an object of the configuration stands beside, which only a tracked packet's metadata holds.
+bool is_policy(Drop reason) noexcept { return reason == Drop::kDenied || reason == Drop::kRejected; }
 
 // Loose and strict source routes (RFC 791, 3.1; RFC 7126, 4.3 and 4.4).
 bool has_source_route(const wire::Ipv4Header& ip) noexcept {
@@ -133,7 +139,9 @@ bool Speaker::decide(path::Meta& meta, const NextHop& hop, const Tables& tables)
             if (ttl_of(meta) <= 1) return path::drop(meta, Drop::kTtlExceeded);
             const IpAddress destination = destination_of(meta);
             neighbor::Entry* entry = tables.neighbors.find(hop.network, destination);
-            if (entry == nullptr && may_answer(meta.ingress)) {
+            if (unlikely(tables.assumed != nullptr) && (entry == nullptr || !entry->resolved())) {
+                entry = assume(hop.network, destination, tables);
+            } else if (entry == nullptr && may_answer(meta.ingress)) {
                 entry = tables.neighbors.add(hop.network, destination, tables.now);
             }
             if (entry == nullptr) return path::drop(meta, Drop::kNeighborPending);
@@ -185,7 +193,8 @@ void Speaker::apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
 
 void Speaker::drop(path::Meta& meta, Drop reason, rte_mbuf* packet, const Tables& tables) noexcept {
     if (error_for(reason)) answer_with_error(meta, reason, 0, packet, tables);
-    tables.counters.drop(meta.ingress, reason);
+    tables.counters.drop(meta.ingress, reason, packet, 
+                         path::drop_site(meta, reason, is_policy(reason) ? meta.connection.object : 0));
     rte_pktmbuf_free(packet);
 }
 
@@ -200,8 +209,20 @@ bool Speaker::may_answer(path::PortId port) noexcept {
     return true;
 }
 
+// What stands for a neighbor that would have to be asked for; null: nothing is assumed of that one.
+neighbor::Entry* Speaker::assume(path::NetworkId network, const IpAddress& address,
+                                 const Tables& tables) noexcept {
+    neighbor::Entry& station = tables.assumed->station;
+    return station.network == network && station.address == address ? &station : nullptr;
+}
+
 void Speaker::resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
                       const Tables& tables) noexcept {
+    if (tables.assumed != nullptr) {
+        meta.neighbor = assume(neighbor.network, neighbor.address, tables);
+        if (meta.neighbor != nullptr) return route(meta, packet, tables);
+        return drop(meta, Drop::kNeighborPending, packet, tables);
+    }
     if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor, tables);
     // Large buffers are few, and no container could be read while they wait here.
     const bool may_wait = packet->pkt_len <= port::kBufferSize;
@@ -234,7 +255,12 @@ void Speaker::resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const T
     for (uint16_t i = 0; i < waiting.count; ++i) {
         path::Meta meta = waiting_meta(waiting.packets[i], tables);
         meta.neighbor = &neighbor;
-        route(meta, waiting.packets[i].packet, tables);
+        rte_mbuf* packet = waiting.packets[i].packet;
+        if (meta.layer3 == path::Layer3::kOther || tables.tracker.decide_again(meta, packet, tables)) {
+            route(meta, packet, tables);
+        } else {
+            drop(meta, meta.reason, packet, tables);
+        }
     }
 }
 
@@ -354,7 +380,8 @@ void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     const Network& network = tables.network(meta.network);
     if (network.answers && is_neighbor_message(packet) && converse(meta, packet, tables)) return;
     if (network.flat) return drop(meta, Drop::kFlatNetwork, packet, tables);
-    send_to_all(meta.network, meta.ingress, packet, tables);
+    const auto& members = tables.tracker.may_reach(meta, packet, meta.network, tables);
+    send_to_all(meta.network, members, meta.ingress, packet, tables);
 }
 
 void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
@@ -387,7 +414,7 @@ void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) 
         case wire::LocalPacket::kFragment:
         case wire::LocalPacket::kNoAnswer: break;
     }
-    tables.counters.drop(meta.ingress, Drop::kNoListener);
+    tables.counters.drop(meta.ingress, Drop::kNoListener, packet, path::drop_site(meta, Drop::kNoListener));
     rte_pktmbuf_free(packet);
 }
 
@@ -402,6 +429,7 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
     if (reason == Drop::kNoListener && wire::classify_local(packet, kEthernet) == wire::LocalPacket::kOther) {
         kind = wire::IcmpErrorKind::kProtocolUnreachable;
     }
+    if (reason == Drop::kRejected && reset(meta, packet, tables)) return;
     const bool valid = type == wire::EtherType::kIpv4
                            ? wire::check_ipv4(packet, kEthernet) == wire::IpCheck::kValid
                            : wire::check_ipv6(packet, kEthernet) == wire::IpCheck::kValid;
@@ -426,6 +454,18 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
     tables.counters.totals.made.add(1);
     write_macs(error, meta.source_mac, meta.destination_mac);
     send(meta.network, meta.ingress, error, tables);
+}
+
+// Of a TCP segment that is rejected: true if its sender was told, or may not be told more.
+bool Speaker::reset(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    if (meta.connection.protocol() != wire::Protocol::kTcp) return false;
+    if (!may_answer(meta.ingress)) return true;
+    rte_mbuf* answer = wire::build_tcp_reset(pools_.buffers, packet, kEthernet);
+    if (answer == nullptr) return true;
+    tables.counters.totals.made.add(1);
+    write_macs(answer, meta.source_mac, meta.destination_mac);
+    send(meta.network, meta.ingress, answer, tables);
+    return true;
 }
 
 // --- chores ---
@@ -486,7 +526,7 @@ void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
                            : wire::build_neighbor_announcement(pools_.buffers, mac, chore.address, false);
     if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
-    send_to_all(chore.network, chore.port, packet, tables);
+    send_to_all(chore.network, network.members, chore.port, packet, tables);
 }
 
 }  // namespace sluice::engine

@@ -83,6 +83,16 @@ class Speaker {
         return find_exit(neighbor, mac, network, tables);
     }
 
+    // The same, of a packet that may be one that is only asked about.
+    static path::PortId likely_exit_of(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
+                                       const Tables& tables) noexcept {
+        const path::PortId exit = exit_of(neighbor, mac, network, tables);
+        const bool is_assumed = tables.assumed != nullptr && mac != 0 &&
+                                mac == tables.assumed->station.mac.load(std::memory_order_relaxed) &&
+                                neighbor.network == tables.assumed->station.network;
+        return exit == path::kNoPort && is_assumed ? tables.assumed->port : exit;
+    }
+
     // One hop less.
     [[gnu::always_inline]] static void count_down(const path::Meta& meta) noexcept {
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
@@ -160,6 +170,8 @@ class Speaker {
     [[gnu::always_inline]] static uint64_t tag(uint64_t mac, uint32_t version) noexcept {
         return mac ^ version;
     }
+    static neighbor::Entry* assume(path::NetworkId network, const IpAddress& address,
+                                   const Tables& tables) noexcept;
     static path::PortId find_exit(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
                                   const Tables& tables) noexcept;
     void drop(path::Meta& meta, path::Drop reason, rte_mbuf* packet, const Tables& tables) noexcept;
@@ -189,11 +201,12 @@ class Speaker {
     void receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
     void answer_with_error(const path::Meta& meta, path::Drop reason, uint16_t mtu, const rte_mbuf* packet,
                            const Tables& tables) noexcept;
+    bool reset(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
 
     // Ways out.
     void send(path::NetworkId network, path::PortId exit, rte_mbuf* packet, const Tables& tables) noexcept;
-    void send_to_all(path::NetworkId network, path::PortId from, rte_mbuf* packet,
-                     const Tables& tables) noexcept;
+    void send_to_all(path::NetworkId network, const std::vector<port::Exit>& members, path::PortId from,
+                     rte_mbuf* packet, const Tables& tables) noexcept;
     void send_to_tunnels(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
     void send_in(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
     void find_way(path::PortId exit, path::NetworkId network, const Tables& tables) noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/speaker.h"
+#include "engine/tracker.h"
 #include "wire/flow_hash.h"
 #include "wire/fragment.h"
 #include "wire/headers.h"
@@ -32,13 +33,13 @@ struct Speaker::Underlay {
 
 void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
     auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
-    if (neighbor.used.load(std::memory_order_relaxed) != tables.now) {
+    if (tables.assumed == nullptr && neighbor.used.load(std::memory_order_relaxed) != tables.now) {
         neighbor.used.store(tables.now, std::memory_order_relaxed);
     }
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
     if (mac == 0) return resolve(meta, neighbor, packet, tables);
     const Network& network = tables.network(neighbor.network);
-    const path::PortId exit = exit_of(neighbor, mac, network, tables);
+    const path::PortId exit = likely_exit_of(neighbor, mac, network, tables);
     const PortSlot* slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
     if (slot != nullptr && slot->port != nullptr && wire::longest_frame(packet) > slot->port->max_frame()) {
         return too_big(meta, slot->port->max_frame() - kEthernet, packet, [&](rte_mbuf* piece) {
@@ -68,12 +69,15 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     }
     // Stations of a flat network see nothing that isn't theirs: the answer tells where this one is.
     if (exit == path::kNoPort && network.flat) {
-        if (may_answer(meta.ingress)) solicit(neighbor, tables);
+        if (tables.assumed == nullptr && may_answer(meta.ingress)) solicit(neighbor, tables);
         return drop(meta, Drop::kNeighborPending, packet, tables);
     }
     count_down(meta);
     write_macs(packet, mac, network.mac);
-    if (exit == path::kNoPort) return send_to_all(neighbor.network, path::kNoPort, packet, tables);
+    if (exit == path::kNoPort) {
+        const auto& members = tables.tracker.may_reach(meta, packet, neighbor.network, tables);
+        return send_to_all(neighbor.network, members, path::kNoPort, packet, tables);
+    }
     send(neighbor.network, exit, packet, tables);
 }
 
@@ -89,7 +93,8 @@ void Speaker::too_big(path::Meta& meta, uint32_t mtu, rte_mbuf* packet, Send sen
     }
     if (!may_fragment) {
         answer_with_error(meta, Drop::kFragmentationNeeded, static_cast<uint16_t>(mtu), packet, tables);
-        tables.counters.drop(meta.ingress, Drop::kFragmentationNeeded);
+        tables.counters.drop(meta.ingress, Drop::kFragmentationNeeded, packet,
+                             path::drop_site(meta, Drop::kFragmentationNeeded));
         rte_pktmbuf_free(packet);
         return;
     }
@@ -103,7 +108,10 @@ void Speaker::too_big(path::Meta& meta, uint32_t mtu, rte_mbuf* packet, Send sen
     // The books as in Egress::cut().
     const uint32_t missing = fragmenter.failed() ? fragmenter.remaining() : 0;
     tables.counters.totals.made.add(pieces + missing - 1);
-    if (missing != 0) tables.counters.drop(meta.ingress, Drop::kNoBuffer, missing);
+    if (missing != 0) {
+        tables.counters.drop(meta.ingress, Drop::kNoBuffer, packet,
+                             {.ingress = meta.ingress, .network = meta.network, .count = missing});
+    }
     rte_pktmbuf_free(packet);
 }
 
@@ -138,7 +146,7 @@ void Speaker::send(path::NetworkId network, path::PortId exit, rte_mbuf* packet,
         return send_unusual_by_tunnel(meta, packet, slot, tables);
     }
     if (slot.port == nullptr) {
-        tables.counters.drop(exit, Drop::kPortDown);
+        tables.counters.drop(exit, Drop::kPortDown, packet, {.egress = exit, .network = network});
         rte_pktmbuf_free(packet);
         return;
     }
@@ -153,25 +161,28 @@ void Speaker::send_in(path::NetworkId id, rte_mbuf* packet, const Tables& tables
         const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
         if (entry.found() && tables.carries(entry.port(), id)) return send(id, entry.port(), packet, tables);
     }
-    send_to_all(id, path::kNoPort, packet, tables);
+    send_to_all(id, network.members, path::kNoPort, packet, tables);
 }
 
-void Speaker::send_to_all(path::NetworkId id, path::PortId from, rte_mbuf* packet,
-                          const Tables& tables) noexcept {
+void Speaker::send_to_all(path::NetworkId id, const std::vector<port::Exit>& members, path::PortId from,
+                          rte_mbuf* packet, const Tables& tables) noexcept {
     const Network& network = tables.network(id);
     const PortSlot* slot = from == path::kNoPort ? nullptr : &tables.slot(from);
     const bool from_tunnel = slot != nullptr && slot->tunnel != nullptr;
     const bool to_tunnels = !from_tunnel && !network.tunnels.empty();
     if (to_tunnels) send_to_tunnels(id, packet, tables);
-    const bool others = std::any_of(network.members.begin(), network.members.end(), [&](const auto& exit) {
+    const bool others = std::any_of(members.begin(), members.end(), [&](const auto& exit) {
         return slot == nullptr || exit.port != slot->port;
     });
-    if (!others && (to_tunnels || slot == nullptr)) {
+    // Where a policy has kept it from some, those are counted.
+    const bool withheld = members.size() < network.members.size();
+    if (!others && (to_tunnels || slot == nullptr || withheld)) {
         // Copies have gone where there is somebody; the packet itself goes nowhere.
         return consume(packet, tables);
     }
-    tables.egress.flood(network.members, slot == nullptr ? nullptr : slot->port,
-                        from_tunnel || slot == nullptr ? uint16_t{0} : slot->horizon, packet, from);
+    tables.egress.flood(members, slot == nullptr ? nullptr : slot->port,
+                        from_tunnel || slot == nullptr ? uint16_t{0} : slot->horizon, packet,
+                        {.ingress = from, .network = id});
 }
 
 void Speaker::send_to_tunnels(path::NetworkId id, rte_mbuf* packet, const Tables& tables) noexcept {
@@ -181,7 +192,7 @@ void Speaker::send_to_tunnels(path::NetworkId id, rte_mbuf* packet, const Tables
         tables.counters.totals.made.add(1);
         rte_mbuf* copy = rte_pktmbuf_clone(packet, pools_.buffers);
         if (copy == nullptr) {
-            tables.counters.drop(tunnel, Drop::kNoBuffer);
+            tables.counters.drop(tunnel, Drop::kNoBuffer, packet, {.egress = tunnel, .network = id});
             continue;
         }
         send(id, tunnel, copy, tables);
@@ -213,7 +224,8 @@ void Speaker::send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const P
                                      const Tables& tables) noexcept {
     Underlay underlay;
     if (!find_underlay(packet, *slot.tunnel, underlay, tables)) {
-        tables.counters.drop(meta.egress, Drop::kPortDown);
+        tables.counters.drop(meta.egress, Drop::kPortDown, packet,
+                             {.ingress = meta.ingress, .egress = meta.egress, .network = meta.network});
         rte_pktmbuf_free(packet);
         return;
     }
@@ -238,7 +250,7 @@ void Speaker::find_way(path::PortId exit, path::NetworkId network, const Tables&
     const Network& underlay = tables.network(neighbor.network);
     const path::PortId port = exit_of(neighbor, mac, underlay, tables);
     if (mac == 0 || port == path::kNoPort || !tables.slot(port).is_plain_exit()) return;
-    if (neighbor.used.load(std::memory_order_relaxed) != tables.now) {
+    if (tables.assumed == nullptr && neighbor.used.load(std::memory_order_relaxed) != tables.now) {
         neighbor.used.store(tables.now, std::memory_order_relaxed);
     }
     way_.port = tables.slot(port).port;
@@ -264,7 +276,10 @@ void Speaker::cut(const path::Meta& meta, const Underlay& underlay, rte_mbuf* se
     // The books as in Egress::cut().
     const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
     tables.counters.totals.made.add(pieces + missing - 1);
-    if (missing != 0) tables.counters.drop(meta.egress, Drop::kNoBuffer, missing);
+    if (missing != 0) {
+        tables.counters.drop(meta.egress, Drop::kNoBuffer, segment,
+                             {.egress = meta.egress, .network = meta.network, .count = missing});
+    }
     rte_pktmbuf_free(segment);
 }
 
@@ -278,7 +293,7 @@ void Speaker::wrap(path::NetworkId network, path::PortId exit, const Underlay& u
     } else {
         rte_mbuf* wrapped = vxlan::encapsulate_shared(packet, tunnel, vni, underlay.hash, pools_.buffers);
         if (wrapped == nullptr) {
-            tables.counters.drop(exit, Drop::kNoBuffer);
+            tables.counters.drop(exit, Drop::kNoBuffer, packet, {.egress = exit, .network = network});
             rte_pktmbuf_free(packet);
             return;
         }
@@ -286,7 +301,7 @@ void Speaker::wrap(path::NetworkId network, path::PortId exit, const Underlay& u
     }
     tables.counters.port(exit).transmitted.add(1, packet->pkt_len);
     neighbor::Entry& neighbor = *underlay.neighbor;
-    if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now)) {
+    if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now) && tables.assumed == nullptr) {
         neighbor.used.store(tables.now, std::memory_order_relaxed);
     }
     if (unlikely(underlay.mac == 0 || underlay.slot == nullptr)) {

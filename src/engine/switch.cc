@@ -25,6 +25,7 @@ base::Errors unchangeable(const Config& from, const Config& to) {
     need_restart(from.control == to.control, "control");
     need_restart(from.dpdk == to.dpdk, "dpdk");
     need_restart(from.state == to.state, "state");
+    need_restart(from.flows.size == to.flows.size, "flows.size");
     return errors;
 }
 
@@ -91,17 +92,18 @@ void HeldPort::limit_floods(const port::FloodLimitConfig& limits) {
     floods->set(kUnknown, limits.unknown);
 }
 
-Switch::Switch(uint16_t workers, port::Pools pools, std::string instance)
+Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const flow::FlowConfig& flows)
     : attention_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       grace_(workers),
       context_{pools, workers, std::move(instance),
                [fd = attention_.get()] { eventfd_write(fd, 1); }, [this] { grace_.wait(); }},
       router_(grace_),
+      flows_(flows, grace_),
       loads_(workers) {
+    const Worker::Shared shared{snapshots_, grace_,     router_.hops(),  router_.neighbors(),
+                                flows_,     fragments_, flow_generation_};
     for (uint16_t i = 0; i < workers; ++i) {
-        workers_.push_back(
-            std::make_unique<Worker>(path::WorkerId{i}, snapshots_, grace_, context_.pools,
-                                     router_.hops(), router_.neighbors()));
+        workers_.push_back(std::make_unique<Worker>(path::WorkerId{i}, context_.pools, shared));
     }
     publish();
 }
@@ -151,7 +153,8 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         it = ports_.erase(it);
     }
     const Config previous = std::exchange(config_, std::move(next));
-    arrange_tables(config_);
+    const std::vector<path::NetworkId> freed = arrange_tables(config_);
+    arrange_policies();
     router_.arrange_domains(config_);
     router_.withdraw(config_, network_ids_);
     if (!gone.empty()) publish();
@@ -185,6 +188,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         }
     }
     publish();
+    for (const path::NetworkId id : freed) freed_networks_[id] = rte_get_tsc_cycles();
     // Only after every worker has seen the new membership can nobody learn into the old table.
     for (const auto& name : moved) forget_macs(ports_.at(name).port->id());
     set_static_macs(previous);
@@ -192,6 +196,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     find_tunnels();
     set_static_neighbors();
     forget_neighbors();
+    outdate_flows();
     for (const auto& name : moved) announce(ports_.at(name));
     started_ = true;
     return changes;
@@ -241,6 +246,8 @@ void Switch::tick(Clock::time_point now) {
     attend();
     age_macs();
     age_neighbors();
+    age_flows();
+    rule_log_.write(*this, clock_seconds());
     for (auto& [name, held] : ports_) {
         if (held.up && std::exchange(held.announce, false)) announce(held);
     }
@@ -313,7 +320,8 @@ void Switch::age_macs() {
 
 void Switch::publish() {
     std::unique_ptr<Snapshot> next = compile(
-        config_, {ports_, macs_, network_ids_, tunnels_, router_, context_.instance, workers_.size()});
+        config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_, context_.instance, captures_,
+                  workers_.size()});
     next->generation = ++generation_;
     const Snapshot* current = next.get();  // lives until the next publish()
     std::unique_ptr<const Snapshot> old = snapshots_.exchange(std::move(next));
@@ -326,7 +334,12 @@ void Switch::publish() {
     grace_.wait();
 }
 
-void Switch::arrange_tables(const Config& next) {
+void Switch::set_captures(ActiveCaptures captures) {
+    captures_ = std::move(captures);
+    publish();
+}
+
+std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
     std::map<std::string, std::shared_ptr<bridge::MacTable>> tables;
     NetworkIds ids;
     std::set<uint16_t> taken;
@@ -351,9 +364,49 @@ void Switch::arrange_tables(const Config& next) {
         tables[network.name] =
             keep ? known->second : std::make_shared<bridge::MacTable>(network.mac_table_size);
     }
+    std::vector<path::NetworkId> freed;
+    for (const auto& [name, id] : network_ids_) {
+        if (!ids.contains(name)) freed.push_back(id);
+    }
     // Snapshots share the tables that are left out here until the last of them is freed.
     macs_ = std::move(tables);
     network_ids_ = std::move(ids);
+    return freed;
+}
+
+// Lists that say the same as before stay what they are, with their hits and numbers.
+void Switch::arrange_policies() {
+    AclLists lists;
+    for (const acl::AclConfig& config : config_.acls) {
+        const auto known = acls_.find(config.name);
+        const acl::List* before = known == acls_.end() ? nullptr : known->second.get();
+        lists[config.name] = acl::compile(config, config_.address_sets, before, next_object_);
+    }
+    acls_ = std::move(lists);
+    for (const NetworkConfig& network : networks_of(config_)) {
+        const auto next = path::FlowDomain{static_cast<uint16_t>(flow_domains_.size() + 1)};
+        flow_domains_.emplace(flow_domain_of(network), next);
+    }
+    flows_.set_timeouts(config_.flows.timeouts);
+    flows_.set_pick_up(config_.flows.pick_up);
+}
+
+std::optional<acl::Object> Switch::rule(uint32_t object) const {
+    if (object == 0) return std::nullopt;
+    for (const auto& [name, list] : acls_) {
+        if (const auto rule = list->find_object(object)) return list->describe(*rule);
+    }
+    return std::nullopt;
+}
+
+// Every flow is decided anew on its next packet. After what it is decided by is in force.
+void Switch::outdate_flows() { flow_generation_.fetch_add(1, std::memory_order_release); }
+
+void Switch::age_flows() {
+    const bridge::Seconds now = clock_seconds();
+    if (now == flows_aged_) return;
+    flows_aged_ = now;
+    flows_.age(now);
 }
 
 void Switch::arrange_tunnels(const Config& next) {
@@ -464,6 +517,7 @@ void Switch::ask(std::vector<Chore> chores) {
 
 base::Result<void> Switch::change_routes(const route::Changes& changes) {
     auto done = router_.change(config_, network_ids_, changes, clock_seconds());
+    outdate_flows();
     router_.settle();
     return done;
 }
@@ -494,7 +548,9 @@ void Switch::forget_macs(path::PortId id) {
 }
 
 // A port that takes over a number starts from zero.
+// Of a number that is free from now on.
 void Switch::reset_counters(path::PortId id) {
+    freed_ports_[id] = rte_get_tsc_cycles();
     for (auto& worker : workers_) worker->counters().port(id).reset();
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/config.h"
+#include "engine/rule_log.h"
 #include "engine/snapshot.h"
 #include "engine/worker.h"
 #include "path/published.h"
@@ -62,6 +63,10 @@ struct HeldTunnel {
 };
 using Tunnels = std::map<IpAddress, HeldTunnel>;
 
+using AclLists = std::map<std::string, AclList>;  // by name
+using FlowDomains = std::map<std::string, path::FlowDomain>;  // by flow_domain_of()
+using ActiveCaptures = std::vector<std::shared_ptr<path::Capture>>;
+
 // What a snapshot is made of, beside the configuration.
 struct Parts {
     const Ports& ports;
@@ -69,7 +74,10 @@ struct Parts {
     const NetworkIds& network_ids;
     const Tunnels& tunnels;
     const Router& router;
+    const AclLists& acls;
+    const FlowDomains& flow_domains;
     const std::string& instance;
+    const ActiveCaptures& captures;
     size_t workers;
 };
 
@@ -78,6 +86,9 @@ std::unique_ptr<Snapshot> compile(const Config& config, const Parts& parts);
 // The router's own address in a network: the configured one, or one that is always the same; of an overlay
 // the same on all hosts, which have the same gateway.
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance);
+
+// What tells a network's connections from those of others: its routing domain's, or its own.
+std::string flow_domain_of(const NetworkConfig& network);
 
 // What a worker did in some span of time.
 struct Load {
@@ -98,7 +109,7 @@ struct Load {
 
 class Switch {
  public:
-    Switch(uint16_t workers, port::Pools pools, std::string instance);
+    Switch(uint16_t workers, port::Pools pools, std::string instance, const flow::FlowConfig& flows = {});
     Switch(const Switch&) = delete;
     ~Switch();
 
@@ -120,6 +131,8 @@ class Switch {
     const NetworkIds& network_ids() const noexcept { return network_ids_; }
     const Tunnels& tunnels() const noexcept { return tunnels_; }
     const Router& router() const noexcept { return router_; }
+    // Those that workers fill from now on; no others when it returns.
+    void set_captures(ActiveCaptures captures);
     // Packets that wait for a neighbor's MAC address.
     uint16_t waiting_for(const neighbor::Entry& neighbor) { return router_.neighbors().waiting(neighbor); }
     // Routes while running, valid ones: all are in force when it returns, or none.
@@ -132,7 +145,26 @@ class Switch {
         return loads_[worker].latest.since(loads_[worker].before);
     }
     PortTraffic traffic(path::PortId id, Clock::time_point now) const;
+    const AclLists& acls() const noexcept { return acls_; }
+    // The rule that this number is of, in words; none: it is gone.
+    std::optional<acl::Object> rule(uint32_t object) const;
+    const FlowDomains& flow_domains() const noexcept { return flow_domains_; }
+    // What workers see, for who asks as they would. Until the next change.
+    const Snapshot& snapshot() const noexcept { return *snapshots_.get(); }
+    neighbor::Table& neighbors() noexcept { return router_.neighbors(); }
+    flow::Fragments& fragments() noexcept { return fragments_; }
+    flow::Table& flows() noexcept { return flows_; }
+    const flow::Table& flows() const noexcept { return flows_; }
     uint64_t generation() const noexcept { return generation_; }
+    // Whether a port's (tunnel's, network's) number meant at that time (TSC) what it means now.
+    bool is_same_since(path::PortId id, uint64_t tsc) const {
+        const auto freed = freed_ports_.find(id);
+        return freed == freed_ports_.end() || tsc > freed->second;
+    }
+    bool is_same_since(path::NetworkId id, uint64_t tsc) const {
+        const auto freed = freed_networks_.find(id);
+        return freed == freed_networks_.end() || tsc > freed->second;
+    }
     const port::Pools& pools() const noexcept { return context_.pools; }
     const std::string& instance() const noexcept { return context_.instance; }
 
@@ -143,7 +175,7 @@ class Switch {
     void open(HeldPort& held, Clock::time_point now);
     void failed(HeldPort& held, std::string reason, Clock::time_point now);
     void publish();
-    void arrange_tables(const Config& next);
+    std::vector<path::NetworkId> arrange_tables(const Config& next);  // the numbers that became free
     void arrange_tunnels(const Config& next);
     void find_tunnels();
     void set_static_neighbors();
@@ -155,6 +187,9 @@ class Switch {
     void set_static_macs(const Config& previous);
     void forget_macs(path::PortId id);
     void reset_counters(path::PortId id);
+    void arrange_policies();
+    void age_flows();
+    void outdate_flows();
     void age_macs();
     void measure_loads(Clock::time_point now);
 
@@ -168,11 +203,23 @@ class Switch {
     MacTables macs_;
     NetworkIds network_ids_;
     Tunnels tunnels_;
+    ActiveCaptures captures_;
+    // When a number became free (TSC), of those that once did: workers' notes from before are of another.
+    std::map<path::PortId, uint64_t> freed_ports_;
+    std::map<path::NetworkId, uint64_t> freed_networks_;
     Router router_;
+    AclLists acls_;
+    uint32_t next_object_ = 1;  // what the next rule is known by
+    FlowDomains flow_domains_;
+    flow::Table flows_;
+    flow::Fragments fragments_;
+    RuleLog rule_log_;
+    std::atomic<uint32_t> flow_generation_{1};
     uint64_t generation_ = 0;
     bool started_ = false;  // a configuration was applied
     bridge::Seconds aged_ = 0;
     bridge::Seconds neighbors_aged_ = 0;
+    bridge::Seconds flows_aged_ = 0;
     struct Measured {
         Load before;
         Load latest;

@@ -2,12 +2,15 @@
 #pragma once
 
 #include "engine/snapshot.h"
+#include "flow/flow_table.h"
+#include "flow/fragments.h"
 #include "path/path.h"
 #include "port/egress.h"
 
 namespace sluice::engine {
 
 class Speaker;
+class Tracker;
 
 // Packets that end here, freed together after the batch.
 struct Drops {
@@ -19,6 +22,13 @@ struct Drops {
         rte_pktmbuf_free_bulk(packets, count);
         count = 0;
     }
+};
+
+// What may be taken for known about the destination of a packet that is only asked about (explain/trace.h):
+// a station that is silent yet would be found by asking for it, which a question must not do.
+struct Assumed {
+    neighbor::Entry station;  // its address, MAC address and network
+    path::PortId port = path::kNoPort;
 };
 
 struct Tables {
@@ -36,6 +46,16 @@ struct Tables {
     neighbor::Table& neighbors;
     Speaker& speaker;
 
+    // Where connections are tracked.
+    flow::Table& flows;
+    flow::Fragments& fragments;
+    uint32_t flow_generation;  // that flows must have been decided under
+    path::WorkerId worker;
+    Tracker& tracker;
+
+    // Null but for a packet that is only asked about: then nothing is changed and nobody spoken to.
+    Assumed* assumed = nullptr;
+
     [[gnu::always_inline]] const PortSlot& slot(path::PortId id) const noexcept {
         return slots[path::index(id)];
     }
@@ -44,6 +64,12 @@ struct Tables {
     }
     [[gnu::always_inline]] bridge::MacTable* macs(path::NetworkId id) const noexcept {
         return tables[path::index(id)];
+    }
+    [[gnu::always_inline]] bridge::Entry find(const path::Meta& meta) const noexcept {
+        return macs(meta.network)->find(meta.destination_mac, meta.destination_hash);
+    }
+    [[gnu::always_inline]] bool learn(const path::Meta& meta, uint32_t limit) const noexcept {
+        return macs(meta.network)->learn(meta.source_mac, meta.source_hash, meta.ingress, now, limit);
     }
     [[gnu::always_inline]] bool carries(path::PortId id, path::NetworkId network) const noexcept {
         return slot(id).carries(network);

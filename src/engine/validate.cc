@@ -29,6 +29,9 @@ class Validator {
         for (size_t i = 0; i < config_.mirrors.size(); ++i) {
             check_mirror(i);
         }
+        for (size_t i = 0; i < config_.acls.size(); ++i) {
+            check_applied(i);
+        }
     }
 
  private:
@@ -86,6 +89,21 @@ class Validator {
         if (port.mac && !macs_.emplace(std::pair(port.network, *port.mac), &port).second) {
             report({"ports", i, "mac"}, port.place, "{} is port {}'s already", port.mac->text(),
                    macs_[{port.network, *port.mac}]->name);
+        }
+    }
+
+    void check_applied(size_t i) {
+        const acl::AclConfig& acl = config_.acls[i];
+        for (size_t a = 0; a < acl.apply.size(); ++a) {
+            const acl::ApplyConfig& apply = acl.apply[a];
+            if (!apply.network.empty() && !networks_.contains(apply.network)) {
+                report({"acls", i, "apply", a, "network"}, apply.place, "there is no network \"{}\"{}",
+                       apply.network, suggestion(apply.network));
+            }
+            if (!apply.port.empty() && !ports_.contains(apply.port)) {
+                report({"acls", i, "apply", a, "port"}, apply.place, "there is no port \"{}\"{}", apply.port,
+                       suggestion(apply.port, ports_));
+            }
         }
     }
 
@@ -236,9 +254,12 @@ class Validator {
                std::find(networks.begin(), networks.end(), network) != networks.end();
     }
 
-    std::string suggestion(const std::string& name) const {
+    std::string suggestion(const std::string& name) const { return suggestion(name, networks_); }
+
+    template <class T>
+    static std::string suggestion(const std::string& name, const std::map<std::string, T>& objects) {
         std::vector<std::string_view> known;
-        for (const auto& [network, _] : networks_) known.push_back(network);
+        for (const auto& [object, _] : objects) known.push_back(object);
         auto near = base::nearest(name, known);
         return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
     }
@@ -278,7 +299,10 @@ base::Errors validate(const Config& config, const base::Document* document) {
     Mistakes mistakes(document);
     Validator(config, mistakes).run();
     validate_routing(config, mistakes);
-    return std::move(mistakes).errors();
+    base::Errors errors = std::move(mistakes).errors();
+    const base::Errors policies = acl::validate(config.acls, config.address_sets, document);
+    errors.insert(errors.end(), policies.begin(), policies.end());
+    return errors;
 }
 
 }  // namespace sluice::engine

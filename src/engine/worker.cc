@@ -57,14 +57,10 @@ bridge::Seconds clock_seconds() noexcept {
     return static_cast<bridge::Seconds>(rte_get_tsc_cycles() / rte_get_tsc_hz());
 }
 
-Worker::Worker(path::WorkerId id, const path::Published<Snapshot>& snapshots, path::Grace& grace,
-               port::Pools pools, const NextHops& hops, neighbor::Table& neighbors)
+Worker::Worker(path::WorkerId id, port::Pools pools, const Shared& shared)
     : id_(id),
-      snapshots_(snapshots),
-      grace_(grace),
+      shared_(shared),
       egress_(id, pools, counters_),
-      hops_(hops),
-      neighbors_(neighbors),
       speaker_(pools),
       epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_(checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
@@ -76,21 +72,25 @@ Worker::Worker(path::WorkerId id, const path::Published<Snapshot>& snapshots, pa
 }
 
 void Worker::run() noexcept {
-    grace_.online(id_);
+    shared_.grace.online(id_);
     while (!stopped_.load(std::memory_order_relaxed)) {
         const bool busy = turn();
-        grace_.quiescent(id_);
+        shared_.grace.quiescent(id_);
         keep_hot_ = busy || idle_ == Idle::kPoll || !spun_enough(rte_get_tsc_cycles());
         // Asleep only with every queue that has a descriptor out of ready_: their edges are epoll's
         // again, so none can be slept through.
         if (!keep_hot_ && ready_.size() == polled_ && !speaker_.has_chores()) sleep();
     }
-    grace_.offline(id_);
+    shared_.grace.offline(id_);
 }
 
 bool Worker::turn() noexcept {
     const uint64_t start = rte_get_tsc_cycles();
-    const Snapshot& snapshot = *snapshots_.get();
+    counters_.log.set_time(start);
+    // First this: who sees a generation sees what came before it, and a flow that is decided by newer tables
+    // than its generation says is decided once more.
+    const uint32_t flow_generation = shared_.flow_generation.load(std::memory_order_acquire);
+    const Snapshot& snapshot = *shared_.snapshots.get();
     if (unlikely(snapshot.generation != generation_)) adopt(snapshot);
     if (unlikely(start >= next_second_)) {
         tell_time(start);
@@ -102,12 +102,15 @@ bool Worker::turn() noexcept {
     const bool nothing_ready = count == 0 && ready_.size() == polled_;
     if (watched_ != 0 && (nothing_ready || ++turns_ % kTurnsBetweenPolls == 0)) poll_descriptors();
     const bool has_chores = speaker_.has_chores();
-    if (unlikely(has_chores)) speaker_.do_chores(tables(snapshot));
+    if (unlikely(has_chores)) speaker_.do_chores(tables(snapshot, flow_generation));
     if (count != 0) {
-        if (snapshot.is_bridge) {
-            BridgePath::run(batch_, tables(snapshot));
+        if (snapshot.has_policies) {
+            FlowPath::run(batch_, tables(snapshot, flow_generation));
+            speaker_.end_batch(counters_);
+        } else if (snapshot.is_bridge) {
+            BridgePath::run(batch_, tables(snapshot, flow_generation));
         } else {
-            RouterPath::run(batch_, tables(snapshot));
+            RouterPath::run(batch_, tables(snapshot, flow_generation));
             speaker_.end_batch(counters_);
         }
         drops_.free();
@@ -132,14 +135,16 @@ bool Worker::turn() noexcept {
     return true;
 }
 
-Tables Worker::tables(const Snapshot& snapshot) noexcept {
+Tables Worker::tables(const Snapshot& snapshot, uint32_t flow_generation) noexcept {
     return {snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(), now_, egress_,
-            counters_, drops_, snapshot, hops_.data(), neighbors_, speaker_};
+            counters_, drops_, snapshot, shared_.hops.data(), shared_.neighbors, speaker_, shared_.flows,
+            shared_.fragments, flow_generation, id_, tracker_};
 }
 
 void Worker::adopt(const Snapshot& snapshot) noexcept {
     generation_ = snapshot.generation;
     idle_ = snapshot.idle;
+    counters_.log.capture_to(snapshot.drop_captures, id_);
     is_ready_.reset();
     // Every queue is looked at once, whether or not its descriptor has spoken already.
     ready_.clear();
@@ -161,7 +166,7 @@ void Worker::poll_descriptors() noexcept {
 }
 
 void Worker::mark_ready(const epoll_event* events, int count) noexcept {
-    const Snapshot& snapshot = *snapshots_.get();
+    const Snapshot& snapshot = *shared_.snapshots.get();
     for (int i = 0; i < count; ++i) {
         const uint64_t which = events[i].data.u64 & ~(~uint64_t{0} << kWakeShift);
         if (events[i].data.u64 == kWakeUp) {
@@ -235,11 +240,11 @@ void Worker::sleep() noexcept {
     const bool bounded = polled_ != 0 || on_demand_ != 0;
     const timespec nap = polled_ != 0 ? timespec{0, static_cast<long>(nap_)} : timespec{1, 0};
     // Asleep a worker holds nothing, so no change of the configuration waits for it.
-    grace_.offline(id_);
+    shared_.grace.offline(id_);
     std::array<epoll_event, kEvents> events;
     const int count =
         epoll_pwait2(epoll_.get(), events.data(), kEvents, bounded ? &nap : nullptr, nullptr);
-    grace_.online(id_);
+    shared_.grace.online(id_);
     mark_ready(events.data(), count);
     nap_ = std::clamp(nap_ * 2, kShortestNap, kLongestNap);
     counters_.totals.sleep_cycles.add(rte_get_tsc_cycles() - start);

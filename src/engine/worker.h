@@ -19,6 +19,7 @@
 #include "engine/path.h"
 #include "engine/snapshot.h"
 #include "engine/speaker.h"
+#include "engine/tracker.h"
 #include "path/counters.h"
 #include "path/published.h"
 #include "port/egress.h"
@@ -27,8 +28,18 @@ namespace sluice::engine {
 
 class Worker {
  public:
-    Worker(path::WorkerId id, const path::Published<Snapshot>& snapshots, path::Grace& grace,
-           port::Pools pools, const NextHops& hops, neighbor::Table& neighbors);
+    // What workers share.
+    struct Shared {
+        const path::Published<Snapshot>& snapshots;
+        path::Grace& grace;
+        const NextHops& hops;
+        neighbor::Table& neighbors;
+        flow::Table& flows;
+        flow::Fragments& fragments;
+        const std::atomic<uint32_t>& flow_generation;
+    };
+
+    Worker(path::WorkerId id, port::Pools pools, const Shared& shared);
 
     // --- on the worker's core ---
     void run() noexcept;   // until stop()
@@ -51,22 +62,20 @@ class Worker {
     void poll_descriptors() noexcept;
     void mark_ready(const epoll_event* events, int count) noexcept;
     void gather() noexcept;
-    Tables tables(const Snapshot& snapshot) noexcept;
+    Tables tables(const Snapshot& snapshot, uint32_t flow_generation) noexcept;
     bool spun_enough(uint64_t tsc) const noexcept;
     void sleep() noexcept;
     void tell_time(uint64_t tsc) noexcept;
     void look_again(const Snapshot& snapshot) noexcept;
 
     path::WorkerId id_;
-    const path::Published<Snapshot>& snapshots_;
-    path::Grace& grace_;
+    Shared shared_;
     path::Counters counters_;
     port::Egress egress_;
     path::Batch batch_;
     Drops drops_;
-    const NextHops& hops_;
-    neighbor::Table& neighbors_;
     Speaker speaker_;
+    Tracker tracker_;
 
     base::Fd epoll_;
     base::Fd wake_;  // eventfd

@@ -9,8 +9,9 @@
 #include <cstdint>
 #include <cstring>
 
-#include "path/drop.h"
+#include "path/drop_log.h"
 #include "path/ids.h"
+#include "path/tuple.h"
 
 namespace sluice::path {
 
@@ -31,7 +32,8 @@ enum class Fate : uint8_t {
 enum class Layer3 : uint8_t { kNone, kIpv4, kIpv6, kOther };
 
 // One packet's metadata: beside the mbuf, not in it, so that the path's own loops read one dense
-// array. Stages of Admit write what they parsed, Decide writes fate and egress, Apply only reads.
+// array. Stages of Admit write what they parsed, Decide writes fate and egress, Apply only reads. The second
+// line is touched only where connections are tracked.
 struct alignas(64) Meta {
     uint64_t destination_mac;   // the six bytes as they stand in the frame, zero above: mac_key()
     uint64_t source_mac;
@@ -48,8 +50,10 @@ struct alignas(64) Meta {
     Layer3 layer3;              // of a frame to the router's MAC address; kNone: it is to be bridged
     void* header;               // IP's, if layer3 says so
     void* neighbor;             // neighbor::Entry that kRoute goes to
+
+    alignas(64) Connection connection;
 };
-static_assert(sizeof(Meta) == 64);
+static_assert(sizeof(Meta) == 128 && offsetof(Meta, connection) == 64);
 
 // Ingress port and network as one word, to be compared at once.
 inline uint32_t origin(const Meta& meta) noexcept {
@@ -57,6 +61,14 @@ inline uint32_t origin(const Meta& meta) noexcept {
     static_assert(offsetof(Meta, network) == offsetof(Meta, ingress) + sizeof(PortId));
     std::memcpy(&word, &meta.ingress, sizeof word);
     return word;
+}
+
+// Of a packet that is dropped: which of what its metadata knows holds by then. The egress port is known
+// where it was found, and refused.
+inline DropSite drop_site(const Meta& meta, Drop reason, uint32_t object = 0) noexcept {
+    const bool was_found = reason == Drop::kSamePort || reason == Drop::kSplitHorizon ||
+                           reason == Drop::kPortDown || reason == Drop::kDenied || reason == Drop::kRejected;
+    return {meta.ingress, was_found ? meta.egress : kNoPort, meta.network, object};
 }
 
 // Stands before the first packet of a batch, and is like none.

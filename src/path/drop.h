@@ -58,6 +58,11 @@ enum class Drop : uint8_t {
     kHostUnreachable,
     kFragmentationNeeded,
     kNoListener,
+    kDenied,
+    kRejected,
+    kNoConnection,
+    kFragmentUnknown,
+    kFlowTableFull,
     // counted at the egress port
     kPortDown,
     kLinkDown,
@@ -204,6 +209,20 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "A few are expected of path MTU discovery."},
     {"no-listener",
      "The packet was for an address of the switch itself, where nobody listens: it answers pings only."},
+    {"denied",
+     "A rule of an ACL, or the end of its list, denies the packet: `sluicectl drops --last` says which."},
+    {"rejected",
+     "A rule of an ACL rejects the packet, and the sender was told (TCP RST or ICMP): `sluicectl drops "
+     "--last` says which."},
+    {"no-connection",
+     "The TCP segment is of no connection that is known and begins none, and `flows: {pick-up: false}` lets "
+     "none be picked up in the middle. Expected after a restart."},
+    {"fragment-unknown",
+     "A later fragment came without the first one of its packet, by which it would be judged. A few are "
+     "expected where packets overtake each other; otherwise look at the MTU of the sender's path."},
+    {"flow-table-full",
+     "No flow could be remembered for a new connection that a policy is about: all are in use by established "
+     "ones. Raise `flows: {size}`; `sluicectl flow count` shows who has how many."},
     {"port-down",
      "The port that it must leave by (a static MAC entry says so) is down. `sluicectl port show` says "
      "why."},
@@ -226,6 +245,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"interface-down",
      "The interface inside the container is down. Set it up there: `ip link set IF up`."},
 }};
+
+// Of the reasons that are counted at the ingress port (Speaker aside, which may lack a buffer there).
+constexpr bool is_of_ingress(Drop reason) noexcept { return reason < Drop::kPortDown; }
 
 constexpr const DropText& text(Drop reason) noexcept {
     return kDropTexts[static_cast<size_t>(reason)];

@@ -2,8 +2,9 @@
 //
 // What the gatherer of a batch fills in of a packet's metadata: ingress, network, unusual.
 //
-// A stage is a struct with up to three static functions, one an act:
+// A stage is a struct with up to four static functions:
 //     bool admit (Meta&, rte_mbuf*, const Tables&)            parse; start the memory accesses needed
+//     void find  (Meta&, const Tables&)                       read what has been fetched, start the next access
 //     bool decide(Meta&, const Tables&)                       look up; give the packet its fate
 //     bool decide(Meta&, const rte_mbuf*, const Tables&)      the same, where headers are to be read
 //     void apply (Meta&, rte_mbuf*, const Tables&)            do what was decided
@@ -11,9 +12,9 @@
 // The stages run fused: one loop over the batch admits, a second decides and applies, so a path of any
 // length costs two loops, and between them the prefetches of the first have time to arrive. What is
 // decided and at once applied stays in registers: a third loop cost a bridge 20 instructions a packet
-// (bench/run replay). A path whose decision needs a second memory access that can't be prefetched
-// while admitting (a flow's record) wants one more loop, and gets it with the flows. There is no
-// indirect call: the path is a type.
+// (bench/run replay). A path with a stage whose decision needs a second memory access, which can't be
+// prefetched while admitting (a flow's record), has one more loop between the two. There is no indirect
+// call: the path is a type.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -38,6 +39,12 @@ struct Path {
             meta.fate = Fate::kPending;
             (admit<Stages>(meta, batch.packets[i], tables) && ...);
         }
+        if constexpr ((finds<Stages, Tables> || ...)) {
+            for (uint16_t i = 0; i < count; ++i) {
+                Meta& meta = batch.meta[i];
+                if (likely(meta.fate == Fate::kPending)) (find<Stages>(meta, tables), ...);
+            }
+        }
         for (uint16_t i = 0; i < count; ++i) {
             Meta& meta = batch.meta[i];
             if (likely(meta.fate == Fate::kPending)) {
@@ -49,6 +56,13 @@ struct Path {
     }
 
  private:
+    template <class Stage, class Tables>
+    static constexpr bool finds = requires(Meta& meta, const Tables& tables) { Stage::find(meta, tables); };
+
+    template <class Stage, class Tables>
+    [[gnu::always_inline]] static void find(Meta& meta, const Tables& tables) {
+        if constexpr (finds<Stage, Tables>) Stage::find(meta, tables);
+    }
     template <class Stage, class Tables>
     [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables& tables) {
         if constexpr (requires { Stage::admit(meta, packet, tables); }) {

@@ -21,7 +21,12 @@ struct Found {
     bool first_fragment = false;
     bool later_fragment = false;
     uint32_t id = 0;  // of a fragment
+    // A later fragment of TCP that begins inside of its header, to give it other flags than the first showed
+    // (RFC 3128).
+    bool overwrites_tcp = false;
 };
+
+constexpr uint16_t kTcpFlagsEnd = 16;  // bytes; fragments are cut at multiples of 8
 
 bool find_ipv4(const rte_mbuf* m, Found& found) noexcept {
     wire::Ipv4Header copy;
@@ -34,6 +39,8 @@ bool find_ipv4(const rte_mbuf* m, Found& found) noexcept {
     found.later_fragment = (ip->fragment.host() & wire::Ipv4Header::kOffsetMask) != 0;
     found.first_fragment = ip->is_fragment() && !found.later_fragment;
     found.id = ip->id.host();
+    const uint32_t offset = (ip->fragment.host() & wire::Ipv4Header::kOffsetMask) * 8u;
+    found.overwrites_tcp = found.later_fragment && offset < kTcpFlagsEnd && ip->protocol() == Protocol::kTcp;
     return true;
 }
 
@@ -66,6 +73,8 @@ bool find_ipv6(const rte_mbuf* m, Found& found) noexcept {
                 // An atomic fragment is a packet like others (RFC 6946).
                 found.first_fragment = !found.later_fragment && fragment->more();
                 found.id = fragment->id.host();
+                found.overwrites_tcp = found.later_fragment && fragment->offset() < kTcpFlagsEnd &&
+                                       fragment->protocol() == Protocol::kTcp;
                 if (found.later_fragment) return true;
                 break;
             }
@@ -173,6 +182,7 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     connection.ip = nullptr;
     connection.l4_offset = 0;
     connection.kind = PacketKind::kNotIp;
+    connection.is_tracked = true;
     connection.first_fragment = false;
     connection.tcp_flags = connection.icmp_type = connection.icmp_code = 0;
     Found found;
@@ -180,7 +190,7 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     connection.kind = PacketKind::kMalformed;
     const uint32_t header = found.ipv6 ? sizeof(wire::Ipv6Header) : sizeof(wire::Ipv4Header);
     // The header's fields are read where they lie: all of it is in the first mbuf.
-    if (m->data_len < found.ip + header || !find_ip(m, found)) return;
+    if (m->data_len < found.ip + header || !find_ip(m, found) || found.overwrites_tcp) return;
     connection.ip = rte_pktmbuf_mtod_offset(m, const uint8_t*, found.ip);
     Ports ports{.kind = PacketKind::kLaterFragment};
     if (!found.later_fragment) {

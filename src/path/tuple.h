@@ -9,6 +9,7 @@
 #include <rte_branch_prediction.h>
 #include <rte_mbuf.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -97,10 +98,12 @@ struct Connection {
     const uint8_t* ip;         // the IP header in the first mbuf; of kNotIp null
     uint32_t hash;             // of the key, by the flow table
     uint32_t candidate;        // what the flow table may have for it
-    uint16_t l4_offset;        // from the frame's start: of the header behind IP's, where all of it is there
+    uint32_t object;           // of the configuration: what refused it
+    // The next eight bytes are written at once: see Shape.
+    alignas(8) uint16_t l4_offset;  // from the frame's start: of the header behind IP's, if all of it is there
     PacketKind kind;
-    bool first_fragment;
     bool is_tracked;           // the network's domain has policies
+    bool first_fragment;
     uint8_t tcp_flags;         // 0 of others than TCP
     uint8_t icmp_type;
     uint8_t icmp_code;
@@ -126,10 +129,34 @@ inline uint8_t Connection::dscp() const noexcept {
     return reinterpret_cast<const wire::Ipv4Header*>(ip)->traffic_class >> 2;
 }
 
+// Those eight bytes of a packet that is tracked, with the flags to be added.
+inline constexpr uint64_t plain_shape(uint16_t l4_offset) noexcept {
+    return uint64_t{l4_offset} | uint64_t{static_cast<uint8_t>(PacketKind::kConnection)} << 16 | 1ULL << 24;
+}
+inline constexpr int kFlagsShift = 40;
+static_assert(offsetof(Connection, kind) == offsetof(Connection, l4_offset) + 2 &&
+              offsetof(Connection, is_tracked) == offsetof(Connection, l4_offset) + 3 &&
+              offsetof(Connection, tcp_flags) == offsetof(Connection, l4_offset) + 5 &&
+              offsetof(Connection, icmp_code) == offsetof(Connection, l4_offset) + 7);
+
+// The least size of an IP packet of a protocol with ports, without options; of others more than there is. One
+// look-up says which protocol it is, and that cannot be predicted.
+struct LeastSizes {
+    uint32_t of[256];
+
+    constexpr LeastSizes() : of{} {
+        for (uint32_t& size : of) size = UINT32_MAX;
+        of[static_cast<size_t>(wire::Protocol::kTcp)] = sizeof(wire::Ipv4Header) + sizeof(wire::TcpHeader);
+        of[static_cast<size_t>(wire::Protocol::kUdp)] = sizeof(wire::Ipv4Header) + sizeof(wire::UdpHeader);
+        of[static_cast<size_t>(wire::Protocol::kSctp)] = sizeof(wire::Ipv4Header) + sizeof(wire::UdpHeader);
+    }
+};
+inline constexpr LeastSizes kLeastSizes;
+
 // Any frame, whose first mbuf holds as many of its headers as it can (wire::gather_headers).
 void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept;
 
-// What the frame shows of its connection: key, ip, l4_offset, kind, flags and types.
+// What the frame shows of its connection: key, ip, l4_offset, kind, flags and types. It is tracked.
 [[gnu::always_inline]] inline void read_connection(const rte_mbuf* m, FlowDomain domain,
                                                    Connection& connection) noexcept {
     constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
@@ -142,22 +169,15 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
         const uint8_t* ip = frame + kIp;
         const uint8_t protocol = ip[9];
         const uint32_t size = uint32_t{ip[2]} << 8 | ip[3];
-        const bool is_tcp = protocol == static_cast<uint8_t>(wire::Protocol::kTcp);
-        // In one: which of the protocols it is can't be predicted.
-        const uint32_t least = sizeof(wire::Ipv4Header) +
-                               (is_tcp ? sizeof(wire::TcpHeader) : sizeof(wire::UdpHeader));
-        if (likely((type == kIpv4) & wire::is_plain_ipv4(wire::load64(ip)) & wire::has_ports(protocol) &
-                   (size >= least))) {
+        if (likely(type == kIpv4 && wire::is_plain_ipv4(wire::load64(ip)) && size >= kLeastSizes.of[protocol])) {
+            const bool is_tcp = protocol == static_cast<uint8_t>(wire::Protocol::kTcp);
             connection.key = {wire::load64(ip + 12),
                               TupleKey::make_rest(wire::load32(ip + sizeof(wire::Ipv4Header)), protocol, 4,
                                                   domain)};
             connection.ip = ip;
-            connection.l4_offset = kL4;
-            connection.kind = PacketKind::kConnection;
-            connection.first_fragment = false;
-            connection.tcp_flags = is_tcp ? frame[kL4 + 13] : 0;
-            connection.icmp_type = 0;
-            connection.icmp_code = 0;
+            const uint64_t flags = is_tcp ? frame[kL4 + 13] : 0;
+            const uint64_t shape = plain_shape(kL4) | flags << kFlagsShift;
+            std::memcpy(&connection.l4_offset, &shape, sizeof shape);
             return;
         }
     }

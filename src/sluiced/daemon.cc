@@ -52,7 +52,8 @@ class Daemon {
     Daemon(engine::Intent intent, engine::Eal eal, port::Pools pools)
         : intent_(std::move(intent)),
           eal_(std::move(eal)),
-          switch_(static_cast<uint16_t>(eal_.cores.size()), pools, intent_.config().control.socket),
+          switch_(static_cast<uint16_t>(eal_.cores.size()), pools, intent_.config().control.socket,
+                  intent_.config().flows),
           running_{switch_, intent_, eal_, engine::Clock::now()},
           server_(loop_, server_config(), control::commands(running_)),
           signals_(loop_, SIGTERM, SIGINT, SIGHUP),
@@ -121,6 +122,7 @@ class Daemon {
         timer_.async_wait([this](const boost::system::error_code& error) {
             if (error) return;
             switch_.tick(engine::Clock::now());
+            running_.captures.tick();
             feed_watchdog();
             await_tick();
         });

@@ -104,6 +104,11 @@ TEST(Tuple, Fragments) {
     const Read later6(v6().ipv6_fragment(32, false, 1234).payload(24));
     EXPECT_EQ(later6.connection.kind, PacketKind::kLaterFragment);
     EXPECT_EQ(fragment_id(later6.mbuf, later6.connection), 1234u);
+    // One that would write over the flags of the first (RFC 3128).
+    const Read tiny(Packet().eth().ipv4("10.0.0.1", "10.0.0.2", 6).fragment(0x0001).id(9).payload(24));
+    EXPECT_EQ(tiny.connection.kind, PacketKind::kMalformed);
+    const Read tiny6(Packet().eth().ipv6("fd00::1", "fd00::2").ipv6_fragment(8, false, 9).tcp(1, 2));
+    EXPECT_EQ(tiny6.connection.kind, PacketKind::kMalformed);
     EXPECT_FALSE(Read(v6().ipv6_fragment(0, false, 5).udp(1, 2)).connection.first_fragment);
 }
 

@@ -1,0 +1,21 @@
+// Which ACLs stand where: of a port, and of each port of a network. Direction as in Kubernetes: `egress` is
+// what a port's guest sends, `ingress` what is delivered to it. All lists on a packet's way must permit it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "acl/acl.h"
+
+namespace sluice::engine {
+
+using AclList = std::shared_ptr<const acl::List>;
+
+struct Policies {
+    std::vector<AclList> egress;   // in the order of the configuration
+    std::vector<AclList> ingress;
+
+    bool empty() const noexcept { return egress.empty() && ingress.empty(); }
+};
+
+}  // namespace sluice::engine

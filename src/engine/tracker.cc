@@ -1,0 +1,384 @@
+#include "engine/tracker.h"
+
+#include <bit>
+#include <optional>
+
+#include "engine/forward.h"
+#include "wire/headers.h"
+
+namespace sluice::engine {
+namespace {
+
+using path::Connection;
+using path::Drop;
+using path::PacketKind;
+
+// What a rule may ask of a connection's first packet beside its tuple. Kept with the flow, to be asked again.
+struct Opening {
+    uint8_t tcp_flags;
+    uint8_t icmp_type;
+    uint8_t icmp_code;
+    uint8_t dscp : 6;
+    uint8_t fragment : 1;  // the first of several
+    uint8_t unused : 1;
+};
+static_assert(sizeof(Opening) == sizeof(uint32_t));
+
+Opening opening_of(const Connection& connection) noexcept {
+    return {.tcp_flags = connection.tcp_flags,
+            .icmp_type = connection.icmp_type,
+            .icmp_code = connection.icmp_code,
+            .dscp = static_cast<uint8_t>(connection.dscp() & 0x3f),
+            .fragment = connection.first_fragment,
+            .unused = 0};
+}
+
+acl::Subject subject_of(const path::Tuple& tuple, const Opening& opening) noexcept {
+    acl::Subject subject{};
+    subject.ipv6 = tuple.key.is_ipv6();
+    if (subject.ipv6) {
+        subject.source6 = tuple.ipv6.source;
+        subject.destination6 = tuple.ipv6.destination;
+    } else {
+        subject.source = tuple.key.source();
+        subject.destination = tuple.key.destination();
+    }
+    subject.protocol = static_cast<uint8_t>(tuple.key.protocol());
+    subject.has_ports = wire::has_ports(subject.protocol);
+    if (subject.has_ports) {
+        subject.source_port = tuple.key.source_port().host();
+        subject.destination_port = tuple.key.destination_port().host();
+    }
+    subject.icmp_type = opening.icmp_type;
+    subject.icmp_code = opening.icmp_code;
+    subject.tcp_flags = opening.tcp_flags;
+    subject.dscp = opening.dscp;
+    subject.fragment = opening.fragment != 0;
+    return subject;
+}
+
+acl::Subject subject_of(const Connection& connection) noexcept {
+    acl::Subject subject = subject_of(connection.tuple(), opening_of(connection));
+    subject.later_fragment = connection.kind == PacketKind::kLaterFragment;
+    subject.fragment |= subject.later_fragment;
+    if (subject.later_fragment) subject.has_ports = false;
+    return subject;
+}
+
+flow::Decision decision_of(const Judgement& judgement, const Passage& passage, const Opening& opening,
+                           const Tables& tables) noexcept {
+    return {.generation = tables.flow_generation,
+            .ingress = passage.ingress,
+            .egress = passage.egress,
+            .hop = passage.hop,
+            .verdict = judgement.verdict,
+            .objects = {judgement.objects[0], judgement.objects[1]},
+            .opening = std::bit_cast<uint32_t>(opening)};
+}
+
+bool is_tunnel(path::PortId port, const Tables& tables) noexcept {
+    return tables.slot(port).tunnel != nullptr;
+}
+
+}  // namespace
+
+// Asks the lists one by one; false when one refuses.
+bool Tracker::ask(const std::vector<AclList>& lists, const acl::Subject& subject, uint32_t& object,
+                  Judgement& judgement, const Tables& tables) noexcept {
+    for (const AclList& list : lists) {
+        const acl::Answer answer =
+            likely(tables.assumed == nullptr) ? list->judge(subject) : list->look_up(subject);
+        if (unlikely(tables.assumed != nullptr)) asked_.push_back({list.get(), answer});
+        judgement.judged = true;
+        object = answer.object;
+        judgement.stateful &= answer.stateful;
+        if (answer.log) judgement.logged = answer.object;
+        if (answer.action == acl::Action::kPermit) continue;
+        const bool reject = answer.action == acl::Action::kReject;
+        judgement.verdict = reject ? flow::Verdict::kReject : flow::Verdict::kDeny;
+        return false;
+    }
+    return true;
+}
+
+// Of tunnels neither network is asked: the other host asks for what its guests send and are sent.
+Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, const Tables& tables) noexcept {
+    Judgement judgement;
+    const Snapshot& snapshot = tables.snapshot;
+    if (passage.ingress != path::kNoPort && !is_tunnel(passage.ingress, tables)) {
+        uint32_t& object = judgement.objects[0];
+        if (!ask(snapshot.policies_of(passage.ingress).egress, subject, object, judgement, tables)) return judgement;
+        if (!ask(snapshot.policies_of(passage.from).egress, subject, object, judgement, tables)) return judgement;
+    }
+    if (passage.egress != path::kNoPort && !is_tunnel(passage.egress, tables)) {
+        uint32_t& object = judgement.objects[1];
+        if (!ask(snapshot.policies_of(passage.to).ingress, subject, object, judgement, tables)) return judgement;
+        ask(snapshot.policies_of(passage.egress).ingress, subject, object, judgement, tables);
+    }
+    return judgement;
+}
+
+bool Tracker::refuse(path::Meta& meta, flow::Verdict verdict, uint32_t object, const Tables& tables) noexcept {
+    meta.connection.object = object;
+    meta.egress = passage_of(meta, tables).egress;  // for whoever asks where it was to go
+    return path::drop(meta, verdict == flow::Verdict::kReject ? Drop::kRejected : Drop::kDenied);
+}
+
+Passage Tracker::passage_of(const path::Meta& meta, const Tables& tables) noexcept {
+    Passage passage{.ingress = meta.ingress, .from = meta.network, .to = meta.network};
+    switch (meta.fate) {
+        case path::Fate::kForward: passage.egress = meta.egress; break;
+        case path::Fate::kLocal: passage.hop = Passage::kLocal; break;
+        case path::Fate::kRoute: {
+            auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
+            const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
+            passage.to = neighbor.network;
+            passage.egress = Speaker::likely_exit_of(neighbor, mac, tables.network(neighbor.network), tables);
+            if (tables.assumed != nullptr) break;  // it leaves no flow
+            passage.hop = Passage::kNeighbor | tables.neighbors.index(neighbor);
+            if (is_destination(neighbor, meta)) passage.hop |= Passage::kOnLink;
+            break;
+        }
+        default: break;
+    }
+    return passage;
+}
+
+bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    Connection& connection = meta.connection;
+    connection.object = 0;
+    if (meta.layer3 != path::Layer3::kNone && !Forward::route(meta, packet, tables)) return false;
+    switch (connection.kind) {
+        case PacketKind::kNotIp:
+        case PacketKind::kNeighbor: return true;
+        case PacketKind::kMalformed: return path::drop(meta, Drop::kMalformedIp);
+        case PacketKind::kIcmpError:
+            if (is_related(meta, packet, tables)) return true;
+            return decide_single(meta, packet, tables);
+        case PacketKind::kSingle: return decide_single(meta, packet, tables);
+        case PacketKind::kLaterFragment: return decide_later_fragment(meta, packet, tables);
+        case PacketKind::kConnection:
+        case PacketKind::kProtocol: return decide_connection(meta, packet, tables);
+    }
+    return true;
+}
+
+void Tracker::note(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                   const Judgement& judgement, const Tables& tables) noexcept {
+    if (likely(judgement.logged == 0)) return;
+    const Drop reason = judgement.verdict == flow::Verdict::kAllow  ? Drop::kCount
+                        : judgement.verdict == flow::Verdict::kDeny ? Drop::kDenied
+                                                                    : Drop::kRejected;
+    tables.counters.rules.record(meta.ingress, reason, packet,
+                                 {.ingress = meta.ingress, .egress = passage.egress, .network = meta.network,
+                                  .object = judgement.logged});
+}
+
+bool Tracker::pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Judgement& judgement,
+                             const Tables& tables) noexcept {
+    note(meta, packet, passage_of(meta, tables), judgement, tables);
+    return judgement.verdict == flow::Verdict::kAllow ||
+           refuse(meta, judgement.verdict, judgement.object(), tables);
+}
+
+bool Tracker::decide_single(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    return pass_or_refuse(meta, packet, judge(subject_of(meta.connection), passage_of(meta, tables), tables),
+                          tables);
+}
+
+bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    Connection& connection = meta.connection;
+    const path::Tuple tuple = connection.tuple();
+    Passage passage = passage_of(meta, tables);
+    // What is only asked about is asked about as the first packet of a connection.
+    const uint32_t index = tables.assumed != nullptr ? flow::kNoRecord : tables.flows.find(tuple);
+    if (index == flow::kNoRecord) return decide_new(meta, packet, tuple, passage, tables);
+
+    const flow::Record& record = tables.flows.record(index);
+    // Its address is forgotten for the moment: may_reach() finds the port among all.
+    const bool is_lost = passage.egress == path::kNoPort && meta.fate != path::Fate::kLocal;
+    if (is_lost) passage.egress = record.egress();
+    const auto [judgement, holds] = judge_flow(index, tuple, passage, tables);
+    const bool is_allowed = judgement.verdict == flow::Verdict::kAllow;
+    if (!holds) {
+        // By a rule that now follows connections, or no longer does: another kind of flow.
+        if (is_allowed && judgement.stateful == tables.flows.is_stateless(index)) {
+            tables.flows.remove(index, tables.worker);
+            return decide_new(meta, packet, tuple, passage, tables);
+        }
+        note(meta, packet, passage, judgement, tables);
+        const bool is_same_way = record.ingress() == passage.ingress && record.egress() == passage.egress;
+        // Another way than the flow's, and refused: that is this packet's affair alone.
+        if (is_allowed || is_same_way) {
+            const auto opening = std::bit_cast<Opening>(tables.flows.origin(index).opening);
+            tables.flows.decide(index, decision_of(judgement, passage, opening, tables));
+        }
+    }
+    if (!is_allowed) return refuse(meta, judgement.verdict, judgement.object(), tables);
+    if (!tables.flows.track(index, connection, packet, packet->pkt_len, tables.now)) {
+        return decide_new(meta, packet, tuple, passage, tables);
+    }
+    if (connection.first_fragment) remember_fragment(connection, packet, tables);
+    return true;
+}
+
+bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
+                         const Tables& tables) noexcept {
+    const Connection& connection = meta.connection;
+    const Judgement judgement = judge(subject_of(connection), passage, tables);
+    note(meta, packet, passage, judgement, tables);
+    if (connection.first_fragment) remember_fragment(connection, packet, tables);
+    if (judgement.verdict != flow::Verdict::kAllow) return refuse(meta, judgement.verdict, judgement.object(), tables);
+    // Its neighbor is asked for first: when it is known who that is, the rest of its way is judged. (One who is
+    // known, and whose port isn't, is flooded to.)
+    const bool waits = meta.fate == path::Fate::kRoute && passage.egress == path::kNoPort &&
+                       !static_cast<const neighbor::Entry*>(meta.neighbor)->resolved();
+    const bool may_begin = tables.flows.may_begin(connection, packet);
+    const bool is_tcp = connection.protocol() == wire::Protocol::kTcp;
+    if (!may_begin && is_tcp && judgement.judged && judgement.stateful) {
+        return path::drop(meta, Drop::kNoConnection);
+    }
+    if (waits || tables.assumed != nullptr || !may_begin) return true;
+    const auto tracking = judgement.stateful ? flow::Tracking::kConnection : flow::Tracking::kStateless;
+    const flow::Added added = tables.flows.add(tuple, decision_of(judgement, passage, opening_of(connection), tables),
+                                               tracking, tables.now, tables.worker);
+    switch (added.outcome) {
+        case flow::Added::kNew:
+            tables.flows.track(added.index, connection, packet, packet->pkt_len, tables.now);
+            return true;
+        case flow::Added::kExisting: return true;  // its next packet finds it
+        case flow::Added::kFull: break;
+    }
+    return judgement.judged ? path::drop(meta, Drop::kFlowTableFull) : true;
+}
+
+void Tracker::remember_fragment(const Connection& connection, const rte_mbuf* packet,
+                                const Tables& tables) noexcept {
+    tables.fragments.add(connection.tuple(), path::fragment_id(packet, connection), tables.now);
+}
+
+// What was decided for a flow's packets, where that was by the configuration in force and for this passage;
+// else what is said now to its initiator's first packet.
+Tracker::Known Tracker::judge_flow(uint32_t index, const path::Tuple& tuple, const Passage& passage,
+                                   const Tables& tables) noexcept {
+    const flow::Origin origin = tables.flows.origin(index);
+    flow::Action action;
+    if (tables.flows.action(index, tables.flow_generation, action) && action.ingress == passage.ingress &&
+        action.egress == passage.egress && action.hop == passage.hop) {
+        return {{.verdict = action.verdict, .objects = {origin.objects[0], origin.objects[1]}}, true};
+    }
+    const auto opening = std::bit_cast<Opening>(origin.opening);
+    const bool is_answer = (index & 1) != 0;
+    return {judge(subject_of(is_answer ? tuple.reversed() : tuple, opening),
+                  is_answer ? passage.reversed() : passage, tables),
+            false};
+}
+
+// An ICMP error about a packet that a flow let pass, to the one who sent that (RFC 5508, 4.2).
+bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    const Connection& connection = meta.connection;
+    path::Tuple quoted;
+    if (!path::read_quoted(packet, connection, quoted)) return false;
+    const bool to_its_sender = connection.is_ipv6()
+                                   ? quoted.ipv6.source == connection.ipv6().destination
+                                   : quoted.key.source().raw() == connection.key.destination().raw();
+    const uint32_t index = to_its_sender ? tables.flows.find(quoted) : flow::kNoRecord;
+    if (index == flow::kNoRecord) return false;
+    const flow::Record& record = tables.flows.record(index);
+    // Of this direction nothing has passed yet.
+    if (record.generation.load(std::memory_order_relaxed) == 0) return false;
+    flow::Action action;
+    if (tables.flows.action(index, tables.flow_generation, action)) return action.verdict == flow::Verdict::kAllow;
+    // Decided before the last change: the next packet of the flow may be long in coming.
+    const path::NetworkId home = passage_of(meta, tables).to;
+    const uint32_t hop = record.hop.load(std::memory_order_relaxed);
+    const bool is_routed = (hop & Passage::kNeighbor) != 0;
+    const Passage passage{.ingress = record.ingress(),
+                          .egress = record.egress(),
+                          .from = home,
+                          .to = is_routed ? tables.neighbors.at(hop & Passage::kIndexMask).network : home,
+                          .hop = hop};
+    return judge_flow(index, quoted, passage, tables).judgement.verdict == flow::Verdict::kAllow;
+}
+
+// It is its first fragment's flow that it belongs to.
+bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    const Connection& connection = meta.connection;
+    path::Tuple tuple = connection.tuple();
+    if (tables.fragments.complete(tuple, path::fragment_id(packet, connection), tables.now)) {
+        Passage passage = passage_of(meta, tables);
+        const uint32_t index = tables.flows.find(tuple);
+        if (index != flow::kNoRecord) {
+            const bool is_lost = passage.egress == path::kNoPort && meta.fate != path::Fate::kLocal;
+            if (is_lost) passage.egress = tables.flows.record(index).egress();
+            const Judgement judgement = judge_flow(index, tuple, passage, tables).judgement;
+            return judgement.verdict == flow::Verdict::kAllow ||
+                   refuse(meta, judgement.verdict, judgement.object(), tables);
+        }
+        acl::Subject subject = subject_of(tuple, opening_of(connection));
+        subject.fragment = true;
+        return pass_or_refuse(meta, packet, judge(subject, passage, tables), tables);
+    }
+    // Without the first one it passes only where no policy could ask for what it doesn't show.
+    const Judgement judgement = judge(subject_of(connection), passage_of(meta, tables), tables);
+    if (judgement.judged && judgement.stateful && judgement.verdict == flow::Verdict::kAllow) {
+        return path::drop(meta, Drop::kFragmentUnknown);
+    }
+    return pass_or_refuse(meta, packet, judgement, tables);
+}
+
+bool Tracker::decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    const Network& network = tables.network(meta.network);
+    meta.connection = {};
+    meta.connection.is_tracked = network.is_tracked;
+    if (!network.is_tracked) return true;
+    path::read_connection(packet, network.flow_domain, meta.connection);
+    switch (meta.connection.kind) {
+        case PacketKind::kNotIp:
+        case PacketKind::kNeighbor:
+        case PacketKind::kMalformed: return true;
+        case PacketKind::kIcmpError:
+            return is_related(meta, packet, tables) || decide_single(meta, packet, tables);
+        case PacketKind::kSingle: return decide_single(meta, packet, tables);
+        case PacketKind::kLaterFragment: return decide_later_fragment(meta, packet, tables);
+        case PacketKind::kConnection:
+        case PacketKind::kProtocol: return decide_connection(meta, packet, tables);
+    }
+    return true;
+}
+
+const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const rte_mbuf* packet,
+                                                  path::NetworkId id, const Tables& tables) noexcept {
+    const std::vector<port::Exit>& members = tables.network(id).members;
+    const Connection& connection = meta.connection;
+    const bool is_judged = tables.snapshot.has_policies && connection.is_tracked && connection.kind != PacketKind::kNotIp &&
+                           connection.kind != PacketKind::kNeighbor;
+    if (!is_judged) return members;
+    const acl::Subject subject = subject_of(connection);
+    // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
+    path::PortId known = path::kNoPort;
+    const uint32_t index = tables.flows.find(connection.tuple());
+    flow::Action action;
+    if (index != flow::kNoRecord && tables.flows.action(index, tables.flow_generation, action) &&
+        action.verdict == flow::Verdict::kAllow) {
+        known = action.egress;
+    }
+    reachable_.clear();
+    for (const port::Exit& exit : members) {
+        const path::PortId port = exit.port->id();
+        // Whether it is sent back isn't asked here.
+        const bool is_open = port == known || port == meta.ingress;
+        const Judgement judgement =
+            is_open ? Judgement{} : judge(subject, {.egress = port, .to = id}, tables);
+        if (judgement.verdict == flow::Verdict::kAllow) {
+            reachable_.push_back(exit);
+            continue;
+        }
+        tables.counters.totals.made.add(1);
+        tables.counters.drop(port, Drop::kDenied, packet,
+                             {.ingress = meta.ingress, .egress = port, .network = id, .object = judgement.object()});
+    }
+    return reachable_;
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,112 @@
+// What becomes of a packet that no flow speaks for: the first of a connection, one whose flow was decided
+// under another configuration or for other ports, and those that have no flow of their own (ICMP errors,
+// fragments, floods). It asks the forwarding tables and the policies on the packet's passage, and leaves a flow
+// behind. One for each worker, on its thread.
+//
+// A flow is judged as its initiator's first packet would be, whichever direction the packet has: a reply that
+// was judged as a connection of its own would be dropped. An existing flow that is refused stays in the table
+// as one that is refused, or its answers would begin a connection the other way round. A new one that is
+// refused leaves nothing behind: who floods with them fills no table.
+#pragma once
+
+#include <vector>
+
+#include "engine/policies.h"
+#include "engine/tables.h"
+#include "flow/flow_table.h"
+#include "flow/fragments.h"
+#include "path/tuple.h"
+#include "port/egress.h"
+
+namespace sluice::engine {
+
+// Where a packet comes from and goes to, as policies and flows see it.
+struct Passage {
+    // A flow's next hop, as its record has it: a neighbor's index, with these; kLocal; 0 of a bridged packet.
+    static constexpr uint32_t kNeighbor = 0x8000'0000;
+    static constexpr uint32_t kOnLink = 0x4000'0000;  // the neighbor is the destination itself
+    static constexpr uint32_t kIndexMask = 0x3fff'ffff;
+    static constexpr uint32_t kLocal = 1;             // to the switch itself
+
+    path::PortId ingress = path::kNoPort;
+    path::PortId egress = path::kNoPort;              // kNoPort: not known, many, or the switch itself
+    path::NetworkId from = path::kNoNetworkId;
+    path::NetworkId to = path::kNoNetworkId;
+    uint32_t hop = 0;
+
+    Passage reversed() const noexcept { return {egress, ingress, to, from, 0}; }
+};
+
+// What all policies on a way say together.
+struct Judgement {
+    flow::Verdict verdict = flow::Verdict::kAllow;
+    bool stateful = true;        // answers are let through
+    bool judged = false;         // there was a policy
+    uint32_t objects[2]{};       // of egress and ingress: what permits it, or refuses it
+    uint32_t logged = 0;         // the last rule on the way that wants it to be told; 0: none does
+    uint32_t object() const noexcept { return objects[1] != 0 ? objects[1] : objects[0]; }
+};
+
+class Tracker {
+ public:
+    // Decide, of a packet that was parsed and whose frame's addresses are known: true if it goes its passage.
+    [[gnu::noinline]] bool decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+
+    // Those of the exits to which the packet may be flooded; the others are counted. The answer lives until
+    // the next call.
+    const std::vector<port::Exit>& may_reach(const path::Meta& meta, const rte_mbuf* packet,
+                                             path::NetworkId network, const Tables& tables) noexcept;
+    // Of a packet that has waited for its neighbor: its way is known now.
+    bool decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+
+    // Whether a neighbor on the packet's link is its destination: entries are reused.
+    [[gnu::always_inline]] static bool is_destination(const neighbor::Entry& neighbor,
+                                                      const path::Meta& meta) noexcept {
+        const path::Connection& connection = meta.connection;
+        if (likely(!connection.is_ipv6())) {
+            // ::ffff:a.b.c.d, as sluice/address.h has it.
+            const uint8_t* bytes = neighbor.address.bytes.data();
+            const uint64_t mapped = 0xffff'0000U | uint64_t{connection.key.destination().raw()} << 32;
+            return wire::load64(bytes) == 0 && wire::load64(bytes + 8) == mapped;
+        }
+        const auto& ip = *reinterpret_cast<const wire::Ipv6Header*>(connection.ip);
+        return neighbor.address.bytes == ip.destination;
+    }
+
+    // What the lists said of a packet that was only asked about, in their order.
+    struct Asked {
+        const acl::List* list;
+        acl::Answer answer;
+    };
+    std::vector<Asked> take_asked() { return std::exchange(asked_, {}); }
+
+ private:
+    bool decide_connection(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    bool decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
+                    const Tables& tables) noexcept;
+    bool decide_single(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    static void remember_fragment(const path::Connection& connection, const rte_mbuf* packet,
+                                  const Tables& tables) noexcept;
+    bool decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    bool is_related(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    struct Known {
+        Judgement judgement;
+        bool holds;  // it stands in the flow's record
+    };
+    Known judge_flow(uint32_t index, const path::Tuple& tuple, const Passage& passage,
+                     const Tables& tables) noexcept;
+    Judgement judge(const acl::Subject& subject, const Passage& passage, const Tables& tables) noexcept;
+    bool ask(const std::vector<AclList>& lists, const acl::Subject& subject, uint32_t& object,
+             Judgement& judgement, const Tables& tables) noexcept;
+    static bool pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Judgement& judgement,
+                               const Tables& tables) noexcept;
+    static void note(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                     const Judgement& judgement, const Tables& tables) noexcept;
+    static bool refuse(path::Meta& meta, flow::Verdict verdict, uint32_t object, const Tables& tables) noexcept;
+    static Passage passage_of(const path::Meta& meta, const Tables& tables) noexcept;
+
+    std::vector<Asked> asked_;
+    std::vector<port::Exit> reachable_;
+};
+
+}  // namespace sluice::engine
