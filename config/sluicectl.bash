@@ -1,9 +1,12 @@
 # Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one a line, a tab,
 # its arguments), names from the running sluiced; where it can't be asked, nothing is offered.
 
-# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN.
+# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN; or PORT|drops, of which
+# the second is meant as it stands.
 _sluicectl_fill() {
-    local placeholder=$1 current=$2 key=name list=${1,,}
+    local placeholder=${1%%|*} current=$2 key=name word=
+    [[ $1 == *\|* ]] && word=${1#*|}
+    local list=${placeholder,,}
     shift 2
     [[ $placeholder == DEVICE ]] && key=address
     [[ $placeholder == DOMAIN ]] && key=domain list=network
@@ -21,6 +24,7 @@ _sluicectl_fill() {
             # Bash replaces what follows the last colon only.
             [[ $current == *:* && $COMP_WORDBREAKS == *:* ]] &&
                 COMPREPLY=("${COMPREPLY[@]#"${current%:*}:"}")
+            [[ -n $word && $word == "$current"* ]] && COMPREPLY+=("$word")
             ;;
     esac
 }
@@ -44,7 +48,7 @@ _sluicectl() {
     COMPREPLY=()
     verbs=$("$1" --verbs 2>/dev/null) || return
 
-    local option_form='\[(--[a-z-]+) ([A-Z]+)\]'
+    local option_form='\[(--?[a-z-]+) ([A-Z]+)\]'
     while IFS=$'\t' read -r words arguments; do
         while [[ $arguments =~ $option_form ]]; do
             value_of[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
@@ -75,7 +79,7 @@ _sluicectl() {
             candidates+=("${next%% *}")
         elif [[ "$line " == "$words "* ]]; then
             rest=$arguments
-            while [[ $rest =~ \[(--[a-z-]+)( [A-Z]+)?\] ]]; do
+            while [[ $rest =~ \[(--?[a-z-]+)( [A-Z]+)?\] ]]; do
                 options+=" ${BASH_REMATCH[1]}"
                 rest=${rest/"${BASH_REMATCH[0]}"/}
             done

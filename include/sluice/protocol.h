@@ -77,8 +77,29 @@ inline constexpr std::size_t kRouteLimit = 1000;     // routes in an answer, whe
 inline constexpr std::size_t kMaxRouteLimit = 100'000;
 inline constexpr char kNeighborList[] = "neighbor.list";  // {"network"}?
 inline constexpr char kTunnelList[] = "tunnel.list";
+inline constexpr char kAclList[] = "acl.list";  // {"name"}?
+// Connections; those that match all that is given: an address and a port of either end, a network (with those
+// that it is routed with), a state as in the answer.
+inline constexpr char kFlowList[] = "flow.list";  // {"address"?, "port"?, "network"?, "state"?, "limit"?}
+inline constexpr char kFlowCount[] = "flow.count";
+inline constexpr char kFlowFlush[] = "flow.flush";  // {"address"?, "port"?, "network"?, "state"?}
+inline constexpr std::size_t kFlowLimit = 1000;     // flows in an answer, where no limit is given
+inline constexpr std::size_t kMaxFlowLimit = 100'000;
+// {"from", "to": a port's name or an IP address, "proto"?: tcp, "dport"?: 80, "sport"?: 40000}, or several:
+// {"questions": [...]}, whose answer is {"traces": [...]}, with {"error"} for one that can't be understood.
+inline constexpr char kTrace[] = "trace";
 inline constexpr char kStats[] = "stats";
+// {"port"?, "reason"?}: counts. With "last" the most recent ones themselves, so many at most.
 inline constexpr char kDrops[] = "drops";
+inline constexpr std::size_t kLastDrops = 20;         // that sluicectl asks for
+inline constexpr std::size_t kMaxLastDrops = 10'000;
+// A capture is its connection's, and ends with it. {"port"} or {"drops": true}, and {"filter"?}: its number.
+inline constexpr char kCaptureStart[] = "capture.start";
+// {"capture", "pcapng"?, "most"?}: the packets since, one an object, or with "pcapng" the next bytes of a
+// file of that format, in base64. "more" asks for another reading at once; a text in "ended" is the last.
+inline constexpr char kCaptureRead[] = "capture.read";
+inline constexpr char kCaptureStop[] = "capture.stop";  // {"capture"}: read it until it has ended
+inline constexpr std::size_t kMaxCaptureRead = 5'000;   // packets in an answer
 inline constexpr char kConfigShow[] = "config.show";
 inline constexpr char kConfigCheck[] = "config.check";  // {"file", "text"}?
 inline constexpr char kConfigDiff[] = "config.diff";    // {"file", "text"}?

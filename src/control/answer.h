@@ -34,6 +34,15 @@ inline tl::unexpected<RpcError> invalid(std::string message) {
     return tl::unexpected(RpcError{protocol::kInvalidParams, std::move(message), {}});
 }
 
+// How an enumerator is written.
+template <class T>
+std::string_view word_of(T value) {
+    for (const auto& [enumerator, word] : names(value)) {
+        if (enumerator == value) return word;
+    }
+    return {};
+}
+
 // A parameter that must be a string; empty where it is left out.
 inline tl::expected<std::string, RpcError> text_param(const nlohmann::json& params, const char* key) {
     auto found = params.find(key);

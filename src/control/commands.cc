@@ -6,10 +6,14 @@
 #include <cmath>
 
 #include "control/answer.h"
+#include "control/capture.h"
 #include "control/devices.h"
+#include "control/policy.h"
 #include "control/report.h"
+#include "control/report_drops.h"
 #include "control/report_routing.h"
 #include "control/routing.h"
+#include "control/trace.h"
 
 namespace sluice::control {
 namespace {
@@ -151,9 +155,21 @@ std::vector<Command> commands(Running& daemon) {
         {protocol::kNeighborList, kRead, [d](const json& p) { return neighbor_list(*d, p); }},
         {protocol::kTunnelList, kRead,
          [d](const json&) -> Answer { return report_tunnels(d->running); }},
+        {protocol::kAclList, kRead, [d](const json& p) { return acl_list(*d, p); }},
+        {protocol::kFlowList, kRead, [d](const json& p) { return flow_list(*d, p); }},
+        {protocol::kFlowCount, kRead, [d](const json&) { return flow_count(*d); }},
+        {protocol::kFlowFlush, kWrite, [d](const json& p) { return flow_flush(*d, p); }},
+        {protocol::kTrace, kRead, [d](const json& p) { return trace(*d, p); }},
         {protocol::kStats, kRead,
          [d](const json&) -> Answer { return report_stats(d->running, d->eal); }},
-        {protocol::kDrops, kRead, [d](const json&) -> Answer { return report_drops(d->running); }},
+        // What passes is not for those who may only ask how the switch is.
+        {protocol::kCaptureStart, kWrite, nullptr,
+         [d](const json& p, const Caller& caller) { return capture_start(*d, p, caller); }},
+        {protocol::kCaptureRead, kWrite, nullptr,
+         [d](const json& p, const Caller& caller) { return capture_read(*d, p, caller); }},
+        {protocol::kCaptureStop, kWrite, nullptr,
+         [d](const json& p, const Caller& caller) { return capture_stop(*d, p, caller); }},
+        {protocol::kDrops, kRead, [d](const json& p) { return drops(*d, p); }},
         {protocol::kConfigShow, kRead,
          [d](const json&) -> Answer { return json{{"yaml", engine::show(d->running.config())}}; }},
         {protocol::kConfigCheck, kRead, [d](const json& p) { return config_check(*d, p); }},

@@ -8,6 +8,8 @@
 #include "engine/eal.h"
 #include "engine/intent.h"
 #include "engine/switch.h"
+#include "explain/captures.h"
+#include "explain/decider.h"
 #include "port/pci.h"
 
 namespace sluice::control {
@@ -19,6 +21,7 @@ struct Running {
     const engine::Eal& eal;
     engine::Clock::time_point started;
     port::pci::Host pci = port::pci::this_host();
+    explain::Captures captures{running};
 };
 
 std::vector<Command> commands(Running& daemon);

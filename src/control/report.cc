@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <fstream>
-#include <map>
 
 #include "control/report_routing.h"
 
@@ -13,14 +12,6 @@ namespace sluice::control {
 namespace {
 
 using nlohmann::json;
-
-uint64_t dropped(const engine::Switch& running, path::PortId id, size_t reason) {
-    uint64_t count = 0;
-    for (const auto& worker : running.workers()) {
-        count += worker->counters().port(id).dropped[reason].get();
-    }
-    return count;
-}
 
 uint64_t sum_of_drops(const path::WorkerTotals& totals) {
     uint64_t count = 0;
@@ -75,14 +66,6 @@ json pool_json(const char* name, const rte_mempool* pool) {
             {"bytes", uint64_t{pool->size} * (pool->elt_size + pool->header_size + pool->trailer_size)}};
 }
 
-// Names of ports and tunnels, by number.
-std::map<path::PortId, std::string> place_names(const engine::Switch& running) {
-    std::map<path::PortId, std::string> names;
-    for (const auto& [name, held] : running.ports()) names[held.port->id()] = name;
-    for (const auto& [remote, held] : running.tunnels()) names[held.id] = "tunnel " + remote.text();
-    return names;
-}
-
 // Of this process, without packet memory in hugepages.
 uint64_t resident_memory() {
     uint64_t total = 0;
@@ -109,12 +92,27 @@ Sum transmitted(const engine::Switch& running, path::PortId id) {
     return sum;
 }
 
+uint64_t dropped(const engine::Switch& running, path::PortId id, path::Drop reason) {
+    uint64_t count = 0;
+    for (const auto& worker : running.workers()) {
+        count += worker->counters().port(id).dropped[static_cast<size_t>(reason)].get();
+    }
+    return count;
+}
+
 uint64_t dropped(const engine::Switch& running, path::PortId id) {
     uint64_t count = 0;
     for (size_t reason = 0; reason < path::kDropCount; ++reason) {
-        count += dropped(running, id, reason);
+        count += dropped(running, id, static_cast<path::Drop>(reason));
     }
     return count;
+}
+
+std::map<path::PortId, std::string> place_names(const engine::Switch& running) {
+    std::map<path::PortId, std::string> names;
+    for (const auto& [name, held] : running.ports()) names[held.port->id()] = name;
+    for (const auto& [remote, held] : running.tunnels()) names[held.id] = "tunnel " + remote.text();
+    return names;
 }
 
 std::string place_name(const engine::Switch& running, path::PortId id) {
@@ -158,6 +156,11 @@ json report_status(const engine::Switch& running, const engine::AddedRoutes& rou
             {"networks", running.config().networks.size()},
             {"routes", report_route_counts(running, routes)},
             {"neighbors", report_neighbor_counts(running)},
+            {"flows",
+             {{"count", running.flows().count()},
+              {"capacity", running.flows().capacity()},
+              {"bytes", running.flows().memory_used()},
+              {"most-bytes", running.flows().memory()}}},
             {"tunnels", running.tunnels().size()}};
 }
 
@@ -183,7 +186,7 @@ json report_port(const engine::Switch& running, const engine::HeldPort& held) {
     const path::PortId id = held.port->id();
     json drops = json::object();
     for (size_t reason = 0; reason < path::kDropCount; ++reason) {
-        const uint64_t count = dropped(running, id, reason);
+        const uint64_t count = dropped(running, id, static_cast<path::Drop>(reason));
         if (count != 0) drops[std::string(path::kDropTexts[reason].name)] = count;
     }
     const port::PortConfig& config = held.port->config();
@@ -317,21 +320,6 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
               {"consumed", sum_consumed},
               {"transmitted", sum_transmitted},
               {"dropped", sum_dropped}}}};
-}
-
-json report_drops(const engine::Switch& running) {
-    json drops = json::array();
-    for (const auto& [id, name] : place_names(running)) {
-        for (size_t reason = 0; reason < path::kDropCount; ++reason) {
-            const uint64_t count = dropped(running, id, reason);
-            if (count == 0) continue;
-            drops.push_back({{"port", name},
-                             {"reason", path::kDropTexts[reason].name},
-                             {"packets", count},
-                             {"meaning", path::kDropTexts[reason].sentence}});
-        }
-    }
-    return {{"drops", drops}};
 }
 
 }  // namespace sluice::control

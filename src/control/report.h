@@ -1,8 +1,10 @@
-// What the switch tells about itself, as JSON: the answers to queries (about routing: report_routing.h).
+// What the switch tells about itself, as JSON: the answers to queries (about routing:
+// report_routing.h, about drops: report_drops.h).
 // Reads counters that workers are writing meanwhile; each number is right by itself, and the sums are once
 // no packet is in flight. Control thread.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -26,9 +28,11 @@ struct Sum {
 Sum received(const engine::Switch& running, path::PortId id);
 Sum transmitted(const engine::Switch& running, path::PortId id);
 uint64_t dropped(const engine::Switch& running, path::PortId id);
+uint64_t dropped(const engine::Switch& running, path::PortId id, path::Drop reason);
 
 // Where packets come from and go to, for people: a port's name, or "tunnel 192.0.2.2".
 std::string place_name(const engine::Switch& running, path::PortId id);
+std::map<path::PortId, std::string> place_names(const engine::Switch& running);
 MacAddress mac_of(uint64_t key);  // path::mac_key()
 
 nlohmann::json report_status(const engine::Switch& running, const engine::AddedRoutes& routes,
@@ -40,6 +44,5 @@ nlohmann::json report_networks(const engine::Switch& running);
 // Of one network, or of all where the name is empty.
 nlohmann::json report_macs(const engine::Switch& running, const std::string& network);
 nlohmann::json report_stats(const engine::Switch& running, const engine::Eal& eal);
-nlohmann::json report_drops(const engine::Switch& running);
 
 }  // namespace sluice::control

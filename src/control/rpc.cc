@@ -68,7 +68,7 @@ RpcError unknown_method(const std::vector<Command>& commands, std::string_view m
 }
 
 tl::expected<json, RpcError> run(const std::vector<Command>& commands, Access access,
-                                 const std::string& method, const json& params) {
+                                 const std::string& method, const json& params, const Caller& caller) {
     const auto command = std::ranges::find(commands, method, &Command::method);
     if (command == commands.end()) return tl::unexpected(unknown_method(commands, method));
     if (command->needs == Access::kWrite && access == Access::kRead)
@@ -82,7 +82,7 @@ tl::expected<json, RpcError> run(const std::vector<Command>& commands, Access ac
         return tl::unexpected(
             RpcError{protocol::kInvalidParams, "params go by name: an object is expected", {}});
     try {
-        return command->run(params);
+        return command->run_for ? command->run_for(params, caller) : command->run(params);
     } catch (const std::exception& error) {
         return tl::unexpected(RpcError{
             protocol::kInternalError,
@@ -109,7 +109,7 @@ bool is_id(const json& id) {
 
 // Nothing for a notification.
 std::optional<json> answer_one(const std::vector<Command>& commands, Access access,
-                               const json& request) {
+                               const json& request, const Caller& caller) {
     std::string fault = fault_of(request);
     const bool has_id = request.is_object() && request.contains("id");
     if (has_id && !is_id(request["id"])) fault = "\"id\" is no string and no number";
@@ -120,7 +120,7 @@ std::optional<json> answer_one(const std::vector<Command>& commands, Access acce
     static const json kNone = json::object();
     const auto params = request.find("params");
     auto result = run(commands, access, request["method"].get_ref<const std::string&>(),
-                      params == request.end() ? kNone : *params);
+                      params == request.end() ? kNone : *params, caller);
     if (!has_id) return std::nullopt;
     if (!result) return error_object(id, result.error());
     return json{{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(*result)}};
@@ -138,7 +138,8 @@ std::optional<json> not_run(const json& request) {
                          {}});
 }
 
-std::string answer_batch(const std::vector<Command>& commands, Access access, const json& batch) {
+std::string answer_batch(const std::vector<Command>& commands, Access access, const json& batch,
+                         const Caller& caller) {
     if (batch.empty())
         return error_answer(protocol::kInvalidRequest, "invalid request: an empty batch");
     if (batch.size() > protocol::kMaxBatch)
@@ -149,7 +150,7 @@ std::string answer_batch(const std::vector<Command>& commands, Access access, co
     for (const json& request : batch) {
         // The bound on a connection's output acts between lines, so a batch needs its own.
         const auto one = answers.size() <= protocol::kMaxUnsent
-                             ? answer_one(commands, access, request)
+                             ? answer_one(commands, access, request, caller)
                              : not_run(request);
         if (one) answers += (answers.empty() ? "[" : ",") + text(*one);
     }
@@ -162,7 +163,8 @@ std::string error_answer(int code, std::string_view message) {
     return text(error_object(nullptr, {code, std::string(message), {}}));
 }
 
-std::string answer(const std::vector<Command>& commands, Access access, std::string_view line) {
+std::string answer(const std::vector<Command>& commands, Access access, std::string_view line,
+                   const Caller& caller) {
     if (const std::string fault = scan(line); !fault.empty())
         return error_answer(protocol::kParseError, "parse error: " + fault);
     json request;
@@ -171,8 +173,8 @@ std::string answer(const std::vector<Command>& commands, Access access, std::str
     } catch (const json::exception& error) {
         return error_answer(protocol::kParseError, sentence(error.what()));
     }
-    if (request.is_array()) return answer_batch(commands, access, request);
-    const auto one = answer_one(commands, access, request);
+    if (request.is_array()) return answer_batch(commands, access, request, caller);
+    const auto one = answer_one(commands, access, request, caller);
     return one ? text(*one) : std::string();
 }
 

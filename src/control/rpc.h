@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -20,15 +21,22 @@ struct RpcError {
     nlohmann::json data;  // null: none
 };
 
+// Who asks: it is expired once the connection is gone.
+using Caller = std::weak_ptr<const void>;
+
 struct Command {
     std::string method;
     Access needs;
     // Given an object, empty where the request has no params.
     std::function<tl::expected<nlohmann::json, RpcError>(const nlohmann::json& params)> run;
+    // In place of run, of a command that keeps something for its caller.
+    std::function<tl::expected<nlohmann::json, RpcError>(const nlohmann::json& params, const Caller& caller)>
+        run_for = nullptr;
 };
 
 // The answer to one line, without its newline; empty where there is nothing to say (notifications).
-std::string answer(const std::vector<Command>& commands, Access access, std::string_view line);
+std::string answer(const std::vector<Command>& commands, Access access, std::string_view line,
+                   const Caller& caller = {});
 
 // An answer for a client whose request can't be read, or who isn't heard.
 std::string error_answer(int code, std::string_view message);

@@ -78,7 +78,9 @@ bool Session::serve_line() {
     }
     const std::string_view line = std::string_view(input_).substr(begin_, size);
     begin_ = seen_ = end + 1;
-    if (line.find_first_not_of(" \t\r") != line.npos) say(answer(*commands_, access_, line));
+    if (line.find_first_not_of(" \t\r") != line.npos) {
+        say(answer(*commands_, access_, line, weak_from_this()));
+    }
     return true;
 }
 

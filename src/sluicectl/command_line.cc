@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <charconv>
+#include <regex>
 #include <sstream>
 
 #include "base/text.h"
@@ -40,9 +41,12 @@ po::options_description all_options() {
         "words", po::value<std::vector<std::string>>()->default_value({}, ""));
     for (const Verb& verb : verbs()) {
         const Shape shape = shape_of(verb);
-        for (const std::string& name : shape.options)
-            if (!options.find_nothrow(name, false))
-                options.add_options()(name.c_str(), po::value<std::string>());
+        for (const std::string& name : shape.options) {
+            if (options.find_nothrow(name, false)) continue;
+            // Boost takes ",f" for an option that has no other name than -f.
+            const std::string declared = name.starts_with("-") ? "," + name.substr(1) : name;
+            options.add_options()(declared.c_str(), po::value<std::string>());
+        }
         for (const std::string& name : shape.flags)
             if (!options.find_nothrow(name, false)) options.add_options()(name.c_str(), "");
     }
@@ -106,7 +110,9 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
                   given);
         po::notify(given);
     } catch (const po::error& error) {
-        return wrong(error.what(), "  sluicectl --help\n");
+        // Boost gives every option two dashes.
+        static const std::regex kShort("'--([a-z])'");
+        return wrong(std::regex_replace(error.what(), kShort, "'-$1'"), "  sluicectl --help\n");
     }
 
     CommandLine line;
@@ -129,6 +135,9 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
         if (error != std::errc{} || end != seconds.data() + seconds.size() || *line.watch < 0.1) {
             return wrong(fmt::format("--watch={} is not a number of seconds, 0.1 or more", seconds), usage);
         }
+        if (line.verb->stream != nullptr) {
+            return wrong(fmt::format("{} goes on by itself: leave out --watch", line.verb->words), usage);
+        }
         if (line.verb->changes) {
             return wrong(fmt::format("{} changes something: it can't be watched", line.verb->words), usage);
         }
@@ -148,7 +157,8 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
         if (holds(kGeneral, name)) continue;
         const bool flag = holds(shape.flags, name);
         if (!flag && !holds(shape.options, name))
-            return wrong(fmt::format("{} takes no --{}", line.verb->words, name), usage);
+            return wrong(fmt::format("{} takes no {}{}", line.verb->words, name.starts_with("-") ? "" : "--", name),
+                         usage);
         line.arguments.options[name] = flag ? "" : value.as<std::string>();
     }
     return line;

@@ -57,10 +57,37 @@ std::optional<Problem> set_key(const std::string& word, json& object) {
     return std::nullopt;
 }
 
+// An option's text under its own name.
+void add_option(const Arguments& arguments, const char* name, json& params) {
+    const auto option = arguments.options.find(name);
+    if (option != arguments.options.end()) params[name] = option->second;
+}
+
 json domain_param(const Arguments& arguments) {
-    const auto domain = arguments.options.find("domain");
-    if (domain == arguments.options.end()) return json::object();
-    return json{{"domain", domain->second}};
+    json params = json::object();
+    add_option(arguments, "domain", params);
+    return params;
+}
+
+// A number from `low` to `high`; `name` is what the user calls it.
+tl::expected<uint64_t, Problem> number_of(const std::string& name, const std::string& text, uint64_t low,
+                                          uint64_t high) {
+    uint64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (error == std::errc{} && stop == end && number >= low && number <= high) return number;
+    return problem(kUsage, "{} {} is not a number from {} to {}", name, base::shown(text), low, high);
+}
+
+// An option that is one, under its own name. Nothing where all is well.
+std::optional<Problem> add_number(const Arguments& arguments, const std::string& name, uint64_t low,
+                                  uint64_t high, json& params) {
+    const auto option = arguments.options.find(name);
+    if (option == arguments.options.end()) return std::nullopt;
+    const auto number = number_of("--" + name, option->second, low, high);
+    if (!number) return number.error();
+    params[name] = *number;
+    return std::nullopt;
 }
 
 }  // namespace
@@ -73,10 +100,32 @@ Params name_param(const Arguments& arguments) {
     return json{{"name", arguments.words[0]}};
 }
 
+Params optional_name_param(const Arguments& arguments) {
+    if (arguments.words.empty()) return json::object();
+    return name_param(arguments);
+}
+
 Params network_param(const Arguments& arguments) {
-    const auto network = arguments.options.find("network");
-    if (network == arguments.options.end()) return json::object();
-    return json{{"network", network->second}};
+    json params = json::object();
+    add_option(arguments, "network", params);
+    return params;
+}
+
+Params drop_params(const Arguments& arguments) {
+    json params = json::object();
+    add_option(arguments, "port", params);
+    add_option(arguments, "reason", params);
+    const bool last = arguments.options.contains("last");
+    if (!last && !arguments.words.empty()) {
+        return problem(kUsage, "{} goes with --last", base::shown(arguments.words[0]));
+    }
+    if (last) params["last"] = protocol::kLastDrops;
+    if (!arguments.words.empty()) {
+        const auto count = number_of("COUNT", arguments.words[0], 1, protocol::kMaxLastDrops);
+        if (!count) return tl::unexpected(count.error());
+        params["last"] = *count;
+    }
+    return params;
 }
 
 Params device_params(const Arguments& arguments) {
@@ -113,19 +162,50 @@ Params port_params(const Arguments& arguments) {
     return json{{"port", std::move(port)}};
 }
 
+Params capture_params(const Arguments& arguments) {
+    json params = json::object();
+    if (arguments.words[0] == "drops") {
+        params["drops"] = true;
+    } else {
+        params["port"] = arguments.words[0];
+    }
+    if (const auto filter = arguments.options.find("-f"); filter != arguments.options.end()) {
+        params["filter"] = filter->second;
+    }
+    if (const auto wanted = arguments.options.find("-c"); wanted != arguments.options.end()) {
+        const auto count = number_of("-c", wanted->second, 1, UINT32_MAX);
+        if (!count) return tl::unexpected(count.error());
+        params["count"] = *count;
+    }
+    return params;
+}
+
 Params route_list_params(const Arguments& arguments) {
     json params = domain_param(arguments);
     if (!arguments.words.empty()) params["within"] = arguments.words[0];
-    const auto limit = arguments.options.find("limit");
-    if (limit == arguments.options.end()) return params;
-    uint64_t count = 0;
-    const char* end = limit->second.data() + limit->second.size();
-    const auto [stop, error] = std::from_chars(limit->second.data(), end, count);
-    if (error != std::errc{} || stop != end || count == 0 || count > protocol::kMaxRouteLimit) {
-        return problem(kUsage, "--limit={} is not a number from 1 to {}", base::shown(limit->second),
-                       protocol::kMaxRouteLimit);
+    if (auto fault = add_number(arguments, "limit", 1, protocol::kMaxRouteLimit, params))
+        return tl::unexpected(*fault);
+    return params;
+}
+
+Params flow_params(const Arguments& arguments) {
+    json params = json::object();
+    for (const char* name : {"address", "network", "state"}) add_option(arguments, name, params);
+    if (auto fault = add_number(arguments, "port", 0, 65535, params)) return tl::unexpected(*fault);
+    if (auto fault = add_number(arguments, "limit", 1, protocol::kMaxFlowLimit, params))
+        return tl::unexpected(*fault);
+    return params;
+}
+
+Params trace_params(const Arguments& arguments) {
+    json params = json::object();
+    for (const char* name : {"from", "to", "proto"}) add_option(arguments, name, params);
+    for (const char* name : {"from", "to"}) {
+        if (!params.contains(name)) return problem(kUsage, "--{} is missing: a port's name, or an IP address", name);
     }
-    params["limit"] = count;
+    for (const char* name : {"dport", "sport"}) {
+        if (auto fault = add_number(arguments, name, 0, 65535, params)) return tl::unexpected(*fault);
+    }
     return params;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "sluicectl/table.h"
 
@@ -41,7 +42,39 @@ json queues_of(const json& ports, const char* direction) {
     return rows;
 }
 
+std::string print_last_drops(json rows) {
+    for (json& row : rows) {
+        row["time"] = time_of_day(row.at("time"));
+        row["decided-by"] = deciders(row.at("decided_by"));
+        if (row.at("packets") != 1) {
+            row["packet"] = fmt::format("{} ({} packets)", row.at("packet").get<std::string>(),
+                                        row.at("packets").get<uint64_t>());
+        }
+    }
+    return rows_or(rows,
+                   {{"TIME", "/time"},
+                    {"FROM", "/ingress"},
+                    {"TO", "/egress"},
+                    {"NETWORK", "/network"},
+                    {"REASON", "/reason"},
+                    {"DECIDED-BY", "/decided-by"},
+                    {"PACKET", "/packet"}},
+                   "nothing was dropped");
+}
+
 }  // namespace
+
+std::string deciders(const json& objects) {
+    std::string text;
+    for (const json& object : objects) {
+        const base::Place place{object.at("file"), object.at("line"), object.at("column")};
+        text += fmt::format("{}{} {} ({})", text.empty() ? "" : ", ", object.at("kind").get<std::string>(),
+                            object.at("name").get<std::string>(),
+                            place.line == 0 ? "added"
+                                            : fmt::format("{}:{}:{}", place.file, place.line, place.column));
+    }
+    return text;
+}
 
 std::string print_status(const json& result, const Arguments&) {
     const json& config = result.at("config");
@@ -49,6 +82,7 @@ std::string print_status(const json& result, const Arguments&) {
     const json& memory = result.at("memory");
     const json& routes = result.at("routes");
     const json& neighbors = result.at("neighbors");
+    const json& flows = result.at("flows");
     std::string text = fmt::format(
         "version        {}\n"
         "process        {}\n"
@@ -58,6 +92,7 @@ std::string print_status(const json& result, const Arguments&) {
         "ports          {} up, {} down\n"
         "routes         {} IPv4, {} IPv6 ({})\n"
         "neighbors      {} of {}\n"
+        "flows          {} of {} ({} of {})\n"
         "tunnels        {}\n"
         "memory         {}\n"
         "hugepages      {}\n",
@@ -66,7 +101,9 @@ std::string print_status(const json& result, const Arguments&) {
         word(config.at("generation")), word(result.at("networks")), word(ports.at("up")),
         word(ports.at("down")), word(routes.at("ipv4")), word(routes.at("ipv6")),
         format(routes.at("bytes"), Format::kBytes), word(neighbors.at("count")),
-        word(neighbors.at("capacity")), word(result.at("tunnels")),
+        word(neighbors.at("capacity")), word(flows.at("count")), word(flows.at("capacity")),
+        format(flows.at("bytes"), Format::kBytes), format(flows.at("most-bytes"), Format::kBytes),
+        word(result.at("tunnels")),
         format(memory.at("resident"), Format::kBytes), word(memory.at("hugepages")));
     if (routes.at("waiting") != 0)
         text += fmt::format("               {} added routes wait: the configuration has no place for them "
@@ -229,7 +266,8 @@ std::string print_stats(const json& result, const Arguments&) {
                    "no queues");
 }
 
-std::string print_drops(const json& result, const Arguments&) {
+std::string print_drops(const json& result, const Arguments& arguments) {
+    if (arguments.options.contains("last")) return print_last_drops(result.at("drops"));
     return rows_or(result.at("drops"),
                    {{"PORT", "/port"},
                     {"REASON", "/reason"},

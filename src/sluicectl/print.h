@@ -18,6 +18,8 @@ std::string print_networks(const nlohmann::json& result, const Arguments& argume
 std::string print_macs(const nlohmann::json& result, const Arguments& arguments);
 std::string print_stats(const nlohmann::json& result, const Arguments& arguments);
 std::string print_drops(const nlohmann::json& result, const Arguments& arguments);
+// What decided a drop, of "decided_by": "port web (host.yaml:12:5)".
+std::string deciders(const nlohmann::json& objects);
 std::string print_yaml(const nlohmann::json& result, const Arguments& arguments);
 std::string print_checked(const nlohmann::json& result, const Arguments& arguments);
 std::string print_changes(const nlohmann::json& result, const Arguments& arguments);
@@ -32,5 +34,12 @@ std::string print_route_deleted(const nlohmann::json& result, const Arguments& a
 std::string print_loaded(const nlohmann::json& result, const Arguments& arguments);
 std::string print_neighbors(const nlohmann::json& result, const Arguments& arguments);
 std::string print_tunnels(const nlohmann::json& result, const Arguments& arguments);
+
+// Policies and connections (print_policy.cc).
+std::string print_acls(const nlohmann::json& result, const Arguments& arguments);
+std::string print_flows(const nlohmann::json& result, const Arguments& arguments);
+std::string print_flow_count(const nlohmann::json& result, const Arguments& arguments);
+std::string print_flushed(const nlohmann::json& result, const Arguments& arguments);
+std::string print_trace(const nlohmann::json& result, const Arguments& arguments);
 
 }  // namespace sluice::sluicectl

@@ -53,6 +53,11 @@ int call(const CommandLine& line, const char* socket_variable, std::ostream& out
     auto client = Client::connect(
         line.socket.value_or(from_environment ? socket_variable : protocol::kDefaultSocket));
     if (!client) return complain(client.error(), err);
+    if (line.verb->stream != nullptr) {
+        Output output{out, err, line.json};
+        const auto status = line.verb->stream(*client, *params, line.arguments, output);
+        return status ? *status : complain(status.error(), err);
+    }
     const auto result = line.verb->call != nullptr ? line.verb->call(*client, *params)
                                                    : client->call(line.verb->method, *params);
     if (!result) return complain(result.error(), err);

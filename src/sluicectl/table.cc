@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <ctime>
 
 #include "base/text.h"
 
@@ -88,6 +89,15 @@ std::string format(const json& value, Format format) {
             break;
     }
     return plain(value);
+}
+
+std::string time_of_day(double seconds) {
+    const auto whole = static_cast<time_t>(seconds);
+    const auto microseconds = static_cast<long>((seconds - static_cast<double>(whole)) * 1e6 + 0.5);
+    tm local{};
+    localtime_r(&whole, &local);
+    return fmt::format("{:02}:{:02}:{:02}.{:06}", local.tm_hour, local.tm_min, local.tm_sec,
+                       std::min(microseconds, 999'999L));
 }
 
 std::string table(std::span<const Column> columns, const json& rows) {

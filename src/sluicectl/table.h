@@ -18,6 +18,9 @@ enum class Format {
     kBytes,    // right, "2.0 MiB"
 };
 
+// Seconds since the epoch, by the clock on this machine's wall: "16:04:05.000123".
+std::string time_of_day(double seconds);
+
 struct Column {
     std::string header;
     std::string pointer;  // RFC 6901, "/rx/packets", from the row

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "sluice/protocol.h"
+#include "sluicectl/capture.h"
 #include "sluicectl/params.h"
 #include "sluicectl/print.h"
 #include "sluicectl/route_load.h"
@@ -57,10 +58,29 @@ constexpr Verb kVerbs[] = {
     {"tunnel list", "", "the VXLAN tunnels to other hosts",
      kTunnelList, no_params, print_tunnels},
 
+    {"acl list", "[ACL]", "the rules of the ACLs, and how often each decided",
+     kAclList, optional_name_param, print_acls},
+    {"flow list",
+     "[--address ADDRESS] [--port PORT] [--network NETWORK] [--state STATE] [--limit COUNT]",
+     "the connections that are known: the first 1000 unless --limit says more",
+     kFlowList, flow_params, print_flows},
+    {"flow count", "", "how many connections are known, by state, and whether the table is full",
+     kFlowCount, no_params, print_flow_count},
+    {"flow flush", "[--address ADDRESS] [--port PORT] [--network NETWORK] [--state STATE]",
+     "forget connections: those that go on are decided anew",
+     kFlowFlush, flow_params, print_flushed, true},
+    {"trace", "[--from PORT|IP] [--to IP|PORT] [--proto PROTO] [--dport PORT] [--sport PORT]",
+     "what would become of a packet, and which objects decide it (proto: tcp, udp, sctp, icmp)",
+     kTrace, trace_params, print_trace},
+
     {"stats", "", "counters of workers, ports and queues",
      kStats, no_params, print_stats},
-    {"drops", "", "dropped packets, by port and reason",
-     kDrops, no_params, print_drops},
+    {"drops", "[--last] [COUNT] [--port PORT] [--reason REASON]",
+     "dropped packets, by port and reason; with --last the last 20, or COUNT, and what decided",
+     kDrops, drop_params, print_drops},
+    {"capture", "PORT|drops [-f FILTER] [-w FILE] [-c COUNT]",
+     "what passes a port, or what is dropped and why; -w writes pcapng (- : standard output)",
+     kCaptureStart, capture_params, nullptr, false, nullptr, capture},
 
     {"config show", "", "the configuration in force, as YAML",
      kConfigShow, no_params, print_yaml},
@@ -87,8 +107,8 @@ Shape shape_of(const Verb& verb) {
             shape.flags.push_back(word.substr(3, word.size() - 4));
             continue;
         }
-        if (word.starts_with("[--")) {
-            shape.options.push_back(word.substr(3));
+        if (word.starts_with("[-")) {
+            shape.options.push_back(word.substr(word.starts_with("[--") ? 3 : 1));
             words >> word;  // its value
             continue;
         }

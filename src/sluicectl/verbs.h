@@ -6,8 +6,10 @@
 //     KEY=VALUE...         one word or more
 //     [--network NETWORK]  an option with a value
 //     [--force]            an option without
+//     [-f FILTER]          a short option, with a value
 #pragma once
 
+#include <iosfwd>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -34,7 +36,15 @@ struct Problem {
 // What follows the verb.
 struct Arguments {
     std::vector<std::string> words;
-    std::map<std::string, std::string> options;  // without the dashes; "" for one without a value
+    // Without the dashes, but "-f" for a short one; "" for one without a value.
+    std::map<std::string, std::string> options;
+};
+
+// Where a verb that does more than print one answer writes to.
+struct Output {
+    std::ostream& out;
+    std::ostream& err;
+    bool json;
 };
 
 struct Verb {
@@ -47,6 +57,9 @@ struct Verb {
     bool changes = false;  // something: not to be done again and again (--watch)
     // In place of one request with these parameters.
     tl::expected<nlohmann::json, CallError> (*call)(Client& client, const nlohmann::json& params) = nullptr;
+    // In place of a request and of print, which is null then; answers the exit status.
+    tl::expected<int, CallError> (*stream)(Client& client, const nlohmann::json& params,
+                                           const Arguments& arguments, Output& output) = nullptr;
 };
 
 std::span<const Verb> verbs();

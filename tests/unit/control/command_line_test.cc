@@ -66,6 +66,9 @@ TEST(CommandLine, SaysWhatIsWrong) {
         {{"port", "add", "web"}, "port add needs NAME KEY=VALUE..."},
         {{"port", "show", "a", "b"}, "'b' is one argument too many"},
         {{"status", "--network", "x"}, "status takes no --network"},
+        {{"drops", "-w", "-"}, "drops takes no -w"},
+        {{"capture", "web", "--watch"}, "capture goes on by itself: leave out --watch"},
+        {{"capture", "web", "-w"}, "the required argument for option '-w' is missing"},
         {{"device", "unbind", "03:00.0", "--force"}, "device unbind takes no --force"},
         {{"status", "--jso"}, "unrecognised option '--jso'"},
         {{"status", "--socket"}, "the required argument for option '--socket' is missing"},
@@ -84,6 +87,14 @@ TEST(CommandLine, HelpAndVersionNeedNoVerb) {
     EXPECT_TRUE(parse({"--version"})->version);
     for (const Verb& verb : verbs())
         EXPECT_NE(help().find(std::string(verb.words) + " "), std::string::npos) << verb.words;
+}
+
+TEST(CommandLine, ShortOptionsHaveValues) {
+    const auto line = parse({"capture", "-w", "-", "web", "-f", "icmp and host 10.0.0.1", "-c5"});
+    ASSERT_TRUE(line) << line.error().message;
+    EXPECT_EQ(line->arguments.words, std::vector<std::string>{"web"});
+    EXPECT_EQ(line->arguments.options,
+              (std::map<std::string, std::string>{{"-w", "-"}, {"-f", "icmp and host 10.0.0.1"}, {"-c", "5"}}));
 }
 
 Params port(std::vector<std::string> words) {

@@ -41,6 +41,17 @@ TEST_F(Rpc, AnswersWithTheResultAndTheId) {
     EXPECT_EQ(ask(R"({"jsonrpc":"2.0","id":1,"method":"echo"})")["result"], json::object());
 }
 
+TEST_F(Rpc, ACommandMayBeToldWhoAsks) {
+    const auto client = std::make_shared<int>();
+    const std::vector<Command> commands{{"who", Access::kRead, nullptr, [&](const json&, const Caller& caller) {
+        return json(caller.lock() == client ? "client" : "somebody");
+    }}};
+    const std::string line = R"({"jsonrpc":"2.0","id":1,"method":"who"})";
+    EXPECT_EQ(json::parse(answer(commands, Access::kRead, line, client))["result"], "client");
+    EXPECT_EQ(json::parse(answer(commands, Access::kRead, line))["result"], "somebody");
+    EXPECT_EQ(json::parse(answer(commands, Access::kRead, "[" + line + "]", client))[0]["result"], "client");
+}
+
 TEST_F(Rpc, FaultsHaveTheirCodes) {
     struct Row {
         std::string line;

@@ -1,9 +1,15 @@
 // sluicectl against a server that answers what the test wants.
 #include "sluicectl/run.h"
 
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <sstream>
 
+#include "base/base64.h"
 #include "serving.h"
 #include "sluice/client.h"
 #include "sluice/protocol.h"
@@ -35,7 +41,11 @@ class Run : public testing::Test {
     json asked_;
     control::Serving serving_{
         {.socket = path_},
-        {{protocol::kDrops, Access::kRead, [](const json&) { return R"({"drops": []})"_json; }},
+        {{protocol::kDrops, Access::kRead,
+          [this](const json& params) {
+              asked_ = params;
+              return R"({"drops": []})"_json;
+          }},
          {protocol::kStatus, Access::kRead, [](const json&) { return json("strange"); }},
          {protocol::kMacList, Access::kRead,
           [this](const json& params) {
@@ -89,6 +99,12 @@ TEST_F(Run, SendsItsParameters) {
     EXPECT_EQ(asked_, R"({"network": "blue"})"_json);
     EXPECT_EQ(run({"mac", "list"}), kDone);
     EXPECT_EQ(asked_, json::object());
+    EXPECT_EQ(run({"drops"}), kDone);
+    EXPECT_EQ(asked_, json::object());
+    EXPECT_EQ(run({"drops", "--last", "--port", "web", "--reason", "runt"}), kDone);
+    EXPECT_EQ(asked_, R"({"last": 20, "port": "web", "reason": "runt"})"_json);
+    EXPECT_EQ(run({"drops", "--last", "5"}), kDone);
+    EXPECT_EQ(asked_, R"({"last": 5})"_json);
 }
 
 TEST_F(Run, TellsEachErrorOnItsLine) {
@@ -119,6 +135,10 @@ TEST_F(Run, AStrangeAnswerIsAFailureUnlessJsonIsWanted) {
 TEST_F(Run, ExitStatusTellsUsageFromNotReached) {
     EXPECT_EQ(run({"stauts"}), kUsage);
     EXPECT_EQ(run({"port", "add", "web", "x"}), kUsage);
+    EXPECT_EQ(run({"drops", "5"}), kUsage);
+    EXPECT_EQ(err(), "sluicectl: '5' goes with --last\n");
+    EXPECT_EQ(run({"drops", "--last", "0"}), kUsage);
+    EXPECT_EQ(run({"drops", "--last", "many"}), kUsage);
     EXPECT_EQ(run({"drops", "--socket", path_ + ".none"}), kNotReached);
     EXPECT_NE(err().find("there is no socket"), std::string::npos);
     EXPECT_EQ(run({"--help"}), kDone);
@@ -141,6 +161,114 @@ TEST_F(Run, ClientReadsWhyItWasCutOff) {
     EXPECT_EQ(result.error().code, protocol::kInvalidRequest);
     EXPECT_EQ(client->call(protocol::kDrops, json::object()).error().kind,
               CallError::Kind::kNotReached);
+}
+
+// A capture of three portions, the last of which ends it unless it is stopped before.
+class Capture : public testing::Test {
+ protected:
+    int run(std::vector<std::string> words) {
+        out_.str("");
+        err_.str("");
+        asked_ = json::array();
+        reads_ = 0;
+        return sluicectl::run(words, path_.c_str(), out_, err_);
+    }
+    json read(const json& params) {
+        asked_.push_back(params);
+        static const char* const kParts[] = {"first", "", "last"};
+        const size_t part = reads_++;
+        if (part == 0 && interrupts_) kill(getpid(), SIGINT);
+        json answer{{"count", part == 1 ? 0 : 1}, {"more", false}, {"lost", 4}, {"ended", ""}};
+        if (part == 2) answer["ended"] = "port web was deleted";
+        if (params.at("pcapng") == true) {
+            answer["pcapng"] = base::to_base64(std::string(kParts[part]) + '\0');
+            return answer;
+        }
+        answer["packets"] = json::array();
+        if (part == 1) return answer;
+        json packet{{"time", 1700000000.25}, {"port", "web"}, {"direction", "from"}, {"packet", kParts[part]}};
+        if (part == 2) {
+            packet["reason"] = "runt";
+            packet["decided_by"] = R"([{"kind": "port", "name": "web", "file": "f", "line": 2, "column": 3}])"_json;
+        }
+        answer["packets"].push_back(packet);
+        return answer;
+    }
+
+    control::Directory directory_;
+    const std::string path_ = directory_ / "control.sock";
+    json asked_;
+    size_t reads_ = 0;
+    bool interrupts_ = false;  // while it is first read
+    control::Serving serving_{
+        {.socket = path_},
+        {{protocol::kCaptureStart, Access::kWrite,
+          [this](const json& params) -> Answer {
+              asked_.push_back(params);
+              if (params.value("port", "") == "nobody") {
+                  return tl::unexpected(RpcError{protocol::kFailed, "there is no port nobody", {}});
+              }
+              return json{{"capture", 7}};
+          }},
+         {protocol::kCaptureRead, Access::kWrite, [this](const json& params) { return read(params); }},
+         {protocol::kCaptureStop, Access::kWrite, [this](const json& params) {
+              asked_.push_back("stop");
+              return json::object();
+          }}}};
+    std::ostringstream out_, err_;
+};
+
+TEST_F(Capture, PrintsALineAPacketUntilItEnds) {
+    setenv("TZ", "UTC", 1);
+    tzset();
+    EXPECT_EQ(run({"capture", "web", "-f", "icmp"}), kDone);
+    EXPECT_EQ(out_.str(),
+              "22:13:20.250000 from web  first\n"
+              "22:13:20.250000 from web  last  dropped: runt, decided by port web (f:2:3)\n");
+    EXPECT_EQ(err_.str(),
+              "capturing web; Ctrl-C ends it\n"
+              "the capture has ended: port web was deleted\n"
+              "2 packets captured, 4 lost\n");
+    EXPECT_EQ(asked_[0], R"({"port": "web", "filter": "icmp"})"_json);
+    EXPECT_EQ(asked_[1], R"({"capture": 7, "pcapng": false})"_json);
+    EXPECT_EQ(run({"capture", "drops", "--json"}), kDone);
+    EXPECT_EQ(asked_[0], R"({"drops": true})"_json);
+    EXPECT_EQ(json::parse(out_.str().substr(0, out_.str().find('\n')))["packet"], "first");
+}
+
+TEST_F(Capture, StopsAfterItsCount) {
+    EXPECT_EQ(run({"capture", "web", "-c", "1"}), kDone);
+    EXPECT_EQ(asked_, R"([{"port": "web"}, {"capture": 7, "pcapng": false, "most": 1}, "stop"])"_json);
+    EXPECT_EQ(err_.str(), "capturing web; Ctrl-C ends it\n1 packets captured, 4 lost\n");
+}
+
+TEST_F(Capture, WritesAFileOrStandardOutput) {
+    const std::string whole("first\0\0last\0", 12);
+    EXPECT_EQ(run({"capture", "web", "-w", directory_ / "f"}), kDone);
+    EXPECT_EQ(out_.str(), "");
+    std::ifstream file(directory_ / "f", std::ios::binary);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), whole);
+    EXPECT_EQ(run({"capture", "web", "-w", "-"}), kDone);
+    EXPECT_EQ(out_.str(), whole);
+}
+
+// What is there is fetched still.
+TEST_F(Capture, AnInterruptionStopsIt) {
+    interrupts_ = true;
+    EXPECT_EQ(run({"capture", "web"}), kDone);
+    EXPECT_EQ(std::ranges::count(asked_, json("stop")), 1);
+    EXPECT_EQ(err_.str(), "capturing web; Ctrl-C ends it\n2 packets captured, 4 lost\n");
+}
+
+TEST_F(Capture, FailuresAreTold) {
+    EXPECT_EQ(run({"capture", "nobody"}), kFailed);
+    EXPECT_EQ(err_.str(), "sluicectl: there is no port nobody\n");
+    EXPECT_EQ(run({"capture", "web", "-w", directory_ / "no/f"}), kFailed);
+    EXPECT_NE(err_.str().find("No such file"), std::string::npos);
+    EXPECT_EQ(asked_, json::array()) << "nothing is started for a file that can't be";
+    EXPECT_EQ(run({"capture", "web", "-w", "/dev/full"}), kFailed);
+    EXPECT_NE(err_.str().find("can't be written"), std::string::npos);
+    EXPECT_EQ(run({"capture", "web", "-c", "0"}), kUsage);
 }
 
 // What a peer that isn't sluiced answers, by the kind of error that a client makes of it.

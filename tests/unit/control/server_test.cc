@@ -22,10 +22,18 @@ std::string request(const char* method, int id = 1) {
     return json{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}}.dump() + "\n";
 }
 
+Caller kept;  // of the command "keep"
+
 std::vector<Command> commands() {
     return {
         {"ping", Access::kRead, [](const json&) { return json("pong"); }},
         {"change", Access::kWrite, [](const json&) { return json("done"); }},
+        {"keep", Access::kRead, nullptr,
+         [](const json&, const Caller& caller) {
+             kept = caller;
+             return json("kept");
+         }},
+        {"kept", Access::kRead, [](const json&) { return json(!kept.expired()); }},
         {"large", Access::kRead, [](const json&) { return json(std::string(3 << 20, 'x')); }},
     };
 }
@@ -274,6 +282,22 @@ TEST_F(ServerTest, GroupsDecideWhoConnectsAndWhoChanges) {
     // Even where the file's mode lets a stranger through.
     ASSERT_EQ(chmod(path_.c_str(), 0666), 0);
     EXPECT_EQ(json::parse(ask_as(4000, 4000, path_, "ping"))["error"]["code"], protocol::kDenied);
+}
+
+// What a command keeps for a client can end with it.
+TEST_F(ServerTest, ACallerIsGoneWithItsConnection) {
+    start();
+    auto client = std::make_unique<RawClient>(path_);
+    RawClient other(path_);
+    auto is_kept = [&] {
+        EXPECT_TRUE(other.send(request("kept")));
+        return other.answer()["result"] == true;
+    };
+    ASSERT_TRUE(client->send(request("keep")));
+    EXPECT_EQ(client->answer()["result"], "kept");
+    EXPECT_TRUE(is_kept());
+    client.reset();
+    while (is_kept()) std::this_thread::yield();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sluicectl/print.h"
 #include "sluicectl/verbs.h"
 
 namespace sluice::sluicectl {
@@ -89,7 +90,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
             "config": {"file": "/etc/sluice/sluice.yaml", "generation": 3},
             "routes": {"ipv4": 12, "ipv6": 8, "bytes": 2048, "waiting": 3, "domains": [
                 {"name": "main", "ipv4": 12, "ipv6": 8, "added": 5, "bytes": 1024}]},
-            "neighbors": {"count": 4, "capacity": 64}, "tunnels": 2,
+            "neighbors": {"count": 4, "capacity": 64},
+            "flows": {"count": 3, "capacity": 1024, "bytes": 2048, "most-bytes": 4096}, "tunnels": 2,
             "memory": {"hugepages": false, "resident": 1048576,
                 "pools": [{"name": "socket 0", "count": 8192, "available": 8000, "bytes": 20971520}]},
             "workers": [{"worker": 0, "core": 1, "busy": 0.5, "cycles-per-packet": 41.26,
@@ -103,6 +105,7 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "ports          2 up, 1 down\n"
          "routes         12 IPv4, 8 IPv6 (2.0 KiB)\n"
          "neighbors      4 of 64\n"
+         "flows          3 of 1024 (2.0 KiB of 4.0 KiB)\n"
          "tunnels        2\n"
          "memory         1.0 MiB\n"
          "hugepages      no\n"
@@ -245,6 +248,41 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "PORT  REASON   PACKETS  MEANING\n"
          "web   no-vlan        3  the port takes no tags\n"},
         {"drops", R"({"drops": []})", "nothing was dropped\n"},
+        {"acl list", R"({"acls": [{"name": "edge", "origin": "f:1:1",
+            "apply": [{"port": "web", "direction": "ingress"}], "rules": [
+            {"rule": 1, "name": "http", "action": "permit", "match": "proto tcp", "hits": 7, "origin": "f:2:3"},
+            {"rule": "end", "name": "", "action": "deny", "match": "what no rule matches", "hits": 0,
+             "origin": "f:1:1"}]}]})",
+         "edge: ingress of port web (f:1:1)\n"
+         "RULE  NAME  ACTION  MATCH                 HITS  ORIGIN\n"
+         "1     http  permit  proto tcp                7  f:2:3\n"
+         "end   -     deny    what no rule matches     0  f:1:1\n"},
+        {"acl list", R"({"acls": []})", "no ACLs\n"},
+        {"flow list", R"({"count": 2, "flows": [{"proto": "tcp", "source": {"address": "10.0.0.1", "port": 9},
+            "destination": {"address": "fd00::2", "port": 80}, "state": "established", "verdict": "allow",
+            "original": {"packets": 3, "bytes": 200}, "reply": {"packets": 2, "bytes": 130}, "age": 61, "idle": 1,
+            "decided_by": [{"kind": "acl-rule", "name": "edge rule 1", "file": "f", "line": 2}]}]})",
+         "PROTO  FROM        TO            STATE        VERDICT  PACKETS  ANSWERS  BYTES  ANSWER-BYTES    AGE"
+         "  IDLE  DECIDED-BY\n"
+         "tcp    10.0.0.1:9  [fd00::2]:80  established  allow          3        2    200           130  1m 1s"
+         "    1s  acl-rule edge rule 1 (f:2)\n"
+         "1 of 2 flows: --limit shows more, a filter fewer\n"},
+        {"flow list", R"({"count": 0, "flows": []})", "no flows\n"},
+        {"flow count", R"({"count": 5, "capacity": 1024, "states": [{"state": "established", "count": 5}],
+            "pressure": [{"what": "refused-full", "count": 2}]})",
+         "5 of 1024 flows\n"
+         "STATE        FLOWS\n"
+         "established      5\n"
+         "refused-full: 2\n"},
+        {"flow flush", R"({"flushed": 3})", "3 flows forgotten\n"},
+        {"trace", R"({"verdict": "drop", "reason": "denied", "to": null,
+            "decided_by": [{"kind": "acl-rule", "name": "edge end", "file": "f", "line": 1}], "stages": [
+            {"stage": "ingress", "text": "from port a", "by": null},
+            {"stage": "policy", "text": "edge end: deny",
+             "by": {"kind": "acl-rule", "name": "edge end", "file": "f", "line": 1}}]})",
+         "ingress    from port a\n"
+         "policy     edge end: deny  [acl-rule edge end (f:1)]\n"
+         "drop: denied, decided by acl-rule edge end (f:1)\n"},
         {"config show", R"({"yaml": "ports: []\nnetworks: []"})", "ports: []\nnetworks: []\n"},
         {"config check", R"({"file": "/x.yaml", "errors": []})", "/x.yaml: no errors\n"},
         {"config diff", R"({"changes": [{"action": "add", "object": "port web", "origin": "file",
@@ -255,7 +293,7 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"config reload", R"({"changes": [], "generation": 4})", "nothing changed\ngeneration 4\n"},
     };
     for (const Verb& verb : verbs()) {
-        bool printed = false;
+        bool printed = verb.stream != nullptr;
         for (const Printed& row : rows) {
             if (row.verb != verb.words) continue;
             EXPECT_EQ(verb.print(json::parse(row.result), {{"web"}, {}}), row.text) << row.verb;
@@ -263,6 +301,27 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         }
         EXPECT_TRUE(printed) << "no row for " << verb.words;
     }
+}
+
+TEST(Print, TheLastDropsAreALog) {
+    setenv("TZ", "UTC", 1);
+    tzset();
+    const json result = R"({"drops": [
+        {"time": 1700000000.000123, "worker": 0, "port": "web", "ingress": "web", "egress": "",
+         "network": "blue", "reason": "spoofed-mac", "packets": 1, "length": 60, "packet": "a > b",
+         "decided_by": [{"kind": "port", "name": "web", "file": "host.yaml", "line": 12, "column": 5}]},
+        {"time": 1700000001.5, "worker": 0, "port": "db", "ingress": "", "egress": "db",
+         "network": "", "reason": "transmit-full", "packets": 3, "length": 60, "packet": "b > a",
+         "decided_by": [{"kind": "port", "name": "db", "file": "", "line": 0, "column": 0}]},
+        {"time": 1700000002.25, "worker": 1, "port": "web", "ingress": "web", "egress": "",
+         "network": "blue", "reason": "runt", "packets": 1, "length": 0, "packet": "",
+         "decided_by": []}]})"_json;
+    EXPECT_EQ(print_drops(result, {{}, {{"last", ""}}}),
+              "TIME             FROM  TO  NETWORK  REASON         DECIDED-BY                 PACKET\n"
+              "22:13:20.000123  web   -   blue     spoofed-mac    port web (host.yaml:12:5)  a > b\n"
+              "22:13:21.500000  -     db  -        transmit-full  port db (added)            b > a (3 packets)\n"
+              "22:13:22.250000  web   -   blue     runt           -                          -\n");
+    EXPECT_EQ(print_drops(R"({"drops": []})"_json, {{}, {{"last", ""}}}), "nothing was dropped\n");
 }
 
 }  // namespace

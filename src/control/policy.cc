@@ -1,0 +1,241 @@
+#include "control/policy.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.h"
+#include "base/tree.h"
+#include "control/report.h"
+#include "wire/address.h"
+#include "wire/flow_hash.h"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::json;
+
+// "proto tcp, port 8080", as it stands in the file.
+std::string match_text(const acl::MatchConfig& match) {
+    std::string text;
+    for (const auto& entry : base::write(match).entries) {
+        std::string values = entry.value.text;
+        for (const auto& item : entry.value.items) values += (values.empty() ? "" : " ") + item.text;
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", entry.key.text, values);
+    }
+    return text.empty() ? "all" : text;
+}
+
+json rule_json(const acl::List& list, uint32_t number) {
+    const acl::Object object = list.describe(number);
+    const bool is_end = number == acl::kNoRule;
+    const acl::RuleConfig* rule = is_end ? nullptr : &list.config().rules[number];
+    json row{{"rule", is_end ? json("end") : json(number + 1)},
+             {"name", is_end ? "" : rule->name},
+             {"action", is_end ? "deny" : word_of(rule->action)},
+             {"match", is_end ? "what no rule matches" : match_text(rule->match)},
+             {"hits", list.hits(number)},
+             {"file", object.place.file},
+             {"line", object.place.line},
+             {"origin", engine::origin(object.place)}};
+    if (rule != nullptr && rule->action == acl::Action::kPermit) row["stateful"] = rule->stateful;
+    if (rule != nullptr) row["log"] = rule->log;
+    return row;
+}
+
+// Which flows are meant: those for which all that is given is so.
+struct Filter {
+    std::optional<IpAddress> address;
+    std::optional<uint16_t> port;
+    std::optional<path::FlowDomain> domain;
+    std::optional<flow::State> state;
+
+    bool matches(const flow::Listed& flow) const {
+        const path::TupleKey& key = flow.original.key;
+        if (state && flow.state != *state) return false;
+        if (domain && key.domain() != *domain) return false;
+        if (port && key.source_port().host() != *port && key.destination_port().host() != *port) return false;
+        return !address || source_of(flow.original) == *address || source_of(flow.original.reversed()) == *address;
+    }
+    static IpAddress source_of(const path::Tuple& tuple) {
+        return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.source) : wire::address_of(tuple.key.source());
+    }
+};
+
+tl::expected<Filter, RpcError> filter_of(const Running& daemon, const json& params) {
+    Filter filter;
+    auto address = text_param(params, "address");
+    if (!address) return tl::unexpected(address.error());
+    if (!address->empty()) {
+        auto parsed = IpAddress::parse(*address);
+        if (!parsed) return invalid(fmt::format("\"address\": {}", parsed.error()));
+        filter.address = *parsed;
+    }
+    if (params.contains("port")) {
+        auto port = number_param(params, "port", 0, 0, 65535);
+        if (!port) return tl::unexpected(port.error());
+        filter.port = static_cast<uint16_t>(*port);
+    }
+    auto network = text_param(params, "network");
+    if (!network) return tl::unexpected(network.error());
+    if (!network->empty()) {
+        const auto& networks = daemon.running.config().networks;
+        auto found = std::find_if(networks.begin(), networks.end(), [&](const auto& n) { return n.name == *network; });
+        if (found == networks.end()) {
+            return refused({{fmt::format("there is no network \"{}\"", *network), {}, {}}});
+        }
+        filter.domain = daemon.running.flow_domains().at(engine::flow_domain_of(*found));
+    }
+    auto state = text_param(params, "state");
+    if (!state) return tl::unexpected(state.error());
+    if (state->empty()) return filter;
+    for (const auto& [value, word] : names(flow::State{})) {
+        if (word == *state) filter.state = value;
+    }
+    if (!filter.state) return invalid(fmt::format("\"state\": there is no state {}", base::shown(*state)));
+    return filter;
+}
+
+json end_json(const path::Tuple& tuple) {
+    json end{{"address", Filter::source_of(tuple).text()}};
+    if (wire::has_ports(static_cast<uint8_t>(tuple.key.protocol()))) {
+        end["port"] = tuple.key.source_port().host();
+    }
+    return end;
+}
+
+std::string protocol_text(wire::Protocol protocol) {
+    switch (protocol) {
+        case wire::Protocol::kTcp: return "tcp";
+        case wire::Protocol::kUdp: return "udp";
+        case wire::Protocol::kSctp: return "sctp";
+        case wire::Protocol::kIcmp: return "icmp";
+        case wire::Protocol::kIcmpv6: return "icmpv6";
+        default: return std::to_string(static_cast<int>(protocol));
+    }
+}
+
+std::string_view verdict_text(flow::Verdict verdict) {
+    switch (verdict) {
+        case flow::Verdict::kAllow: return "allow";
+        case flow::Verdict::kDeny: return "deny";
+        case flow::Verdict::kReject: break;
+    }
+    return "reject";
+}
+
+json direction_json(const engine::Switch& running, const flow::Listed::Direction& direction) {
+    json row{{"packets", direction.packets}, {"bytes", direction.bytes}};
+    if (!direction.decided) return row;
+    for (const auto& [key, port] : {std::pair("ingress", direction.ingress), std::pair("egress", direction.egress)}) {
+        if (port != path::kNoPort) row[key] = place_name(running, port);
+    }
+    return row;
+}
+
+json flow_json(const engine::Switch& running, const flow::Listed& flow) {
+    const path::TupleKey& key = flow.original.key;
+    json by = json::array();
+    for (const uint32_t number : flow.objects) {
+        const auto object = running.rule(number);
+        if (!object) continue;
+        by.push_back({{"kind", object->kind},
+                      {"name", object->name},
+                      {"file", object->place.file},
+                      {"line", object->place.line}});
+    }
+    std::string domain;
+    for (const auto& [name, id] : running.flow_domains()) {
+        if (id == key.domain()) domain = name;
+    }
+    json row{{"proto", protocol_text(key.protocol())},
+             {"source", end_json(flow.original)},
+             {"destination", end_json(flow.original.reversed())},
+             {"domain", domain},
+             {"state", word_of(flow.state)},
+             {"verdict", verdict_text(flow.verdict)},
+             {"original", direction_json(running, flow.directions[0])},
+             {"reply", direction_json(running, flow.directions[1])},
+             {"age", flow.age},
+             {"idle", flow.idle},
+             {"timeout", flow.timeout},
+             {"decided_by", by}};
+    if (key.protocol() == wire::Protocol::kIcmp || key.protocol() == wire::Protocol::kIcmpv6) {
+        row["id"] = key.source_port().host();
+    }
+    return row;
+}
+
+}  // namespace
+
+Answer acl_list(Running& daemon, const json& params) {
+    auto name = text_param(params, "name");
+    if (!name) return tl::unexpected(name.error());
+    const auto& lists = daemon.running.acls();
+    if (!name->empty() && !lists.contains(*name)) {
+        return refused({{fmt::format("there is no ACL \"{}\"", *name), {}, {}}});
+    }
+    json acls = json::array();
+    for (const auto& [list_name, list] : lists) {
+        if (!name->empty() && list_name != *name) continue;
+        json apply = json::array();
+        for (const auto& at : list->config().apply) {
+            json row{{"direction", word_of(at.direction)}};
+            row[at.port.empty() ? "network" : "port"] = at.port.empty() ? at.network : at.port;
+            apply.push_back(std::move(row));
+        }
+        json rules = json::array();
+        for (uint32_t i = 0; i < list->config().rules.size(); ++i) rules.push_back(rule_json(*list, i));
+        rules.push_back(rule_json(*list, acl::kNoRule));
+        acls.push_back({{"name", list_name},
+                        {"origin", engine::origin(list->config().place)},
+                        {"apply", apply},
+                        {"rules", rules}});
+    }
+    return json{{"acls", acls}};
+}
+
+
+Answer flow_list(Running& daemon, const json& params) {
+    auto filter = filter_of(daemon, params);
+    if (!filter) return tl::unexpected(filter.error());
+    auto limit = number_param(params, "limit", protocol::kFlowLimit, 1, protocol::kMaxFlowLimit);
+    if (!limit) return tl::unexpected(limit.error());
+    json flows = json::array();
+    size_t count = 0;
+    daemon.running.flows().for_each(engine::clock_seconds(), [&](const flow::Listed& flow) {
+        if (!filter->matches(flow)) return;
+        if (++count <= *limit) flows.push_back(flow_json(daemon.running, flow));
+    });
+    return json{{"flows", flows}, {"count", count}};
+}
+
+Answer flow_count(Running& daemon) {
+    flow::Table& flows = daemon.running.flows();
+    const auto counts = flows.count_states();
+    json states = json::array();
+    for (size_t i = 0; i < counts.size(); ++i) {
+        if (counts[i] == 0) continue;
+        states.push_back({{"state", word_of(static_cast<flow::State>(i))}, {"count", counts[i]}});
+    }
+    const flow::Pressure pressure = flows.pressure();
+    json rows = json::array();
+    for (const auto& [what, value] : {std::pair("evicted-over", pressure.evicted_over),
+                                      std::pair("evicted-embryonic", pressure.evicted_embryonic),
+                                      std::pair("evicted-idle", pressure.evicted_idle),
+                                      std::pair("refused-full", pressure.refused_full),
+                                      std::pair("refused-crowded", pressure.refused_crowded),
+                                      std::pair("refused-busy", pressure.refused_busy)}) {
+        if (value != 0) rows.push_back({{"what", what}, {"count", value}});
+    }
+    return json{{"count", flows.count()}, {"capacity", flows.capacity()}, {"states", states}, {"pressure", rows}};
+}
+
+Answer flow_flush(Running& daemon, const json& params) {
+    auto filter = filter_of(daemon, params);
+    if (!filter) return tl::unexpected(filter.error());
+    const uint32_t flushed = daemon.running.flows().flush(
+        engine::clock_seconds(), [&](const flow::Listed& flow) { return filter->matches(flow); });
+    return json{{"flushed", flushed}};
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,27 @@
+// What the switch tells about packets that it dropped: counts by port and reason, and the most recent
+// ones with what decided. Control thread.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "control/answer.h"
+#include "control/commands.h"
+#include "engine/switch.h"
+#include "explain/decider.h"
+
+namespace sluice::control {
+
+struct DropQuery {
+    std::string port;    // counted at; empty: any
+    std::string reason;  // empty: any
+    size_t last = 0;     // of report_last_drops()
+};
+nlohmann::json report_drops(const engine::Switch& running, const DropQuery& query);
+// The last so many, the oldest first.
+nlohmann::json report_last_drops(const engine::Switch& running, const DropQuery& query);
+
+// The command: {"last"?, "port"?, "reason"?}.
+Answer drops(Running& daemon, const nlohmann::json& params);
+
+}  // namespace sluice::control

@@ -1,0 +1,253 @@
+#include "explain/decider.h"
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "wire/address.h"
+#include "wire/headers.h"
+
+namespace sluice::explain {
+namespace {
+
+using engine::HopKind;
+using path::Drop;
+using path::DropRecord;
+
+enum class Decider {
+    kNobody,   // the packet itself, its sender, or what happens to be
+    kObject,   // what the record names
+    kIngress,  // the port that it came from
+    kEgress,   // the port that it was to leave by
+    kNetwork,
+    kRoute,
+    kUnderlay,
+    kOverlay,  // the network of the packet's VNI
+};
+
+Decider decider_of(Drop reason) {
+    using enum Drop;
+    switch (reason) {
+        case kNoNetwork:
+        case kVlanNotAllowed:
+        case kNoConnection:
+        case kFragmentUnknown:
+        case kSpoofedMac:
+        case kSpoofedAddress:
+        case kSpoofedNeighbor:
+        case kRogueDhcp:
+        case kRogueRa:
+        case kMacLimit:
+        case kFloodLimit:
+        case kCutShort:
+        case kStale: return Decider::kIngress;
+        case kSamePort:
+        case kSplitHorizon:
+        case kPortDown:
+        case kLinkDown:
+        case kTaggedOnNative:
+        case kTooBig:
+        case kTransmitFull:
+        case kTransmitFailed:
+        case kInterfaceDown: return Decider::kEgress;
+        case kNoMember:
+        case kFlatNetwork:
+        case kNoListener:
+        case kNoRoute: return Decider::kNetwork;
+        case kBlackhole:
+        case kUnreachableRoute:
+        case kDirectedBroadcast: return Decider::kRoute;
+        case kUnknownVni:
+        case kUnderlayTransit: return Decider::kUnderlay;
+        case kDenied:
+        case kRejected: return Decider::kObject;
+        case kUnknownRemote: return Decider::kOverlay;
+        case kRunt:
+        case kMalformedOffload:
+        case kInvalidSource:
+        case kReservedMac:
+        case kVxlanTruncated:
+        case kVxlanOuterHeader:
+        case kVxlanFragment:
+        case kVxlanUdpChecksum:
+        case kVxlanNoVniFlag:
+        case kVxlanInnerRunt:
+        case kVxlanInnerVlan:
+        case kVxlanEcn:
+        case kMalformedIp:
+        case kMalformedNeighbor:
+        case kNotForRouter:
+        case kMartian:
+        case kSourceRoute:
+        case kBeyondScope:
+        case kTtlExceeded:
+        case kNeighborPending:
+        case kHostUnreachable:
+        case kFragmentationNeeded:
+        case kNoBuffer:
+        case kFlowTableFull:
+        case kCount: break;
+    }
+    return Decider::kNobody;
+}
+
+template <class Header>
+std::optional<Header> header_at(const DropRecord& record, size_t offset) {
+    Header header;
+    if (offset + sizeof header > record.size) return std::nullopt;
+    std::memcpy(&header, record.bytes.data() + offset, sizeof header);
+    return header;
+}
+
+constexpr size_t kIp = sizeof(wire::EthernetHeader);
+
+std::optional<IpAddress> destination_of(const DropRecord& record) {
+    const auto ethernet = header_at<wire::EthernetHeader>(record, 0);
+    if (!ethernet) return std::nullopt;
+    if (ethernet->ether_type() == wire::EtherType::kIpv4) {
+        if (const auto ip = header_at<wire::Ipv4Header>(record, kIp)) return wire::address_of(ip->destination);
+    } else if (ethernet->ether_type() == wire::EtherType::kIpv6) {
+        if (const auto ip = header_at<wire::Ipv6Header>(record, kIp)) return wire::address_of(ip->destination);
+    }
+    return std::nullopt;
+}
+
+// Of a packet from the underlay.
+std::optional<uint32_t> vni_of(const DropRecord& record) {
+    const auto ethernet = header_at<wire::EthernetHeader>(record, 0);
+    if (!ethernet) return std::nullopt;
+    size_t udp = kIp + sizeof(wire::Ipv6Header);
+    if (ethernet->ether_type() == wire::EtherType::kIpv4) {
+        const auto ip = header_at<wire::Ipv4Header>(record, kIp);
+        if (!ip) return std::nullopt;
+        udp = kIp + ip->header_size();
+    }
+    const auto vxlan = header_at<wire::VxlanHeader>(record, udp + sizeof(wire::UdpHeader));
+    if (!vxlan) return std::nullopt;
+    return vxlan->vni();
+}
+
+const engine::HeldPort* find_port(const engine::Switch& running, path::PortId id) {
+    for (const auto& [name, held] : running.ports()) {
+        if (held.port->id() == id) return &held;
+    }
+    return nullptr;
+}
+
+std::optional<Object> port_object(const engine::Switch& running, path::PortId id, uint64_t time) {
+    if (!running.is_same_since(id, time)) return std::nullopt;
+    if (const engine::HeldPort* held = find_port(running, id)) {
+        return Object{"port", held->port->config().name, held->port->config().place};
+    }
+    for (const auto& [remote, held] : running.tunnels()) {
+        if (held.id != id) continue;
+        const auto& underlay = running.config().underlay;
+        return Object{"tunnel", remote.text(), underlay ? underlay->place : base::Place{}};
+    }
+    return std::nullopt;
+}
+
+std::optional<Object> underlay_object(const engine::Switch& running) {
+    const auto& underlay = running.config().underlay;
+    if (!underlay) return std::nullopt;
+    return Object{"underlay", underlay->port, underlay->place};
+}
+
+const engine::NetworkConfig* find_network(const engine::Switch& running, const std::string& name) {
+    const auto& networks = running.config().networks;
+    const auto found = std::find_if(networks.begin(), networks.end(),
+                                    [&](const auto& network) { return network.name == name; });
+    return found == networks.end() ? nullptr : &*found;
+}
+
+std::optional<Object> network_object(const engine::Switch& running, const DropRecord& record) {
+    const std::string name = network_name(running, record.network, record.time);
+    if (name == engine::kUnderlay) return underlay_object(running);
+    const engine::NetworkConfig* network = find_network(running, name);
+    if (network == nullptr) return std::nullopt;
+    return Object{"network", name, network->place};
+}
+
+std::optional<Object> overlay_object(const engine::Switch& running, const DropRecord& record) {
+    const auto vni = vni_of(record);
+    for (const auto& network : running.config().networks) {
+        if (vni && network.vxlan && network.vxlan->vni == *vni) {
+            return Object{"network", network.name, network.place};
+        }
+    }
+    return std::nullopt;
+}
+
+HopKind hop_of(Drop reason) {
+    switch (reason) {
+        case Drop::kBlackhole: return HopKind::kBlackhole;
+        case Drop::kUnreachableRoute: return HopKind::kUnreachable;
+        default: return HopKind::kBroadcast;
+    }
+}
+
+// The route that the packet would meet now, if it is still one of that kind.
+std::optional<Object> route_object(const engine::Switch& running, const DropRecord& record) {
+    const auto destination = destination_of(record);
+    const auto* network = find_network(running, network_name(running, record.network, record.time));
+    if (!destination || network == nullptr) return std::nullopt;
+    const engine::Router& router = running.router();
+    const auto domain = router.domains().find(network->domain);
+    if (domain == router.domains().end()) return std::nullopt;
+    const auto found = domain->second->table.longest(*destination);
+    if (!found || router.hops().key(found->second).kind != hop_of(record.reason)) return std::nullopt;
+    const engine::Domain::Derived* declared = router.declared(network->domain, found->first);
+    std::string name = found->first.text();
+    if (network->domain != route::kMainDomain) name += " of domain " + network->domain;
+    return Object{"route", std::move(name), declared == nullptr ? base::Place{} : declared->place};
+}
+
+std::optional<Object> rule_object(const engine::Switch& running, uint32_t number) {
+    const auto rule = running.rule(number);
+    if (!rule) return std::nullopt;
+    return Object{std::string(rule->kind), rule->name, rule->place};
+}
+
+}  // namespace
+
+nlohmann::json to_json(const Object& object) {
+    return {{"kind", object.kind},
+            {"name", object.name},
+            {"file", object.place.file},
+            {"line", object.place.line},
+            {"column", object.place.column}};
+}
+
+std::string text(const Object& object) {
+    return fmt::format("{} {} ({})", object.kind, object.name, engine::origin(object.place));
+}
+
+std::optional<Object> decider_of(const engine::Switch& running, const DropRecord& record) {
+    switch (record.object != 0 ? Decider::kObject : decider_of(record.reason)) {
+        case Decider::kNobody: break;
+        case Decider::kObject: return rule_object(running, record.object);
+        case Decider::kIngress: return port_object(running, record.ingress, record.time);
+        case Decider::kEgress: return port_object(running, record.egress, record.time);
+        case Decider::kNetwork: return network_object(running, record);
+        case Decider::kRoute: return route_object(running, record);
+        case Decider::kUnderlay: return underlay_object(running);
+        case Decider::kOverlay: return overlay_object(running, record);
+    }
+    return std::nullopt;
+}
+
+std::string place_name(const engine::Switch& running, path::PortId id, uint64_t time) {
+    const auto object = port_object(running, id, time);
+    if (!object) return "";
+    return object->kind == "tunnel" ? "tunnel " + object->name : object->name;
+}
+
+std::string network_name(const engine::Switch& running, path::NetworkId id, uint64_t time) {
+    if (!running.is_same_since(id, time)) return "";
+    for (const auto& [name, known] : running.network_ids()) {
+        if (known == id) return name;
+    }
+    return "";
+}
+
+}  // namespace sluice::explain

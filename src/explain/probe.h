@@ -1,0 +1,50 @@
+// The packet that a question is about: who would send it, where it would enter the switch, and its bytes, as
+// the sender's own kernel would write them. Control thread.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <optional>
+#include <string>
+
+#include "engine/switch.h"
+#include "sluice/address.h"
+#include "wire/headers.h"
+
+namespace sluice::explain {
+
+// What a person asks: a packet of this protocol from one end to the other.
+struct Question {
+    std::string from;  // the name of a port, or an IP address
+    std::string to;
+    wire::Protocol protocol = wire::Protocol::kTcp;  // kTcp, kUdp, kSctp, kIcmp (of IPv6: ICMPv6)
+    uint16_t source_port = 40000;
+    uint16_t destination_port = 80;
+};
+
+// One end of it.
+struct End {
+    const engine::HeldPort* port = nullptr;  // null: a remote host's station, or the switch itself
+    path::PortId id = path::kNoPort;         // the port's, or a tunnel's
+    std::string network;                     // empty: none
+    IpAddress address;
+    IpAddress station;                       // the next hop's where it is behind one, else its own
+    uint64_t mac = 0;                        // path::mac_key(), the station's
+    bool is_assumed_address = false;         // the port declares none
+};
+
+struct Probe {
+    End from;
+    End to;                  // its `port` is null where only routing can tell
+    uint64_t destination_mac = 0;
+    uint16_t vlan = 0;       // that its port's trunk wants; 0: none
+    bool is_bridged = false; // on the sender's own link
+};
+
+// An error says what is not known, and what to give instead.
+base::Result<Probe> find_probe(const engine::Switch& running, const Question& question);
+
+// Null where no buffer is left.
+rte_mbuf* build_probe(rte_mempool* pool, const Probe& probe, const Question& question);
+
+}  // namespace sluice::explain

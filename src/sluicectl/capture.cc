@@ -1,0 +1,140 @@
+#include "sluicectl/capture.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <ostream>
+
+#include "base/base64.h"
+#include "base/text.h"
+#include "sluice/protocol.h"
+#include "sluicectl/print.h"
+#include "sluicectl/table.h"
+
+namespace sluice::sluicectl {
+namespace {
+
+using nlohmann::json;
+
+// Between two askings, while nothing comes: short for who looks at lines, long for the switch.
+constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 50'000'000};
+
+volatile sig_atomic_t interruptions = 0;
+
+// While it lives SIGINT and SIGTERM are counted, and interrupt a sleep.
+class Interruptible {
+ public:
+    Interruptible() {
+        interruptions = 0;
+        struct sigaction action {};
+        action.sa_handler = [](int) { interruptions = interruptions + 1; };
+        sigaction(SIGINT, &action, &before_int_);
+        sigaction(SIGTERM, &action, &before_term_);
+    }
+    Interruptible(const Interruptible&) = delete;
+    ~Interruptible() {
+        sigaction(SIGINT, &before_int_, nullptr);
+        sigaction(SIGTERM, &before_term_, nullptr);
+    }
+
+ private:
+    struct sigaction before_int_ {};
+    struct sigaction before_term_ {};
+};
+
+// "16:04:05.000123 from web  02:… > 02:…, length 60: …"
+std::string line_of(const json& packet) {
+    const auto text = [&](const char* key) { return base::escaped(packet.at(key).get<std::string>()); };
+    std::string line = fmt::format("{} {} {}  {}", time_of_day(packet.at("time")), text("direction"),
+                                   text("port"), text("packet"));
+    if (packet.contains("reason")) {
+        line += "  dropped: " + text("reason");
+        const std::string objects = deciders(packet.at("decided_by"));
+        if (!objects.empty()) line += ", decided by " + base::escaped(objects);
+    }
+    return line + "\n";
+}
+
+void write_packets(const json& portion, bool as_json, std::ostream& out) {
+    for (const json& packet : portion.at("packets")) {
+        if (as_json) {
+            out << packet.dump(-1, ' ', false, json::error_handler_t::replace) << "\n";
+        } else {
+            out << line_of(packet);
+        }
+    }
+}
+
+// False if it is not what to_base64() makes.
+bool write_pcapng(const json& portion, std::ostream& out) {
+    const auto bytes = base::from_base64(portion.at("pcapng").get_ref<const std::string&>());
+    if (bytes) out << *bytes;
+    return bytes.has_value();
+}
+
+}  // namespace
+
+tl::expected<int, CallError> capture(Client& client, const json& params, const Arguments& arguments,
+                                     Output& output) {
+    const auto complain = [&](const std::string& message) {
+        output.err << "sluicectl: " << base::escaped(message) << "\n";
+        return kFailed;
+    };
+    const auto file = arguments.options.find("-w");
+    const bool is_pcapng = file != arguments.options.end();
+    std::ofstream opened;
+    if (is_pcapng && file->second != "-") {
+        errno = 0;
+        opened.open(file->second, std::ios::binary | std::ios::trunc);
+        if (!opened) return complain(fmt::format("{}: {}", file->second, strerror(errno)));
+    }
+    std::ostream& out = opened.is_open() ? opened : output.out;
+
+    json start = params;
+    start.erase("count");
+    uint64_t wanted = params.value("count", UINT64_MAX);
+    const Interruptible interruptible;
+    const auto started = client.call(protocol::kCaptureStart, start);
+    if (!started) return tl::unexpected(started.error());
+    const json number = started->at("capture");
+    output.err << fmt::format("capturing {}; Ctrl-C ends it\n", base::escaped(arguments.words[0])) << std::flush;
+
+    uint64_t count = 0;
+    uint64_t lost = 0;
+    bool stopped = false;
+    for (bool more = true; more && interruptions < 2;) {
+        if (!stopped && (interruptions != 0 || wanted == 0)) {
+            stopped = true;
+            if (auto done = client.call(protocol::kCaptureStop, {{"capture", number}}); !done) {
+                return tl::unexpected(done.error());
+            }
+            if (wanted == 0) break;
+        }
+        json read{{"capture", number}, {"pcapng", is_pcapng}};
+        if (wanted < protocol::kMaxCaptureRead) read["most"] = wanted;
+        const auto portion = client.call(protocol::kCaptureRead, read);
+        if (!portion) return tl::unexpected(portion.error());
+        if (!is_pcapng) {
+            write_packets(*portion, output.json, out);
+        } else if (!write_pcapng(*portion, out)) {
+            return complain("sluiced's answer is damaged");
+        }
+        if (!out.flush()) return complain("the output can't be written");
+        count += portion->at("count").get<uint64_t>();
+        wanted -= std::min(wanted, portion->at("count").get<uint64_t>());
+        lost = portion->at("lost");
+        const std::string ended = portion->at("ended");
+        more = ended.empty();
+        if (!more && !stopped) output.err << "the capture has ended: " << base::escaped(ended) << "\n";
+        if (more && wanted != 0 && !portion->at("more").get<bool>()) nanosleep(&kPause, nullptr);
+    }
+    output.err << fmt::format("{} packets captured, {} lost\n", count, lost);
+    return kDone;
+}
+
+}  // namespace sluice::sluicectl

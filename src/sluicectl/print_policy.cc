@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include "sluicectl/print.h"
+#include "sluicectl/table.h"
+
+namespace sluice::sluicectl {
+namespace {
+
+using nlohmann::json;
+
+std::string word(const json& value) {
+    return format(value, Format::kText);
+}
+
+// "acl-rule api rule 1 (sluice.yaml:12)"
+std::string object_text(const json& object) {
+    std::string text = fmt::format("{} {}", word(object.at("kind")), word(object.at("name")));
+    if (object.at("line") != 0)
+        text += fmt::format(" ({}:{})", word(object.at("file")), word(object.at("line")));
+    return text;
+}
+
+std::string end_text(const json& end) {
+    const std::string address = word(end.at("address"));
+    if (!end.contains("port")) return address;
+    const bool ipv6 = address.find(':') != std::string::npos;
+    return fmt::format("{}{}{}:{}", ipv6 ? "[" : "", address, ipv6 ? "]" : "", word(end.at("port")));
+}
+
+}  // namespace
+
+std::string print_acls(const json& result, const Arguments&) {
+    const json& acls = result.at("acls");
+    if (acls.empty()) return "no ACLs\n";
+    std::string text;
+    for (const json& acl : acls) {
+        std::string places;
+        for (const json& at : acl.at("apply")) {
+            const char* kind = at.contains("port") ? "port" : "network";
+            places += fmt::format("{}{} of {} {}", places.empty() ? "" : ", ", word(at.at("direction")), kind,
+                                  word(at.at(kind)));
+        }
+        text += fmt::format("{}{}: {} ({})\n", text.empty() ? "" : "\n", word(acl.at("name")),
+                            places.empty() ? "in force nowhere" : places, word(acl.at("origin")));
+        const std::vector<Column> columns = {{"RULE", "/rule"},   {"NAME", "/name"},
+                                             {"ACTION", "/action"}, {"MATCH", "/match"},
+                                             {"HITS", "/hits", Format::kNumber}, {"ORIGIN", "/origin"}};
+        text += table(columns, acl.at("rules"));
+    }
+    return text;
+}
+
+std::string print_flows(const json& result, const Arguments&) {
+    json rows = result.at("flows");
+    const json& count = result.at("count");
+    if (rows.empty()) return "no flows\n";
+    for (json& row : rows) {
+        row["from"] = end_text(row.at("source"));
+        row["to"] = end_text(row.at("destination"));
+        json by = json::array();
+        for (const json& object : row.at("decided_by")) by.push_back(object_text(object));
+        row["by"] = std::move(by);
+    }
+    const std::vector<Column> columns = {{"PROTO", "/proto"},
+                                         {"FROM", "/from"},
+                                         {"TO", "/to"},
+                                         {"STATE", "/state"},
+                                         {"VERDICT", "/verdict"},
+                                         {"PACKETS", "/original/packets", Format::kNumber},
+                                         {"ANSWERS", "/reply/packets", Format::kNumber},
+                                         {"BYTES", "/original/bytes", Format::kNumber},
+                                         {"ANSWER-BYTES", "/reply/bytes", Format::kNumber},
+                                         {"AGE", "/age", Format::kSeconds},
+                                         {"IDLE", "/idle", Format::kSeconds},
+                                         {"DECIDED-BY", "/by"}};
+    std::string text = table(columns, rows);
+    if (rows.size() < count.get<size_t>())
+        text += fmt::format("{} of {} flows: --limit shows more, a filter fewer\n", rows.size(), word(count));
+    return text;
+}
+
+std::string print_flow_count(const json& result, const Arguments&) {
+    std::string text = fmt::format("{} of {} flows\n", word(result.at("count")), word(result.at("capacity")));
+    const std::vector<Column> columns = {{"STATE", "/state"}, {"FLOWS", "/count", Format::kNumber}};
+    if (!result.at("states").empty()) text += table(columns, result.at("states"));
+    for (const json& row : result.at("pressure"))
+        text += fmt::format("{}: {}\n", word(row.at("what")), word(row.at("count")));
+    return text;
+}
+
+std::string print_flushed(const json& result, const Arguments&) {
+    return fmt::format("{} flows forgotten\n", word(result.at("flushed")));
+}
+
+std::string print_trace(const json& result, const Arguments&) {
+    std::string text;
+    for (const json& stage : result.at("stages")) {
+        text += fmt::format("{:<10} {}", word(stage.at("stage")), word(stage.at("text")));
+        if (!stage.at("by").is_null()) text += fmt::format("  [{}]", object_text(stage.at("by")));
+        text += "\n";
+    }
+    text += word(result.at("verdict"));
+    if (!result.at("reason").is_null()) text += fmt::format(": {}", word(result.at("reason")));
+    if (!result.at("to").is_null()) text += fmt::format(" to {}", word(result.at("to")));
+    std::string by;
+    for (const json& object : result.at("decided_by"))
+        by += fmt::format("{}{}", by.empty() ? "" : ", ", object_text(object));
+    if (!by.empty()) text += fmt::format(", decided by {}", by);
+    return text + "\n";
+}
+
+}  // namespace sluice::sluicectl
