@@ -1,5 +1,7 @@
 #include "golden/harness.h"
 
+#include <array>
+
 namespace sluice::test {
 namespace {
 
@@ -7,12 +9,12 @@ constexpr engine::Clock::time_point kNow{std::chrono::seconds(1000)};
 
 }  // namespace
 
-Harness::Harness(uint16_t workers, const std::vector<std::string>& devices) {
+Harness::Harness(uint16_t workers, const std::vector<std::string>& devices, const flow::FlowConfig& flows) {
     for (const std::string& name : devices) {
         // "tiny" holds few frames, for rows about a receiver that is overrun.
         devices_[name] = std::make_unique<RingDevice>(name, workers, name == "tiny" ? 4 : 1023);
     }
-    switch_ = std::make_unique<engine::Switch>(workers, switch_pools(), "golden");
+    switch_ = std::make_unique<engine::Switch>(workers, switch_pools(), "golden", flows);
 }
 
 Harness::~Harness() {
@@ -82,6 +84,24 @@ uint64_t Harness::made() const {
     return made;
 }
 
+// Of a worker whose log is not full every drop is there.
+void Harness::check_drop_logs() const {
+    for (const auto& worker : switch_->workers()) {
+        const std::vector<path::DropRecord> records = worker->counters().log.recent();
+        if (records.size() == path::DropLog::kSize) continue;
+        std::array<uint64_t, path::kDropCount> recorded{};
+        for (const path::DropRecord& record : records) {
+            recorded[static_cast<size_t>(record.reason)] += record.count;
+            EXPECT_NE(record.length, 0u) << text(record.reason).name;
+            EXPECT_TRUE(record.port == record.ingress || record.port == record.egress)
+                << text(record.reason).name;
+        }
+        for (size_t i = 0; i < path::kDropCount; ++i) {
+            EXPECT_EQ(recorded[i], worker->counters().totals.dropped[i].get()) << path::kDropTexts[i].name;
+        }
+    }
+}
+
 void Harness::check_books(bool ports_removed) const {
     uint64_t received = 0;
     uint64_t transmitted = 0;
@@ -94,9 +114,12 @@ void Harness::check_books(bool ports_removed) const {
         consumed += totals.consumed.get();
         for (const path::Counter& reason : totals.dropped) dropped += reason.get();
     }
-    EXPECT_EQ(received + made(), transmitted + dropped + consumed)
-        << received << " received + " << made() << " made = " << transmitted << " transmitted + "
-        << dropped << " dropped + " << consumed << " consumed";
+    uint64_t waiting = 0;  // for a neighbor's address
+    switch_->neighbors().each([&](const neighbor::Entry& entry) { waiting += switch_->waiting_for(entry); });
+    check_drop_logs();
+    EXPECT_EQ(received + made(), transmitted + dropped + consumed + waiting)
+        << received << " received + " << made() << " made = " << transmitted << " transmitted + " << dropped
+        << " dropped + " << consumed << " consumed + " << waiting << " waiting";
     if (ports_removed) return;
 
     for (const auto& [name, held] : switch_->ports()) {

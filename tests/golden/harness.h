@@ -18,8 +18,9 @@ using DropCounts = std::map<std::pair<std::string, path::Drop>, uint64_t>;  // b
 
 class Harness {
  public:
-    // `devices` are names; a configuration calls them net_ring_NAME. Each has a queue a worker.
-    Harness(uint16_t workers, const std::vector<std::string>& devices);
+    // `devices` are names; a configuration calls them net_ring_NAME. Each has a queue a worker. What `flows`
+    // says of the flow table's size a configuration repeats.
+    Harness(uint16_t workers, const std::vector<std::string>& devices, const flow::FlowConfig& flows = {});
     // Closes the ports, empties the rings, and checks that every mbuf is home.
     ~Harness();
 
@@ -39,13 +40,14 @@ class Harness {
     // remote end point's address.
     DropCounts drops() const;
 
-    // received + made = transmitted + dropped + consumed over all workers, and the totals are the sums of the
-    // ports' (as long as no port was removed).
+    // received + made = transmitted + dropped + consumed + waiting over all workers, and the totals are the sums of the
+    // ports' (as long as no port was removed). What was dropped is in the drop logs, unless those are full.
     void check_books(bool ports_removed = false) const;
     uint64_t made() const;
 
  private:
     void collect();
+    void check_drop_logs() const;
     std::map<std::string, path::PortId> places() const;
 
     std::map<std::string, std::unique_ptr<RingDevice>> devices_;

@@ -66,6 +66,8 @@ std::vector<Row> layer2_rows();
 std::vector<Row> route_rows();
 // Networks that span hosts.
 std::vector<Row> vxlan_rows();
+// ACLs and the connections that they let in.
+std::vector<Row> policy_rows();
 
 // The router's MAC address in a network that spans no hosts, as the harness calls its switch.
 inline std::string router_of(const std::string& network) {

@@ -1,7 +1,7 @@
 // The golden path: a configuration, packets in, frames out and drops counted, one row a case. Every
 // row runs with one worker and with two. Drop reasons that only a kernel device can give
 // (malformed-offload, cut-short, stale, transmit-failed, interface-down) have no row here, nor has
-// host-unreachable, which takes seconds.
+// host-unreachable, which takes seconds, nor flow-table-full, which takes a thousand connections (policy_test).
 #include <gtest/gtest.h>
 
 #include "golden/row.h"
@@ -275,7 +275,7 @@ std::vector<Row> rows() {
          .in = {{"a", plain(kA, kB), {}, {}, 10}},
          .out = {{"tiny", plain(kA, kB), 4}},
          .drops = {{"tiny", Drop::kTransmitFull, 6}}});
-    for (auto* more : {layer2_rows, route_rows, vxlan_rows}) {
+    for (auto* more : {layer2_rows, route_rows, vxlan_rows, policy_rows}) {
         for (Row& row : more()) rows.push_back(std::move(row));
     }
     return rows;
@@ -330,7 +330,8 @@ INSTANTIATE_TEST_SUITE_P(Path, Golden, testing::ValuesIn(rows()),
 // A new reason comes with its row, or with a word about why it can't have one.
 TEST(GoldenRows, EveryReachableReasonHasARow) {
     std::set<Drop> covered{Drop::kMalformedOffload, Drop::kCutShort, Drop::kStale,
-                            Drop::kTransmitFailed, Drop::kInterfaceDown, Drop::kHostUnreachable};
+                            Drop::kTransmitFailed, Drop::kInterfaceDown, Drop::kHostUnreachable,
+                            Drop::kFlowTableFull};
     for (const Row& row : rows()) {
         for (const auto& [port, reason, count] : row.drops) covered.insert(reason);
     }

@@ -14,8 +14,9 @@ LAYERS = [
     {"base"},
     {"wire"},
     {"path"},
-    {"port", "bridge", "vlan", "guard", "route", "neighbor", "vxlan"},
+    {"port", "bridge", "vlan", "guard", "route", "neighbor", "vxlan", "acl", "flow"},
     {"engine"},
+    {"explain"},
     {"control"},
     {"sluiced"},
 ]

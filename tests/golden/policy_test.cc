@@ -1,0 +1,426 @@
+// Policies that change while connections are under way, stations and routes that move, and a flow table that
+// is full: what becomes of established connections. Packets through a whole switch.
+#include <gtest/gtest.h>
+
+#include "golden/harness.h"
+#include "golden/row.h"
+#include "wire/headers.h"
+
+namespace sluice {
+namespace {
+
+using namespace golden;
+using golden::port;  // not the namespace
+using test::Harness;
+using Tcp = wire::TcpHeader;
+
+// A, B and C at the ports of their letter, on one bridge.
+std::string bridge(const std::string& acls, bool fixed = true) {
+    auto station = [](std::string_view mac, const char* port) {
+        return fmt::format("{{mac: '{}', port: {}}}, ", mac, port);
+    };
+    const std::string statics = fixed ? station(kA, "a") + station(kB, "b") + station(kC, "c") : "";
+    return "networks: [{name: blue, static: [" + statics + "]}]\nports:\n" + port("a") + port("b") +
+           port("c") + acls;
+}
+std::string into_b(const std::string& rules) {
+    return "acls: [{name: edge, apply: {port: b, direction: ingress}, rules: [" + rules + "]}]\n";
+}
+const std::string kWeb = "{permit: {proto: tcp, port: 80}}";
+const std::string kDns = "{permit: {proto: udp, port: 53}}";
+const std::string kNothing = "{deny: {}}";
+
+constexpr uint32_t kSequence = 1000;
+constexpr uint32_t kAcknowledged = 77;  // by every segment of the builder
+Packet ab() { return Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2"); }
+Packet ba() { return Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1"); }
+Bytes request(uint8_t flags = Tcp::kAck, uint16_t from = 1234) {
+    return ab().tcp(from, 80, flags, kSequence).payload(20);
+}
+Bytes answer(uint8_t flags = Tcp::kAck, uint16_t to = 1234) {
+    return ba().tcp(80, to, flags, kSequence).payload(20);
+}
+
+class Policy : public testing::TestWithParam<uint16_t> {
+ protected:
+    Policy() : harness_(GetParam(), {"a", "b", "c"}, {.size = 1024}) {}
+    ~Policy() override { harness_.check_books(); }
+
+    void configure(const std::string& yaml) { harness_.apply(yaml + "flows: {size: 1024}\n"); }
+
+    void put(const std::string& device, const Bytes& frame) {
+        harness_.device(device).put(test::to_mbuf(test::switch_pools().buffers, frame));
+        harness_.run();
+    }
+    // Where the frame leaves: "b", "a c"; or why it doesn't: "denied".
+    std::string fate(const std::string& device, const Bytes& frame) {
+        const test::DropCounts before = harness_.drops();
+        put(device, frame);
+        std::string text;
+        for (const char* name : {"a", "b", "c"}) {
+            for (size_t n = harness_.sent(name).size(); n > 0; --n) {
+                text += (text.empty() ? "" : " ") + std::string(name);
+            }
+        }
+        for (const auto& [where, count] : harness_.drops()) {
+            const auto was = before.find(where);
+            if (was != before.end() && was->second == count) continue;
+            text += (text.empty() ? "" : " ") + std::string(path::text(where.second).name);
+        }
+        return text;
+    }
+    void establish(uint16_t from = 1234) {
+        ASSERT_EQ(fate("a", request(Tcp::kSyn, from)), "b");
+        ASSERT_EQ(fate("b", answer(Tcp::kSyn | Tcp::kAck, from)), "a");
+        ASSERT_EQ(fate("a", request(Tcp::kAck, from)), "b");
+    }
+    std::vector<flow::Listed> flows() {
+        std::vector<flow::Listed> flows;
+        harness_.running().flows().for_each(engine::clock_seconds(),
+                                            [&](const flow::Listed& flow) { flows.push_back(flow); });
+        return flows;
+    }
+    flow::Listed only_flow() {
+        const auto all = flows();
+        EXPECT_EQ(all.size(), 1u);
+        return all.empty() ? flow::Listed{} : all[0];
+    }
+
+    Harness harness_;
+};
+
+// Of two workers each has one direction: queue 0 of each of two ports is not the same one's.
+INSTANTIATE_TEST_SUITE_P(Workers, Policy, testing::Values(uint16_t{1}, uint16_t{2}),
+                         [](const auto& workers) { return workers.param == 1 ? "One" : "Two"; });
+
+// --- generations ---
+
+TEST_P(Policy, ATighterRuleBitesOnTheInitiatorsNextPacket) {
+    configure(bridge(into_b(kWeb)));
+    establish();
+    configure(bridge(into_b(kNothing)));
+    EXPECT_EQ(fate("a", request()), "denied");
+    EXPECT_EQ(fate("b", answer()), "denied");
+    EXPECT_EQ(only_flow().state, flow::State::kDenied);
+}
+
+TEST_P(Policy, ATighterRuleBitesOnTheNextAnswer) {
+    configure(bridge(into_b(kWeb)));
+    establish();
+    configure(bridge(into_b(kNothing)));
+    EXPECT_EQ(fate("b", answer()), "denied");
+    EXPECT_EQ(fate("a", request()), "denied");
+}
+
+TEST_P(Policy, AnswersOfARefusedConnectionBeginNoOther) {
+    configure(bridge(into_b(kWeb)));
+    establish();
+    configure(bridge(into_b(kNothing)));
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(fate("b", answer()), "denied");
+        EXPECT_EQ(fate("b", answer(Tcp::kSyn | Tcp::kAck)), "denied");
+        EXPECT_EQ(fate("b", answer(Tcp::kSyn)), "denied");
+    }
+    EXPECT_EQ(only_flow().original.key.destination_port().host(), 80);
+    // Where nothing was refused, B may begin one.
+    EXPECT_EQ(fate("b", answer(Tcp::kSyn, 1235)), "a");
+}
+
+TEST_P(Policy, AConnectionThatIsAllowedAgainGoesOn) {
+    configure(bridge(into_b(kWeb)));
+    establish();
+    const flow::Listed before = only_flow();
+    EXPECT_EQ(before.state, flow::State::kEstablished);
+    configure(bridge(into_b(kNothing)));
+    EXPECT_EQ(fate("a", request()), "denied");
+    EXPECT_EQ(fate("b", answer()), "denied");
+    configure(bridge(into_b(kWeb)));
+    EXPECT_EQ(fate("b", answer()), "a");
+    EXPECT_EQ(fate("a", request()), "b");
+    const flow::Listed after = only_flow();
+    EXPECT_EQ(after.state, flow::State::kEstablished);
+    EXPECT_EQ(after.directions[0].packets, before.directions[0].packets + 1);
+    EXPECT_EQ(after.directions[1].packets, before.directions[1].packets + 1);
+    EXPECT_EQ(harness_.running().flows().created(), 1u);
+}
+
+TEST_P(Policy, AFlowWhoseVerdictStaysKeepsItsCountersThroughAnyChange) {
+    configure(bridge(into_b(kWeb)));
+    establish();
+    for (int i = 0; i < 10; ++i) {
+        configure(bridge(into_b(i % 2 == 0 ? kWeb + ", " + kDns : "{deny: {proto: udp}}, " + kWeb)));
+        EXPECT_EQ(fate("a", request()), "b");
+        EXPECT_EQ(fate("b", answer()), "a");
+    }
+    const flow::Listed flow = only_flow();
+    EXPECT_EQ(flow.directions[0].packets, 12u);
+    EXPECT_EQ(flow.directions[1].packets, 11u);
+    EXPECT_EQ(flow.directions[0].bytes, 12 * request().size());
+    EXPECT_EQ(flow.state, flow::State::kEstablished);
+}
+
+TEST_P(Policy, NothingThatAGuestSendsOutdatesFlows) {
+    configure(bridge(into_b(kWeb), false));
+    put("a", Packet().eth(kA, kBroadcast));
+    put("b", Packet().eth(kB, kBroadcast));
+    for (const char* device : {"a", "b", "c"}) harness_.sent(device);
+    establish();
+    const uint32_t generation = only_flow().generation;
+    for (int i = 0; i < 20; ++i) {
+        put(i % 2 == 0 ? "c" : "b", Packet().eth(kC, kBroadcast));  // its MAC address moves
+        put("c", Packet().eth(kC, kBroadcast).arp_reply(kC, "10.0.0.3", kC, "10.0.0.3"));  // gratuitous
+        put("c", plain(kC, "02:ff:00:00:00:01"));  // flooded
+        put("c", Packet().eth(kC, kBroadcast).arp_request(kC, "10.0.0.2", "10.0.0.1"));  // another's address
+    }
+    for (const char* device : {"a", "b", "c"}) harness_.sent(device);
+    EXPECT_EQ(fate("a", request(Tcp::kSyn, 77)), "b");
+    for (const flow::Listed& flow : flows()) EXPECT_EQ(flow.generation, generation);
+    // The same seen with what does it.
+    configure(bridge(into_b(kWeb), false));
+    EXPECT_EQ(fate("a", request(Tcp::kSyn, 78)), "b");
+    const auto all = flows();
+    EXPECT_TRUE(
+        std::any_of(all.begin(), all.end(), [&](const auto& flow) { return flow.generation != generation; }));
+}
+
+TEST_P(Policy, ARuleThatBecomesStatefulLetsTheAnswersOfOldFlowsPass) {
+    const std::string all_ways = "acls: [{name: edge, apply: {network: blue, direction: ingress}, rules: [";
+    configure(bridge(all_ways + "{permit: {proto: udp, port: 53}, stateful: false}]}]\n"));
+    const Bytes question = ab().udp(999, 53).payload(20);
+    const Bytes reply = ba().udp(53, 999).payload(20);
+    EXPECT_EQ(fate("a", question), "b");
+    EXPECT_EQ(fate("b", reply), "denied");
+    configure(bridge(all_ways + "{permit: {proto: udp, port: 53}}]}]\n"));
+    EXPECT_EQ(fate("a", question), "b");
+    EXPECT_EQ(fate("b", reply), "a");
+    configure(bridge(all_ways + "{permit: {proto: udp, port: 53}, stateful: false}]}]\n"));
+    EXPECT_EQ(fate("b", reply), "denied");
+    EXPECT_EQ(fate("a", question), "b");
+    EXPECT_EQ(fate("b", reply), "denied");
+}
+
+TEST_P(Policy, AnErrorAboutAConnectionPassesAfterAChangeThatLeavesItAllowed) {
+    const std::string only_dns = "acls: [{name: edge, apply: {network: blue, direction: ingress}, rules: [";
+    configure(bridge(only_dns + kDns + "]}]\n"));
+    const Bytes question = ab().udp(999, 53).payload(20);
+    const Bytes error = ba().icmp(3, 3, 0).payload(packet_of(question));
+    EXPECT_EQ(fate("b", error), "denied");
+    EXPECT_EQ(fate("a", question), "b");
+    EXPECT_EQ(fate("b", error), "a");
+    configure(bridge(only_dns + kDns + ", " + kWeb + "]}]\n"));
+    EXPECT_EQ(fate("b", error), "a");
+    configure(bridge(only_dns + kWeb + "]}]\n"));
+    EXPECT_EQ(fate("b", error), "denied");
+}
+
+TEST_P(Policy, AFragmentOfAnAnswerPassesAfterAChangeThatLeavesItAllowed) {
+    const std::string only_dns = "acls: [{name: edge, apply: {network: blue, direction: ingress}, rules: [";
+    configure(bridge(only_dns + kDns + "]}]\n"));
+    EXPECT_EQ(fate("a", ab().udp(999, 53).payload(20)), "b");
+    EXPECT_EQ(fate("b", ba().fragment(0x2000).id(1).udp(53, 999).payload(24)), "a");
+    configure(bridge(only_dns + kDns + ", " + kWeb + "]}]\n"));
+    const Bytes later =
+        Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1", 17).fragment(0x0004).id(1).payload(24);
+    EXPECT_EQ(fate("b", later), "a");
+    configure(bridge(only_dns + kWeb + "]}]\n"));
+    EXPECT_EQ(fate("b", later), "denied");
+}
+
+// --- fragments of a connection that is known ---
+
+TEST_P(Policy, EachDatagramsFragmentsFollowItsFirst) {
+    configure(bridge(into_b(kDns)));
+    for (uint16_t id = 1; id < 4; ++id) {
+        EXPECT_EQ(fate("a", ab().fragment(0x2000).id(id).udp(999, 53).payload(24)), "b") << id;
+        EXPECT_EQ(
+            fate("a",
+                 Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2", 17).fragment(0x0004).id(id).payload(24)),
+            "b")
+            << id;
+    }
+}
+
+// --- what moves ---
+
+TEST_P(Policy, AStationAtAnotherPortIsJudgedByThatPortsPolicies) {
+    const std::string acls = "acls: [{name: edge, apply: {port: b, direction: ingress}, rules: [" + kWeb +
+                             "]}, "
+                             "{name: none, apply: {port: c, direction: ingress}, rules: [" +
+                             kNothing + "]}]\n";
+    configure(bridge(acls, false));
+    put("a", Packet().eth(kA, kBroadcast));
+    put("b", Packet().eth(kB, kBroadcast));
+    for (const char* device : {"a", "b", "c"}) harness_.sent(device);
+    establish();
+    put("c", Packet().eth(kB, kBroadcast));
+    for (const char* device : {"a", "b", "c"}) harness_.sent(device);
+    EXPECT_EQ(fate("a", request()), "denied");
+    EXPECT_EQ(fate("c", answer()), "denied");
+    // At home again, it goes on.
+    put("b", Packet().eth(kB, kBroadcast));
+    for (const char* device : {"a", "b", "c"}) harness_.sent(device);
+    EXPECT_EQ(fate("a", request()), "b");
+    EXPECT_EQ(fate("b", answer()), "a");
+    EXPECT_EQ(only_flow().state, flow::State::kEstablished);
+}
+
+const std::string kToBlue = router_of("blue");
+const std::string kToRed = router_of("red");
+
+// A in blue; B and C in red, which the router knows by what they say.
+std::string routed(const std::string& more) {
+    return "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254]}, "
+           "{name: red, subnets: [10.0.1.0/24], gateway: [10.0.1.254]}]\nports:\n" +
+           port("a", "blue", ", mac: '" + std::string(kA) + "', address: 10.0.0.1") + port("b", "red") +
+           port("c", "red") + more;
+}
+Packet from_a(std::string_view to) { return Packet().eth(kA, kToBlue).ipv4("10.0.0.1", to); }
+Bytes arp(std::string_view mac, std::string_view address) {
+    return Packet().eth(mac, kToRed).arp_request(mac, address, "10.0.1.254");
+}
+const std::string kNoneToC =
+    "acls: [{name: none, apply: {port: c, direction: ingress}, rules: [{deny: {proto: tcp}}, {permit: "
+    "{}}]}]\n";
+
+TEST_P(Policy, ANeighborAtAnotherPortIsJudgedByThatPortsPolicies) {
+    configure(routed(kNoneToC));
+    put("b", arp(kB, "10.0.1.2"));
+    harness_.sent("b");
+    const Bytes packet = from_a("10.0.1.2").tcp(1234, 80).payload(20);
+    EXPECT_EQ(fate("a", packet), "b");
+    EXPECT_EQ(fate("a", packet), "b");
+    put("c", arp(kC, "10.0.1.2"));
+    harness_.sent("c");
+    EXPECT_EQ(fate("a", packet), "denied");
+    EXPECT_EQ(fate("a", packet), "denied");
+    put("b", arp(kB, "10.0.1.2"));
+    harness_.sent("b");
+    EXPECT_EQ(fate("a", packet), "b");
+    EXPECT_EQ(flows().size(), 1u);
+}
+
+TEST_P(Policy, AnswersReachAStationWhoseAddressIsForgottenAndNobodyElse) {
+    configure(
+        routed("acls: [{name: none, apply: {network: red, direction: ingress}, rules: [{deny: {}}]}]\n"));
+    put("b", arp(kB, "10.0.1.2"));
+    harness_.sent("b");
+    EXPECT_EQ(fate("b", Packet().eth(kB, kToRed).ipv4("10.0.1.2", "10.0.0.1").tcp(1234, 80).payload(20)),
+              "a");
+    const Bytes reply = from_a("10.0.1.2").tcp(80, 1234).payload(20);
+    EXPECT_EQ(fate("a", reply), "b");
+    harness_.running().macs().at("red")->flush(harness_.running().ports().at("b").port->id());
+    EXPECT_EQ(fate("a", reply), "b denied");
+    EXPECT_EQ(fate("a", reply), "b denied");
+}
+
+TEST_P(Policy, ARouteThatChangesTakesItsFlowsAlong) {
+    const auto via = [](const char* station) {
+        return fmt::format("routes: [{{to: 10.9.0.0/16, via: {}}}]\n", station);
+    };
+    const std::string acls =
+        "acls: [{name: all, apply: {network: red, direction: ingress}, rules: [{permit: {}}]}]\n";
+    configure(routed(via("10.0.1.2") + acls));
+    put("b", arp(kB, "10.0.1.2"));
+    put("c", arp(kC, "10.0.1.3"));
+    for (const char* device : {"b", "c"}) harness_.sent(device);
+    const Bytes packet = from_a("10.9.0.7").tcp(1234, 80).payload(20);
+    EXPECT_EQ(fate("a", packet), "b");
+    EXPECT_EQ(fate("a", packet), "b");
+    configure(routed(via("10.0.1.3") + acls));
+    EXPECT_EQ(fate("a", packet), "c");
+    EXPECT_EQ(fate("a", packet), "c");
+    const flow::Listed flow = only_flow();
+    EXPECT_EQ(flow.directions[0].packets, 4u);
+    EXPECT_EQ(flow.directions[0].egress, harness_.running().ports().at("c").port->id());
+    // A policy of where it goes now.
+    configure(routed(via("10.0.1.3") + kNoneToC));
+    EXPECT_EQ(fate("a", packet), "denied");
+    configure(routed("routes: [{to: 10.9.0.0/16, type: blackhole}]\n" + acls));
+    EXPECT_EQ(fate("a", packet), "blackhole");
+}
+
+// --- a table that is full ---
+
+TEST_P(Policy, AFullTableRefusesNewConnectionsAndKeepsTheOpenOnes) {
+    configure(bridge(into_b(kWeb)));
+    std::vector<uint16_t> open;
+    std::string refused;
+    for (uint16_t from = 2000; from < 6000; ++from) {
+        refused = fate("a", request(Tcp::kSyn, from));
+        if (refused != "b") break;
+        open.push_back(from);
+        EXPECT_EQ(fate("b", answer(Tcp::kSyn | Tcp::kAck, from)), "a");
+        EXPECT_EQ(fate("a", request(Tcp::kAck, from)), "b");
+    }
+    EXPECT_EQ(refused, "flow-table-full");
+    EXPECT_GE(open.size(), 1024u);
+    EXPECT_GT(harness_.running().flows().pressure().refused_full, 0u);
+    for (const uint16_t from : open) {
+        ASSERT_EQ(fate("a", request(Tcp::kAck, from)), "b");
+        ASSERT_EQ(fate("b", answer(Tcp::kAck, from)), "a");
+    }
+    // Those that end make room; not at once, and not for each one.
+    for (int i = 0; i < 100; ++i) {
+        // In sequence: it is what B has acknowledged up to.
+        EXPECT_EQ(fate("a", ab().tcp(open[i], 80, Tcp::kRst, kAcknowledged)), "b");
+    }
+    int accepted = 0;
+    for (uint16_t from = 7000; from < 8000; ++from) {
+        accepted += fate("a", request(Tcp::kSyn, from)) == "b" ? 1 : 0;
+    }
+    EXPECT_GT(accepted, 0);
+    // The rest are open still.
+    for (size_t i = 100; i < open.size(); ++i) ASSERT_EQ(fate("a", request(Tcp::kAck, open[i])), "b");
+}
+
+TEST_P(Policy, AFloodOfConnectionsTakesNoneThatIsOpen) {
+    configure(bridge(into_b(kWeb)));
+    establish();
+    for (uint32_t i = 0; i < 20'000; ++i) {
+        const std::string source = fmt::format("20.{}.{}.{}", i >> 16, i >> 8 & 255, i & 255);
+        const Bytes syn = Packet().eth(kA, kB).ipv4(source, "10.0.0.2").tcp(1, 80, Tcp::kSyn);
+        ASSERT_EQ(fate("a", syn), "b");
+        if (i % 1000 != 0) continue;
+        EXPECT_EQ(fate("a", request()), "b");
+        EXPECT_EQ(fate("b", answer()), "a");
+    }
+    EXPECT_GT(harness_.running().flows().pressure().evicted_embryonic, 10'000u);
+    EXPECT_LE(harness_.running().flows().count(), 1024u + 512u);
+    uint64_t packets = 0;
+    for (const flow::Listed& flow : flows()) {
+        if (flow.state == flow::State::kEstablished)
+            packets += flow.directions[0].packets + flow.directions[1].packets;
+    }
+    EXPECT_EQ(packets, 3u + 40u);
+}
+
+// --- two workers ---
+
+TEST(PolicyOfTwoWorkers, EachHasOneDirection) {
+    Harness harness(2, {"a", "b", "c"}, {.size = 1024});
+    harness.apply(bridge(into_b(kWeb)) + "flows: {size: 1024}\n");
+    auto put = [&](const std::string& device, const Bytes& frame) {
+        harness.device(device).put(test::to_mbuf(test::switch_pools().buffers, frame));
+    };
+    // Both directions in one turn of both workers.
+    put("a", request(Tcp::kSyn));
+    harness.run();
+    for (int i = 0; i < 50; ++i) {
+        put("a", request());
+        put("b", answer(i == 0 ? Tcp::kSyn | Tcp::kAck : Tcp::kAck));
+        harness.run();
+    }
+    EXPECT_EQ(harness.sent("b").size(), 51u);
+    EXPECT_EQ(harness.sent("a").size(), 50u);
+    EXPECT_EQ(harness.running().workers()[0]->counters().totals.received.get(), 51u);
+    EXPECT_EQ(harness.running().workers()[1]->counters().totals.received.get(), 50u);
+    harness.running().flows().for_each(0, [&](const flow::Listed& flow) {
+        EXPECT_EQ(flow.directions[0].packets, 51u);
+        EXPECT_EQ(flow.directions[1].packets, 50u);
+        EXPECT_EQ(flow.state, flow::State::kEstablished);
+    });
+    harness.check_books();
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,436 @@
+// What trace says of a packet is what becomes of it. The very frame that a question stands for is put into
+// the port's ring afterwards: verdict, ports and bytes are compared; and between the two nothing may have
+// changed, whatever a switch counts, learns or remembers.
+#include "explain/trace.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "golden/harness.h"
+#include "golden/random_world.h"
+#include "golden/row.h"
+#include "wire/summary.h"
+
+namespace sluice {
+namespace {
+
+using explain::Probe;
+using explain::Question;
+using explain::Trace;
+using explain::Verdict;
+using golden::kWorldDevices;
+using golden::Random;
+using golden::router_of;
+using golden::World;
+using path::Drop;
+using test::Bytes;
+using test::Harness;
+using test::Packet;
+using wire::Protocol;
+
+std::string mac_text(uint64_t mac) {
+    MacAddress address;
+    std::memcpy(address.bytes.data(), &mac, address.bytes.size());
+    return address.text();
+}
+
+// All that a question might have changed.
+std::string digest(Harness& harness) {
+    engine::Switch& running = harness.running();
+    std::string text = fmt::format("generation {}\n", running.generation());
+    for (const auto& worker : running.workers()) {
+        const path::WorkerTotals& totals = worker->counters().totals;
+        text +=
+            fmt::format("received {} transmitted {} made {} consumed {} logged {} batches {}\n",
+                        totals.received.get(), totals.transmitted.get(), totals.made.get(),
+                        totals.consumed.get(), worker->counters().log.recent().size(), totals.batches.get());
+    }
+    for (const auto& [where, count] : harness.drops()) {
+        text += fmt::format("{} {} {}\n", where.first, path::text(where.second).name, count);
+    }
+    for (const auto& [name, held] : running.ports()) {
+        const engine::PortTraffic traffic = running.traffic(held.port->id(), {});
+        text += fmt::format("{} rx {} tx {}\n", name, traffic.rx_packets, traffic.tx_packets);
+    }
+    for (const auto& [name, table] : running.macs()) {
+        for (const auto& [mac, entry] : table->list())
+            text += fmt::format("{} {:x} {:x}\n", name, mac, entry.word());
+    }
+    running.neighbors().each([&](const neighbor::Entry& entry) {
+        text += fmt::format("neighbor {} {:x} {} {} {}\n", entry.address.text(), entry.mac.load(),
+                            static_cast<int>(entry.state.load()), entry.used.load(), entry.held);
+    });
+    running.flows().for_each(0, [&](const flow::Listed& flow) {
+        text +=
+            fmt::format("flow {:x} {:x} {} {} {}\n", flow.original.key.addresses, flow.original.key.rest,
+                        static_cast<int>(flow.state), flow.directions[0].packets, flow.directions[1].packets);
+    });
+    text += fmt::format("created {}\n", running.flows().created());
+    for (const auto& [name, list] : running.acls()) {
+        for (uint32_t i = 0; i < list->config().rules.size(); ++i)
+            text += fmt::format("{} {}\n", name, list->hits(i));
+        text += fmt::format("{} end {}\n", name, list->hits(acl::kNoRule));
+    }
+    return text;
+}
+
+// A port whose frames nobody sees.
+constexpr std::string_view kNullPort = "sink";
+constexpr std::string_view kNullMac = "02:00:00:00:00:99";
+
+class Asking {
+ public:
+    Asking(const World& world, const std::string& configuration)
+        : world_(world), harness_(1, kWorldDevices, {.size = 1024}) {
+        harness_.apply(configuration);
+    }
+
+    Harness& harness() { return harness_; }
+
+    // Asks, sees that nothing came of it, and then lets the frame speak.
+    void check(const Question& question) {
+        SCOPED_TRACE(fmt::format("from {} to {}, protocol {}, port {}", question.from, question.to,
+                                 static_cast<int>(question.protocol), question.destination_port));
+        engine::Switch& running = harness_.running();
+        const std::string before = digest(harness_);
+        const auto trace = explain::trace(running, question);
+        EXPECT_EQ(digest(harness_), before);
+        harness_.run();
+        for (const std::string& device : kWorldDevices) EXPECT_TRUE(harness_.sent(device).empty()) << device;
+        ASSERT_TRUE(trace) << trace.error().message;
+        const auto probe = explain::find_probe(running, question);
+        ASSERT_TRUE(probe);
+        // Nobody would know where to send it.
+        if (probe->destination_mac == 0) {
+            EXPECT_EQ(trace->verdict, Verdict::kDrop);
+            EXPECT_TRUE(trace->sent.empty());
+            return;
+        }
+        ++asked[trace->reason];
+        EXPECT_NE(probe->from.address, probe->to.address);
+        introduce(*probe);
+        happen(*probe, question, *trace);
+    }
+
+    std::map<std::string, int> asked;  // by reason
+
+ private:
+    // What trace takes for known: the station's MAC address, and of a router's neighbor whose it is.
+    void introduce(const Probe& probe) {
+        const explain::End& to = probe.to;
+        if (to.port == nullptr || to.mac == 0 || to.port->port->config().name == kNullPort) return;
+        engine::Switch& running = harness_.running();
+        const std::string mac = mac_text(to.mac);
+        std::string address = to.address.text();
+        for (const auto& station : world_.stations) {
+            if (station.mac != mac || station.far) continue;
+            // Who is behind another is known by that one.
+            if (address == "10.9.0.5") address = station.v4;
+            if (address == "fd00:9::5") address = station.v6;
+        }
+        const bool is_known =
+            running.macs().at(to.network)->find(to.mac, bridge::MacTable::hash(to.mac)).found();
+        const auto* neighbor =
+            running.neighbors().find(running.network_ids().at(to.network), *IpAddress::parse(address));
+        if (is_known && (!world_.is_routed || (neighbor != nullptr && neighbor->resolved()))) return;
+        const bool blue = to.network == "blue";
+        Packet frame;
+        frame.eth(mac, "ff:ff:ff:ff:ff:ff");
+        if (const auto& trunk = to.port->port->config().trunk; trunk && trunk->native != to.network) {
+            frame.vlan(blue ? 10 : 20);
+        }
+        if (to.address.is_v4()) {
+            frame.arp_request(mac, address, blue ? "10.0.0.254" : "10.0.1.254");
+        } else {
+            const std::string gateway = blue ? "fd00:a::fe" : "fd00:b::fe";
+            Bytes target = test::address_bytes(gateway);
+            target.insert(target.end(), {1, 1});
+            const Bytes bytes = test::mac_bytes(mac);
+            target.insert(target.end(), bytes.begin(), bytes.end());
+            frame.ipv6(address, gateway).ttl(255).icmp(135, 0, 0).payload(target);
+        }
+        put(to.port->port->config().name, test::to_mbuf(test::switch_pools().buffers, frame));
+        for (const std::string& device : kWorldDevices) harness_.sent(device);
+    }
+
+    void put(const std::string& device, rte_mbuf* frame) {
+        ASSERT_NE(frame, nullptr);
+        harness_.device(device).put(frame);
+        harness_.run();
+    }
+
+    uint64_t sent_to_null() {
+        const auto found = harness_.running().ports().find(std::string(kNullPort));
+        if (found == harness_.running().ports().end()) return 0;
+        return harness_.running().traffic(found->second.port->id(), {}).tx_packets;
+    }
+
+    // Whether a frame is for the one that was asked about, or one of the switch's own answers.
+    static bool is_for(const Probe& probe, const Bytes& frame) {
+        const bool v4 = probe.to.address.is_v4();
+        const Bytes address = test::address_bytes(probe.to.address.text());
+        size_t at = 14 + (v4 ? 16 : 24);
+        if (frame.size() > 13 && frame[12] == 0x81 && frame[13] == 0) at += 4;
+        return frame.size() >= at + address.size() && std::equal(address.begin(), address.end(), &frame[at]);
+    }
+
+    void happen(const Probe& probe, const Question& question, const Trace& trace) {
+        const test::DropCounts before = harness_.drops();
+        const uint64_t null_before = sent_to_null();
+        put(probe.from.port->port->config().name,
+            explain::build_probe(harness_.running().pools().buffers, probe, question));
+        std::multimap<std::string, Bytes> real;
+        std::multiset<std::string> to;
+        for (const std::string& device : kWorldDevices) {
+            for (Bytes& frame : harness_.sent(device)) {
+                if (is_for(probe, frame)) to.insert(device);
+                real.emplace(device, std::move(frame));
+            }
+        }
+        std::set<std::string> reasons;
+        for (const auto& [where, count] : harness_.drops()) {
+            const auto was = before.find(where);
+            if (was == before.end() || was->second != count)
+                reasons.insert(std::string(path::text(where.second).name));
+        }
+        // It waits for somebody who is not known: the switch asks for him.
+        if (trace.reason == path::text(Drop::kNeighborPending).name) {
+            EXPECT_TRUE(to.empty());
+            EXPECT_TRUE(trace.sent.empty());
+            return;
+        }
+        for (uint64_t n = sent_to_null() - null_before; n > 0; --n) to.emplace(kNullPort);
+        std::multimap<std::string, Bytes> told;
+        for (const auto& sent : trace.sent) {
+            if (sent.port != kNullPort) told.emplace(sent.port, sent.bytes);
+        }
+        EXPECT_EQ(lines(told), lines(real));
+        EXPECT_EQ(told, real);
+        EXPECT_EQ(std::multiset<std::string>(trace.to.begin(), trace.to.end()), to);
+        EXPECT_EQ(trace.verdict == Verdict::kDeliver, !to.empty() || reasons.empty());
+        EXPECT_EQ(trace.verdict == Verdict::kReject, to.empty() && reasons.contains("rejected"));
+        if (trace.verdict == Verdict::kDeliver) {
+            EXPECT_EQ(trace.reason, "");
+        } else {
+            EXPECT_TRUE(reasons.contains(trace.reason)) << trace.reason;
+            EXPECT_FALSE(trace.decided_by.empty());
+        }
+        delivered += static_cast<int>(to.size());
+    }
+
+    static std::string lines(const std::multimap<std::string, Bytes>& frames) {
+        std::string text;
+        for (const auto& [port, frame] : frames) {
+            text += port + ": " + wire::summary(frame, frame.size()) + "\n";
+        }
+        return text;
+    }
+
+    const World& world_;
+    Harness harness_;
+
+ public:
+    int delivered = 0;
+};
+
+Question make_question(Random& random, const World& world, int number) {
+    Question question;
+    question.from = random.one_of(kWorldDevices);
+    // Not who asks; behind a trunk somebody of the other network may be meant.
+    auto is_sender = [&](const golden::Station& station) {
+        return kWorldDevices[station.device] == question.from && station.vlan == 0;
+    };
+    do {
+        const auto& station = random.one_of(world.stations);
+        const bool by_name = random.chance(55);
+        question.to = by_name ? kWorldDevices[station.device] : random.chance(60) ? station.v4 : station.v6;
+        if (!by_name && is_sender(station)) question.to = question.from;
+    } while (question.to == question.from);
+    if (world.is_routed && random.chance(15)) {
+        question.to =
+            random.one_of({"10.0.0.254", "10.0.1.254", "fd00:a::fe", "10.8.0.1", "10.7.0.1", "10.6.0.1"});
+    } else if (random.chance(10)) {
+        question.to = kNullPort;
+    }
+    question.protocol =
+        random.one_of({Protocol::kTcp, Protocol::kTcp, Protocol::kUdp, Protocol::kIcmp, Protocol::kSctp});
+    question.source_port = static_cast<uint16_t>(40'000 + number);
+    question.destination_port = random.one_of<uint16_t>({80, 53, 443, 22});
+    return question;
+}
+
+TEST(Trace, IsWhatHappens) {
+    std::map<std::string, int> asked;
+    int delivered = 0;
+    for (uint64_t seed = 1; seed <= 120; ++seed) {
+        SCOPED_TRACE(seed);
+        Random random(seed);
+        const World world = golden::make_world(random);
+        // Its place in the file: the last of the ports.
+        std::string configuration = world.networks_and_ports;
+        const std::string null_port =
+            fmt::format("  - {{name: {}, device: 'net_null0,no-rx=1', network: red, mac: '{}', "
+                        "address: [10.0.1.99, 'fd00:b::99']}}\n", kNullPort, kNullMac);
+        const size_t routes = configuration.find("routes:");
+        configuration.insert(std::min(routes, configuration.size()), null_port);
+        const size_t red = configuration.find("static: [", configuration.find("name: red")) + 9;
+        configuration.insert(red, fmt::format("{{mac: '{}', port: {}}}, ", kNullMac, kNullPort));
+        configuration += "flows: {size: 1024}\n" + golden::make_acls(random, world);
+        Asking asking(world, configuration);
+        for (int i = 0; i < 6; ++i) asking.check(make_question(random, world, i));
+        if (testing::Test::HasFailure()) FAIL() << configuration;
+        for (const auto& [reason, count] : asking.asked) asked[reason] += count;
+        delivered += asking.delivered;
+    }
+    EXPECT_GT(delivered, 100);
+    for (const char* reason : {"", "denied", "rejected", "blackhole", "no-route", "neighbor-pending"}) {
+        EXPECT_GT(asked[reason], 3) << reason;
+    }
+}
+
+// --- what is told of cases that the random ones seldom meet ---
+
+const std::string kHost = R"(networks:
+  - {name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.254}
+  - {name: red, subnets: [10.0.1.0/24], gateway: 10.0.1.254}
+  - {name: lone, subnets: [10.0.2.0/24]}
+ports:
+  - {name: a, device: net_ring_a, network: blue, mac: '02:00:00:00:00:0a', address: 10.0.0.1}
+  - {name: b, device: net_ring_b, network: red, mac: '02:00:00:00:00:0b', address: 10.0.1.1}
+  - {name: c, device: net_ring_c}
+  - {name: d, device: net_ring_d, network: lone, mac: '02:00:00:00:00:0d', address: 10.0.2.1}
+  - {name: gone, device: net_nosuch0, network: red, mac: '02:00:00:00:00:0e', address: 10.0.1.5}
+  - {name: n1, device: 'net_null1,no-rx=1', network: blue, mac: '02:00:00:00:00:11', address: 10.0.0.2}
+  - {name: n2, device: 'net_null2,no-rx=1', network: red, mac: '02:00:00:00:00:12', address: 10.0.1.2}
+routes:
+  - {to: 10.8.0.0/16, type: blackhole}
+  - {to: 10.7.0.0/16, type: unreachable}
+acls:
+  - name: edge
+    apply: {port: b, direction: ingress}
+    rules:
+      - permit: {proto: tcp, port: 80}
+      - deny: {proto: tcp, port: 81}
+      - reject: {proto: tcp, port: 82}
+)";
+
+class TraceTest : public testing::Test {
+ protected:
+    TraceTest() { harness_.apply(kHost); }
+
+    Trace ask(const std::string& from, const std::string& to, uint16_t port = 80) {
+        const std::string before = digest(harness_);
+        const auto trace =
+            explain::trace(harness_.running(), {.from = from, .to = to, .destination_port = port});
+        EXPECT_EQ(digest(harness_), before);
+        EXPECT_TRUE(trace) << trace.error().message;
+        return trace.value_or(Trace{});
+    }
+    // The line of what is written so in the configuration.
+    static int line_of(const std::string& text) {
+        return 1 + static_cast<int>(std::count(
+                       kHost.begin(), kHost.begin() + static_cast<ptrdiff_t>(kHost.find(text)), '\n'));
+    }
+    static std::string told(const Trace& trace) {
+        std::string text;
+        for (const auto& [value, word] : names(trace.verdict)) {
+            if (value == trace.verdict) text = word;
+        }
+        if (!trace.reason.empty()) text += " " + trace.reason;
+        for (const std::string& to : trace.to) text += " to " + to;
+        for (const auto& by : trace.decided_by) {
+            text += fmt::format(", {} {} ({}:{})", by.kind, by.name, by.place.file, by.place.line);
+        }
+        return text;
+    }
+
+    Harness harness_{1, {"a", "b", "c", "d"}};
+};
+
+TEST_F(TraceTest, ARuleThatPermitsDeniesOrRejectsIsNamedWithItsPlace) {
+    EXPECT_EQ(told(ask("a", "b", 80)),
+              fmt::format("deliver to b, acl-rule edge rule 1 (golden:{})", line_of("- permit")));
+    EXPECT_EQ(told(ask("a", "b", 81)),
+              fmt::format("drop denied, acl-rule edge rule 2 (golden:{})", line_of("- deny")));
+    EXPECT_EQ(told(ask("a", "b", 82)),
+              fmt::format("reject rejected, acl-rule edge rule 3 (golden:{})", line_of("- reject")));
+    EXPECT_EQ(told(ask("a", "10.0.1.1", 83)),
+              fmt::format("drop denied, acl-rule edge end (golden:{})", line_of("- name: edge")));
+}
+
+TEST_F(TraceTest, APortThatIsDown) {
+    const std::string gone = fmt::format("drop port-down, port gone (golden:{})", line_of("name: gone"));
+    EXPECT_EQ(told(ask("a", "gone")), gone);
+    EXPECT_EQ(told(ask("gone", "a")), gone);
+}
+
+TEST_F(TraceTest, APortInNoNetwork) {
+    EXPECT_EQ(told(ask("c", "10.0.0.1")),
+              fmt::format("drop no-network, port c (golden:{})", line_of("name: c,")));
+}
+
+TEST_F(TraceTest, TheGatewayAnswers) {
+    const auto question = [](Protocol protocol, const std::string& to) {
+        return Question{.from = "a", .to = to, .protocol = protocol};
+    };
+    auto ping = explain::trace(harness_.running(), question(Protocol::kIcmp, "10.0.0.254"));
+    ASSERT_TRUE(ping);
+    EXPECT_EQ(ping->verdict, Verdict::kDeliver);
+    EXPECT_TRUE(ping->to.empty());
+    ASSERT_EQ(ping->sent.size(), 1u);
+    EXPECT_EQ(ping->sent[0].port, "a");
+    auto tcp = explain::trace(harness_.running(), question(Protocol::kTcp, "10.0.1.254"));
+    ASSERT_TRUE(tcp);
+    EXPECT_EQ(tcp->verdict, Verdict::kDrop);
+    EXPECT_EQ(tcp->reason, "no-listener");
+}
+
+TEST_F(TraceTest, RoutesThatLeadNowhere) {
+    EXPECT_EQ(told(ask("a", "10.8.1.1")),
+              fmt::format("drop blackhole, route 10.8.0.0/16 (golden:{})", line_of("10.8.0.0")));
+    EXPECT_EQ(told(ask("a", "10.7.1.1")),
+              fmt::format("drop unreachable-route, route 10.7.0.0/16 (golden:{})", line_of("10.7.0.0")));
+    EXPECT_EQ(ask("a", "10.6.1.1").reason, "no-route");
+}
+
+TEST_F(TraceTest, AnAddressThatNobodyIsKnownToHave) {
+    EXPECT_EQ(ask("a", "10.0.0.77").reason, "host-unreachable");
+    EXPECT_EQ(ask("a", "10.0.1.77").reason, "neighbor-pending");
+    EXPECT_EQ(ask("d", "10.0.1.1").reason, "no-route");  // it has no gateway
+    const auto nobody = explain::trace(harness_.running(), {.from = "10.0.1.77", .to = "a"});
+    ASSERT_FALSE(nobody);
+    EXPECT_NE(nobody.error().message.find("has not been seen yet"), std::string::npos)
+        << nobody.error().message;
+    const auto unknown = explain::trace(harness_.running(), {.from = "a", .to = "nosuch"});
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().message, "there is no port \"nosuch\"");
+}
+
+// It would be asked for again and again, for as long as somebody asks about it.
+TEST_F(TraceTest, ANeighborThatIsAskedAboutIsNotInUse) {
+    engine::Switch& running = harness_.running();
+    const path::NetworkId red = running.network_ids().at("red");
+    neighbor::Entry* entry = running.neighbors().find(red, *IpAddress::parse("10.0.1.1"));
+    ASSERT_NE(entry, nullptr);
+    entry->used.store(1);
+    EXPECT_EQ(ask("a", "b").verdict, Verdict::kDeliver);
+    EXPECT_EQ(entry->used.load(), 1u);
+}
+
+// A generator's or a sink's port is as good as any other, and nothing has to come from it.
+TEST_F(TraceTest, PortsWithoutAnybodyBehindThem) {
+    const Trace bridged = ask("a", "n1");
+    EXPECT_EQ(bridged.verdict, Verdict::kDeliver);
+    EXPECT_EQ(bridged.to, std::vector<std::string>{"n1"});
+    const Trace routed = ask("n1", "n2");
+    EXPECT_EQ(routed.verdict, Verdict::kDeliver);
+    EXPECT_EQ(routed.to, std::vector<std::string>{"n2"});
+    ASSERT_EQ(routed.sent.size(), 1u);
+    const Bytes expected = Packet().eth(router_of("red"), "02:00:00:00:00:12");
+    EXPECT_TRUE(std::equal(expected.begin(), expected.begin() + 12, routed.sent[0].bytes.begin()));
+    EXPECT_EQ(ask("10.0.0.2", "b", 81).reason, "denied");
+}
+
+}  // namespace
+}  // namespace sluice

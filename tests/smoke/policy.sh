@@ -1,0 +1,131 @@
+#!/bin/bash
+# The policy of the common tutorial, as ACLs, between real containers: the API is reached by the frontend on
+# 8080 and reaches the database on 5432, and nothing else. What is refused fails as configured and says why,
+# rules change under running connections, and what belongs to a connection comes through.
+. "$(dirname "$0")/_init.sh"
+need iperf3 traceroute
+
+netns frontend api db stranger
+network() {
+    cat <<END
+networks:
+  - {name: apps, subnets: [10.0.0.0/24], gateway: 10.0.0.254}
+  - {name: data, subnets: [10.0.1.0/24], gateway: 10.0.1.254}
+ports:
+  - {name: frontend, netns: ${P}frontend, network: apps, address: [10.0.0.1]}
+  - {name: api, netns: ${P}api, network: apps, address: [10.0.0.2]}
+  - {name: db, netns: ${P}db, network: data, address: [10.0.1.2], mtu: 1400}
+  - {name: stranger, netns: ${P}stranger, network: apps, address: [10.0.0.3]}
+END
+}
+policy() { # what the API lets in beside the frontend's requests
+    network
+    cat <<END
+address-sets:
+  - {name: frontends, addresses: [10.0.0.1]}
+acls:
+  - name: api-in
+    apply: {port: api, direction: ingress}
+    rules:
+      - permit: {proto: tcp, from: frontends, port: 8080}
+        name: requests
+$1
+      - reject: {proto: tcp, from: 10.0.0.3, port: 8081}
+  - name: api-out
+    apply: {port: api, direction: egress}
+    rules:
+      - permit: {proto: tcp, to: 10.0.1.2, port: 5432}
+      - permit: {proto: icmp, to: 10.0.1.2, type: 8}
+      - permit: {proto: udp, to: 10.0.1.2, port: [33434-33534]}
+END
+}
+policy "" | config
+start
+up frontend api db stranger
+
+# Says hello to whoever connects: greet NAMESPACE PORT...
+greet() {
+    spawn "$1" python3 -c 'import selectors, socket, sys
+waiting = selectors.DefaultSelector()
+for port in sys.argv[1:]:
+    server = socket.create_server(("", int(port)))
+    waiting.register(server, selectors.EVENT_READ)
+while True:
+    for key, _ in waiting.select():
+        client, _ = key.fileobj.accept()
+        client.sendall(b"hello")
+        client.close()' "${@:2}"
+    local port
+    for port in "${@:2}"; do wait_for 10 "a server on $port" listens "$1" "$port"; done
+}
+greet api 8080 8081 9090
+greeter=$PID
+greet db 22 5432
+greet stranger 80
+# What somebody says who is connected to: hello, or why there is no connection.
+asks() { # NAMESPACE ADDRESS PORT
+    at "$1" python3 -c 'import socket, sys
+try:
+    print(socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).recv(100).decode())
+except OSError as error:
+    print(error)' "${@:2}"
+}
+
+expect "the frontend's request" hello "$(asks frontend 10.0.0.2 8080)"
+expect "the API's query" hello "$(asks api 10.0.1.2 5432)"
+expect_match "another port of the API" "timed out" "$(asks frontend 10.0.0.2 9090)"
+expect_match "the frontend to a rejected port isn't rejected but denied" "timed out" "$(asks frontend 10.0.0.2 8081)"
+expect_match "the stranger's request" "timed out" "$(asks stranger 10.0.0.2 8080)"
+expect_match "the stranger to where it is rejected" "refused" "$(asks stranger 10.0.0.2 8081)"
+expect_match "the API into the database's host" "timed out" "$(asks api 10.0.1.2 22)"
+expect_match "the API to the stranger" "timed out" "$(asks api 10.0.0.3 80)"
+expect "who is under no policy" hello "$(asks frontend 10.0.0.3 80)"
+
+# What decided, and where that stands.
+OUT=$(ctl drops --last 50)
+expect_match "the last drops" "api-in end" "$OUT"
+expect_match "the last drops" "api-in rule 2" "$OUT"
+expect_match "the last drops" "api-out end" "$OUT"
+line=$(grep -n "name: api-out" "$CONFIG" | cut -d: -f1)
+query '[.drops[] | select(.reason == "denied" and .decided_by[0].name == "api-out end")] | length > 0' drops --last 50
+query "[.drops[] | select(.decided_by[0].name == \"api-out end\")][0].decided_by[0].line == $line" drops --last 50
+query '.verdict == "deliver" and .to == "api" and (.decided_by | map(.name) | index("api-in rule 1 (requests)") != null)' \
+    trace --from frontend --to api --dport 8080
+query '.verdict == "reject" and .reason == "rejected"' trace --from stranger --to 10.0.0.2 --dport 8081
+query '.verdict == "drop" and .decided_by[0].kind == "acl-rule"' trace --from api --to 10.0.1.2 --dport 22
+query '[.acls[] | select(.name == "api-in") | .rules[] | select(.name == "requests") | .hits] | .[0] > 0' acl list
+
+# Ping, traceroute and path MTU through a stateful policy: errors belong to the packet that they quote.
+pings api 10.0.1.2
+expect_match "traceroute" "10.0.0.254.*10.0.1.2" "$(at api traceroute -n -q 1 -w 1 10.0.1.2 2>&1 | tr '\n' ' ')"
+no_ping api 10.0.0.1
+at api ping -q -c 1 -W 1 -M "do" -s 1450 10.0.1.2 >/dev/null 2>&1 || true
+expect_match "the API's path to the database" "mtu 1400" "$(at api ip route get 10.0.1.2)"
+
+# Rules change under a running connection: it stops with the next packet, and goes on when it may again.
+crash "$greeter"
+spawn api iperf3 -s -p 8080 -1 >/dev/null 2>&1
+server=$PID
+wait_for 20 "iperf3's server" listens api 8080
+spawn frontend timeout -k 2 60 iperf3 -J -c 10.0.0.2 -p 8080 -t 5 -b 300M >"$TMP/iperf.json" 2>&1
+client=$PID
+flows() { query "[.flows[] | select(.destination.port == 8080 and .original.packets > $1 and .state == \"$2\")] | length > 0" flow list --port 8080; }
+wait_for 20 "the connection under way" flows 50 established
+sed -i 's/      - permit: {proto: tcp, from: frontends, port: 8080}/      - deny: {proto: tcp, from: frontends, port: 8080}/' "$CONFIG"
+ctl config reload >/dev/null
+wait_for 10 "the connection to be refused" query '[.flows[] | select(.destination.port == 8080 and .verdict == "deny")] | length > 0' flow list
+ended "$client" && fail "iperf3 ended while its connection was refused: $(cat "$TMP/iperf.json")"
+before=$(query '[.flows[] | select(.destination.port == 8080 and .verdict == "deny") | .original.packets] | max' flow list)
+sed -i 's/      - deny: {proto: tcp, from: frontends, port: 8080}/      - permit: {proto: tcp, from: frontends, port: 8080}/' "$CONFIG"
+ctl config reload >/dev/null
+finish "$client" 60 "iperf3 over a connection that was refused for a while"
+finish "$server" 20 "iperf3's server"
+expect_that "packets of the refused connection" "$before > 0"
+expect "errors of iperf3" null "$(jq .error "$TMP/iperf.json")"
+
+# What is forgotten is picked up again, and what is counted adds up.
+ctl flow flush >/dev/null
+expect "the API's query after a flush" hello "$(asks api 10.0.1.2 5432)"
+query '.count > 0 and .capacity == 262144' flow count >/dev/null
+no_checksum_errors frontend api db stranger
+wait_for 10 "the books to balance" balanced
