@@ -67,13 +67,14 @@ class Device:
 
 
 class ReplayPair:
-    """A replays for ever, B teaches once and swallows."""
+    """A replays for ever, B teaches once and swallows; or B answers for ever (Scenario.answers)."""
 
-    def __init__(self, directory, files, first=0, gaps=False):
+    def __init__(self, directory, files, first=0, gaps=False, answers=0):
         self.a = Device(directory, first, files[0], gaps=gaps)
-        self.b = Device(directory, first + 1, files[1], passes=1, gaps=gaps)
+        self.b = Device(directory, first + 1, files[1], passes=0 if answers else 1, gaps=gaps)
         # A pcap record is 16 bytes more than its frame, and all frames of B have 64.
         self.lessons = (os.path.getsize(files[1]) - 24) // 80
+        self.questions = answers
 
     def devices(self):
         return [self.a.arguments, self.b.arguments]
@@ -82,18 +83,24 @@ class ReplayPair:
         """Teaches, then lets A loose."""
         wait_until(lambda: self.a.opened() and self.b.opened(), "the replay devices",
                    process=switch.process)
-        self.b.go()
-        wait_until(lambda: self.b.received() >= self.lessons, "teaching from port B", 120,
-                   switch.process)
-        self.a.go()
-        wait_until(lambda: self.b.transmitted() > 100_000, "no packet gets through", 60,
+        if self.questions:
+            self.a.go()
+            wait_until(lambda: self.a.received() >= self.questions, "the questions of port A", 120,
+                       switch.process)
+            self.b.go()
+        else:
+            self.b.go()
+            wait_until(lambda: self.b.received() >= self.lessons, "teaching from port B", 120,
+                       switch.process)
+            self.a.go()
+        wait_until(lambda: self.forwarded() > 100_000, "no packet gets through", 60,
                    switch.process)
 
     def received(self, switch):
-        return self.a.received()
+        return self.a.received() + (self.b.received() if self.questions else 0)
 
     def forwarded(self):
-        return self.b.transmitted()
+        return self.a.transmitted() + self.b.transmitted()
 
     def mean_size(self):
         return self.b.mean_size()
@@ -102,9 +109,10 @@ class ReplayPair:
 class PcapPair:
     """The same with net_pcap. It starts to replay when it is opened."""
 
-    def __init__(self, directory, files, first=0, gaps=False):
+    def __init__(self, directory, files, first=0, gaps=False, answers=0):
+        once = "infinite_rx=1" if answers else ""
         self.arguments = [f"net_pcap{first},rx_pcap={files[0]},infinite_rx=1",
-                          f"net_pcap{first + 1},rx_pcap={files[1]}"]
+                          f"net_pcap{first + 1},rx_pcap={files[1]},{once}".rstrip(",")]
 
     def devices(self):
         return self.arguments

@@ -8,7 +8,7 @@ from lib.packets import A, B, udp, write_pcap
 from lib.setups import Bridge
 
 # Of the tables; files not named here come after.
-ORDER = ["flows", "macs", "imix", "long", "routing", "vxlan"]
+ORDER = ["flows", "macs", "imix", "long", "routing", "vxlan", "policy"]
 
 
 def all_scenarios(only=""):
@@ -22,11 +22,14 @@ class Scenario:
     """What runs through a switch. `forward` makes the frames that port A replays for ever; `teach`
     those that port B sends once beforehand, so that the switch has learned where they go. `setup`
     (lib/setups.py) is what the switch is between the two, a bridge where left out; `leaves` how long a
-    frame is on its way out, where that tells whether the switch did what it should."""
+    frame is on its way out, where that tells whether the switch did what it should. With `answers` port B
+    replays its frames for ever too, once all of A's have gone through, and nothing is taught before."""
 
-    def __init__(self, name, words, forward, teach, macs=2, frames=1, setup=None, leaves=None):
+    def __init__(self, name, words, forward, teach, macs=2, frames=1, setup=None, leaves=None,
+                 answers=False):
         self.name, self.words, self.forward, self.teach = name, words, forward, teach
         self.macs, self.frames, self.setup, self.leaves = macs, frames, setup or Bridge(), leaves
+        self.answers = answers
 
     def table_size(self):
         """Room in the switch's MAC table: at least twice what it must hold."""

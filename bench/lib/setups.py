@@ -43,6 +43,32 @@ class Bridge:
             switch.add_port(f"p{i}", "dpdk", dpdk_devargs=device)
 
 
+class Firewall(Bridge):
+    """A bridge with an ACL in front of B, whose rules are kept by connection. `rules` are (what of sluice.yaml,
+    what of an OpenFlow match) of the denials before the one that lets UDP to port 5000 in."""
+
+    def __init__(self, rules, flows):
+        self.rules, self.flows = rules, flows
+
+    def sluice(self, devices, table_size):
+        sections = super().sluice(devices, table_size)
+        rules = [{"deny": match} for match, _ in self.rules()]
+        rules.append({"permit": {"proto": "udp", "port": 5000}})
+        sections["acls"] = [{"name": "edge", "apply": {"port": "b", "direction": "ingress"}, "rules": rules}]
+        sections["flows"] = {"size": self.flows}
+        return sections
+
+    def ovs(self, switch, devices):
+        super().ovs(switch, devices)
+        flows = ["table=0,priority=2,ip,ct_state=-trk,actions=ct(table=1)", "table=0,priority=1,actions=normal",
+                 "table=1,priority=50000,ct_state=+trk+est,actions=normal"]
+        flows += [f"table=1,priority={40000 - n},ct_state=+trk+new,in_port=p0,{match},actions=drop"
+                  for n, (_, match) in enumerate(self.rules())]
+        flows.append("table=1,priority=100,ct_state=+trk+new,in_port=p0,udp,tp_dst=5000,"
+                     "actions=ct(commit),normal")
+        switch.add_flows("br0", flows)
+
+
 class Router:
     """A router between a network with A and one with B, behind which are its next hops. `routes` makes
     (address, prefix length) of each route; they lead to the next hops in turn."""
@@ -127,6 +153,33 @@ class Tunnel:
         switch.appctl("tnl/neigh/set", "under", REMOTE, text(REMOTE_MAC))
         ways = [(f"p{self.inside}", "v0"), ("v0", f"p{self.inside}")]
         switch.add_flows("br0", [f"in_port={i},actions=output:{o}" for i, o in ways])
+
+
+class Relay(Tunnel):
+    """From one tunnel into another, routed between two overlays whose policy lets UDP to port 5000 in. All by
+    port A."""
+
+    REMOTES = (REMOTE, "192.0.2.3")
+    MACS = (REMOTE_MAC, mac(0xD, 2))
+
+    def __init__(self):
+        super().__init__(inside=1, outside=0, underlay_mac=ROUTER_A)
+
+    def sluice(self, devices, table_size):
+        networks = [{"name": name, "subnets": [subnet], "gateway": gateway, "gateway-mac": text(ROUTER_B),
+                     "vxlan": {"vni": VNI + n, "remotes": [remote],
+                               "static": [{"mac": text(station), "remote": remote}]}}
+                    for n, (name, subnet, gateway, remote, station) in enumerate(zip(
+                        ("left", "right"), ("10.0.0.0/15", "20.0.0.0/15"), ("10.1.0.1", "20.1.0.1"),
+                        self.REMOTES, (A, B)))]
+        for network, station in zip(networks, ("10.1.0.2", "20.1.0.2")):
+            network["vxlan"]["static"][0]["address"] = [station]
+        return {"networks": networks,
+                "routes": [{"to": "10.0.0.0/16", "via": "10.1.0.2"}, {"to": "20.0.0.0/16", "via": "20.1.0.2"}],
+                "underlay": {"port": "a", "address": f"{LOCAL}/24", "mac": text(self.underlay_mac)},
+                "acls": [{"name": "edge", "apply": [{"network": n, "direction": "egress"} for n in ("left", "right")],
+                          "rules": [{"permit": {"proto": "udp", "port": 5000}}]}],
+                "ports": [{"name": n, "device": device} for n, device in zip("ab", devices)]}
 
 
 class Encapsulation(Tunnel):

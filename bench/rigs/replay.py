@@ -33,9 +33,14 @@ OWN = Figure("by its own count", "cycles", "less", 1)
 WANTED = {"10k flows": 38, "1M flows": 45, "10k MACs": 48, "100k MACs": 58,
           "routing 1k": 45, "routing 100k": 75, "routing 1M": 110,
           "encapsulation 10k": 50, "encapsulation 1M": 60,
-          "decapsulation 10k": 60, "decapsulation 1M": 80}
+          "decapsulation 10k": 60, "decapsulation 1M": 80,
+          "stateful 10k": 60, "stateful 1M": 95, "stateful 10k, 1k rules": 60, "stateful 100k, 10k rules": 90,
+          "decapsulation, policy, encapsulation": 85}
 # How many times as many OVS-DPDK is to take.
-WANTED_OF_OVS = {"routing 1k": 5, "routing 100k": 5, "encapsulation 10k": 4, "decapsulation 10k": 4.5}
+WANTED_OF_OVS = {"routing 1k": 5, "routing 100k": 5, "encapsulation 10k": 4, "decapsulation 10k": 4.5,
+                 "stateful 10k": 10, "stateful 10k, 1k rules": 10}
+# Million packets a second, where each begins a connection.
+WANTED_RATE = {"new connections, 10 rules": 0.5, "new connections, 10k rules": 0.3}
 
 
 def sluice(nursery, build, kind, pair, scenario):
@@ -87,7 +92,7 @@ def starters(session, build, kind):
 
 def measure(session, scenario, name, start, kind, files, number):
     with Nursery(session.directory) as nursery:
-        pair = kind.pair(session.directory, files)
+        pair = kind.pair(session.directory, files, answers=scenario.frames if scenario.answers else 0)
         switch = start(nursery, pair, scenario)
         pair.begin(switch)
         if isinstance(switch, Ovs):
@@ -142,6 +147,8 @@ def summarise(session, scenario):
     if "OVS-DPDK" in median and scenario.name in WANTED_OF_OVS:
         print_ratio("cycles, OVS-DPDK / Sluice", median["OVS-DPDK"], median["Sluice"],
                     f"at least {WANTED_OF_OVS[scenario.name]}")
+    if scenario.name in WANTED_RATE:
+        print(f"  million connections a second wanted: at least {WANTED_RATE[scenario.name]}")
     if scenario.name in WANTED:
         print(f"  cycles wanted on a quiet machine: at most {WANTED[scenario.name]}")
 

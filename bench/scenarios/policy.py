@@ -1,0 +1,62 @@
+"""Stateful policy: an ACL in front of port B, whose connections are tracked, both directions of each."""
+
+import ipaddress
+import random
+
+from lib.packets import A, B, flows, udp
+from lib.scenarios import Scenario
+from lib.setups import Firewall
+
+SIZE = 64
+
+
+def denials(count):
+    """Rules of all shapes, none of which is about the flows: prefixes, ports and ranges of ports."""
+    dice = random.Random(7)
+    for n in range(count):
+        source = ipaddress.IPv4Address(0x1E000000 + (dice.randrange(1 << 16) << 8))
+        port = dice.randrange(6000, 60000)
+        if n % 4 == 0:
+            yield {"from": [f"{source}/24"]}, f"ip,nw_src={source}/24"
+        elif n % 4 == 1:
+            yield ({"proto": "tcp", "from": [f"{source}/24"], "port": port},
+                   f"tcp,nw_src={source}/24,tp_dst={port}")
+        elif n % 4 == 2:
+            yield {"proto": "udp", "port": port}, f"udp,tp_dst={port}"
+        else:
+            yield ({"proto": "udp", "from": [f"{source}/24"], "to": ["20.0.0.0/16"], "port": port},
+                   f"udp,nw_src={source}/24,nw_dst=20.0.0.0/16,tp_dst={port}")
+
+
+def turned(flow):
+    from_ip, to_ip, from_port, to_port = flow
+    return to_ip, from_ip, to_port, from_port
+
+
+def scenario(name, rules, count):
+    return Scenario(
+        name, f"{rules + 1} rules at port B; {count} UDP connections, both directions, {SIZE}-byte frames",
+        forward=lambda: (udp(B, A, SIZE, flow) for flow in flows(count)),
+        teach=lambda: (udp(A, B, SIZE, turned(flow)) for flow in flows(count)),
+        frames=count, setup=Firewall(lambda: denials(rules), max(262_144, 2 * count)), answers=True)
+
+
+def begin(name, rules):
+    """More connections than the table holds, so that each packet finds none of its own."""
+    count = 400_000
+    return Scenario(
+        name, f"{rules} rules at port B; every packet begins a connection, and makes another one leave the "
+        f"full table (65536 flows), {SIZE}-byte frames",
+        forward=lambda: (udp(B, A, SIZE, flow) for flow in flows(count)),
+        teach=lambda: [udp(A, B, SIZE, (0x14000001, 0x0A000001, 5000, 1024))],
+        frames=count, setup=Firewall(lambda: denials(rules - 1), 65_536))
+
+
+SCENARIOS = [
+    scenario("stateful 10k", 0, 10_000),
+    scenario("stateful 1M", 0, 1_000_000),
+    scenario("stateful 10k, 1k rules", 999, 10_000),
+    scenario("stateful 100k, 10k rules", 9_999, 100_000),
+    begin("new connections, 10 rules", 10),
+    begin("new connections, 10k rules", 10_000),
+]
