@@ -203,7 +203,8 @@ struct Deliver {
         }
         Speaker::count_down(meta);
         Speaker::write_macs(packet, mac, network.mac);
-        if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now) && tables.assumed == nullptr) {
+        if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now) &&
+            tables.assumed == nullptr) {
             neighbor.used.store(tables.now, std::memory_order_relaxed);
         }
         tables.egress.send_plain(*slot.port, packet);

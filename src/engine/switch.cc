@@ -320,8 +320,8 @@ void Switch::age_macs() {
 
 void Switch::publish() {
     std::unique_ptr<Snapshot> next = compile(
-        config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_, context_.instance, captures_,
-                  workers_.size()});
+        config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_, context_.instance,
+                  captures_, workers_.size()});
     next->generation = ++generation_;
     const Snapshot* current = next.get();  // lives until the next publish()
     std::unique_ptr<const Snapshot> old = snapshots_.exchange(std::move(next));

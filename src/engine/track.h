@@ -19,7 +19,8 @@ struct Track {
     // Ethernet with a tag, IPv6 with an extension or two, TCP: what a chain's first mbuf should hold.
     static constexpr uint16_t kMostHeaders = 128;
 
-    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
+                                             const Tables& tables) noexcept {
         const Network& network = tables.network(meta.network);
         path::Connection& connection = meta.connection;
         if (unlikely(!network.is_tracked)) {
@@ -44,7 +45,9 @@ struct Track {
                                     connection.kind == path::PacketKind::kProtocol) &&
                                    !connection.first_fragment;
         connection.candidate = may_have_flow ? tables.flows.candidate(connection.hash) : flow::kNoRecord;
-        if (likely(connection.candidate != flow::kNoRecord)) tables.flows.prefetch_record(connection.candidate);
+        if (likely(connection.candidate != flow::kNoRecord)) {
+            tables.flows.prefetch_record(connection.candidate);
+        }
     }
 
     template <class T>
@@ -107,11 +110,15 @@ struct Track {
         } else if (static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit <= 1) {
             return false;
         }
-        if (unlikely((action.hop & Passage::kOnLink) != 0 && !Tracker::is_destination(neighbor, meta))) return false;
+        if (unlikely((action.hop & Passage::kOnLink) != 0 && !Tracker::is_destination(neighbor, meta))) {
+            return false;
+        }
         const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
         const path::PortId exit =
             Speaker::exit_of(neighbor, mac, tables.network(neighbor.network), tables);
-        if (unlikely(action.ingress != meta.ingress || action.egress != exit || exit == path::kNoPort)) return false;
+        if (unlikely(action.ingress != meta.ingress || action.egress != exit || exit == path::kNoPort)) {
+            return false;
+        }
         meta.neighbor = &neighbor;
         meta.fate = path::Fate::kRoute;
         return true;

@@ -107,13 +107,17 @@ Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, co
     const Snapshot& snapshot = tables.snapshot;
     if (passage.ingress != path::kNoPort && !is_tunnel(passage.ingress, tables)) {
         uint32_t& object = judgement.objects[0];
-        if (!ask(snapshot.policies_of(passage.ingress).egress, subject, object, judgement, tables)) return judgement;
-        if (!ask(snapshot.policies_of(passage.from).egress, subject, object, judgement, tables)) return judgement;
+        const Policies& port = snapshot.policies_of(passage.ingress);
+        const Policies& network = snapshot.policies_of(passage.from);
+        if (!ask(port.egress, subject, object, judgement, tables)) return judgement;
+        if (!ask(network.egress, subject, object, judgement, tables)) return judgement;
     }
     if (passage.egress != path::kNoPort && !is_tunnel(passage.egress, tables)) {
         uint32_t& object = judgement.objects[1];
-        if (!ask(snapshot.policies_of(passage.to).ingress, subject, object, judgement, tables)) return judgement;
-        ask(snapshot.policies_of(passage.egress).ingress, subject, object, judgement, tables);
+        const Policies& network = snapshot.policies_of(passage.to);
+        const Policies& port = snapshot.policies_of(passage.egress);
+        if (!ask(network.ingress, subject, object, judgement, tables)) return judgement;
+        ask(port.ingress, subject, object, judgement, tables);
     }
     return judgement;
 }
@@ -214,7 +218,11 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
             tables.flows.decide(index, decision_of(judgement, passage, opening, tables));
         }
     }
-    if (!is_allowed) return refuse(meta, judgement.verdict, judgement.object(), tables);
+    if (!is_allowed) {
+        // Forgotten while somebody still tries, its answers would begin a connection the other way round.
+        tables.flows.record(index).seen.store(tables.now, std::memory_order_relaxed);
+        return refuse(meta, judgement.verdict, judgement.object(), tables);
+    }
     if (!tables.flows.track(index, connection, packet, packet->pkt_len, tables.now)) {
         return decide_new(meta, packet, tuple, passage, tables);
     }
@@ -222,15 +230,17 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
     return true;
 }
 
-bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
-                         const Tables& tables) noexcept {
+bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple,
+                         const Passage& passage, const Tables& tables) noexcept {
     const Connection& connection = meta.connection;
     const Judgement judgement = judge(subject_of(connection), passage, tables);
     note(meta, packet, passage, judgement, tables);
     if (connection.first_fragment) remember_fragment(connection, packet, tables);
-    if (judgement.verdict != flow::Verdict::kAllow) return refuse(meta, judgement.verdict, judgement.object(), tables);
-    // Its neighbor is asked for first: when it is known who that is, the rest of its way is judged. (One who is
-    // known, and whose port isn't, is flooded to.)
+    if (judgement.verdict != flow::Verdict::kAllow) {
+        return refuse(meta, judgement.verdict, judgement.object(), tables);
+    }
+    // Its neighbor is asked for first: when it is known who that is, the rest of its way is judged. (One who
+    // is known, and whose port isn't, is flooded to.)
     const bool waits = meta.fate == path::Fate::kRoute && passage.egress == path::kNoPort &&
                        !static_cast<const neighbor::Entry*>(meta.neighbor)->resolved();
     const bool may_begin = tables.flows.may_begin(connection, packet);
@@ -240,8 +250,8 @@ bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::T
     }
     if (waits || tables.assumed != nullptr || !may_begin) return true;
     const auto tracking = judgement.stateful ? flow::Tracking::kConnection : flow::Tracking::kStateless;
-    const flow::Added added = tables.flows.add(tuple, decision_of(judgement, passage, opening_of(connection), tables),
-                                               tracking, tables.now, tables.worker);
+    const flow::Decision decision = decision_of(judgement, passage, opening_of(connection), tables);
+    const flow::Added added = tables.flows.add(tuple, decision, tracking, tables.now, tables.worker);
     switch (added.outcome) {
         case flow::Added::kNew:
             tables.flows.track(added.index, connection, packet, packet->pkt_len, tables.now);
@@ -288,7 +298,9 @@ bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const T
     // Of this direction nothing has passed yet.
     if (record.generation.load(std::memory_order_relaxed) == 0) return false;
     flow::Action action;
-    if (tables.flows.action(index, tables.flow_generation, action)) return action.verdict == flow::Verdict::kAllow;
+    if (tables.flows.action(index, tables.flow_generation, action)) {
+        return action.verdict == flow::Verdict::kAllow;
+    }
     // Decided before the last change: the next packet of the flow may be long in coming.
     const path::NetworkId home = passage_of(meta, tables).to;
     const uint32_t hop = record.hop.load(std::memory_order_relaxed);
@@ -351,8 +363,8 @@ const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const 
                                                   path::NetworkId id, const Tables& tables) noexcept {
     const std::vector<port::Exit>& members = tables.network(id).members;
     const Connection& connection = meta.connection;
-    const bool is_judged = tables.snapshot.has_policies && connection.is_tracked && connection.kind != PacketKind::kNotIp &&
-                           connection.kind != PacketKind::kNeighbor;
+    const bool is_judged = tables.snapshot.has_policies && connection.is_tracked &&
+                           connection.kind != PacketKind::kNotIp && connection.kind != PacketKind::kNeighbor;
     if (!is_judged) return members;
     const acl::Subject subject = subject_of(connection);
     // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
@@ -376,7 +388,10 @@ const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const 
         }
         tables.counters.totals.made.add(1);
         tables.counters.drop(port, Drop::kDenied, packet,
-                             {.ingress = meta.ingress, .egress = port, .network = id, .object = judgement.object()});
+                             {.ingress = meta.ingress,
+                              .egress = port,
+                              .network = id,
+                              .object = judgement.object()});
     }
     return reachable_;
 }

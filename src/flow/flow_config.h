@@ -28,7 +28,7 @@ struct TimeoutsConfig {
     uint32_t icmp = 30;           // an echo, answered or not
     uint32_t other = 600;         // protocols without ports
     uint32_t stateless = 30;      // what a stateless rule let in
-    uint32_t denied = 10;         // refused by policy
+    uint32_t denied = 300;        // refused by policy: longer than TCP waits before it tries once more (RFC 6298)
 
     bool operator==(const TimeoutsConfig&) const = default;
 };
