@@ -54,10 +54,12 @@ struct Filter {
         if (state && flow.state != *state) return false;
         if (domain && key.domain() != *domain) return false;
         if (port && key.source_port().host() != *port && key.destination_port().host() != *port) return false;
-        return !address || source_of(flow.original) == *address || source_of(flow.original.reversed()) == *address;
+        return !address || source_of(flow.original) == *address ||
+               source_of(flow.original.reversed()) == *address;
     }
     static IpAddress source_of(const path::Tuple& tuple) {
-        return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.source) : wire::address_of(tuple.key.source());
+        return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.source)
+                                   : wire::address_of(tuple.key.source());
     }
 };
 
@@ -79,7 +81,8 @@ tl::expected<Filter, RpcError> filter_of(const Running& daemon, const json& para
     if (!network) return tl::unexpected(network.error());
     if (!network->empty()) {
         const auto& networks = daemon.running.config().networks;
-        auto found = std::find_if(networks.begin(), networks.end(), [&](const auto& n) { return n.name == *network; });
+        auto found = std::find_if(networks.begin(), networks.end(),
+                                  [&](const auto& n) { return n.name == *network; });
         if (found == networks.end()) {
             return refused({{fmt::format("there is no network \"{}\"", *network), {}, {}}});
         }
@@ -126,7 +129,8 @@ std::string_view verdict_text(flow::Verdict verdict) {
 json direction_json(const engine::Switch& running, const flow::Listed::Direction& direction) {
     json row{{"packets", direction.packets}, {"bytes", direction.bytes}};
     if (!direction.decided) return row;
-    for (const auto& [key, port] : {std::pair("ingress", direction.ingress), std::pair("egress", direction.egress)}) {
+    for (const auto& [key, port] : {std::pair("ingress", direction.ingress),
+                                    std::pair("egress", direction.egress)}) {
         if (port != path::kNoPort) row[key] = place_name(running, port);
     }
     return row;
@@ -227,7 +231,10 @@ Answer flow_count(Running& daemon) {
                                       std::pair("refused-busy", pressure.refused_busy)}) {
         if (value != 0) rows.push_back({{"what", what}, {"count", value}});
     }
-    return json{{"count", flows.count()}, {"capacity", flows.capacity()}, {"states", states}, {"pressure", rows}};
+    return json{{"count", flows.count()},
+                {"capacity", flows.capacity()},
+                {"states", states},
+                {"pressure", rows}};
 }
 
 Answer flow_flush(Running& daemon, const json& params) {

@@ -12,13 +12,6 @@ using nlohmann::json;
 
 constexpr size_t kMaxQuestions = 10'000;
 
-json object_json(const explain::Object& object) {
-    return {{"kind", object.kind},
-            {"name", object.name},
-            {"file", object.place.file},
-            {"line", object.place.line}};
-}
-
 tl::expected<wire::Protocol, RpcError> protocol_param(const json& params) {
     auto text = text_param(params, "proto");
     if (!text) return tl::unexpected(text.error());
@@ -35,7 +28,9 @@ tl::expected<Question, RpcError> question_of(const json& params) {
     for (auto [key, end] : {std::pair("from", &question.from), std::pair("to", &question.to)}) {
         auto text = text_param(params, key);
         if (!text) return tl::unexpected(text.error());
-        if (text->empty()) return invalid(fmt::format("\"{}\" is missing: a port's name, or an IP address", key));
+        if (text->empty()) {
+            return invalid(fmt::format("\"{}\" is missing: a port's name, or an IP address", key));
+        }
         *end = *text;
     }
     auto protocol = protocol_param(params);
@@ -52,11 +47,11 @@ tl::expected<Question, RpcError> question_of(const json& params) {
 
 json trace_json(const Trace& trace) {
     json by = json::array();
-    for (const auto& object : trace.decided_by) by.push_back(object_json(object));
+    for (const auto& object : trace.decided_by) by.push_back(explain::to_json(object));
     json stages = json::array();
     for (const auto& stage : trace.stages) {
         json row{{"stage", stage.name}, {"text", stage.text}};
-        row["by"] = stage.by ? object_json(*stage.by) : json(nullptr);
+        row["by"] = stage.by ? explain::to_json(*stage.by) : json(nullptr);
         stages.push_back(std::move(row));
     }
     // One port, for most packets; all of them, for a flood.

@@ -209,11 +209,69 @@ uint16_t vlan_of(const Switch& running, const End& end) {
     return network == nullptr || trunk.native == end.network ? 0 : network->vlan;
 }
 
-template <class Ip>
-struct Frame {
-    wire::EthernetHeader ethernet;
-    Ip ip;
-};
+constexpr uint16_t kL4Size = 32;  // bytes of the longest header here, and some payload
+
+void write_ethernet(uint8_t* frame, const Probe& probe, wire::EtherType type) {
+    auto* ethernet = reinterpret_cast<wire::EthernetHeader*>(frame);
+    std::memcpy(ethernet->destination.data(), &probe.destination_mac, ethernet->destination.size());
+    std::memcpy(ethernet->source.data(), &probe.from.mac, ethernet->source.size());
+    ethernet->set_ether_type(probe.vlan != 0 ? wire::EtherType::kVlan : type);
+    if (probe.vlan == 0) return;
+    auto* tag = reinterpret_cast<wire::VlanTag*>(ethernet + 1);
+    tag->control = wire::be16(probe.vlan);
+    tag->type = wire::be16(static_cast<uint16_t>(type));
+}
+
+// The pseudo-header's sum.
+wire::Sum write_ip(wire::Ipv4Header& header, const Probe& probe, wire::Protocol protocol) {
+    header.version_size = 0x45;
+    header.total_size = wire::be16(sizeof header + kL4Size);
+    header.fragment = wire::be16(wire::Ipv4Header::kDontFragment);
+    header.ttl = kTtl;
+    header.next = static_cast<uint8_t>(protocol);
+    header.source = wire::be32(probe.from.address.v4());
+    header.destination = wire::be32(probe.to.address.v4());
+    header.checksum = wire::header_checksum(header);
+    return wire::pseudo_header_sum(header, protocol, kL4Size);
+}
+
+wire::Sum write_ip(wire::Ipv6Header& header, const Probe& probe, wire::Protocol protocol) {
+    header.version_class_label = wire::be32(0x6000'0000);
+    header.payload_size = wire::be16(kL4Size);
+    header.next = static_cast<uint8_t>(protocol);
+    header.hop_limit = kTtl;
+    header.source = probe.from.address.bytes;
+    header.destination = probe.to.address.bytes;
+    return wire::pseudo_header_sum(header, protocol, kL4Size);
+}
+
+// Where the internet checksum goes; 0: there is none.
+size_t write_l4(uint8_t* l4, wire::Protocol protocol, const Question& question) {
+    if (protocol == wire::Protocol::kIcmp || protocol == wire::Protocol::kIcmpv6) {
+        auto* header = reinterpret_cast<wire::IcmpHeader*>(l4);
+        header->type =
+            protocol == wire::Protocol::kIcmp ? wire::IcmpHeader::kEcho : wire::IcmpHeader::kV6Echo;
+        header->rest = wire::be32(uint32_t{question.source_port} << 16 | 1);
+        return offsetof(wire::IcmpHeader, checksum);
+    }
+    auto* header = reinterpret_cast<wire::TcpHeader*>(l4);
+    header->source_port = wire::be16(question.source_port);
+    header->destination_port = wire::be16(question.destination_port);
+    if (protocol == wire::Protocol::kTcp) {
+        header->size_word = sizeof *header / 4 << 4;
+        header->flags = wire::TcpHeader::kSyn;
+        header->window = wire::be16(UINT16_MAX);
+        return offsetof(wire::TcpHeader, checksum);
+    }
+    if (protocol == wire::Protocol::kUdp) {
+        reinterpret_cast<wire::UdpHeader*>(l4)->size = wire::be16(kL4Size);
+        return offsetof(wire::UdpHeader, checksum);
+    }
+    constexpr size_t kChunk = 12;  // behind SCTP's common header: an INIT of 20 bytes (RFC 9260, 3.3.2)
+    l4[kChunk] = 1;
+    l4[kChunk + 3] = kL4Size - kChunk;
+    return 0;
+}
 
 }  // namespace
 
@@ -256,77 +314,26 @@ rte_mbuf* build_probe(rte_mempool* pool, const Probe& probe, const Question& que
     rte_mbuf* m = rte_pktmbuf_alloc(pool);
     if (m == nullptr) return nullptr;
     const bool v4 = probe.from.address.is_v4();
-    const bool icmp = question.protocol == wire::Protocol::kIcmp || question.protocol == wire::Protocol::kIcmpv6;
-    const wire::Protocol protocol =
-        icmp ? (v4 ? wire::Protocol::kIcmp : wire::Protocol::kIcmpv6) : question.protocol;
-    constexpr uint16_t kL4 = 32;  // of the longest header here, and some payload
+    const bool is_icmp =
+        question.protocol == wire::Protocol::kIcmp || question.protocol == wire::Protocol::kIcmpv6;
+    const wire::Protocol icmp = v4 ? wire::Protocol::kIcmp : wire::Protocol::kIcmpv6;
+    const wire::Protocol protocol = is_icmp ? icmp : question.protocol;
     const uint16_t ip_size = v4 ? sizeof(wire::Ipv4Header) : sizeof(wire::Ipv6Header);
     const uint16_t tag_size = probe.vlan != 0 ? sizeof(wire::VlanTag) : 0;
-    const uint16_t size = sizeof(wire::EthernetHeader) + tag_size + ip_size + kL4;
+    const auto l3 = static_cast<uint16_t>(sizeof(wire::EthernetHeader) + tag_size);
+    const auto size = static_cast<uint16_t>(l3 + ip_size + kL4Size);
     auto* frame = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(m, size));
     std::memset(frame, 0, size);
-    auto* ethernet = reinterpret_cast<wire::EthernetHeader*>(frame);
-    std::memcpy(ethernet->destination.data(), &probe.destination_mac, 6);
-    std::memcpy(ethernet->source.data(), &probe.from.mac, 6);
-    const auto type = v4 ? wire::EtherType::kIpv4 : wire::EtherType::kIpv6;
-    ethernet->set_ether_type(probe.vlan != 0 ? wire::EtherType::kVlan : type);
-    if (probe.vlan != 0) {
-        auto* tag = reinterpret_cast<wire::VlanTag*>(ethernet + 1);
-        tag->control = wire::be16(probe.vlan);
-        tag->type = wire::be16(static_cast<uint16_t>(type));
-    }
-    uint8_t* ip = frame + sizeof *ethernet + tag_size;
-    uint8_t* l4 = ip + ip_size;
-    size_t checksum = 0;  // where it stands in the header
-    if (icmp) {
-        auto* header = reinterpret_cast<wire::IcmpHeader*>(l4);
-        header->type = v4 ? wire::IcmpHeader::kEcho : wire::IcmpHeader::kV6Echo;
-        header->rest = wire::be32(uint32_t{question.source_port} << 16 | 1);
-        checksum = offsetof(wire::IcmpHeader, checksum);
-    } else {
-        auto* header = reinterpret_cast<wire::TcpHeader*>(l4);
-        header->source_port = wire::be16(question.source_port);
-        header->destination_port = wire::be16(question.destination_port);
-        if (protocol == wire::Protocol::kTcp) {
-            header->size_word = sizeof *header / 4 << 4;
-            header->flags = wire::TcpHeader::kSyn;
-            header->window = wire::be16(65535);
-            checksum = offsetof(wire::TcpHeader, checksum);
-        } else if (protocol == wire::Protocol::kUdp) {
-            reinterpret_cast<wire::UdpHeader*>(l4)->size = wire::be16(kL4);
-            checksum = offsetof(wire::UdpHeader, checksum);
-        } else {
-            constexpr size_t kChunk = 12;  // behind SCTP's common header (RFC 9260, 3.3.2)
-            l4[kChunk] = 1;                // INIT
-            l4[kChunk + 3] = 20;
-        }
-    }
-    wire::Sum pseudo = 0;
-    if (v4) {
-        auto& header = *reinterpret_cast<wire::Ipv4Header*>(ip);
-        header.version_size = 0x45;
-        header.total_size = wire::be16(static_cast<uint16_t>(ip_size + kL4));
-        header.fragment = wire::be16(wire::Ipv4Header::kDontFragment);
-        header.ttl = kTtl;
-        header.next = static_cast<uint8_t>(protocol);
-        header.source = wire::be32(probe.from.address.v4());
-        header.destination = wire::be32(probe.to.address.v4());
-        header.checksum = wire::header_checksum(header);
-        if (!icmp) pseudo = wire::pseudo_header_sum(header, protocol, kL4);
-    } else {
-        auto& header = *reinterpret_cast<wire::Ipv6Header*>(ip);
-        header.version_class_label = wire::be32(0x6000'0000);
-        header.payload_size = wire::be16(kL4);
-        header.next = static_cast<uint8_t>(protocol);
-        header.hop_limit = kTtl;
-        header.source = probe.from.address.bytes;
-        header.destination = probe.to.address.bytes;
-        pseudo = wire::pseudo_header_sum(header, protocol, kL4);
-    }
-    if (checksum != 0) {
-        const wire::be16 sum = wire::nonzero_checksum_of(wire::sum_of(l4, kL4, pseudo));
-        std::memcpy(l4 + checksum, &sum, sizeof sum);
-    }
+    write_ethernet(frame, probe, v4 ? wire::EtherType::kIpv4 : wire::EtherType::kIpv6);
+    const wire::Sum pseudo = v4 ? write_ip(*reinterpret_cast<wire::Ipv4Header*>(frame + l3), probe, protocol)
+                                : write_ip(*reinterpret_cast<wire::Ipv6Header*>(frame + l3), probe, protocol);
+    uint8_t* l4 = frame + l3 + ip_size;
+    const size_t field = write_l4(l4, protocol, question);
+    if (field == 0) return m;
+    // ICMP of IPv4 has no pseudo-header (RFC 792).
+    const wire::Sum before = protocol == wire::Protocol::kIcmp ? 0 : pseudo;
+    const wire::be16 sum = wire::nonzero_checksum_of(wire::sum_of(l4, kL4Size, before));
+    std::memcpy(l4 + field, &sum, sizeof sum);
     return m;
 }
 

@@ -72,7 +72,8 @@ class Run {
         const QuestionTables tables{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
                                      engine::clock_seconds(), egress_, counters_, drops_, snapshot,
                                      running_.router().hops().data(), running_.neighbors(), speaker_,
-                                     running_.flows(), running_.fragments(), 0, path::WorkerId{0}, tracker_, &assumed_}};
+                                     running_.flows(), running_.fragments(), 0, path::WorkerId{0}, tracker_,
+                                     &assumed_}};
         counters_.log.set_time(rte_get_tsc_cycles());
         if (snapshot.has_policies) {
             engine::FlowPath::run(batch_, tables);
@@ -141,7 +142,8 @@ class Teller {
 
     void tell_ingress() {
         const std::string where =
-            probe_.from.port != nullptr ? "port " + probe_.from.port->port->config().name : name_of(probe_.from.id);
+            probe_.from.port != nullptr ? "port " + probe_.from.port->port->config().name
+                                        : name_of(probe_.from.id);
         std::string text = fmt::format("{} from {}", probe_.from.address.text(), where);
         if (!probe_.from.network.empty()) text += fmt::format(", in network {}", probe_.from.network);
         if (probe_.from.is_assumed_address) text += " (the port declares no address: this is a spare one)";
@@ -150,10 +152,12 @@ class Teller {
 
     void tell_forwarding() {
         const path::Meta& meta = run_.meta();
-        if (meta.layer3 != path::Layer3::kNone && running_.snapshot().networks[path::index(meta.network)].mac != 0) {
+        if (meta.layer3 != path::Layer3::kNone &&
+            running_.snapshot().networks[path::index(meta.network)].mac != 0) {
             tell_route(meta);
         } else if (meta.fate == path::Fate::kForward) {
-            stage("bridge", fmt::format("{} is behind port {}", mac_text(meta.destination_mac), name_of(meta.egress)));
+            stage("bridge",
+                  fmt::format("{} is behind port {}", mac_text(meta.destination_mac), name_of(meta.egress)));
         } else if (meta.fate == path::Fate::kFlood) {
             stage("bridge", fmt::format("{} is behind no port that is known: to all of the network",
                                         mac_text(meta.destination_mac)));
@@ -163,7 +167,8 @@ class Teller {
     void tell_route(const path::Meta& meta) {
         const std::string network(running_.router().network_name(meta.network));
         const auto& networks = running_.config().networks;
-        const auto config = std::find_if(networks.begin(), networks.end(), [&](const auto& n) { return n.name == network; });
+        const auto config = std::find_if(networks.begin(), networks.end(),
+                                         [&](const auto& n) { return n.name == network; });
         if (config == networks.end()) return;
         const engine::Domain& domain = *running_.router().domains().at(config->domain);
         const auto found = domain.table.longest(probe_.to.address);
@@ -173,7 +178,8 @@ class Teller {
         if (const auto* derived = running_.router().declared(domain.name, to)) {
             by = Object{derived->origin == engine::RouteOrigin::kNetwork ? "network" : "route", to.text(),
                         derived->place};
-            if (by->kind == "network") by->name = running_.router().network_name(running_.router().hops().key(hop).network);
+            const path::NetworkId home = running_.router().hops().key(hop).network;
+            if (by->kind == "network") by->name = running_.router().network_name(home);
         }
         stage("route", fmt::format("{} of domain {}", to.text(), domain.name), by);
         if (by && by->kind == "route") trace_.decided_by.push_back(*by);
@@ -226,8 +232,10 @@ class Teller {
         const path::DropRecord& last = drops.back();
         for (const path::DropRecord& drop : drops) {
             const auto by = decider_of(running_, drop);
-            stage("drop", fmt::format("{}: {}", path::text(drop.reason).name, path::text(drop.reason).sentence), by);
-            const bool is_new = by && std::none_of(trace_.decided_by.begin(), trace_.decided_by.end(), [&](const Object& o) {
+            const path::DropText& words = path::text(drop.reason);
+            stage("drop", fmt::format("{}: {}", words.name, words.sentence), by);
+            const auto& told = trace_.decided_by;
+            const bool is_new = by && std::none_of(told.begin(), told.end(), [&](const Object& o) {
                 return o.kind == by->kind && o.name == by->name;
             });
             if (is_new && trace_.to.empty()) trace_.decided_by.push_back(*by);
@@ -256,7 +264,8 @@ std::optional<Trace> down(const End& end, std::string_view what) {
     Trace trace{.verdict = Verdict::kDrop, .reason = std::string(path::text(Drop::kPortDown).name)};
     const auto object = object_of(end);
     trace.decided_by.push_back(*object);
-    trace.stages.push_back({std::string(what), fmt::format("port {} is down: {}", object->name, end.port->reason), object});
+    trace.stages.push_back(
+        {std::string(what), fmt::format("port {} is down: {}", object->name, end.port->reason), object});
     return trace;
 }
 
@@ -283,7 +292,9 @@ std::optional<Trace> stuck(const Switch& running, const Probe& probe) {
     } else if (const auto port = object_of(probe.from)) {
         trace.decided_by.push_back(*port);
     }
-    trace.stages.push_back({"ingress", text, trace.decided_by.empty() ? std::nullopt : std::optional(trace.decided_by[0])});
+    std::optional<Object> by;
+    if (!trace.decided_by.empty()) by = trace.decided_by.front();
+    trace.stages.push_back({"ingress", text, by});
     return trace;
 }
 
@@ -296,7 +307,9 @@ base::Result<Trace> trace(Switch& running, const Question& question) {
     if (auto answer = down(probe->to, "transmit")) return *answer;
     if (auto answer = stuck(running, *probe)) return *answer;
     rte_mbuf* packet = build_probe(running.pools().buffers, *probe, question);
-    if (packet == nullptr) return tl::unexpected(base::Error{"no packet buffer is left: raise `memory.buffers`", {}, {}});
+    if (packet == nullptr) {
+        return tl::unexpected(base::Error{"no packet buffer is left: raise `memory.buffers`", {}, {}});
+    }
     const auto reading = running.flows().read();  // a flood asks for its flow
     Run run(running, *probe);
     run.go(packet);
