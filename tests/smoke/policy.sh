@@ -18,7 +18,7 @@ ports:
   - {name: stranger, netns: ${P}stranger, network: apps, address: [10.0.0.3]}
 END
 }
-policy() { # what the API lets in beside the frontend's requests
+policy() {
     network
     cat <<END
 address-sets:
@@ -29,7 +29,7 @@ acls:
     rules:
       - permit: {proto: tcp, from: frontends, port: 8080}
         name: requests
-$1
+        log: true
       - reject: {proto: tcp, from: 10.0.0.3, port: 8081}
   - name: api-out
     apply: {port: api, direction: egress}
@@ -39,7 +39,7 @@ $1
       - permit: {proto: udp, to: 10.0.1.2, port: [33434-33534]}
 END
 }
-policy "" | config
+policy | config
 start
 up frontend api db stranger
 
@@ -72,6 +72,8 @@ except OSError as error:
 }
 
 expect "the frontend's request" hello "$(asks frontend 10.0.0.2 8080)"
+logged() { grep -q "acl: api-in rule 1 (requests) permits: port frontend to api: .*10.0.0.2.8080: TCP" "$LOG"; }
+wait_for 10 "the rule's line in the log" logged
 expect "the API's query" hello "$(asks api 10.0.1.2 5432)"
 expect_match "another port of the API" "timed out" "$(asks frontend 10.0.0.2 9090)"
 expect_match "the frontend to a rejected port isn't rejected but denied" "timed out" "$(asks frontend 10.0.0.2 8081)"
