@@ -177,7 +177,7 @@ struct Deliver {
             if (likely(slot.is_plain_exit())) {
                 tables.egress.send(*slot.port, packet);
             } else if (slot.tunnel != nullptr) {
-                tables.speaker.send_by_tunnel(meta, meta.egress, meta.network, packet, slot, tables);
+                tables.speaker.send_by_tunnel(meta, packet, slot, tables);
             } else {
                 tables.egress.send(slot.exit(meta.network), packet);
             }
@@ -195,19 +195,35 @@ struct Deliver {
         const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
         const Network& network = tables.network(neighbor.network);
         const path::PortId exit = Speaker::exit_of(neighbor, mac, network, tables);
+        if (unlikely(exit == path::kNoPort)) return tables.speaker.route(meta, packet, tables);
         const PortSlot& slot = tables.slot(exit);
-        // Known, by an ordinary port, and nothing to be done to it there.
-        if (unlikely(exit == path::kNoPort || !slot.is_plain_exit() ||
-                     !port::Egress::is_plain(*slot.port, packet))) {
-            return tables.speaker.route(meta, packet, tables);
+        if (likely(slot.is_plain_exit())) {
+            // Nothing to be done to it there.
+            if (unlikely(!port::Egress::is_plain(*slot.port, packet))) {
+                return tables.speaker.route(meta, packet, tables);
+            }
+            readdress(meta, packet, neighbor, mac, network, tables);
+            return tables.egress.send_plain(*slot.port, packet);
         }
+        if (slot.tunnel != nullptr) {
+            WayIn& way = tables.speaker.way_in(exit, neighbor.network, slot, tables);
+            if (likely(way.takes(packet))) {
+                readdress(meta, packet, neighbor, mac, network, tables);
+                return way.enter(packet, tables.egress);
+            }
+        }
+        tables.speaker.route(meta, packet, tables);
+    }
+
+    [[gnu::always_inline]] static void readdress(const path::Meta& meta, rte_mbuf* packet,
+                                                 neighbor::Entry& neighbor, uint64_t mac,
+                                                 const Network& network, const Tables& tables) noexcept {
         Speaker::count_down(meta);
         Speaker::write_macs(packet, mac, network.mac);
         if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now) &&
             tables.assumed == nullptr) {
             neighbor.used.store(tables.now, std::memory_order_relaxed);
         }
-        tables.egress.send_plain(*slot.port, packet);
     }
 };
 

@@ -24,8 +24,7 @@ struct Decap {
             if (outcome == vxlan::Outcome::kNotVxlan) return true;
             return path::drop(meta, outer.reason);
         }
-        // Mostly as the one before.
-        Speaker::WayOut& way = tables.speaker.way_out();
+        WayOut& way = tables.speaker.ways_out().at(WayOut::place(outer.vni, outer.source));
         if (unlikely(outer.ipv6 || outer.vni != way.vni || outer.source != way.source)) {
             const path::Drop reason = find(outer, snapshot, way, tables);
             if (unlikely(reason != path::Drop::kCount)) return path::drop(meta, reason);
@@ -41,7 +40,7 @@ struct Decap {
 
  private:
     [[gnu::noinline]] static path::Drop find(const vxlan::Outer& outer, const Snapshot& snapshot,
-                                             Speaker::WayOut& way, const Tables& tables) noexcept {
+                                             WayOut& way, const Tables& tables) noexcept {
         const path::NetworkId network = snapshot.vnis.find(outer.vni);
         if (network == path::kNoNetworkId) return path::Drop::kUnknownVni;
         const auto remote = outer.ipv6 ? snapshot.remotes.find(outer.source_ipv6)
@@ -49,7 +48,7 @@ struct Decap {
         if (remote == vxlan::kNoNumber || !tables.carries(path::PortId{remote}, network)) {
             return path::Drop::kUnknownRemote;
         }
-        way.leave(tables.counters);
+        tables.speaker.ways_out().renew(way, tables.counters);
         way.tunnel = path::PortId{remote};
         way.network = network;
         if (!outer.ipv6) {

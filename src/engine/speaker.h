@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/tables.h"
+#include "engine/ways.h"
 #include "port/pools.h"
 #include "wire/flow_hash.h"
 #include "wire/icmp.h"
@@ -33,39 +34,8 @@ struct Chore {
     uint64_t mac = 0;
 };
 
-// The usual way into a tunnel: its end of the underlay known, and nothing about it that needs more than the
-// ready header. Found once a batch for each tunnel that follows another.
-struct Way {
-    const TunnelSlot* tunnel = nullptr;
-    path::NetworkId network{};
-    path::PortId id{};           // of the tunnel
-    port::Port* port = nullptr;  // null: it isn't as usual
-    uint32_t most = 0;           // bytes of a frame to be carried
-    uint32_t packets = 0;        // sent by it and not counted yet
-    uint64_t bytes = 0;
-    vxlan::ReadyOuter ready;
-};
-
 class Speaker {
  public:
-    // Where the last packet that came out of a tunnel in this batch belongs: whose VNI and sender are the
-    // same belongs there too.
-    struct WayOut {
-        static constexpr uint32_t kNone = UINT32_MAX;  // no VNI
-
-        uint32_t vni = kNone;
-        wire::be32 source{};
-        path::PortId tunnel{};
-        path::NetworkId network{};
-        uint32_t packets = 0;  // not counted yet
-        uint64_t bytes = 0;
-
-        void leave(path::Counters& counters) noexcept {
-            if (packets != 0) counters.port(tunnel).received[0].add(packets, bytes);
-            *this = {};
-        }
-    };
-
     explicit Speaker(port::Pools pools);
 
     // --- the path's stages ---
@@ -114,29 +84,25 @@ class Speaker {
 
     // What it knows of ways lasts for a batch.
     void end_batch(path::Counters& counters) noexcept {
-        if (way_.tunnel != nullptr) leave_way(counters);
-        way_out_.leave(counters);
+        ways_in_.leave(counters);
+        ways_out_.leave(counters);
     }
-    WayOut& way_out() noexcept { return way_out_; }
+    Ways<WayOut>& ways_out() noexcept { return ways_out_; }
+
+    [[gnu::always_inline]] WayIn& way_in(path::PortId exit, path::NetworkId network, const PortSlot& slot,
+                                         const Tables& tables) noexcept {
+        WayIn& way = ways_in_.at(WayIn::place(exit, network));
+        if (unlikely(way.tunnel != slot.tunnel || way.network != network)) {
+            find_way(way, exit, network, tables);
+        }
+        return way;
+    }
 
     // Into a tunnel, as seldom out of line as can be. Takes the packet.
-    [[gnu::always_inline]] void send_by_tunnel(path::Meta& meta, path::PortId exit, path::NetworkId network,
-                                               rte_mbuf* packet, const PortSlot& slot,
+    [[gnu::always_inline]] void send_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
                                                const Tables& tables) noexcept {
-        if (unlikely(way_.tunnel != slot.tunnel || way_.network != network)) {
-            find_way(exit, network, tables);
-        }
-        constexpr uint64_t kUnusual = port::kUnfinished | vxlan::kBufferFlags;
-        if (likely(way_.port != nullptr && packet->pkt_len <= way_.most && packet->nb_segs == 1 &&
-                   (packet->ol_flags & kUnusual) == 0 && rte_mbuf_refcnt_read(packet) == 1 &&
-                   rte_pktmbuf_headroom(packet) >= vxlan::kOverheadIpv4)) {
-            vxlan::encapsulate(packet, way_.ready, wire::flow_hash(packet));
-            ++way_.packets;
-            way_.bytes += packet->pkt_len;
-            return tables.egress.send(*way_.port, packet);
-        }
-        meta.egress = exit;
-        meta.network = network;
+        WayIn& way = way_in(meta.egress, meta.network, slot, tables);
+        if (likely(way.takes(packet))) return way.enter(packet, tables.egress);
         send_unusual_by_tunnel(meta, packet, slot, tables);
     }
 
@@ -209,8 +175,7 @@ class Speaker {
                      rte_mbuf* packet, const Tables& tables) noexcept;
     void send_to_tunnels(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
     void send_in(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
-    void find_way(path::PortId exit, path::NetworkId network, const Tables& tables) noexcept;
-    void leave_way(path::Counters& counters) noexcept;
+    void find_way(WayIn& way, path::PortId exit, path::NetworkId network, const Tables& tables) noexcept;
     struct Underlay;
     bool find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Underlay& underlay,
                        const Tables& tables) const noexcept;
@@ -219,8 +184,8 @@ class Speaker {
     void wrap(path::NetworkId network, path::PortId tunnel, const Underlay& underlay, rte_mbuf* packet,
               const Tables& tables) noexcept;
 
-    Way way_;
-    WayOut way_out_;
+    Ways<WayIn> ways_in_;
+    Ways<WayOut> ways_out_;
     port::Pools pools_;
     std::unique_ptr<uint64_t[]> answers_due_;  // by PortId: TSC, as in bridge::FloodLimiter
     uint64_t second_;

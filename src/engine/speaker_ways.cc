@@ -238,10 +238,12 @@ void Speaker::send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const P
     wrap(meta.network, meta.egress, underlay, packet, tables);
 }
 
-void Speaker::find_way(path::PortId exit, path::NetworkId network, const Tables& tables) noexcept {
-    leave_way(tables.counters);
+void Speaker::find_way(WayIn& way, path::PortId exit, path::NetworkId network, const Tables& tables) noexcept {
+    ways_in_.renew(way, tables.counters);
     const TunnelSlot& tunnel = *tables.slot(exit).tunnel;
-    way_ = {.tunnel = &tunnel, .network = network, .id = exit};
+    way.tunnel = &tunnel;
+    way.network = network;
+    way.id = exit;
     const vxlan::Tunnel& headers = tunnel.headers;
     const NextHop& hop = tables.hops[tunnel.hop->load(std::memory_order_acquire)];
     if (headers.ipv6 || headers.checksum != vxlan::UdpChecksum::kZero || hop.kind != HopKind::kVia) return;
@@ -253,16 +255,9 @@ void Speaker::find_way(path::PortId exit, path::NetworkId network, const Tables&
     if (tables.assumed == nullptr && neighbor.used.load(std::memory_order_relaxed) != tables.now) {
         neighbor.used.store(tables.now, std::memory_order_relaxed);
     }
-    way_.port = tables.slot(port).port;
-    way_.most = way_.port->max_frame() - headers.overhead();
-    way_.ready = vxlan::make_ready(headers, tables.network(network).vni, underlay.mac, mac);
-}
-
-void Speaker::leave_way(path::Counters& counters) noexcept {
-    if (way_.packets != 0) counters.port(way_.id).transmitted.add(way_.packets, way_.bytes);
-    way_.packets = 0;
-    way_.bytes = 0;
-    way_.tunnel = nullptr;
+    way.port = tables.slot(port).port;
+    way.most = way.port->max_frame() - headers.overhead();
+    way.ready = vxlan::make_ready(headers, tables.network(network).vni, underlay.mac, mac);
 }
 
 void Speaker::cut(const path::Meta& meta, const Underlay& underlay, rte_mbuf* segment,

@@ -1,0 +1,97 @@
+// What a worker has found out about tunnels in this batch: for a packet to or from one that had a packet before
+// it, one look at a small array answers. It ends with the batch, and so nobody has to be told of a change.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <bit>
+
+#include "engine/snapshot.h"
+#include "path/counters.h"
+#include "port/egress.h"
+#include "vxlan/tunnel.h"
+#include "wire/flow_hash.h"
+
+namespace sluice::engine {
+
+// The usual way into a tunnel from one network: its end of the underlay known, and nothing about it that needs
+// more than the ready header.
+struct WayIn {
+    const TunnelSlot* tunnel = nullptr;
+    path::NetworkId network{};
+    path::PortId id{};           // of the tunnel
+    port::Port* port = nullptr;  // null: it isn't as usual
+    uint32_t most = 0;           // bytes of a frame to be carried
+    uint32_t packets = 0;        // sent by it and not counted yet
+    uint64_t bytes = 0;
+    vxlan::ReadyOuter ready;
+
+    static uint32_t place(path::PortId tunnel, path::NetworkId network) noexcept {
+        return path::index(tunnel) + path::index(network) * 3U;
+    }
+    // Whether the packet may go by it as it is.
+    [[gnu::always_inline]] bool takes(const rte_mbuf* packet) const noexcept {
+        constexpr uint64_t kUnusual = port::kUnfinished | vxlan::kBufferFlags;
+        return port != nullptr && packet->pkt_len <= most && packet->nb_segs == 1 &&
+               (packet->ol_flags & kUnusual) == 0 && rte_mbuf_refcnt_read(packet) == 1 &&
+               rte_pktmbuf_headroom(packet) >= vxlan::kOverheadIpv4;
+    }
+    [[gnu::always_inline]] void enter(rte_mbuf* packet, port::Egress& egress) noexcept {
+        vxlan::encapsulate(packet, ready, wire::flow_hash(packet));
+        ++packets;
+        bytes += packet->pkt_len;
+        egress.send(*port, packet);
+    }
+    void leave(path::Counters& counters) const noexcept {
+        if (packets != 0) counters.port(id).transmitted.add(packets, bytes);
+    }
+};
+
+// Where what comes out of a tunnel belongs, by its VNI and its sender on IPv4.
+struct WayOut {
+    static constexpr uint32_t kNone = UINT32_MAX;  // no VNI
+
+    uint32_t vni = kNone;
+    wire::be32 source{};
+    path::PortId tunnel{};
+    path::NetworkId network{};
+    uint32_t packets = 0;  // not counted yet
+    uint64_t bytes = 0;
+
+    static uint32_t place(uint32_t vni, wire::be32 source) noexcept {
+        return vni * 3 + (source.raw() >> 24);  // the last octet
+    }
+    void leave(path::Counters& counters) const noexcept {
+        if (packets != 0) counters.port(tunnel).received[0].add(packets, bytes);
+    }
+};
+
+// A few of them. Two that share a place take turns.
+template <class Way>
+class Ways {
+ public:
+    [[gnu::always_inline]] Way& at(uint32_t place) noexcept { return ways_[place % kPlaces]; }
+
+    // To be filled with another.
+    void renew(Way& way, path::Counters& counters) noexcept {
+        way.leave(counters);
+        way = {};
+        used_ |= uint64_t{1} << (&way - ways_.data());
+    }
+    void leave(path::Counters& counters) noexcept {
+        for (; used_ != 0; used_ &= used_ - 1) {
+            Way& way = ways_[static_cast<size_t>(std::countr_zero(used_))];
+            way.leave(counters);
+            way = {};
+        }
+    }
+
+ private:
+    static constexpr uint32_t kPlaces = 32;
+
+    std::array<Way, kPlaces> ways_;
+    uint64_t used_ = 0;  // a bit each
+};
+
+}  // namespace sluice::engine
