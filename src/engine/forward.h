@@ -181,7 +181,7 @@ struct Deliver {
             } else {
                 tables.egress.send(slot.exit(meta.network), packet);
             }
-        } else if (likely(meta.fate == path::Fate::kRoute)) {
+        } else if (likely(meta.fate == path::Fate::kRoute || meta.fate == path::Fate::kRouteBy)) {
             route(meta, packet, tables);
         } else {
             tables.speaker.apply(meta, packet, tables);
@@ -194,7 +194,11 @@ struct Deliver {
         auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
         const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
         const Network& network = tables.network(neighbor.network);
-        const path::PortId exit = Speaker::exit_of(neighbor, mac, network, tables);
+        path::PortId exit = meta.egress;
+        if (meta.fate == path::Fate::kRoute || unlikely(mac == 0)) {
+            meta.fate = path::Fate::kRoute;
+            exit = Speaker::exit_of(neighbor, mac, network, tables);
+        }
         if (unlikely(exit == path::kNoPort)) return tables.speaker.route(meta, packet, tables);
         const PortSlot& slot = tables.slot(exit);
         if (likely(slot.is_plain_exit())) {

@@ -400,7 +400,10 @@ std::optional<acl::Object> Switch::rule(uint32_t object) const {
 }
 
 // Every flow is decided anew on its next packet. After what it is decided by is in force.
-void Switch::outdate_flows() { flow_generation_.fetch_add(1, std::memory_order_release); }
+void Switch::outdate_flows() {
+    flow_generation_.store(flow::next_generation(flow_generation_.load(std::memory_order_relaxed)),
+                           std::memory_order_release);
+}
 
 void Switch::age_flows() {
     const bridge::Seconds now = clock_seconds();

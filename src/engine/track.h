@@ -7,6 +7,8 @@
 // to another, its policies are asked anew.
 #pragma once
 
+#include <rte_prefetch.h>
+
 #include "engine/forward.h"
 #include "engine/tables.h"
 #include "engine/tracker.h"
@@ -24,14 +26,12 @@ struct Track {
         const Network& network = tables.network(meta.network);
         path::Connection& connection = meta.connection;
         if (unlikely(!network.is_tracked)) {
-            connection.is_tracked = false;
+            connection.tracked = path::Tracked::kNot;
             return true;
         }
-        if (unlikely(packet->nb_segs > 1)) {
-            wire::gather_headers(packet, kMostHeaders);
-            if (meta.layer3 != path::Layer3::kNone) meta.header = rte_pktmbuf_mtod_offset(packet, void*, 14);
+        if (unlikely(!path::read_plain_connection(packet, network.flow_domain, connection))) {
+            read_slowly(meta, packet, network.flow_domain);
         }
-        path::read_connection(packet, network.flow_domain, connection);
         connection.hash = tables.flows.hash(connection.key);
         tables.flows.prefetch(connection.hash);
         return true;
@@ -39,48 +39,63 @@ struct Track {
 
     [[gnu::always_inline]] static void find(path::Meta& meta, const Tables& tables) noexcept {
         path::Connection& connection = meta.connection;
-        if (!connection.is_tracked) return;
-        // A first fragment is the tracker's, which takes note of it for those that follow.
-        const bool may_have_flow = (connection.kind == path::PacketKind::kConnection ||
-                                    connection.kind == path::PacketKind::kProtocol) &&
-                                   !connection.first_fragment;
-        connection.candidate = may_have_flow ? tables.flows.candidate(connection.hash) : flow::kNoRecord;
-        if (likely(connection.candidate != flow::kNoRecord)) {
-            tables.flows.prefetch_record(connection.candidate);
-        }
+        if (unlikely(connection.tracked != path::Tracked::kByFlow)) return;
+        connection.candidate = tables.flows.candidate(connection.hash);
+        // Of null too: that is no access.
+        rte_prefetch0(connection.candidate);
     }
 
     template <class T>
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
-        if (!meta.connection.is_tracked) return Forward::decide(meta, packet, tables);
+        if (unlikely(meta.connection.tracked != path::Tracked::kByFlow)) {
+            return meta.connection.tracked == path::Tracked::kNot ? Forward::decide(meta, packet, tables)
+                                                                  : decide_singly(meta, packet, tables);
+        }
         return meta.layer3 == path::Layer3::kNone ? bridge(meta, packet, tables)
                                                   : route(meta, packet, tables);
     }
 
  private:
-    // Whether the packet has a flow that was decided under the configuration in force, and may pass.
-    [[gnu::always_inline]] static bool is_allowed(const path::Connection& connection, flow::Action& action,
-                                                  const Tables& tables) noexcept {
-        const uint32_t candidate = connection.candidate;
-        return candidate != flow::kNoRecord && tables.flows.is(candidate, connection) &&
-               tables.flows.action(candidate, tables.flow_generation, action) &&
-               action.verdict == flow::Verdict::kAllow;
+    [[gnu::noinline]] static void read_slowly(path::Meta& meta, rte_mbuf* packet,
+                                              path::FlowDomain domain) noexcept {
+        if (packet->nb_segs > 1) {
+            wire::gather_headers(packet, kMostHeaders);
+            if (meta.layer3 != path::Layer3::kNone) meta.header = rte_pktmbuf_mtod_offset(packet, void*, 14);
+        }
+        path::read_connection(packet, domain, meta.connection);
+    }
+
+    template <class T>
+    [[gnu::noinline]] static bool decide_singly(path::Meta& meta, const rte_mbuf* packet,
+                                                const T& tables) noexcept {
+        if (meta.layer3 == path::Layer3::kNone) {
+            if (!Forward::bridge_it(meta, tables)) return false;
+        } else if (!Forward::learn_source(meta, tables)) {
+            return path::drop(meta, path::Drop::kMacLimit);
+        }
+        return tables.tracker.decide(meta, packet, tables);
+    }
+
+    // Whether the packet has a flow, if nothing stands against it.
+    [[gnu::always_inline]] static bool has_flow(const path::Connection& connection,
+                                                const Tables& tables) noexcept {
+        return connection.candidate != nullptr && tables.flows.is(*connection.candidate, connection);
     }
 
     // False if the packet begins a connection anew where another has ended.
     [[gnu::always_inline]] static bool count(const path::Connection& connection, const rte_mbuf* packet,
                                              const Tables& tables) noexcept {
-        return tables.flows.track(connection.candidate, connection, packet, packet->pkt_len, tables.now);
+        return tables.flows.track(*connection.candidate, connection, packet, packet->pkt_len, tables.now);
     }
 
     template <class T>
     [[gnu::always_inline]] static bool bridge(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
         if (!Forward::bridge_it(meta, tables)) return false;
-        flow::Action action;
-        if (likely(is_allowed(meta.connection, action, tables) && meta.fate == path::Fate::kForward &&
-                   action.ingress == meta.ingress && action.egress == meta.egress &&
+        const flow::Decided wanted(tables.flow_generation, true, meta.ingress, meta.egress);
+        if (likely(has_flow(meta.connection, tables) && meta.fate == path::Fate::kForward &&
+                   meta.connection.candidate->decided.load(std::memory_order_acquire) == wanted &&
                    count(meta.connection, packet, tables))) {
             return true;
         }
@@ -91,36 +106,41 @@ struct Track {
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
                                              const T& tables) noexcept {
         if (unlikely(!Forward::learn_source(meta, tables))) return path::drop(meta, path::Drop::kMacLimit);
-        flow::Action action;
-        if (likely(is_allowed(meta.connection, action, tables) && follow(meta, action, tables) &&
+        if (likely(has_flow(meta.connection, tables) && follow(meta, tables) &&
                    count(meta.connection, packet, tables))) {
             return true;
         }
         return tables.tracker.decide(meta, packet, tables);
     }
 
-    // The way that the flow was decided to take, if nothing stands against it.
-    [[gnu::always_inline]] static bool follow(path::Meta& meta, const flow::Action& action,
-                                              const Tables& tables) noexcept {
-        if (unlikely((action.hop & Passage::kNeighbor) == 0)) return false;
-        neighbor::Entry& neighbor = tables.neighbors.at(action.hop & Passage::kIndexMask);
+    // The way that the flow was decided to take, if it still leads there.
+    [[gnu::always_inline]] static bool follow(path::Meta& meta, const Tables& tables) noexcept {
+        const flow::Record& record = *meta.connection.candidate;
+        const flow::Decided decided = record.decided.load(std::memory_order_acquire);
+        const uint32_t hop = record.hop.load(std::memory_order_acquire);
+        if (unlikely((hop & Passage::kNeighbor) == 0)) return false;
+        neighbor::Entry& neighbor = tables.neighbors.at(hop & Passage::kIndexMask);
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
             const auto& ip = *static_cast<const wire::Ipv4Header*>(meta.header);
             if (unlikely(ip.version_size != 0x45 || ip.ttl <= 1)) return false;
         } else if (static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit <= 1) {
             return false;
         }
-        if (unlikely((action.hop & Passage::kOnLink) != 0 && !Tracker::is_destination(neighbor, meta))) {
+        if (unlikely((hop & Passage::kOnLink) != 0 && !Tracker::is_destination(neighbor, meta))) {
             return false;
         }
         const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
         const path::PortId exit =
             Speaker::exit_of(neighbor, mac, tables.network(neighbor.network), tables);
-        if (unlikely(action.ingress != meta.ingress || action.egress != exit || exit == path::kNoPort)) {
+        if (unlikely(exit == path::kNoPort)) return false;
+        // And the hop is of that decision: whoever decides anew takes the word away first.
+        const flow::Decided wanted(tables.flow_generation, true, meta.ingress, exit);
+        if (unlikely(!(decided == wanted && record.decided.load(std::memory_order_relaxed) == wanted))) {
             return false;
         }
         meta.neighbor = &neighbor;
-        meta.fate = path::Fate::kRoute;
+        meta.egress = exit;
+        meta.fate = path::Fate::kRouteBy;
         return true;
     }
 };

@@ -198,10 +198,11 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
     const uint32_t index = tables.assumed != nullptr ? flow::kNoRecord : tables.flows.find(tuple);
     if (index == flow::kNoRecord) return decide_new(meta, packet, tuple, passage, tables);
 
-    const flow::Record& record = tables.flows.record(index);
+    flow::Record& record = tables.flows.record(index);
     // Its address is forgotten for the moment: may_reach() finds the port among all.
     const bool is_lost = passage.egress == path::kNoPort && meta.fate != path::Fate::kLocal;
-    if (is_lost) passage.egress = record.egress();
+    const flow::Decided decided = record.decided.load(std::memory_order_relaxed);
+    if (is_lost) passage.egress = decided.egress();
     const auto [judgement, holds] = judge_flow(index, tuple, passage, tables);
     const bool is_allowed = judgement.verdict == flow::Verdict::kAllow;
     if (!holds) {
@@ -211,7 +212,7 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
             return decide_new(meta, packet, tuple, passage, tables);
         }
         note(meta, packet, passage, judgement, tables);
-        const bool is_same_way = record.ingress() == passage.ingress && record.egress() == passage.egress;
+        const bool is_same_way = decided.ingress() == passage.ingress && decided.egress() == passage.egress;
         // Another way than the flow's, and refused: that is this packet's affair alone.
         if (is_allowed || is_same_way) {
             const auto opening = std::bit_cast<Opening>(tables.flows.origin(index).opening);
@@ -220,10 +221,10 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
     }
     if (!is_allowed) {
         // Forgotten while somebody still tries, its answers would begin a connection the other way round.
-        tables.flows.record(index).seen.store(tables.now, std::memory_order_relaxed);
+        record.seen.store(tables.now, std::memory_order_relaxed);
         return refuse(meta, judgement.verdict, judgement.object(), tables);
     }
-    if (!tables.flows.track(index, connection, packet, packet->pkt_len, tables.now)) {
+    if (!tables.flows.track(record, connection, packet, packet->pkt_len, tables.now)) {
         return decide_new(meta, packet, tuple, passage, tables);
     }
     if (connection.first_fragment) remember_fragment(connection, packet, tables);
@@ -254,7 +255,7 @@ bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::T
     const flow::Added added = tables.flows.add(tuple, decision, tracking, tables.now, tables.worker);
     switch (added.outcome) {
         case flow::Added::kNew:
-            tables.flows.track(added.index, connection, packet, packet->pkt_len, tables.now);
+            tables.flows.track(tables.flows.record(added.index), connection, packet, packet->pkt_len, tables.now);
             return true;
         case flow::Added::kExisting: return true;  // its next packet finds it
         case flow::Added::kFull: break;
@@ -273,8 +274,8 @@ Tracker::Known Tracker::judge_flow(uint32_t index, const path::Tuple& tuple, con
                                    const Tables& tables) noexcept {
     const flow::Origin origin = tables.flows.origin(index);
     flow::Action action;
-    if (tables.flows.action(index, tables.flow_generation, action) && action.ingress == passage.ingress &&
-        action.egress == passage.egress && action.hop == passage.hop) {
+    if (flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
+        action.ingress == passage.ingress && action.egress == passage.egress && action.hop == passage.hop) {
         return {{.verdict = action.verdict, .objects = {origin.objects[0], origin.objects[1]}}, true};
     }
     const auto opening = std::bit_cast<Opening>(origin.opening);
@@ -296,17 +297,18 @@ bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const T
     if (index == flow::kNoRecord) return false;
     const flow::Record& record = tables.flows.record(index);
     // Of this direction nothing has passed yet.
-    if (record.generation.load(std::memory_order_relaxed) == 0) return false;
+    const flow::Decided decided = record.decided.load(std::memory_order_relaxed);
+    if (decided.generation() == 0) return false;
     flow::Action action;
-    if (tables.flows.action(index, tables.flow_generation, action)) {
+    if (flow::Table::action(record, tables.flow_generation, action)) {
         return action.verdict == flow::Verdict::kAllow;
     }
     // Decided before the last change: the next packet of the flow may be long in coming.
     const path::NetworkId home = passage_of(meta, tables).to;
     const uint32_t hop = record.hop.load(std::memory_order_relaxed);
     const bool is_routed = (hop & Passage::kNeighbor) != 0;
-    const Passage passage{.ingress = record.ingress(),
-                          .egress = record.egress(),
+    const Passage passage{.ingress = decided.ingress(),
+                          .egress = decided.egress(),
                           .from = home,
                           .to = is_routed ? tables.neighbors.at(hop & Passage::kIndexMask).network : home,
                           .hop = hop};
@@ -322,7 +324,9 @@ bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, co
         const uint32_t index = tables.flows.find(tuple);
         if (index != flow::kNoRecord) {
             const bool is_lost = passage.egress == path::kNoPort && meta.fate != path::Fate::kLocal;
-            if (is_lost) passage.egress = tables.flows.record(index).egress();
+            if (is_lost) {
+                passage.egress = tables.flows.record(index).decided.load(std::memory_order_relaxed).egress();
+            }
             const Judgement judgement = judge_flow(index, tuple, passage, tables).judgement;
             return judgement.verdict == flow::Verdict::kAllow ||
                    refuse(meta, judgement.verdict, judgement.object(), tables);
@@ -342,7 +346,6 @@ bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, co
 bool Tracker::decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
     const Network& network = tables.network(meta.network);
     meta.connection = {};
-    meta.connection.is_tracked = network.is_tracked;
     if (!network.is_tracked) return true;
     path::read_connection(packet, network.flow_domain, meta.connection);
     switch (meta.connection.kind) {
@@ -363,15 +366,17 @@ const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const 
                                                   path::NetworkId id, const Tables& tables) noexcept {
     const std::vector<port::Exit>& members = tables.network(id).members;
     const Connection& connection = meta.connection;
-    const bool is_judged = tables.snapshot.has_policies && connection.is_tracked &&
+    const bool is_judged = tables.snapshot.has_policies && connection.is_tracked() &&
                            connection.kind != PacketKind::kNotIp && connection.kind != PacketKind::kNeighbor;
     if (!is_judged) return members;
     const acl::Subject subject = subject_of(connection);
     // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
     path::PortId known = path::kNoPort;
-    const uint32_t index = tables.flows.find(connection.tuple());
+    const uint32_t index =
+        tables.assumed != nullptr ? flow::kNoRecord : tables.flows.find(connection.tuple());
     flow::Action action;
-    if (index != flow::kNoRecord && tables.flows.action(index, tables.flow_generation, action) &&
+    if (index != flow::kNoRecord &&
+        flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
         action.verdict == flow::Verdict::kAllow) {
         known = action.egress;
     }

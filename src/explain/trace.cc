@@ -310,7 +310,6 @@ base::Result<Trace> trace(Switch& running, const Question& question) {
     if (packet == nullptr) {
         return tl::unexpected(base::Error{"no packet buffer is left: raise `memory.buffers`", {}, {}});
     }
-    const auto reading = running.flows().read();  // a flood asks for its flow
     Run run(running, *probe);
     run.go(packet);
     return Teller(running, *probe, run).tell();

@@ -49,6 +49,10 @@ constexpr Seconds kIdle = 10;
 constexpr int kAddTries = 64;
 constexpr int kFindTries = 256;
 
+Decided word_of(const Decision& d) noexcept {
+    return {d.generation, d.verdict == Verdict::kAllow, d.ingress, d.egress};
+}
+
 void draw(uint64_t (&secret)[2]) {
     auto* at = reinterpret_cast<char*>(secret);
     for (size_t got = 0; got < sizeof secret;) {
@@ -196,10 +200,8 @@ void Table::fill(uint32_t pair, const path::Tuple& original, const Decision& d, 
         record.key = tuples[i].key;
         if (original.key.is_ipv6()) addresses_[pair * 2 + i] = tuples[i].ipv6;
         const bool decided = i == 0;
-        record.generation.store(decided ? d.generation : 0, kRelaxed);
+        record.decided.store(decided ? word_of(d) : Decided(), kRelaxed);
         record.seen.store(now, kRelaxed);
-        record.ports.store(decided ? path::index(d.ingress) | uint32_t{path::index(d.egress)} << 16 : 0,
-                           kRelaxed);
         record.hop.store(decided ? d.hop : 0, kRelaxed);
         record.verdict.store(decided ? d.verdict : Verdict::kAllow, kRelaxed);
         record.progress.store(tracking == Tracking::kStateless ? kOneWay : 0, kRelaxed);
@@ -242,7 +244,7 @@ Added Table::try_add(uint32_t pair, const path::Tuple& original, const Decision&
         // By whom it was decided otherwise in this generation, he came first.
         const bool is_outdated =
             is_stateless(known->index) != (tracking == Tracking::kStateless) &&
-            records_[old * 2].generation.load(kRelaxed) != decision.generation;
+            records_[old * 2].decided.load(kRelaxed).generation() != decision.generation;
         if (!is_over && !is_outdated) return {known->index, Added::kExisting};
         if (unlink(locks, old, desk) == Removal::kBusy) return busy();
     }
@@ -492,10 +494,9 @@ bool Table::evict(Desk& desk, Seconds now) noexcept {
 
 // --- what packets tell ---
 
-bool Table::track_slowly(uint32_t index, const path::Connection& connection, const rte_mbuf* m,
-                         uint32_t length, Seconds now) noexcept {
-    Record& own = records_[index];
-    Record& peer = records_[index ^ 1];
+bool Table::track_slowly(Record& own, const path::Connection& connection, const rte_mbuf* m, uint32_t length,
+                         Seconds now) noexcept {
+    Record& peer = peer_of(own);
     const Protocol protocol = own.key.protocol();
     const bool has_states = protocol == Protocol::kTcp || protocol == Protocol::kSctp;
     Progress progress = Progress::kAlive;
@@ -523,18 +524,16 @@ void Table::decide(uint32_t index, const Decision& d) noexcept {
     // Two workers at once: the other's will do, or his is older, and the next packet is decided again.
     if (pair.deciding.exchange(true, std::memory_order_acquire)) return;
     Record& record = records_[index];
-    const uint32_t before = record.generation.load(kRelaxed);
-    if (before == 0 || static_cast<int32_t>(d.generation - before) >= 0) {
+    const uint32_t before = record.decided.load(kRelaxed).generation();
+    if (before == 0 || is_as_new(d.generation, before)) {
         // Nobody takes a part of this for the whole, see action().
-        record.generation.store(0, kRelaxed);
-        record.ports.store(path::index(d.ingress) | uint32_t{path::index(d.egress)} << 16,
-                           std::memory_order_release);
+        record.decided.store(Decided(), kRelaxed);
         record.hop.store(d.hop, std::memory_order_release);
         record.verdict.store(d.verdict, std::memory_order_release);
         pair.objects[0].store(d.objects[0], kRelaxed);
         pair.objects[1].store(d.objects[1], kRelaxed);
         pair.opening.store(d.opening, kRelaxed);
-        record.generation.store(d.generation, std::memory_order_release);
+        record.decided.store(word_of(d), std::memory_order_release);
     }
     pair.deciding.store(false, std::memory_order_release);
 }
@@ -570,11 +569,12 @@ uint32_t Table::age(Seconds now) noexcept {
 
 Listed Table::listed(uint32_t pair, Seconds now) const noexcept {
     auto direction = [](const Record& record) {
+        const Decided decided = record.decided.load(kRelaxed);
         return Listed::Direction{.packets = record.packets.get(),
                                  .bytes = record.bytes.get(),
-                                 .ingress = record.ingress(),
-                                 .egress = record.egress(),
-                                 .decided = record.generation.load(kRelaxed) != 0};
+                                 .ingress = decided.ingress(),
+                                 .egress = decided.egress(),
+                                 .decided = decided.generation() != 0};
     };
     const Record& initiator = records_[pair * 2];
     const State now_in = state(pair);
@@ -587,7 +587,7 @@ Listed Table::listed(uint32_t pair, Seconds now) const noexcept {
             .idle = idle(pair, now),
             .timeout = timeouts_.of(now_in, initiator.key.protocol()),
             .objects = {pairs_[pair].objects[0].load(kRelaxed), pairs_[pair].objects[1].load(kRelaxed)},
-            .generation = initiator.generation.load(kRelaxed)};
+            .generation = initiator.decided.load(kRelaxed).generation()};
 }
 
 std::array<uint32_t, kStateCount> Table::count_states() noexcept {

@@ -1,7 +1,7 @@
 // The flow table: cache of what was decided, and connection tracking, in one. A look-up touches two cache
 // lines, a bucket (bucket.h) and a record (record.h), and is done for a batch at a time: hash and prefetch
-// the buckets; candidate() and prefetch the records; is(), action(), track(). What is not in the table, or
-// was decided by another generation, is decided (find(), add(), decide()).
+// the buckets; candidate() and prefetch the records; is(), Record::decided, track(). What is not in the table,
+// or was decided by another generation, is decided (find(), add(), decide()).
 //
 // All workers share it. Look-ups take no lock; whoever adds or removes a flow locks the buckets of its two
 // keys, by trying, and gives up where somebody was preempted. Two workers may meet the two directions of a
@@ -108,68 +108,66 @@ class Table {
     [[gnu::always_inline]] void prefetch(uint32_t hash) const noexcept {
         rte_prefetch0(&buckets_[places_.first(hash)]);
     }
-    // A record that may be the key's, by its tag; kNoRecord if there seems to be none.
-    [[gnu::always_inline]] uint32_t candidate(uint32_t hash) const noexcept {
+    // A record that may be the key's, by its tag; null if there seems to be none.
+    [[gnu::always_inline]] Record* candidate(uint32_t hash) const noexcept {
         const uint16_t tag = Places::tag(hash);
         const Bucket* bucket = &buckets_[places_.first(hash)];
         uint32_t bits = bucket->match(tag);
         if (unlikely(bits == 0)) {
-            if (likely(bucket->overflow.load(std::memory_order_acquire) == 0)) return kNoRecord;
+            if (likely(bucket->overflow.load(std::memory_order_acquire) == 0)) return nullptr;
             bucket = &buckets_[places_.other(places_.first(hash), tag)];
             bits = bucket->match(tag);
-            if (bits == 0) return kNoRecord;
+            if (bits == 0) return nullptr;
         }
-        return bucket->index(static_cast<uint32_t>(std::countr_zero(bits)));
+        return &records_[bucket->index(static_cast<uint32_t>(std::countr_zero(bits)))];
     }
-    [[gnu::always_inline]] void prefetch_record(uint32_t index) const noexcept {
-        rte_prefetch0(&records_[index]);
+    // Whether that record is the packet's.
+    [[gnu::always_inline]] bool is(const Record& record, const path::Connection& connection) const noexcept {
+        if (unlikely(!(record.key == connection.key))) return false;
+        return likely(!connection.is_ipv6()) || addresses_[index(record)] == connection.ipv6();
     }
-    // Of an IPv6 flow beside its record.
-    [[gnu::always_inline]] void prefetch_addresses(uint32_t index) const noexcept {
-        rte_prefetch0(&addresses_[index]);
-    }
-    // Whether that record is the packet's. Not of kNoRecord.
-    [[gnu::always_inline]] bool is(uint32_t index, const path::Connection& connection) const noexcept {
-        if (unlikely(!(records_[index].key == connection.key))) return false;
-        return likely(!connection.is_ipv6()) || addresses_[index] == connection.ipv6();
+    uint32_t index(const Record& record) const noexcept {
+        return static_cast<uint32_t>(&record - records_);
     }
     Record& record(uint32_t index) noexcept { return records_[index]; }
     const Record& record(uint32_t index) const noexcept { return records_[index]; }
 
     // What was decided for its packets, if that was by this generation.
-    [[gnu::always_inline]] bool action(uint32_t index, uint32_t generation, Action& action) const noexcept {
-        const Record& record = records_[index];
-        if (unlikely(record.generation.load(std::memory_order_acquire) != generation)) return false;
-        const uint32_t ports = record.ports.load(std::memory_order_acquire);
-        action = {.ingress = path::PortId(ports & 0xffff),
-                  .egress = path::PortId(ports >> 16),
+    [[gnu::always_inline]] static bool action(const Record& record, uint32_t generation,
+                                              Action& action) noexcept {
+        const Decided decided = record.decided.load(std::memory_order_acquire);
+        if (unlikely(decided.generation() != generation)) return false;
+        action = {.ingress = decided.ingress(),
+                  .egress = decided.egress(),
                   .hop = record.hop.load(std::memory_order_acquire),
                   .verdict = record.verdict.load(std::memory_order_acquire)};
         // Somebody with a newer snapshot may have begun to write his own.
-        return likely(record.generation.load(std::memory_order_relaxed) == generation);
+        return likely(record.decided.load(std::memory_order_relaxed) == decided);
     }
 
     // Takes note of a packet that is the record's. False if the flow is over and the packet begins another
     // connection: it is decided as if nothing had been found, and add() puts the new flow in the old one's
     // place.
-    [[gnu::always_inline]] bool track(uint32_t index, const path::Connection& connection, const rte_mbuf* m,
+    [[gnu::always_inline]] bool track(Record& own, const path::Connection& connection, const rte_mbuf* m,
                                       uint32_t length, Seconds now) noexcept {
         using Tcp = wire::TcpHeader;
-        Record& own = records_[index];
         own.packets.add(1);
         own.bytes.add(length);
-        const bool is_tcp = (connection.tcp_flags & Tcp::kAck) != 0;
-        const bool is_rare = (connection.tcp_flags & (Tcp::kSyn | Tcp::kFin | Tcp::kRst)) != 0;
-        const bool is_here = m->data_len >= connection.l4_offset + sizeof(Tcp);
-        if (unlikely(!own.is(kSettled) | is_rare | (is_tcp & !is_here))) {
-            return track_slowly(index, connection, m, length, now);
+        const uint8_t flags = connection.tcp_flags;
+        if (unlikely(!own.is(kSettled) || (flags & (Tcp::kSyn | Tcp::kFin | Tcp::kRst)) != 0)) {
+            return track_slowly(own, connection, m, length, now);
+        }
+        // A branch: hash, find, verify and track together take 15 cycles for UDP, 20 for TCP and 24 where
+        // the two are mixed at random; without a branch all pay 25 (10 k flows, replayed in batches of 64).
+        if ((flags & Tcp::kAck) != 0) {
+            if (unlikely(m->data_len < connection.l4_offset + sizeof(Tcp))) {
+                return track_slowly(own, connection, m, length, now);
+            }
+            note_open(own, connection, rte_pktmbuf_mtod(m, const uint8_t*));
         }
         if (unlikely(own.seen.load(std::memory_order_relaxed) != now)) {
             own.seen.store(now, std::memory_order_relaxed);
         }
-        // A branch: hash, find, verify and track together take 15 cycles for UDP, 20 for TCP and 24 where
-        // the two are mixed at random; without a branch all pay 25 (10 k flows, replayed in batches of 64).
-        if (is_tcp) note_open(own, connection, rte_pktmbuf_mtod(m, const uint8_t*));
         return true;
     }
 
@@ -269,8 +267,9 @@ class Table {
     enum class Removal : uint8_t { kDone, kGone, kBusy };
     static constexpr uint16_t kControl = path::kMaxWorkers;
 
-    [[gnu::noinline]] bool track_slowly(uint32_t index, const path::Connection& connection, const rte_mbuf* m,
+    [[gnu::noinline]] bool track_slowly(Record& own, const path::Connection& connection, const rte_mbuf* m,
                                         uint32_t length, Seconds now) noexcept;
+    Record& peer_of(const Record& record) noexcept { return records_[index(record) ^ 1]; }
 
     path::Tuple tuple_of(uint32_t index) const noexcept;
     bool is(uint32_t index, const path::Tuple& tuple) const noexcept {

@@ -32,12 +32,39 @@ inline constexpr uint8_t kReset = 16;   // a RST, an ABORT
 inline constexpr uint8_t kSettled = 32;
 inline constexpr uint8_t kOneWay = 64;  // stateless: no connection is followed, and no answers let in
 
+// What a direction's packets go by, as one word: a packet that is let through compares once.
+class Decided {
+ public:
+    // Generations have 31 bits, and are never 0: that is of what nobody has decided.
+    static constexpr uint32_t kGenerations = 0x7fff'ffff;
+
+    constexpr Decided() = default;
+    constexpr Decided(uint32_t generation, bool allowed, path::PortId ingress, path::PortId egress)
+        : word_(uint64_t{generation} | uint64_t{allowed} << 31 | uint64_t{path::index(ingress)} << 32 |
+                uint64_t{path::index(egress)} << 48) {}
+
+    bool operator==(const Decided&) const = default;
+    constexpr uint32_t generation() const noexcept { return static_cast<uint32_t>(word_) & kGenerations; }
+    constexpr path::PortId ingress() const noexcept { return path::PortId(word_ >> 32 & 0xffff); }
+    constexpr path::PortId egress() const noexcept { return path::PortId(word_ >> 48); }
+
+ private:
+    uint64_t word_ = 0;
+};
+
+constexpr uint32_t next_generation(uint32_t generation) noexcept {
+    return generation == Decided::kGenerations ? 1 : generation + 1;
+}
+// Whether one isn't older than the other, of two that are near each other.
+constexpr bool is_as_new(uint32_t generation, uint32_t than) noexcept {
+    return static_cast<int32_t>((generation - than) << 1) >= 0;
+}
+
 struct alignas(64) Record {
-    path::TupleKey key;                // of its packets; never changes while the flow is in the table
-    std::atomic<uint32_t> generation;  // of the snapshot that it was decided by; 0: not decided
-    std::atomic<Seconds> seen;         // its last packet, unless that changed nothing any more
-    std::atomic<uint32_t> ports;       // ingress PortId, and egress PortId in the upper half
-    std::atomic<uint32_t> hop;         // the engine's next hop of a routed packet; 0: bridged
+    path::TupleKey key;            // of its packets; never changes while the flow is in the table
+    std::atomic<Decided> decided;
+    std::atomic<uint32_t> hop;     // the engine's next hop of a routed packet; 0: bridged
+    std::atomic<Seconds> seen;     // its last packet, unless that changed nothing any more
     std::atomic<Verdict> verdict;
     std::atomic<uint8_t> progress;
     std::atomic<uint8_t> scale;  // of its windows (tcp.h)
@@ -51,14 +78,8 @@ struct alignas(64) Record {
     bool is(uint8_t bits) const noexcept {
         return (progress.load(std::memory_order_relaxed) & bits) != 0;
     }
-    path::PortId ingress() const noexcept {
-        return path::PortId(ports.load(std::memory_order_relaxed) & 0xffff);
-    }
-    path::PortId egress() const noexcept {
-        return path::PortId(ports.load(std::memory_order_relaxed) >> 16);
-    }
 };
-static_assert(sizeof(Record) == 64);
+static_assert(sizeof(Record) == 64 && std::atomic<Decided>::is_always_lock_free);
 
 // What was decided of the packets of one direction.
 struct Decision {
@@ -77,7 +98,7 @@ struct Origin {
     uint32_t opening;
 };
 
-// As a worker applies it.
+// As it stands in a record.
 struct Action {
     path::PortId ingress;
     path::PortId egress;

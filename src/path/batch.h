@@ -23,7 +23,8 @@ enum class Fate : uint8_t {
     kPending,  // no stage has decided yet
     kForward,  // to meta.egress
     kFlood,    // to every other member of the ingress port's network
-    kRoute,    // to meta.neighbor, by meta.egress if that is known
+    kRoute,    // to meta.neighbor
+    kRouteBy,  // the same, by meta.egress
     kLocal,    // the switch itself has something to say: to an address of its own, ARP, ND
     kDrop,     // under meta.reason
 };
@@ -49,7 +50,7 @@ struct alignas(64) Meta {
     bool repeats;               // Admit saw the same addresses in the packet before it
     Layer3 layer3;              // of a frame to the router's MAC address; kNone: it is to be bridged
     void* header;               // IP's, if layer3 says so
-    void* neighbor;             // neighbor::Entry that kRoute goes to
+    void* neighbor;             // neighbor::Entry that a routed packet goes to
 
     alignas(64) Connection connection;
 };

@@ -182,7 +182,7 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     connection.ip = nullptr;
     connection.l4_offset = 0;
     connection.kind = PacketKind::kNotIp;
-    connection.is_tracked = true;
+    connection.tracked = Tracked::kSingly;
     connection.first_fragment = false;
     connection.tcp_flags = connection.icmp_type = connection.icmp_code = 0;
     Found found;
@@ -202,6 +202,11 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     connection.key = {addresses(m, found, pair),
                       TupleKey::make_rest(ports.ports, found.protocol, found.ipv6 ? 6 : 4, domain)};
     connection.kind = ports.kind;
+    // A first fragment is the tracker's, which takes note of it for those that follow.
+    if ((ports.kind == PacketKind::kConnection || ports.kind == PacketKind::kProtocol) &&
+        !found.first_fragment) {
+        connection.tracked = Tracked::kByFlow;
+    }
     connection.tcp_flags = ports.tcp_flags;
     connection.icmp_type = ports.icmp_type;
     connection.icmp_code = ports.icmp_code;

@@ -17,6 +17,10 @@
 #include "wire/flow_hash.h"
 #include "wire/headers.h"
 
+namespace sluice::flow {
+struct Record;
+}
+
 namespace sluice::path {
 
 // Networks between which nothing tells connections apart but their 5-tuple: those of a routing domain, or a
@@ -92,22 +96,30 @@ enum class PacketKind : uint8_t {
     kMalformed,      // its headers end before they should, or contradict themselves
 };
 
+// Who decides a packet where connections are tracked.
+enum class Tracked : uint8_t {
+    kNot,     // nobody: its network's domain has no policies
+    kByFlow,  // a flow may speak for it
+    kSingly,  // the tracker, about each
+};
+
 // What a policy and a connection's state need to know of a packet. The second line of a packet's metadata.
 struct Connection {
     TupleKey key;
     const uint8_t* ip;         // the IP header in the first mbuf; of kNotIp null
+    flow::Record* candidate;   // what the flow table may have for it; null: nothing
     uint32_t hash;             // of the key, by the flow table
-    uint32_t candidate;        // what the flow table may have for it
     uint32_t object;           // of the configuration: what refused it
     // The next eight bytes are written at once: see Shape.
-    alignas(8) uint16_t l4_offset;  // from the frame's start: of the header behind IP's, if all of it is there
+    uint16_t l4_offset;        // from the frame's start: of the header behind IP's, if all of it is there
     PacketKind kind;
-    bool is_tracked;           // the network's domain has policies
+    Tracked tracked;
     bool first_fragment;
     uint8_t tcp_flags;         // 0 of others than TCP
     uint8_t icmp_type;
     uint8_t icmp_code;
 
+    bool is_tracked() const noexcept { return tracked != Tracked::kNot; }
     bool is_ipv6() const noexcept { return key.is_ipv6(); }
     wire::Protocol protocol() const noexcept { return key.protocol(); }
     Ipv6Pair ipv6() const noexcept;  // of an IPv6 packet
@@ -131,11 +143,13 @@ inline uint8_t Connection::dscp() const noexcept {
 
 // Those eight bytes of a packet that is tracked, with the flags to be added.
 inline constexpr uint64_t plain_shape(uint16_t l4_offset) noexcept {
-    return uint64_t{l4_offset} | uint64_t{static_cast<uint8_t>(PacketKind::kConnection)} << 16 | 1ULL << 24;
+    return uint64_t{l4_offset} | uint64_t{static_cast<uint8_t>(PacketKind::kConnection)} << 16 |
+           uint64_t{static_cast<uint8_t>(Tracked::kByFlow)} << 24;
 }
 inline constexpr int kFlagsShift = 40;
-static_assert(offsetof(Connection, kind) == offsetof(Connection, l4_offset) + 2 &&
-              offsetof(Connection, is_tracked) == offsetof(Connection, l4_offset) + 3 &&
+static_assert(offsetof(Connection, l4_offset) % 8 == 0 &&
+              offsetof(Connection, kind) == offsetof(Connection, l4_offset) + 2 &&
+              offsetof(Connection, tracked) == offsetof(Connection, l4_offset) + 3 &&
               offsetof(Connection, tcp_flags) == offsetof(Connection, l4_offset) + 5 &&
               offsetof(Connection, icmp_code) == offsetof(Connection, l4_offset) + 7);
 
@@ -153,12 +167,13 @@ struct LeastSizes {
 };
 inline constexpr LeastSizes kLeastSizes;
 
-// Any frame, whose first mbuf holds as many of its headers as it can (wire::gather_headers).
+// What the frame shows of its connection: key, ip, l4_offset, kind, flags and types. Any frame, whose first mbuf
+// holds as many of its headers as it can (wire::gather_headers).
 void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept;
 
-// What the frame shows of its connection: key, ip, l4_offset, kind, flags and types. It is tracked.
-[[gnu::always_inline]] inline void read_connection(const rte_mbuf* m, FlowDomain domain,
-                                                   Connection& connection) noexcept {
+// The same of the usual ones: IPv4 with ports, in the first mbuf. False of any other, and nothing read.
+[[gnu::always_inline]] inline bool read_plain_connection(const rte_mbuf* m, FlowDomain domain,
+                                                         Connection& connection) noexcept {
     constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
     constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
     constexpr uint32_t kL4 = kIp + sizeof(wire::Ipv4Header);
@@ -178,10 +193,14 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
             const uint64_t flags = is_tcp ? frame[kL4 + 13] : 0;
             const uint64_t shape = plain_shape(kL4) | flags << kFlagsShift;
             std::memcpy(&connection.l4_offset, &shape, sizeof shape);
-            return;
+            return true;
         }
     }
-    read_connection_slowly(m, domain, connection);
+    return false;
+}
+
+inline void read_connection(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept {
+    if (!read_plain_connection(m, domain, connection)) read_connection_slowly(m, domain, connection);
 }
 
 // Of the packet that an ICMP error quotes, as its sender sent it: false if the quote tells no tuple.

@@ -49,8 +49,9 @@ struct Worker {
         const Bare bare(tuple);
         const uint32_t now_generation = generation.load(std::memory_order_acquire);
         const Seconds now = clock.load(std::memory_order_relaxed);
-        uint32_t index = table.candidate(table.hash(tuple.key));
-        if (index == kNoRecord || !table.is(index, bare.connection)) index = table.find(tuple);
+        const Record* candidate = table.candidate(table.hash(tuple.key));
+        uint32_t index = candidate != nullptr && table.is(*candidate, bare.connection) ? table.index(*candidate)
+                                                                                        : table.find(tuple);
         if (index == kNoRecord) {
             const Added result =
                 table.add(tuple, decision(now_generation), Tracking::kConnection, now, id);
@@ -61,17 +62,18 @@ struct Worker {
             ++refused;
         } else {
             Action action;
-            if (!table.action(index, now_generation, action)) {
+            Record& record = table.record(index);
+            if (!Table::action(record, now_generation, action)) {
                 table.decide(index, decision(now_generation));
             } else {
                 wrong += action.hop != now_generation ||
                          action.ingress != path::PortId(now_generation & 0xfff);
             }
             // Until the end of this turn it is nobody else's.
-            wrong += !(table.record(index).key == tuple.key);
+            wrong += !(record.key == tuple.key);
             ++sent;
-            table.track(index, bare.connection, &bare.m, 100, now);
-            wrong += !(table.record(index).key == tuple.key);
+            table.track(record, bare.connection, &bare.m, 100, now);
+            wrong += !(record.key == tuple.key);
         }
         if (++batch % 32 == 0) grace.quiescent(id);
         return index != kNoRecord;

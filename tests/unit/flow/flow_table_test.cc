@@ -34,7 +34,7 @@ class FlowTable : public testing::Test {
     bool packet(const path::Tuple& tuple, uint32_t length = 60, Seconds now = kNow) {
         const Bare bare(tuple);
         const uint32_t index = table.find(tuple);
-        return index != kNoRecord && table.track(index, bare.connection, &bare.m, length, now);
+        return index != kNoRecord && table.track(table.record(index), bare.connection, &bare.m, length, now);
     }
     std::vector<Listed> list(Seconds now = kNow) {
         std::vector<Listed> all;
@@ -85,9 +85,9 @@ TEST_F(FlowTable, CandidateIsWhatFindFinds) {
         const Bare bare(tuple);
         const uint32_t found = table.find(tuple);
         ASSERT_NE(found, kNoRecord);
-        EXPECT_TRUE(table.is(found, bare.connection));
-        EXPECT_FALSE(table.is(found ^ 1, bare.connection));
-        same += table.candidate(table.hash(tuple.key)) == found;
+        EXPECT_TRUE(table.is(table.record(found), bare.connection));
+        EXPECT_FALSE(table.is(table.record(found ^ 1), bare.connection));
+        same += table.candidate(table.hash(tuple.key)) == &table.record(found);
     }
     // But for those whose tag another has too.
     EXPECT_GT(same, 3950u);
@@ -131,15 +131,15 @@ TEST_F(FlowTable, SomebodyWhoTalksToHimselfHasOneRecord) {
 TEST_F(FlowTable, ActionIsWhatWasDecidedByThatGeneration) {
     const uint32_t index = add(tuple_of(1)).index;
     Action action;
-    ASSERT_TRUE(table.action(index, 1, action));
+    ASSERT_TRUE(Table::action(table.record(index), 1, action));
     EXPECT_EQ(action.ingress, PortId{1});
     EXPECT_EQ(action.egress, PortId{2});
     EXPECT_EQ(action.verdict, Verdict::kAllow);
-    EXPECT_FALSE(table.action(index ^ 1, 1, action)) << "the answers' ports are not known yet";
-    EXPECT_FALSE(table.action(index, 2, action));
+    EXPECT_FALSE(Table::action(table.record(index ^ 1), 1, action)) << "the answers' ports are not known yet";
+    EXPECT_FALSE(Table::action(table.record(index), 2, action));
 
     table.decide(index ^ 1, allowed(1, 2, 1));
-    ASSERT_TRUE(table.action(index ^ 1, 1, action));
+    ASSERT_TRUE(Table::action(table.record(index ^ 1), 1, action));
     EXPECT_EQ(action.egress, PortId{1});
 
     Decision refused = allowed(3, 4, 5);
@@ -147,15 +147,15 @@ TEST_F(FlowTable, ActionIsWhatWasDecidedByThatGeneration) {
     refused.hop = 77;
     refused.objects[0] = 21;
     table.decide(index, refused);
-    ASSERT_TRUE(table.action(index, 3, action));
+    ASSERT_TRUE(Table::action(table.record(index), 3, action));
     EXPECT_EQ(action.verdict, Verdict::kReject);
     EXPECT_EQ(action.hop, 77u);
     EXPECT_EQ(list()[0].objects[0], 21u);
     EXPECT_EQ(list()[0].state, State::kDenied);
 
     table.decide(index, allowed(2));
-    EXPECT_FALSE(table.action(index, 2, action)) << "an older decision came too late";
-    EXPECT_TRUE(table.action(index, 3, action));
+    EXPECT_FALSE(Table::action(table.record(index), 2, action)) << "an older decision came too late";
+    EXPECT_TRUE(Table::action(table.record(index), 3, action));
 }
 
 TEST_F(FlowTable, ListsWhatItCounts) {

@@ -67,8 +67,8 @@ class Association {
         if (index == kNoRecord) {
             index = table.add(tuple, decision, Tracking::kConnection, 100, path::WorkerId{0}).index;
         }
-        EXPECT_TRUE(table.is(index, connection));
-        bool tracked = table.track(index, connection, m, m->pkt_len, 100);
+        EXPECT_TRUE(table.is(table.record(index), connection));
+        bool tracked = table.track(table.record(index), connection, m, m->pkt_len, 100);
         rte_pktmbuf_free(m);
         return tracked;
     }

@@ -49,9 +49,9 @@ class Wire {
         path::read_connection(m, {}, connection);
         EXPECT_EQ(connection.kind, path::PacketKind::kConnection);
         const uint32_t index = table_.find(tuple(said.by_client));
-        EXPECT_TRUE(table_.is(index, connection));
+        EXPECT_TRUE(table_.is(table_.record(index), connection));
         const bool tracked =
-            table_.track(index, connection, m, static_cast<uint32_t>(frame.size()), now);
+            table_.track(table_.record(index), connection, m, static_cast<uint32_t>(frame.size()), now);
         rte_pktmbuf_free(m);
         return tracked;
     }
