@@ -25,6 +25,8 @@ def number(address):
 class Bridge:
     """Both ports in one network that learns."""
 
+    has_ovs = True  # what is compared can be set up with OVS
+
     def sluice(self, devices, table_size):
         """Sections of sluice.yaml."""
         return {"networks": [{"name": "bench", "mac-table-size": table_size}],
@@ -72,6 +74,8 @@ class Firewall(Bridge):
 class Router:
     """A router between a network with A and one with B, behind which are its next hops. `routes` makes
     (address, prefix length) of each route; they lead to the next hops in turn."""
+
+    has_ovs = True
 
     def __init__(self, routes, count):
         self.routes, self.count = routes, count
@@ -121,6 +125,8 @@ class Router:
 class Tunnel:
     """One end of a VXLAN tunnel: one port is in the network, the other is the underlay's."""
 
+    has_ovs = True
+
     def __init__(self, inside, outside, underlay_mac):
         self.inside, self.outside, self.underlay_mac = inside, outside, underlay_mac
 
@@ -156,9 +162,10 @@ class Tunnel:
 
 
 class Relay(Tunnel):
-    """From one tunnel into another, routed between two overlays whose policy lets UDP to port 5000 in. All by
-    port A."""
+    """From one tunnel into another, routed between two overlays that have a policy, so that connections are
+    looked up; what it says is asked where guests are, at the other ends. All by port A."""
 
+    has_ovs = False
     REMOTES = (REMOTE, "192.0.2.3")
     MACS = (REMOTE_MAC, mac(0xD, 2))
 
@@ -179,7 +186,16 @@ class Relay(Tunnel):
                 "underlay": {"port": "a", "address": f"{LOCAL}/24", "mac": text(self.underlay_mac)},
                 "acls": [{"name": "edge", "apply": [{"network": n, "direction": "egress"} for n in ("left", "right")],
                           "rules": [{"permit": {"proto": "udp", "port": 5000}}]}],
-                "ports": [{"name": n, "device": device} for n, device in zip("ab", devices)]}
+                "ports": [{"name": n, "device": device, "network": ""} for n, device in zip("ab", devices)]}
+
+    def teach(self):
+        """Who the two remote hosts are, which is heard by port A alone: see `hello`."""
+        return [arp_reply(ROUTER_A, A, number("192.0.2.9"), number(LOCAL))]
+
+    def hello(self):
+        """What port A says of them before all else."""
+        return [arp_reply(ROUTER_A, station, number(remote), number(LOCAL))
+                for station, remote in zip(self.MACS, self.REMOTES)]
 
 
 class Encapsulation(Tunnel):

@@ -176,6 +176,8 @@ def main(session):
             for number in range(1, session.options.runs + 1):
                 session.say(f"{scenario.name}: run {number} of {session.options.runs}")
                 for name, start in order:
+                    if name == "OVS-DPDK" and not scenario.setup.has_ovs:
+                        continue
                     measure(session, scenario, name, start, kind, files, number)
             summarise(session, scenario)
     print("")

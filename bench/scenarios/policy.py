@@ -2,10 +2,11 @@
 
 import ipaddress
 import random
+from itertools import chain
 
-from lib.packets import A, B, flows, udp
+from lib.packets import A, B, flows, udp, vxlan
 from lib.scenarios import Scenario
-from lib.setups import Firewall
+from lib.setups import LOCAL, ROUTER_A, ROUTER_B, VNI, Firewall, Relay, number
 
 SIZE = 64
 
@@ -52,6 +53,24 @@ def begin(name, rules):
         frames=count, setup=Firewall(lambda: denials(rules - 1), 65_536))
 
 
+def relayed(count):
+    """Both directions of each connection, from the remote host that its sender is on."""
+    hosts = [(number(remote), address) for remote, address in zip(Relay.REMOTES, Relay.MACS)]
+    for flow in flows(count):
+        for side, (station, way) in enumerate(((A, flow), (B, turned(flow)))):
+            remote, address = hosts[side]
+            yield vxlan(ROUTER_A, address, remote, number(LOCAL), VNI + side,
+                        udp(ROUTER_B, station, SIZE, way))
+
+
+def relay(name, count):
+    setup = Relay()
+    return Scenario(
+        name, f"from one VXLAN tunnel into another, routed between two overlays with tracked connections; {count} "
+        f"UDP connections, both directions, {SIZE}-byte inner frames; all by port A",
+        forward=lambda: chain(setup.hello(), relayed(count)), teach=setup.teach, frames=2 * count, setup=setup, leaves=SIZE + 50)
+
+
 SCENARIOS = [
     scenario("stateful 10k", 0, 10_000),
     scenario("stateful 1M", 0, 1_000_000),
@@ -59,4 +78,5 @@ SCENARIOS = [
     scenario("stateful 100k, 10k rules", 9_999, 100_000),
     begin("new connections, 10 rules", 10),
     begin("new connections, 10k rules", 10_000),
+    relay("decapsulation, policy, encapsulation", 10_000),
 ]
