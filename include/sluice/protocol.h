@@ -88,6 +88,14 @@ inline constexpr std::size_t kMaxFlowLimit = 100'000;
 // {"from", "to": a port's name or an IP address, "proto"?: tcp, "dport"?: 80, "sport"?: 40000}, or several:
 // {"questions": [...]}, whose answer is {"traces": [...]}, with {"error"} for one that can't be understood.
 inline constexpr char kTrace[] = "trace";
+// The same of packets that come: {"filter": in tcpdump's language}. Answers with its number in "trace"; it is its
+// connection's, and ends with it.
+inline constexpr char kTraceStart[] = "trace.start";
+// {"trace", "most"?}: in "packets" those since, each as trace answers, with "time", "length" and "packet"; and
+// how many were "lost" since the start.
+inline constexpr char kTraceRead[] = "trace.read";
+inline constexpr char kTraceStop[] = "trace.stop";    // {"trace"}
+inline constexpr std::size_t kMaxTraceRead = 1'000;  // packets in an answer, of each worker
 inline constexpr char kStats[] = "stats";
 // {"port"?, "reason"?}: counts. With "last" the most recent ones themselves, so many at most.
 inline constexpr char kDrops[] = "drops";

@@ -160,9 +160,15 @@ std::vector<Command> commands(Running& daemon) {
         {protocol::kFlowCount, kRead, [d](const json&) { return flow_count(*d); }},
         {protocol::kFlowFlush, kWrite, [d](const json& p) { return flow_flush(*d, p); }},
         {protocol::kTrace, kRead, [d](const json& p) { return trace(*d, p); }},
+        // What passes is not for those who may only ask how the switch is.
+        {protocol::kTraceStart, kWrite, nullptr,
+         [d](const json& p, const Caller& caller) { return trace_start(*d, p, caller); }},
+        {protocol::kTraceRead, kWrite, nullptr,
+         [d](const json& p, const Caller& caller) { return trace_read(*d, p, caller); }},
+        {protocol::kTraceStop, kWrite, nullptr,
+         [d](const json& p, const Caller& caller) { return trace_stop(*d, p, caller); }},
         {protocol::kStats, kRead,
          [d](const json&) -> Answer { return report_stats(d->running, d->eal); }},
-        // What passes is not for those who may only ask how the switch is.
         {protocol::kCaptureStart, kWrite, nullptr,
          [d](const json& p, const Caller& caller) { return capture_start(*d, p, caller); }},
         {protocol::kCaptureRead, kWrite, nullptr,

@@ -10,6 +10,7 @@
 #include "engine/switch.h"
 #include "explain/captures.h"
 #include "explain/decider.h"
+#include "explain/live_traces.h"
 #include "port/pci.h"
 
 namespace sluice::control {
@@ -22,6 +23,7 @@ struct Running {
     engine::Clock::time_point started;
     port::pci::Host pci = port::pci::this_host();
     explain::Captures captures{running};
+    explain::LiveTraces traces{running};
 };
 
 std::vector<Command> commands(Running& daemon);

@@ -1,5 +1,7 @@
 #include "control/trace.h"
 
+#include <limits>
+
 #include "base/text.h"
 #include "explain/trace.h"
 
@@ -73,6 +75,17 @@ Answer answer_one(Running& daemon, const json& params) {
     return trace_json(*trace);
 }
 
+tl::expected<uint32_t, RpcError> trace_param(const json& params) {
+    auto number = number_param(params, "trace", 0, 1, std::numeric_limits<uint32_t>::max());
+    if (!number) return tl::unexpected(number.error());
+    if (*number == 0) return invalid("\"trace\" is missing");
+    return static_cast<uint32_t>(*number);
+}
+
+tl::unexpected<RpcError> no_trace(uint32_t number) {
+    return refused({{fmt::format("you have no live trace {}", number), {}, {}}});
+}
+
 }  // namespace
 
 Answer trace(Running& daemon, const json& params) {
@@ -87,6 +100,39 @@ Answer trace(Running& daemon, const json& params) {
         traces.push_back(answer ? std::move(*answer) : json{{"error", answer.error().message}});
     }
     return json{{"traces", traces}};
+}
+
+Answer trace_start(Running& daemon, const json& params, const Caller& caller) {
+    auto filter = text_param(params, "filter");
+    if (!filter) return tl::unexpected(filter.error());
+    auto number = daemon.traces.start(*filter, caller);
+    if (!number) return refused({number.error()});
+    return json{{"trace", *number}};
+}
+
+Answer trace_read(Running& daemon, const json& params, const Caller& caller) {
+    auto number = trace_param(params);
+    if (!number) return tl::unexpected(number.error());
+    auto most = number_param(params, "most", protocol::kMaxTraceRead, 1, protocol::kMaxTraceRead);
+    if (!most) return tl::unexpected(most.error());
+    const auto portion = daemon.traces.read(*number, caller, *most);
+    if (!portion) return no_trace(*number);
+    json packets = json::array();
+    for (const auto& live : portion->packets) {
+        json packet = trace_json(live.trace);
+        packet["time"] = live.time;
+        packet["length"] = live.length;
+        packet["packet"] = live.packet;
+        packets.push_back(std::move(packet));
+    }
+    return json{{"packets", std::move(packets)}, {"lost", portion->lost}};
+}
+
+Answer trace_stop(Running& daemon, const json& params, const Caller& caller) {
+    auto number = trace_param(params);
+    if (!number) return tl::unexpected(number.error());
+    if (!daemon.traces.stop(*number, caller)) return no_trace(*number);
+    return json::object();
 }
 
 }  // namespace sluice::control

@@ -258,6 +258,7 @@ class Compiler {
                 if (config.direction != Direction::kIngress) out[from].push_back(mirror);
             }
         }
+        snapshot_->witnesses = parts_.witnesses;
         for (const auto& capture : parts_.captures) {
             path::Capture* to = snapshot_->captures.emplace_back(capture).get();
             if (to->port().empty()) {

@@ -2,6 +2,8 @@
 // is the machine). Admit and Decide read tables, Apply does what was decided.
 #pragma once
 
+#include <utility>
+
 #include "bridge/bridge.h"
 #include "engine/forward.h"
 #include "engine/track.h"
@@ -69,5 +71,19 @@ using FlowPath = path::Path<
     Track,
     // Apply
     Deliver>;
+
+// By the path that the snapshot asks for. What the tables know of a batch ends with it.
+template <class T, class... Observer>
+void run_path(path::Batch& batch, const T& tables, Observer&&... observer) noexcept {
+    const Snapshot& snapshot = tables.snapshot;
+    if (snapshot.has_policies) {
+        FlowPath::run(batch, tables, std::forward<Observer>(observer)...);
+    } else if (snapshot.is_bridge) {
+        BridgePath::run(batch, tables, std::forward<Observer>(observer)...);
+    } else {
+        RouterPath::run(batch, tables, std::forward<Observer>(observer)...);
+    }
+    if (!snapshot.is_bridge || snapshot.has_policies) tables.speaker.end_batch(tables.counters);
+}
 
 }  // namespace sluice::engine

@@ -15,6 +15,7 @@
 #include "engine/policies.h"
 #include "engine/router.h"
 #include "guard/guard.h"
+#include "path/witness.h"
 #include "port/egress.h"
 #include "port/port.h"
 #include "vlan/vlan.h"
@@ -139,6 +140,7 @@ struct Snapshot {
     std::vector<std::unique_ptr<std::vector<port::Mirror>>> mirrors;
     std::vector<std::shared_ptr<path::Capture>> captures;
     std::vector<path::Capture*> drop_captures;  // those of them that capture drops
+    std::vector<std::shared_ptr<path::Witness>> witnesses;
 
     // Whether a packet from the underlay is for a tunnel end point of ours, as far as its destination
     // address says.

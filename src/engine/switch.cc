@@ -321,7 +321,7 @@ void Switch::age_macs() {
 void Switch::publish() {
     std::unique_ptr<Snapshot> next = compile(
         config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_, context_.instance,
-                  captures_, workers_.size()});
+                  captures_, witnesses_, workers_.size()});
     next->generation = ++generation_;
     const Snapshot* current = next.get();  // lives until the next publish()
     std::unique_ptr<const Snapshot> old = snapshots_.exchange(std::move(next));
@@ -336,6 +336,11 @@ void Switch::publish() {
 
 void Switch::set_captures(ActiveCaptures captures) {
     captures_ = std::move(captures);
+    publish();
+}
+
+void Switch::set_witnesses(Witnesses witnesses) {
+    witnesses_ = std::move(witnesses);
     publish();
 }
 

@@ -66,6 +66,7 @@ using Tunnels = std::map<IpAddress, HeldTunnel>;
 using AclLists = std::map<std::string, AclList>;  // by name
 using FlowDomains = std::map<std::string, path::FlowDomain>;  // by flow_domain_of()
 using ActiveCaptures = std::vector<std::shared_ptr<path::Capture>>;
+using Witnesses = std::vector<std::shared_ptr<path::Witness>>;
 
 // What a snapshot is made of, beside the configuration.
 struct Parts {
@@ -78,6 +79,7 @@ struct Parts {
     const FlowDomains& flow_domains;
     const std::string& instance;
     const ActiveCaptures& captures;
+    const Witnesses& witnesses;
     size_t workers;
 };
 
@@ -133,6 +135,7 @@ class Switch {
     const Router& router() const noexcept { return router_; }
     // Those that workers fill from now on; no others when it returns.
     void set_captures(ActiveCaptures captures);
+    void set_witnesses(Witnesses witnesses);
     // Packets that wait for a neighbor's MAC address.
     uint16_t waiting_for(const neighbor::Entry& neighbor) { return router_.neighbors().waiting(neighbor); }
     // Routes while running, valid ones: all are in force when it returns, or none.
@@ -204,6 +207,7 @@ class Switch {
     NetworkIds network_ids_;
     Tunnels tunnels_;
     ActiveCaptures captures_;
+    Witnesses witnesses_;
     // When a number became free (TSC), of those that once did: workers' notes from before are of another.
     std::map<path::PortId, uint64_t> freed_ports_;
     std::map<path::NetworkId, uint64_t> freed_networks_;

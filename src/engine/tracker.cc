@@ -88,7 +88,7 @@ bool Tracker::ask(const std::vector<AclList>& lists, const acl::Subject& subject
     for (const AclList& list : lists) {
         const acl::Answer answer =
             likely(tables.assumed == nullptr) ? list->judge(subject) : list->look_up(subject);
-        if (unlikely(tables.assumed != nullptr)) asked_.push_back({list.get(), answer});
+        if (unlikely(is_telling_)) asked_.add() = {answer.object, static_cast<uint8_t>(answer.action)};
         judgement.judged = true;
         object = answer.object;
         judgement.stateful &= answer.stateful;
@@ -151,6 +151,7 @@ Passage Tracker::passage_of(const path::Meta& meta, const Tables& tables) noexce
 bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
     Connection& connection = meta.connection;
     connection.object = 0;
+    has_decided_ = true;
     if (meta.layer3 != path::Layer3::kNone && !Forward::route(meta, packet, tables)) return false;
     switch (connection.kind) {
         case PacketKind::kNotIp:

@@ -16,6 +16,7 @@
 #include "flow/flow_table.h"
 #include "flow/fragments.h"
 #include "path/tuple.h"
+#include "path/witness.h"
 #include "port/egress.h"
 
 namespace sluice::engine {
@@ -73,12 +74,19 @@ class Tracker {
         return neighbor.address.bytes == ip.destination;
     }
 
-    // What the lists said of a packet that was only asked about, in their order.
-    struct Asked {
-        const acl::List* list;
-        acl::Answer answer;
-    };
-    std::vector<Asked> take_asked() { return std::exchange(asked_, {}); }
+    // Of one packet that somebody watches, from begin_telling() on: who decided about it, and what the lists
+    // said, in their order.
+    using Told = path::Few<path::Witnessed::Asked, 8>;
+    void begin_telling() noexcept {
+        is_telling_ = true;
+        has_decided_ = false;
+        asked_.count = 0;
+    }
+    const Told& end_telling() noexcept {
+        is_telling_ = false;
+        return asked_;
+    }
+    bool has_decided() const noexcept { return has_decided_; }
 
  private:
     bool decide_connection(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
@@ -105,7 +113,9 @@ class Tracker {
     static bool refuse(path::Meta& meta, flow::Verdict verdict, uint32_t object, const Tables& tables) noexcept;
     static Passage passage_of(const path::Meta& meta, const Tables& tables) noexcept;
 
-    std::vector<Asked> asked_;
+    Told asked_;
+    bool is_telling_ = false;
+    bool has_decided_ = false;
     std::vector<port::Exit> reachable_;
 };
 

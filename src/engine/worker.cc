@@ -9,6 +9,8 @@
 #include <array>
 #include <system_error>
 
+#include "engine/watch.h"
+
 namespace sluice::engine {
 namespace {
 
@@ -104,16 +106,12 @@ bool Worker::turn() noexcept {
     const bool has_chores = speaker_.has_chores();
     if (unlikely(has_chores)) speaker_.do_chores(tables(snapshot, flow_generation));
     if (count != 0) {
-        if (snapshot.has_policies) {
-            FlowPath::run(batch_, tables(snapshot, flow_generation));
-            speaker_.end_batch(counters_);
-        } else if (snapshot.is_bridge) {
-            BridgePath::run(batch_, tables(snapshot, flow_generation));
+        if (likely(snapshot.witnesses.empty())) {
+            run_path(batch_, tables(snapshot, flow_generation));
+            drops_.free();
         } else {
-            RouterPath::run(batch_, tables(snapshot, flow_generation));
-            speaker_.end_batch(counters_);
+            run_watched(batch_, tables(snapshot, flow_generation));
         }
-        drops_.free();
     }
     if (count != 0 || has_chores) egress_.flush();
 

@@ -12,10 +12,6 @@ using nlohmann::json;
 using path::Captured;
 using path::DropRecord;
 
-bool is_same(const Captures::Owner& a, const Captures::Owner& b) {
-    return !a.owner_before(b) && !b.owner_before(a);
-}
-
 std::span<const uint8_t> bytes_of(const std::string& frame) {
     return {reinterpret_cast<const uint8_t*>(frame.data()), frame.size()};
 }
@@ -48,16 +44,17 @@ base::Result<uint32_t> Captures::start(const std::string& port, const std::strin
     if (!port.empty() && !running_.ports().contains(port)) return base::fail("there is no port \"{}\"", port);
     auto compiled = wire::Filter::compile(filter);
     if (!compiled) return tl::unexpected(compiled.error().within("the filter"));
-    Held& held = captures_[++last_];
-    held.capture = std::make_shared<path::Capture>(port, std::move(*compiled), running_.workers().size());
-    held.owner = std::move(owner);
+    Held held{.capture = std::make_shared<path::Capture>(port, std::move(*compiled), running_.workers().size()),
+              .ended = {},
+              .interfaces = {}};
+    const uint32_t number = captures_.add(std::move(owner), std::move(held));
     publish();
-    return last_;
+    return number;
 }
 
 std::optional<Captures::Portion> Captures::read(uint32_t number, const Owner& owner, Form form, size_t most) {
     look_for_ports();
-    Held* held = find(number, owner);
+    Held* held = captures_.find(number, owner);
     if (held == nullptr) return std::nullopt;
     const auto clock = WallClock::now();
     Portion portion;
@@ -94,7 +91,7 @@ std::optional<Captures::Portion> Captures::read(uint32_t number, const Owner& ow
 }
 
 bool Captures::stop(uint32_t number, const Owner& owner) {
-    Held* held = find(number, owner);
+    Held* held = captures_.find(number, owner);
     if (held == nullptr) return false;
     if (held->ended.empty()) {
         held->ended = "it was stopped";
@@ -104,32 +101,26 @@ bool Captures::stop(uint32_t number, const Owner& owner) {
 }
 
 void Captures::tick() {
-    const size_t gone = std::erase_if(captures_, [](const auto& one) { return one.second.owner.expired(); });
-    if (gone != 0) publish();
+    if (captures_.erase_orphans() != 0) publish();
     look_for_ports();
 }
 
 void Captures::look_for_ports() {
     bool changed = false;
-    for (auto& [number, held] : captures_) {
+    captures_.for_each([&](Held& held) {
         const std::string& port = held.capture->port();
-        if (port.empty() || !held.ended.empty() || running_.ports().contains(port)) continue;
+        if (port.empty() || !held.ended.empty() || running_.ports().contains(port)) return;
         held.ended = fmt::format("port {} was deleted", port);
         changed = true;
-    }
+    });
     if (changed) publish();
-}
-
-Captures::Held* Captures::find(uint32_t number, const Owner& owner) {
-    const auto found = captures_.find(number);
-    return found != captures_.end() && is_same(found->second.owner, owner) ? &found->second : nullptr;
 }
 
 void Captures::publish() {
     engine::ActiveCaptures active;
-    for (const auto& [number, held] : captures_) {
+    captures_.for_each([&](const Held& held) {
         if (held.ended.empty()) active.push_back(held.capture);
-    }
+    });
     running_.set_captures(std::move(active));
 }
 

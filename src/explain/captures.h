@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "engine/switch.h"
 #include "explain/decider.h"
+#include "explain/owned.h"
 #include "explain/wall_clock.h"
 #include "path/capture.h"
 
@@ -24,9 +25,6 @@ class Captures {
  public:
     static constexpr size_t kMost = 8;
     static constexpr size_t kPortion = 1 << 20;  // bytes of frames in a portion, but for the last one's
-
-    // Whoever holds a share of it is the owner's life.
-    using Owner = std::weak_ptr<const void>;
 
     explicit Captures(engine::Switch& running) : running_(running) {}
 
@@ -55,7 +53,6 @@ class Captures {
  private:
     struct Held {
         std::shared_ptr<path::Capture> capture;
-        Owner owner;
         std::string ended;                           // why; empty: it goes on
         bool begun = false;                          // the pcapng section's header was told
         std::map<std::string, uint32_t> interfaces;  // of the pcapng section, by name
@@ -63,7 +60,6 @@ class Captures {
     };
     struct Frame;
 
-    Held* find(uint32_t number, const Owner& owner);
     void look_for_ports();
     void publish();
     // The oldest of all workers' copies.
@@ -73,8 +69,7 @@ class Captures {
     nlohmann::json tell_packet(const Held& held, const Frame& frame, const WallClock& clock) const;
 
     engine::Switch& running_;
-    std::map<uint32_t, Held> captures_;
-    uint32_t last_ = 0;  // number given out
+    Owned<Held> captures_;
 };
 
 }  // namespace sluice::explain

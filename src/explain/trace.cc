@@ -5,6 +5,7 @@
 #include "engine/path.h"
 #include "engine/speaker.h"
 #include "engine/tracker.h"
+#include "engine/watch.h"
 #include "wire/address.h"
 
 namespace sluice::explain {
@@ -75,23 +76,15 @@ class Run {
                                      running_.flows(), running_.fragments(), 0, path::WorkerId{0}, tracker_,
                                      &assumed_}};
         counters_.log.set_time(rte_get_tsc_cycles());
-        if (snapshot.has_policies) {
-            engine::FlowPath::run(batch_, tables);
-        } else if (snapshot.is_bridge) {
-            engine::BridgePath::run(batch_, tables);
-        } else {
-            engine::RouterPath::run(batch_, tables);
-        }
-        speaker_.end_batch(counters_);
+        engine::Telling telling(told_, meta, packet, tables);
+        engine::run_path(batch_, tables, telling.observer());
+        telling.end();
         drops_.free();
         egress_.flush();
     }
 
-    const path::Meta& meta() const { return batch_.meta[0]; }
+    const path::Witnessed& told() const { return told_; }
     const std::vector<Outbox::Frame>& frames() const { return outbox_.frames; }
-    std::vector<path::DropRecord> drops() const { return counters_.log.recent(); }
-    std::vector<engine::Tracker::Asked> asked() { return tracker_.take_asked(); }
-    const path::Counters& counters() const { return counters_; }
 
  private:
     Switch& running_;
@@ -104,6 +97,7 @@ class Run {
     engine::Tracker tracker_;
     engine::Drops drops_;
     path::Batch batch_;
+    path::Witnessed told_;
 };
 
 std::optional<Object> object_of(const End& end) {
@@ -112,151 +106,15 @@ std::optional<Object> object_of(const End& end) {
     return Object{"port", config.name, config.place};
 }
 
-Object object_of(const acl::List& list, uint32_t rule) {
-    const acl::Object object = list.describe(rule);
-    return {std::string(object.kind), object.name, object.place};
+Stage entrance(const Switch& running, const Probe& probe) {
+    const End& from = probe.from;
+    const std::string where = from.port != nullptr ? "port " + from.port->port->config().name
+                                                   : place_name(running, from.id, rte_get_tsc_cycles());
+    std::string text = fmt::format("{} from {}", from.address.text(), where);
+    if (!from.network.empty()) text += fmt::format(", in network {}", from.network);
+    if (from.is_assumed_address) text += " (the port declares no address: this is a spare one)";
+    return {"ingress", std::move(text), object_of(from)};
 }
-
-class Teller {
- public:
-    Teller(Switch& running, const Probe& probe, Run& run) : running_(running), probe_(probe), run_(run) {}
-
-    Trace tell() {
-        tell_ingress();
-        tell_forwarding();
-        for (const auto& asked : run_.asked()) tell_rule(asked);
-        tell_frames();
-        tell_drops();
-        if (trace_.decided_by.empty()) {
-            if (const auto port = object_of(probe_.from)) trace_.decided_by.push_back(*port);
-        }
-        return std::move(trace_);
-    }
-
- private:
-    void stage(std::string name, std::string text, std::optional<Object> by = std::nullopt) {
-        trace_.stages.push_back({std::move(name), std::move(text), std::move(by)});
-    }
-
-    std::string name_of(path::PortId id) const { return place_name(running_, id, rte_get_tsc_cycles()); }
-
-    void tell_ingress() {
-        const std::string where =
-            probe_.from.port != nullptr ? "port " + probe_.from.port->port->config().name
-                                        : name_of(probe_.from.id);
-        std::string text = fmt::format("{} from {}", probe_.from.address.text(), where);
-        if (!probe_.from.network.empty()) text += fmt::format(", in network {}", probe_.from.network);
-        if (probe_.from.is_assumed_address) text += " (the port declares no address: this is a spare one)";
-        stage("ingress", text, object_of(probe_.from));
-    }
-
-    void tell_forwarding() {
-        const path::Meta& meta = run_.meta();
-        if (meta.layer3 != path::Layer3::kNone &&
-            running_.snapshot().networks[path::index(meta.network)].mac != 0) {
-            tell_route(meta);
-        } else if (meta.fate == path::Fate::kForward) {
-            stage("bridge",
-                  fmt::format("{} is behind port {}", mac_text(meta.destination_mac), name_of(meta.egress)));
-        } else if (meta.fate == path::Fate::kFlood) {
-            stage("bridge", fmt::format("{} is behind no port that is known: to all of the network",
-                                        mac_text(meta.destination_mac)));
-        }
-    }
-
-    void tell_route(const path::Meta& meta) {
-        const std::string network(running_.router().network_name(meta.network));
-        const auto& networks = running_.config().networks;
-        const auto config = std::find_if(networks.begin(), networks.end(),
-                                         [&](const auto& n) { return n.name == network; });
-        if (config == networks.end()) return;
-        const engine::Domain& domain = *running_.router().domains().at(config->domain);
-        const auto found = domain.table.longest(probe_.to.address);
-        if (!found) return stage("route", fmt::format("no route in domain {}", domain.name));
-        const auto& [to, hop] = *found;
-        std::optional<Object> by;
-        if (const auto* derived = running_.router().declared(domain.name, to)) {
-            by = Object{derived->origin == engine::RouteOrigin::kNetwork ? "network" : "route", to.text(),
-                        derived->place};
-            const path::NetworkId home = running_.router().hops().key(hop).network;
-            if (by->kind == "network") by->name = running_.router().network_name(home);
-        }
-        stage("route", fmt::format("{} of domain {}", to.text(), domain.name), by);
-        if (by && by->kind == "route") trace_.decided_by.push_back(*by);
-        if (meta.fate != path::Fate::kRoute || meta.neighbor == nullptr) return;
-        const auto& neighbor = *static_cast<const neighbor::Entry*>(meta.neighbor);
-        stage("neighbor", fmt::format("{} is at {}", neighbor.address.text(),
-                                      mac_text(neighbor.mac.load(std::memory_order_relaxed))));
-    }
-
-    void tell_rule(const engine::Tracker::Asked& asked) {
-        std::string_view action;
-        for (const auto& [value, word] : names(asked.answer.action)) {
-            if (value == asked.answer.action) action = word;
-        }
-        const Object object = object_of(*asked.list, asked.answer.rule);
-        stage("policy", fmt::format("{}: {}", object.name, action), object);
-        trace_.decided_by.push_back(object);
-    }
-
-    // Copies for those who only look are no part of the answer.
-    bool is_mirror(const std::string& port) const {
-        const auto& mirrors = running_.config().mirrors;
-        return std::any_of(mirrors.begin(), mirrors.end(), [&](const auto& m) { return m.to == port; });
-    }
-
-    void tell_frames() {
-        for (const auto& frame : run_.frames()) {
-            const std::string port = name_of(frame.port);
-            if (is_mirror(port)) continue;
-            trace_.sent.push_back({port, frame.bytes});
-            const auto held = running_.ports().find(port);
-            if (held != running_.ports().end() && !held->second.port->has_link()) {
-                trace_.verdict = Verdict::kDrop;
-                trace_.reason = path::text(Drop::kLinkDown).name;
-                stage("transmit", fmt::format("port {}: {}", port, held->second.port->no_link()));
-                continue;
-            }
-            if (frame.port == probe_.from.id) {
-                stage("answer", fmt::format("the switch answers by port {}", port));
-                continue;
-            }
-            trace_.to.push_back(port);
-            stage("transmit", fmt::format("by port {}", port));
-        }
-    }
-
-    void tell_drops() {
-        const auto drops = run_.drops();
-        if (drops.empty()) return;
-        const path::DropRecord& last = drops.back();
-        for (const path::DropRecord& drop : drops) {
-            const auto by = decider_of(running_, drop);
-            const path::DropText& words = path::text(drop.reason);
-            stage("drop", fmt::format("{}: {}", words.name, words.sentence), by);
-            const auto& told = trace_.decided_by;
-            const bool is_new = by && std::none_of(told.begin(), told.end(), [&](const Object& o) {
-                return o.kind == by->kind && o.name == by->name;
-            });
-            if (is_new && trace_.to.empty()) trace_.decided_by.push_back(*by);
-        }
-        // Of a flood some may have it.
-        if (!trace_.to.empty()) return;
-        trace_.verdict = last.reason == Drop::kRejected ? Verdict::kReject : Verdict::kDrop;
-        trace_.reason = path::text(last.reason).name;
-    }
-
-    static std::string mac_text(uint64_t mac) {
-        MacAddress address;
-        std::memcpy(address.bytes.data(), &mac, address.bytes.size());
-        return address.text();
-    }
-
-    Switch& running_;
-    const Probe& probe_;
-    Run& run_;
-    Trace trace_;
-};
 
 // Of a port that is down there is no packet to ask about.
 std::optional<Trace> down(const End& end, std::string_view what) {
@@ -312,7 +170,11 @@ base::Result<Trace> trace(Switch& running, const Question& question) {
     }
     Run run(running, *probe);
     run.go(packet);
-    return Teller(running, *probe, run).tell();
+    Trace trace = tell(running, run.told(), entrance(running, *probe));
+    for (const auto& frame : run.frames()) {
+        trace.sent.push_back({place_name(running, frame.port, rte_get_tsc_cycles()), frame.bytes});
+    }
+    return trace;
 }
 
 }  // namespace sluice::explain

@@ -64,6 +64,9 @@ class DropLog {
     }
     // `packet` may be null. Its bytes are read, and nothing of it is kept.
     void record(PortId port, Drop reason, const rte_mbuf* packet, const DropSite& site) noexcept;
+    uint64_t count() const noexcept { return count_; }  // ever
+    // Of those that are there still: the newest is count() - 1.
+    DropRecord at(uint64_t number) const noexcept { return slots_[number % kSize].record(); }
 
     // --- any thread ---
     // Those that are there, the oldest first.

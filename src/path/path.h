@@ -14,7 +14,7 @@
 // decided and at once applied stays in registers: a third loop cost a bridge 20 instructions a packet
 // (bench/run replay). A path with a stage whose decision needs a second memory access, which can't be
 // prefetched while admitting (a flow's record), has one more loop between the two. There is no indirect
-// call: the path is a type.
+// call: the path is a type. Somebody who observes is told what was decided of each packet before it is applied.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -25,12 +25,17 @@
 
 namespace sluice::path {
 
+// Sees nothing, and costs as much.
+struct Unobserved {
+    void decided(const Meta&, const rte_mbuf*) noexcept {}
+};
+
 template <class... Stages>
 struct Path {
     // By value: no store through a packet's metadata can change these tables, and so the compiler
     // keeps them in registers.
-    template <class Tables>
-    static void run(Batch& batch, const Tables tables) noexcept {
+    template <class Tables, class Observer = Unobserved>
+    static void run(Batch& batch, const Tables tables, Observer observer = {}) noexcept {
         const uint16_t count = batch.count;
         const Meta* before = &kNobody;
         for (uint16_t i = 0; i < count; ++i) {
@@ -50,6 +55,7 @@ struct Path {
             if (likely(meta.fate == Fate::kPending)) {
                 (decide<Stages>(meta, batch.packets[i], tables) && ...);
             }
+            observer.decided(meta, batch.packets[i]);
             (apply<Stages>(meta, batch.packets[i], tables), ...);
         }
         batch.count = 0;

@@ -70,6 +70,14 @@ class Egress {
     void mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexcept;
 
     void flush() noexcept;
+    // visit(PortId, const rte_mbuf*) for the packets that have not been given to their ports yet.
+    template <class Visit>
+    void for_each_waiting(Visit visit) const {
+        for (uint32_t i = 0; i < waiting_count_; ++i) {
+            const Buffer& buffer = buffers_[path::index(waiting_[i])];
+            for (uint16_t n = 0; n < buffer.count; ++n) visit(waiting_[i], buffer.packets[n]);
+        }
+    }
 
  private:
     // A power of two in size: a buffer is found by its port's number with a shift.

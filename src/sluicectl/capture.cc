@@ -4,15 +4,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
-#include <ctime>
 #include <fstream>
 #include <ostream>
 
 #include "base/base64.h"
 #include "base/text.h"
 #include "sluice/protocol.h"
+#include "sluicectl/interruptible.h"
 #include "sluicectl/print.h"
 #include "sluicectl/table.h"
 
@@ -20,32 +19,6 @@ namespace sluice::sluicectl {
 namespace {
 
 using nlohmann::json;
-
-// Between two askings, while nothing comes: short for who looks at lines, long for the switch.
-constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 50'000'000};
-
-volatile sig_atomic_t interruptions = 0;
-
-// While it lives SIGINT and SIGTERM are counted, and interrupt a sleep.
-class Interruptible {
- public:
-    Interruptible() {
-        interruptions = 0;
-        struct sigaction action {};
-        action.sa_handler = [](int) { interruptions = interruptions + 1; };
-        sigaction(SIGINT, &action, &before_int_);
-        sigaction(SIGTERM, &action, &before_term_);
-    }
-    Interruptible(const Interruptible&) = delete;
-    ~Interruptible() {
-        sigaction(SIGINT, &before_int_, nullptr);
-        sigaction(SIGTERM, &before_term_, nullptr);
-    }
-
- private:
-    struct sigaction before_int_ {};
-    struct sigaction before_term_ {};
-};
 
 // "16:04:05.000123 from web  02:… > 02:…, length 60: …"
 std::string line_of(const json& packet) {
@@ -107,8 +80,8 @@ tl::expected<int, CallError> capture(Client& client, const json& params, const A
     uint64_t count = 0;
     uint64_t lost = 0;
     bool stopped = false;
-    for (bool more = true; more && interruptions < 2;) {
-        if (!stopped && (interruptions != 0 || wanted == 0)) {
+    for (bool more = true; more && interruptible.count() < 2;) {
+        if (!stopped && (interruptible.count() != 0 || wanted == 0)) {
             stopped = true;
             if (auto done = client.call(protocol::kCaptureStop, {{"capture", number}}); !done) {
                 return tl::unexpected(done.error());
@@ -131,7 +104,7 @@ tl::expected<int, CallError> capture(Client& client, const json& params, const A
         const std::string ended = portion->at("ended");
         more = ended.empty();
         if (!more && !stopped) output.err << "the capture has ended: " << base::escaped(ended) << "\n";
-        if (more && wanted != 0 && !portion->at("more").get<bool>()) nanosleep(&kPause, nullptr);
+        if (more && wanted != 0 && !portion->at("more").get<bool>()) pause_briefly();
     }
     output.err << fmt::format("{} packets captured, {} lost\n", count, lost);
     return kDone;

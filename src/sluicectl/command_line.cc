@@ -135,7 +135,8 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
         if (error != std::errc{} || end != seconds.data() + seconds.size() || *line.watch < 0.1) {
             return wrong(fmt::format("--watch={} is not a number of seconds, 0.1 or more", seconds), usage);
         }
-        if (line.verb->stream != nullptr) {
+        const char* option = line.verb->stream_option;
+        if (line.verb->stream != nullptr && (option == nullptr || given.contains(option))) {
             return wrong(fmt::format("{} goes on by itself: leave out --watch", line.verb->words), usage);
         }
         if (line.verb->changes) {

@@ -197,7 +197,20 @@ Params flow_params(const Arguments& arguments) {
     return params;
 }
 
+Params live_trace_params(const Arguments& arguments) {
+    for (const char* name : {"from", "to", "proto", "dport", "sport"}) {
+        if (arguments.options.contains(name)) {
+            return problem(kUsage, "--{} is about a packet that is made up: with --live, say it in the filter", name);
+        }
+    }
+    json params = {{"filter", arguments.options.at("live")}};
+    if (auto fault = add_number(arguments, "count", 1, UINT32_MAX, params)) return tl::unexpected(*fault);
+    return params;
+}
+
 Params trace_params(const Arguments& arguments) {
+    if (arguments.options.contains("live")) return live_trace_params(arguments);
+    if (arguments.options.contains("count")) return problem(kUsage, "--count is of --live");
     json params = json::object();
     for (const char* name : {"from", "to", "proto"}) add_option(arguments, name, params);
     for (const char* name : {"from", "to"}) {

@@ -53,7 +53,7 @@ int call(const CommandLine& line, const char* socket_variable, std::ostream& out
     auto client = Client::connect(
         line.socket.value_or(from_environment ? socket_variable : protocol::kDefaultSocket));
     if (!client) return complain(client.error(), err);
-    if (line.verb->stream != nullptr) {
+    if (line.verb->streams(line.arguments)) {
         Output output{out, err, line.json};
         const auto status = line.verb->stream(*client, *params, line.arguments, output);
         return status ? *status : complain(status.error(), err);

@@ -4,6 +4,7 @@
 
 #include "sluice/protocol.h"
 #include "sluicectl/capture.h"
+#include "sluicectl/live_trace.h"
 #include "sluicectl/params.h"
 #include "sluicectl/print.h"
 #include "sluicectl/route_load.h"
@@ -69,9 +70,11 @@ constexpr Verb kVerbs[] = {
     {"flow flush", "[--address ADDRESS] [--port PORT] [--network NETWORK] [--state STATE]",
      "forget connections: those that go on are decided anew",
      kFlowFlush, flow_params, print_flushed, true},
-    {"trace", "[--from PORT|IP] [--to IP|PORT] [--proto PROTO] [--dport PORT] [--sport PORT]",
-     "what would become of a packet, and which objects decide it (proto: tcp, udp, sctp, icmp)",
-     kTrace, trace_params, print_trace},
+    {"trace",
+     "[--from PORT|IP] [--to IP|PORT] [--proto PROTO] [--dport PORT] [--sport PORT] [--live FILTER] [--count COUNT]",
+     "what would become of a packet, and which objects decide it (proto: tcp, udp, sctp, icmp);"
+     " --live: what becomes of those that come",
+     kTrace, trace_params, print_trace, false, nullptr, live_trace, "live"},
 
     {"stats", "", "counters of workers, ports and queues",
      kStats, no_params, print_stats},

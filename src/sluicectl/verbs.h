@@ -57,9 +57,14 @@ struct Verb {
     bool changes = false;  // something: not to be done again and again (--watch)
     // In place of one request with these parameters.
     tl::expected<nlohmann::json, CallError> (*call)(Client& client, const nlohmann::json& params) = nullptr;
-    // In place of a request and of print, which is null then; answers the exit status.
+    // In place of a request and of print, which is null if it always does; answers the exit status.
     tl::expected<int, CallError> (*stream)(Client& client, const nlohmann::json& params,
                                            const Arguments& arguments, Output& output) = nullptr;
+    const char* stream_option = nullptr;  // with which alone it does that; null: always
+
+    bool streams(const Arguments& given) const {
+        return stream != nullptr && (stream_option == nullptr || given.options.contains(stream_option));
+    }
 };
 
 std::span<const Verb> verbs();

@@ -123,6 +123,7 @@ class Daemon {
             if (error) return;
             switch_.tick(engine::Clock::now());
             running_.captures.tick();
+            running_.traces.tick();
             feed_watchdog();
             await_tick();
         });

@@ -216,7 +216,7 @@ TEST_F(CapturesTest, ACaptureIsItsOwners) {
 
 TEST_F(CapturesTest, ItEndsWithItsOwner) {
     const uint32_t number = start("a");
-    const Captures::Owner owner = owner_;
+    const Owner owner = owner_;
     captures_.tick();
     EXPECT_EQ(captures_.count(), 1u);
     const uint64_t generation = switch_.generation();

@@ -1,0 +1,133 @@
+#include "engine/watch.h"
+
+#include <rte_cycles.h>
+
+#include <algorithm>
+
+#include "engine/path.h"
+#include "engine/tracker.h"
+#include "wire/address.h"
+
+namespace sluice::engine {
+namespace {
+
+using path::Witnessed;
+
+bool is_routed(path::Fate fate) noexcept {
+    return fate == path::Fate::kRoute || fate == path::Fate::kRouteBy;
+}
+
+bool is_watched(const rte_mbuf* packet, const Snapshot& snapshot) noexcept {
+    return std::any_of(snapshot.witnesses.begin(), snapshot.witnesses.end(),
+                       [&](const auto& witness) { return witness->filter().matches(packet); });
+}
+
+void run_rest(path::Batch& batch, const Tables& tables) noexcept {
+    if (batch.count == 0) return;
+    run_path(batch, tables);
+    tables.drops.free();
+}
+
+void run_alone(path::Batch& batch, const Tables& tables) noexcept {
+    const rte_mbuf* packet = batch.packets[0];
+    // Nothing of a packet before it, which would be told as this one's.
+    path::Meta& meta = batch.meta[0];
+    meta = {.ingress = meta.ingress, .network = meta.network, .unusual = meta.unusual};
+    // Who asked for it is known now: the packet may be gone when it has been told.
+    uint64_t asked = 0;
+    const auto& witnesses = tables.snapshot.witnesses;
+    for (size_t i = 0; i < witnesses.size(); ++i) {
+        asked |= uint64_t{witnesses[i]->filter().matches(packet)} << i;
+    }
+    tables.egress.flush();
+    Witnessed told;
+    Telling telling(told, meta, packet, tables);
+    run_path(batch, tables, telling.observer());
+    telling.end();
+    tables.drops.free();
+    for (size_t i = 0; i < witnesses.size(); ++i) {
+        if ((asked >> i & 1) != 0) witnesses[i]->tell(tables.worker, told);
+    }
+}
+
+}  // namespace
+
+Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept
+    : told_(told), tables_(tables), first_drop_(tables.counters.log.count()) {
+    told_ = {};
+    told_.time = rte_get_tsc_cycles();
+    told_.length = packet->pkt_len;
+    told_.size = static_cast<uint8_t>(std::min<uint32_t>(packet->pkt_len, Witnessed::kBytes));
+    const void* bytes = rte_pktmbuf_read(packet, 0, told_.size, told_.bytes.data());
+    if (bytes != told_.bytes.data()) std::memcpy(told_.bytes.data(), bytes, told_.size);
+    told_.came = meta.ingress;
+    tables.tracker.begin_telling();
+}
+
+void Telling::decided(const path::Meta& meta) noexcept {
+    told_.ingress = meta.ingress;
+    told_.network = meta.network;
+    told_.fate = meta.fate;
+    told_.egress = meta.egress;
+    told_.destination_mac = meta.destination_mac;
+    if (tables_.tracker.has_decided()) {
+        told_.by = Witnessed::By::kTracker;
+    } else if (meta.fate != path::Fate::kDrop && meta.connection.is_tracked()) {
+        told_.by = Witnessed::By::kFlow;
+        const flow::Origin origin = tables_.flows.origin(tables_.flows.index(*meta.connection.candidate));
+        std::copy(std::begin(origin.objects), std::end(origin.objects), told_.objects);
+    }
+    told_.layer3 = meta.layer3;
+    if (meta.layer3 == path::Layer3::kIpv4) {
+        told_.destination = wire::address_of(static_cast<const wire::Ipv4Header*>(meta.header)->destination);
+    } else if (meta.layer3 == path::Layer3::kIpv6) {
+        told_.destination = wire::address_of(static_cast<const wire::Ipv6Header*>(meta.header)->destination);
+    }
+    if (!is_routed(meta.fate)) return;
+    const auto& neighbor = *static_cast<const neighbor::Entry*>(meta.neighbor);
+    told_.is_routed = true;
+    told_.neighbor = neighbor.address;
+    told_.neighbor_mac = neighbor.mac.load(std::memory_order_acquire);
+}
+
+void Telling::end() noexcept {
+    told_.asked = tables_.tracker.end_telling();
+    const path::DropLog& log = tables_.counters.log;
+    for (uint64_t n = first_drop_; n != log.count(); ++n) {
+        const path::DropRecord record = log.at(n);
+        told_.dropped.add() = {record.reason, record.port,   record.ingress, record.egress,
+                               record.network, record.object, record.count};
+    }
+    tables_.egress.for_each_waiting([&](path::PortId port, const rte_mbuf* packet) {
+        told_.left.add() = {port, packet->pkt_len};
+    });
+}
+
+void run_watched(path::Batch& batch, const Tables& tables) noexcept {
+    struct Arrived {
+        rte_mbuf* packet;
+        path::PortId ingress;
+        path::NetworkId network;
+        bool unusual;
+    };
+    const uint16_t count = std::exchange(batch.count, uint16_t{0});
+    std::array<Arrived, path::kBatchSize> arrived;
+    for (uint16_t i = 0; i < count; ++i) {
+        const path::Meta& meta = batch.meta[i];
+        arrived[i] = {batch.packets[i], meta.ingress, meta.network, meta.unusual};
+    }
+    // Nobody overtakes anybody: what came before a watched one goes before it.
+    for (uint16_t i = 0; i < count; ++i) {
+        const bool is_alone = is_watched(arrived[i].packet, tables.snapshot);
+        if (is_alone) run_rest(batch, tables);
+        path::Meta& meta = batch.meta[batch.count];
+        batch.packets[batch.count++] = arrived[i].packet;
+        meta.ingress = arrived[i].ingress;
+        meta.network = arrived[i].network;
+        meta.unusual = arrived[i].unusual;
+        if (is_alone) run_alone(batch, tables);
+    }
+    run_rest(batch, tables);
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,77 @@
+#include "explain/live_traces.h"
+
+#include <algorithm>
+
+#include "explain/wall_clock.h"
+#include "wire/summary.h"
+
+namespace sluice::explain {
+namespace {
+
+Stage entrance(const engine::Switch& running, const path::Witnessed& told) {
+    const std::string port = place_name(running, told.came, told.time);
+    Stage stage{"ingress", "from a port that is gone", std::nullopt};
+    const auto held = running.ports().find(port);
+    if (held == running.ports().end()) return stage;
+    stage.text = "from port " + port;
+    stage.by = Object{"port", port, held->second.port->config().place};
+    const bool is_straight = told.ingress == told.came && told.fate != path::Fate::kPending;
+    const std::string network = network_name(running, told.network, told.time);
+    if (is_straight && !network.empty()) stage.text += ", in network " + network;
+    return stage;
+}
+
+}  // namespace
+
+base::Result<uint32_t> LiveTraces::start(const std::string& filter, Owner owner) {
+    if (held_.size() >= kMost) {
+        return base::fail("{} live traces are going on already, and no more are possible", held_.size());
+    }
+    auto compiled = wire::Filter::compile(filter);
+    if (!compiled) return tl::unexpected(compiled.error().within("the filter"));
+    const uint32_t number = held_.add(
+        std::move(owner), std::make_shared<path::Witness>(std::move(*compiled), running_.workers().size()));
+    publish();
+    return number;
+}
+
+std::optional<LiveTraces::Portion> LiveTraces::read(uint32_t number, const Owner& owner, size_t most) {
+    const Held* held = held_.find(number, owner);
+    if (held == nullptr) return std::nullopt;
+    std::vector<path::Witnessed> told;
+    path::Witnessed one;
+    for (const auto& worker : running_.workers()) {
+        // Of each as many: which of them are the oldest is seen then.
+        for (size_t i = 0; i < most && (*held)->take(worker->id(), one); ++i) told.push_back(one);
+    }
+    std::stable_sort(told.begin(), told.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
+    const auto clock = WallClock::now();
+    Portion portion;
+    for (const path::Witnessed& packet : told) {
+        portion.packets.push_back(
+            {static_cast<double>(clock.nanoseconds(packet.time) / 1000) / 1e6, packet.length,
+             wire::summary({packet.bytes.data(), packet.size}, packet.length),
+             tell(running_, packet, entrance(running_, packet))});
+    }
+    portion.lost = (*held)->lost();
+    return portion;
+}
+
+bool LiveTraces::stop(uint32_t number, const Owner& owner) {
+    if (held_.find(number, owner) == nullptr) return false;
+    held_.erase(number);
+    publish();
+    return true;
+}
+
+void LiveTraces::tick() {
+    if (held_.erase_orphans() != 0) publish();
+}
+
+void LiveTraces::publish() {
+    engine::Witnesses witnesses;
+    held_.for_each([&](const Held& held) { witnesses.push_back(held); });
+    running_.set_witnesses(std::move(witnesses));
+}
+
+}  // namespace sluice::explain

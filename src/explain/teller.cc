@@ -1,0 +1,210 @@
+#include "explain/teller.h"
+
+#include <algorithm>
+
+#include "acl/acl_config.h"
+
+namespace sluice::explain {
+namespace {
+
+using engine::Switch;
+using path::Drop;
+using path::Fate;
+using path::Witnessed;
+
+std::string mac_text(uint64_t mac) {
+    MacAddress address;
+    std::memcpy(address.bytes.data(), &mac, address.bytes.size());
+    return address.text();
+}
+
+std::string_view word_of(acl::Action action) {
+    for (const auto& [value, word] : names(action)) {
+        if (value == action) return word;
+    }
+    return {};
+}
+
+class Teller {
+ public:
+    Teller(const Switch& running, const Witnessed& told) : running_(running), told_(told) {}
+
+    Trace tell(Stage ingress) {
+        const std::optional<Object> entrance = ingress.by;
+        trace_.stages.push_back(std::move(ingress));
+        if (told_.ingress != told_.came) {
+            stage("tunnel", fmt::format("out of {}, into network {}", name_of(told_.ingress),
+                                        network_name(running_, told_.network, told_.time)));
+        }
+        tell_forwarding();
+        tell_flow();
+        for (const auto& asked : told_.asked) tell_rule(asked);
+        tell_what_left();
+        tell_drops();
+        tell_of_nothing();
+        if (trace_.decided_by.empty() && entrance) trace_.decided_by.push_back(*entrance);
+        return std::move(trace_);
+    }
+
+ private:
+    void stage(std::string name, std::string text, std::optional<Object> by = std::nullopt) {
+        trace_.stages.push_back({std::move(name), std::move(text), std::move(by)});
+    }
+
+    std::string name_of(path::PortId id) const {
+        std::string name = place_name(running_, id, told_.time);
+        return name.empty() ? "one that is gone" : name;
+    }
+
+    bool is_routed() const { return told_.fate == Fate::kRoute || told_.fate == Fate::kRouteBy; }
+
+    void tell_forwarding() {
+        const auto& networks = running_.snapshot().networks;
+        const size_t network = path::index(told_.network);
+        if (told_.layer3 != path::Layer3::kNone && network < networks.size() && networks[network].mac != 0) {
+            if (told_.layer3 != path::Layer3::kOther) tell_route();
+        } else if (told_.fate == Fate::kForward) {
+            stage("bridge", fmt::format("{} is behind port {}", mac_text(told_.destination_mac),
+                                        name_of(told_.egress)));
+        } else if (told_.fate == Fate::kFlood) {
+            stage("bridge", fmt::format("{} is behind no port that is known: to all of the network",
+                                        mac_text(told_.destination_mac)));
+        }
+    }
+
+    void tell_route() {
+        const std::string network(running_.router().network_name(told_.network));
+        const auto& networks = running_.config().networks;
+        const auto config = std::find_if(networks.begin(), networks.end(),
+                                         [&](const auto& n) { return n.name == network; });
+        if (config == networks.end()) return;
+        const engine::Domain& domain = *running_.router().domains().at(config->domain);
+        const auto found = domain.table.longest(told_.destination);
+        if (!found) return stage("route", fmt::format("no route in domain {}", domain.name));
+        const auto& [to, hop] = *found;
+        std::optional<Object> by;
+        if (const auto* derived = running_.router().declared(domain.name, to)) {
+            by = Object{derived->origin == engine::RouteOrigin::kNetwork ? "network" : "route", to.text(),
+                        derived->place};
+            const path::NetworkId home = running_.router().hops().key(hop).network;
+            if (by->kind == "network") by->name = running_.router().network_name(home);
+        }
+        stage("route", fmt::format("{} of domain {}", to.text(), domain.name), by);
+        if (by && by->kind == "route") trace_.decided_by.push_back(*by);
+        if (!told_.is_routed) return;
+        const std::string neighbor = told_.neighbor.text();
+        stage("neighbor", told_.neighbor_mac == 0
+                              ? fmt::format("{} has not told its MAC address yet", neighbor)
+                              : fmt::format("{} is at {}", neighbor, mac_text(told_.neighbor_mac)));
+    }
+
+    // Of a packet that a flow spoke for no list is asked: what let the flow in decided for it too.
+    void tell_flow() {
+        if (told_.by != Witnessed::By::kFlow) return;
+        bool named = false;
+        for (const uint32_t number : told_.objects) {
+            const auto rule = running_.rule(number);
+            if (!rule) continue;
+            const Object object{std::string(rule->kind), rule->name, rule->place};
+            stage("flow", fmt::format("of a connection that is known; {} let it in", rule->name), object);
+            trace_.decided_by.push_back(object);
+            named = true;
+        }
+        if (!named) stage("flow", "of a connection that is known");
+    }
+
+    void tell_rule(const Witnessed::Asked& asked) {
+        const auto rule = running_.rule(asked.object);
+        if (!rule) return;
+        const Object object{std::string(rule->kind), rule->name, rule->place};
+        stage("policy", fmt::format("{}: {}", object.name, word_of(static_cast<acl::Action>(asked.action))),
+              object);
+        trace_.decided_by.push_back(object);
+    }
+
+    // Copies for those who only look are no part of the answer.
+    bool is_mirror(const std::string& port) const {
+        const auto& mirrors = running_.config().mirrors;
+        return std::any_of(mirrors.begin(), mirrors.end(), [&](const auto& m) { return m.to == port; });
+    }
+
+    void tell_what_left() {
+        for (const auto& left : told_.left) {
+            const std::string port = name_of(left.port);
+            if (is_mirror(port)) continue;
+            const auto held = running_.ports().find(port);
+            if (held != running_.ports().end() && !held->second.port->has_link()) {
+                trace_.verdict = Verdict::kDrop;
+                trace_.reason = path::text(Drop::kLinkDown).name;
+                stage("transmit", fmt::format("port {}: {}", port, held->second.port->no_link()));
+                continue;
+            }
+            // A packet that is routed may leave by where it came from.
+            if (left.port == told_.came && (!is_routed() || told_.dropped.count != 0)) {
+                stage("answer", fmt::format("the switch answers by port {}", port));
+                continue;
+            }
+            const bool is_told = std::find(trace_.to.begin(), trace_.to.end(), port) != trace_.to.end();
+            if (!is_told) trace_.to.push_back(port);
+            if (!is_told) stage("transmit", fmt::format("by port {}", port));
+        }
+        if (told_.left.count > told_.left.items.size()) {
+            stage("transmit", fmt::format("{} frames in all", told_.left.count));
+        }
+    }
+
+    path::DropRecord record_of(const Witnessed::Dropped& dropped) const {
+        path::DropRecord record{.time = told_.time,
+                                .object = dropped.object,
+                                .count = dropped.count,
+                                .length = told_.length,
+                                .port = dropped.port,
+                                .ingress = dropped.ingress,
+                                .egress = dropped.egress,
+                                .network = dropped.network,
+                                .reason = dropped.reason,
+                                .size = std::min<uint8_t>(told_.size, path::DropRecord::kBytes),
+                                .unused = 0,
+                                .bytes = {}};
+        std::copy_n(told_.bytes.begin(), record.size, record.bytes.begin());
+        return record;
+    }
+
+    void tell_drops() {
+        for (const auto& dropped : told_.dropped) {
+            const auto by = decider_of(running_, record_of(dropped));
+            const path::DropText& words = path::text(dropped.reason);
+            stage("drop", fmt::format("{}: {}", words.name, words.sentence), by);
+            const auto& named = trace_.decided_by;
+            const bool is_new = by && std::none_of(named.begin(), named.end(), [&](const Object& o) {
+                return o.kind == by->kind && o.name == by->name;
+            });
+            if (is_new && trace_.to.empty()) trace_.decided_by.push_back(*by);
+            // Of a flood some may have it.
+            if (!trace_.to.empty()) continue;
+            trace_.verdict = dropped.reason == Drop::kRejected ? Verdict::kReject : Verdict::kDrop;
+            trace_.reason = path::text(dropped.reason).name;
+        }
+    }
+
+    void tell_of_nothing() {
+        if (told_.left.count != 0 || told_.dropped.count != 0) return;
+        if (is_routed() && told_.neighbor_mac == 0) {
+            stage("wait", "until the neighbor has answered; what becomes of it then is not told here");
+        } else if (told_.fate == Fate::kLocal) {
+            stage("local", "for the switch itself");
+        }
+    }
+
+    const Switch& running_;
+    const Witnessed& told_;
+    Trace trace_;
+};
+
+}  // namespace
+
+Trace tell(const Switch& running, const Witnessed& told, Stage ingress) {
+    return Teller(running, told).tell(std::move(ingress));
+}
+
+}  // namespace sluice::explain

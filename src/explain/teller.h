@@ -1,0 +1,45 @@
+// Tells people what became of a packet (path/witness.h), stage by stage, with the objects of the configuration
+// that decided. Control thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "explain/decider.h"
+#include "path/witness.h"
+
+namespace sluice::explain {
+
+enum class Verdict { kDeliver, kDrop, kReject };
+
+constexpr auto names(Verdict) {
+    return std::array{base::Name{Verdict::kDeliver, "deliver"}, base::Name{Verdict::kDrop, "drop"},
+                      base::Name{Verdict::kReject, "reject"}};
+}
+
+struct Stage {
+    std::string name;  // "ingress", "route", "policy"…
+    std::string text;  // what it decided
+    std::optional<Object> by;
+};
+
+// A frame that would have left.
+struct Sent {
+    std::string port;
+    std::vector<uint8_t> bytes;
+};
+
+struct Trace {
+    Verdict verdict = Verdict::kDeliver;
+    std::string reason;              // of a drop or a reject, by its name; else empty
+    std::vector<std::string> to;     // ports; of a packet for the switch itself none
+    std::vector<Object> decided_by;
+    std::vector<Stage> stages;
+    std::vector<Sent> sent;          // of a packet that was only asked about; answers of the switch's own too
+};
+
+// `ingress` is the first stage; its object is named if nothing else has decided.
+Trace tell(const engine::Switch& running, const path::Witnessed& told, Stage ingress);
+
+}  // namespace sluice::explain
