@@ -126,7 +126,8 @@ void Egress::mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexce
     for (const Mirror& mirror : mirrors) {
         if (!mirror.filter->matches(packet)) continue;
         if (mirror.capture != nullptr) {
-            mirror.capture->ring(worker_).push(mirror.what, packet, nullptr);
+            // Its ring is the worker's alone to write.
+            if (sink_ == nullptr) mirror.capture->ring(worker_).push(mirror.what, packet, nullptr);
             continue;
         }
         // Bytes of its own: the packet goes on to be changed.
