@@ -185,10 +185,12 @@ Added Table::add(const path::Tuple& original, const Decision& decision, Tracking
     if (added.outcome == Added::kNew) {
         desk.created.add(1);
     } else {
-        // Nobody has seen it.
-        desk.free.push(pairs_, pair);
+        // Where its first key stood for a moment, somebody may have found it.
+        pairs_[pair].life.store(Pair::Life::kRetired, kRelaxed);
+        desk.retired.push(pairs_, pair);
         if (added.outcome == Added::kFull) (again ? desk.refused_busy : desk.refused_crowded).add(1);
     }
+    hand_over(desk);
     return added;
 }
 
