@@ -19,6 +19,7 @@ struct Decap {
         const Snapshot& snapshot = tables.snapshot;
         if (!snapshot.is_end_point(packet)) return true;
         vxlan::Outer outer;
+        outer.source = {};  // of IPv6 that is another
         const vxlan::Outcome outcome = vxlan::examine(packet, snapshot.udp_port, outer);
         if (unlikely(outcome != vxlan::Outcome::kAccepted)) {
             if (outcome == vxlan::Outcome::kNotVxlan) return true;
