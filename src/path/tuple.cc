@@ -9,6 +9,7 @@ namespace {
 using wire::Protocol;
 
 constexpr uint16_t kMaxTags = 4;
+constexpr uint8_t kNeighborHopLimit = 255;  // who got it from beyond the link ignores it (RFC 4861, 6.1 and 7.1)
 constexpr uint16_t kMaxExtensions = 8;
 
 // IP as it is found in a frame, or in the quote of an ICMP error: all offsets from the frame's start.
@@ -21,6 +22,7 @@ struct Found {
     bool first_fragment = false;
     bool later_fragment = false;
     uint32_t id = 0;  // of a fragment
+    uint8_t hop_limit = 0;
     // A later fragment of TCP that begins inside of its header, to give it other flags than the first showed
     // (RFC 3128).
     bool overwrites_tcp = false;
@@ -51,6 +53,7 @@ bool find_ipv6(const rte_mbuf* m, Found& found) noexcept {
     found.l4 = uint32_t{found.ip} + sizeof *ip;
     found.end = found.l4 + ip->payload_size.host();
     found.protocol = ip->next;
+    found.hop_limit = ip->hop_limit;
     for (uint16_t i = 0; i < kMaxExtensions; ++i) {
         switch (Protocol{found.protocol}) {
             case Protocol::kHopByHop:
@@ -120,6 +123,7 @@ bool is_echo(uint8_t type, bool ipv6) noexcept {
 
 struct Ports {
     PacketKind kind = PacketKind::kMalformed;
+    bool is_answer = false;  // an echo reply
     uint32_t ports = 0;
     uint8_t tcp_flags = 0;
     uint8_t icmp_type = 0;
@@ -147,32 +151,37 @@ Ports read_ports(const rte_mbuf* m, const Found& found, bool quoted) noexcept {
     const auto* header = wire::read(m, found.l4, copy);
     if (header == nullptr || found.end < found.l4 || size < sizeof *header) return {};
     Ports ports{.kind = PacketKind::kSingle, .icmp_type = header->type, .icmp_code = header->code};
+    using H = wire::IcmpHeader;
     if (is_echo(header->type, found.ipv6)) {
         const auto id = static_cast<uint16_t>(header->rest.raw());
         ports.kind = PacketKind::kConnection;
         ports.ports = uint32_t{id} | uint32_t{id} << 16;
+        ports.is_answer = header->type == (found.ipv6 ? H::kV6EchoReply : H::kEchoReply);
     } else if (is_error(header->type, found.ipv6)) {
         ports.kind = PacketKind::kIcmpError;
-    } else if (found.ipv6 && is_neighbor_discovery(header->type)) {
+    } else if (found.ipv6 && is_neighbor_discovery(header->type) && found.hop_limit == kNeighborHopLimit) {
         ports.kind = PacketKind::kNeighbor;
     }
     return ports;
 }
 
-// Behind Ethernet's header and its VLAN tags; false: no IP.
-bool find_ethernet(const rte_mbuf* m, Found& found) noexcept {
-    if (m->data_len < sizeof(wire::EthernetHeader)) return false;
+enum class Payload : uint8_t { kIp, kOther, kUnknown };
+
+// Behind Ethernet's header and its VLAN tags. Under more tags than anybody needs there may be anything, which a
+// receiver finds who takes off as many as there are.
+Payload find_ethernet(const rte_mbuf* m, Found& found) noexcept {
     wire::EtherType type = rte_pktmbuf_mtod(m, const wire::EthernetHeader*)->ether_type();
     found.ip = sizeof(wire::EthernetHeader);
     for (uint16_t tags = 0; wire::is_vlan(type) && tags < kMaxTags; ++tags) {
         wire::VlanTag copy;
         const auto* tag = wire::read(m, found.ip, copy);
-        if (tag == nullptr) return false;
+        if (tag == nullptr) return Payload::kUnknown;
         type = tag->ether_type();
         found.ip += sizeof *tag;
     }
+    if (wire::is_vlan(type)) return Payload::kUnknown;
     found.ipv6 = type == wire::EtherType::kIpv6;
-    return found.ipv6 || type == wire::EtherType::kIpv4;
+    return found.ipv6 || type == wire::EtherType::kIpv4 ? Payload::kIp : Payload::kOther;
 }
 
 }  // namespace
@@ -186,8 +195,10 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     connection.first_fragment = false;
     connection.tcp_flags = connection.icmp_type = connection.icmp_code = 0;
     Found found;
-    if (!find_ethernet(m, found)) return;
+    const Payload payload = find_ethernet(m, found);
+    if (payload == Payload::kOther) return;
     connection.kind = PacketKind::kMalformed;
+    if (payload == Payload::kUnknown) return;
     const uint32_t header = found.ipv6 ? sizeof(wire::Ipv6Header) : sizeof(wire::Ipv4Header);
     // The header's fields are read where they lie: all of it is in the first mbuf.
     if (m->data_len < found.ip + header || !find_ip(m, found) || found.overwrites_tcp) return;
@@ -200,7 +211,8 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     }
     Ipv6Pair pair;
     connection.key = {addresses(m, found, pair),
-                      TupleKey::make_rest(ports.ports, found.protocol, found.ipv6 ? 6 : 4, domain)};
+                      TupleKey::make_rest(ports.ports, found.protocol, found.ipv6 ? 6 : 4, domain,
+                                          ports.is_answer)};
     connection.kind = ports.kind;
     // A first fragment is the tracker's, which takes note of it for those that follow.
     if ((ports.kind == PacketKind::kConnection || ports.kind == PacketKind::kProtocol) &&
@@ -219,7 +231,8 @@ bool read_quoted(const rte_mbuf* m, const Connection& error, Tuple& tuple) noexc
     const Ports ports = read_ports(m, found, true);
     if (ports.kind != PacketKind::kConnection && ports.kind != PacketKind::kProtocol) return false;
     tuple.key = {addresses(m, found, tuple.ipv6),
-                 TupleKey::make_rest(ports.ports, found.protocol, found.ipv6 ? 6 : 4, error.key.domain())};
+                 TupleKey::make_rest(ports.ports, found.protocol, found.ipv6 ? 6 : 4, error.key.domain(),
+                                     ports.is_answer)};
     return true;
 }
 

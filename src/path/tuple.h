@@ -3,7 +3,7 @@
 //
 // A key is two words, made in registers. IPv4 addresses stand in it whole; of IPv6 addresses a digest does,
 // and whoever finds a key compares the addresses themselves (Ipv6Pair). What stands for ports: of an ICMP
-// echo (and its reply) its identifier, twice; of another protocol's packet nothing.
+// echo its identifier, twice, with a mark if it is a reply; of another protocol's packet nothing.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -25,18 +25,20 @@ namespace sluice::path {
 
 // Networks between which nothing tells connections apart but their 5-tuple: those of a routing domain, or a
 // bridge that is not routed.
-enum class FlowDomain : uint16_t {};
+enum class FlowDomain : uint16_t {};  // 15 bits
 
 struct TupleKey {
     uint64_t addresses = 0;  // IPv4: source in the low half, destination in the high one, as they stand
-    uint64_t rest = 0;       // from the lowest bit: both ports as they stand, protocol, IP version, domain
+    uint64_t rest = 0;       // from the lowest bit: both ports as they stand, protocol, IP version, domain, reply
+
+    static constexpr uint64_t kEchoReply = 1ULL << 63;
 
     bool operator==(const TupleKey&) const = default;
 
-    static constexpr uint64_t make_rest(uint32_t ports, uint8_t protocol, uint8_t version,
-                                        FlowDomain domain) noexcept {
+    static constexpr uint64_t make_rest(uint32_t ports, uint8_t protocol, uint8_t version, FlowDomain domain,
+                                        bool is_echo_reply = false) noexcept {
         return uint64_t{ports} | uint64_t{protocol} << 32 | uint64_t{version} << 40 |
-               uint64_t{static_cast<uint16_t>(domain)} << 48;
+               uint64_t{static_cast<uint16_t>(domain)} << 48 | (is_echo_reply ? kEchoReply : 0);
     }
     wire::be16 source_port() const noexcept { return wire::be16::from_raw(static_cast<uint16_t>(rest)); }
     wire::be16 destination_port() const noexcept {
@@ -48,7 +50,12 @@ struct TupleKey {
     }
     wire::Protocol protocol() const noexcept { return wire::Protocol{static_cast<uint8_t>(rest >> 32)}; }
     bool is_ipv6() const noexcept { return static_cast<uint8_t>(rest >> 40) == 6; }
-    FlowDomain domain() const noexcept { return FlowDomain{static_cast<uint16_t>(rest >> 48)}; }
+    FlowDomain domain() const noexcept {
+        return FlowDomain{static_cast<uint16_t>((rest & ~kEchoReply) >> 48)};
+    }
+    bool is_icmp() const noexcept {
+        return protocol() == wire::Protocol::kIcmp || protocol() == wire::Protocol::kIcmpv6;
+    }
 };
 static_assert(sizeof(TupleKey) == 16);
 
@@ -80,7 +87,8 @@ struct Tuple {
 inline TupleKey reversed(const TupleKey& key) noexcept {
     const auto ports = static_cast<uint32_t>(key.rest);
     return {key.addresses >> 32 | key.addresses << 32,
-            (key.rest & ~uint64_t{UINT32_MAX}) | (ports >> 16 | ports << 16)};
+            ((key.rest & ~uint64_t{UINT32_MAX}) | (ports >> 16 | ports << 16)) ^
+                (key.is_icmp() ? TupleKey::kEchoReply : 0)};
 }
 
 inline Tuple Tuple::reversed() const noexcept { return {path::reversed(key), ipv6.reversed()}; }

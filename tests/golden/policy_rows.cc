@@ -62,13 +62,19 @@ void add_rules(std::vector<Row>& rows) {
     add({.name = "PolicyLeavesArpAndNeighborDiscoveryAlone",
          .configuration = kStations + acl("network: blue, direction: ingress", "{deny: {}}"),
          .in = {{"a", Packet().eth(kA, kB).arp_request(kA, "10.0.0.1", "10.0.0.2")},
-                {"a", ab6().icmp(135, 0, 0).payload(16)}},
+                {"a", ab6().ttl(255).icmp(135, 0, 0).payload(16)}},
          .out = {{"b", Packet().eth(kA, kB).arp_request(kA, "10.0.0.1", "10.0.0.2")},
-                 {"b", ab6().icmp(135, 0, 0).payload(16)}}});
+                 {"b", ab6().ttl(255).icmp(135, 0, 0).payload(16)}}});
     add({.name = "PolicyLooksBehindATag",
          .configuration = kStations + acl(kIntoB, kWeb),
          .in = {{"a", Packet().eth(kA, kB).vlan(5).ipv4("10.0.0.1", "10.0.0.2").udp(1, 80)}},
          .drops = {{"a", Drop::kDenied, 1}}});
+    Packet deep = Packet().eth(kA, kB);
+    for (int i = 0; i < 5; ++i) deep.vlan(0);
+    add({.name = "PolicyOfMoreTagsThanAnybodyNeeds",
+         .configuration = kStations + acl(kIntoB, "{deny: {}}"),
+         .in = {{"a", deep.ipv4("10.0.0.1", "10.0.0.2").udp(1, 80)}},
+         .drops = {{"a", Drop::kMalformedIp, 1}}});
     Bytes cut = ab().tcp(1, 2);
     cut.resize(40);
     add({.name = "PolicyOfWhatHasBrokenHeaders",

@@ -86,8 +86,33 @@ TEST(Tuple, KindsOfPackets) {
     EXPECT_EQ(kind(v4().icmp(13, 0, 0).payload(12)), PacketKind::kSingle);
     EXPECT_EQ(kind(v4().icmp(3, 1, 0).payload(28)), PacketKind::kIcmpError);
     EXPECT_EQ(kind(v6().icmp(2, 0, 1280).payload(48)), PacketKind::kIcmpError);
-    EXPECT_EQ(kind(v6().icmp(135, 0, 0).payload(16)), PacketKind::kNeighbor);
+    EXPECT_EQ(kind(v6().ttl(255).icmp(135, 0, 0).payload(16)), PacketKind::kNeighbor);
+    EXPECT_EQ(kind(v6().ttl(254).icmp(135, 0, 0).payload(16)), PacketKind::kSingle) << "from beyond the link";
     EXPECT_EQ(kind(v6().icmp(128, 0, 5).payload(16)), PacketKind::kConnection);
+}
+
+TEST(Tuple, AnEchoAndItsReplyAreEachOthersAnswersAndNoOthers) {
+    const Read echo(v4().icmp(8, 0, 77 << 16).payload(8));
+    const Read reply(Packet().eth().ipv4("10.0.0.2", "10.0.0.1").icmp(0, 0, 77 << 16).payload(8));
+    const Read other_echo(Packet().eth().ipv4("10.0.0.2", "10.0.0.1").icmp(8, 0, 77 << 16).payload(8));
+    EXPECT_EQ(echo.connection.tuple().reversed(), reply.connection.tuple());
+    EXPECT_EQ(reply.connection.tuple().reversed(), echo.connection.tuple());
+    EXPECT_NE(echo.connection.tuple().reversed(), other_echo.connection.tuple());
+    EXPECT_EQ(reply.connection.key.domain(), kDomain);
+    const Read echo6(v6().icmp(128, 0, 77 << 16).payload(8));
+    const Read reply6(Packet().eth().ipv6("fd00::2", "fd00::1").icmp(129, 0, 77 << 16).payload(8));
+    EXPECT_EQ(echo6.connection.tuple().reversed(), reply6.connection.tuple());
+    EXPECT_TRUE(reply6.connection.is_ipv6());
+}
+
+TEST(Tuple, UnderTooManyTagsThereMayBeAnything) {
+    auto tagged = [](int tags) {
+        Packet packet = Packet().eth();
+        for (int i = 0; i < tags; ++i) packet.vlan(0);
+        return Read(packet.ipv4("10.0.0.1", "10.0.0.2").udp(1, 80)).connection.kind;
+    };
+    EXPECT_EQ(tagged(4), PacketKind::kConnection);
+    EXPECT_EQ(tagged(5), PacketKind::kMalformed);
 }
 
 TEST(Tuple, Fragments) {
