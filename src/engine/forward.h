@@ -194,12 +194,10 @@ struct Deliver {
         auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
         const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
         const Network& network = tables.network(neighbor.network);
-        path::PortId exit = meta.egress;
-        if (meta.fate == path::Fate::kRoute || unlikely(mac == 0)) {
-            meta.fate = path::Fate::kRoute;
-            exit = Speaker::exit_of(neighbor, mac, network, tables);
-        }
-        if (unlikely(exit == path::kNoPort)) return tables.speaker.route(meta, packet, tables);
+        const path::PortId exit = meta.fate == path::Fate::kRouteBy
+                                      ? meta.egress
+                                      : Speaker::exit_of(neighbor, mac, network, tables);
+        if (unlikely(exit == path::kNoPort || mac == 0)) return tables.speaker.route(meta, packet, tables);
         const PortSlot& slot = tables.slot(exit);
         if (likely(slot.is_plain_exit())) {
             // Nothing to be done to it there.

@@ -104,6 +104,7 @@ static_assert(sizeof(PortSlot) == 64);
 
 struct Snapshot {
     uint64_t generation = 0;
+    uint32_t flow_generation = 1;  // that flows must have been decided under, or a newer one
     Idle idle = Idle::kAdaptive;
     std::array<PortSlot, path::kMaxPorts> slots;  // by PortId
     std::vector<Network> networks;                  // by NetworkId

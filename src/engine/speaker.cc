@@ -186,7 +186,7 @@ void Speaker::apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     switch (meta.fate) {
         case path::Fate::kFlood: return flood(meta, packet, tables);
         case path::Fate::kLocal: return receive(meta, packet, tables);
-        case path::Fate::kRoute: return route(meta, packet, tables);
+        case path::Fate::kRouteUnseen: return route_unseen(meta, packet, tables);
         default: return drop(meta, meta.reason, packet, tables);
     }
 }
@@ -227,7 +227,7 @@ void Speaker::resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* pac
     // Large buffers are few, and no container could be read while they wait here.
     const bool may_wait = packet->pkt_len <= port::kBufferSize;
     if (may_wait && tables.neighbors.hold(neighbor, {packet, meta.ingress, meta.network})) return;
-    if (neighbor.resolved()) return route(meta, packet, tables);
+    if (neighbor.resolved()) return route_again(meta, packet, tables);
     drop(meta, Drop::kNeighborPending, packet, tables);
 }
 
@@ -255,13 +255,26 @@ void Speaker::resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const T
     for (uint16_t i = 0; i < waiting.count; ++i) {
         path::Meta meta = waiting_meta(waiting.packets[i], tables);
         meta.neighbor = &neighbor;
-        rte_mbuf* packet = waiting.packets[i].packet;
-        if (meta.layer3 == path::Layer3::kOther || tables.tracker.decide_again(meta, packet, tables)) {
-            route(meta, packet, tables);
-        } else {
-            drop(meta, meta.reason, packet, tables);
-        }
+        route_again(meta, waiting.packets[i].packet, tables);
     }
+}
+
+// What was judged before its way was known is judged again; what a tunnel of ours sends never is.
+void Speaker::route_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    if (meta.layer3 == path::Layer3::kOther || tables.tracker.decide_again(meta, packet, tables)) {
+        route(meta, packet, tables);
+    } else {
+        drop(meta, meta.reason, packet, tables);
+    }
+}
+
+// It may have become known meanwhile: by another packet, to another worker.
+void Speaker::route_unseen(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
+    const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
+    const path::PortId exit = likely_exit_of(neighbor, mac, tables.network(neighbor.network), tables);
+    if (exit != path::kNoPort) return route_again(meta, packet, tables);
+    route(meta, packet, tables);
 }
 
 path::Meta Speaker::waiting_meta(const neighbor::Waiting& waiting, const Tables& tables) noexcept {

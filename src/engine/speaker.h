@@ -110,7 +110,8 @@ class Speaker {
     bool decide(path::Meta& meta, const NextHop& hop, const Tables& tables) noexcept;
     bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
 
-    // Apply: every fate but kForward; each takes the packet.
+    // Apply: what leaves by no port that is known, and a routed packet that needs more than the path has for it;
+    // each takes the packet.
     void apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
     void route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
     void send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
@@ -157,6 +158,8 @@ class Speaker {
     void resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
                  const Tables& tables) noexcept;
     void solicit(const neighbor::Entry& neighbor, const Tables& tables) noexcept;
+    void route_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+    void route_unseen(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
     void resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const Tables& tables) noexcept;
     void release(neighbor::Entry& neighbor, const Tables& tables) noexcept;
     void announce(const Chore& chore, const Tables& tables) noexcept;

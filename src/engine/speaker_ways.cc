@@ -39,7 +39,9 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
     if (mac == 0) return resolve(meta, neighbor, packet, tables);
     const Network& network = tables.network(neighbor.network);
-    const path::PortId exit = likely_exit_of(neighbor, mac, network, tables);
+    const path::PortId exit = meta.fate == path::Fate::kRouteBy       ? meta.egress
+                              : meta.fate == path::Fate::kRouteUnseen ? path::kNoPort
+                                                                      : likely_exit_of(neighbor, mac, network, tables);
     const PortSlot* slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
     if (slot != nullptr && slot->port != nullptr && wire::longest_frame(packet) > slot->port->max_frame()) {
         return too_big(meta, slot->port->max_frame() - kEthernet, packet, [&](rte_mbuf* piece) {
@@ -54,6 +56,7 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
         rte_pktmbuf_free(packet);
         packet = own;
         meta.header = rte_pktmbuf_mtod_offset(packet, void*, kEthernet);
+        meta.connection.ip = static_cast<const uint8_t*>(meta.header);
     }
     if (slot != nullptr && slot->tunnel != nullptr) {
         // Judged as it came, before it is changed.

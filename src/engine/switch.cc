@@ -153,6 +153,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         it = ports_.erase(it);
     }
     const Config previous = std::exchange(config_, std::move(next));
+    applying_ = true;
     const std::vector<path::NetworkId> freed = arrange_tables(config_);
     arrange_policies();
     router_.arrange_domains(config_);
@@ -197,6 +198,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     set_static_neighbors();
     forget_neighbors();
     outdate_flows();
+    applying_ = false;
     for (const auto& name : moved) announce(ports_.at(name));
     started_ = true;
     return changes;
@@ -323,8 +325,12 @@ void Switch::publish() {
         config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_, context_.instance,
                   captures_, witnesses_, workers_.size()});
     next->generation = ++generation_;
+    // With the snapshot itself: at no time are its numbers met in flows that were decided by others.
+    const uint32_t flow_generation = flow_generation_.load(std::memory_order_relaxed);
+    next->flow_generation = applying_ ? flow::next_generation(flow_generation) : flow_generation;
     const Snapshot* current = next.get();  // lives until the next publish()
     std::unique_ptr<const Snapshot> old = snapshots_.exchange(std::move(next));
+    flow_generation_.store(current->flow_generation, std::memory_order_release);
     for (auto& worker : workers_) {
         for (const QueueRef& queue : current->queues[path::index(worker->id())]) {
             if (!queue.polled()) worker->watch(queue);

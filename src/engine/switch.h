@@ -221,6 +221,7 @@ class Switch {
     std::atomic<uint32_t> flow_generation_{1};
     uint64_t generation_ = 0;
     bool started_ = false;  // a configuration was applied
+    bool applying_ = false;  // one is being: flows that were decided by what was published before are stale
     bridge::Seconds aged_ = 0;
     bridge::Seconds neighbors_aged_ = 0;
     bridge::Seconds flows_aged_ = 0;

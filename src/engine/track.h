@@ -96,6 +96,8 @@ struct Track {
         const flow::Decided wanted(tables.flow_generation, true, meta.ingress, meta.egress);
         if (likely(has_flow(meta.connection, tables) && meta.fate == path::Fate::kForward &&
                    meta.connection.candidate->decided.load(std::memory_order_acquire) == wanted &&
+                   meta.connection.candidate->hop.load(std::memory_order_relaxed) ==
+                       Passage::network_bits(meta.network) &&
                    count(meta.connection, packet, tables))) {
             return true;
         }
@@ -118,12 +120,16 @@ struct Track {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
         const uint32_t hop = record.hop.load(std::memory_order_acquire);
-        if (unlikely((hop & Passage::kNeighbor) == 0)) return false;
+        // Neighbors and networks are what they were as long as the generation is.
+        if (unlikely(decided.generation() != tables.flow_generation)) return false;
+        constexpr uint32_t kFrom = Passage::kNeighbor | Passage::kNetworkMask;
+        if (unlikely((hop & kFrom) != (Passage::kNeighbor | Passage::network_bits(meta.network)))) return false;
         neighbor::Entry& neighbor = tables.neighbors.at(hop & Passage::kIndexMask);
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
             const auto& ip = *static_cast<const wire::Ipv4Header*>(meta.header);
             if (unlikely(ip.version_size != 0x45 || ip.ttl <= 1)) return false;
-        } else if (static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit <= 1) {
+        } else if (meta.layer3 != path::Layer3::kIpv6 ||
+                   static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit <= 1) {
             return false;
         }
         if (unlikely((hop & Passage::kOnLink) != 0 && !Tracker::is_destination(neighbor, meta))) {

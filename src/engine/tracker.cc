@@ -83,11 +83,10 @@ bool is_tunnel(path::PortId port, const Tables& tables) noexcept {
 }  // namespace
 
 // Asks the lists one by one; false when one refuses.
-bool Tracker::ask(const std::vector<AclList>& lists, const acl::Subject& subject, uint32_t& object,
-                  Judgement& judgement, const Tables& tables) noexcept {
+bool Tracker::ask(const std::vector<AclList>& lists, const acl::Subject& subject, bool is_counted,
+                  uint32_t& object, Judgement& judgement) noexcept {
     for (const AclList& list : lists) {
-        const acl::Answer answer =
-            likely(tables.assumed == nullptr) ? list->judge(subject) : list->look_up(subject);
+        const acl::Answer answer = is_counted ? list->judge(subject) : list->look_up(subject);
         if (unlikely(is_telling_)) asked_.add() = {answer.object, static_cast<uint8_t>(answer.action)};
         judgement.judged = true;
         object = answer.object;
@@ -105,41 +104,46 @@ bool Tracker::ask(const std::vector<AclList>& lists, const acl::Subject& subject
 Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, const Tables& tables) noexcept {
     Judgement judgement;
     const Snapshot& snapshot = tables.snapshot;
+    const bool is_counted = tables.assumed == nullptr && !passage.is_unfinished;
     if (passage.ingress != path::kNoPort && !is_tunnel(passage.ingress, tables)) {
         uint32_t& object = judgement.objects[0];
         const Policies& port = snapshot.policies_of(passage.ingress);
         const Policies& network = snapshot.policies_of(passage.from);
-        if (!ask(port.egress, subject, object, judgement, tables)) return judgement;
-        if (!ask(network.egress, subject, object, judgement, tables)) return judgement;
+        if (!ask(port.egress, subject, is_counted, object, judgement)) return judgement;
+        if (!ask(network.egress, subject, is_counted, object, judgement)) return judgement;
     }
     if (passage.egress != path::kNoPort && !is_tunnel(passage.egress, tables)) {
         uint32_t& object = judgement.objects[1];
         const Policies& network = snapshot.policies_of(passage.to);
         const Policies& port = snapshot.policies_of(passage.egress);
-        if (!ask(network.ingress, subject, object, judgement, tables)) return judgement;
-        ask(port.ingress, subject, object, judgement, tables);
+        if (!ask(network.ingress, subject, is_counted, object, judgement)) return judgement;
+        ask(port.ingress, subject, is_counted, object, judgement);
     }
     return judgement;
 }
 
-bool Tracker::refuse(path::Meta& meta, flow::Verdict verdict, uint32_t object, const Tables& tables) noexcept {
+bool Tracker::refuse(path::Meta& meta, const Passage& passage, flow::Verdict verdict, uint32_t object) noexcept {
     meta.connection.object = object;
-    meta.egress = passage_of(meta, tables).egress;  // for whoever asks where it was to go
+    meta.egress = passage.egress;  // for whoever asks where it was to go
     return path::drop(meta, verdict == flow::Verdict::kReject ? Drop::kRejected : Drop::kDenied);
 }
 
 Passage Tracker::passage_of(const path::Meta& meta, const Tables& tables) noexcept {
-    Passage passage{.ingress = meta.ingress, .from = meta.network, .to = meta.network};
+    Passage passage{.ingress = meta.ingress,
+                    .from = meta.network,
+                    .to = meta.network,
+                    .hop = Passage::network_bits(meta.network)};
     switch (meta.fate) {
         case path::Fate::kForward: passage.egress = meta.egress; break;
-        case path::Fate::kLocal: passage.hop = Passage::kLocal; break;
+        case path::Fate::kLocal: passage.hop |= Passage::kLocal; break;
         case path::Fate::kRoute: {
             auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
             const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
             passage.to = neighbor.network;
             passage.egress = Speaker::likely_exit_of(neighbor, mac, tables.network(neighbor.network), tables);
             if (tables.assumed != nullptr) break;  // it leaves no flow
-            passage.hop = Passage::kNeighbor | tables.neighbors.index(neighbor);
+            passage.is_unfinished = mac == 0;
+            passage.hop |= Passage::kNeighbor | tables.neighbors.index(neighbor);
             if (is_destination(neighbor, meta)) passage.hop |= Passage::kOnLink;
             break;
         }
@@ -149,21 +153,38 @@ Passage Tracker::passage_of(const path::Meta& meta, const Tables& tables) noexce
 }
 
 bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
-    Connection& connection = meta.connection;
-    connection.object = 0;
+    meta.connection.object = 0;
     has_decided_ = true;
     if (meta.layer3 != path::Layer3::kNone && !Forward::route(meta, packet, tables)) return false;
-    switch (connection.kind) {
-        case PacketKind::kNotIp:
-        case PacketKind::kNeighbor: return true;
+    return decide_passage(meta, packet, tables);
+}
+
+bool Tracker::decide_passage(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    const Passage passage = passage_of(meta, tables);
+    if (!decide_kind(meta, packet, passage, tables)) return false;
+    if (meta.fate == path::Fate::kRoute) {
+        // It leaves by where it was judged for, or is judged again.
+        meta.egress = passage.egress;
+        meta.fate = passage.egress != path::kNoPort ? path::Fate::kRouteBy : path::Fate::kRouteUnseen;
+    }
+    return true;
+}
+
+bool Tracker::decide_kind(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                          const Tables& tables) noexcept {
+    switch (meta.connection.kind) {
+        case PacketKind::kNotIp: return true;
         case PacketKind::kMalformed: return path::drop(meta, Drop::kMalformedIp);
+        case PacketKind::kNeighbor:
+            // On its link nobody asks; it has no business beyond (RFC 4861, 6.1 and 7.1).
+            if (meta.fate != path::Fate::kRoute) return true;
+            return decide_single(meta, packet, passage, tables);
         case PacketKind::kIcmpError:
-            if (is_related(meta, packet, tables)) return true;
-            return decide_single(meta, packet, tables);
-        case PacketKind::kSingle: return decide_single(meta, packet, tables);
-        case PacketKind::kLaterFragment: return decide_later_fragment(meta, packet, tables);
+            return is_related(meta, packet, passage, tables) || decide_single(meta, packet, passage, tables);
+        case PacketKind::kSingle: return decide_single(meta, packet, passage, tables);
+        case PacketKind::kLaterFragment: return decide_later_fragment(meta, packet, passage, tables);
         case PacketKind::kConnection:
-        case PacketKind::kProtocol: return decide_connection(meta, packet, tables);
+        case PacketKind::kProtocol: return decide_connection(meta, packet, passage, tables);
     }
     return true;
 }
@@ -171,6 +192,8 @@ bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tab
 void Tracker::note(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                    const Judgement& judgement, const Tables& tables) noexcept {
     if (likely(judgement.logged == 0)) return;
+    // It is told when all has been asked.
+    if (passage.is_unfinished && judgement.verdict == flow::Verdict::kAllow) return;
     const Drop reason = judgement.verdict == flow::Verdict::kAllow  ? Drop::kCount
                         : judgement.verdict == flow::Verdict::kDeny ? Drop::kDenied
                                                                     : Drop::kRejected;
@@ -179,78 +202,88 @@ void Tracker::note(const path::Meta& meta, const rte_mbuf* packet, const Passage
                                   .object = judgement.logged});
 }
 
-bool Tracker::pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Judgement& judgement,
-                             const Tables& tables) noexcept {
-    note(meta, packet, passage_of(meta, tables), judgement, tables);
+bool Tracker::pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                             const Judgement& judgement, const Tables& tables) noexcept {
+    note(meta, packet, passage, judgement, tables);
     return judgement.verdict == flow::Verdict::kAllow ||
-           refuse(meta, judgement.verdict, judgement.object(), tables);
+           refuse(meta, passage, judgement.verdict, judgement.object());
 }
 
-bool Tracker::decide_single(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
-    return pass_or_refuse(meta, packet, judge(subject_of(meta.connection), passage_of(meta, tables), tables),
-                          tables);
+bool Tracker::decide_single(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                            const Tables& tables) noexcept {
+    return pass_or_refuse(meta, packet, passage, judge(subject_of(meta.connection), passage, tables), tables);
 }
 
-bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                                const Tables& tables) noexcept {
     Connection& connection = meta.connection;
     const path::Tuple tuple = connection.tuple();
-    Passage passage = passage_of(meta, tables);
     // What is only asked about is asked about as the first packet of a connection.
     const uint32_t index = tables.assumed != nullptr ? flow::kNoRecord : tables.flows.find(tuple);
     if (index == flow::kNoRecord) return decide_new(meta, packet, tuple, passage, tables);
 
     flow::Record& record = tables.flows.record(index);
-    // Its address is forgotten for the moment: may_reach() finds the port among all.
-    const bool is_lost = passage.egress == path::kNoPort && meta.fate != path::Fate::kLocal;
     const flow::Decided decided = record.decided.load(std::memory_order_relaxed);
-    if (is_lost) passage.egress = decided.egress();
-    const auto [judgement, holds] = judge_flow(index, tuple, passage, tables);
+    Passage way = passage;
+    // Its address is forgotten for the moment: may_reach() finds the port among all.
+    if (way.egress == path::kNoPort && meta.fate != path::Fate::kLocal) way.egress = exit_of(index, tables);
+    const auto [judgement, holds] = judge_flow(index, tuple, way, tables);
     const bool is_allowed = judgement.verdict == flow::Verdict::kAllow;
     if (!holds) {
         // By a rule that now follows connections, or no longer does: another kind of flow.
         if (is_allowed && judgement.stateful == tables.flows.is_stateless(index)) {
             tables.flows.remove(index, tables.worker);
-            return decide_new(meta, packet, tuple, passage, tables);
+            return decide_new(meta, packet, tuple, way, tables);
         }
-        note(meta, packet, passage, judgement, tables);
-        const bool is_same_way = decided.ingress() == passage.ingress && decided.egress() == passage.egress;
+        // What lets a connection in is told of its first packet, and of none of its answers.
+        if (!is_allowed || (index & 1) == 0) note(meta, packet, way, judgement, tables);
+        const bool is_same_way = decided.ingress() == way.ingress && decided.egress() == way.egress;
         // Another way than the flow's, and refused: that is this packet's affair alone.
         if (is_allowed || is_same_way) {
             const auto opening = std::bit_cast<Opening>(tables.flows.origin(index).opening);
-            tables.flows.decide(index, decision_of(judgement, passage, opening, tables));
+            tables.flows.decide(index, decision_of(judgement, way, opening, tables));
         }
     }
     if (!is_allowed) {
         // Forgotten while somebody still tries, its answers would begin a connection the other way round.
         record.seen.store(tables.now, std::memory_order_relaxed);
-        return refuse(meta, judgement.verdict, judgement.object(), tables);
+        return refuse(meta, way, judgement.verdict, judgement.object());
     }
+    // One that waits for its neighbor comes here again.
+    if (passage.is_unfinished) return true;
     if (!tables.flows.track(record, connection, packet, packet->pkt_len, tables.now)) {
-        return decide_new(meta, packet, tuple, passage, tables);
+        return decide_new(meta, packet, tuple, way, tables);
     }
     if (connection.first_fragment) remember_fragment(connection, packet, tables);
     return true;
 }
 
+// Where the packets of a flow's direction leave: as was decided, or where those of the other come from.
+path::PortId Tracker::exit_of(uint32_t index, const Tables& tables) noexcept {
+    const flow::Decided own = tables.flows.record(index).decided.load(std::memory_order_relaxed);
+    if (own.generation() != 0) return own.egress();
+    const flow::Decided peer = tables.flows.record(index ^ 1).decided.load(std::memory_order_relaxed);
+    return peer.generation() != 0 ? peer.ingress() : path::kNoPort;
+}
+
 bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple,
                          const Passage& passage, const Tables& tables) noexcept {
-    const Connection& connection = meta.connection;
+    Connection& connection = meta.connection;
     const Judgement judgement = judge(subject_of(connection), passage, tables);
     note(meta, packet, passage, judgement, tables);
     if (connection.first_fragment) remember_fragment(connection, packet, tables);
     if (judgement.verdict != flow::Verdict::kAllow) {
-        return refuse(meta, judgement.verdict, judgement.object(), tables);
+        return refuse(meta, passage, judgement.verdict, judgement.object());
     }
-    // Its neighbor is asked for first: when it is known who that is, the rest of its way is judged. (One who
-    // is known, and whose port isn't, is flooded to.)
-    const bool waits = meta.fate == path::Fate::kRoute && passage.egress == path::kNoPort &&
-                       !static_cast<const neighbor::Entry*>(meta.neighbor)->resolved();
     const bool may_begin = tables.flows.may_begin(connection, packet);
     const bool is_tcp = connection.protocol() == wire::Protocol::kTcp;
     if (!may_begin && is_tcp && judgement.judged && judgement.stateful) {
+        connection.object = judgement.object();
         return path::drop(meta, Drop::kNoConnection);
     }
-    if (waits || tables.assumed != nullptr || !may_begin) return true;
+    // When its neighbor has answered, the rest of its way is judged. (Where that is known, and his port isn't,
+    // it is flooded to.)
+    if (passage.is_unfinished || tables.assumed != nullptr || !may_begin) return true;
     const auto tracking = judgement.stateful ? flow::Tracking::kConnection : flow::Tracking::kStateless;
     const flow::Decision decision = decision_of(judgement, passage, opening_of(connection), tables);
     const flow::Added added = tables.flows.add(tuple, decision, tracking, tables.now, tables.worker);
@@ -286,81 +319,114 @@ Tracker::Known Tracker::judge_flow(uint32_t index, const path::Tuple& tuple, con
             false};
 }
 
-// An ICMP error about a packet that a flow let pass, to the one who sent that (RFC 5508, 4.2).
-bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
-    const Connection& connection = meta.connection;
-    path::Tuple quoted;
-    if (!path::read_quoted(packet, connection, quoted)) return false;
+// The flow of the packet that an ICMP error quotes, if the error goes to the one who sent that.
+uint32_t Tracker::quoted_flow(const Connection& connection, const rte_mbuf* packet, path::Tuple& quoted,
+                              const Tables& tables) noexcept {
+    if (tables.assumed != nullptr || !path::read_quoted(packet, connection, quoted)) return flow::kNoRecord;
     const bool to_its_sender = connection.is_ipv6()
                                    ? quoted.ipv6.source == connection.ipv6().destination
                                    : quoted.key.source().raw() == connection.key.destination().raw();
-    const uint32_t index = to_its_sender ? tables.flows.find(quoted) : flow::kNoRecord;
+    return to_its_sender ? tables.flows.find(quoted) : flow::kNoRecord;
+}
+
+// An ICMP error about a packet that a flow let pass, to where that came from (RFC 5508, 4.2). Who isn't where it
+// went to may speak of it as his own policies allow.
+bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                         const Tables& tables) noexcept {
+    const Connection& connection = meta.connection;
+    path::Tuple quoted;
+    const uint32_t index = quoted_flow(connection, packet, quoted, tables);
     if (index == flow::kNoRecord) return false;
     const flow::Record& record = tables.flows.record(index);
+    const flow::Decided decided = record.decided.load(std::memory_order_acquire);
     // Of this direction nothing has passed yet.
-    const flow::Decided decided = record.decided.load(std::memory_order_relaxed);
     if (decided.generation() == 0) return false;
+    if (passage.egress != path::kNoPort && passage.egress != decided.ingress()) return false;
+    if (meta.ingress != decided.egress()) {
+        const Passage out{.ingress = passage.ingress, .from = passage.from};
+        const Judgement judgement = judge(subject_of(connection), out, tables);
+        if (judgement.verdict != flow::Verdict::kAllow) return false;
+    }
     flow::Action action;
     if (flow::Table::action(record, tables.flow_generation, action)) {
         return action.verdict == flow::Verdict::kAllow;
     }
     // Decided before the last change: the next packet of the flow may be long in coming.
-    const path::NetworkId home = passage_of(meta, tables).to;
     const uint32_t hop = record.hop.load(std::memory_order_relaxed);
     const bool is_routed = (hop & Passage::kNeighbor) != 0;
-    const Passage passage{.ingress = decided.ingress(),
-                          .egress = decided.egress(),
-                          .from = home,
-                          .to = is_routed ? tables.neighbors.at(hop & Passage::kIndexMask).network : home,
-                          .hop = hop};
-    return judge_flow(index, quoted, passage, tables).judgement.verdict == flow::Verdict::kAllow;
+    const path::NetworkId from = Passage::network_of(hop);
+    const Passage quoted_passage{.ingress = decided.ingress(),
+                                 .egress = decided.egress(),
+                                 .from = from,
+                                 .to = is_routed ? tables.neighbors.at(hop & Passage::kIndexMask).network : from,
+                                 .hop = hop};
+    return judge_flow(index, quoted, quoted_passage, tables).judgement.verdict == flow::Verdict::kAllow;
 }
 
 // It is its first fragment's flow that it belongs to.
-bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
-    const Connection& connection = meta.connection;
+bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                                    const Tables& tables) noexcept {
+    Connection& connection = meta.connection;
     path::Tuple tuple = connection.tuple();
     if (tables.fragments.complete(tuple, path::fragment_id(packet, connection), tables.now)) {
-        Passage passage = passage_of(meta, tables);
         const uint32_t index = tables.flows.find(tuple);
         if (index != flow::kNoRecord) {
-            const bool is_lost = passage.egress == path::kNoPort && meta.fate != path::Fate::kLocal;
-            if (is_lost) {
-                passage.egress = tables.flows.record(index).decided.load(std::memory_order_relaxed).egress();
-            }
-            const Judgement judgement = judge_flow(index, tuple, passage, tables).judgement;
+            Passage way = passage;
+            if (way.egress == path::kNoPort && meta.fate != path::Fate::kLocal) way.egress = exit_of(index, tables);
+            const Judgement judgement = judge_flow(index, tuple, way, tables).judgement;
             return judgement.verdict == flow::Verdict::kAllow ||
-                   refuse(meta, judgement.verdict, judgement.object(), tables);
+                   refuse(meta, way, judgement.verdict, judgement.object());
         }
         acl::Subject subject = subject_of(tuple, opening_of(connection));
         subject.fragment = true;
-        return pass_or_refuse(meta, packet, judge(subject, passage, tables), tables);
+        return pass_or_refuse(meta, packet, passage, judge(subject, passage, tables), tables);
     }
     // Without the first one it passes only where no policy could ask for what it doesn't show.
-    const Judgement judgement = judge(subject_of(connection), passage_of(meta, tables), tables);
+    const Judgement judgement = judge(subject_of(connection), passage, tables);
     if (judgement.judged && judgement.stateful && judgement.verdict == flow::Verdict::kAllow) {
+        connection.object = judgement.object();
         return path::drop(meta, Drop::kFragmentUnknown);
     }
-    return pass_or_refuse(meta, packet, judgement, tables);
+    return pass_or_refuse(meta, packet, passage, judgement, tables);
 }
 
 bool Tracker::decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
-    const Network& network = tables.network(meta.network);
     meta.connection = {};
+    meta.fate = path::Fate::kRoute;
+    // While it waited, its network may have been deleted.
+    if (path::index(meta.network) >= tables.snapshot.networks.size() ||
+        tables.network(meta.network).table == nullptr) {
+        return path::drop(meta, Drop::kNoNetwork);
+    }
+    const Network& network = tables.network(meta.network);
     if (!network.is_tracked) return true;
     path::read_connection(packet, network.flow_domain, meta.connection);
-    switch (meta.connection.kind) {
-        case PacketKind::kNotIp:
-        case PacketKind::kNeighbor:
-        case PacketKind::kMalformed: return true;
-        case PacketKind::kIcmpError:
-            return is_related(meta, packet, tables) || decide_single(meta, packet, tables);
-        case PacketKind::kSingle: return decide_single(meta, packet, tables);
-        case PacketKind::kLaterFragment: return decide_later_fragment(meta, packet, tables);
+    return decide_passage(meta, packet, tables);
+}
+
+// The port that the packet's flow leads to, for certain; kNoPort if there is none.
+path::PortId Tracker::known_exit(const Connection& connection, const rte_mbuf* packet,
+                                 const Tables& tables) noexcept {
+    if (tables.assumed != nullptr) return path::kNoPort;
+    path::Tuple tuple = connection.tuple();
+    flow::Action action;
+    const auto decided = [&](uint32_t index) {
+        return index != flow::kNoRecord &&
+               flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
+               action.verdict == flow::Verdict::kAllow;
+    };
+    switch (connection.kind) {
         case PacketKind::kConnection:
-        case PacketKind::kProtocol: return decide_connection(meta, packet, tables);
+        case PacketKind::kProtocol: return decided(tables.flows.find(tuple)) ? action.egress : path::kNoPort;
+        case PacketKind::kLaterFragment:
+            return tables.fragments.complete(tuple, path::fragment_id(packet, connection), tables.now) &&
+                           decided(tables.flows.find(tuple))
+                       ? action.egress
+                       : path::kNoPort;
+        case PacketKind::kIcmpError:
+            return decided(quoted_flow(connection, packet, tuple, tables)) ? action.ingress : path::kNoPort;
+        default: return path::kNoPort;
     }
-    return true;
 }
 
 const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const rte_mbuf* packet,
@@ -372,20 +438,12 @@ const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const 
     if (!is_judged) return members;
     const acl::Subject subject = subject_of(connection);
     // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
-    path::PortId known = path::kNoPort;
-    const uint32_t index =
-        tables.assumed != nullptr ? flow::kNoRecord : tables.flows.find(connection.tuple());
-    flow::Action action;
-    if (index != flow::kNoRecord &&
-        flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
-        action.verdict == flow::Verdict::kAllow) {
-        known = action.egress;
-    }
+    const path::PortId known = known_exit(connection, packet, tables);
     reachable_.clear();
     for (const port::Exit& exit : members) {
         const path::PortId port = exit.port->id();
-        // Whether it is sent back isn't asked here.
-        const bool is_open = port == known || port == meta.ingress;
+        // A bridge doesn't send it back.
+        const bool is_open = port == known || (port == meta.ingress && meta.fate == path::Fate::kFlood);
         const Judgement judgement =
             is_open ? Judgement{} : judge(subject, {.egress = port, .to = id}, tables);
         if (judgement.verdict == flow::Verdict::kAllow) {

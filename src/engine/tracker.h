@@ -23,19 +23,31 @@ namespace sluice::engine {
 
 // Where a packet comes from and goes to, as policies and flows see it.
 struct Passage {
-    // A flow's next hop, as its record has it: a neighbor's index, with these; kLocal; 0 of a bridged packet.
+    // A flow's next hop, as its record has it, with the network that its packets come in: two networks of a
+    // trunk may have the same tuple. Of a routed one the neighbor's index.
     static constexpr uint32_t kNeighbor = 0x8000'0000;
     static constexpr uint32_t kOnLink = 0x4000'0000;  // the neighbor is the destination itself
-    static constexpr uint32_t kIndexMask = 0x3fff'ffff;
+    static constexpr uint32_t kNetworkShift = 18;
+    static constexpr uint32_t kNetworkMask = (path::kMaxNetworks - 1U) << kNetworkShift;
+    static constexpr uint32_t kIndexMask = (1U << kNetworkShift) - 1;
     static constexpr uint32_t kLocal = 1;             // to the switch itself
+    static_assert((kNetworkMask & (kNeighbor | kOnLink)) == 0 && neighbor::Table::kCapacity <= kIndexMask + 1);
+
+    static constexpr uint32_t network_bits(path::NetworkId network) noexcept {
+        return uint32_t{path::index(network)} << kNetworkShift;
+    }
+    static constexpr path::NetworkId network_of(uint32_t hop) noexcept {
+        return path::NetworkId((hop & kNetworkMask) >> kNetworkShift);
+    }
 
     path::PortId ingress = path::kNoPort;
     path::PortId egress = path::kNoPort;              // kNoPort: not known, many, or the switch itself
     path::NetworkId from = path::kNoNetworkId;
     path::NetworkId to = path::kNoNetworkId;
     uint32_t hop = 0;
+    bool is_unfinished = false;  // its neighbor is asked for first: it is judged again when that has answered
 
-    Passage reversed() const noexcept { return {egress, ingress, to, from, 0}; }
+    Passage reversed() const noexcept { return {egress, ingress, to, from, 0, is_unfinished}; }
 };
 
 // What all policies on a way say together.
@@ -50,6 +62,8 @@ struct Judgement {
 
 class Tracker {
  public:
+    Tracker() { reachable_.reserve(path::kMaxPorts); }
+
     // Decide, of a packet that was parsed and whose frame's addresses are known: true if it goes its passage.
     [[gnu::noinline]] bool decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
 
@@ -57,7 +71,7 @@ class Tracker {
     // the next call.
     const std::vector<port::Exit>& may_reach(const path::Meta& meta, const rte_mbuf* packet,
                                              path::NetworkId network, const Tables& tables) noexcept;
-    // Of a packet that has waited for its neighbor: its way is known now.
+    // Of a packet that has waited for its neighbor, or whose way out was not known: it is now.
     bool decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
 
     // Whether a neighbor on the packet's link is its destination: entries are reused.
@@ -89,14 +103,26 @@ class Tracker {
     bool has_decided() const noexcept { return has_decided_; }
 
  private:
-    bool decide_connection(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    bool decide_passage(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    bool decide_kind(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                     const Tables& tables) noexcept;
+    bool decide_connection(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                           const Tables& tables) noexcept;
     bool decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
                     const Tables& tables) noexcept;
-    bool decide_single(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    bool decide_single(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                       const Tables& tables) noexcept;
     static void remember_fragment(const path::Connection& connection, const rte_mbuf* packet,
                                   const Tables& tables) noexcept;
-    bool decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
-    bool is_related(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    bool decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                               const Tables& tables) noexcept;
+    static uint32_t quoted_flow(const path::Connection& connection, const rte_mbuf* packet, path::Tuple& quoted,
+                                const Tables& tables) noexcept;
+    bool is_related(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                    const Tables& tables) noexcept;
+    static path::PortId exit_of(uint32_t index, const Tables& tables) noexcept;
+    static path::PortId known_exit(const path::Connection& connection, const rte_mbuf* packet,
+                                   const Tables& tables) noexcept;
     struct Known {
         Judgement judgement;
         bool holds;  // it stands in the flow's record
@@ -104,13 +130,13 @@ class Tracker {
     Known judge_flow(uint32_t index, const path::Tuple& tuple, const Passage& passage,
                      const Tables& tables) noexcept;
     Judgement judge(const acl::Subject& subject, const Passage& passage, const Tables& tables) noexcept;
-    bool ask(const std::vector<AclList>& lists, const acl::Subject& subject, uint32_t& object,
-             Judgement& judgement, const Tables& tables) noexcept;
-    static bool pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Judgement& judgement,
-                               const Tables& tables) noexcept;
+    bool ask(const std::vector<AclList>& lists, const acl::Subject& subject, bool is_counted, uint32_t& object,
+             Judgement& judgement) noexcept;
+    static bool pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                               const Judgement& judgement, const Tables& tables) noexcept;
     static void note(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                      const Judgement& judgement, const Tables& tables) noexcept;
-    static bool refuse(path::Meta& meta, flow::Verdict verdict, uint32_t object, const Tables& tables) noexcept;
+    static bool refuse(path::Meta& meta, const Passage& passage, flow::Verdict verdict, uint32_t object) noexcept;
     static Passage passage_of(const path::Meta& meta, const Tables& tables) noexcept;
 
     Told asked_;

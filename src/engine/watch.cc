@@ -14,7 +14,7 @@ namespace {
 using path::Witnessed;
 
 bool is_routed(path::Fate fate) noexcept {
-    return fate == path::Fate::kRoute || fate == path::Fate::kRouteBy;
+    return fate == path::Fate::kRoute || fate == path::Fate::kRouteBy || fate == path::Fate::kRouteUnseen;
 }
 
 bool is_watched(const rte_mbuf* packet, const Snapshot& snapshot) noexcept {

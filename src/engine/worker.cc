@@ -91,8 +91,11 @@ bool Worker::turn() noexcept {
     counters_.log.set_time(start);
     // First this: who sees a generation sees what came before it, and a flow that is decided by newer tables
     // than its generation says is decided once more.
-    const uint32_t flow_generation = shared_.flow_generation.load(std::memory_order_acquire);
+    const uint32_t told_generation = shared_.flow_generation.load(std::memory_order_acquire);
     const Snapshot& snapshot = *shared_.snapshots.get();
+    const uint32_t flow_generation = flow::is_as_new(told_generation, snapshot.flow_generation)
+                                         ? told_generation
+                                         : snapshot.flow_generation;
     if (unlikely(snapshot.generation != generation_)) adopt(snapshot);
     if (unlikely(start >= next_second_)) {
         tell_time(start);

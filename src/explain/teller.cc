@@ -56,7 +56,6 @@ class Teller {
         return name.empty() ? "one that is gone" : name;
     }
 
-    bool is_routed() const { return told_.fate == Fate::kRoute || told_.fate == Fate::kRouteBy; }
 
     void tell_forwarding() {
         const auto& networks = running_.snapshot().networks;
@@ -140,7 +139,7 @@ class Teller {
                 continue;
             }
             // A packet that is routed may leave by where it came from.
-            if (left.port == told_.came && (!is_routed() || told_.dropped.count != 0)) {
+            if (left.port == told_.came && (!told_.is_routed || told_.dropped.count != 0)) {
                 stage("answer", fmt::format("the switch answers by port {}", port));
                 continue;
             }
@@ -189,7 +188,7 @@ class Teller {
 
     void tell_of_nothing() {
         if (told_.left.count != 0 || told_.dropped.count != 0) return;
-        if (is_routed() && told_.neighbor_mac == 0) {
+        if (told_.is_routed && told_.neighbor_mac == 0) {
             stage("wait", "until the neighbor has answered; what becomes of it then is not told here");
         } else if (told_.fate == Fate::kLocal) {
             stage("local", "for the switch itself");

@@ -76,8 +76,10 @@ class Table {
     // takes the others'. Routes and the configuration have what they need.
     static constexpr uint32_t kNetworkShare = 4;
 
+    static constexpr uint32_t kCapacity = 65536;
+
     // `capacity` entries. Of those that workers have added `unresolved` at most may be without an answer.
-    explicit Table(uint32_t capacity = 65536, uint32_t unresolved = 1024);
+    explicit Table(uint32_t capacity = kCapacity, uint32_t unresolved = 1024);
     Table(const Table&) = delete;
     ~Table();
 

@@ -25,6 +25,7 @@ enum class Fate : uint8_t {
     kFlood,    // to every other member of the ingress port's network
     kRoute,    // to meta.neighbor
     kRouteBy,  // the same, by meta.egress
+    kRouteUnseen,  // the same; its port was not known when its policies were asked
     kLocal,    // the switch itself has something to say: to an address of its own, ARP, ND
     kDrop,     // under meta.reason
 };

@@ -339,6 +339,117 @@ TEST_P(Policy, ARouteThatChangesTakesItsFlowsAlong) {
     EXPECT_EQ(fate("a", packet), "blackhole");
 }
 
+TEST_P(Policy, ANetworkIsDeletedUnderItsFlowsAndUnderWhatWaits) {
+    const std::string acls =
+        "acls: [{name: all, apply: {port: a, direction: egress}, rules: [{permit: {}}]}]\n";
+    configure(routed(acls));
+    put("b", arp(kB, "10.0.1.2"));
+    harness_.sent("b");
+    const Bytes packet = from_a("10.0.1.2").tcp(1234, 80).payload(20);
+    EXPECT_EQ(fate("a", packet), "b");
+    EXPECT_EQ(fate("a", packet), "b");
+    // From red, for a station of blue that nobody knows yet: it waits.
+    put("b", Packet().eth(kB, kToRed).ipv4("10.0.1.2", "10.0.0.77").udp(1, 2).payload(20));
+    harness_.sent("a");
+    configure("networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254]}]\nports:\n" +
+              port("a", "blue", ", mac: '" + std::string(kA) + "', address: 10.0.0.1") + port("b") + port("c") +
+              acls);
+    EXPECT_EQ(fate("a", packet), "a no-route") << "it is told so";
+    put("c", Packet().eth(kC, kToBlue).arp_reply(kC, "10.0.0.77", kToBlue, "10.0.0.254"));
+    for (const char* device : {"a", "b", "c"}) EXPECT_TRUE(harness_.sent(device).empty()) << device;
+}
+
+// What answers a first packet may come with an address that nobody has learned.
+TEST_P(Policy, AFirstAnswerToAllReachesTheInitiatorAndNobodyElse) {
+    configure(bridge("acls: [{name: out, apply: {network: blue, direction: ingress}, rules: "
+                     "[{permit: {proto: udp, to: 10.0.0.2, port: 53}}]}]\n"));
+    EXPECT_EQ(fate("a", ab().udp(1000, 53).payload(20)), "b");
+    const Bytes answer = Packet().eth(kB, kBroadcast).ipv4("10.0.0.2", "10.0.0.1").udp(53, 1000).payload(20);
+    EXPECT_EQ(fate("b", answer), "a denied");
+    EXPECT_EQ(fate("b", answer), "a denied");
+}
+
+TEST_P(Policy, APingLetsNoOtherMessagesInAndNoPingBack) {
+    configure(bridge("acls: [{name: ping, apply: {network: blue, direction: ingress}, rules: "
+                     "[{permit: {proto: icmp, to: 10.0.0.2, type: 8}}]}]\n"));
+    EXPECT_EQ(fate("a", ab().icmp_echo(0, 1)), "b");
+    EXPECT_EQ(fate("b", ba().icmp(0, 0, 1).payload(8)), "a");
+    EXPECT_EQ(fate("b", ba().icmp(8, 0, 1).payload(8)), "denied");
+    const Bytes timestamp =
+        Packet().eth(kA, kBroadcast).ipv4("10.0.0.1", "10.0.0.2").icmp(13, 0, 0).payload(12);
+    EXPECT_EQ(fate("a", timestamp), "denied denied") << "by b and c";
+}
+
+TEST_P(Policy, AnErrorGoesWhereItsPacketCameFromAndNowhereElse) {
+    configure(bridge("acls: [{name: in, apply: {network: blue, direction: ingress}, rules: "
+                     "[{permit: {proto: tcp, port: 80}}]}, "
+                     "{name: mute, apply: {port: c, direction: egress}, rules: [{deny: {}}]}]\n"));
+    establish();
+    Bytes quote = request();
+    quote.erase(quote.begin(), quote.begin() + 14);
+    quote.resize(28);
+    const auto error = [&](std::string_view from, std::string_view to) -> Bytes {
+        return Packet().eth(from, to).ipv4("10.0.0.2", "10.0.0.1").icmp(3, 1, 0).payload(quote);
+    };
+    EXPECT_EQ(fate("b", error(kB, kA)), "a");
+    EXPECT_EQ(fate("b", error(kB, kC)), "denied") << "c has sent nothing of the kind";
+    EXPECT_EQ(fate("c", error(kC, kA)), "denied") << "c may say nothing";
+}
+
+TEST_P(Policy, TaggedFramesForTheRouterGoNoFlowsWay) {
+    configure(routed("acls: [{name: all, apply: {network: red, direction: ingress}, rules: [{permit: {}}]}]\n"));
+    put("b", arp(kB, "10.0.1.2"));
+    harness_.sent("b");
+    EXPECT_EQ(fate("a", from_a("10.0.1.2").tcp(1234, 80).payload(20)), "b");
+    const Bytes tagged =
+        Packet().eth(kA, kToBlue).vlan(5).ipv4("10.0.0.1", "10.0.1.2").tcp(1234, 80).payload(20);
+    EXPECT_EQ(fate("a", tagged), "not-for-router");
+}
+
+TEST_P(Policy, NeighborDiscoveryIsNoWayAroundPoliciesBehindARouter) {
+    configure("networks: [{name: blue, subnets: [fd00::/64], gateway: ['fd00::fe']}, "
+              "{name: red, subnets: ['fd01::/64'], gateway: ['fd01::fe']}]\nports:\n" +
+              port("a", "blue") + port("b", "red", ", mac: '" + std::string(kB) + "', address: 'fd01::2'") + port("c", "red") +
+              "acls: [{name: none, apply: {network: red, direction: ingress}, rules: [{deny: {}}]}]\n");
+    put("b", Packet().eth(kB, kBroadcast));
+    for (const char* device : {"a", "b", "c"}) harness_.sent(device);
+    const Bytes message = Packet().eth(kA, kToBlue).ipv6("fd00::1", "fd01::2").ttl(255).icmp(136, 0, 0).payload(40);
+    EXPECT_EQ(fate("a", message), "denied");
+}
+
+// One port in two networks that a router joins: the same 5-tuple may be in either.
+TEST_P(Policy, WhatATrunkSendsIsJudgedInTheNetworkThatItIsIn) {
+    configure("networks: [{name: blue, vlan: 10, subnets: [10.0.0.0/24], gateway: [10.0.0.254]}, "
+              "{name: red, vlan: 20, subnets: [10.0.1.0/24], gateway: [10.0.1.254]}]\nports:\n" +
+              port("a", "", ", trunk: {networks: [blue, red]}") + port("b", "red") +
+              port("c", "", ", trunk: {networks: [blue, red]}") +
+              "acls: [{name: in-red, apply: {network: red, direction: ingress}, rules: [{deny: {}}]}]\n");
+    put("c", Packet().eth(kC, kBroadcast).vlan(10));
+    put("c", Packet().eth(kC, kBroadcast).vlan(20));
+    for (const char* device : {"a", "b", "c"}) harness_.sent(device);
+    const auto in = [](uint16_t vlan) -> Bytes {
+        return Packet().eth(kA, kC).vlan(vlan).ipv4("10.0.0.1", "10.0.0.2").udp(1, 53).payload(20);
+    };
+    EXPECT_EQ(fate("a", in(10)), "c");
+    EXPECT_EQ(fate("a", in(10)), "c");
+    EXPECT_EQ(fate("a", in(20)), "denied");
+    EXPECT_EQ(fate("a", in(10)), "c");
+}
+
+TEST_P(Policy, APacketThatWaitsIsCountedAndLoggedOnce) {
+    configure(routed("acls: [{name: all, apply: {port: a, direction: egress}, rules: [{permit: {}}]}]\n"));
+    const Bytes packet = from_a("10.0.1.2").udp(1234, 53).payload(20);
+    EXPECT_EQ(fate("a", packet), "b c") << "the router asks";
+    EXPECT_EQ(flows().size(), 0u);
+    EXPECT_EQ(harness_.running().acls().at("all")->hits(0), 0u);
+    put("b", Packet().eth(kB, kToRed).arp_reply(kB, "10.0.1.2", kToRed, "10.0.1.254"));
+    EXPECT_EQ(harness_.sent("b").size(), 1u);
+    EXPECT_EQ(only_flow().directions[0].packets, 1u);
+    EXPECT_EQ(harness_.running().acls().at("all")->hits(0), 1u);
+    EXPECT_EQ(fate("a", packet), "b");
+    EXPECT_EQ(only_flow().directions[0].packets, 2u);
+}
+
 // --- a table that is full ---
 
 TEST_P(Policy, AFullTableRefusesNewConnectionsAndKeepsTheOpenOnes) {
