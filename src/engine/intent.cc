@@ -11,6 +11,18 @@ tl::unexpected<base::Errors> refuse(std::string message, std::string path = {}) 
     return tl::unexpected(base::Errors{{std::move(message), std::move(path), {}}});
 }
 
+// What was added while running, beside this file. The file says where that is kept, and may name it (an ACL at an
+// added port): so it is only read here, and its mistakes are told when both are put together.
+tl::expected<std::vector<port::PortConfig>, base::Errors> load_added(std::string_view text,
+                                                                     std::string_view file) {
+    auto document = base::parse_yaml(text, file);
+    if (!document) return tl::unexpected(document.error());
+    Config alone;
+    (void)base::read(*document, alone);
+    if (!alone.state.starts_with('/')) return std::vector<port::PortConfig>{};
+    return load_state(alone.state);
+}
+
 }  // namespace
 
 tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
@@ -19,10 +31,7 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     auto text = read_file(file);
     if (!text) return tl::unexpected(text.error());
     intent.text_ = std::move(*text);
-    // The file says where the state is, so it is read alone first.
-    auto alone = load_config(intent.text_, file, {});
-    if (!alone) return tl::unexpected(alone.error());
-    auto added = load_state(alone->state);
+    auto added = load_added(intent.text_, file);
     if (!added) return tl::unexpected(added.error());
     intent.added_ = std::move(*added);
     auto config = load_config(intent.text_, file, intent.added_);
@@ -32,6 +41,15 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     if (!routes) return tl::unexpected(routes.error());
     intent.routes_ = std::move(*routes);
     return intent;
+}
+
+base::Errors Intent::mistakes(const std::string& file) {
+    auto text = read_file(file);
+    if (!text) return text.error();
+    auto added = load_added(*text, file);
+    if (!added) return added.error();
+    auto config = load_config(*text, file, *added);
+    return config ? base::Errors{} : config.error();
 }
 
 Changes Intent::start(Switch& running, Clock::time_point now) {

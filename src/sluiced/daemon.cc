@@ -173,11 +173,8 @@ class Daemon {
 }  // namespace
 
 int check_config(const std::string& config_file) {
-    auto text = engine::read_file(config_file);
-    if (!text) return say(text.error());
-    auto config = engine::load_config(*text, config_file, {});
-    if (!config) return say(config.error());
-    return 0;
+    const base::Errors mistakes = engine::Intent::mistakes(config_file);
+    return mistakes.empty() ? 0 : say(mistakes);
 }
 
 int run_daemon(const std::string& config_file) {

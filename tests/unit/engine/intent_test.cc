@@ -96,6 +96,35 @@ TEST_F(IntentTest, WhatWasAddedComesBackAfterARestart) {
     EXPECT_TRUE(is_added(next.config().ports[1].place));
 }
 
+TEST_F(IntentTest, AFileMayNameAPortThatWasAdded) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    write(std::string(kPortA) + "  - {name: watch, host: true}\n"
+          "mirrors: [{name: m, from: [b], to: watch}]\n"
+          "acls: [{name: web, apply: {port: b, direction: ingress}, rules: []}]\n");
+    EXPECT_EQ(load().config().ports.size(), 3u);
+    EXPECT_TRUE(Intent::mistakes(file_).empty());
+    std::filesystem::remove(state_);
+    EXPECT_FALSE(Intent::load(file_));
+    EXPECT_EQ(Intent::mistakes(file_).size(), 2u);
+}
+
+TEST_F(IntentTest, ALookForMistakesWritesNothing) {
+    std::filesystem::create_directory(directory_ / "state");
+    test::write_file(state_ + ".routes", "10.9.0.0/16 via");  // as while a running switch writes it
+    EXPECT_TRUE(Intent::mistakes(file_).empty());
+    EXPECT_EQ(test::file_text(state_ + ".routes"), "10.9.0.0/16 via");
+}
+
+// The place of the state is no more reason to tell only some of them than other keys are.
+TEST_F(IntentTest, AllMistakesOfAFileAreToldAtOnce) {
+    test::write_file(file_, "state: state.json\nprots: []\nports: [{name: a, device: d, network: red}]\n");
+    auto intent = Intent::load(file_);
+    ASSERT_FALSE(intent);
+    EXPECT_EQ(intent.error().size(), 3u);
+    EXPECT_EQ(Intent::mistakes(file_).size(), 3u);
+}
+
 TEST_F(IntentTest, AReloadGovernsTheFileOnly) {
     Intent intent = started();
     ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
