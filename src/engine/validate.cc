@@ -103,6 +103,11 @@ class Validator {
             if (!apply.port.empty() && !ports_.contains(apply.port)) {
                 report({"acls", i, "apply", a, "port"}, apply.place, "there is no port \"{}\"{}", apply.port,
                        suggestion(apply.port, ports_));
+            } else if (config_.underlay && !apply.port.empty() && apply.port == config_.underlay->port) {
+                report({"acls", i, "apply", a, "port"}, apply.place,
+                       "port {} is the underlay's, and what comes and goes in tunnels is not judged there: apply "
+                       "the list to the networks that they carry",
+                       apply.port);
             }
         }
     }

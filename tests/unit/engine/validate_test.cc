@@ -162,6 +162,20 @@ TEST(Validate, Mirrors) {
               one("mirrors[1].name (f:3:47): mirror m is declared already, at f:3:11: give one another name"));
 }
 
+TEST(Validate, AnAclIsAppliedToWhatThereIs) {
+    const std::string start =
+        "networks: [{name: n}]\nports: [{name: a, netns: a, network: n}, {name: u, device: d}]\n"
+        "underlay: {port: u, address: 192.0.2.1/24}\nacls: [{name: l, rules: [], apply: ";
+    EXPECT_EQ(errors(start + "[{port: a, direction: ingress}, {network: n, direction: egress}]}]"), Texts{});
+    EXPECT_EQ(errors(start + "{port: b, direction: ingress}}]"),
+              one("acls[0].apply[0].port (f:4:43): there is no port \"b\""));
+    EXPECT_EQ(errors(start + "{network: m, direction: ingress}}]"),
+              one("acls[0].apply[0].network (f:4:46): there is no network \"m\""));
+    EXPECT_EQ(errors(start + "{port: u, direction: ingress}}]"),
+              one("acls[0].apply[0].port (f:4:43): port u is the underlay's, and what comes and goes in "
+                  "tunnels is not judged there: apply the list to the networks that they carry"));
+}
+
 TEST(Validate, ARoutersMacIsAStationsAndHasARouter) {
     const std::string start = "networks: [{name: a, subnets: [10.0.0.0/24], gateway: 10.0.0.1, gateway-mac: ";
     EXPECT_EQ(errors(start + "'02:00:00:00:00:01'}]"), Texts{});
