@@ -23,21 +23,34 @@ std::string name_of(const Switch& running, path::PortId id) {
 
 }  // namespace
 
+void RuleLog::begin_second(bridge::Seconds now) {
+    if (withheld_ != 0) base::log::warning("acl", "{} more decisions were not logged", withheld_);
+    second_ = now;
+    lines_.clear();
+    withheld_ = 0;
+}
+
+bool RuleLog::may_write(uint32_t rule) {
+    if (lines_.size() == kRulesPerSecond && !lines_.contains(rule)) return false;
+    uint32_t& lines = lines_[rule];
+    if (lines == kLinesPerSecond) return false;
+    ++lines;
+    return true;
+}
+
 void RuleLog::write(const Switch& running, bridge::Seconds now) {
     seen_.resize(running.workers().size());
-    if (now != second_) {
-        if (withheld_ != 0) base::log::warning("acl", "{} more decisions were not logged", withheld_);
-        second_ = now;
-        lines_ = 0;
-        withheld_ = 0;
-    }
+    if (now != second_) begin_second(now);
     for (size_t i = 0; i < running.workers().size(); ++i) {
-        for (const path::DropRecord& record : running.workers()[i]->counters().rules.recent(seen_[i])) {
-            if (lines_ == kLinesPerSecond) {
+        const uint64_t before = seen_[i];
+        const auto records = running.workers()[i]->counters().rules.recent(seen_[i]);
+        // It goes up by two a record, those that have given way to later ones included.
+        withheld_ += (seen_[i] - before) / 2 - records.size();
+        for (const path::DropRecord& record : records) {
+            if (!may_write(record.object)) {
                 ++withheld_;
                 continue;
             }
-            ++lines_;
             const auto rule = running.rule(record.object);
             base::log::warning("acl", "{} {}: port {} to {}: {}", rule ? rule->name : "a rule since removed",
                                action_of(record.reason), name_of(running, record.ingress),

@@ -1,8 +1,11 @@
 // The lines that rules with `log: true` write: what each decided, from what the workers have noted
-// (path::Counters::rules), some a second at most. Control thread.
+// (path::Counters::rules). Of a rule some a second at most, so that a busy one doesn't hide the others, and of
+// so many rules, which bounds the whole. What gets no line is counted, and so is what a worker has noted too
+// fast for the control thread to read. Control thread.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "engine/worker.h"
@@ -13,16 +16,21 @@ class Switch;
 
 class RuleLog {
  public:
-    static constexpr uint32_t kLinesPerSecond = 20;
+    // Together less than what journald takes before it withholds lines itself: 10000 in 30 seconds.
+    static constexpr uint32_t kLinesPerSecond = 10;  // of a rule
+    static constexpr size_t kRulesPerSecond = 30;
 
     // What is new. A few times a second.
     void write(const Switch& running, bridge::Seconds now);
 
  private:
-    std::vector<uint64_t> seen_;  // by WorkerId
+    void begin_second(bridge::Seconds now);
+    bool may_write(uint32_t rule);
+
+    std::vector<uint64_t> seen_;  // by WorkerId: path::DropLog::recent()'s
     bridge::Seconds second_ = 0;
-    uint32_t lines_ = 0;          // in that second
-    uint64_t withheld_ = 0;       // since the last line
+    std::map<uint32_t, uint32_t> lines_;  // in that second, by the rule's number
+    uint64_t withheld_ = 0;               // in that second
 };
 
 }  // namespace sluice::engine
