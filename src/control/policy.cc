@@ -1,7 +1,11 @@
 #include "control/policy.h"
 
+#include <rte_cycles.h>
+
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <unordered_map>
 
 #include "base/text.h"
 #include "base/tree.h"
@@ -53,9 +57,14 @@ struct Filter {
         const path::TupleKey& key = flow.original.key;
         if (state && flow.state != *state) return false;
         if (domain && key.domain() != *domain) return false;
-        if (port && key.source_port().host() != *port && key.destination_port().host() != *port) return false;
+        if (port && !has_port(key, *port)) return false;
         return !address || source_of(flow.original) == *address ||
                source_of(flow.original.reversed()) == *address;
+    }
+    // ICMP's identifiers stand where others have ports, and are none.
+    static bool has_port(const path::TupleKey& key, uint16_t port) {
+        return wire::has_ports(static_cast<uint8_t>(key.protocol())) &&
+               (key.source_port().host() == port || key.destination_port().host() == port);
     }
     static IpAddress source_of(const path::Tuple& tuple) {
         return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.source)
@@ -126,39 +135,76 @@ std::string_view verdict_text(flow::Verdict verdict) {
     return "reject";
 }
 
-json direction_json(const engine::Switch& running, const flow::Listed::Direction& direction) {
+// What the numbers in flows are called: put together once an answer, as there may be many of both.
+class Names {
+ public:
+    explicit Names(const engine::Switch& running) : running_(running), places_(place_names(running)) {
+        for (const auto& [name, list] : running.acls()) {
+            const auto count = static_cast<uint32_t>(list->config().rules.size());
+            for (uint32_t i = 0; i < count; ++i) rules_[list->object(i)] = {list.get(), i};
+            rules_[list->object(acl::kNoRule)] = {list.get(), acl::kNoRule};
+        }
+        for (const auto& [name, id] : running.flow_domains()) domains_[id] = name;
+    }
+
+    // The rule that this number is of; none: it is gone.
+    std::optional<acl::Object> rule(uint32_t object) const {
+        const auto found = rules_.find(object);
+        if (found == rules_.end()) return std::nullopt;
+        return found->second.list->describe(found->second.number);
+    }
+    // Of a port or tunnel that a flow has met. Empty: it is gone, or its number was another's in the flow's time,
+    // which may be the one that the flow has met.
+    std::string place(path::PortId id, flow::Seconds age) const {
+        const uint64_t began = rte_get_tsc_cycles() - (uint64_t{age} + 1) * rte_get_tsc_hz();
+        const auto found = places_.find(id);
+        return found != places_.end() && running_.is_same_since(id, began) ? found->second : "";
+    }
+    std::string domain(path::FlowDomain id) const {
+        const auto found = domains_.find(id);
+        return found == domains_.end() ? "" : found->second;
+    }
+
+ private:
+    struct Rule {
+        const acl::List* list;
+        uint32_t number;
+    };
+    const engine::Switch& running_;
+    std::map<path::PortId, std::string> places_;
+    std::unordered_map<uint32_t, Rule> rules_;  // by object
+    std::map<path::FlowDomain, std::string> domains_;
+};
+
+json direction_json(const Names& names, const flow::Listed::Direction& direction, flow::Seconds age) {
     json row{{"packets", direction.packets}, {"bytes", direction.bytes}};
     if (!direction.decided) return row;
     for (const auto& [key, port] : {std::pair("ingress", direction.ingress),
                                     std::pair("egress", direction.egress)}) {
-        if (port != path::kNoPort) row[key] = place_name(running, port);
+        if (port != path::kNoPort) row[key] = names.place(port, age);
     }
     return row;
 }
 
-json flow_json(const engine::Switch& running, const flow::Listed& flow) {
+json flow_json(const Names& names, const flow::Listed& flow) {
     const path::TupleKey& key = flow.original.key;
     json by = json::array();
     for (const uint32_t number : flow.objects) {
-        const auto object = running.rule(number);
+        const auto object = names.rule(number);
         if (!object) continue;
         by.push_back({{"kind", object->kind},
                       {"name", object->name},
                       {"file", object->place.file},
                       {"line", object->place.line}});
     }
-    std::string domain;
-    for (const auto& [name, id] : running.flow_domains()) {
-        if (id == key.domain()) domain = name;
-    }
     json row{{"proto", protocol_text(key.protocol())},
              {"source", end_json(flow.original)},
              {"destination", end_json(flow.original.reversed())},
-             {"domain", domain},
+             {"domain", names.domain(key.domain())},
              {"state", word_of(flow.state)},
              {"verdict", verdict_text(flow.verdict)},
-             {"original", direction_json(running, flow.directions[0])},
-             {"reply", direction_json(running, flow.directions[1])},
+             {"original", direction_json(names, flow.directions[0], flow.age)},
+             {"reply", direction_json(names, flow.directions[1], flow.age)},
              {"age", flow.age},
              {"idle", flow.idle},
              {"timeout", flow.timeout},
@@ -198,17 +244,17 @@ Answer acl_list(Running& daemon, const json& params) {
     return json{{"acls", acls}};
 }
 
-
 Answer flow_list(Running& daemon, const json& params) {
     auto filter = filter_of(daemon, params);
     if (!filter) return tl::unexpected(filter.error());
     auto limit = number_param(params, "limit", protocol::kFlowLimit, 1, protocol::kMaxFlowLimit);
     if (!limit) return tl::unexpected(limit.error());
+    const Names names(daemon.running);
     json flows = json::array();
     size_t count = 0;
     daemon.running.flows().for_each(engine::clock_seconds(), [&](const flow::Listed& flow) {
         if (!filter->matches(flow)) return;
-        if (++count <= *limit) flows.push_back(flow_json(daemon.running, flow));
+        if (++count <= *limit) flows.push_back(flow_json(names, flow));
     });
     return json{{"flows", flows}, {"count", count}};
 }
