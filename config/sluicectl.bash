@@ -1,11 +1,20 @@
 # Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one a line, a tab,
 # its arguments), names from the running sluiced; where it can't be asked, nothing is offered.
 
-# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN; or PORT|drops, of which
-# the second is meant as it stands.
+# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN; or one of several, as
+# PORT|drops, of which a word in small letters is meant as it stands, or IP|PORT, of which nobody knows
+# the addresses.
 _sluicectl_fill() {
-    local placeholder=${1%%|*} current=$2 key=name word=
-    [[ $1 == *\|* ]] && word=${1#*|}
+    local current=$2 placeholder= key=name word= choice
+    local -a choices
+    IFS='|' read -ra choices <<<"$1"
+    for choice in "${choices[@]}"; do
+        if [[ $choice == [a-z]* ]]; then
+            word=$choice
+        elif [[ $choice != IP ]]; then
+            placeholder=$choice
+        fi
+    done
     local list=${placeholder,,}
     shift 2
     [[ $placeholder == DEVICE ]] && key=address
@@ -48,7 +57,7 @@ _sluicectl() {
     COMPREPLY=()
     verbs=$("$1" --verbs 2>/dev/null) || return
 
-    local option_form='\[(--?[a-z-]+) ([A-Z]+)\]'
+    local option_form='\[(--?[a-z-]+) ([A-Z|]+)\]'
     while IFS=$'\t' read -r words arguments; do
         while [[ $arguments =~ $option_form ]]; do
             value_of[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
@@ -79,7 +88,7 @@ _sluicectl() {
             candidates+=("${next%% *}")
         elif [[ "$line " == "$words "* ]]; then
             rest=$arguments
-            while [[ $rest =~ \[(--?[a-z-]+)( [A-Z]+)?\] ]]; do
+            while [[ $rest =~ \[(--?[a-z-]+)( [A-Z|]+)?\] ]]; do
                 options+=" ${BASH_REMATCH[1]}"
                 rest=${rest/"${BASH_REMATCH[0]}"/}
             done
