@@ -186,7 +186,9 @@ class Builder : public YAML::EventHandler {
     void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
         // "?" and "!" are yaml-cpp's for no tag, on plain and on other scalars.
         if (tag.empty() || tag == "?" || tag == "!") return;
-        report(at(mark), fmt::format("the tag {} isn't supported; leave it out", shown(tag)));
+        // Somebody may mean the word that only looks like one: `tcp-flags: [syn, !ack]`.
+        report(at(mark), fmt::format("the tag {} isn't supported; leave it out{}", shown(tag),
+                                     tag.starts_with('!') ? ", or put it in quotes" : ""));
     }
 
     [[noreturn]] void stop_too_deep(const YAML::Mark& mark) {

@@ -129,10 +129,13 @@ TEST(Tree, TagsAreRefused) {
         errors_of("a: !!python/object:os.system x\nb: !mine [1]\nc: !!int 3\nd: !!set {}\n"),
         "f:1:4: the tag 'tag:yaml.org,2002:python/object:os.system' isn't supported; leave it "
         "out\n"
-        "f:2:4: the tag '!mine' isn't supported; leave it out\n"
+        "f:2:4: the tag '!mine' isn't supported; leave it out, or put it in quotes\n"
         "f:3:4: the tag 'tag:yaml.org,2002:int' isn't supported; leave it out\n"
         "f:4:4: the tag 'tag:yaml.org,2002:set' isn't supported; leave it out\n");
     has_error("a: !!python/object\nb: 1\n", "f:1:4: the tag");
+    EXPECT_EQ(errors_of("tcp-flags: [syn, !ack]\n"),
+              "f:1:18: the tag '!ack' isn't supported; leave it out, or put it in quotes\n");
+    EXPECT_EQ(errors_of("tcp-flags: [syn, \"!ack\"]\n"), "");
 }
 
 TEST(Tree, NestingIsBounded) {
