@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -43,10 +44,28 @@ void write_packets(const json& portion, bool as_json, std::ostream& out) {
     }
 }
 
+// What else there is among pcapng's blocks: interfaces, and the statistics at the end of a file. A block begins
+// with its type and its size.
+std::string without_packets(std::string_view blocks) {
+    constexpr uint32_t kEnhancedPacket = 6;
+    std::string others;
+    std::array<uint32_t, 2> head;
+    while (blocks.size() >= sizeof head) {
+        std::memcpy(head.data(), blocks.data(), sizeof head);
+        const auto [type, length] = head;
+        const size_t size = std::clamp<size_t>(length, sizeof head, blocks.size());
+        if (type != kEnhancedPacket) others += blocks.substr(0, size);
+        blocks.remove_prefix(size);
+    }
+    return others;
+}
+
+enum class Wanted { kAll, kNoPackets };
+
 // False if it is not what to_base64() makes.
-bool write_pcapng(const json& portion, std::ostream& out) {
+bool write_pcapng(const json& portion, Wanted wanted, std::ostream& out) {
     const auto bytes = base::from_base64(portion.at("pcapng").get_ref<const std::string&>());
-    if (bytes) out << *bytes;
+    if (bytes) out << (wanted == Wanted::kAll ? *bytes : without_packets(*bytes));
     return bytes.has_value();
 }
 
@@ -60,14 +79,6 @@ tl::expected<int, CallError> capture(Client& client, const json& params, const A
     };
     const auto file = arguments.options.find("-w");
     const bool is_pcapng = file != arguments.options.end();
-    std::ofstream opened;
-    if (is_pcapng && file->second != "-") {
-        errno = 0;
-        opened.open(file->second, std::ios::binary | std::ios::trunc);
-        if (!opened) return complain(fmt::format("{}: {}", file->second, strerror(errno)));
-    }
-    std::ostream& out = opened.is_open() ? opened : output.out;
-
     json start = params;
     start.erase("count");
     uint64_t wanted = params.value("count", UINT64_MAX);
@@ -75,6 +86,14 @@ tl::expected<int, CallError> capture(Client& client, const json& params, const A
     const auto started = client.call(protocol::kCaptureStart, start);
     if (!started) return tl::unexpected(started.error());
     const json number = started->at("capture");
+    // Not before there is something to write: a mistake in the command doesn't empty a file.
+    std::ofstream opened;
+    if (is_pcapng && file->second != "-") {
+        errno = 0;
+        opened.open(file->second, std::ios::binary | std::ios::trunc);
+        if (!opened) return complain(fmt::format("{}: {}", file->second, strerror(errno)));
+    }
+    std::ostream& out = opened.is_open() ? opened : output.out;
     output.err << fmt::format("capturing {}; Ctrl-C ends it\n", base::escaped(arguments.words[0])) << std::flush;
 
     uint64_t count = 0;
@@ -86,20 +105,24 @@ tl::expected<int, CallError> capture(Client& client, const json& params, const A
             if (auto done = client.call(protocol::kCaptureStop, {{"capture", number}}); !done) {
                 return tl::unexpected(done.error());
             }
-            if (wanted == 0) break;
         }
+        // A file has its end still to come, behind packets that nobody wants any more.
+        const bool is_full = wanted == 0;
+        if (is_full && !is_pcapng) break;
         json read{{"capture", number}, {"pcapng", is_pcapng}};
-        if (wanted < protocol::kMaxCaptureRead) read["most"] = wanted;
+        if (!is_full && wanted < protocol::kMaxCaptureRead) read["most"] = wanted;
         const auto portion = client.call(protocol::kCaptureRead, read);
         if (!portion) return tl::unexpected(portion.error());
         if (!is_pcapng) {
             write_packets(*portion, output.json, out);
-        } else if (!write_pcapng(*portion, out)) {
+        } else if (!write_pcapng(*portion, is_full ? Wanted::kNoPackets : Wanted::kAll, out)) {
             return complain("sluiced's answer is damaged");
         }
         if (!out.flush()) return complain("the output can't be written");
-        count += portion->at("count").get<uint64_t>();
-        wanted -= std::min(wanted, portion->at("count").get<uint64_t>());
+        if (!is_full) {
+            count += portion->at("count").get<uint64_t>();
+            wanted -= std::min(wanted, portion->at("count").get<uint64_t>());
+        }
         lost = portion->at("lost");
         const std::string ended = portion->at("ended");
         more = ended.empty();

@@ -28,17 +28,18 @@ capture() {
 }
 
 # --- a port, into a file: both directions, and nothing that the filter leaves out ---
+day=$(date +%F)
 capture file b -f "icmp and host 10.0.0.1" -w "$TMP/b.pcapng" -c 6
-pings a 10.0.0.2
 pings c 10.0.0.2
+pings a 10.0.0.2
 finish "$PID" 20 "the capture of port b"
 expect "what the capture says of itself" "6 packets captured, 0 lost" "$(tail -n 1 "$TMP/file.err")"
 text=$(tcpdump -n -r "$TMP/b.pcapng" 2>/dev/null)
 expect "requests in the file" 3 "$(grep -c "10.0.0.1 > 10.0.0.2: ICMP echo request" <<<"$text")"
 expect "answers in the file" 3 "$(grep -c "10.0.0.2 > 10.0.0.1: ICMP echo reply" <<<"$text")"
 
-# What tcpdump doesn't show: interface, direction, comment.
-blocks() { # FILE: a line a frame, "INTERFACE DIRECTION COMMENT"
+# What tcpdump doesn't show: interface, direction, comment; and that a file has its end.
+blocks() { # FILE: a line a frame, "INTERFACE DIRECTION COMMENT"; "INTERFACE statistics" at the end
     python3 - "$1" <<'END'
 import struct, sys
 data = open(sys.argv[1], "rb").read()
@@ -63,14 +64,24 @@ while at < len(data):
         told = options(body[20 + (kept + 3) // 4 * 4:])
         direction = {1: "in", 2: "out"}[struct.unpack("<I", told[2])[0]]
         print(names[interface], direction, told[1].decode())
+    elif kind == 5:
+        print(names[struct.unpack_from("<I", body)[0]], "statistics")
     at += size
 END
 }
 text=$(blocks "$TMP/b.pcapng")
 expect "frames to b" 3 "$(grep -cx "b out to port b" <<<"$text")"
 expect "frames from b" 3 "$(grep -cx "b in from port b" <<<"$text")"
-# The file is its user's own.
-expect "what the clock says" "$(date +%F)" "$(tcpdump -tttt -n -r "$TMP/b.pcapng" -c 1 2>/dev/null | cut -d' ' -f1)"
+expect "the end of the file" "b statistics" "$(tail -n 1 <<<"$text")"
+# Which day it is may change meanwhile.
+expect_match "what the clock says" "^($day|$(date +%F))\$" \
+    "$(tcpdump -tttt -n -r "$TMP/b.pcapng" -c 1 2>/dev/null | cut -d' ' -f1)"
+
+# More packets than are wanted: none of them is in the file, and its end is.
+capture first b -f icmp -w "$TMP/first.pcapng" -c 1
+pings a 10.0.0.2
+finish "$PID" 20 "the capture of one packet"
+expect "what is in a full file" $'b out to port b\nb statistics' "$(blocks "$TMP/first.pcapng")"
 
 # --- into a pipe, until interrupted ---
 mkfifo "$TMP/pipe"
@@ -131,6 +142,9 @@ expect "frames that tcpdump reads there" 2 "$(tcpdump -n -r "$TMP/drops.pcapng" 
 # --- what can't be ---
 expect_status 1 ctl capture nobody
 expect_match "a port that isn't there" 'there is no port "nobody"' "$OUT"
+echo "of another day" >"$TMP/kept.pcapng"
+expect_status 1 ctl capture nobody -w "$TMP/kept.pcapng"
+expect "a file that nothing was captured into" "of another day" "$(cat "$TMP/kept.pcapng")"
 expect_status 1 ctl capture a -f "no filter at all"
 expect_match "a filter that is none" "the filter: .*pcap-filter" "$OUT"
 expect_status 1 ctl capture a -w "$TMP/no/folder"
