@@ -65,8 +65,8 @@ bool looks_like_address(std::string_view name) {
 }
 
 tl::expected<Peer, std::string> parse_value(std::string_view text, Peer*) {
-    if (!looks_like_address(text) && base::is_object_name(text)) return Peer{{}, std::string(text)};
-    return parse_block(text).map([](const IpPrefix& prefix) { return Peer{prefix, {}}; });
+    if (!looks_like_address(text) && base::is_object_name(text)) return Peer{{}, std::string(text), true};
+    return parse_block(text).map([](const IpPrefix& prefix) { return Peer{prefix, {}, true}; });
 }
 
 std::string to_text(const Peer& peer) {
@@ -227,8 +227,8 @@ class Validator {
         bool known = true;
         for (size_t i = 0; i < peers->size(); ++i) {
             const Peer& peer = (*peers)[i];
-            if (peer == Peer{}) {
-                known = false;  // ::/0, or what couldn't be read: that was told already
+            if (!peer.is_read) {
+                known = false;
             } else if (!peer.is_set()) {
                 all.add(peer.prefix);
             } else if (const auto set = sets_.find(peer.set); set != sets_.end()) {

@@ -36,7 +36,8 @@ constexpr std::string_view type_name(const Block*) {
 // The one end of a connection that a rule asks for: a block, or the set of this name.
 struct Peer {
     IpPrefix prefix;
-    std::string set;  // empty: it is the prefix
+    std::string set;       // empty: it is the prefix
+    bool is_read = false;  // by parse_value(); else a mistake stands there, which was told already
 
     bool is_set() const { return !set.empty(); }
     bool operator==(const Peer&) const = default;

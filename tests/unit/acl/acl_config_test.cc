@@ -173,6 +173,10 @@ TEST(AclConfig, AddressesAndSetsAreTold) {
     EXPECT_EQ(rule_errors("permit: {from: web, to: \"fd00::1\"}"),
               one("acls[0].rules[0] (f:5:5): no packet is from IPv4 and to IPv6 addresses"));
     EXPECT_EQ(rule_errors("permit: {from: [web, \"fd00::2\"], to: \"fd00::1\"}"), Texts{});
+    EXPECT_EQ(rule_errors("permit: {from: \"::/0\", to: 10.0.0.1}"),
+              one("acls[0].rules[0] (f:5:5): no packet is from IPv6 and to IPv4 addresses"));
+    EXPECT_EQ(rule_errors("permit: {from: \"::/0\", to: \"fd00::1\"}"), Texts{});
+    EXPECT_EQ(rule_errors("permit: {from: [\"::/0\", 0.0.0.0/0], to: 10.0.0.1}"), Texts{});
 }
 
 TEST(AclConfig, ProtocolsAndWhatNeedsThemAreTold) {
