@@ -6,11 +6,10 @@
 //     Entry find(const Meta&)         where the destination is, by that table
 //     bool learn(const Meta&, limit)  the source, into it: MacTable::learn()
 //     bool carries(PortId, NetworkId) whether the port is up and in that network
-//     slot(PortId)                    `horizon`, `mac_limit`, `floods`: what the port's limits are
+//     slot(PortId)                    `horizon`, `mac_limit`: what the port's limits are
+//     bool may_flood(PortId, kind)    whether it may have one more frame flooded
 //     Seconds now                     the worker's clock, one reading a batch
 #pragma once
-
-#include <rte_cycles.h>
 
 #include "bridge/flood_limit.h"
 #include "bridge/mac_table.h"
@@ -92,8 +91,7 @@ struct Bridge {
         if (unlikely(is_reserved(meta.destination_mac))) {
             return path::drop(meta, path::Drop::kReservedMac);
         }
-        FloodLimiter* floods = tables.slot(meta.ingress).floods;
-        if (floods != nullptr && !floods->allow(kind_of(meta), rte_rdtsc())) {
+        if (!tables.may_flood(meta.ingress, kind_of(meta))) {
             return path::drop(meta, path::Drop::kFloodLimit);
         }
         meta.fate = path::Fate::kFlood;

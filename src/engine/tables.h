@@ -1,6 +1,8 @@
 // What the stages of one batch see of the snapshot, and of the worker that runs them.
 #pragma once
 
+#include <rte_cycles.h>
+
 #include "engine/snapshot.h"
 #include "flow/flow_table.h"
 #include "flow/fragments.h"
@@ -70,6 +72,10 @@ struct Tables {
     }
     [[gnu::always_inline]] bool learn(const path::Meta& meta, uint32_t limit) const noexcept {
         return macs(meta.network)->learn(meta.source_mac, meta.source_hash, meta.ingress, now, limit);
+    }
+    bool may_flood(path::PortId id, bridge::FloodKind kind) const noexcept {
+        bridge::FloodLimiter* floods = slot(id).floods;
+        return floods == nullptr || floods->allow(kind, rte_rdtsc());
     }
     [[gnu::always_inline]] bool carries(path::PortId id, path::NetworkId network) const noexcept {
         return slot(id).carries(network);

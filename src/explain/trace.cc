@@ -15,7 +15,7 @@ using engine::Switch;
 using engine::Tables;
 using path::Drop;
 
-// Tables that nothing is learned into, and where the destination is known to be where it would be found.
+// Tables that nothing is learned into or counted in, and where the destination is known to be where it would be found.
 struct QuestionTables : Tables {
     bridge::Entry find(const path::Meta& meta) const noexcept {
         const bridge::Entry known = Tables::find(meta);
@@ -25,6 +25,10 @@ struct QuestionTables : Tables {
         return known.found() || !is_assumed ? known : bridge::Entry::fixed(assumed->port);
     }
     bool learn(const path::Meta&, uint32_t) const noexcept { return true; }
+    bool may_flood(path::PortId id, bridge::FloodKind kind) const noexcept {
+        const bridge::FloodLimiter* floods = slot(id).floods;
+        return floods == nullptr || floods->would_allow(kind, rte_rdtsc());
+    }
 };
 
 class Outbox final : public port::Sink {
