@@ -69,7 +69,10 @@ std::optional<wire::IcmpErrorKind> error_for(Drop reason) noexcept {
 }
 
 // Reasons that an object of the configuration stands beside, which only a tracked packet's metadata holds.
-bool is_policy(Drop reason) noexcept { return reason == Drop::kDenied || reason == Drop::kRejected; }
+bool is_policy(Drop reason) noexcept {
+    return reason == Drop::kDenied || reason == Drop::kRejected || reason == Drop::kNoConnection ||
+           reason == Drop::kFragmentUnknown;
+}
 
 // Loose and strict source routes (RFC 791, 3.1; RFC 7126, 4.3 and 4.4).
 bool has_source_route(const wire::Ipv4Header& ip) noexcept {

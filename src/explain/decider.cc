@@ -30,8 +30,6 @@ Decider decider_of(Drop reason) {
     switch (reason) {
         case kNoNetwork:
         case kVlanNotAllowed:
-        case kNoConnection:
-        case kFragmentUnknown:
         case kSpoofedMac:
         case kSpoofedAddress:
         case kSpoofedNeighbor:
@@ -60,7 +58,9 @@ Decider decider_of(Drop reason) {
         case kUnknownVni:
         case kUnderlayTransit: return Decider::kUnderlay;
         case kDenied:
-        case kRejected: return Decider::kObject;
+        case kRejected:
+        case kNoConnection:
+        case kFragmentUnknown: return Decider::kObject;
         case kUnknownRemote: return Decider::kOverlay;
         case kRunt:
         case kMalformedOffload:
