@@ -2,7 +2,7 @@
 # A flood of a million SYN packets from as many sources, against a flow table that holds 4096: an established
 # connection between containers goes on, and not one of its packets is refused.
 . "$(dirname "$0")/_init.sh"
-need iperf3
+need iperf3 python3
 
 netns a b
 python3 - "$TMP/flood.pcap" <<'END'
