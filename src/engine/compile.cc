@@ -86,7 +86,8 @@ class Compiler {
                 // Half-way through a change it may name what is gone already.
                 if (policies == nullptr) continue;
                 const bool egress = apply.direction == acl::Direction::kEgress;
-                (egress ? policies->egress : policies->ingress).push_back(list);
+                auto& lists = egress ? policies->egress : policies->ingress;
+                if (std::find(lists.begin(), lists.end(), list) == lists.end()) lists.push_back(list);
             }
         }
     }

@@ -1,5 +1,6 @@
 #include "engine/tracker.h"
 
+#include <algorithm>
 #include <bit>
 #include <optional>
 
@@ -82,10 +83,11 @@ bool is_tunnel(path::PortId port, const Tables& tables) noexcept {
 
 }  // namespace
 
-// Asks the lists one by one; false when one refuses.
-bool Tracker::ask(const std::vector<AclList>& lists, const acl::Subject& subject, bool is_counted,
-                  uint32_t& object, Judgement& judgement) noexcept {
+// Asks the lists one by one, but those that were `asked` before; false when one refuses.
+bool Tracker::ask(const std::vector<AclList>& lists, const std::vector<AclList>& asked,
+                  const acl::Subject& subject, bool is_counted, uint32_t& object, Judgement& judgement) noexcept {
     for (const AclList& list : lists) {
+        if (std::find(asked.begin(), asked.end(), list) != asked.end()) continue;
         const acl::Answer answer = is_counted ? list->judge(subject) : list->look_up(subject);
         if (unlikely(is_telling_)) asked_.add() = {answer.object, static_cast<uint8_t>(answer.action)};
         judgement.judged = true;
@@ -109,15 +111,15 @@ Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, co
         uint32_t& object = judgement.objects[0];
         const Policies& port = snapshot.policies_of(passage.ingress);
         const Policies& network = snapshot.policies_of(passage.from);
-        if (!ask(port.egress, subject, is_counted, object, judgement)) return judgement;
-        if (!ask(network.egress, subject, is_counted, object, judgement)) return judgement;
+        if (!ask(port.egress, {}, subject, is_counted, object, judgement)) return judgement;
+        if (!ask(network.egress, port.egress, subject, is_counted, object, judgement)) return judgement;
     }
     if (passage.egress != path::kNoPort && !is_tunnel(passage.egress, tables)) {
         uint32_t& object = judgement.objects[1];
         const Policies& network = snapshot.policies_of(passage.to);
         const Policies& port = snapshot.policies_of(passage.egress);
-        if (!ask(network.ingress, subject, is_counted, object, judgement)) return judgement;
-        ask(port.ingress, subject, is_counted, object, judgement);
+        if (!ask(network.ingress, {}, subject, is_counted, object, judgement)) return judgement;
+        ask(port.ingress, network.ingress, subject, is_counted, object, judgement);
     }
     return judgement;
 }

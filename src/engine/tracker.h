@@ -130,8 +130,8 @@ class Tracker {
     Known judge_flow(uint32_t index, const path::Tuple& tuple, const Passage& passage,
                      const Tables& tables) noexcept;
     Judgement judge(const acl::Subject& subject, const Passage& passage, const Tables& tables) noexcept;
-    bool ask(const std::vector<AclList>& lists, const acl::Subject& subject, bool is_counted, uint32_t& object,
-             Judgement& judgement) noexcept;
+    bool ask(const std::vector<AclList>& lists, const std::vector<AclList>& asked, const acl::Subject& subject,
+             bool is_counted, uint32_t& object, Judgement& judgement) noexcept;
     static bool pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                                const Judgement& judgement, const Tables& tables) noexcept;
     static void note(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,

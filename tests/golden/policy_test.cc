@@ -450,6 +450,38 @@ TEST_P(Policy, APacketThatWaitsIsCountedAndLoggedOnce) {
     EXPECT_EQ(only_flow().directions[0].packets, 2u);
 }
 
+// Of every other key that a rule may have: a packet that it means, and one that differs in that (and its ports, as
+// a flow is judged by what began it).
+TEST_P(Policy, WhatARuleAsksOfAPacketIsLookedAt) {
+    const auto matches = [&](const std::string& match, const Bytes& meant, const Bytes& other) {
+        configure(bridge(into_b("{permit: {" + match + "}}")));
+        EXPECT_EQ(fate("a", meant), "b") << match;
+        EXPECT_EQ(fate("a", other), "denied") << match;
+    };
+    matches("proto: udp, from-port: 1000", ab().udp(1000, 2).payload(20), ab().udp(1001, 2).payload(20));
+    matches("proto: udp, port: [5-7, 9]", ab().udp(1, 9).payload(20), ab().udp(1, 8).payload(20));
+    matches("dscp: 46", ab().traffic_class(46 << 2).udp(1, 2).payload(20), ab().udp(3, 2).payload(20));
+    matches("proto: tcp, tcp-flags: [syn, '!ack']", request(Tcp::kSyn), request(Tcp::kSyn | Tcp::kAck, 99));
+    matches("proto: icmp, type: 3, code: 1", ab().icmp(3, 1, 0).payload(28), ab().icmp(3, 2, 0).payload(28));
+    matches("fragments: true", ab().fragment(0x2000).id(5).udp(11, 12).payload(24), ab().udp(1, 3).payload(20));
+    matches("to: 10.0.0.2/31", ab().udp(1, 2).payload(20),
+            Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.4").udp(1, 2).payload(20));
+}
+
+TEST_P(Policy, WhoIsRejectedIsTold) {
+    configure(bridge(into_b("{reject: {}}")));
+    EXPECT_EQ(fate("a", request(Tcp::kSyn)), "a rejected");
+    EXPECT_EQ(fate("a", Packet().eth(kA, kB).ipv6("fd00::1", "fd00::2").udp(1, 2).payload(20)), "a rejected");
+    EXPECT_EQ(fate("a", Packet().eth(kA, kB).ipv6("fd00::1", "fd00::2").tcp(1, 2, Tcp::kSyn)), "a rejected");
+}
+
+TEST_P(Policy, AListAtAPortAndAtItsNetworkIsAskedOnce) {
+    configure(bridge("acls: [{name: twice, apply: [{port: b, direction: ingress}, {port: b, direction: ingress}, "
+                     "{network: blue, direction: ingress}], rules: [{permit: {}}]}]\n"));
+    EXPECT_EQ(fate("a", request()), "b");
+    EXPECT_EQ(harness_.running().acls().at("twice")->hits(0), 1u);
+}
+
 // --- a table that is full ---
 
 TEST_P(Policy, AFullTableRefusesNewConnectionsAndKeepsTheOpenOnes) {
