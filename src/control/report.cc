@@ -116,9 +116,7 @@ std::map<path::PortId, std::string> place_names(const engine::Switch& running) {
 }
 
 std::string place_name(const engine::Switch& running, path::PortId id) {
-    for (const auto& [name, held] : running.ports()) {
-        if (held.port->id() == id) return name;
-    }
+    if (const auto* port = running.find_port(id)) return port->first;
     for (const auto& [remote, held] : running.tunnels()) {
         if (held.id == id) return "tunnel " + remote.text();
     }

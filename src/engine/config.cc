@@ -168,6 +168,14 @@ std::string_view network_of(const Config& config, const port::PortConfig& port) 
     return port.network;
 }
 
+std::set<IpAddress> remotes_of(const Config& config) {
+    std::set<IpAddress> remotes;
+    for (const auto& network : config.networks) {
+        if (network.vxlan) remotes.insert(network.vxlan->remotes.begin(), network.vxlan->remotes.end());
+    }
+    return remotes;
+}
+
 const port::PortConfig* find_port(const Config& config, std::string_view name) {
     auto found = std::find_if(config.ports.begin(), config.ports.end(),
                               [&](const auto& port) { return port.name == name; });

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -180,6 +181,8 @@ std::vector<route::RouteConfig> routes_of(const Config& config);
 // The network of a port that is no trunk; empty: none.
 std::string_view network_of(const Config& config, const port::PortConfig& port);
 const port::PortConfig* find_port(const Config& config, std::string_view name);
+// The remote tunnel end points of all overlays.
+std::set<IpAddress> remotes_of(const Config& config);
 // The network of a route's next hop, of a valid configuration; empty: none.
 std::string resolve_network(const Config& config, const route::HopConfig& hop, const std::string& domain);
 // What containers of a flat network without a `gateway` have for one: the switch answers for it.

@@ -15,10 +15,8 @@ std::string_view action_of(path::Drop reason) {
 }
 
 std::string name_of(const Switch& running, path::PortId id) {
-    for (const auto& [name, held] : running.ports()) {
-        if (held.port->id() == id) return name;
-    }
-    return "-";
+    const auto* port = running.find_port(id);
+    return port != nullptr ? port->first : "-";
 }
 
 }  // namespace

@@ -29,14 +29,6 @@ base::Errors unchangeable(const Config& from, const Config& to) {
     return errors;
 }
 
-std::set<IpAddress> remotes_of(const Config& config) {
-    std::set<IpAddress> remotes;
-    for (const auto& network : config.networks) {
-        if (network.vxlan) remotes.insert(network.vxlan->remotes.begin(), network.vxlan->remotes.end());
-    }
-    return remotes;
-}
-
 base::Errors too_many(const Config& config) {
     base::Errors errors;
     const size_t remotes = remotes_of(config).size();
@@ -119,6 +111,12 @@ path::PortId Switch::free_id() const {
     return path::PortId{id};
 }
 
+const Ports::value_type* Switch::find_port(path::PortId id) const {
+    const auto found = std::find_if(ports_.begin(), ports_.end(),
+                                    [&](const auto& port) { return port.second.port->id() == id; });
+    return found == ports_.end() ? nullptr : &*found;
+}
+
 HeldPort Switch::make(const port::PortConfig& config) const {
     HeldPort held;
     held.port = port::make_port(free_id(), config, context_);
@@ -140,7 +138,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     std::vector<HeldPort> gone;
     std::vector<std::string> moved;  // into another network
     for (auto it = ports_.begin(); it != ports_.end();) {
-        const port::PortConfig* config = find_port(next, it->first);
+        const port::PortConfig* config = engine::find_port(next, it->first);
         const port::PortConfig& old = it->second.port->config();
         if (config != nullptr && port::same_device(old, *config)) {
             if (network_of(next, *config) != network_of(config_, old) || config->trunk != old.trunk) {
@@ -164,7 +162,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         forget_macs(held.port->id());
         reset_counters(held.port->id());
         const port::PortConfig& old = held.port->config();
-        const port::PortConfig* config = find_port(config_, old.name);
+        const port::PortConfig* config = engine::find_port(config_, old.name);
         if (config != nullptr && port::same_interface(old, *config)) {
             held.port->close();
         } else {
@@ -386,156 +384,6 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
 }
 
 // Lists that say the same as before stay what they are, with their hits and numbers.
-void Switch::arrange_policies() {
-    AclLists lists;
-    for (const acl::AclConfig& config : config_.acls) {
-        const auto known = acls_.find(config.name);
-        const acl::List* before = known == acls_.end() ? nullptr : known->second.get();
-        lists[config.name] = acl::compile(config, config_.address_sets, before, next_object_);
-    }
-    acls_ = std::move(lists);
-    for (const NetworkConfig& network : networks_of(config_)) {
-        const auto next = path::FlowDomain{static_cast<uint16_t>(flow_domains_.size() + 1)};
-        flow_domains_.emplace(flow_domain_of(network), next);
-    }
-    flows_.set_timeouts(config_.flows.timeouts);
-    flows_.set_pick_up(config_.flows.pick_up);
-}
-
-std::optional<acl::Object> Switch::rule(uint32_t object) const {
-    if (object == 0) return std::nullopt;
-    for (const auto& [name, list] : acls_) {
-        if (const auto rule = list->find_object(object)) return list->describe(*rule);
-    }
-    return std::nullopt;
-}
-
-// Every flow is decided anew on its next packet. After what it is decided by is in force.
-void Switch::outdate_flows() {
-    flow_generation_.store(flow::next_generation(flow_generation_.load(std::memory_order_relaxed)),
-                           std::memory_order_release);
-}
-
-void Switch::age_flows() {
-    const bridge::Seconds now = clock_seconds();
-    if (now == flows_aged_) return;
-    flows_aged_ = now;
-    flows_.age(now);
-}
-
-void Switch::arrange_tunnels(const Config& next) {
-    const std::set<IpAddress> wanted = remotes_of(next);
-    Tunnels gone;
-    for (auto it = tunnels_.begin(); it != tunnels_.end();) {
-        auto next_one = std::next(it);
-        if (!wanted.contains(it->first)) gone.insert(tunnels_.extract(it));
-        it = next_one;
-    }
-    // No worker may count under their numbers when those are given to others.
-    if (!gone.empty()) publish();
-    for (const auto& [remote, held] : gone) {
-        router_.give_back(held.hop->load());
-        forget_macs(held.id);
-        reset_counters(held.id);
-    }
-    for (const IpAddress& remote : wanted) {
-        if (!tunnels_.contains(remote)) tunnels_[remote].id = free_id();
-    }
-}
-
-// After a change of the underlay's routes.
-void Switch::find_tunnels() {
-    auto domain = router_.domains().find(kUnderlay);
-    for (auto& [remote, held] : tunnels_) {
-        const HopId hop = domain == router_.domains().end()
-                              ? 0
-                              : router_.take_hop_to(*domain->second, remote, clock_seconds());
-        router_.give_back(held.hop->exchange(hop, std::memory_order_acq_rel));
-    }
-    router_.settle();
-}
-
-// What the configuration knows of stations' addresses: those of ports that send from no others, and those
-// behind tunnels.
-void Switch::set_static_neighbors() {
-    if (!speaks()) return;
-    Router::Statics statics;
-    for (const auto& [name, held] : ports_) {
-        const port::PortConfig& config = held.port->config();
-        const auto mac = held.port->mac();
-        auto network = network_ids_.find(network_of(config_, config));
-        if (!held.up || !held.port->has_link() || !config.is_guarded() || !mac ||
-            network == network_ids_.end()) {
-            continue;
-        }
-        for (const auto& address : config.address) {
-            statics[{network->second, address.address}] = path::mac_key(*mac);
-        }
-    }
-    for (const auto& network : config_.networks) {
-        if (!network.vxlan) continue;
-        for (const auto& entry : network.vxlan->statics) {
-            for (const auto& address : entry.address) {
-                statics[{network_ids_.at(network.name), address}] = path::mac_key(entry.mac);
-            }
-        }
-    }
-    router_.set_static_neighbors(std::move(statics), clock_seconds());
-}
-
-// Those of networks that are gone: another network may get the number. What still has packets waiting
-// goes when they are gone.
-void Switch::forget_neighbors() {
-    std::set<path::NetworkId> ids;
-    for (const auto& [name, id] : network_ids_) ids.insert(id);
-    const size_t gone = router_.neighbors().remove_if([&](const neighbor::Entry& entry) {
-        return !ids.contains(entry.network) && entry.held == 0;
-    });
-    if (gone != 0) router_.settle();
-}
-
-void Switch::age_neighbors() {
-    const bridge::Seconds now = clock_seconds();
-    if (!speaks() || now == neighbors_aged_) return;
-    neighbors_aged_ = now;
-    const neighbor::Table::Due due = router_.neighbors().age(now);
-    std::vector<Chore> chores;
-    for (auto* entry : due.solicit) chores.push_back({.kind = Chore::Kind::kSolicit, .neighbor = entry});
-    for (auto* entry : due.release) chores.push_back({.kind = Chore::Kind::kRelease, .neighbor = entry});
-    ask(std::move(chores));
-    if (router_.neighbors().has_retired()) router_.settle();
-}
-
-// Tells the network where the port's addresses are now: they may have been behind another port, or another
-// host, until a moment ago.
-void Switch::announce(const HeldPort& held) {
-    const port::PortConfig& config = held.port->config();
-    const auto mac = held.port->mac();
-    auto network = network_ids_.find(network_of(config_, config));
-    if (!speaks() || !mac || !config.is_guarded() || network == network_ids_.end()) return;
-    std::vector<Chore> chores;
-    for (const auto& address : config.address) {
-        chores.push_back({.kind = Chore::Kind::kAnnounce,
-                          .network = network->second,
-                          .port = held.port->id(),
-                          .address = address.address,
-                          .mac = path::mac_key(*mac)});
-    }
-    ask(std::move(chores));
-}
-
-void Switch::ask(std::vector<Chore> chores) {
-    if (chores.empty()) return;
-    workers_.front()->ask(std::move(chores));
-}
-
-base::Result<void> Switch::change_routes(const route::Changes& changes) {
-    auto done = router_.change(config_, network_ids_, changes, clock_seconds());
-    outdate_flows();
-    router_.settle();
-    return done;
-}
-
 void Switch::set_static_macs(const Config& previous) {
     const StaticMacs wanted = static_macs(config_);
     const TunnelMacs remote = tunnel_macs(config_);
@@ -561,8 +409,7 @@ void Switch::forget_macs(path::PortId id) {
     for (const auto& [name, table] : macs_) table->flush(id);
 }
 
-// A port that takes over a number starts from zero.
-// Of a number that is free from now on.
+// Of a number that is free from now on: a port that takes it over starts from zero.
 void Switch::reset_counters(path::PortId id) {
     freed_ports_[id] = rte_get_tsc_cycles();
     for (auto& worker : workers_) worker->counters().port(id).reset();

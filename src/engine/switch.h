@@ -129,6 +129,8 @@ class Switch {
 
     const Config& config() const noexcept { return config_; }
     const Ports& ports() const noexcept { return ports_; }
+    // The port of that number; null: there is none.
+    const Ports::value_type* find_port(path::PortId id) const;
     const MacTables& macs() const noexcept { return macs_; }
     const NetworkIds& network_ids() const noexcept { return network_ids_; }
     const Tunnels& tunnels() const noexcept { return tunnels_; }

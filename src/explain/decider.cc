@@ -127,17 +127,10 @@ std::optional<uint32_t> vni_of(const DropRecord& record) {
     return vxlan->vni();
 }
 
-const engine::HeldPort* find_port(const engine::Switch& running, path::PortId id) {
-    for (const auto& [name, held] : running.ports()) {
-        if (held.port->id() == id) return &held;
-    }
-    return nullptr;
-}
-
 std::optional<Object> port_object(const engine::Switch& running, path::PortId id, uint64_t time) {
     if (!running.is_same_since(id, time)) return std::nullopt;
-    if (const engine::HeldPort* held = find_port(running, id)) {
-        return Object{"port", held->port->config().name, held->port->config().place};
+    if (const auto* port = running.find_port(id)) {
+        return Object{"port", port->first, port->second.port->config().place};
     }
     for (const auto& [remote, held] : running.tunnels()) {
         if (held.id != id) continue;

@@ -120,10 +120,8 @@ const HeldPort* owner_of(const Switch& running, const IpAddress& address) {
 }
 
 const HeldPort* port_with(const Switch& running, path::PortId id) {
-    for (const auto& [name, held] : running.ports()) {
-        if (held.port->id() == id) return &held;
-    }
-    return nullptr;
+    const auto* port = running.find_port(id);
+    return port != nullptr ? &port->second : nullptr;
 }
 
 // A station that is no port's declared one, as far as the switch has seen it.

@@ -1,0 +1,43 @@
+// The switch's half of policies and flows: lists are compiled, flows outdated and aged.
+#include "engine/switch.h"
+
+namespace sluice::engine {
+
+void Switch::arrange_policies() {
+    AclLists lists;
+    for (const acl::AclConfig& config : config_.acls) {
+        const auto known = acls_.find(config.name);
+        const acl::List* before = known == acls_.end() ? nullptr : known->second.get();
+        lists[config.name] = acl::compile(config, config_.address_sets, before, next_object_);
+    }
+    acls_ = std::move(lists);
+    for (const NetworkConfig& network : networks_of(config_)) {
+        const auto next = path::FlowDomain{static_cast<uint16_t>(flow_domains_.size() + 1)};
+        flow_domains_.emplace(flow_domain_of(network), next);
+    }
+    flows_.set_timeouts(config_.flows.timeouts);
+    flows_.set_pick_up(config_.flows.pick_up);
+}
+
+std::optional<acl::Object> Switch::rule(uint32_t object) const {
+    if (object == 0) return std::nullopt;
+    for (const auto& [name, list] : acls_) {
+        if (const auto rule = list->find_object(object)) return list->describe(*rule);
+    }
+    return std::nullopt;
+}
+
+// Every flow is decided anew on its next packet. After what it is decided by is in force.
+void Switch::outdate_flows() {
+    flow_generation_.store(flow::next_generation(flow_generation_.load(std::memory_order_relaxed)),
+                           std::memory_order_release);
+}
+
+void Switch::age_flows() {
+    const bridge::Seconds now = clock_seconds();
+    if (now == flows_aged_) return;
+    flows_aged_ = now;
+    flows_.age(now);
+}
+
+}  // namespace sluice::engine

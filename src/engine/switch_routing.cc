@@ -1,0 +1,122 @@
+// The switch's half of routing: tunnels and their ways through the underlay, what is known of neighbors without
+// asking them, what workers are asked to say, and routes while running.
+#include <set>
+
+#include "engine/switch.h"
+
+namespace sluice::engine {
+
+void Switch::arrange_tunnels(const Config& next) {
+    const std::set<IpAddress> wanted = remotes_of(next);
+    Tunnels gone;
+    for (auto it = tunnels_.begin(); it != tunnels_.end();) {
+        auto next_one = std::next(it);
+        if (!wanted.contains(it->first)) gone.insert(tunnels_.extract(it));
+        it = next_one;
+    }
+    // No worker may count under their numbers when those are given to others.
+    if (!gone.empty()) publish();
+    for (const auto& [remote, held] : gone) {
+        router_.give_back(held.hop->load());
+        forget_macs(held.id);
+        reset_counters(held.id);
+    }
+    for (const IpAddress& remote : wanted) {
+        if (!tunnels_.contains(remote)) tunnels_[remote].id = free_id();
+    }
+}
+
+// After a change of the underlay's routes.
+void Switch::find_tunnels() {
+    auto domain = router_.domains().find(kUnderlay);
+    for (auto& [remote, held] : tunnels_) {
+        const HopId hop = domain == router_.domains().end()
+                              ? 0
+                              : router_.take_hop_to(*domain->second, remote, clock_seconds());
+        router_.give_back(held.hop->exchange(hop, std::memory_order_acq_rel));
+    }
+    router_.settle();
+}
+
+// What the configuration knows of stations' addresses: those of ports that send from no others, and those
+// behind tunnels.
+void Switch::set_static_neighbors() {
+    if (!speaks()) return;
+    Router::Statics statics;
+    for (const auto& [name, held] : ports_) {
+        const port::PortConfig& config = held.port->config();
+        const auto mac = held.port->mac();
+        auto network = network_ids_.find(network_of(config_, config));
+        if (!held.up || !held.port->has_link() || !config.is_guarded() || !mac ||
+            network == network_ids_.end()) {
+            continue;
+        }
+        for (const auto& address : config.address) {
+            statics[{network->second, address.address}] = path::mac_key(*mac);
+        }
+    }
+    for (const auto& network : config_.networks) {
+        if (!network.vxlan) continue;
+        for (const auto& entry : network.vxlan->statics) {
+            for (const auto& address : entry.address) {
+                statics[{network_ids_.at(network.name), address}] = path::mac_key(entry.mac);
+            }
+        }
+    }
+    router_.set_static_neighbors(std::move(statics), clock_seconds());
+}
+
+// Those of networks that are gone: another network may get the number. What still has packets waiting
+// goes when they are gone.
+void Switch::forget_neighbors() {
+    std::set<path::NetworkId> ids;
+    for (const auto& [name, id] : network_ids_) ids.insert(id);
+    const size_t gone = router_.neighbors().remove_if([&](const neighbor::Entry& entry) {
+        return !ids.contains(entry.network) && entry.held == 0;
+    });
+    if (gone != 0) router_.settle();
+}
+
+void Switch::age_neighbors() {
+    const bridge::Seconds now = clock_seconds();
+    if (!speaks() || now == neighbors_aged_) return;
+    neighbors_aged_ = now;
+    const neighbor::Table::Due due = router_.neighbors().age(now);
+    std::vector<Chore> chores;
+    for (auto* entry : due.solicit) chores.push_back({.kind = Chore::Kind::kSolicit, .neighbor = entry});
+    for (auto* entry : due.release) chores.push_back({.kind = Chore::Kind::kRelease, .neighbor = entry});
+    ask(std::move(chores));
+    if (router_.neighbors().has_retired()) router_.settle();
+}
+
+// Tells the network where the port's addresses are now: they may have been behind another port, or another
+// host, until a moment ago.
+void Switch::announce(const HeldPort& held) {
+    const port::PortConfig& config = held.port->config();
+    const auto mac = held.port->mac();
+    auto network = network_ids_.find(network_of(config_, config));
+    if (!speaks() || !mac || !config.is_guarded() || network == network_ids_.end()) return;
+    std::vector<Chore> chores;
+    for (const auto& address : config.address) {
+        chores.push_back({.kind = Chore::Kind::kAnnounce,
+                          .network = network->second,
+                          .port = held.port->id(),
+                          .address = address.address,
+                          .mac = path::mac_key(*mac)});
+    }
+    ask(std::move(chores));
+}
+
+void Switch::ask(std::vector<Chore> chores) {
+    if (chores.empty()) return;
+    workers_.front()->ask(std::move(chores));
+}
+
+base::Result<void> Switch::change_routes(const route::Changes& changes) {
+    auto done = router_.change(config_, network_ids_, changes, clock_seconds());
+    outdate_flows();
+    router_.settle();
+    return done;
+}
+
+}  // namespace sluice::engine
