@@ -17,6 +17,15 @@ struct Name {
     std::string_view word;
 };
 
+// How an enumerator is written; empty for one that has no word.
+template <class E>
+constexpr std::string_view word_of(E value) {
+    for (const auto& [enumerator, word] : names(value)) {
+        if (enumerator == value) return word;
+    }
+    return {};
+}
+
 // The candidate that a mistyped word most likely stands for, or nothing where none is near enough
 // to be worth a suggestion (Damerau-Levenshtein, about one slip in three letters).
 std::optional<std::string_view> nearest(std::string_view word,

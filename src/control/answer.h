@@ -2,12 +2,14 @@
 // thread.
 #pragma once
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "control/rpc.h"
 #include "sluice/protocol.h"
 
@@ -34,14 +36,7 @@ inline tl::unexpected<RpcError> invalid(std::string message) {
     return tl::unexpected(RpcError{protocol::kInvalidParams, std::move(message), {}});
 }
 
-// How an enumerator is written.
-template <class T>
-std::string_view word_of(T value) {
-    for (const auto& [enumerator, word] : names(value)) {
-        if (enumerator == value) return word;
-    }
-    return {};
-}
+using base::word_of;
 
 // A parameter that must be a string; empty where it is left out.
 inline tl::expected<std::string, RpcError> text_param(const nlohmann::json& params, const char* key) {
@@ -68,6 +63,18 @@ inline tl::expected<uint64_t, RpcError> number_param(const nlohmann::json& param
     const uint64_t value = is_number ? found->get<uint64_t>() : 0;
     if (is_number && value >= low && value <= high) return value;
     return invalid(fmt::format("\"{}\" is not an integer from {} to {}", key, low, high));
+}
+
+// The number of what the client has started, which must be given.
+inline tl::expected<uint32_t, RpcError> own_number_param(const nlohmann::json& params, const char* key) {
+    auto number = number_param(params, key, 0, 1, std::numeric_limits<uint32_t>::max());
+    if (!number) return tl::unexpected(number.error());
+    if (*number == 0) return invalid(fmt::format("\"{}\" is missing", key));
+    return static_cast<uint32_t>(*number);
+}
+
+inline tl::unexpected<RpcError> not_yours(std::string_view what, uint32_t number) {
+    return refused({{fmt::format("you have no {} {}", what, number), {}, {}}});
 }
 
 inline Answer answer_of(base::Result<nlohmann::json> result) {

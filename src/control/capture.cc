@@ -1,27 +1,11 @@
 #include "control/capture.h"
 
-#include <limits>
-
 #include "base/base64.h"
 
 namespace sluice::control {
-namespace {
 
 using explain::Captures;
 using nlohmann::json;
-
-tl::expected<uint32_t, RpcError> capture_param(const json& params) {
-    auto number = number_param(params, "capture", 0, 1, std::numeric_limits<uint32_t>::max());
-    if (!number) return tl::unexpected(number.error());
-    if (*number == 0) return invalid("\"capture\" is missing");
-    return static_cast<uint32_t>(*number);
-}
-
-tl::unexpected<RpcError> no_capture(uint32_t number) {
-    return refused({{fmt::format("you have no capture {}", number), {}, {}}});
-}
-
-}  // namespace
 
 Answer capture_start(Running& daemon, const json& params, const Caller& caller) {
     auto port = text_param(params, "port");
@@ -37,7 +21,7 @@ Answer capture_start(Running& daemon, const json& params, const Caller& caller) 
 }
 
 Answer capture_read(Running& daemon, const json& params, const Caller& caller) {
-    auto number = capture_param(params);
+    auto number = own_number_param(params, "capture");
     if (!number) return tl::unexpected(number.error());
     auto pcapng = flag_param(params, "pcapng");
     if (!pcapng) return tl::unexpected(pcapng.error());
@@ -45,7 +29,7 @@ Answer capture_read(Running& daemon, const json& params, const Caller& caller) {
     if (!most) return tl::unexpected(most.error());
     const auto form = *pcapng ? Captures::Form::kPcapng : Captures::Form::kPackets;
     auto portion = daemon.captures.read(*number, caller, form, *most);
-    if (!portion) return no_capture(*number);
+    if (!portion) return not_yours("capture", *number);
     json answer{{"count", portion->count},
                 {"more", portion->more},
                 {"lost", portion->lost},
@@ -59,9 +43,9 @@ Answer capture_read(Running& daemon, const json& params, const Caller& caller) {
 }
 
 Answer capture_stop(Running& daemon, const json& params, const Caller& caller) {
-    auto number = capture_param(params);
+    auto number = own_number_param(params, "capture");
     if (!number) return tl::unexpected(number.error());
-    if (!daemon.captures.stop(*number, caller)) return no_capture(*number);
+    if (!daemon.captures.stop(*number, caller)) return not_yours("capture", *number);
     return json::object();
 }
 

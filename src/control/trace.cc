@@ -1,7 +1,5 @@
 #include "control/trace.h"
 
-#include <limits>
-
 #include "base/text.h"
 #include "explain/trace.h"
 
@@ -75,17 +73,6 @@ Answer answer_one(Running& daemon, const json& params) {
     return trace_json(*trace);
 }
 
-tl::expected<uint32_t, RpcError> trace_param(const json& params) {
-    auto number = number_param(params, "trace", 0, 1, std::numeric_limits<uint32_t>::max());
-    if (!number) return tl::unexpected(number.error());
-    if (*number == 0) return invalid("\"trace\" is missing");
-    return static_cast<uint32_t>(*number);
-}
-
-tl::unexpected<RpcError> no_trace(uint32_t number) {
-    return refused({{fmt::format("you have no live trace {}", number), {}, {}}});
-}
-
 }  // namespace
 
 Answer trace(Running& daemon, const json& params) {
@@ -111,12 +98,12 @@ Answer trace_start(Running& daemon, const json& params, const Caller& caller) {
 }
 
 Answer trace_read(Running& daemon, const json& params, const Caller& caller) {
-    auto number = trace_param(params);
+    auto number = own_number_param(params, "trace");
     if (!number) return tl::unexpected(number.error());
     auto most = number_param(params, "most", protocol::kMaxTraceRead, 1, protocol::kMaxTraceRead);
     if (!most) return tl::unexpected(most.error());
     const auto portion = daemon.traces.read(*number, caller, *most);
-    if (!portion) return no_trace(*number);
+    if (!portion) return not_yours("live trace", *number);
     json packets = json::array();
     for (const auto& live : portion->packets) {
         json packet = trace_json(live.trace);
@@ -129,9 +116,9 @@ Answer trace_read(Running& daemon, const json& params, const Caller& caller) {
 }
 
 Answer trace_stop(Running& daemon, const json& params, const Caller& caller) {
-    auto number = trace_param(params);
+    auto number = own_number_param(params, "trace");
     if (!number) return tl::unexpected(number.error());
-    if (!daemon.traces.stop(*number, caller)) return no_trace(*number);
+    if (!daemon.traces.stop(*number, caller)) return not_yours("live trace", *number);
     return json::object();
 }
 

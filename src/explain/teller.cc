@@ -18,13 +18,6 @@ std::string mac_text(uint64_t mac) {
     return address.text();
 }
 
-std::string_view word_of(acl::Action action) {
-    for (const auto& [value, word] : names(action)) {
-        if (value == action) return word;
-    }
-    return {};
-}
-
 class Teller {
  public:
     Teller(const Switch& running, const Witnessed& told) : running_(running), told_(told) {}
@@ -116,7 +109,7 @@ class Teller {
         const auto rule = running_.rule(asked.object);
         if (!rule) return;
         const Object object{std::string(rule->kind), rule->name, rule->place};
-        stage("policy", fmt::format("{}: {}", object.name, word_of(static_cast<acl::Action>(asked.action))),
+        stage("policy", fmt::format("{}: {}", object.name, base::word_of(static_cast<acl::Action>(asked.action))),
               object);
         trace_.decided_by.push_back(object);
     }

@@ -49,7 +49,7 @@ constexpr Seconds kIdle = 10;
 constexpr int kAddTries = 64;
 constexpr int kFindTries = 256;
 
-Decided word_of(const Decision& d) noexcept {
+Decided decided_by(const Decision& d) noexcept {
     return {d.generation, d.verdict == Verdict::kAllow, d.ingress, d.egress};
 }
 
@@ -202,7 +202,7 @@ void Table::fill(uint32_t pair, const path::Tuple& original, const Decision& d, 
         record.key = tuples[i].key;
         if (original.key.is_ipv6()) addresses_[pair * 2 + i] = tuples[i].ipv6;
         const bool decided = i == 0;
-        record.decided.store(decided ? word_of(d) : Decided(), kRelaxed);
+        record.decided.store(decided ? decided_by(d) : Decided(), kRelaxed);
         record.seen.store(now, kRelaxed);
         record.hop.store(decided ? d.hop : 0, kRelaxed);
         record.verdict.store(decided ? d.verdict : Verdict::kAllow, kRelaxed);
@@ -535,7 +535,7 @@ void Table::decide(uint32_t index, const Decision& d) noexcept {
         pair.objects[0].store(d.objects[0], kRelaxed);
         pair.objects[1].store(d.objects[1], kRelaxed);
         pair.opening.store(d.opening, kRelaxed);
-        record.decided.store(word_of(d), std::memory_order_release);
+        record.decided.store(decided_by(d), std::memory_order_release);
     }
     pair.deciding.store(false, std::memory_order_release);
 }
