@@ -46,9 +46,10 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
 base::Errors Intent::mistakes(const std::string& file) {
     auto text = read_file(file);
     if (!text) return text.error();
+    // What `config show` wrote has the added ports itself.
+    if (load_config(*text, file, {})) return {};
     auto added = load_added(*text, file);
-    if (!added) return added.error();
-    auto config = load_config(*text, file, *added);
+    auto config = load_config(*text, file, added ? *added : std::vector<port::PortConfig>{});
     return config ? base::Errors{} : config.error();
 }
 

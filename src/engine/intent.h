@@ -20,8 +20,8 @@ class Intent {
  public:
     // Reads the file and the state that it names; nothing is applied yet.
     static tl::expected<Intent, base::Errors> load(const std::string& file);
-    // What is wrong with a file, together with the ports that were added beside it. Writes nothing, where load()
-    // may cut an unfinished line off the added routes: so it may be asked while another switch runs on these.
+    // What is wrong with a file, which may name ports that were added beside it. Writes nothing, where load() may
+    // cut an unfinished line off the added routes: so it may be asked while another switch runs on these.
     static base::Errors mistakes(const std::string& file);
 
     const Config& config() const noexcept { return config_; }
