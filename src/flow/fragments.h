@@ -35,11 +35,12 @@ class Fragments {
 
     // Words, so that each is read and written whole.
     struct alignas(64) Entry {
-        static constexpr uint32_t kNameWords = 6;  // addresses, the key's rest without ports, IPv6 addresses
+        // Addresses; the key's rest, with the identification for the ports; IPv6 addresses.
+        static constexpr uint32_t kNameWords = 6;
 
         std::atomic<uint32_t> version;
         std::atomic<Seconds> added;
-        std::atomic<uint32_t> id;
+        std::atomic<uint32_t> is_reply;  // to an echo
         std::atomic<uint32_t> ports;
         std::atomic<uint64_t> name[kNameWords];
     };
@@ -48,9 +49,9 @@ class Fragments {
         uint64_t words[Entry::kNameWords];
     };
 
-    static Name name_of(const path::Tuple& tuple) noexcept;
-    uint32_t set_of(const Name& name, uint32_t id) const noexcept;
-    static bool holds(const Entry& entry, const Name& name, uint32_t id) noexcept;
+    static Name name_of(const path::Tuple& tuple, uint32_t id) noexcept;
+    uint32_t set_of(const Name& name) const noexcept;
+    static bool holds(const Entry& entry, const Name& name) noexcept;
     static bool is_fresh(Seconds added, Seconds now) noexcept;
 
     uint64_t secret_;

@@ -54,7 +54,7 @@ struct TupleKey {
         return FlowDomain{static_cast<uint16_t>((rest & ~kEchoReply) >> 48)};
     }
     bool is_icmp() const noexcept {
-        return protocol() == wire::Protocol::kIcmp || protocol() == wire::Protocol::kIcmpv6;
+        return protocol() == (is_ipv6() ? wire::Protocol::kIcmpv6 : wire::Protocol::kIcmp);
     }
 };
 static_assert(sizeof(TupleKey) == 16);
