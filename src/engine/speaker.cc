@@ -223,7 +223,7 @@ void Speaker::resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* pac
                       const Tables& tables) noexcept {
     if (tables.assumed != nullptr) {
         meta.neighbor = assume(neighbor.network, neighbor.address, tables);
-        if (meta.neighbor != nullptr) return route(meta, packet, tables);
+        if (meta.neighbor != nullptr) return route_again(meta, packet, tables);
         return drop(meta, Drop::kNeighborPending, packet, tables);
     }
     if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor, tables);

@@ -60,6 +60,7 @@ Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet
     told_.size = static_cast<uint8_t>(std::min<uint32_t>(packet->pkt_len, Witnessed::kBytes));
     const void* bytes = rte_pktmbuf_read(packet, 0, told_.size, told_.bytes.data());
     if (bytes != told_.bytes.data()) std::memcpy(told_.bytes.data(), bytes, told_.size);
+    told_.is_question = tables.assumed != nullptr;
     told_.came = meta.ingress;
     tables.tracker.begin_telling();
 }

@@ -180,8 +180,8 @@ HopKind hop_of(Drop reason) {
 }
 
 // The route that the packet would meet now, if it is still one of that kind.
-std::optional<Object> route_object(const engine::Switch& running, const DropRecord& record) {
-    const auto destination = destination_of(record);
+std::optional<Object> route_object(const engine::Switch& running, const DropRecord& record,
+                                   const std::optional<IpAddress>& destination) {
     const auto* network = find_network(running, network_name(running, record.network, record.time));
     if (!destination || network == nullptr) return std::nullopt;
     const engine::Router& router = running.router();
@@ -215,14 +215,16 @@ std::string text(const Object& object) {
     return fmt::format("{} {} ({})", object.kind, object.name, engine::origin(object.place));
 }
 
-std::optional<Object> decider_of(const engine::Switch& running, const DropRecord& record) {
+std::optional<Object> decider_of(const engine::Switch& running, const DropRecord& record,
+                                 const std::optional<IpAddress>& destination) {
     switch (record.object != 0 ? Decider::kObject : decider_of(record.reason)) {
         case Decider::kNobody: break;
         case Decider::kObject: return rule_object(running, record.object);
         case Decider::kIngress: return port_object(running, record.ingress, record.time);
         case Decider::kEgress: return port_object(running, record.egress, record.time);
         case Decider::kNetwork: return network_object(running, record);
-        case Decider::kRoute: return route_object(running, record);
+        case Decider::kRoute:
+            return route_object(running, record, destination ? destination : destination_of(record));
         case Decider::kUnderlay: return underlay_object(running);
         case Decider::kOverlay: return overlay_object(running, record);
     }

@@ -26,7 +26,9 @@ nlohmann::json to_json(const Object& object);
 // "port web (host.yaml:12:5)"
 std::string text(const Object& object);
 
-std::optional<Object> decider_of(const engine::Switch& running, const path::DropRecord& record);
+// `destination` where it is known better than the frame's first bytes say: out of a tunnel, behind a tag.
+std::optional<Object> decider_of(const engine::Switch& running, const path::DropRecord& record,
+                                 const std::optional<IpAddress>& destination = std::nullopt);
 
 // A port's name, or "tunnel 192.0.2.2"; empty for one that has gone since that time (TSC), and for none.
 std::string place_name(const engine::Switch& running, path::PortId id, uint64_t time);

@@ -48,10 +48,12 @@ std::optional<LiveTraces::Portion> LiveTraces::read(uint32_t number, const Owner
     const auto clock = WallClock::now();
     Portion portion;
     for (const path::Witnessed& packet : told) {
+        std::vector<path::PortId> left;
+        for (const auto& frame : packet.left) left.push_back(frame.port);
         portion.packets.push_back(
             {static_cast<double>(clock.nanoseconds(packet.time) / 1000) / 1e6, packet.length,
              wire::summary({packet.bytes.data(), packet.size}, packet.length),
-             tell(running_, packet, entrance(running_, packet))});
+             tell(running_, packet, left, entrance(running_, packet))});
     }
     portion.lost = (*held)->lost();
     return portion;

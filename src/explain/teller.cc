@@ -20,7 +20,8 @@ std::string mac_text(uint64_t mac) {
 
 class Teller {
  public:
-    Teller(const Switch& running, const Witnessed& told) : running_(running), told_(told) {}
+    Teller(const Switch& running, const Witnessed& told, std::span<const path::PortId> left)
+        : running_(running), told_(told), left_(left) {}
 
     Trace tell(Stage ingress) {
         const std::optional<Object> entrance = ingress.by;
@@ -32,9 +33,7 @@ class Teller {
         tell_forwarding();
         tell_flow();
         for (const auto& asked : told_.asked) tell_rule(asked);
-        tell_what_left();
-        tell_drops();
-        tell_of_nothing();
+        tell_end();
         if (trace_.decided_by.empty() && entrance) trace_.decided_by.push_back(*entrance);
         return std::move(trace_);
     }
@@ -114,6 +113,23 @@ class Teller {
         trace_.decided_by.push_back(object);
     }
 
+    void tell_end() {
+        // What leaves is the question for its neighbor then.
+        const bool waits = !told_.is_question && told_.is_routed && told_.neighbor_mac == 0;
+        // And here what the switch says, or what has waited for this one.
+        const bool is_ours = !told_.is_question && told_.fate == Fate::kLocal && !left_.empty();
+        if (waits && told_.dropped.count == 0) {
+            stage("wait", "until the neighbor has answered; what becomes of it then is not told here");
+        } else if (is_ours) {
+            stage("local", fmt::format("for the switch itself, which sends {} frames because of it", left_.size()));
+        } else {
+            if (!waits) tell_what_left();
+            tell_drops();
+            const bool is_kept = left_.empty() && told_.dropped.count == 0;
+            if (is_kept && told_.fate == Fate::kLocal) stage("local", "for the switch itself");
+        }
+    }
+
     // Copies for those who only look are no part of the answer.
     bool is_mirror(const std::string& port) const {
         const auto& mirrors = running_.config().mirrors;
@@ -121,8 +137,8 @@ class Teller {
     }
 
     void tell_what_left() {
-        for (const auto& left : told_.left) {
-            const std::string port = name_of(left.port);
+        for (const path::PortId left : left_) {
+            const std::string port = name_of(left);
             if (is_mirror(port)) continue;
             const auto held = running_.ports().find(port);
             if (held != running_.ports().end() && !held->second.port->has_link()) {
@@ -132,7 +148,7 @@ class Teller {
                 continue;
             }
             // A packet that is routed may leave by where it came from.
-            if (left.port == told_.came && (!told_.is_routed || told_.dropped.count != 0)) {
+            if (left == told_.came && (!told_.is_routed || told_.dropped.count != 0)) {
                 stage("answer", fmt::format("the switch answers by port {}", port));
                 continue;
             }
@@ -140,9 +156,7 @@ class Teller {
             if (!is_told) trace_.to.push_back(port);
             if (!is_told) stage("transmit", fmt::format("by port {}", port));
         }
-        if (told_.left.count > told_.left.items.size()) {
-            stage("transmit", fmt::format("{} frames in all", told_.left.count));
-        }
+        if (told_.left.count > left_.size()) stage("transmit", fmt::format("{} frames in all", told_.left.count));
     }
 
     path::DropRecord record_of(const Witnessed::Dropped& dropped) const {
@@ -164,7 +178,9 @@ class Teller {
 
     void tell_drops() {
         for (const auto& dropped : told_.dropped) {
-            const auto by = decider_of(running_, record_of(dropped));
+            const bool is_ip = told_.layer3 == path::Layer3::kIpv4 || told_.layer3 == path::Layer3::kIpv6;
+            const auto by = decider_of(running_, record_of(dropped),
+                                       is_ip ? std::optional(told_.destination) : std::nullopt);
             const path::DropText& words = path::text(dropped.reason);
             stage("drop", fmt::format("{}: {}", words.name, words.sentence), by);
             const auto& named = trace_.decided_by;
@@ -179,24 +195,16 @@ class Teller {
         }
     }
 
-    void tell_of_nothing() {
-        if (told_.left.count != 0 || told_.dropped.count != 0) return;
-        if (told_.is_routed && told_.neighbor_mac == 0) {
-            stage("wait", "until the neighbor has answered; what becomes of it then is not told here");
-        } else if (told_.fate == Fate::kLocal) {
-            stage("local", "for the switch itself");
-        }
-    }
-
     const Switch& running_;
     const Witnessed& told_;
+    std::span<const path::PortId> left_;
     Trace trace_;
 };
 
 }  // namespace
 
-Trace tell(const Switch& running, const Witnessed& told, Stage ingress) {
-    return Teller(running, told).tell(std::move(ingress));
+Trace tell(const Switch& running, const Witnessed& told, std::span<const path::PortId> left, Stage ingress) {
+    return Teller(running, told, left).tell(std::move(ingress));
 }
 
 }  // namespace sluice::explain

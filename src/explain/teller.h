@@ -2,6 +2,7 @@
 // that decided. Control thread.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,9 @@ struct Trace {
     std::vector<Sent> sent;          // of a packet that was only asked about; answers of the switch's own too
 };
 
-// `ingress` is the first stage; its object is named if nothing else has decided.
-Trace tell(const engine::Switch& running, const path::Witnessed& told, Stage ingress);
+// `ingress` is the first stage; its object is named if nothing else has decided. `left`: the frames that left, of
+// which `told` may have kept only some.
+Trace tell(const engine::Switch& running, const path::Witnessed& told, std::span<const path::PortId> left,
+           Stage ingress);
 
 }  // namespace sluice::explain

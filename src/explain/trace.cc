@@ -174,7 +174,9 @@ base::Result<Trace> trace(Switch& running, const Question& question) {
     }
     Run run(running, *probe);
     run.go(packet);
-    Trace trace = tell(running, run.told(), entrance(running, *probe));
+    std::vector<path::PortId> left;
+    for (const auto& frame : run.frames()) left.push_back(frame.port);
+    Trace trace = tell(running, run.told(), left, entrance(running, *probe));
     for (const auto& frame : run.frames()) {
         trace.sent.push_back({place_name(running, frame.port, rte_get_tsc_cycles()), frame.bytes});
     }

@@ -26,7 +26,7 @@ namespace sluice::path {
 // A list whose end may be cut off.
 template <class T, size_t kMost>
 struct Few {
-    uint32_t count = 0;  // all of them: those beyond kMost are not kept
+    uint32_t count = 0;  // all of them: beyond kMost each takes the last one's place
     std::array<T, kMost> items;
 
     T& add() noexcept { return items[std::min<size_t>(count++, kMost - 1)]; }
@@ -61,6 +61,7 @@ struct Witnessed {
     uint64_t time;     // TSC, of the worker's turn
     uint32_t length;   // of the frame as it came
     uint8_t size;      // bytes kept of it
+    bool is_question;  // it is made up
     PortId came;       // that it came by
     PortId ingress;    // the same, or the tunnel that it came out of
     NetworkId network; // that it was in

@@ -303,6 +303,7 @@ ports:
   - {name: gone, device: net_nosuch0, network: red, mac: '02:00:00:00:00:0e', address: 10.0.1.5}
   - {name: n1, device: 'net_null1,no-rx=1', network: blue, mac: '02:00:00:00:00:11', address: 10.0.0.2}
   - {name: n2, device: 'net_null2,no-rx=1', network: red, mac: '02:00:00:00:00:12', address: 10.0.1.2}
+  - {name: n3, device: 'net_null3,no-rx=1', network: red, address: 10.0.1.3}
 routes:
   - {to: 10.8.0.0/16, type: blackhole}
   - {to: 10.7.0.0/16, type: unreachable}
@@ -313,6 +314,10 @@ acls:
       - permit: {proto: tcp, port: 80}
       - deny: {proto: tcp, port: 81}
       - reject: {proto: tcp, port: 82}
+  - name: quiet
+    apply: {port: n3, direction: ingress}
+    rules:
+      - permit: {proto: tcp, port: [80-89]}
 )";
 
 class TraceTest : public testing::Test {
@@ -357,6 +362,13 @@ TEST_F(TraceTest, ARuleThatPermitsDeniesOrRejectsIsNamedWithItsPlace) {
               fmt::format("reject rejected, acl-rule edge rule 3 (golden:{})", line_of("- reject")));
     EXPECT_EQ(told(ask("a", "10.0.1.1", 83)),
               fmt::format("drop denied, acl-rule edge end (golden:{})", line_of("- name: edge")));
+}
+
+TEST_F(TraceTest, AStationThatIsSilentYetIsFoundBehindItsPortWithItsPolicies) {
+    EXPECT_EQ(told(ask("a", "n3", 80)), fmt::format("deliver to n3, acl-rule quiet rule 1 (golden:{})",
+                                                    line_of("- permit: {proto: tcp, port: [80-")));
+    EXPECT_EQ(told(ask("a", "n3", 90)),
+              fmt::format("drop denied, acl-rule quiet end (golden:{})", line_of("- name: quiet")));
 }
 
 TEST_F(TraceTest, APortThatIsDown) {
