@@ -383,7 +383,6 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
     return freed;
 }
 
-// Lists that say the same as before stay what they are, with their hits and numbers.
 void Switch::set_static_macs(const Config& previous) {
     const StaticMacs wanted = static_macs(config_);
     const TunnelMacs remote = tunnel_macs(config_);

@@ -3,6 +3,7 @@
 
 namespace sluice::engine {
 
+// Lists that say the same as before stay what they are, with their hits and numbers.
 void Switch::arrange_policies() {
     AclLists lists;
     for (const acl::AclConfig& config : config_.acls) {

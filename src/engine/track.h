@@ -120,7 +120,7 @@ struct Track {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
         const uint32_t hop = record.hop.load(std::memory_order_acquire);
-        // Neighbors and networks are what they were as long as the generation is.
+        // Networks are what they were as long as the generation is, and so is whom routes lead to.
         if (unlikely(decided.generation() != tables.flow_generation)) return false;
         constexpr uint32_t kFrom = Passage::kNeighbor | Passage::kNetworkMask;
         if (unlikely((hop & kFrom) != (Passage::kNeighbor | Passage::network_bits(meta.network)))) return false;
@@ -132,7 +132,7 @@ struct Track {
                    static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit <= 1) {
             return false;
         }
-        if (unlikely((hop & Passage::kOnLink) != 0 && !Tracker::is_destination(neighbor, meta))) {
+        if (unlikely((hop & Passage::kOnLink) != 0 && !Tracker::is_destination(neighbor, meta, tables))) {
             return false;
         }
         const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);

@@ -85,10 +85,10 @@ bool is_tunnel(path::PortId port, const Tables& tables) noexcept {
 
 // Asks the lists one by one, but those that were `asked` before; false when one refuses.
 bool Tracker::ask(const std::vector<AclList>& lists, const std::vector<AclList>& asked,
-                  const acl::Subject& subject, bool is_counted, uint32_t& object, Judgement& judgement) noexcept {
+                  const acl::Subject& subject, Hits hits, uint32_t& object, Judgement& judgement) noexcept {
     for (const AclList& list : lists) {
         if (std::find(asked.begin(), asked.end(), list) != asked.end()) continue;
-        const acl::Answer answer = is_counted ? list->judge(subject) : list->look_up(subject);
+        const acl::Answer answer = hits == Hits::kCounted ? list->judge(subject) : list->look_up(subject);
         if (unlikely(is_telling_)) asked_.add() = {answer.object, static_cast<uint8_t>(answer.action)};
         judgement.judged = true;
         object = answer.object;
@@ -102,24 +102,35 @@ bool Tracker::ask(const std::vector<AclList>& lists, const std::vector<AclList>&
     return true;
 }
 
-// Of tunnels neither network is asked: the other host asks for what its guests send and are sent.
+// A hit is counted where an answer is the last word: not for who only asks, nor of what is asked again.
 Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, const Tables& tables) noexcept {
+    if (tables.assumed != nullptr) return judge(subject, passage, Hits::kUncounted, tables);
+    if (!passage.is_unfinished) return judge(subject, passage, Hits::kCounted, tables);
+    const uint32_t asked = asked_.count;
+    const Judgement judgement = judge(subject, passage, Hits::kUncounted, tables);
+    if (judgement.verdict == flow::Verdict::kAllow) return judgement;
+    asked_.count = asked;
+    return judge(subject, passage, Hits::kCounted, tables);
+}
+
+// Of tunnels neither network is asked: the other host asks for what its guests send and are sent.
+Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, Hits hits,
+                         const Tables& tables) noexcept {
     Judgement judgement;
     const Snapshot& snapshot = tables.snapshot;
-    const bool is_counted = tables.assumed == nullptr && !passage.is_unfinished;
     if (passage.ingress != path::kNoPort && !is_tunnel(passage.ingress, tables)) {
         uint32_t& object = judgement.objects[0];
         const Policies& port = snapshot.policies_of(passage.ingress);
         const Policies& network = snapshot.policies_of(passage.from);
-        if (!ask(port.egress, {}, subject, is_counted, object, judgement)) return judgement;
-        if (!ask(network.egress, port.egress, subject, is_counted, object, judgement)) return judgement;
+        if (!ask(port.egress, {}, subject, hits, object, judgement)) return judgement;
+        if (!ask(network.egress, port.egress, subject, hits, object, judgement)) return judgement;
     }
     if (passage.egress != path::kNoPort && !is_tunnel(passage.egress, tables)) {
         uint32_t& object = judgement.objects[1];
         const Policies& network = snapshot.policies_of(passage.to);
         const Policies& port = snapshot.policies_of(passage.egress);
-        if (!ask(network.ingress, {}, subject, is_counted, object, judgement)) return judgement;
-        ask(port.ingress, network.ingress, subject, is_counted, object, judgement);
+        if (!ask(network.ingress, {}, subject, hits, object, judgement)) return judgement;
+        ask(port.ingress, network.ingress, subject, hits, object, judgement);
     }
     return judgement;
 }
@@ -146,7 +157,7 @@ Passage Tracker::passage_of(const path::Meta& meta, const Tables& tables) noexce
             if (tables.assumed != nullptr) break;  // it leaves no flow
             passage.is_unfinished = mac == 0;
             passage.hop |= Passage::kNeighbor | tables.neighbors.index(neighbor);
-            if (is_destination(neighbor, meta)) passage.hop |= Passage::kOnLink;
+            if (is_destination(neighbor, meta, tables)) passage.hop |= Passage::kOnLink;
             break;
         }
         default: break;
@@ -163,6 +174,7 @@ bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tab
 
 bool Tracker::decide_passage(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
     const Passage passage = passage_of(meta, tables);
+    asked_.count = 0;  // of what is judged again, the last word
     if (!decide_kind(meta, packet, passage, tables)) return false;
     if (meta.fate == path::Fate::kRoute) {
         // It leaves by where it was judged for, or is judged again.
@@ -231,6 +243,7 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
     if (way.egress == path::kNoPort && meta.fate != path::Fate::kLocal) way.egress = exit_of(index, tables);
     const auto [judgement, holds] = judge_flow(index, tuple, way, tables);
     const bool is_allowed = judgement.verdict == flow::Verdict::kAllow;
+    const bool is_same_way = decided.ingress() == way.ingress && decided.egress() == way.egress;
     if (!holds) {
         // By a rule that now follows connections, or no longer does: another kind of flow.
         if (is_allowed && judgement.stateful == tables.flows.is_stateless(index)) {
@@ -239,24 +252,23 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
         }
         // What lets a connection in is told of its first packet, and of none of its answers.
         if (!is_allowed || (index & 1) == 0) note(meta, packet, way, judgement, tables);
-        const bool is_same_way = decided.ingress() == way.ingress && decided.egress() == way.egress;
         // Another way than the flow's, and refused: that is this packet's affair alone.
-        if (is_allowed || is_same_way) {
+        if (is_allowed ? !passage.is_unfinished : is_same_way) {
             const auto opening = std::bit_cast<Opening>(tables.flows.origin(index).opening);
             tables.flows.decide(index, decision_of(judgement, way, opening, tables));
         }
     }
     if (!is_allowed) {
         // Forgotten while somebody still tries, its answers would begin a connection the other way round.
-        record.seen.store(tables.now, std::memory_order_relaxed);
+        if (is_same_way) record.seen.store(tables.now, std::memory_order_relaxed);
         return refuse(meta, way, judgement.verdict, judgement.object());
     }
+    if (connection.first_fragment) remember_fragment(connection, packet, tables);
     // One that waits for its neighbor comes here again.
     if (passage.is_unfinished) return true;
     if (!tables.flows.track(record, connection, packet, packet->pkt_len, tables.now)) {
         return decide_new(meta, packet, tuple, way, tables);
     }
-    if (connection.first_fragment) remember_fragment(connection, packet, tables);
     return true;
 }
 
@@ -331,8 +343,8 @@ uint32_t Tracker::quoted_flow(const Connection& connection, const rte_mbuf* pack
     return to_its_sender ? tables.flows.find(quoted) : flow::kNoRecord;
 }
 
-// An ICMP error about a packet that a flow let pass, to where that came from (RFC 5508, 4.2). Who isn't where it
-// went to may speak of it as his own policies allow.
+// An ICMP error about a packet that a flow let pass, from where that went to where it came from (RFC 5508, 4.2).
+// At another port (a router's, of several on the way) it passes as that port's policies allow.
 bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                          const Tables& tables) noexcept {
     const Connection& connection = meta.connection;
@@ -343,11 +355,19 @@ bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const P
     const flow::Decided decided = record.decided.load(std::memory_order_acquire);
     // Of this direction nothing has passed yet.
     if (decided.generation() == 0) return false;
-    if (passage.egress != path::kNoPort && passage.egress != decided.ingress()) return false;
-    if (meta.ingress != decided.egress()) {
-        const Passage out{.ingress = passage.ingress, .from = passage.from};
-        const Judgement judgement = judge(subject_of(connection), out, tables);
-        if (judgement.verdict != flow::Verdict::kAllow) return false;
+    Passage other;
+    if (passage.ingress != decided.egress()) {
+        other.ingress = passage.ingress;
+        other.from = passage.from;
+    }
+    if (passage.egress != decided.ingress()) {
+        other.egress = passage.egress;
+        other.to = passage.to;
+    }
+    const uint32_t asked = asked_.count;
+    if (judge(subject_of(connection), other, Hits::kUncounted, tables).verdict != flow::Verdict::kAllow) {
+        asked_.count = asked;
+        return false;
     }
     flow::Action action;
     if (flow::Table::action(record, tables.flow_generation, action)) {

@@ -74,10 +74,16 @@ class Tracker {
     // Of a packet that has waited for its neighbor, or whose way out was not known: it is now.
     bool decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
 
-    // Whether a neighbor on the packet's link is its destination: entries are reused.
-    [[gnu::always_inline]] static bool is_destination(const neighbor::Entry& neighbor,
-                                                      const path::Meta& meta) noexcept {
+    // Whether a neighbor on the packet's link is its destination: entries of those that nobody uses are given
+    // to others, of other domains too.
+    [[gnu::always_inline]] static bool is_destination(const neighbor::Entry& neighbor, const path::Meta& meta,
+                                                      const Tables& tables) noexcept {
         const path::Connection& connection = meta.connection;
+        if (unlikely(path::index(neighbor.network) >= tables.snapshot.networks.size() ||
+                     tables.network(neighbor.network).flow_domain != connection.key.domain() ||
+                     neighbor.state.load(std::memory_order_relaxed) == neighbor::State::kFree)) {
+            return false;
+        }
         if (likely(!connection.is_ipv6())) {
             // ::ffff:a.b.c.d, as sluice/address.h has it.
             const uint8_t* bytes = neighbor.address.bytes.data();
@@ -129,9 +135,11 @@ class Tracker {
     };
     Known judge_flow(uint32_t index, const path::Tuple& tuple, const Passage& passage,
                      const Tables& tables) noexcept;
+    enum class Hits : bool { kUncounted, kCounted };
     Judgement judge(const acl::Subject& subject, const Passage& passage, const Tables& tables) noexcept;
+    Judgement judge(const acl::Subject& subject, const Passage& passage, Hits hits, const Tables& tables) noexcept;
     bool ask(const std::vector<AclList>& lists, const std::vector<AclList>& asked, const acl::Subject& subject,
-             bool is_counted, uint32_t& object, Judgement& judgement) noexcept;
+             Hits hits, uint32_t& object, Judgement& judgement) noexcept;
     static bool pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                                const Judgement& judgement, const Tables& tables) noexcept;
     static void note(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,

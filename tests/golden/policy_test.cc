@@ -380,6 +380,16 @@ TEST_P(Policy, APingLetsNoOtherMessagesInAndNoPingBack) {
     EXPECT_EQ(fate("a", timestamp), "denied denied") << "by b and c";
 }
 
+TEST_P(Policy, FragmentsOfAnEchosReplyFollowTheirFirst) {
+    configure(bridge("acls: [{name: ping, apply: {network: blue, direction: ingress}, rules: "
+                     "[{permit: {proto: icmp, to: 10.0.0.2, type: 8}}]}]\n"));
+    const auto later = [](Packet packet) -> Bytes { return packet.fragment(0x0005).id(9).payload(24); };
+    EXPECT_EQ(fate("a", ab().fragment(0x2000).id(9).icmp(8, 0, 7 << 16).payload(32)), "b");
+    EXPECT_EQ(fate("a", later(Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2", 1))), "b");
+    EXPECT_EQ(fate("b", ba().fragment(0x2000).id(9).icmp(0, 0, 7 << 16).payload(32)), "a");
+    EXPECT_EQ(fate("b", later(Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1", 1))), "a");
+}
+
 TEST_P(Policy, AnErrorGoesWhereItsPacketCameFromAndNowhereElse) {
     configure(bridge("acls: [{name: in, apply: {network: blue, direction: ingress}, rules: "
                      "[{permit: {proto: tcp, port: 80}}]}, "
