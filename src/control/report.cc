@@ -283,10 +283,12 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
     for (const auto& [name, held] : running.ports()) {
         const path::PortId id = held.port->id();
         json queues = json::array();
-        for (uint16_t queue = 0; queue < held.port->receive_queues(); ++queue) {
+        for (uint16_t queue = 0; queue < path::kMaxQueues; ++queue) {
             const uint16_t worker = engine::worker_of(id, queue, count);
             Sum sum;
             sum.add(running.workers()[worker]->counters().port(id).received[queue]);
+            // A port that is down has no queues, but what came by them stays counted.
+            if (queue >= held.port->receive_queues() && sum.packets == 0) continue;
             json row = sum.to_json();
             row["queue"] = queue;
             row["worker"] = worker;

@@ -52,7 +52,7 @@ class AfPacket final : public Port {
     bool changed() const noexcept override { return changed_; }
     void refresh() override;
 
-    uint16_t receive_queues() const noexcept override { return queue_count_; }
+    uint16_t receive_queues() const noexcept override { return static_cast<uint16_t>(queues_.size()); }
     Wake wake(uint16_t) const noexcept override { return Wake::kOnDemand; }
     int descriptor(uint16_t queue) const noexcept override { return queues_[queue].alarm.get(); }
     void listen(uint16_t queue, bool on) noexcept override;

@@ -377,6 +377,7 @@ void Ethdev::close() noexcept {
     }
     for (const Probed& member : members_) release(member);
     members_.clear();
+    receive_queues_ = 0;
     without_link_ = 0;
     if (kernel_) kernel_->close();
 }

@@ -72,6 +72,7 @@ class Port {
     virtual bool changed() const noexcept { return false; }
     virtual void refresh() {}
 
+    // None while the device is closed: there is then nothing to receive from, nor to wait for.
     virtual uint16_t receive_queues() const noexcept = 0;
     virtual Wake wake(uint16_t queue) const noexcept = 0;
     virtual int descriptor(uint16_t queue) const noexcept = 0;  // unless wake() is kNever

@@ -26,7 +26,7 @@ class Tap final : public Port {
     base::Result<void> configure(const PortConfig& next) override;
     base::Result<void> check() override;
 
-    uint16_t receive_queues() const noexcept override { return queue_count_; }
+    uint16_t receive_queues() const noexcept override { return static_cast<uint16_t>(queues_.size()); }
     Wake wake(uint16_t) const noexcept override { return Wake::kAlways; }
     int descriptor(uint16_t queue) const noexcept override { return queues_[queue].get(); }
     Received receive(uint16_t queue, rte_mbuf** packets, uint16_t room,

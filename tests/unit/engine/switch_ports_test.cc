@@ -1,0 +1,114 @@
+// Ports of every kind through their lives in a switch: those whose device is there, and those whose
+// device is not.
+#include <gtest/gtest.h>
+
+#include "engine/switch.h"
+#include "support/directory.h"
+#include "support/pools.h"
+#include "support/rings.h"
+
+namespace sluice::engine {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Clock::time_point kStart{1000s};
+
+struct Kind {
+    std::string name;
+    std::string keys;  // what tells the switch which device to take
+    bool opens;
+};
+
+// All kinds that need no hardware. Those that can't open fail for every user, in a different way each.
+std::vector<Kind> kinds(const test::Directory& directory) {
+    return {
+        {"ring", "device: net_ring_a", true},
+        {"null", "device: net_null_life", true},
+        {"guest", "vhost-user: {path: " + directory / "guest.sock" + "}", true},
+        {"served", "vhost-user: {path: " + directory / "served.sock" + ", mode: server}", true},
+        {"bond", "bond: {members: [net_null_life0, net_null_life1]}", true},
+        {"container that is not there", "netns: sluice-no-such", false},
+        {"process that is not there", "netns: 'pid:999999999'", false},
+        {"namespace that is none", "netns: /etc/passwd", false},
+        {"interface of somebody else", "host: true, interface: lo", false},
+        {"driver that is not there", "device: net_nosuch0", false},
+        {"file that is not there", "device: 'net_pcap_life,rx_pcap=/no/such/file'", false},
+        {"interface that is not there", "device: 'net_af_packet0,iface=no-such-one'", false},
+        {"the same by XDP", "device: 'net_af_xdp0,iface=no-such-one'", false},
+        {"function that is not there", "device: '0000:ff:1f.7'", false},
+        {"socket without folder", "vhost-user: {path: /no/such/folder/x, mode: server}", false},
+        {"memif without folder", "device: 'net_memif0,role=server,socket=/no/such/folder/x,socket-abstract=no'",
+         false},
+        {"bond of nobody", "bond: {members: [net_nosuch0, net_nosuch1]}", false},
+        {"bond of one and nobody", "bond: {members: [net_null_life0, net_nosuch1]}", false},
+    };
+}
+
+class SwitchPortsTest : public testing::Test {
+ protected:
+    // The port under test beside one that is always there.
+    void apply(const std::string& port_keys) {
+        const std::string port = port_keys.empty() ? "" : ", {name: p, " + port_keys + "}";
+        auto config = load_config(
+            "networks: [{name: blue}, {name: red}]\nports: [{name: b, device: net_ring_b, network: blue}" + port + "]",
+            "f", {});
+        ASSERT_TRUE(config) << config.error()[0].text();
+        auto changes = switch_->apply(*config, now_);
+        ASSERT_TRUE(changes) << changes.error()[0].text();
+    }
+    void retry() { switch_->tick(now_ += 3s); }
+    void restart() { switch_ = std::make_unique<Switch>(2, test::switch_pools(), "test"); }
+    void expect_up(bool up) {
+        const HeldPort& held = switch_->ports().at("p");
+        EXPECT_EQ(held.up, up) << held.reason;
+        EXPECT_EQ(held.reason.empty(), up);
+        EXPECT_TRUE(switch_->ports().at("b").up);
+    }
+
+    test::Directory directory_;
+    test::RingDevice ring_a_{"a", 2};
+    test::RingDevice ring_b_{"b", 2};
+    Clock::time_point now_ = kStart;
+    std::unique_ptr<Switch> switch_ = std::make_unique<Switch>(2, test::switch_pools(), "test");
+};
+
+TEST_F(SwitchPortsTest, EveryKindOfPortGoesThroughItsLife) {
+    for (const Kind& kind : kinds(directory_)) {
+        SCOPED_TRACE(kind.name);
+        const std::string keys = kind.keys + ", network: blue";
+        apply(keys);
+        expect_up(kind.opens);
+        apply("");  // deleted as it was left by the first attempt
+        apply(keys);
+        retry();
+        retry();
+        expect_up(kind.opens);
+        apply("");
+        // Every change that an open device takes, and those that it is opened anew for.
+        apply(keys);
+        for (const char* change : {", mac-limit: 7", ", mtu: 1400", ", mtu: 1400, address: [10.0.0.1/24]", ""}) {
+            apply(keys + change);
+            expect_up(kind.opens);
+        }
+        if (kind.keys.find("vhost-user") == std::string::npos) {
+            apply(keys + ", queues: 2");
+            expect_up(kind.opens);
+        }
+        apply(kind.keys + ", network: red");
+        expect_up(kind.opens);
+        retry();
+        apply("device: net_null_other, network: blue");  // another device under the same name
+        expect_up(true);
+        apply(keys);
+        expect_up(kind.opens);
+        restart();
+        apply(keys);
+        expect_up(kind.opens);
+        apply("");
+        restart();
+    }
+}
+
+}  // namespace
+}  // namespace sluice::engine
