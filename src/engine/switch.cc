@@ -11,9 +11,6 @@
 namespace sluice::engine {
 namespace {
 
-constexpr std::chrono::milliseconds kFirstRetry{200};
-constexpr std::chrono::milliseconds kLongestRetry{2000};
-
 // What is fixed when the process starts. Changing it in the file is refused with a word about it.
 base::Errors unchangeable(const Config& from, const Config& to) {
     base::Errors errors;
@@ -77,13 +74,6 @@ TunnelMacs tunnel_macs(const Config& config) {
 
 }  // namespace
 
-void HeldPort::limit_floods(const port::FloodLimitConfig& limits) {
-    using enum bridge::FloodKind;
-    floods->set(kBroadcast, limits.broadcast);
-    floods->set(kMulticast, limits.multicast);
-    floods->set(kUnknown, limits.unknown);
-}
-
 Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const flow::FlowConfig& flows)
     : attention_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       grace_(workers),
@@ -115,14 +105,6 @@ const Ports::value_type* Switch::find_port(path::PortId id) const {
     const auto found = std::find_if(ports_.begin(), ports_.end(),
                                     [&](const auto& port) { return port.second.port->id() == id; });
     return found == ports_.end() ? nullptr : &*found;
-}
-
-HeldPort Switch::make(const port::PortConfig& config) const {
-    HeldPort held;
-    held.port = port::make_port(free_id(), config, context_);
-    held.limit_floods(config.flood_limit);
-    held.reason = "not opened yet";
-    return held;
 }
 
 tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock::time_point now) {
@@ -202,33 +184,6 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     return changes;
 }
 
-void Switch::open(HeldPort& held, Clock::time_point now) {
-    if (auto done = held.port->open(); !done) return failed(held, done.error().message, now);
-    base::log::info("port", "{} is up", held.port->config().name);
-    held.up = true;
-    held.failures = 0;
-    held.reason.clear();
-    held.announce = true;
-}
-
-void Switch::failed(HeldPort& held, std::string reason, Clock::time_point now) {
-    const std::string& name = held.port->config().name;
-    if (held.reason != reason) base::log::warning("port", "{} is down: {}", name, reason);
-    if (held.up) ++held.downs;
-    held.reason = std::move(reason);
-    const auto wait = std::min<std::chrono::milliseconds>(
-        kFirstRetry * (1U << std::min<uint64_t>(held.failures, 8)), kLongestRetry);
-    held.retry = now + wait;
-    ++held.failures;
-    if (!held.up) return;
-    held.up = false;
-    publish();
-    unwatch(*held.port);
-    held.port->close();
-    forget_macs(held.port->id());
-    set_static_neighbors();
-}
-
 void Switch::tick(Clock::time_point now) {
     bool opened = false;
     for (auto& [name, held] : ports_) {
@@ -252,35 +207,6 @@ void Switch::tick(Clock::time_point now) {
         if (held.up && std::exchange(held.announce, false)) announce(held);
     }
     measure_loads(now);
-}
-
-void Switch::attend() {
-    eventfd_t ignored;
-    eventfd_read(attention_.get(), &ignored);
-    bool changed = false;
-    for (auto& [name, held] : ports_) {
-        port::Port& port = *held.port;
-        if (!held.up || !port.changed()) continue;
-        unwatch(port);
-        const bool had_link = port.has_link();
-        port.refresh();
-        changed = true;
-        if (had_link == port.has_link()) continue;
-        base::log::info("port", "{}: link {}", name, had_link ? "down" : "up");
-        // Who was behind it may come back behind another.
-        if (had_link) forget_macs(port.id());
-    }
-    if (!changed) return;
-    publish();
-    set_static_neighbors();
-}
-
-// A descriptor that somebody else holds too (a guest's) stays in epoll when we close it.
-void Switch::unwatch(const port::Port& port) {
-    for (uint16_t queue = 0; queue < port.receive_queues(); ++queue) {
-        if (port.wake(queue) == port::Wake::kNever) continue;
-        for (auto& worker : workers_) worker->unwatch(port.descriptor(queue));
-    }
 }
 
 void Switch::measure_loads(Clock::time_point now) {
