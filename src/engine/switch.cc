@@ -74,8 +74,10 @@ TunnelMacs tunnel_macs(const Config& config) {
 
 }  // namespace
 
-Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const flow::FlowConfig& flows)
-    : attention_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const flow::FlowConfig& flows,
+               ReadClock read_clock)
+    : read_clock_(std::move(read_clock)),
+      attention_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       grace_(workers),
       context_{pools, workers, std::move(instance),
                [fd = attention_.get()] { eventfd_write(fd, 1); }, [this] { grace_.wait(); }},
@@ -154,6 +156,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
 
     arrange_tunnels(config_);
 
+    std::vector<HeldPort*> lost;
     for (const port::PortConfig& config : config_.ports) {
         auto found = ports_.find(config.name);
         if (found == ports_.end()) {
@@ -164,11 +167,17 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         HeldPort& held = found->second;
         if (held.port->config() == config) continue;
         held.limit_floods(config.flood_limit);
-        if (auto done = held.port->configure(config); !done && held.up) {
-            failed(held, done.error().message, now);
+        const auto done = held.port->configure(config);
+        if (!held.up) {
+            // What kept it down may have been what has just been changed.
+            open(held, now);
+        } else if (!done) {
+            fail(held, done.error().message, now);
+            lost.push_back(&held);
         }
     }
     publish();
+    for (HeldPort* held : lost) let_go(*held);
     for (const path::NetworkId id : freed) freed_networks_[id] = rte_get_tsc_cycles();
     // Only after every worker has seen the new membership can nobody learn into the old table.
     for (const auto& name : moved) forget_macs(ports_.at(name).port->id());
@@ -185,19 +194,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
 }
 
 void Switch::tick(Clock::time_point now) {
-    bool opened = false;
-    for (auto& [name, held] : ports_) {
-        if (held.up) {
-            if (auto done = held.port->check(); !done) failed(held, done.error().message, now);
-        } else if (now >= held.retry) {
-            open(held, now);
-            opened |= held.up;
-        }
-    }
-    if (opened) {
-        publish();
-        set_static_neighbors();
-    }
+    supervise(now);
     attend();
     age_macs();
     age_neighbors();

@@ -7,21 +7,19 @@
 
 #include <rte_cycles.h>
 
-#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/config.h"
+#include "engine/retry.h"
 #include "engine/rule_log.h"
 #include "engine/snapshot.h"
 #include "engine/worker.h"
 #include "path/published.h"
 
 namespace sluice::engine {
-
-using Clock = std::chrono::steady_clock;
 
 // What passed a port until some time, all workers.
 struct PortTraffic {
@@ -43,9 +41,8 @@ struct HeldPort {
     bool up = false;
     bool announce = false;      // it has come up: others are to be told where its addresses are
     std::string reason;         // why it is down
-    uint64_t failures = 0;      // since it was last up
     uint64_t downs = 0;         // how often it went from up to down
-    Clock::time_point retry{};  // when to try again
+    Retry retry;                // while it is down
     PortTraffic::Measured traffic;
     // What the port has had flooded lately: it outlives the snapshots that point to it.
     std::unique_ptr<bridge::FloodLimiter> floods = std::make_unique<bridge::FloodLimiter>(rte_get_tsc_hz());
@@ -111,7 +108,9 @@ struct Load {
 
 class Switch {
  public:
-    Switch(uint16_t workers, port::Pools pools, std::string instance, const flow::FlowConfig& flows = {});
+    // `read_clock` measures how long attempts to open ports take.
+    Switch(uint16_t workers, port::Pools pools, std::string instance, const flow::FlowConfig& flows = {},
+           ReadClock read_clock = Clock::now);
     Switch(const Switch&) = delete;
     ~Switch();
 
@@ -178,7 +177,9 @@ class Switch {
     HeldPort make(const port::PortConfig& config) const;
     void unwatch(const port::Port& port);
     void open(HeldPort& held, Clock::time_point now);
-    void failed(HeldPort& held, std::string reason, Clock::time_point now);
+    void fail(HeldPort& held, std::string reason, Clock::time_point now, Clock::duration took = {});
+    void let_go(HeldPort& held);
+    void supervise(Clock::time_point now);
     void publish();
     std::vector<path::NetworkId> arrange_tables(const Config& next);  // the numbers that became free
     void arrange_tunnels(const Config& next);
@@ -199,6 +200,7 @@ class Switch {
     void measure_loads(Clock::time_point now);
 
     Config config_;
+    ReadClock read_clock_;
     base::Fd attention_;  // eventfd
     path::Published<Snapshot> snapshots_;
     path::Grace grace_;

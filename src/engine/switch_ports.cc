@@ -8,12 +8,6 @@
 #include "engine/switch.h"
 
 namespace sluice::engine {
-namespace {
-
-constexpr std::chrono::milliseconds kFirstRetry{200};
-constexpr std::chrono::milliseconds kLongestRetry{2000};
-
-}  // namespace
 
 void HeldPort::limit_floods(const port::FloodLimitConfig& limits) {
     using enum bridge::FloodKind;
@@ -31,30 +25,55 @@ HeldPort Switch::make(const port::PortConfig& config) const {
 }
 
 void Switch::open(HeldPort& held, Clock::time_point now) {
-    if (auto done = held.port->open(); !done) return failed(held, done.error().message, now);
+    const Clock::time_point start = read_clock_();
+    if (auto done = held.port->open(); !done) {
+        return fail(held, done.error().message, now, read_clock_() - start);
+    }
     base::log::info("port", "{} is up", held.port->config().name);
     held.up = true;
-    held.failures = 0;
+    held.retry = {};
     held.reason.clear();
     held.announce = true;
 }
 
-void Switch::failed(HeldPort& held, std::string reason, Clock::time_point now) {
+// One that was up stays open until workers have let it go: publish(), then let_go().
+void Switch::fail(HeldPort& held, std::string reason, Clock::time_point now, Clock::duration took) {
     const std::string& name = held.port->config().name;
     if (held.reason != reason) base::log::warning("port", "{} is down: {}", name, reason);
-    if (held.up) ++held.downs;
+    if (std::exchange(held.up, false)) ++held.downs;
     held.reason = std::move(reason);
-    const auto wait = std::min<std::chrono::milliseconds>(
-        kFirstRetry * (1U << std::min<uint64_t>(held.failures, 8)), kLongestRetry);
-    held.retry = now + wait;
-    ++held.failures;
-    if (!held.up) return;
-    held.up = false;
-    publish();
+    held.retry.failed(now, took);
+}
+
+// Of a port that no worker holds any more.
+void Switch::let_go(HeldPort& held) {
     unwatch(*held.port);
     held.port->close();
     forget_macs(held.port->id());
-    set_static_neighbors();
+}
+
+// One snapshot and one grace period for all that went down since the last tick, and one for all that came up.
+void Switch::supervise(Clock::time_point now) {
+    std::vector<HeldPort*> lost;
+    std::vector<HeldPort*> due;
+    for (auto& [name, held] : ports_) {
+        if (!held.up) {
+            if (now >= held.retry.due) due.push_back(&held);
+        } else if (auto done = held.port->check(); !done) {
+            fail(held, done.error().message, now);
+            lost.push_back(&held);
+        }
+    }
+    if (!lost.empty()) publish();
+    for (HeldPort* held : lost) let_go(*held);
+    std::sort(due.begin(), due.end(), [](const HeldPort* a, const HeldPort* b) { return a->retry < b->retry; });
+    bool opened = false;
+    try_in_turn(due, read_clock_, [&](HeldPort* held) {
+        open(*held, now);
+        opened |= held->up;
+    });
+    if (opened) publish();
+    if (opened || !lost.empty()) set_static_neighbors();
 }
 
 void Switch::attend() {

@@ -53,7 +53,7 @@ class SwitchTest : public testing::Test {
     const port::Pools& pools_ = test::switch_pools();
     test::RingDevice a_{"a"};
     test::RingDevice b_{"b"};
-    Switch switch_{1, pools_, "test"};
+    Switch switch_{1, pools_, "test", {}, [] { return kStart; }};
 };
 
 constexpr const char* kTwo =
@@ -146,7 +146,7 @@ TEST_F(SwitchTest, APortWithABadDeviceIsDownAndTheRestRuns) {
         "{name: bad, device: net_nosuch0, network: blue}]");
     EXPECT_FALSE(held("bad").up);
     EXPECT_NE(held("bad").reason.find("net_nosuch0"), std::string::npos);
-    EXPECT_EQ(held("bad").failures, 1u);
+    EXPECT_EQ(held("bad").retry.failures, 1u);
     EXPECT_EQ(held("bad").downs, 0u);
     EXPECT_TRUE(reaches(a_, b_));
 }
@@ -155,12 +155,36 @@ TEST_F(SwitchTest, APortThatIsDownIsTriedAgainEverMoreSeldom) {
     apply("ports: [{name: bad, device: net_nosuch0}]");
     auto now = kStart;
     for (auto wait : {200ms, 400ms, 800ms, 1600ms, 2000ms, 2000ms}) {
-        const uint64_t failures = held("bad").failures;
+        const uint64_t failures = held("bad").retry.failures;
         switch_.tick(now + wait - 1ms);
-        EXPECT_EQ(held("bad").failures, failures) << wait.count();
+        EXPECT_EQ(held("bad").retry.failures, failures) << wait.count();
         now += wait;
         switch_.tick(now);
-        EXPECT_EQ(held("bad").failures, failures + 1) << wait.count();
+        EXPECT_EQ(held("bad").retry.failures, failures + 1) << wait.count();
+    }
+}
+
+// An attempt takes 15 ms here, so that a tick has room for two.
+TEST_F(SwitchTest, FailingPortsShareATickFairly) {
+    Clock::time_point clock = kStart;
+    Switch slow(1, pools_, "test", {}, [&] { return clock += 5ms; });
+    constexpr int kPorts = 40;
+    Config config;
+    for (int i = 0; i < kPorts; ++i) {
+        config.ports.push_back({.name = fmt::format("bad{}", i), .device = fmt::format("net_nosuch{}", i)});
+    }
+    ASSERT_TRUE(slow.apply(config, kStart));
+    auto failures = [&] {
+        std::vector<uint64_t> counts;
+        for (const auto& [name, held] : slow.ports()) counts.push_back(held.retry.failures);
+        return counts;
+    };
+    EXPECT_EQ(failures(), std::vector<uint64_t>(kPorts, 1));
+    slow.tick(kStart + 100ms);  // none is due yet
+    EXPECT_EQ(failures(), std::vector<uint64_t>(kPorts, 1));
+    for (uint64_t round = 2; round < 5; ++round) {
+        for (int tick = 0; tick < kPorts / 2; ++tick) slow.tick(kStart + round * 10s + tick * 200ms);
+        EXPECT_EQ(failures(), std::vector<uint64_t>(kPorts, round));
     }
 }
 
@@ -179,7 +203,7 @@ TEST_F(SwitchTest, APortComesUpWhenItsDeviceAppears) {
     switch_.tick(kStart + 1s);
     EXPECT_TRUE(held("late").up) << held("late").reason;
     EXPECT_EQ(held("late").reason, "");
-    EXPECT_EQ(held("late").failures, 0u);
+    EXPECT_EQ(held("late").retry.failures, 0u);
     // It is a member now: what a broadcast meets there is a file that takes nothing.
     a_.put(
         test::to_mbuf(pools_.buffers, Packet().eth(test::kMacA, "ff:ff:ff:ff:ff:ff").payload(46)));
