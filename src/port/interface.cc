@@ -122,17 +122,15 @@ base::Fd pass_all(int interface) {
 base::Result<Link> take_interface(const std::string& name, uint16_t mtu) {
     auto netlink = Netlink::open();
     if (!netlink) return tl::unexpected(netlink.error());
-    const auto links = netlink->links();
-    if (!links) return tl::unexpected(links.error());
-    const auto link =
-        std::find_if(links->begin(), links->end(), [&](const Link& each) { return each.name == name; });
-    if (link == links->end()) return base::fail("there is no interface {}", name);
-    if (link->mtu != mtu) {
-        if (auto done = netlink->change_link(link->index, {.mtu = mtu}); !done) {
+    const auto link = netlink->find_link(name);
+    if (!link) return tl::unexpected(link.error());
+    if (!*link) return base::fail("there is no interface {}", name);
+    if ((*link)->mtu != mtu) {
+        if (auto done = netlink->change_link((*link)->index, {.mtu = mtu}); !done) {
             return tl::unexpected(done.error());
         }
     }
-    return *link;
+    return **link;
 }
 
 void FeaturesOff::turn_off(const std::string& interface, const std::vector<std::string>& features) {

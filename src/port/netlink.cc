@@ -117,37 +117,52 @@ base::Result<Netlink> Netlink::open() {
     return netlink;
 }
 
-base::Result<void> Netlink::exchange(nlmsghdr* request, int (*each)(const nlmsghdr*, void*),
-                                     void* data) {
-    request->nlmsg_seq = ++sequence_;
-    unsigned port = mnl_socket_get_portid(socket_.get());
-    if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0) {
-        return base::fail_errno("netlink");
+// Containers come and go while interfaces are listed, and each interrupts the list; a hundred times in a row
+// none of them does.
+base::Result<void> Netlink::exchange(nlmsghdr* request, const NetlinkReply::Visit& visit,
+                                     const std::function<void()>& forget) {
+    constexpr int kMostAttempts = 100;
+    for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+        request->nlmsg_seq = ++sequence_;
+        ssize_t sent = 0;
+        do {
+            sent = mnl_socket_sendto(socket_.get(), request, request->nlmsg_len);
+        } while (sent < 0 && errno == EINTR);
+        if (sent < 0) return base::fail_errno("netlink");
+        NetlinkReply reply(request);
+        NetlinkReply::State state = NetlinkReply::State::kMore;
+        std::array<char, 32768> buffer;
+        while (state == NetlinkReply::State::kMore) {
+            const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
+            if (size < 0 && errno == EINTR) continue;
+            if (size < 0) return base::fail_errno("netlink");
+            state = reply.take(std::span(buffer).first(static_cast<size_t>(size)), visit);
+        }
+        if (state == NetlinkReply::State::kComplete) return {};
+        if (state == NetlinkReply::State::kFailed) {
+            errno = reply.error();
+            return base::fail_errno("netlink");
+        }
+        forget();
     }
-    std::array<char, 32768> buffer;
-    for (int more = MNL_CB_OK; more > MNL_CB_STOP;) {
-        ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
-        if (size < 0) return base::fail_errno("netlink");
-        more = mnl_cb_run(buffer.data(), static_cast<size_t>(size), sequence_, port, each, data);
-        if (more < 0) return base::fail_errno("netlink");
-    }
-    return {};
+    errno = EAGAIN;
+    return base::fail("netlink: what the kernel was asked to list doesn't stop changing");
 }
 
-template <class Visit>
-base::Result<void> Netlink::dump(nlmsghdr* request, Visit visit) {
+template <class T, class Parse>
+base::Result<void> Netlink::dump(nlmsghdr* request, std::vector<T>& list, Parse parse) {
+    const size_t before = list.size();
     return exchange(
         request,
-        [](const nlmsghdr* header, void* data) {
-            (*static_cast<Visit*>(data))(header);
-            return MNL_CB_OK;
+        [&](const nlmsghdr* header) {
+            if (auto object = parse(header)) list.push_back(std::move(*object));
         },
-        &visit);
+        [&] { list.resize(before); });
 }
 
 base::Result<void> Netlink::talk(nlmsghdr* request, std::string_view what) {
     request->nlmsg_flags |= NLM_F_ACK;
-    auto done = exchange(request, nullptr, nullptr);
+    auto done = exchange(request, [](const nlmsghdr*) {});
     if (!done) return base::fail("{}: {}", what, std::strerror(errno));
     return done;
 }
@@ -156,11 +171,36 @@ base::Result<std::vector<Link>> Netlink::links() {
     Message message(RTM_GETLINK, NLM_F_DUMP);
     message.extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
     std::vector<Link> links;
-    auto done = dump(message.header, [&](const nlmsghdr* header) {
-        if (header->nlmsg_type == RTM_NEWLINK) links.push_back(parse_link(header));
+    auto done = dump(message.header, links, [](const nlmsghdr* header) -> std::optional<Link> {
+        if (header->nlmsg_type != RTM_NEWLINK) return std::nullopt;
+        return parse_link(header);
     });
     if (!done) return tl::unexpected(done.error());
     return links;
+}
+
+base::Result<std::optional<Link>> Netlink::find_link(const std::string& name) {
+    // The kernel calls a longer one invalid rather than missing.
+    if (name.empty() || name.size() >= IFNAMSIZ) return std::nullopt;
+    Message message(RTM_GETLINK, 0);
+    message.extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
+    mnl_attr_put_strz(message.header, IFLA_IFNAME, name.c_str());
+    return get_link(message.header);
+}
+
+base::Result<std::optional<Link>> Netlink::find_link(int index) {
+    Message message(RTM_GETLINK, 0);
+    message.extra<ifinfomsg>()->ifi_index = index;
+    return get_link(message.header);
+}
+
+base::Result<std::optional<Link>> Netlink::get_link(nlmsghdr* request) {
+    std::optional<Link> link;
+    auto done = exchange(request, [&](const nlmsghdr* header) {
+        if (header->nlmsg_type == RTM_NEWLINK) link = parse_link(header);
+    });
+    if (!done && errno != ENODEV) return tl::unexpected(done.error());
+    return link;
 }
 
 base::Result<void> Netlink::change_link(int index, const LinkChange& change) {
@@ -187,18 +227,18 @@ base::Result<std::vector<KernelAddress>> Netlink::addresses(int index) {
     Message message(RTM_GETADDR, NLM_F_DUMP);
     message.extra<ifaddrmsg>()->ifa_family = AF_UNSPEC;
     std::vector<KernelAddress> addresses;
-    auto done = dump(message.header, [&](const nlmsghdr* header) {
+    auto parse = [index](const nlmsghdr* header) -> std::optional<KernelAddress> {
         const auto* info = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(header));
-        if (header->nlmsg_type != RTM_NEWADDR || static_cast<int>(info->ifa_index) != index) return;
+        if (header->nlmsg_type != RTM_NEWADDR || static_cast<int>(info->ifa_index) != index) return std::nullopt;
         auto found = attributes<IFA_PROTO + 1>(header, sizeof *info);
         if (found[IFA_PROTO] == nullptr || mnl_attr_get_u8(found[IFA_PROTO]) != kRouteProtocol) {
-            return;
+            return std::nullopt;
         }
         const nlattr* address = found[IFA_LOCAL] != nullptr ? found[IFA_LOCAL] : found[IFA_ADDRESS];
-        if (address != nullptr) {
-            addresses.push_back({address_of(address, info->ifa_family), info->ifa_prefixlen});
-        }
-    });
+        if (address == nullptr) return std::nullopt;
+        return KernelAddress{address_of(address, info->ifa_family), info->ifa_prefixlen};
+    };
+    auto done = dump(message.header, addresses, parse);
     if (!done) return tl::unexpected(done.error());
     return addresses;
 }
@@ -234,13 +274,13 @@ base::Result<std::vector<KernelRoute>> Netlink::routes(int index) {
     for (uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
         Message message(RTM_GETROUTE, NLM_F_DUMP);
         message.extra<rtmsg>()->rtm_family = family;
-        auto done = dump(message.header, [&](const nlmsghdr* header) {
+        auto parse = [&](const nlmsghdr* header) -> std::optional<KernelRoute> {
             const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
-            if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_protocol != kRouteProtocol) return;
+            if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_protocol != kRouteProtocol) return std::nullopt;
             auto found = attributes<RTA_MAX + 1>(header, sizeof *info);
             if (found[RTA_OIF] == nullptr ||
                 static_cast<int>(mnl_attr_get_u32(found[RTA_OIF])) != index) {
-                return;
+                return std::nullopt;
             }
             KernelRoute route;
             IpAddress to = found[RTA_DST] != nullptr ? address_of(found[RTA_DST], family)
@@ -249,8 +289,9 @@ base::Result<std::vector<KernelRoute>> Netlink::routes(int index) {
             if (found[RTA_GATEWAY] != nullptr) {
                 route.via = address_of(found[RTA_GATEWAY], family);
             }
-            routes.push_back(route);
-        });
+            return route;
+        };
+        auto done = dump(message.header, routes, parse);
         if (!done) return tl::unexpected(done.error());
     }
     return routes;
@@ -284,7 +325,8 @@ base::Result<std::set<int>> Netlink::default_route_links() {
     for (uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
         Message message(RTM_GETROUTE, NLM_F_DUMP);
         message.extra<rtmsg>()->rtm_family = family;
-        auto done = dump(message.header, [&](const nlmsghdr* header) {
+        // Of an interrupted list too: an interface had a default route when it was visited.
+        auto done = exchange(message.header, [&](const nlmsghdr* header) {
             const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
             if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_dst_len != 0 ||
                 info->rtm_type != RTN_UNICAST) {

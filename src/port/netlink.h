@@ -6,6 +6,7 @@
 // of "who added this"), and it takes away nothing that doesn't bear the mark.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "port/netlink_reply.h"
 #include "sluice/address.h"
 
 struct mnl_socket;
@@ -61,6 +63,9 @@ class Netlink {
     static base::Result<Netlink> open();
 
     base::Result<std::vector<Link>> links();
+    // One of them; none: it isn't there.
+    base::Result<std::optional<Link>> find_link(const std::string& name);
+    base::Result<std::optional<Link>> find_link(int index);
     base::Result<void> change_link(int index, const LinkChange& change);
     base::Result<void> delete_link(int index);
 
@@ -82,10 +87,15 @@ class Netlink {
     };
     explicit Netlink(mnl_socket* socket) : socket_(socket) {}
 
-    template <class Visit>
-    base::Result<void> dump(nlmsghdr* request, Visit visit);
+    // Adds to the list what `parse` makes of each object; parse(header) answers with one or none.
+    template <class T, class Parse>
+    base::Result<void> dump(nlmsghdr* request, std::vector<T>& list, Parse parse);
     base::Result<void> talk(nlmsghdr* request, std::string_view what);
-    base::Result<void> exchange(nlmsghdr* request, int (*each)(const nlmsghdr*, void*), void* data);
+    base::Result<std::optional<Link>> get_link(nlmsghdr* request);
+    // `visit` meets each object of the answer. An answer that was interrupted is asked for again, after
+    // `forget` has undone what was visited.
+    base::Result<void> exchange(nlmsghdr* request, const NetlinkReply::Visit& visit,
+                                const std::function<void()>& forget = [] {});
     base::Result<void> change_address(int type, int flags, int index, const KernelAddress& address);
     base::Result<void> change_route(int type, int flags, int index, const KernelRoute& route);
 

@@ -228,14 +228,11 @@ nlohmann::json Tap::describe() const {
     if (!inside) return answer;
     auto netlink = Netlink::open();
     if (!netlink) return answer;
-    auto links = netlink->links();
-    if (!links) return answer;
-    for (const Link& link : *links) {
-        if (link.index != index_) continue;
-        answer["mac"] = link.mac.text();
-        answer["mtu"] = link.mtu;
-        answer["interface-up"] = link.up;
-    }
+    const auto link = netlink->find_link(index_);
+    if (!link || !*link) return answer;
+    answer["mac"] = (*link)->mac.text();
+    answer["mtu"] = (*link)->mtu;
+    answer["interface-up"] = (*link)->up;
     return answer;
 }
 

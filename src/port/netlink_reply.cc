@@ -1,0 +1,58 @@
+#include "port/netlink_reply.h"
+
+#include <linux/netlink.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace sluice::port {
+namespace {
+
+// The number with which a message of this kind begins: of an error negative, of an acknowledgment 0.
+int status_of(const nlmsghdr* header) noexcept {
+    int status = 0;
+    if (header->nlmsg_len >= NLMSG_LENGTH(sizeof status)) std::memcpy(&status, NLMSG_DATA(header), sizeof status);
+    return status;
+}
+
+}  // namespace
+
+NetlinkReply::NetlinkReply(const nlmsghdr* request)
+    : sequence_(request->nlmsg_seq), awaits_acknowledgment_((request->nlmsg_flags & NLM_F_ACK) != 0) {}
+
+NetlinkReply::State NetlinkReply::end() const noexcept {
+    if (error_ != 0) return State::kFailed;
+    return interrupted_ ? State::kInterrupted : State::kComplete;
+}
+
+NetlinkReply::State NetlinkReply::take(std::span<const char> piece, const Visit& visit) {
+    auto left = static_cast<int>(piece.size());
+    const auto* header = reinterpret_cast<const nlmsghdr*>(piece.data());
+    for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+        // What is left of an answer that nobody waited for.
+        if (header->nlmsg_seq != sequence_) continue;
+        interrupted_ |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        switch (header->nlmsg_type) {
+            case NLMSG_NOOP: break;
+            case NLMSG_OVERRUN: interrupted_ = true; break;
+            case NLMSG_ERROR:
+            case NLMSG_DONE: {
+                const int status = status_of(header);
+                // The kernel has no better word for a dump that it gave up over a change.
+                if (status == -EINTR || status == -EAGAIN) {
+                    interrupted_ = true;
+                } else if (status < 0) {
+                    error_ = -status;
+                }
+                return end();
+            }
+            default:
+                if (!interrupted_) visit(header);
+                // An answer of one message has no end but itself.
+                if ((header->nlmsg_flags & NLM_F_MULTI) == 0 && !awaits_acknowledgment_) return end();
+        }
+    }
+    return State::kMore;
+}
+
+}  // namespace sluice::port
