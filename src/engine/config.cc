@@ -9,6 +9,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "engine/machine.h"
+
 namespace sluice::engine {
 namespace {
 
@@ -222,12 +224,18 @@ tl::expected<std::string, base::Errors> read_file(const std::string& file) {
 
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
                                                const std::vector<port::PortConfig>& added) {
+    return load_config(text, file, added, this_machine());
+}
+
+tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
+                                               const std::vector<port::PortConfig>& added,
+                                               const Machine& machine) {
     auto document = base::parse_yaml(text, file);
     if (!document) return tl::unexpected(document.error());
     Config config;
     base::Errors errors = base::read(*document, config);
     config.ports.insert(config.ports.end(), added.begin(), added.end());
-    base::Errors more = validate(config, &*document);
+    base::Errors more = validate(config, &*document, machine);
     errors.insert(errors.end(), more.begin(), more.end());
     if (!errors.empty()) {
         std::stable_sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) {

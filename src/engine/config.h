@@ -24,6 +24,8 @@
 
 namespace sluice::engine {
 
+struct Machine;  // machine.h
+
 enum class Idle { kAdaptive, kPoll };
 
 constexpr auto names(Idle) {
@@ -199,6 +201,10 @@ inline bool is_added(const base::Place& place) { return place.line == 0; }
 // All errors at once.
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
                                                const std::vector<port::PortConfig>& added);
+// The same for another machine than the one that we run on.
+tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
+                                               const std::vector<port::PortConfig>& added,
+                                               const Machine& machine);
 tl::expected<std::string, base::Errors> read_file(const std::string& file);
 
 // One port as given in a request: its keys, not yet its place in a configuration.
@@ -209,7 +215,7 @@ tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& 
 
 // What the sections say about each other: references, duplicates, addresses in their networks.
 // `document` gives the places of the file's objects; may be null.
-base::Errors validate(const Config& config, const base::Document* document);
+base::Errors validate(const Config& config, const base::Document* document, const Machine& machine);
 
 // YAML that gives the same configuration when loaded; a comment names each object's origin.
 std::string show(const Config& config);

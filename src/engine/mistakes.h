@@ -55,6 +55,11 @@ class Mistakes {
     base::Errors errors_;
 };
 
+// Why no station can have an address on links with these subnets: "is the broadcast address of 10.0.0.0/24".
+// Empty: one can.
+std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& subnets);
+// Cores, devices, interfaces and sockets (validate_machine.cc).
+void validate_machine(const Config& config, const Machine& machine, Mistakes& mistakes);
 // Gateways, routes, overlays and the underlay (validate_routing.cc).
 void validate_routing(const Config& config, Mistakes& mistakes);
 // What is wrong with one route; empty: nothing. `route_key` is how a person calls it.

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "engine/mistakes.h"
-#include "port/pci.h"
 #include "wire/filter.h"
 
 namespace sluice::engine {
@@ -16,7 +15,6 @@ class Validator {
     Validator(const Config& config, Mistakes& mistakes) : config_(config), mistakes_(mistakes) {}
 
     void run() {
-        check_workers();
         for (size_t i = 0; i < config_.networks.size(); ++i) {
             names_networks(i);
         }
@@ -35,15 +33,6 @@ class Validator {
     }
 
  private:
-    void check_workers() {
-        std::set<uint16_t> seen;
-        for (size_t i = 0; i < config_.workers.cores.size(); ++i) {
-            if (seen.insert(config_.workers.cores[i]).second) continue;
-            report({"workers", "cores", i}, {}, "core {} has a worker already",
-                   config_.workers.cores[i]);
-        }
-    }
-
     void names_networks(size_t i) {
         const auto& network = config_.networks[i];
         auto [first, fresh] = networks_.emplace(network.name, &network);
@@ -76,7 +65,6 @@ class Validator {
                        "port {} is declared already: give one another name", port.name);
             }
         }
-        check_device(i, port);
         if (port.trunk) check_trunk(i, port);
         if (port.network.empty()) return;
         auto network = networks_.find(port.network);
@@ -180,38 +168,6 @@ class Validator {
         }
     }
 
-    // Two ports can't have one device: one interface in one namespace, or one DPDK device.
-    void check_device(size_t i, const port::PortConfig& port) {
-        if (port.bond) {
-            for (size_t m = 0; m < port.bond->members.size(); ++m) {
-                const std::string& member = port.bond->members[m];
-                const std::string name = member.substr(0, member.find(','));
-                if (auto [first, fresh] = devices_.emplace(name, &port); !fresh) {
-                    report({"ports", i, "bond", "members", m}, port.place, "{} is port {}'s already",
-                           name, first->second->name);
-                }
-            }
-            return;
-        }
-        std::string device;
-        std::string_view key = "device";
-        if (port.kind() == port::Kind::kDevice) {
-            device = port::pci::address_of(port.device)
-                         .value_or(port.device.substr(0, port.device.find(',')));
-        } else if (port.vhost_user) {
-            key = "vhost-user";
-            device = port.vhost_user->path;
-        } else {
-            key = port.interface.empty() ? (port.host ? "host" : "netns") : "interface";
-            device = fmt::format("interface {} {}{}", port.interface_name(),
-                                 port.host ? "of the host" : "in ", port.netns);
-        }
-        auto [first, fresh] = devices_.emplace(device, &port);
-        if (fresh) return;
-        report({"ports", i, key}, port.place, "{} is port {}'s already", device,
-               first->second->name);
-    }
-
     void check_addresses(size_t i, const port::PortConfig& port,
                          const NetworkConfig& network) {
         for (size_t a = 0; a < port.address.size(); ++a) {
@@ -222,6 +178,13 @@ class Validator {
                 report({"ports", i, "address", a}, port.place,
                        "{} is outside network {}, which has {}", address.text(), network.name,
                        subnets_text(network));
+                continue;
+            }
+            // Single addresses, as those of a flat network, are on no link with others.
+            std::vector<IpPrefix> links{port.address[a].prefix()};
+            if (!network.flat) links.insert(links.end(), network.subnets.begin(), network.subnets.end());
+            if (const std::string why = why_unusable(address, links); !why.empty()) {
+                report({"ports", i, "address", a}, port.place, "{} {}", address.text(), why);
                 continue;
             }
             auto [first, fresh] = addresses_.emplace(std::pair(network.name, address), &port);
@@ -292,7 +255,6 @@ class Validator {
     Mistakes& mistakes_;
     std::map<std::string, const NetworkConfig*> networks_;
     std::map<std::string, const port::PortConfig*> ports_;
-    std::map<std::string, const port::PortConfig*> devices_;
     std::map<std::string, const MirrorConfig*> mirrors_;
     std::map<std::pair<std::string, MacAddress>, const port::PortConfig*> macs_;
     std::map<std::pair<std::string, IpAddress>, const port::PortConfig*> addresses_;
@@ -300,9 +262,30 @@ class Validator {
 
 }  // namespace
 
-base::Errors validate(const Config& config, const base::Document* document) {
+std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& subnets) {
+    if (address.is_multicast()) return "is a group address";
+    if (address.is_unspecified()) return "is no station's address";
+    if (address.is_v4() && address.v4() >> 24 == 127) return "is a loopback address";
+    if (address.is_v4() && address.v4() == UINT32_MAX) return "is the broadcast address";
+    if (!address.is_v4() && address == *IpAddress::parse("::1")) return "is the loopback address";
+    for (const IpPrefix& subnet : subnets) {
+        // A link of two has neither (RFC 3021, RFC 6164).
+        if (!subnet.contains(address) || subnet.length + 1 >= address.bits()) continue;
+        if (address == subnet.address) {
+            return fmt::format("is the {} address of {}", address.is_v4() ? "network" : "subnet-router anycast",
+                               subnet.text());
+        }
+        if (address.is_v4() && (~address.v4() << subnet.length) == 0) {
+            return fmt::format("is the broadcast address of {}", subnet.text());
+        }
+    }
+    return {};
+}
+
+base::Errors validate(const Config& config, const base::Document* document, const Machine& machine) {
     Mistakes mistakes(document);
     Validator(config, mistakes).run();
+    validate_machine(config, machine, mistakes);
     validate_routing(config, mistakes);
     base::Errors errors = std::move(mistakes).errors();
     const base::Errors policies = acl::validate(config.acls, config.address_sets, document);

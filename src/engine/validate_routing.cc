@@ -76,6 +76,10 @@ class Validator {
             if (!network.flat && !is_in_any(network.subnets, gateway)) {
                 mistakes_.report({"networks", i, "gateway", g}, network.place,
                                  "{} is in none of the network's `subnets`", gateway.text());
+            } else if (const std::string why = why_unusable(gateway, network.flat ? std::vector<IpPrefix>{}
+                                                                                 : network.subnets);
+                       !why.empty()) {
+                mistakes_.report({"networks", i, "gateway", g}, network.place, "{} {}", gateway.text(), why);
             }
             for (const auto& port : config_.ports) {
                 if (port.network != network.name) continue;
@@ -134,6 +138,9 @@ class Validator {
                 mistakes_.report({"underlay", "address", a}, underlay.place,
                                  "{} has no prefix length: write {}/24, say", address.text(),
                                  address.text());
+            } else if (const std::string why = why_unusable(address.address, {address.prefix()}); !why.empty()) {
+                mistakes_.report({"underlay", "address", a}, underlay.place, "{} {}", address.address.text(),
+                                 why);
             }
             for (size_t b = 0; b < a; ++b) {
                 if (underlay.address[b].address.is_v4() != address.address.is_v4()) continue;
@@ -245,6 +252,9 @@ std::string route_mistake(const Config& config, const route::RouteConfig& route)
             return fmt::format("{} is in none of network {}'s subnets", hop.via->text(),
                                (*network)->name);
         }
+        const std::string why =
+            why_unusable(*hop.via, (*network)->flat ? std::vector<IpPrefix>{} : (*network)->subnets);
+        if (!why.empty()) return fmt::format("{} {}", hop.via->text(), why);
         const auto& own = (*network)->gateway;
         if (std::find(own.begin(), own.end(), *hop.via) != own.end()) {
             return fmt::format("{} is the switch's own address", hop.via->text());

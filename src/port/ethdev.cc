@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "port/bond.h"
+#include "port/claims.h"
 #include "port/dpdk_log.h"
 #include "port/pci.h"
 #include "port/socket_device.h"
@@ -37,11 +38,6 @@ constexpr uint64_t kSegmentation = kTransmitChecksums | RTE_ETH_TX_OFFLOAD_IPV4_
                                    RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 
 constexpr bool has_all(uint64_t offloads, uint64_t wanted) { return (offloads & wanted) == wanted; }
-
-// As DPDK calls it.
-std::string device_name(const std::string& arguments) {
-    return pci::address_of(arguments).value_or(arguments.substr(0, arguments.find(',')));
-}
 
 // Why DPDK can't have a PCI function, before it is asked and finds no better words than "no driver".
 base::Result<void> check_function(const std::string& address) {
@@ -116,6 +112,12 @@ base::Result<Ethdev::Probed> Ethdev::probe(const std::string& arguments) {
     const std::string name = device_name(arguments);
     Probed probed;
     if (rte_eth_dev_get_port_by_name(name.c_str(), &probed.device) == 0) return probed;
+    if (rte_eth_dev_count_total() >= kMostDevices) {
+        return base::fail("DPDK opens no more than {} devices (RTE_MAX_ETHPORTS; a bond is one beside its "
+                          "members), and has opened them: delete another device port, or use net_af_packet, "
+                          "which needs none of them",
+                          kMostDevices);
+    }
     const bool is_pci = pci::address_of(arguments).has_value();
     if (is_pci) {
         if (auto done = check_function(name); !done) return tl::unexpected(done.error());

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/machine.h"
 #include "support/directory.h"
 
 namespace sluice::engine {
@@ -12,7 +13,7 @@ namespace {
 using Texts = std::vector<std::string>;
 
 Config load(std::string_view yaml, const std::vector<port::PortConfig>& added = {}) {
-    auto config = load_config(yaml, "f", added);
+    auto config = load_config(yaml, "f", added, Machine{});
     if (config) return *config;
     for (const auto& error : config.error()) ADD_FAILURE() << error.text();
     return {};
@@ -21,7 +22,7 @@ Config load(std::string_view yaml, const std::vector<port::PortConfig>& added = 
 // All errors, as the user reads them.
 Texts errors(std::string_view yaml, const std::vector<port::PortConfig>& added = {}) {
     Texts texts;
-    auto config = load_config(yaml, "f", added);
+    auto config = load_config(yaml, "f", added, Machine{});
     if (config) return texts;
     for (const auto& error : config.error()) texts.push_back(error.text());
     return texts;

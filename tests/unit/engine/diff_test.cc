@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/config.h"
+#include "engine/machine.h"
 
 namespace sluice::engine {
 namespace {
@@ -8,7 +9,7 @@ namespace {
 using Texts = std::vector<std::string>;
 
 Config load(std::string_view yaml, const std::vector<port::PortConfig>& added = {}) {
-    auto config = load_config(yaml, "f", added);
+    auto config = load_config(yaml, "f", added, Machine{});
     EXPECT_TRUE(config) << yaml;
     return config ? *config : Config{};
 }

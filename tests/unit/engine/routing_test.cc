@@ -29,6 +29,17 @@ Texts one(std::string text) { return {std::move(text)}; }
 
 // --- gateways and subnets ---
 
+// What would be the address of no station can't be the switch's either, nor lead to a router.
+TEST(Routing, TheSwitchAndRoutersHaveAddressesOfStations) {
+    EXPECT_EQ(errors("networks: [{name: a, subnets: 10.0.0.0/24, gateway: 10.0.0.255}]"),
+              one("networks[0].gateway[0] (f:1:53): 10.0.0.255 is the broadcast address of 10.0.0.0/24"));
+    EXPECT_EQ(errors("ports: [{name: u, device: d}]\nunderlay: {port: u, address: 192.0.2.0/24}"),
+              one("underlay.address[0] (f:2:30): 192.0.2.0 is the network address of 192.0.2.0/24"));
+    EXPECT_EQ(errors("networks: [{name: a, subnets: 10.0.0.0/24, gateway: 10.0.0.1}]\n"
+                     "routes: [{to: 0.0.0.0/0, via: 10.0.0.0}]"),
+              one("routes[0] (f:2:10): 10.0.0.0 is the network address of 10.0.0.0/24"));
+}
+
 TEST(Routing, AGatewayLiesInASubnetOfItsNetwork) {
     EXPECT_EQ(errors("networks: [{name: a, subnets: 10.0.0.0/24, gateway: [10.0.0.1, 10.0.1.1]}]"),
               one("networks[0].gateway[1] (f:1:64): 10.0.1.1 is in none of the network's `subnets`"));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/machine.h"
 #include "support/directory.h"
 #include "support/pools.h"
 #include "support/rings.h"
@@ -16,7 +17,7 @@ using test::Packet;
 constexpr Clock::time_point kStart{1000s};
 
 Config load(const std::string& yaml) {
-    auto config = load_config(yaml, "f", {});
+    auto config = load_config(yaml, "f", {}, Machine{});
     if (config) return *config;
     ADD_FAILURE() << config.error()[0].text();
     return {};

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/config.h"
+#include "engine/machine.h"
 
 namespace sluice::engine {
 namespace {
@@ -9,7 +10,7 @@ using Texts = std::vector<std::string>;
 
 Texts errors(std::string_view yaml, const std::vector<port::PortConfig>& added = {}) {
     Texts texts;
-    auto config = load_config(yaml, "f", added);
+    auto config = load_config(yaml, "f", added, Machine{});
     if (config) return texts;
     for (const auto& error : config.error()) texts.push_back(error.text());
     return texts;
@@ -75,6 +76,100 @@ TEST(Validate, ADeviceBelongsToOnePort) {
     EXPECT_EQ(errors("ports: [{name: a, netns: x}, {name: b, netns: x, interface: eth1}, "
                      "{name: c, host: true, interface: eth0}, {name: d, netns: y}]"),
               Texts{});
+}
+
+TEST(Validate, AnInterfaceBelongsToOnePort) {
+    const std::string first = "ports:\n  - {name: a, device: 'net_af_packet0,iface=eth1'}\n  - ";
+    EXPECT_EQ(errors(first + "{name: b, device: 'net_af_packet1,iface=eth1'}"),
+              one("ports[1].device (f:3:23): interface eth1 of the host is port a's already"));
+    EXPECT_EQ(errors(first + "{name: b, device: 'net_af_xdp0,queue_count=2,iface=eth1'}"),
+              one("ports[1].device (f:3:23): interface eth1 of the host is port a's already"));
+    EXPECT_EQ(errors(first + "{name: eth1, host: true}"),
+              one("ports[1].host (f:3:24): interface eth1 of the host is port a's already"));
+    EXPECT_EQ(errors(first + "{name: b, bond: {members: ['0000:03:00.0', 'net_pcap0,iface=eth1']}}"),
+              one("ports[1].bond.members[1] (f:3:48): interface eth1 of the host is port a's already"));
+    EXPECT_EQ(errors(first + "{name: b, device: 'net_af_packet1,iface=eth2'}\n  - {name: c, netns: x, interface: eth1}"),
+              Texts{});
+    // One mistake is told once.
+    EXPECT_EQ(errors(first + "{name: b, device: 'net_af_packet0,iface=eth1'}"),
+              one("ports[1].device (f:3:23): net_af_packet0 is port a's already"));
+}
+
+TEST(Validate, ANamespaceIsTheSameUnderAllItsNames) {
+    for (const char* netns : {"/run/netns/x", "/var/run/netns/x", "/run//netns/../netns/x"}) {
+        EXPECT_EQ(errors(std::string("ports:\n  - {name: a, netns: x}\n  - {name: b, netns: ") + netns + "}"),
+                  one(std::string("ports[1].netns (f:3:22): interface eth0 in ") + netns + " is port a's already"));
+    }
+    EXPECT_EQ(errors("ports: [{name: a, netns: 'pid:7'}, {name: b, netns: /proc/7/ns/net}]").size(), 1u);
+    EXPECT_EQ(errors("ports: [{name: eth0, host: true}, {name: b, netns: /proc/self/ns/net}]").size(), 1u);
+}
+
+TEST(Validate, ASocketBelongsToOnePort) {
+    EXPECT_EQ(errors("ports:\n  - {name: a, vhost-user: {path: /run/x.sock}}\n"
+                     "  - {name: b, vhost-user: {path: /run//x.sock}}"),
+              one("ports[1].vhost-user (f:3:27): /run//x.sock is port a's already"));
+    EXPECT_EQ(errors("ports: [{name: a, vhost-user: {path: /run/x.sock}}, "
+                     "{name: b, device: 'net_virtio_user0,path=/run/x.sock'}]").size(), 1u);
+    EXPECT_EQ(errors("ports: [{name: a, vhost-user: {path: /run/x.sock}}, "
+                     "{name: b, device: 'net_vhost0,iface=/run/x.sock'}]").size(), 1u);
+    EXPECT_EQ(errors("ports: [{name: a, device: 'net_memif0,socket=/run/m'}, "
+                     "{name: b, device: 'net_memif1,socket=/run/m,id=0'}]").size(), 1u);
+    EXPECT_EQ(errors("ports: [{name: a, device: 'net_memif0,socket=/run/m'}, "
+                     "{name: b, device: 'net_memif1,socket=/run/m,id=1'}]"), Texts{});
+}
+
+TEST(Validate, DpdkOpensSoManyDevices) {
+    auto devices = [](int count, const std::string& more) {
+        std::string text = "ports:\n";
+        for (int i = 0; i < count; ++i) text += fmt::format("  - {{name: p{0}, device: net_null{0}}}\n", i);
+        return errors(text + more);
+    };
+    const std::string message =
+        "is more than the 32 devices that DPDK opens (RTE_MAX_ETHPORTS; a bond is one beside its members): "
+        "containers, guests and net_af_packet need none of them";
+    EXPECT_EQ(devices(32, ""), Texts{});
+    EXPECT_EQ(devices(34, ""), one("ports[32].device (f:34:25): " + message));  // told once
+    EXPECT_EQ(devices(32, "  - {name: a, device: 'net_af_packet0,iface=x'}\n  - {name: c, netns: x}\n"
+                          "  - {name: g, vhost-user: {path: /x}}\n"), Texts{});
+    EXPECT_EQ(devices(29, "  - {name: b, bond: {members: [net_null_a, net_null_b]}}\n"), Texts{});
+    EXPECT_EQ(devices(30, "  - {name: b, bond: {members: [net_null_a, net_null_b]}}\n"),
+              one("ports[30].bond (f:32:21): " + message));
+    // Those that DPDK makes at its start count too, and once.
+    EXPECT_EQ(devices(32, "dpdk: {args: ['--vdev=net_null0', --vdev, 'net_null1,size=60']}"), Texts{});
+    EXPECT_EQ(devices(31, "dpdk: {args: ['--vdev', net_null_other, --vdev=net_null_another]}").size(), 1u);
+}
+
+TEST(Validate, CoresAreThere) {
+    auto config = load_config("workers: {cores: [1, 4]}", "f", {}, Machine{.cores = {0, 1, 2, 3, 8}});
+    ASSERT_FALSE(config);
+    ASSERT_EQ(config.error().size(), 1u);
+    EXPECT_EQ(config.error()[0].text(), "workers.cores[1] (f:1:22): there is no core 4: this machine has 0-3,8");
+    EXPECT_TRUE(load_config("workers: {cores: [1, 8]}", "f", {}, Machine{.cores = {0, 1, 8}}));
+    EXPECT_TRUE(load_config("workers: {cores: [60]}", "f", {}, Machine{}));  // nobody knows
+}
+
+TEST(Validate, AddressesAreThoseOfStations) {
+    auto of = [](const std::string& subnet, const std::string& address) {
+        return errors("networks: [{name: n" + (subnet.empty() ? "" : ", subnets: ['" + subnet + "']") +
+                      "}]\nports: [{name: a, netns: x, network: n, address: ['" + address + "']}]");
+    };
+    auto wrong = [](const std::string& what) { return one("ports[0].address[0] (f:2:51): " + what); };
+    EXPECT_EQ(of("10.0.2.0/24", "10.0.2.0"), wrong("10.0.2.0 is the network address of 10.0.2.0/24"));
+    EXPECT_EQ(of("10.0.2.0/24", "10.0.2.255"), wrong("10.0.2.255 is the broadcast address of 10.0.2.0/24"));
+    EXPECT_EQ(of("", "10.0.2.127/25"), wrong("10.0.2.127 is the broadcast address of 10.0.2.0/25"));
+    EXPECT_EQ(of("fd00:1::/64", "fd00:1::"), wrong("fd00:1:: is the subnet-router anycast address of fd00:1::/64"));
+    EXPECT_EQ(of("", "224.0.0.1/4"), wrong("224.0.0.1 is a group address"));
+    EXPECT_EQ(of("", "127.0.0.1/8"), wrong("127.0.0.1 is a loopback address"));
+    EXPECT_EQ(of("", "::1"), wrong("::1 is the loopback address"));
+    EXPECT_EQ(of("", "0.0.0.0"), wrong("0.0.0.0 is no station's address"));
+    EXPECT_EQ(of("", "255.255.255.255"), wrong("255.255.255.255 is the broadcast address"));
+    // A link of two, and single addresses, have neither.
+    EXPECT_EQ(of("10.0.2.0/31", "10.0.2.0"), Texts{});
+    EXPECT_EQ(of("10.0.2.0/31", "10.0.2.1"), Texts{});
+    EXPECT_EQ(of("fd00:1::/127", "fd00:1::"), Texts{});
+    EXPECT_EQ(of("", "10.0.2.0"), Texts{});
+    EXPECT_EQ(errors("networks: [{name: n, subnets: [10.0.2.0/24], flat: true}]\n"
+                     "ports: [{name: a, netns: x, network: n, address: [10.0.2.0, 10.0.2.255]}]"), Texts{});
 }
 
 TEST(Validate, AddressesLieInTheirNetwork) {
