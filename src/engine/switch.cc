@@ -118,21 +118,26 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     std::vector<Change> changes = diff(config_, next);
     base::log::set_level(next.log.level);
 
-    // Ports that go, or whose device goes, leave the workers first.
+    // Ports that go, or whose device goes or is opened anew, leave the workers first.
     std::vector<HeldPort> gone;
+    std::vector<HeldPort*> reopened;
     std::vector<std::string> moved;  // into another network
     for (auto it = ports_.begin(); it != ports_.end();) {
+        HeldPort& held = it->second;
         const port::PortConfig* config = engine::find_port(next, it->first);
-        const port::PortConfig& old = it->second.port->config();
-        if (config != nullptr && port::same_device(old, *config)) {
-            if (network_of(next, *config) != network_of(config_, old) || config->trunk != old.trunk) {
-                moved.push_back(it->first);
-            }
-            ++it;
+        const port::PortConfig& old = held.port->config();
+        if (config == nullptr || !port::same_interface(old, *config)) {
+            gone.push_back(std::move(held));
+            it = ports_.erase(it);
             continue;
         }
-        gone.push_back(std::move(it->second));
-        it = ports_.erase(it);
+        if (!port::same_device(old, *config)) {
+            held.up = false;
+            reopened.push_back(&held);
+        } else if (network_of(next, *config) != network_of(config_, old) || config->trunk != old.trunk) {
+            moved.push_back(it->first);
+        }
+        ++it;
     }
     const Config previous = std::exchange(config_, std::move(next));
     applying_ = true;
@@ -140,18 +145,13 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     arrange_policies();
     router_.arrange_domains(config_);
     router_.withdraw(config_, network_ids_);
-    if (!gone.empty()) publish();
+    if (!gone.empty() || !reopened.empty()) publish();
+    for (HeldPort* held : reopened) let_go(*held);
     for (auto& held : gone) {
         unwatch(*held.port);
+        held.port->destroy();
         forget_macs(held.port->id());
         reset_counters(held.port->id());
-        const port::PortConfig& old = held.port->config();
-        const port::PortConfig* config = engine::find_port(config_, old.name);
-        if (config != nullptr && port::same_interface(old, *config)) {
-            held.port->close();
-        } else {
-            held.port->destroy();
-        }
     }
 
     arrange_tunnels(config_);

@@ -58,9 +58,7 @@ bool AfPacket::takes(const PortConfig& config) noexcept {
 AfPacket::AfPacket(path::PortId id, PortConfig config, const Context& context)
     : Port(id, std::move(config)),
       pools_(context.pools),
-      workers_(context.workers),
-      queue_count_(config_.queues != 0 ? config_.queues : std::min(context.workers, path::kMaxQueues)),
-      ring_(ring_for(config_.frame_mtu())) {
+      workers_(context.workers) {
     capabilities_ = Capabilities{.checksums = true, .tcp_segments = true, .chained = true};
 }
 
@@ -80,8 +78,9 @@ base::Result<void> AfPacket::open() {
     auto link = take_interface(std::string(device_option(config_.device, "iface")), config_.frame_mtu());
     if (!link) return tl::unexpected(link.error());
     link_ = *link;
+    ring_ = ring_for(config_.frame_mtu());
     base::Result<void> done;
-    for (uint16_t i = 0; done && i < queue_count_; ++i) {
+    for (uint16_t i = 0; done && i < wanted_queues(); ++i) {
         auto queue = open_queue();
         if (queue) {
             queues_.push_back(std::move(*queue));
@@ -196,7 +195,12 @@ base::Result<void> AfPacket::spread() const {
     return {};
 }
 
+uint16_t AfPacket::wanted_queues() const noexcept {
+    return config_.queues != 0 ? config_.queues : std::min(workers_, path::kMaxQueues);
+}
+
 void AfPacket::close() noexcept {
+    count_missed();
     queues_.clear();
     senders_.clear();
     limit_.lift();
@@ -243,9 +247,18 @@ std::string AfPacket::read_link() const {
     return "the device has no link: look at the cable and at the other end";
 }
 
+void AfPacket::count_missed() const noexcept {
+    for (const Queue& queue : queues_) {
+        tpacket_stats stats{};
+        socklen_t size = sizeof stats;
+        getsockopt(queue.socket.get(), SOL_PACKET, PACKET_STATISTICS, &stats, &size);
+        missed_ += stats.tp_drops;
+    }
+}
+
 nlohmann::json AfPacket::describe() const {
     nlohmann::json answer{{"driver", "net_af_packet"},
-                          {"receive-queues", queue_count_},
+                          {"receive-queues", wanted_queues()},
                           {"transmit-queues", workers_},
                           {"receive-by", "interrupt"},
                           {"offloads", {{"receive", {"checksum", "tcp-segmentation"}},
@@ -256,12 +269,7 @@ nlohmann::json AfPacket::describe() const {
     }
     answer["link"] = no_link_.empty() ? "up" : "down";
     answer["mac"] = link_.mac.text();
-    for (const Queue& queue : queues_) {
-        tpacket_stats stats{};
-        socklen_t size = sizeof stats;
-        getsockopt(queue.socket.get(), SOL_PACKET, PACKET_STATISTICS, &stats, &size);
-        missed_ += stats.tp_drops;
-    }
+    count_missed();
     answer["device-counters"] = {{"missed", missed_ + missed_long_.load(std::memory_order_relaxed)}};
     answer["kernel-interface"] = {
         {"name", link_.name},

@@ -90,11 +90,13 @@ class AfPacket final : public Port {
     class Outbox;
 
     static Ring ring_for(uint16_t mtu) noexcept;
+    uint16_t wanted_queues() const noexcept;
     base::Result<base::Fd> open_socket() const;
     base::Result<Queue> open_queue() const;
     base::Result<void> bind_to_interface(const base::Fd& socket, uint16_t protocol) const;
     base::Result<void> spread() const;
     std::string read_link() const;
+    void count_missed() const noexcept;
 
     rte_mbuf* take(Queue& queue, const uint8_t* slot, uint32_t status, path::Counters& counters) noexcept;
     rte_mbuf* alloc(uint32_t size, path::Counters& counters) noexcept;
@@ -104,7 +106,6 @@ class AfPacket final : public Port {
 
     Pools pools_;
     uint16_t workers_;
-    uint16_t queue_count_;
     Ring ring_;
 
     Link link_;

@@ -178,7 +178,7 @@ base::Result<void> Ethdev::start() {
         return base::fail("the device has no receive or no transmit queue");
     }
     if (kernel_) {
-        if (auto done = kernel_->open(receive_queues_); !done) return done;
+        if (auto done = kernel_->open(receive_queues_, config_.frame_mtu()); !done) return done;
     }
     listen_for_events(limits);
     // With an interrupt for its link DPDK believes what that said last, for ever if it doesn't come, which
@@ -370,6 +370,7 @@ base::Result<void> Ethdev::set_mtu() {
 
 void Ethdev::close() noexcept {
     if (device_ != RTE_MAX_ETHPORTS) {
+        earlier_ = counted();
         ignore_events();
         descriptors_.clear();
         listening_ = {};
@@ -441,6 +442,17 @@ std::string Ethdev::read_link() const {
     return "the device has no link: look at the cable and at the other end";
 }
 
+Ethdev::DeviceCounters Ethdev::counted() const noexcept {
+    DeviceCounters sum = earlier_;
+    rte_eth_stats stats{};
+    if (rte_eth_stats_get(device_, &stats) != 0) return sum;
+    sum.missed += stats.imissed;
+    sum.receive_errors += stats.ierrors;
+    sum.transmit_errors += stats.oerrors;
+    sum.no_buffer += stats.rx_nombuf;
+    return sum;
+}
+
 nlohmann::json Ethdev::describe() const {
     nlohmann::json answer{{"receive-queues", receive_queues_}, {"transmit-queues", transmit_queues_}};
     if (device_ == RTE_MAX_ETHPORTS) return answer;
@@ -474,13 +486,11 @@ nlohmann::json Ethdev::describe() const {
     if (rte_eth_macaddr_get(device_, &mac) == 0) {
         answer["mac"] = fmt::format("{:02x}", fmt::join(mac.addr_bytes, ":"));
     }
-    rte_eth_stats stats{};
-    if (rte_eth_stats_get(device_, &stats) == 0) {
-        answer["device-counters"] = {{"missed", stats.imissed},
-                                     {"receive-errors", stats.ierrors},
-                                     {"transmit-errors", stats.oerrors},
-                                     {"no-buffer", stats.rx_nombuf}};
-    }
+    const DeviceCounters sum = counted();
+    answer["device-counters"] = {{"missed", sum.missed},
+                                 {"receive-errors", sum.receive_errors},
+                                 {"transmit-errors", sum.transmit_errors},
+                                 {"no-buffer", sum.no_buffer}};
     if (kernel_) kernel_->describe(answer);
     return answer;
 }

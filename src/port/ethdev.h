@@ -74,6 +74,14 @@ class Ethdev final : public Port {
         bool link;
     };
 
+    struct DeviceCounters {
+        uint64_t missed = 0;
+        uint64_t receive_errors = 0;
+        uint64_t transmit_errors = 0;
+        uint64_t no_buffer = 0;
+    };
+    DeviceCounters counted() const noexcept;
+
     struct Probed {
         uint16_t device = RTE_MAX_ETHPORTS;
         bool ours = false;  // made by us, so ours to remove
@@ -118,6 +126,7 @@ class Ethdev final : public Port {
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
     Probed probed_;
     std::vector<Probed> members_;         // of a bond
+    DeviceCounters earlier_;              // of the device, each time until it was closed
     bool is_lacp_;
     bool is_backup_;
     std::optional<uint16_t> carrier_;     // of an active-backup bond, when check() last looked

@@ -42,14 +42,14 @@ KernelDevice::KernelDevice(path::PortId id, const PortConfig& config, Pools pool
     : id_(id),
       name_(config.name),
       interface_(device_option(config.device, "iface")),
-      mtu_(config.frame_mtu()),
       pools_(pools) {}
 
 uint32_t KernelDevice::frame_size() const noexcept {
     return std::max(kMinBuffer, RTE_ALIGN_CEIL(mtu_ + kFrameHeader, RTE_CACHE_LINE_SIZE));
 }
 
-base::Result<void> KernelDevice::open(uint16_t queues) {
+base::Result<void> KernelDevice::open(uint16_t queues, uint16_t mtu) {
+    mtu_ = mtu;
     if (frame_size() > kMaxBuffer) {
         return base::fail("net_af_xdp takes an MTU of up to {}, not {}", kMaxBuffer - kFrameHeader, mtu_);
     }

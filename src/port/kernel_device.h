@@ -35,7 +35,7 @@ class KernelDevice {
     ~KernelDevice() { close(); }
 
     // The device is there and stopped. After an error, close().
-    base::Result<void> open(uint16_t queues);
+    base::Result<void> open(uint16_t queues, uint16_t mtu);
     rte_mempool* pool() const noexcept { return own_; }
     // After the device.
     void close() noexcept;
@@ -55,7 +55,7 @@ class KernelDevice {
     path::PortId id_;
     std::string name_;
     std::string interface_;
-    uint16_t mtu_;
+    uint16_t mtu_ = 0;
     Pools pools_;
     rte_mempool* own_ = nullptr;
     std::atomic<uint64_t> unfinished_{0};

@@ -55,8 +55,9 @@ class Port {
     // Removes what must not outlive the port's configuration (a persistent interface). Closes.
     virtual void destroy() noexcept { close(); }
 
-    // Takes over a configuration that differs only in keys that an open device can change
-    // (same_device() says which). After an error the device has them in part: close it.
+    // Takes over a configuration: an open device one that differs only in keys that it can change
+    // (same_device()), a closed one any by which it keeps what stands outside of the switch
+    // (same_interface()). After an error the device has it in part: close it.
     virtual base::Result<void> configure(const PortConfig& next) = 0;
 
     // Supervision of an open device, a few times a second. An error says why the port must go down
@@ -132,7 +133,8 @@ std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const
 
 // Whether going from one configuration to the other keeps the device open.
 bool same_device(const PortConfig& a, const PortConfig& b);
-// Whether it at least keeps what stands outside of the switch: the interface in its namespace.
+// Whether it at least keeps what stands outside of the switch: the interface in its namespace. Then it is the
+// same port, with its counters, and its device is closed and opened again.
 bool same_interface(const PortConfig& a, const PortConfig& b);
 
 }  // namespace sluice::port

@@ -107,8 +107,7 @@ Tap::Tap(path::PortId id, PortConfig config, const Context& context)
     : Port(id, std::move(config)),
       pools_(context.pools),
       mark_(mark_of(context.instance, config_.name)),
-      queue_count_(config_.queues != 0 ? config_.queues
-                                       : std::min(context.workers, path::kMaxQueues)),
+      workers_(context.workers),
       interface_(config_.interface_name()) {
     capabilities_ = Capabilities{.checksums = true, .tcp_segments = true, .chained = true};
 }
@@ -120,6 +119,10 @@ base::Result<void> Tap::open() {
     auto done = attach().and_then([&] { return set_up(); });
     if (!done) close();
     return done;
+}
+
+uint16_t Tap::wanted_queues() const noexcept {
+    return config_.queues != 0 ? config_.queues : std::min(workers_, path::kMaxQueues);
 }
 
 base::Result<void> Tap::attach() {
@@ -139,7 +142,7 @@ base::Result<void> Tap::attach() {
                 interface_, link.alias.empty() ? "" : fmt::format(" (alias {})", link.alias));
         }
     }
-    for (uint16_t queue = 0; queue < queue_count_; ++queue) {
+    for (uint16_t queue = 0; queue < wanted_queues(); ++queue) {
         auto fd = open_queue(interface_);
         if (!fd) return tl::unexpected(fd.error());
         queues_.push_back(std::move(*fd));
@@ -215,7 +218,7 @@ base::Result<void> Tap::check() {
 }
 
 nlohmann::json Tap::describe() const {
-    nlohmann::json answer{{"queues", queue_count_},
+    nlohmann::json answer{{"queues", wanted_queues()},
                           {"offloads", {"checksum", "tcp-segmentation"}},
                           {"mark", mark_}};
     if (int error = transmit_error_.load(std::memory_order_relaxed); error != 0) {

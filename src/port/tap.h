@@ -42,12 +42,13 @@ class Tap final : public Port {
     void destroy() noexcept override;
 
  private:
+    uint16_t wanted_queues() const noexcept;
     base::Result<void> attach();          // in the namespace: queues_, interface_, index_
     base::Result<void> set_up() const;    // in the namespace: link, addresses, routes
 
     Pools pools_;
     std::string mark_;
-    uint16_t queue_count_;
+    uint16_t workers_;
 
     std::vector<base::Fd> queues_;  // written while no worker holds the port
     std::string interface_;         // as the kernel calls it now

@@ -139,6 +139,50 @@ TEST_F(SwitchTest, ANewMtuOpensTheDeviceAgain) {
     EXPECT_TRUE(reaches(a_, b_));
 }
 
+TEST_F(SwitchTest, APortThatIsOpenedAnewKeepsItsCounters) {
+    apply(kTwo);
+    ASSERT_TRUE(reaches(a_, b_));
+    ASSERT_TRUE(reaches(b_, a_));
+    switch_.tick(kStart);
+    const path::PortId id = held("a").port->id();
+    const path::PortCounters& a = switch_.workers()[0]->counters().port(id);
+    for (const char* change : {"mtu: 9000", "mtu: 1400", "queues: 1", "mtu: 1500"}) {
+        // A port that is new, and comes before it in the file, doesn't get its number meanwhile.
+        apply(std::string("networks: [{name: blue}]\n"
+                          "ports: [{name: 0-new, device: net_null0, network: blue}, "
+                          "{name: a, device: net_ring_a, network: blue, ") +
+              change + "}, {name: b, device: net_ring_b, network: blue}]");
+        EXPECT_TRUE(held("a").up) << held("a").reason;
+        EXPECT_EQ(held("a").port->id(), id);
+        EXPECT_EQ(held("a").downs, 0u);
+        EXPECT_EQ(held("a").traffic.latest.rx_packets, 1u);
+        EXPECT_EQ(a.received[0].packets.get(), 1u);
+        EXPECT_EQ(a.transmitted.packets.get(), 1u);
+        EXPECT_TRUE(switch_.is_same_since(id, 1));
+        apply(kTwo);
+    }
+    EXPECT_TRUE(reaches(a_, b_));
+    EXPECT_EQ(a.received[0].packets.get(), 2u);
+}
+
+TEST_F(SwitchTest, AnotherDeviceUnderTheSameNameCountsFromZero) {
+    apply(kTwo);
+    ASSERT_TRUE(reaches(a_, b_));
+    const path::PortId id = held("a").port->id();
+    apply("networks: [{name: blue}]\n"
+          "ports: [{name: a, device: net_null0, network: blue}, {name: b, device: net_ring_b, network: blue}]");
+    ASSERT_EQ(held("a").port->id(), id);
+    EXPECT_EQ(switch_.workers()[0]->counters().port(id).received[0].packets.get(), 0u);
+}
+
+TEST_F(SwitchTest, WhatWasWrongWithAPortIsTriedAnewWhenItIsChanged) {
+    apply("ports: [{name: bad, device: net_nosuch0}]");
+    for (int i = 1; i < 5; ++i) switch_.tick(kStart + i * 10s);
+    ASSERT_EQ(held("bad").retry.failures, 5u);
+    apply("ports: [{name: bad, device: net_nosuch0, mac-limit: 1}]", kStart + 40s);
+    EXPECT_EQ(held("bad").retry.failures, 6u);
+}
+
 TEST_F(SwitchTest, APortWithABadDeviceIsDownAndTheRestRuns) {
     apply(
         "networks: [{name: blue}]\n"

@@ -21,7 +21,7 @@ TEST(KernelDevice, IsOfOneDriverOnly) {
 }
 
 TEST(KernelDevice, RefusesWhatItsDriverWouldLose) {
-    const auto opened = kernel_device("net_af_xdp0,iface=eth0", 9000)->open(1);
+    const auto opened = kernel_device("net_af_xdp0,iface=eth0", 1500)->open(1, 9000);
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().message, "net_af_xdp takes an MTU of up to 3502, not 9000");
 }
