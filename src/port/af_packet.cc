@@ -75,7 +75,7 @@ AfPacket::Ring AfPacket::ring_for(uint16_t mtu) noexcept {
 void AfPacket::Unmap::operator()(uint8_t* ring) const noexcept { munmap(ring, size); }
 
 base::Result<void> AfPacket::open() {
-    auto link = take_interface(std::string(device_option(config_.device, "iface")), config_.frame_mtu());
+    auto link = take_interface(std::string(device_option(config_.device, "iface")), config_.frame_mtu(), mtu_);
     if (!link) return tl::unexpected(link.error());
     link_ = *link;
     ring_ = ring_for(config_.frame_mtu());
@@ -205,6 +205,7 @@ void AfPacket::close() noexcept {
     senders_.clear();
     limit_.lift();
     runs_whole_.restore();
+    mtu_.restore();
 }
 
 base::Result<void> AfPacket::configure(const PortConfig& next) {

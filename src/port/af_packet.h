@@ -111,6 +111,7 @@ class AfPacket final : public Port {
     Link link_;
     std::vector<Queue> queues_;
     std::vector<base::Fd> senders_;  // by worker
+    BorrowedMtu mtu_;
     FeaturesOff runs_whole_;  // of a veth
     FrameLimit limit_;
     std::string no_link_;

@@ -10,10 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstring>
 #include <iterator>
 #include <map>
+#include <utility>
 
 namespace sluice::port {
 namespace {
@@ -119,17 +119,32 @@ base::Fd pass_all(int interface) {
 
 }  // namespace
 
-base::Result<Link> take_interface(const std::string& name, uint16_t mtu) {
+base::Result<void> BorrowedMtu::set(Netlink& netlink, const Link& link, uint32_t mtu) {
+    if (link.mtu == mtu) return {};
+    if (auto done = netlink.change_link(link.index, {.mtu = mtu}); !done) return done;
+    changed_.push_back({link.index, link.mtu, mtu});
+    return {};
+}
+
+void BorrowedMtu::restore() noexcept {
+    if (changed_.empty()) return;
+    const auto changed = std::exchange(changed_, {});
+    auto netlink = Netlink::open();
+    if (!netlink) return;
+    for (const Changed& each : changed) {
+        const auto link = netlink->find_link(each.index);
+        if (!link || !*link || (*link)->mtu != each.ours) continue;
+        (void)netlink->change_link(each.index, {.mtu = each.before});
+    }
+}
+
+base::Result<Link> take_interface(const std::string& name, uint16_t mtu, BorrowedMtu& borrowed) {
     auto netlink = Netlink::open();
     if (!netlink) return tl::unexpected(netlink.error());
     const auto link = netlink->find_link(name);
     if (!link) return tl::unexpected(link.error());
     if (!*link) return base::fail("there is no interface {}", name);
-    if ((*link)->mtu != mtu) {
-        if (auto done = netlink->change_link((*link)->index, {.mtu = mtu}); !done) {
-            return tl::unexpected(done.error());
-        }
-    }
+    if (auto done = borrowed.set(*netlink, **link, mtu); !done) return tl::unexpected(done.error());
     return **link;
 }
 

@@ -11,8 +11,28 @@
 
 namespace sluice::port {
 
+// Interfaces whose MTU we have set, until restore(). One that was deleted, moved to another namespace, or given
+// another MTU by its owner meanwhile stays as it is.
+class BorrowedMtu {
+ public:
+    BorrowedMtu() = default;
+    BorrowedMtu(const BorrowedMtu&) = delete;
+    ~BorrowedMtu() { restore(); }
+
+    base::Result<void> set(Netlink& netlink, const Link& link, uint32_t mtu);
+    void restore() noexcept;
+
+ private:
+    struct Changed {
+        int index;
+        uint32_t before;
+        uint32_t ours;
+    };
+    std::vector<Changed> changed_;
+};
+
 // The interface of that name, with that MTU: given it if it had another.
-base::Result<Link> take_interface(const std::string& name, uint16_t mtu);
+base::Result<Link> take_interface(const std::string& name, uint16_t mtu, BorrowedMtu& borrowed);
 
 // Features of an interface that are turned off, by the names that `ethtool -k` shows in brackets or the
 // kernel has for them, until restore(). Those that are off already, or fixed, stay as they are.

@@ -10,7 +10,6 @@
 
 #include "base/log.h"
 #include "port/device_option.h"
-#include "port/interface.h"
 #include "wire/headers.h"
 #include "wire/unfinished.h"
 
@@ -54,7 +53,7 @@ base::Result<void> KernelDevice::open(uint16_t queues, uint16_t mtu) {
         return base::fail("net_af_xdp takes an MTU of up to {}, not {}", kMaxBuffer - kFrameHeader, mtu_);
     }
     if (auto done = make_pool(queues); !done) return done;
-    if (auto link = take_interface(interface_, mtu_); !link) return tl::unexpected(link.error());
+    if (auto link = take_interface(interface_, mtu_, borrowed_); !link) return tl::unexpected(link.error());
     return {};
 }
 
@@ -85,6 +84,7 @@ base::Result<void> KernelDevice::make_pool(uint16_t queues) {
 }
 
 void KernelDevice::close() noexcept {
+    borrowed_.restore();
     rte_mempool_free(own_);
     own_ = nullptr;
 }

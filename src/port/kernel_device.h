@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "path/counters.h"
+#include "port/interface.h"
 #include "port/pools.h"
 #include "port/port_config.h"
 
@@ -58,6 +59,7 @@ class KernelDevice {
     uint16_t mtu_ = 0;
     Pools pools_;
     rte_mempool* own_ = nullptr;
+    BorrowedMtu borrowed_;
     std::atomic<uint64_t> unfinished_{0};
     std::atomic<uint64_t> cut_short_{0};
     bool told_unfinished_ = false;
