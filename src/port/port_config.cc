@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "port/socket_device.h"
+
 namespace sluice::port {
 
 std::string_view kind_name(Kind kind) noexcept {
@@ -14,6 +16,11 @@ std::string_view kind_name(Kind kind) noexcept {
         case Kind::kBond: return "bond";
     }
     return "";
+}
+
+bool has_waiting_device(const PortConfig& config) noexcept {
+    if (!config.bond) return waits_for_peer(config.device);
+    return std::any_of(config.bond->members.begin(), config.bond->members.end(), waits_for_peer);
 }
 
 bool is_interface_name(std::string_view name) noexcept {

@@ -29,6 +29,10 @@ bool connects_once(std::string_view device) noexcept {
            !device_option(device, "path").starts_with("/dev/");
 }
 
+bool waits_for_peer(std::string_view device) noexcept {
+    return device.starts_with("net_virtio_user") && device_option(device, "server") == "1";
+}
+
 void remove_stale_memif_socket(std::string_view device) {
     if (!is_memif_server(device) || device_option(device, "socket-abstract") != "no") return;
     const std::string path(device_option(device, "socket"));

@@ -120,6 +120,10 @@ TEST(PortConfig, AVirtualMachineHasItsInterfaceInside) {
 }
 
 TEST(PortConfig, ATrunkIsNotInANetworkToo) {
+    const std::string waits =
+        "would wait for the other end (server=1): have that one serve the socket, and leave server=1 out";
+    EXPECT_EQ(error_of("{name: a, device: 'net_virtio_user0,path=/x,server=1'}"), "device (f:1:19): " + waits);
+    EXPECT_EQ(error_of("{name: a, bond: {members: ['net_virtio_user0,path=/x,server=1']}}"), "bond (f:1:17): " + waits);
     EXPECT_EQ(error_of("{name: a, device: d, trunk: {networks: [x]}, network: y}"),
               "trunk (f:1:29): stands beside `network`: a port is in one network, or a trunk of several");
     EXPECT_EQ(error_of("{name: a, device: d, trunk: {}}"),
