@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "path/batch.h"
 #include "port/dpdk_log.h"
+#include "port/guest_memory.h"
 #include "wire/virtio.h"
 
 namespace sluice::port {
@@ -58,6 +59,7 @@ struct [[gnu::packed]] Message {
     uint32_t size;  // of what follows
     uint64_t number;
 };
+constexpr uint32_t kSetFeatures = 2;      // VHOST_USER_SET_FEATURES
 constexpr uint32_t kSetMemoryTable = 5;   // VHOST_USER_SET_MEM_TABLE
 constexpr uint32_t kGetQueueNumber = 17;  // VHOST_USER_GET_QUEUE_NUM
 constexpr uint32_t kSendRarp = 19;        // VHOST_USER_SEND_RARP
@@ -78,9 +80,9 @@ rte_vhost_msg_result before_message(int guest, void* context) {
 }
 
 rte_vhost_msg_result after_message(int guest, void* context) {
-    if (static_cast<const Message*>(context)->request == kSetMemoryTable) {
-        with_port(guest, [&](VhostUser& port) { port.on_memory(guest); });
-    }
+    const uint32_t request = static_cast<const Message*>(context)->request;
+    if (request == kSetFeatures) with_port(guest, [&](VhostUser& port) { port.on_features(guest); });
+    if (request == kSetMemoryTable) with_port(guest, [&](VhostUser& port) { port.on_memory(guest); });
     return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
@@ -119,6 +121,17 @@ std::vector<GuestRegion> memory_of(int guest) {
     return regions;
 }
 
+// Whether the guest keeps some of it to itself.
+bool is_private(int guest, const std::string& socket_path) {
+    const auto process = peer_process(socket_path);
+    rte_vhost_memory* table = nullptr;
+    if (!process || rte_vhost_get_mem_table(guest, &table) != 0) return false;
+    bool found = false;
+    for (uint32_t i = 0; i < table->nregions; ++i) found |= is_mapped_privately(*process, table->regions[i].fd);
+    free(table);
+    return found;
+}
+
 Capabilities capabilities_of(uint64_t features) {
     const bool checksums = (features & virtio::kGuestChecksum) != 0;
     return {.checksums = checksums,
@@ -140,6 +153,7 @@ VhostUser::VhostUser(path::PortId id, PortConfig config, const Context& context)
       attention_(context.attention),
       wait_for_workers_(context.wait_for_workers),
       name_(config_.name),
+      path_(config_.vhost_user->path),
       most_queues_(config_.vhost_user->queues) {
     appetite_.fill(path::kBatchSize);
 }
@@ -254,18 +268,24 @@ base::Result<void> VhostUser::check() {
     if (socket_inode_ != 0 && inode_of(config_.vhost_user->path) != socket_inode_) {
         return base::fail("the socket {} was removed", config_.vhost_user->path);
     }
+    look_for_memory();
     inspect_rings();
     return {};
+}
+
+void VhostUser::look_for_memory() {
+    std::lock_guard lock(mutex_);
+    const bool lacks = connection_ != kNoGuest && negotiated_ && memory_.empty();
+    without_memory_ = lacks ? without_memory_ + 1 : 0;
+    if (without_memory_ == kLooksForMemory) changed_.store(true, std::memory_order_relaxed);
 }
 
 void VhostUser::refresh() {
     changed_.store(false, std::memory_order_relaxed);
     std::lock_guard lock(mutex_);
-    no_link_ = running_                   ? ""
-               : connection_ != kNoGuest ? "the guest's driver has not started"
-               : config_.vhost_user->mode == VhostMode::kClient
-                   ? "no virtual machine serves the socket"
-                   : "no virtual machine has connected";
+    const bool was_private = no_link_ == kNotShared;
+    no_link_ = why_not_running();
+    if (no_link_ == kNotShared && !was_private) base::log::warning("port", "{}: {}", config_.name, no_link_);
     kicks_.clear();
     if (!running_) return;
     for (uint16_t queue = 0; queue < path::kMaxQueues && enabled_[2U * queue + 1]; ++queue) {
@@ -277,6 +297,17 @@ void VhostUser::refresh() {
         }
         kicks_.push_back(std::move(kick));
     }
+}
+
+// A driver tells what it can and, in the same breath, where its memory is. QEMU has nothing to tell then of a
+// guest that doesn't share it, and drives the device by itself; or it hands out a file that the guest doesn't use.
+std::string_view VhostUser::why_not_running() const {
+    if (running_) return "";
+    if (connection_ == kNoGuest) {
+        return config_.vhost_user->mode == VhostMode::kClient ? "no virtual machine serves the socket"
+                                                              : "no virtual machine has connected";
+    }
+    return without_memory_ >= kLooksForMemory || is_private_ ? kNotShared : "the guest's driver has not started";
 }
 
 std::string VhostUser::no_link() const { return no_link_; }
@@ -365,16 +396,27 @@ nlohmann::json VhostUser::describe() const {
 
 // One guest at a time: another that connects to a socket of ours is sent away.
 bool VhostUser::on_connected(int guest) {
-    std::lock_guard lock(mutex_);
-    if (connection_ != kNoGuest) {
-        base::log::warning("port", "{}: refused a second connection to its socket", name_);
-        return false;
+    {
+        std::lock_guard lock(mutex_);
+        if (connection_ != kNoGuest) {
+            base::log::warning("port", "{}: refused a second connection to its socket", name_);
+            return false;
+        }
+        connection_ = guest;
+        enabled_ = {};
+        positioned_ = {};
+        negotiated_ = false;
+        is_private_ = false;
+        memory_.clear();
+        ++connections_;
     }
-    connection_ = guest;
-    enabled_ = {};
-    positioned_ = {};
-    ++connections_;
+    note_change();
     return true;
+}
+
+void VhostUser::note_change() noexcept {
+    changed_.store(true, std::memory_order_release);
+    attention_();
 }
 
 void VhostUser::on_disconnected(int guest) {
@@ -384,18 +426,29 @@ void VhostUser::on_disconnected(int guest) {
         connection_ = kNoGuest;
         enabled_ = {};
     }
-    changed_.store(true, std::memory_order_release);
-    attention_();
+    note_change();
+}
+
+void VhostUser::on_features(int guest) {
+    std::lock_guard lock(mutex_);
+    if (guest == connection_) negotiated_ = true;
 }
 
 void VhostUser::on_memory(int guest) {
-    std::lock_guard lock(mutex_);
-    if (guest == connection_) memory_ = memory_of(guest);
+    {
+        std::lock_guard lock(mutex_);
+        if (guest != connection_) return;
+        is_private_ = is_private(guest, path_);
+        memory_ = memory_of(guest);
+        if (!is_private_) return;
+    }
+    note_change();
 }
 
 void VhostUser::on_running(int guest) {
     {
         std::lock_guard lock(mutex_);
+        if (is_private_) return;
         rte_vhost_get_negotiated_features(guest, &features_);
         memory_ = memory_of(guest);
         running_ = true;
@@ -406,8 +459,7 @@ void VhostUser::on_running(int guest) {
     // What waits in transmit buffers was made for the capabilities before.
     wait_for_workers_();
     guest_.store(guest, std::memory_order_release);
-    changed_.store(true, std::memory_order_release);
-    attention_();
+    note_change();
 }
 
 void VhostUser::on_stopped(int guest) {
@@ -418,8 +470,7 @@ void VhostUser::on_stopped(int guest) {
         std::lock_guard lock(mutex_);
         running_ = false;
     }
-    changed_.store(true, std::memory_order_release);
-    attention_();
+    note_change();
 }
 
 void VhostUser::on_ring(int guest, uint16_t ring, bool enabled) {
@@ -431,8 +482,7 @@ void VhostUser::on_ring(int guest, uint16_t ring, bool enabled) {
         if (enabled && !std::exchange(positioned_[ring], true)) restore_position(ring);
         choose_transmit_rings();
     }
-    changed_.store(true, std::memory_order_release);
-    attention_();
+    note_change();
 }
 
 // Once in a connection, for a ring that the front end says is to begin anew, before any worker has it.

@@ -56,20 +56,25 @@ class VhostUser final : public Port {
     void on_running(int guest);
     void on_stopped(int guest);
     void on_ring(int guest, uint16_t ring, bool enabled);
+    void on_features(int guest);
     void on_memory(int guest);
     uint16_t most_queues() const noexcept { return most_queues_; }
 
  private:
     static constexpr int kNoGuest = -1;
+    static constexpr std::string_view kNotShared = "the guest's memory is not shared (share=on)";
     static constexpr uint16_t kRings = 2 * path::kMaxQueues;  // even: to the guest, odd: from it
 
     base::Result<void> take_path() const;
     base::Result<void> register_socket();
     base::Result<void> let_group_connect() const;
+    void note_change() noexcept;
+    std::string_view why_not_running() const;
     void choose_transmit_rings() noexcept;
     void restore_position(uint16_t ring);
     VringView view(uint16_t ring) const;
     void inspect_rings();
+    void look_for_memory();
 
     Pools pools_;
     uint16_t workers_;
@@ -77,6 +82,7 @@ class VhostUser final : public Port {
     std::function<void()> wait_for_workers_;
     // Of the configuration, which the control thread may replace, for rte_vhost's thread.
     const std::string name_;
+    const std::string path_;
     const uint16_t most_queues_;
     bool registered_ = false;
     uint64_t socket_inode_ = 0;  // of the socket that we serve
@@ -85,6 +91,9 @@ class VhostUser final : public Port {
     std::atomic<int> guest_{kNoGuest};  // rte_vhost's handle, while its rings may be used
     std::array<std::atomic<uint16_t>, path::kMaxWorkers> transmit_ring_{};  // by WorkerId
     std::array<uint16_t, path::kMaxQueues> appetite_;  // of the next burst; the queue's worker
+
+    static constexpr int kLooksForMemory = 2;
+    int without_memory_ = 0;  // so often in a row check() has seen a driver without memory
 
     // The control thread's view, as of refresh().
     std::string no_link_;
@@ -99,6 +108,8 @@ class VhostUser final : public Port {
     std::array<bool, kRings> enabled_{};
     std::array<bool, kRings> positioned_{};  // restore_position() has been asked
     uint64_t features_ = 0;  // negotiated
+    bool negotiated_ = false;  // the guest's driver has told its features in this connection
+    bool is_private_ = false;  // its memory (guest_memory.h)
     std::vector<GuestRegion> memory_;
     uint64_t connections_ = 0;
 

@@ -128,6 +128,18 @@ no_loss
 crash "$GUEST"
 no_link bad
 
+# Guests that keep their memory to themselves: the reason is told, and gone with them.
+for memory in none private; do
+    guest bad "$TMP/bad.sock" --memory "$memory"
+    why() { [[ $(query .port.reason port show bad) == "the guest's memory is not shared (share=on)" ]]; }
+    wait_for 20 "the reason for memory: $memory" why
+    link_of bad no-link
+    crash "$GUEST"
+    why() { [[ $(query .port.reason port show bad) == "no virtual machine serves the socket" ]]; }
+    wait_for 20 "the guest to be gone" why
+done
+expect "warnings of it" 2 "$(grep -c "bad: the guest's memory is not shared" "$LOG")"
+
 # The switch is killed and started again; the guests stay and are served again, by a socket that the
 # dead switch left behind as well.
 kill_9

@@ -147,7 +147,8 @@ class Guest:
         size = 2 * self.pairs * Ring.BYTES
         size = (size + 4095) & ~4095
         os.ftruncate(self.memory_fd, size)
-        self.memory = mmap.mmap(self.memory_fd, size)
+        sharing = mmap.MAP_PRIVATE if options.memory == "private" else mmap.MAP_SHARED
+        self.memory = mmap.mmap(self.memory_fd, size, flags=sharing)
         self.size = size
         self.rings = []
         for number in range(2 * self.pairs):
@@ -216,6 +217,8 @@ class Guest:
 
     def start_rings(self):
         self.tell(SET_FEATURES, struct.pack("=Q", self.features))
+        if self.options.memory == "none":  # as QEMU, which then drives the device by itself
+            return
         region = struct.pack("=IIQQQQ", 1, 0, 0, self.size, self.address(0), 0)
         self.tell(SET_MEM_TABLE, region, [self.memory_fd])
         for number, ring in enumerate(self.rings):
@@ -330,6 +333,8 @@ def main():
     parser.add_argument("--queues", type=int, default=1, help="queue pairs (1)")
     parser.add_argument("--plain", action="store_true", help="negotiate no offload")
     parser.add_argument("--mergeable", action="store_true", help="small receive buffers, merged")
+    parser.add_argument("--memory", choices=["shared", "private", "none"], default="shared",
+                        help="which the switch is given (shared); private: a file that the guest doesn't write to")
     parser.add_argument("--sabotage", choices=["index", "ahead", "address", "loop", "short"],
                         help="publish one broken descriptor to the switch")
     guest = Guest(parser.parse_args())
