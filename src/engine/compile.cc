@@ -150,7 +150,7 @@ class Compiler {
             });
             if (local == own.end()) continue;
             auto tunnel = std::make_unique<TunnelSlot>();
-            const bool full = config_.underlay->checksum == vxlan::OuterChecksum::kFull;
+            const bool full = vxlan::is_full(config_.underlay->checksum, !remote.is_v4());
             tunnel->headers =
                 vxlan::make_tunnel(local->address, remote, config_.underlay->udp_port,
                                    full ? vxlan::UdpChecksum::kFull : vxlan::UdpChecksum::kZero);

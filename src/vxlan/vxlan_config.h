@@ -48,10 +48,17 @@ void fields(V& v, OverlayConfig& o) {
 }
 
 // Of the outer UDP header (RFC 7348, 5).
-enum class OuterChecksum { kZero, kFull };
+enum class OuterChecksum { kAuto, kZero, kFull };
 
 constexpr auto names(OuterChecksum) {
-    return std::array{base::Name{OuterChecksum::kZero, "zero"}, base::Name{OuterChecksum::kFull, "full"}};
+    return std::array{base::Name{OuterChecksum::kAuto, "auto"}, base::Name{OuterChecksum::kZero, "zero"},
+                      base::Name{OuterChecksum::kFull, "full"}};
+}
+
+// Whether packets to a remote end point of that family carry one. A receiver may take an IPv6 packet without a
+// checksum only where it was told to (RFC 6935, 5), and Linux isn't told so by default.
+constexpr bool is_full(OuterChecksum checksum, bool ipv6) noexcept {
+    return checksum == OuterChecksum::kFull || (checksum == OuterChecksum::kAuto && ipv6);
 }
 
 struct UnderlayConfig {
@@ -60,7 +67,7 @@ struct UnderlayConfig {
     std::optional<MacAddress> mac;          // of theirs; none: derived
     std::vector<IpAddress> gateway;         // to remotes that are not on its link
     uint16_t udp_port = 4789;
-    OuterChecksum checksum = OuterChecksum::kZero;
+    OuterChecksum checksum = OuterChecksum::kAuto;
     base::Place place;
 
     bool operator==(const UnderlayConfig&) const = default;

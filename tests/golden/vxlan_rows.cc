@@ -125,6 +125,10 @@ void add_tunnels(std::vector<Row>& rows) {
          .configuration = overlay("'2001:db8::2'", "full"),
          .in = {meet6(), {"a", plain(kA, kB)}},
          .out = {{"e", to6(plain(kA, kB), true)}}});
+    add({.name = "ByDefaultTheChecksumIsFullOverIpv6AndZeroOverIpv4",
+         .configuration = overlay("192.0.2.2, '2001:db8::2'", "auto"),
+         .in = {meet(), meet6(), {"a", plain(kA, kB)}},
+         .out = {{"e", to4(plain(kA, kB))}, {"e", to6(plain(kA, kB), true)}}});
     add({.name = "TheTrafficClassIsTheInnerPackets",
          .configuration = kOne,
          .in = {meet(), {"a", marked(0xb9)}, {"a", marked6(0xba)}},
