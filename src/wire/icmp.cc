@@ -280,7 +280,136 @@ void turn_round(Ipv6Header& ip) noexcept {
     ip.hop_limit = kTtl;
 }
 
+IpAddress source_of(const rte_mbuf* m, uint32_t l3_offset, bool ipv6) noexcept {
+    if (ipv6) {
+        Ipv6Header copy;
+        return address_of(read(m, l3_offset, copy)->source);
+    }
+    Ipv4Header copy;
+    return address_of(read(m, l3_offset, copy)->source);
+}
+
+using Kind = IcmpReport::Kind;
+
+std::optional<Kind> report_kind4(const IcmpHeader& icmp) noexcept {
+    switch (icmp.type) {
+        case IcmpHeader::kEchoReply: return Kind::kEchoReply;
+        case IcmpHeader::kTimeExceeded: return Kind::kUnreachable;
+        case IcmpHeader::kUnreachable: break;
+        default: return std::nullopt;
+    }
+    if (icmp.code == IcmpHeader::kFragmentationNeeded) return Kind::kTooBig;
+    return icmp.code == IcmpHeader::kPort ? Kind::kPortUnreachable : Kind::kUnreachable;
+}
+
+std::optional<Kind> report_kind6(const IcmpHeader& icmp) noexcept {
+    switch (icmp.type) {
+        case IcmpHeader::kV6EchoReply: return Kind::kEchoReply;
+        case IcmpHeader::kV6PacketTooBig: return Kind::kTooBig;
+        case IcmpHeader::kV6TimeExceeded: return Kind::kUnreachable;
+        case IcmpHeader::kV6Unreachable: break;
+        default: return std::nullopt;
+    }
+    return icmp.code == IcmpHeader::kV6Port ? Kind::kPortUnreachable : Kind::kUnreachable;
+}
+
+// The IP header that an error quotes; the offset of what follows it, or 0 if it isn't UDP's.
+uint32_t read_quoted_ip(const rte_mbuf* m, uint32_t at, IcmpReport& report) noexcept {
+    if (version_at(m, at) == 6) {
+        Ipv6Header copy;
+        const auto* ip = read(m, at, copy);
+        if (ip == nullptr || ip->protocol() != Protocol::kUdp) return 0;
+        report.source = address_of(ip->source);
+        report.destination = address_of(ip->destination);
+        report.size = static_cast<uint32_t>(sizeof *ip) + ip->payload_size.host();
+        return at + static_cast<uint32_t>(sizeof *ip);
+    }
+    Ipv4Header copy;
+    const auto* ip = read(m, at, copy);
+    if (ip == nullptr || ip->version() != 4 || ip->header_size() < sizeof *ip || ip->is_fragment() ||
+        ip->protocol() != Protocol::kUdp) {
+        return 0;
+    }
+    report.source = address_of(ip->source);
+    report.destination = address_of(ip->destination);
+    report.size = ip->total_size.host();
+    report.may_be_fragmented = (ip->fragment.host() & Ipv4Header::kDontFragment) == 0;
+    return at + ip->header_size();
+}
+
 }  // namespace
+
+std::optional<IcmpReport> read_icmp_report(const rte_mbuf* m, uint16_t l3_offset) noexcept {
+    const auto upper = find_upper(m, l3_offset);
+    if (!upper || upper->fragment || !upper->is_icmp() || upper->size() < sizeof(IcmpHeader)) {
+        return std::nullopt;
+    }
+    IcmpHeader copy;
+    const auto* icmp = read(m, upper->offset, copy);
+    if (icmp == nullptr) return std::nullopt;
+    const auto kind = upper->ipv6 ? report_kind6(*icmp) : report_kind4(*icmp);
+    if (!kind || !has_right_icmp_checksum(m, l3_offset, *upper)) return std::nullopt;
+    IcmpReport report{.kind = *kind, .from = source_of(m, l3_offset, upper->ipv6)};
+    if (report.kind == Kind::kEchoReply) {
+        report.id = static_cast<uint16_t>(icmp->rest.host() >> 16);
+        return report;
+    }
+    const uint32_t quote = upper->offset + static_cast<uint32_t>(sizeof *icmp);
+    const uint32_t udp_at = read_quoted_ip(m, quote, report);
+    UdpHeader udp_copy;
+    const auto* udp = udp_at == 0 ? nullptr : read(m, udp_at, udp_copy);
+    report.rest = udp_at + static_cast<uint32_t>(sizeof *udp);
+    report.end = upper->end;
+    if (udp == nullptr || report.rest > report.end || report.source.is_v4() == upper->ipv6) {
+        return std::nullopt;
+    }
+    report.source_port = udp->source_port;
+    report.destination_port = udp->destination_port;
+    // The upper half of ICMP's word has other uses (RFC 1191, 4; RFC 4884, 4.1).
+    if (report.kind == Kind::kTooBig) report.mtu = upper->ipv6 ? icmp->rest.host() : icmp->rest.host() & 0xffff;
+    return report;
+}
+
+rte_mbuf* build_echo_request(rte_mempool* pool, const IpAddress& from, const IpAddress& to, uint16_t id,
+                             uint16_t sequence) noexcept {
+    constexpr uint16_t kIcmpSize = sizeof(IcmpHeader);
+    rte_mbuf* m = rte_pktmbuf_alloc(pool);
+    if (unlikely(m == nullptr)) return nullptr;
+    const bool ipv4 = from.is_v4();
+    const uint16_t size = ipv4 ? sizeof(ErrorFrame<Ipv4Header>) : sizeof(ErrorFrame<Ipv6Header>);
+    // Ethernet's shortest frame.
+    const uint16_t padded = std::max<uint16_t>(size, 60);
+    std::memset(rte_pktmbuf_append(m, padded), 0, padded);
+    const be32 rest(uint32_t{id} << 16 | sequence);
+    if (ipv4) {
+        auto& frame = *rte_pktmbuf_mtod(m, ErrorFrame<Ipv4Header>*);
+        frame.ethernet.set_ether_type(EtherType::kIpv4);
+        frame.icmp = {IcmpHeader::kEcho, 0, be16(0), rest};
+        frame.icmp.checksum = checksum_of(sum_of(&frame.icmp, kIcmpSize));
+        frame.ip.version_size = 0x45;
+        frame.ip.traffic_class = kInternetworkControl;
+        frame.ip.total_size = be16(static_cast<uint16_t>(sizeof frame.ip + kIcmpSize));
+        frame.ip.fragment = be16(Ipv4Header::kDontFragment);
+        frame.ip.ttl = kTtl;
+        frame.ip.next = static_cast<uint8_t>(Protocol::kIcmp);
+        frame.ip.source = be32(from.v4());
+        frame.ip.destination = be32(to.v4());
+        frame.ip.checksum = header_checksum(frame.ip);
+    } else {
+        auto& frame = *rte_pktmbuf_mtod(m, ErrorFrame<Ipv6Header>*);
+        frame.ethernet.set_ether_type(EtherType::kIpv6);
+        frame.ip.version_class_label = be32(0x6000'0000 | uint32_t{kInternetworkControl} << 20);
+        frame.ip.payload_size = be16(kIcmpSize);
+        frame.ip.next = static_cast<uint8_t>(Protocol::kIcmpv6);
+        frame.ip.hop_limit = kTtl;
+        frame.ip.source = from.bytes;
+        frame.ip.destination = to.bytes;
+        frame.icmp = {IcmpHeader::kV6Echo, 0, be16(0), rest};
+        const Sum pseudo = pseudo_header_sum(frame.ip, Protocol::kIcmpv6, kIcmpSize);
+        frame.icmp.checksum = checksum_of(sum_of(&frame.icmp, kIcmpSize, pseudo));
+    }
+    return m;
+}
 
 bool may_answer_with_error(const rte_mbuf* m, uint16_t l3_offset, IcmpErrorKind kind) noexcept {
     const auto upper = find_upper(m, l3_offset);

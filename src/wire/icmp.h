@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "sluice/address.h"
 #include "wire/headers.h"
@@ -44,6 +45,36 @@ bool may_answer_with_error(const rte_mbuf* m, uint16_t l3_offset, IcmpErrorKind 
 // mbuf is the caller's; null if the pool is dry or its buffers hold no quote.
 rte_mbuf* build_icmp_error(rte_mempool* pool, const rte_mbuf* offending, uint16_t l3_offset,
                            IcmpError error, const IpAddress& source) noexcept;
+
+// What an ICMP message for one of the switch's own addresses tells about a packet that the switch has sent.
+struct IcmpReport {
+    enum class Kind : uint8_t {
+        kEchoReply,
+        kTooBig,           // for a link on its way
+        kUnreachable,      // or its TTL ran out: it went no further
+        kPortUnreachable,  // it arrived, and nobody listens there
+    };
+    Kind kind;
+    IpAddress from;         // who sent the message
+    uint16_t id = 0;        // of an echo reply
+    // Of an error: the packet that it quotes, which is UDP and no fragment.
+    IpAddress source{};
+    IpAddress destination{};
+    be16 source_port{};
+    be16 destination_port{};
+    uint32_t size = 0;      // of the packet, IP header included
+    bool may_be_fragmented = false;  // by a router: IPv4 without DF
+    uint32_t mtu = 0;       // of kTooBig: of the link ahead; 0: the router doesn't say (RFC 1191, 5)
+    uint32_t rest = 0;      // where in the frame what follows the UDP header is quoted
+    uint32_t end = 0;       // where the quote ends
+};
+// Nothing of other messages, of quotes that end before their UDP header does, and of wrong checksums.
+std::optional<IcmpReport> read_icmp_report(const rte_mbuf* m, uint16_t l3_offset) noexcept;
+
+// An echo request between addresses of one family: a frame of one mbuf as build_icmp_error() makes it. Null
+// if the pool is dry.
+rte_mbuf* build_echo_request(rte_mempool* pool, const IpAddress& from, const IpAddress& to, uint16_t id,
+                             uint16_t sequence) noexcept;
 
 // What a packet for one of the switch's own addresses wants.
 enum class LocalPacket : uint8_t {

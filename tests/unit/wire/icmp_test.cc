@@ -394,6 +394,101 @@ TEST(MakeEchoReply, NotToWhatIsNoRequest) {
     EXPECT_TRUE(reply_to(v6("::").icmp_echo(1, 2)).empty());
 }
 
+std::optional<IcmpReport> report_of(const Bytes& bytes, const std::vector<size_t>& chain = {}) {
+    rte_mbuf* m = mbuf(bytes, chain);
+    const auto report = read_icmp_report(m, kL3);
+    rte_pktmbuf_free(m);
+    return report;
+}
+
+// A tunnel packet of 1500 bytes from 192.0.2.1 to 192.0.2.2, and the same on IPv6, from IP on.
+Bytes sent4(uint16_t fragment = 0x4000) {
+    const Bytes frame = Packet().eth().ipv4("192.0.2.1", "192.0.2.2").fragment(fragment).udp(0xc001, 4789)
+                            .vxlan(7).payload(1464);
+    return slice(frame, 14, frame.size());
+}
+Bytes sent6() {
+    const Bytes frame =
+        Packet().eth().ipv6("2001:db8::1", "2001:db8::2").udp(0xc001, 4789).vxlan(7).payload(1444);
+    return slice(frame, 14, frame.size());
+}
+
+Packet error4(uint8_t type, uint8_t code, uint32_t rest, const Bytes& quote) {
+    return Packet().eth().ipv4("198.51.100.9", "192.0.2.1").icmp(type, code, rest).payload(quote);
+}
+Packet error6(uint8_t type, uint8_t code, uint32_t rest, const Bytes& quote) {
+    return Packet().eth().ipv6("2001:db8:9::9", "2001:db8::1").icmp(type, code, rest).payload(quote);
+}
+
+TEST(IcmpReport, TellsOfThePacketThatIsQuoted) {
+    using Report = IcmpReport::Kind;
+    for (const std::vector<size_t>& chain : {std::vector<size_t>{}, {34, 10, 5}}) {
+        const auto report = report_of(error4(3, 4, 0xffff'0578, slice(sent4(), 0, 548)), chain);
+        ASSERT_TRUE(report);
+        EXPECT_EQ(report->kind, Report::kTooBig);
+        EXPECT_EQ(report->mtu, 1400u);
+        EXPECT_EQ(report->from, ip("198.51.100.9"));
+        EXPECT_EQ(report->source, ip("192.0.2.1"));
+        EXPECT_EQ(report->destination, ip("192.0.2.2"));
+        EXPECT_EQ(report->source_port.host(), 0xc001);
+        EXPECT_EQ(report->destination_port.host(), 4789);
+        EXPECT_EQ(report->size, 1500u);
+        EXPECT_FALSE(report->may_be_fragmented);
+        EXPECT_EQ(report->rest, 14u + 28 + 28);
+        EXPECT_EQ(report->end, 14u + 28 + 548);
+    }
+    const auto report = report_of(error6(2, 0, 1400, slice(sent6(), 0, 1232)), {54, 20});
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->kind, Report::kTooBig);
+    EXPECT_EQ(report->mtu, 1400u);
+    EXPECT_EQ(report->destination, ip("2001:db8::2"));
+    EXPECT_EQ(report->size, 1500u);
+    EXPECT_EQ(report->rest, 14u + 48 + 48);
+
+    EXPECT_EQ(report_of(error4(3, 3, 0, sent4()))->kind, Report::kPortUnreachable);
+    EXPECT_EQ(report_of(error4(3, 1, 0, sent4()))->kind, Report::kUnreachable);
+    EXPECT_EQ(report_of(error4(3, 13, 0, sent4()))->kind, Report::kUnreachable);
+    EXPECT_EQ(report_of(error4(11, 0, 0, sent4()))->kind, Report::kUnreachable);
+    EXPECT_EQ(report_of(error6(1, 4, 0, sent6()))->kind, Report::kPortUnreachable);
+    EXPECT_EQ(report_of(error6(1, 0, 0, sent6()))->kind, Report::kUnreachable);
+    EXPECT_TRUE(report_of(error4(3, 4, 1400, sent4(0)))->may_be_fragmented);
+}
+
+TEST(IcmpReport, IsOfNothingElse) {
+    const Bytes good = sent4();
+    ASSERT_TRUE(report_of(error4(3, 4, 1400, slice(good, 0, 28))));
+    EXPECT_FALSE(report_of(error4(3, 4, 1400, slice(good, 0, 27))));  // RFC 792 wants eight bytes of UDP
+    EXPECT_FALSE(report_of(error4(3, 4, 1400, {})));
+    EXPECT_FALSE(report_of(error4(4, 0, 1400, good)));                // source quench (RFC 6633)
+    EXPECT_FALSE(report_of(error4(8, 0, 1400, good)));
+    EXPECT_FALSE(report_of(error4(3, 4, 1400, sent4(0x4001))));       // a later fragment
+    EXPECT_FALSE(report_of(error4(3, 4, 1400, sent6())));
+    EXPECT_FALSE(report_of(error6(2, 0, 1400, good)));
+    Bytes tcp = good;
+    tcp[9] = 6;
+    EXPECT_FALSE(report_of(error4(3, 4, 1400, tcp)));
+    Bytes spoiled = error4(3, 4, 1400, good);
+    spoiled.back() ^= 1;
+    EXPECT_FALSE(report_of(spoiled));
+    EXPECT_FALSE(report_of(v4().udp(1, 2).payload(40)));
+}
+
+TEST(IcmpReport, AnEchoRequestComesBackAsReply) {
+    for (const auto& [from, to] : {std::pair{"192.0.2.1", "192.0.2.2"}, {"2001:db8::1", "2001:db8::2"}}) {
+        rte_mbuf* m = build_echo_request(test::test_pool(), ip(from), ip(to), 77, 3);
+        ASSERT_NE(m, nullptr);
+        EXPECT_TRUE(test::checksums_valid(test::bytes_of(m)));
+        EXPECT_FALSE(read_icmp_report(m, kL3));
+        ASSERT_TRUE(make_echo_reply(m, kL3));
+        const auto report = read_icmp_report(m, kL3);
+        ASSERT_TRUE(report);
+        EXPECT_EQ(report->kind, IcmpReport::Kind::kEchoReply);
+        EXPECT_EQ(report->from, ip(to));
+        EXPECT_EQ(report->id, 77);
+        rte_pktmbuf_free(m);
+    }
+}
+
 // Whatever check_ipv4() and check_ipv6() let pass.
 TEST(Icmp, RandomPacketsAreReadInBoundsOnly) {
     std::mt19937 random(42);
