@@ -12,7 +12,21 @@ void copy_address(uint8_t* to, const IpAddress& address) noexcept {
     }
 }
 
+IpAddress address_at(const Tunnel& tunnel, size_t which) noexcept {
+    if (tunnel.ipv6) {
+        IpAddress address;
+        std::memcpy(address.bytes.data(), tunnel.addresses.data() + which * 16, 16);
+        return address;
+    }
+    wire::be32 v4;
+    std::memcpy(&v4, tunnel.addresses.data() + which * sizeof v4, sizeof v4);
+    return IpAddress::from_v4(v4.host());
+}
+
 }  // namespace
+
+IpAddress local_of(const Tunnel& tunnel) noexcept { return address_at(tunnel, 0); }
+IpAddress remote_of(const Tunnel& tunnel) noexcept { return address_at(tunnel, 1); }
 
 Tunnel make_tunnel(const IpAddress& local, const IpAddress& remote, uint16_t port, UdpChecksum checksum,
                    const MacAddress& source, const MacAddress& destination) noexcept {

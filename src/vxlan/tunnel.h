@@ -36,6 +36,9 @@ inline constexpr uint16_t kOverheadIpv6 =
     sizeof(wire::EthernetHeader) + sizeof(wire::Ipv6Header) + kTunnelHeaders;
 static_assert(kOverheadIpv4 == 50 && kOverheadIpv6 == 70);
 
+// Of the outer packet's bytes those that the inner packet can't have: outer headers and the inner Ethernet's.
+constexpr uint16_t inner_headers(bool ipv6) noexcept { return ipv6 ? kOverheadIpv6 : kOverheadIpv4; }
+
 enum class UdpChecksum : uint8_t { kZero, kFull };
 
 struct alignas(64) Tunnel {
@@ -52,6 +55,13 @@ struct alignas(64) Tunnel {
     uint16_t overhead() const noexcept { return ipv6 ? kOverheadIpv6 : kOverheadIpv4; }
 };
 static_assert(sizeof(Tunnel) == 64);
+
+// The least source port: the dynamic ports (RFC 6335, 6), of which a flow's hash picks one.
+inline constexpr uint16_t kFirstSourcePort = 0xc000;
+
+// Its two addresses. Any thread.
+IpAddress local_of(const Tunnel& tunnel) noexcept;
+IpAddress remote_of(const Tunnel& tunnel) noexcept;
 
 // Both addresses of one family. Control thread.
 Tunnel make_tunnel(const IpAddress& local, const IpAddress& remote, uint16_t port, UdpChecksum checksum,
@@ -118,7 +128,7 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
     }
 
     const uint64_t size = big_endian(udp_size);
-    uint64_t udp_word = be16(static_cast<uint16_t>(0xc000 | flow_hash >> 18)).raw() |
+    uint64_t udp_word = be16(static_cast<uint16_t>(kFirstSourcePort | flow_hash >> 18)).raw() |
                         uint64_t{tunnel.port.raw()} << 16 | size << 32;
     const uint64_t vxlan_word =
         wire::VxlanHeader::kVniValid | uint64_t{__builtin_bswap32(vni << 8)} << 32;
@@ -217,7 +227,7 @@ inline ReadyOuter make_ready(const Tunnel& tunnel, uint32_t vni, uint64_t source
     store(16, total | uint64_t{wire::be16(wire::Ipv4Header::kDontFragment).raw()} << 32 | kTtlUdp << 48);
     store(24, checksum);
     store(26, ready.addresses);
-    const uint64_t source_port = __builtin_bswap32(0xc000 | flow_hash >> 18) >> 16;
+    const uint64_t source_port = __builtin_bswap32(kFirstSourcePort | flow_hash >> 18) >> 16;
     store(34, source_port | ready.udp_port | uint64_t{udp} << 32);
     store(42, ready.vxlan);
     packet->ol_flags &= kBufferFlags;
