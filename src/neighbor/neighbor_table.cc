@@ -139,8 +139,10 @@ Entry* Table::insert(path::NetworkId network, const IpAddress& address) noexcept
     entry.exit.store(UINT64_MAX, std::memory_order_relaxed);
     entry.confirmed.store(0, std::memory_order_relaxed);
     entry.asked.store(0, std::memory_order_relaxed);
+    entry.is_gone.store(false, std::memory_order_relaxed);
     entry.tries = 0;
     entry.pins = 0;
+    entry.watches = 0;
     entry.state.store(State::kFailed, std::memory_order_release);
     listed_[index] = true;
     // Last: who finds the slot sees the entry.
@@ -177,6 +179,7 @@ bool Table::learn(Entry& entry, uint64_t mac, bool override, Seconds now, Held& 
     entry.mac.store(mac, std::memory_order_release);
     entry.confirmed.store(now, std::memory_order_relaxed);
     entry.state.store(State::kReachable, std::memory_order_relaxed);
+    entry.is_gone.store(false, std::memory_order_relaxed);
     entry.tries = 0;
     take_held(entry, waiting);
     unlock();
@@ -251,6 +254,7 @@ bool Table::set_static(path::NetworkId network, const IpAddress& address, uint64
     }
     entry->used.store(now, std::memory_order_relaxed);
     entry->confirmed.store(now, std::memory_order_relaxed);
+    entry->is_gone.store(false, std::memory_order_relaxed);
     entry->state.store(State::kStatic, std::memory_order_release);
     return true;
 }
@@ -260,6 +264,7 @@ void Table::forget_static(Entry& entry) {
     if (entry.state.load(std::memory_order_relaxed) != State::kStatic) return;
     entry.mac.store(0, std::memory_order_release);
     if (is_unresolved(entry)) unresolved_.fetch_add(1, std::memory_order_relaxed);
+    entry.is_gone.store(true, std::memory_order_relaxed);
     entry.tries = 0;
     entry.state.store(State::kFailed, std::memory_order_release);
 }
@@ -278,6 +283,7 @@ Table::Due Table::age(Seconds now) {
             ++entry.tries;
             due.solicit.push_back(&entry);
         };
+        const bool is_watched = entry.watches != 0;
         const State state = entry.state.load(std::memory_order_acquire);
         if (state != State::kIncomplete && entry.held != 0) due.release.push_back(&entry);
         switch (state) {
@@ -291,19 +297,25 @@ Table::Due Table::age(Seconds now) {
                     break;
                 }
                 entry.tries = 0;
+                entry.is_gone.store(true, std::memory_order_relaxed);
                 entry.state.store(State::kFailed, std::memory_order_relaxed);
                 due.release.push_back(&entry);
                 break;
             }
             case State::kReachable:
-                if (is_older(now, confirmed, kReachableTime)) {
+                if (is_older(now, confirmed, is_watched ? kWatchTime : kReachableTime)) {
                     entry.tries = 0;
-                    entry.state.store(State::kStale, std::memory_order_relaxed);
+                    if (is_watched) {
+                        ask(State::kProbe);
+                    } else {
+                        entry.state.store(State::kStale, std::memory_order_relaxed);
+                    }
                 }
                 break;
             case State::kStale:
+                entry.tries = 0;
                 // In use since it was last confirmed: probed before anybody notices.
-                if (!is_older(now, used, kReachableTime / 2)) ask(State::kProbe);
+                if (is_watched || !is_older(now, used, kReachableTime / 2)) ask(State::kProbe);
                 break;
             case State::kProbe: {
                 if (!is_older(now, asked, 1)) break;
@@ -317,10 +329,19 @@ Table::Due Table::age(Seconds now) {
                 entry.mac.store(0, std::memory_order_release);
                 if (is_unresolved(entry)) unresolved_.fetch_add(1, std::memory_order_relaxed);
                 entry.tries = 0;
+                entry.is_gone.store(true, std::memory_order_relaxed);
                 entry.state.store(State::kFailed, std::memory_order_relaxed);
                 break;
             }
-            case State::kFailed:
+            case State::kFailed: {
+                if (!is_watched || (asked != 0 && !is_older(now, asked, kRetryTime))) break;
+                Locked locked(*this);
+                // A packet may have asked for it this moment.
+                if (entry.state.load(std::memory_order_relaxed) != State::kFailed) break;
+                entry.tries = 0;
+                ask(State::kIncomplete);
+                break;
+            }
             case State::kStatic:
             case State::kFree: break;
         }

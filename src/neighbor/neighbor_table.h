@@ -47,6 +47,9 @@ struct alignas(64) Entry {
     uint16_t pins = 0;                  // next hops that point to it: control thread, with the lock
     std::atomic<uint16_t> held{0};      // 1 + its list of waiting packets; written with the table's lock
     bool is_added = false;              // by a worker, and counts for its network; the table's lock
+    // It was asked and didn't answer, or what was configured of it is gone: until it is heard of again.
+    std::atomic<bool> is_gone{false};
+    uint16_t watches = 0;               // those who want to know soon whether it is there: control thread
     IpAddress address;
 
     bool resolved() const noexcept { return mac.load(std::memory_order_acquire) != 0; }
@@ -71,6 +74,10 @@ class Table {
     static constexpr uint8_t kTries = 3;
     static constexpr Seconds kReachableTime = 30;  // RFC 4861, 10: REACHABLE_TIME
     static constexpr Seconds kIdleTime = 600;      // an entry that nobody uses is removed
+    // One that is watched is asked that long after it was heard of last, in use or not, and that long after it
+    // has been given up: where packets can go another way, they should soon, and come back.
+    static constexpr Seconds kWatchTime = 2;
+    static constexpr Seconds kRetryTime = 5;
 
     // Of all entries one network has this part at most by what its stations say and ask for, so that none
     // takes the others'. Routes and the configuration have what they need.
@@ -113,6 +120,14 @@ class Table {
     // Keeps an entry for a route; it is made if need be. Null if the table is full.
     Entry* pin(path::NetworkId network, const IpAddress& address, Seconds now);
     void unpin(Entry& entry);
+    // Nothing comes back by it (RFC 4861, 7.3.3): it is probed next, if it is in use.
+    void suspect(Entry& entry) noexcept {
+        State seen = State::kReachable;
+        entry.state.compare_exchange_strong(seen, State::kStale, std::memory_order_relaxed);
+    }
+    // Of an entry that is kept for a route.
+    void watch(Entry& entry) noexcept { ++entry.watches; }
+    void unwatch(Entry& entry) noexcept { --entry.watches; }
     // A configured entry; false if the table is full. forget_static() turns it into a stale one.
     bool set_static(path::NetworkId network, const IpAddress& address, uint64_t mac, Seconds now);
     void forget_static(Entry& entry);

@@ -137,6 +137,24 @@ TEST_F(NeighborTable, OneInUseIsProbedBeforeAnybodyNotices) {
     EXPECT_EQ(entry.state, State::kReachable);
 }
 
+TEST_F(NeighborTable, OneThatIsSuspectedIsProbedIfItIsInUse) {
+    Entry& entry = resolved(1);
+    Entry& unused = resolved(2);
+    const Seconds now = kNow + Table::kReachableTime - 2;
+    entry.confirmed = unused.confirmed = now;
+    entry.used = now;
+    unused.used = now - Table::kReachableTime;
+    EXPECT_TRUE(table_.age(now).solicit.empty());
+    table_.suspect(entry);
+    table_.suspect(unused);
+    const Table::Due due = table_.age(now);
+    EXPECT_TRUE(has(due.solicit, entry));
+    EXPECT_FALSE(has(due.solicit, unused));
+    ASSERT_TRUE(table_.set_static(kBlue, ip(3), kMac, now));
+    table_.suspect(*table_.find(kBlue, ip(3)));
+    EXPECT_EQ(table_.find(kBlue, ip(3))->state, State::kStatic);
+}
+
 TEST_F(NeighborTable, OneThatHasGoneIsForgotten) {
     Entry& entry = resolved(1);
     Seconds now = kNow + Table::kReachableTime;
@@ -145,6 +163,35 @@ TEST_F(NeighborTable, OneThatHasGoneIsForgotten) {
     for (int i = 0; i < 4; ++i) table_.age(now++);
     EXPECT_EQ(entry.state, State::kFailed);
     EXPECT_FALSE(entry.resolved());
+}
+
+TEST_F(NeighborTable, OneThatIsWatchedIsAskedWhetherItIsUsedOrNot) {
+    Entry& entry = *table_.pin(kBlue, ip(1), kNow);
+    table_.watch(entry);
+    // Nobody has used it yet.
+    EXPECT_TRUE(has(table_.age(kNow).solicit, entry));
+    EXPECT_EQ(entry.state, State::kIncomplete);
+    Held waiting;
+    EXPECT_TRUE(table_.learn(entry, kMac, true, kNow, waiting));
+    EXPECT_TRUE(table_.age(kNow + 1).solicit.empty());
+    Seconds now = kNow + Table::kWatchTime;
+    for (int i = 0; i < Table::kTries; ++i) EXPECT_TRUE(has(table_.age(now++).solicit, entry));
+    EXPECT_TRUE(entry.resolved());
+    EXPECT_FALSE(entry.is_gone);
+    EXPECT_TRUE(table_.age(now).solicit.empty());
+    EXPECT_EQ(entry.state, State::kFailed);
+    EXPECT_FALSE(entry.resolved());
+    EXPECT_TRUE(entry.is_gone);
+    // It is asked now and then, and is gone until it answers.
+    const Seconds asked = now - 1;
+    while (++now < asked + Table::kRetryTime) EXPECT_TRUE(table_.age(now).solicit.empty());
+    EXPECT_TRUE(has(table_.age(now).solicit, entry));
+    EXPECT_TRUE(entry.is_gone);
+    EXPECT_TRUE(table_.learn(entry, kMac, true, now, waiting));
+    EXPECT_FALSE(entry.is_gone);
+    table_.unwatch(entry);
+    EXPECT_TRUE(table_.age(now + Table::kWatchTime).solicit.empty());
+    EXPECT_EQ(entry.state, State::kReachable);
 }
 
 TEST_F(NeighborTable, OneThatNobodyUsesIsRemovedUnlessARouteLeadsToIt) {
