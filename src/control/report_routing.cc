@@ -36,11 +36,14 @@ std::string origin_of(const engine::Domain& domain, const IpPrefix& to) {
     return engine::origin(derived->second.place);
 }
 
-std::vector<HopKey> hops_of(const engine::Router& router, HopId id) {
+std::vector<HopId> members_of(const engine::Router& router, HopId id) {
     const HopKey& key = router.hops().key(id);
-    if (key.kind != HopKind::kGroup) return {key};
+    return key.kind == HopKind::kGroup ? key.members : std::vector{id};
+}
+
+std::vector<HopKey> hops_of(const engine::Router& router, HopId id) {
     std::vector<HopKey> hops;
-    for (const HopId member : key.members) hops.push_back(router.hops().key(member));
+    for (const HopId member : members_of(router, id)) hops.push_back(router.hops().key(member));
     return hops;
 }
 
@@ -173,8 +176,12 @@ json report_lookup(const engine::Switch& running, const std::string& name, const
     if (!found) return answer;
     const auto& [to, id] = *found;
     json hops = json::array();
-    for (const HopKey& hop : hops_of(router, id)) {
+    const bool is_group = router.hops().key(id).kind == HopKind::kGroup;
+    const auto shares = is_group ? router.hops().shares(id) : std::map<HopId, double>{};
+    for (const HopId member : members_of(router, id)) {
+        const HopKey& hop = router.hops().key(member);
         json row = hop_json(router, hop);
+        if (is_group) row["share"] = shares.at(member);
         if (hop.kind == HopKind::kVia || hop.kind == HopKind::kConnected) {
             const IpAddress& station = hop.kind == HopKind::kVia ? hop.via : address;
             tell_neighbor(row, running, hop.network, router.neighbors().find(hop.network, station));

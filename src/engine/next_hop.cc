@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 
 namespace sluice::engine {
@@ -35,10 +36,17 @@ HopId NextHops::take(const HopKey& key, neighbor::Seconds now) {
         if (hop.neighbor == nullptr) return 0;
     }
     if (key.kind == HopKind::kGroup) {
-        auto& members = members_[id] = key.members;
-        for (const HopId member : members) ++uses_.at(keys_.at(member)).count;
-        hop.members = members.data();
-        hop.count = static_cast<uint16_t>(members.size());
+        Group& group = groups_[id];
+        group.members = key.members;
+        for (const HopId member : group.members) {
+            ++uses_.at(keys_.at(member)).count;
+            if (hops_[member].neighbor != nullptr) neighbors_.watch(*hops_[member].neighbor);
+            group.is_gone.push_back(is_gone(member));
+        }
+        hop.count = static_cast<uint16_t>(group.members.size() * NextHop::kBuckets);
+        group.buckets = std::make_unique<std::atomic<HopId>[]>(hop.count);
+        deal(group);
+        hop.buckets = group.buckets.get();
     }
     if (!free_.empty()) {
         free_.pop_back();
@@ -58,16 +66,66 @@ void NextHops::give_back(HopId id, uint64_t users) {
     if (use->second.count != 0) return;
     uses_.erase(use);
     retired_.push_back(id);
-    if (auto members = members_.find(id); members != members_.end()) {
-        for (const HopId member : members->second) give_back(member);
+    if (auto group = groups_.find(id); group != groups_.end()) {
+        for (const HopId member : group->second.members) {
+            if (hops_[member].neighbor != nullptr) neighbors_.unwatch(*hops_[member].neighbor);
+            give_back(member);
+        }
     }
+}
+
+bool NextHops::is_gone(HopId member) const noexcept {
+    const neighbor::Entry* neighbor = hops_[member].neighbor;
+    return neighbor != nullptr && !neighbor->resolved() && neighbor->is_gone.load(std::memory_order_relaxed);
+}
+
+// Each bucket has a member where it is at home, and others in an order of its own: it goes to the first of them
+// that is there. So a bucket moves only if the member that has it goes, or one before that comes back.
+void NextHops::deal(Group& group) {
+    const size_t count = group.members.size();
+    const bool has_any = std::find(group.is_gone.begin(), group.is_gone.end(), false) != group.is_gone.end();
+    for (size_t bucket = 0; bucket < count * NextHop::kBuckets; ++bucket) {
+        const size_t home = bucket / NextHop::kBuckets;
+        size_t member = home;
+        for (size_t i = 0; has_any && group.is_gone[member]; ++i) {
+            member = (home + 1 + (bucket + i) % (count - 1)) % count;
+        }
+        group.buckets[bucket].store(group.members[member], std::memory_order_relaxed);
+    }
+}
+
+std::map<HopId, bool> NextHops::rebalance() {
+    std::map<HopId, bool> moved;
+    for (auto& [id, group] : groups_) {
+        bool changed = false;
+        for (size_t i = 0; i < group.members.size(); ++i) {
+            const bool now = is_gone(group.members[i]);
+            if (now == group.is_gone[i]) continue;
+            changed = true;
+            group.is_gone[i] = now;
+            moved[group.members[i]] = now;
+        }
+        if (changed) deal(group);
+    }
+    return moved;
+}
+
+std::map<HopId, double> NextHops::shares(HopId id) const {
+    std::map<HopId, double> shares;
+    const Group& group = groups_.at(id);
+    const size_t count = group.members.size() * NextHop::kBuckets;
+    for (const HopId member : group.members) shares[member] = 0;
+    for (size_t i = 0; i < count; ++i) {
+        shares[group.buckets[i].load(std::memory_order_relaxed)] += 1.0 / static_cast<double>(count);
+    }
+    return shares;
 }
 
 void NextHops::reclaim() {
     for (const HopId id : retired_) {
         if (hops_[id].neighbor != nullptr) neighbors_.unpin(*hops_[id].neighbor);
         hops_[id] = {};
-        members_.erase(id);
+        groups_.erase(id);
         keys_.erase(id);
         free_.push_back(id);
     }

@@ -2,8 +2,13 @@
 // a route names them, are shared by all that say the same, and stay where they are: workers read them
 // without any lock, and a number is given to another only after a grace period. What a neighbor's MAC
 // address is stands in the neighbor's own entry, which changes in place.
+//
+// A group shares its packets out by buckets, of which each member has as many: the flow's hash picks one. If a
+// member doesn't answer any more, its buckets are given to the others until it does, and all other buckets stay
+// what they are (resilient hashing): no flow moves but those of that member.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -32,14 +37,17 @@ enum class HopKind : uint8_t {
 
 struct alignas(64) NextHop {
     static constexpr size_t kMaxMembers = 64;
+    static constexpr size_t kBuckets = 16;  // of each member
 
     HopKind kind = HopKind::kNone;
     path::NetworkId network = path::kNoNetworkId;
-    uint16_t count = 0;                    // members of a group
+    uint16_t count = 0;                    // buckets of a group
     neighbor::Entry* neighbor = nullptr;   // of kVia
-    const HopId* members = nullptr;        // of kGroup
+    const std::atomic<HopId>* buckets = nullptr;  // of kGroup; the control thread writes them
 
-    HopId pick(uint32_t hash) const noexcept { return members[uint64_t{hash} * count >> 32]; }
+    HopId pick(uint32_t hash) const noexcept {
+        return buckets[uint64_t{hash} * count >> 32].load(std::memory_order_relaxed);
+    }
 };
 static_assert(sizeof(NextHop) == 64);
 
@@ -70,6 +78,11 @@ class NextHops {
     // So many less. A group gives its members back with its last one.
     void give_back(HopId id, uint64_t users = 1);
     const HopKey& key(HopId id) const { return keys_.at(id); }
+    // Gives the buckets of members that have gone to the others, and back to those that have come back. Whose
+    // have moved: true, away from it.
+    std::map<HopId, bool> rebalance();
+    // The members of a group with the part of its buckets that each has now.
+    std::map<HopId, double> shares(HopId group) const;
     bool has_retired() const noexcept { return !retired_.empty(); }
     void reclaim();  // after a grace period
     size_t memory() const noexcept;
@@ -86,7 +99,15 @@ class NextHops {
     std::unique_ptr<NextHop[], Unmap> hops_;
     std::map<HopKey, Use> uses_;
     std::map<HopId, HopKey> keys_;
-    std::map<HopId, std::vector<HopId>> members_;
+    struct Group {
+        std::vector<HopId> members;
+        std::vector<bool> is_gone;  // by member: of those its buckets have been taken
+        std::unique_ptr<std::atomic<HopId>[]> buckets;
+    };
+    bool is_gone(HopId member) const noexcept;
+    void deal(Group& group);
+
+    std::map<HopId, Group> groups_;
     std::vector<HopId> free_;
     std::vector<HopId> retired_;
     HopId next_ = 1;

@@ -302,6 +302,21 @@ HopId Router::take_hop_to(const Domain& domain, const IpAddress& address, neighb
     return hops_.take(key, now);
 }
 
+void Router::suspect(HopId hop) noexcept {
+    if (hop == 0) return;
+    const HopKey& key = hops_.key(hop);
+    for (const HopId member : key.members) suspect(member);
+    if (neighbor::Entry* neighbor = hops_.data()[hop].neighbor) neighbors_.suspect(*neighbor);
+}
+
+void Router::rebalance() {
+    for (const auto& [id, is_gone] : hops_.rebalance()) {
+        const HopKey& key = hops_.key(id);
+        base::log::warning("route", "next hop {} in network {} {}", key.via.text(), network_name(key.network),
+                           is_gone ? "does not answer: the other ones take its flows" : "is there again");
+    }
+}
+
 size_t Router::memory() const {
     size_t bytes = hops_.memory();
     for (const auto& [name, domain] : domains_) bytes += domain->table.memory();

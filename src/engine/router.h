@@ -73,6 +73,10 @@ class Router {
     // given back.
     HopId take_hop_to(const Domain& domain, const IpAddress& address, neighbor::Seconds now);
     void give_back(HopId hop) { if (hop != 0) hops_.give_back(hop); }
+    // Nothing comes back by this hop: its neighbors are probed.
+    void suspect(HopId hop) noexcept;
+    // Lets the next hops of groups that have gone be passed by, and those that have come back be used.
+    void rebalance();
 
     // What the configuration says about a destination; null: nothing.
     const Domain::Derived* declared(const std::string& domain, const IpPrefix& to) const;

@@ -64,6 +64,7 @@ void Switch::set_static_neighbors() {
         }
     }
     router_.set_static_neighbors(std::move(statics), clock_seconds());
+    router_.rebalance();
 }
 
 // Those of networks that are gone: another network may get the number. What still has packets waiting
@@ -79,13 +80,17 @@ void Switch::forget_neighbors() {
 
 void Switch::age_neighbors() {
     const bridge::Seconds now = clock_seconds();
-    if (!speaks() || now == neighbors_aged_) return;
+    if (!speaks()) return;
+    // A next hop that has answered since the last tick gets its flows back.
+    router_.rebalance();
+    if (now == neighbors_aged_) return;
     neighbors_aged_ = now;
     const neighbor::Table::Due due = router_.neighbors().age(now);
     std::vector<Chore> chores;
     for (auto* entry : due.solicit) chores.push_back({.kind = Chore::Kind::kSolicit, .neighbor = entry});
     for (auto* entry : due.release) chores.push_back({.kind = Chore::Kind::kRelease, .neighbor = entry});
     ask(std::move(chores));
+    router_.rebalance();
     if (router_.neighbors().has_retired()) router_.settle();
 }
 

@@ -56,7 +56,11 @@ std::string print_lookup(const json& result, const Arguments&) {
     if (hops.empty()) return text;
     const std::vector<Column> columns = {{"VIA", "/via"},     {"NETWORK", "/network"}, {"MAC", "/mac"},
                                          {"STATE", "/state"}, {"PORT", "/port"}};
-    return text + table(columns, hops);
+    // Of one next hop everything goes there.
+    if (!hops.front().contains("share")) return text + table(columns, hops);
+    std::vector<Column> shared = columns;
+    shared.push_back({"SHARE", "/share", Format::kPercent});
+    return text + table(shared, hops);
 }
 
 std::string print_route_added(const json& result, const Arguments&) {

@@ -191,6 +191,14 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "VIA       NETWORK  MAC                STATE  PORT\n"
          "10.0.0.1  blue     02:00:00:00:00:01  stale  web\n"},
         {"route lookup", R"({"address": "10.9.0.1", "domain": "main", "route": {"to": "10.9.0.0/16",
+            "type": "unicast", "origin": "f:1:2", "next-hops": [{"via": "10.0.0.1", "network": "blue",
+            "mac": "02:00:00:00:00:01", "state": "reachable", "port": "web", "share": 1.0},
+            {"via": "10.0.0.2", "network": "blue", "state": "failed", "share": 0.0}]}})",
+         "10.9.0.1 by unicast 10.9.0.0/16 of domain main (f:1:2)\n"
+         "VIA       NETWORK  MAC                STATE      PORT  SHARE\n"
+         "10.0.0.1  blue     02:00:00:00:00:01  reachable  web    100%\n"
+         "10.0.0.2  blue     -                  failed     -        0%\n"},
+        {"route lookup", R"({"address": "10.9.0.1", "domain": "main", "route": {"to": "10.9.0.0/16",
             "type": "blackhole", "origin": "added", "next-hops": []}})",
          "10.9.0.1 by blackhole 10.9.0.0/16 of domain main (added)\n"},
         {"route add", R"({"route": "10.9.0.0/16 via 10.0.0.1"})", "route 10.9.0.0/16 via 10.0.0.1 added\n"},
