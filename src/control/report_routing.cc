@@ -210,6 +210,36 @@ json report_neighbors(engine::Switch& running, const std::string& network) {
     return {{"neighbors", rows}};
 }
 
+namespace {
+
+// How long a packet to the remote may be, and the packet inside of it; `expires` where routers have told of
+// less than our own link takes. Null while the underlay's port is down.
+json mtu_of(const engine::Switch& running, const vxlan::Remote& remote, bool ipv6) {
+    const auto& underlay = running.config().underlay;
+    const auto port = underlay ? running.ports().find(underlay->port) : running.ports().end();
+    if (port == running.ports().end() || !port->second.up) return nullptr;
+    const uint32_t link = port->second.port->max_frame() - static_cast<uint32_t>(sizeof(wire::EthernetHeader));
+    const uint32_t learned = remote.path_mtu.get();
+    const bool is_less = learned != 0 && learned < link;
+    const uint32_t path = is_less ? learned : link;
+    json mtu{{"path", path}, {"inside", path - vxlan::inner_headers(ipv6)}};
+    if (is_less) mtu["expires"] = remote.path_mtu.left(engine::clock_seconds());
+    return mtu;
+}
+
+std::string_view state_of(vxlan::RemoteState state) {
+    switch (state) {
+        case vxlan::RemoteState::kProbe: return "probe";
+        case vxlan::RemoteState::kReachable: return "reachable";
+        case vxlan::RemoteState::kSilent: return "silent";
+        case vxlan::RemoteState::kUnreachable: return "unreachable";
+        case vxlan::RemoteState::kRefused: return "refused";
+    }
+    return "unknown";
+}
+
+}  // namespace
+
 json report_tunnels(const engine::Switch& running) {
     const engine::Router& router = running.router();
     json rows = json::array();
@@ -237,6 +267,8 @@ json report_tunnels(const engine::Switch& running) {
             }
         }
         row["next-hops"] = hops;
+        row["state"] = hops.empty() ? "no-route" : state_of(held.remote->state(engine::clock_seconds()));
+        row["mtu"] = mtu_of(running, *held.remote, !remote.is_v4());
         rows.push_back(std::move(row));
     }
     return {{"tunnels", rows}};

@@ -155,6 +155,7 @@ class Compiler {
                 vxlan::make_tunnel(local->address, remote, config_.underlay->udp_port,
                                    full ? vxlan::UdpChecksum::kFull : vxlan::UdpChecksum::kZero);
             tunnel->hop = held.hop.get();
+            tunnel->remote = held.remote.get();
             PortSlot& slot = snapshot_->slots[path::index(held.id)];
             slot.tunnel = tunnel.get();
             slot.horizon = kTunnels;

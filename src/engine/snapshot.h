@@ -4,6 +4,7 @@
 // one another.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "port/egress.h"
 #include "port/port.h"
 #include "vlan/vlan.h"
+#include "vxlan/remote.h"
 #include "vxlan/tunnel.h"
 #include "vxlan/vni_table.h"
 #include "wire/layers.h"
@@ -30,7 +32,17 @@ namespace sluice::engine {
 struct TunnelSlot {
     vxlan::Tunnel headers;
     const std::atomic<HopId>* hop;               // in the underlay
+    vxlan::Remote* remote;                       // what workers learn of it
     std::bitset<path::kMaxNetworks> networks;
+
+    // Bytes of a frame that it carries, where the underlay's port sends frames of `max_frame` bytes.
+    uint32_t most(uint32_t max_frame) const noexcept {
+        const uint32_t mtu = remote->path_mtu.get();
+        if (unlikely(mtu != 0)) {
+            max_frame = std::min(max_frame, mtu + static_cast<uint32_t>(sizeof(wire::EthernetHeader)));
+        }
+        return max_frame - headers.overhead();
+    }
 };
 
 // By NetworkId. The router's side of a network comes first: routed packets read it.

@@ -411,6 +411,7 @@ void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) 
         return consume(packet, tables);
     }
     if (meta.layer3 == path::Layer3::kOther) return drop(meta, Drop::kNotForRouter, packet, tables);
+    if (network.is_underlay && hear(packet, tables)) return consume(packet, tables);
     switch (wire::classify_local(packet, kEthernet)) {
         case wire::LocalPacket::kEchoRequest: {
             if (!wire::is_own(packet)) {
@@ -508,6 +509,7 @@ void Speaker::do_chores(const Tables& tables) noexcept {
             case Chore::Kind::kSolicit: solicit(*chore.neighbor, tables); break;
             case Chore::Kind::kRelease: release(*chore.neighbor, tables); break;
             case Chore::Kind::kAnnounce: announce(chore, tables); break;
+            case Chore::Kind::kPing: ping(chore.port, tables); break;
         }
     }
     if (done_ < doing_.size()) return;

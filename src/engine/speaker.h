@@ -26,10 +26,10 @@ namespace sluice::engine {
 
 // What the control thread asks a worker to do.
 struct Chore {
-    enum class Kind : uint8_t { kSolicit, kRelease, kAnnounce } kind;
+    enum class Kind : uint8_t { kSolicit, kRelease, kAnnounce, kPing } kind;
     neighbor::Entry* neighbor = nullptr;  // of kSolicit, kRelease
     path::NetworkId network{};            // of kAnnounce: this address is at this MAC, behind this port
-    path::PortId port{};
+    path::PortId port{};                  // of kPing: the tunnel to the one who is asked
     IpAddress address{};
     uint64_t mac = 0;
 };
@@ -172,6 +172,10 @@ class Speaker {
                            const Tables& tables) noexcept;
     bool reset(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
 
+    // About tunnels (speaker_underlay.cc).
+    static bool hear(const rte_mbuf* packet, const Tables& tables) noexcept;
+    void ping(path::PortId id, const Tables& tables) noexcept;
+
     // Ways out.
     void send(path::NetworkId network, path::PortId exit, rte_mbuf* packet, const Tables& tables) noexcept;
     void send_to_all(path::NetworkId network, const std::vector<port::Exit>& members, path::PortId from,
@@ -196,6 +200,7 @@ class Speaker {
     std::vector<Chore> chores_;
     std::vector<Chore> doing_;
     size_t done_ = 0;  // of those
+    uint16_t pings_ = 0;  // sequence number
     std::atomic<bool> has_chores_{false};
 };
 

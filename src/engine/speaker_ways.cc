@@ -219,7 +219,7 @@ bool Speaker::find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Un
                              : !underlay.network->members.empty() ? underlay.network->members.front().port
                                                                   : nullptr;
     if (port == nullptr) return false;
-    underlay.most = port->max_frame() - tunnel.headers.overhead();
+    underlay.most = tunnel.most(port->max_frame());
     return true;
 }
 
@@ -259,7 +259,7 @@ void Speaker::find_way(WayIn& way, path::PortId exit, path::NetworkId network, c
         neighbor.used.store(tables.now, std::memory_order_relaxed);
     }
     way.port = tables.slot(port).port;
-    way.most = way.port->max_frame() - headers.overhead();
+    way.most = tunnel.most(way.port->max_frame());
     way.ready = vxlan::make_ready(headers, tables.network(network).vni, underlay.mac, mac);
 }
 

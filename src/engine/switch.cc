@@ -198,6 +198,7 @@ void Switch::tick(Clock::time_point now) {
     attend();
     age_macs();
     age_neighbors();
+    watch_tunnels();
     age_flows();
     rule_log_.write(*this, clock_seconds());
     for (auto& [name, held] : ports_) {

@@ -57,6 +57,9 @@ using MacTables = std::map<std::string, std::shared_ptr<bridge::MacTable>>;  // 
 struct HeldTunnel {
     path::PortId id;
     std::unique_ptr<std::atomic<HopId>> hop = std::make_unique<std::atomic<HopId>>(0);
+    std::unique_ptr<vxlan::Remote> remote = std::make_unique<vxlan::Remote>();
+    vxlan::RemoteState told = vxlan::RemoteState::kProbe;  // in the log
+    uint32_t told_mtu = 0;
 };
 using Tunnels = std::map<IpAddress, HeldTunnel>;
 
@@ -187,6 +190,7 @@ class Switch {
     void set_static_neighbors();
     void forget_neighbors();
     void age_neighbors();
+    void watch_tunnels();
     void announce(const HeldPort& held);
     void ask(std::vector<Chore> chores);
     bool speaks() const noexcept { return !router_.domains().empty() || !tunnels_.empty(); }
@@ -228,6 +232,7 @@ class Switch {
     bool applying_ = false;  // one is being: flows that were decided by what was published before are stale
     bridge::Seconds aged_ = 0;
     bridge::Seconds neighbors_aged_ = 0;
+    bridge::Seconds tunnels_watched_ = 0;
     bridge::Seconds flows_aged_ = 0;
     struct Measured {
         Load before;

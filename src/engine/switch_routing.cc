@@ -2,6 +2,7 @@
 // asking them, what workers are asked to say, and routes while running.
 #include <set>
 
+#include "base/log.h"
 #include "engine/switch.h"
 
 namespace sluice::engine {
@@ -92,6 +93,64 @@ void Switch::age_neighbors() {
     ask(std::move(chores));
     router_.rebalance();
     if (router_.neighbors().has_retired()) router_.settle();
+}
+
+namespace {
+
+void tell_state(const IpAddress& remote, vxlan::RemoteState state) {
+    const std::string name = remote.text();
+    switch (state) {
+        case vxlan::RemoteState::kReachable: base::log::warning("tunnel", "{} is reachable again", name); break;
+        case vxlan::RemoteState::kSilent:
+            base::log::warning("tunnel", "{} is silent: it sends nothing and answers no pings", name);
+            break;
+        case vxlan::RemoteState::kUnreachable:
+            base::log::warning("tunnel", "{} is unreachable: a router on the way says so", name);
+            break;
+        case vxlan::RemoteState::kRefused:
+            base::log::warning("tunnel", "{} refuses VXLAN: nobody there takes it at that UDP port", name);
+            break;
+        case vxlan::RemoteState::kProbe: break;
+    }
+}
+
+void tell_mtu(const IpAddress& remote, uint32_t mtu, uint32_t headers) {
+    if (mtu == 0) {
+        base::log::info("tunnel", "the path MTU to {} has expired", remote.text());
+        return;
+    }
+    base::log::warning("tunnel", "the path to {} takes packets of {} bytes at most: {} are left inside, and "
+                       "senders of more are told{}", remote.text(), mtu, mtu - headers,
+                       mtu - headers < vxlan::PathMtu::kLeastIpv6 ? " (IPv6 needs 1280)" : "");
+}
+
+}  // namespace
+
+void Switch::watch_tunnels() {
+    const bridge::Seconds now = clock_seconds();
+    if (now == tunnels_watched_) return;
+    tunnels_watched_ = now;
+    std::vector<Chore> chores;
+    for (auto& [address, held] : tunnels_) {
+        vxlan::Remote& remote = *held.remote;
+        uint64_t received = 0;
+        for (const auto& worker : workers_) received += worker->counters().port(held.id).received[0].packets.get();
+        if (remote.look(received, now)) {
+            chores.push_back({.kind = Chore::Kind::kPing, .port = held.id});
+            if (remote.is_doubtful()) router_.suspect(held.hop->load());
+        }
+        const vxlan::RemoteState state = remote.state(now);
+        if (state != held.told && state != vxlan::RemoteState::kProbe) {
+            const bool is_first = held.told == vxlan::RemoteState::kProbe;
+            if (!is_first || state != vxlan::RemoteState::kReachable) tell_state(address, state);
+            held.told = state;
+        }
+        remote.path_mtu.expire(now);
+        const uint32_t mtu = remote.path_mtu.get();
+        if (mtu != held.told_mtu) tell_mtu(address, mtu, vxlan::inner_headers(!address.is_v4()));
+        held.told_mtu = mtu;
+    }
+    ask(std::move(chores));
 }
 
 // Tells the network where the port's addresses are now: they may have been behind another port, or another

@@ -99,22 +99,22 @@ std::string print_tunnels(const json& result, const Arguments&) {
         row["networks"] = std::move(networks);
         json hops = json::array();
         json macs = json::array();
-        json states = json::array();
         for (const json& hop : row.at("next-hops")) {
-            hops.push_back(hop.at("via"));
+            const std::string via = word(hop.at("via"));
+            const bool is_known = hop.contains("mac");
+            hops.push_back(is_known ? via : fmt::format("{} ({})", via, word(hop.at("state"))));
             macs.push_back(hop.value("mac", ""));
-            states.push_back(hop.at("state"));
         }
-        if (hops.empty()) states.push_back("no route");
         row["via"] = std::move(hops);
         row["mac"] = std::move(macs);
-        row["state"] = std::move(states);
     }
     const std::vector<Column> columns = {{"REMOTE", "/remote"},
                                          {"NETWORKS", "/networks"},
                                          {"VIA", "/via"},
                                          {"MAC", "/mac"},
                                          {"STATE", "/state"},
+                                         {"MTU", "/mtu/path", Format::kNumber},
+                                         {"EXPIRES", "/mtu/expires", Format::kSeconds},
                                          {"RX-PACKETS", "/rx/packets", Format::kNumber},
                                          {"RX-BYTES", "/rx/bytes", Format::kNumber},
                                          {"TX-PACKETS", "/tx/packets", Format::kNumber},

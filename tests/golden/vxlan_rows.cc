@@ -241,6 +241,107 @@ void add_tunnels(std::vector<Row>& rows) {
          .drops = {{"a", Drop::kFragmentationNeeded, 1}}});
 }
 
+// A router on the way to 192.0.2.2 says that a packet of ours is too long; what it quotes of that.
+Packet too_big(uint32_t mtu, const Bytes& sent, size_t quoted = 548) {
+    Bytes quote = packet_of(sent);
+    quote.resize(quoted);
+    return Packet().eth(kR, kHere).ipv4("198.51.100.9", "192.0.2.1").icmp(3, 4, mtu).payload(quote);
+}
+
+void add_path_mtu(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    const auto udp = [](size_t size) {
+        return Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2").udp(7, 7).payload(size);
+    };
+    const Bytes fits = udp(1322);  // 1400 with all that is around it
+    const Bytes firm = udp(1323);
+    const In from_b{"e", from4().payload(plain(kB, kA))};
+    const Out at_a{"a", plain(kB, kA)};
+    const auto told = [](const Bytes& frame, uint32_t mtu) {
+        Bytes quoted = packet_of(frame);
+        quoted.resize(548);
+        return Bytes(Packet()
+                         .eth(kB, kA)
+                         .ipv4("10.0.0.254", "10.0.0.1")
+                         .traffic_class(0xc0)
+                         .fragment(0)
+                         .icmp(3, 4, mtu)
+                         .payload(quoted));
+    };
+    add({.name = "ASmallerMtuOnTheWayIsLearnedAndTheSenderTold",
+         .configuration = kOne,
+         .in = {meet(), from_b, {"a", firm}, {"e", too_big(1400, to4(firm))}, {"a", firm}, {"a", fits}},
+         .out = {at_a, {"e", to4(firm)}, {"a", told(firm, 1350)}, {"e", to4(fits)}},
+         .drops = {{"a", Drop::kFragmentationNeeded, 1}}});
+    add({.name = "ARouterMayQuoteAsLittleAsRfc792Wants",
+         .configuration = kOne,
+         .in = {meet(), from_b, {"e", too_big(1400, to4(firm), 28)}, {"a", firm}},
+         .out = {at_a, {"a", told(firm, 1350)}},
+         .drops = {{"a", Drop::kFragmentationNeeded, 1}}});
+    // Without DF it goes on in pieces.
+    const Bytes loose = Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2").fragment(0).udp(7, 7).payload(1400);
+    const auto piece = [&](size_t begin, size_t size, uint16_t flags) {
+        const auto at = loose.begin() + 34 + static_cast<ptrdiff_t>(begin);
+        return Bytes(Packet()
+                         .eth(kA, kB)
+                         .ipv4("10.0.0.1", "10.0.0.2", 17)
+                         .fragment(static_cast<uint16_t>(flags | begin / 8))
+                         .payload(Bytes(at, at + static_cast<ptrdiff_t>(size))));
+    };
+    add({.name = "WhatMayBeFragmentedIsAfterThat",
+         .configuration = kOne,
+         .in = {meet(), from_b, {"e", too_big(1400, to4(firm))}, {"a", loose}},
+         .out = {at_a,
+                 {"e", to4(piece(0, 1328, 0x2000))},
+                 {"e", to4(piece(1328, 80, 0))}}});
+    const Bytes quoted = packet_of(to6(udp(1400), true));
+    add({.name = "ASmallerMtuOnTheWayOverIpv6",
+         .configuration = overlay("'2001:db8::2'", "auto"),
+         .in = {meet6(),
+                {"e", from6().payload(plain(kB, kA))},
+                {"e", Packet()
+                          .eth(kR, kHere)
+                          .ipv6("2001:db8:9::9", "2001:db8::1")
+                          .icmp(2, 0, 1400)
+                          .payload(Bytes(quoted.begin(), quoted.begin() + 1232))},
+                {"a", udp(1302)},
+                {"a", udp(1303)}},
+         .out = {at_a, {"e", to6(udp(1302), true)}, {"a", told(udp(1303), 1330)}},
+         .drops = {{"a", Drop::kFragmentationNeeded, 1}}});
+    // Forged by who isn't on the way, or by who is and means another packet.
+    const auto forged = [](std::string_view from, std::string_view to, uint16_t source_port, uint16_t port,
+                           uint32_t vni, uint16_t fragment = 0x4000) {
+        return Bytes(Packet()
+                         .eth(kHere, kR)
+                         .ipv4(from, to)
+                         .fragment(fragment)
+                         .udp(source_port, port)
+                         .without_checksum()
+                         .vxlan(vni)
+                         .payload(1450));
+    };
+    Bytes wrong = too_big(1400, to4(firm));
+    wrong.back() ^= 1;
+    add({.name = "WhatQuotesNoPacketOfOursTeachesNothing",
+         .configuration = kOne,
+         .in = {meet(),
+                {"e", too_big(1400, forged("192.0.2.7", "192.0.2.2", 50000, 4789, 100))},
+                {"e", too_big(1400, forged("192.0.2.1", "192.0.2.7", 50000, 4789, 100))},
+                {"e", too_big(1400, forged("192.0.2.1", "192.0.2.2", 49151, 4789, 100))},
+                {"e", too_big(1400, forged("192.0.2.1", "192.0.2.2", 50000, 4790, 100))},
+                {"e", too_big(1400, forged("192.0.2.1", "192.0.2.2", 50000, 4789, 101))},
+                {"e", too_big(1400, forged("192.0.2.1", "192.0.2.2", 50000, 4789, 100, 0))},
+                {"e", too_big(1500, to4(firm))},
+                {"e", wrong},
+                {"a", firm}},
+         .out = {{"e", to4(firm)}},
+         .drops = {{"e", Drop::kNoListener, 8}}});
+    add({.name = "NobodyMakesTheMtuSmallerThanWhatEveryHostTakes",
+         .configuration = kOne,
+         .in = {meet(), {"e", too_big(68, to4(firm))}, {"a", udp(576 - 50 - 28)}},
+         .out = {{"e", to4(udp(576 - 50 - 28))}}});
+}
+
 void add_refusals(std::vector<Row>& rows) {
     auto add = [&](Row row) { rows.push_back(std::move(row)); };
     const Bytes frame = plain(kB, kA);
@@ -469,6 +570,7 @@ TEST(GoldenVxlan, TheNeighborsOfANetworkGoWithIt) {
 std::vector<Row> vxlan_rows() {
     std::vector<Row> rows;
     add_tunnels(rows);
+    add_path_mtu(rows);
     add_refusals(rows);
     add_stations(rows);
     return rows;

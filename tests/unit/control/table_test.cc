@@ -214,16 +214,27 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"neighbor list", R"({"neighbors": []})", "no neighbors\n"},
         {"tunnel list", R"({"tunnels": [{"remote": "192.0.2.2", "networks": [{"name": "blue", "vni": 7}],
             "rx": {"packets": 1, "bytes": 2}, "tx": {"packets": 3, "bytes": 4}, "drops": 5,
-            "next-hops": []}]})",
-         "REMOTE     NETWORKS  VIA  MAC  STATE     RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  DROPS\n"
-         "192.0.2.2  blue (7)  -    -    no route           1         2           3         4      5\n"},
+            "next-hops": [], "state": "no-route", "mtu": null}]})",
+         "REMOTE     NETWORKS  VIA  MAC  STATE     MTU  EXPIRES  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  "
+         "DROPS\n"
+         "192.0.2.2  blue (7)  -    -    no-route    -        -           1         2           3         4  "
+         "    5\n"},
         {"tunnel list", R"({"tunnels": [{"remote": "192.0.2.2", "networks": [],
             "rx": {"packets": 1, "bytes": 2}, "tx": {"packets": 3, "bytes": 4}, "drops": 5,
-            "next-hops": [{"via": "192.0.2.2", "mac": "02:00:00:00:00:01", "state": "reachable"}]}]})",
-         "REMOTE     NETWORKS  VIA        MAC                STATE      RX-PACKETS  RX-BYTES  TX-PACKETS  "
-         "TX-BYTES  DROPS\n"
-         "192.0.2.2  -         192.0.2.2  02:00:00:00:00:01  reachable           1         2           3  "
-         "       4      5\n"},
+            "next-hops": [{"via": "192.0.2.2", "mac": "02:00:00:00:00:01", "state": "reachable"}],
+            "state": "silent", "mtu": {"path": 1400, "inside": 1350, "expires": 90}}]})",
+         "REMOTE     NETWORKS  VIA        MAC                STATE    MTU  EXPIRES  RX-PACKETS  RX-BYTES  "
+         "TX-PACKETS  TX-BYTES  DROPS\n"
+         "192.0.2.2  -         192.0.2.2  02:00:00:00:00:01  silent  1400    1m30s           1         2  "
+         "         3         4      5\n"},
+        {"tunnel list", R"({"tunnels": [{"remote": "192.0.2.2", "networks": [],
+            "rx": {"packets": 1, "bytes": 2}, "tx": {"packets": 3, "bytes": 4}, "drops": 5,
+            "next-hops": [{"via": "192.0.2.9", "state": "failed"}],
+            "state": "silent", "mtu": {"path": 1500, "inside": 1450}}]})",
+         "REMOTE     NETWORKS  VIA                 MAC  STATE    MTU  EXPIRES  RX-PACKETS  RX-BYTES  "
+         "TX-PACKETS  TX-BYTES  DROPS\n"
+         "192.0.2.2  -         192.0.2.9 (failed)  -    silent  1500        -           1         2  "
+         "         3         4      5\n"},
         {"tunnel list", R"({"tunnels": []})", "no tunnels\n"},
         {"stats", R"({"workers": [{"worker": 0, "core": 1, "received": 9, "made": 1,
             "transmitted": 8, "dropped": 2, "consumed": 0, "naps": 4}],

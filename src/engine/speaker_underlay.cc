@@ -1,0 +1,90 @@
+// What the speaker has to do with the hosts at the other ends of tunnels beside carrying frames to them: it
+// pings them, and hears what they, and the routers on the way, say about our packets.
+#include "engine/speaker.h"
+#include "wire/layers.h"
+
+namespace sluice::engine {
+namespace {
+
+constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
+constexpr uint16_t kPingId = 4789;
+
+uint16_t number_of(const IpAddress& remote, const Snapshot& snapshot) noexcept {
+    return remote.is_v4() ? snapshot.remotes.find(wire::be32(remote.v4())) : snapshot.remotes.find(remote.bytes);
+}
+
+bool is_own(const IpAddress& address, const Snapshot& snapshot) noexcept {
+    return address.is_v4() ? wire::be32(address.v4()).raw() == snapshot.end_point.raw()
+                           : address.bytes == snapshot.end_point_ipv6;
+}
+
+// Whether the packet that an error quotes may be one that went into that tunnel. Errors are easily forged by
+// who isn't on the way: all that is quoted must be right.
+bool is_of(const TunnelSlot& tunnel, const wire::IcmpReport& report, const rte_mbuf* packet,
+           const Snapshot& snapshot) noexcept {
+    if (!is_own(report.source, snapshot) || report.destination_port != snapshot.udp_port ||
+        report.source_port.host() < vxlan::kFirstSourcePort || report.may_be_fragmented) {
+        return false;
+    }
+    // Most routers quote more than RFC 792 wants of them.
+    if (report.rest + sizeof(wire::VxlanHeader) > report.end) return true;
+    wire::VxlanHeader copy;
+    const auto* header = wire::read(packet, report.rest, copy);
+    const path::NetworkId network = header == nullptr ? path::kNoNetworkId : snapshot.vnis.find(header->vni());
+    return network != path::kNoNetworkId && tunnel.networks[path::index(network)];
+}
+
+}  // namespace
+
+// Of a packet to a tunnel end point of ours. True if it was understood.
+bool Speaker::hear(const rte_mbuf* packet, const Tables& tables) noexcept {
+    using Kind = wire::IcmpReport::Kind;
+    const auto report = wire::read_icmp_report(packet, kEthernet);
+    if (!report) return false;
+    const bool is_answer = report->kind == Kind::kEchoReply;
+    if (is_answer && report->id != kPingId) return false;
+    const uint16_t number = number_of(is_answer ? report->from : report->destination, tables.snapshot);
+    if (number == vxlan::kNoNumber) return false;
+    const TunnelSlot* tunnel = tables.slot(path::PortId{number}).tunnel;
+    if (tunnel == nullptr || (!is_answer && !is_of(*tunnel, *report, packet, tables.snapshot))) return false;
+    if (tables.assumed != nullptr) return true;
+    vxlan::Remote& remote = *tunnel->remote;
+    switch (report->kind) {
+        case Kind::kEchoReply: remote.answered(tables.now); break;
+        case Kind::kUnreachable: remote.failed(vxlan::Remote::Error::kUnreachable, tables.now); break;
+        case Kind::kPortUnreachable: remote.failed(vxlan::Remote::Error::kPortUnreachable, tables.now); break;
+        case Kind::kTooBig: {
+            const uint32_t mtu = vxlan::PathMtu::of(report->mtu, report->size, tunnel->headers.ipv6);
+            remote.path_mtu.learn(mtu, tables.now);
+            return mtu != 0;
+        }
+    }
+    return true;
+}
+
+// Where the next hop's address isn't known, that is asked for instead.
+void Speaker::ping(path::PortId id, const Tables& tables) noexcept {
+    const TunnelSlot* tunnel = tables.slot(id).tunnel;
+    if (tunnel == nullptr) return;
+    const NextHop* hop = &tables.hops[tunnel->hop->load(std::memory_order_acquire)];
+    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(0)];
+    if (hop->kind != HopKind::kVia) return;
+    neighbor::Entry& neighbor = *hop->neighbor;
+    if (!neighbor.resolved()) {
+        if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor, tables);
+        return;
+    }
+    const vxlan::Tunnel& headers = tunnel->headers;
+    rte_mbuf* packet =
+        wire::build_echo_request(pools_.buffers, vxlan::local_of(headers), vxlan::remote_of(headers), kPingId, ++pings_);
+    if (packet == nullptr) return;
+    tables.counters.totals.made.add(1);
+    path::Meta meta{};
+    meta.ingress = id;
+    meta.network = neighbor.network;
+    meta.layer3 = path::Layer3::kOther;  // an error about it would go nowhere
+    meta.neighbor = &neighbor;
+    route(meta, packet, tables);
+}
+
+}  // namespace sluice::engine
