@@ -62,6 +62,7 @@ struct RouteLookup {
         constexpr uint16_t kMostHeaders = kEthernet + 60;  // IPv4's with all options
         constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
+        constexpr uint16_t kVlan = wire::be16(static_cast<uint16_t>(wire::EtherType::kVlan)).raw();
         if (unlikely(packet->nb_segs > 1)) wire::gather_headers(packet, kMostHeaders);
         auto* ethernet = rte_pktmbuf_mtod(packet, wire::EthernetHeader*);
         meta.header = ethernet + 1;
@@ -82,8 +83,16 @@ struct RouteLookup {
             meta.layer3 = path::Layer3::kIpv6;
             const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
             network.routes->fib6().prefetch(ip->destination.data());
+        } else if (ethernet->type.raw() == kVlan && wire::pop_priority_tag(packet)) {
+            return look_up_again(meta, packet, network);
         }
         return true;
+    }
+
+    // Of a frame that had a priority tag.
+    [[gnu::noinline]] static bool look_up_again(path::Meta& meta, rte_mbuf* packet,
+                                                const Network& network) noexcept {
+        return look_up(meta, packet, network);
     }
 };
 

@@ -394,6 +394,11 @@ void Speaker::consume(rte_mbuf* packet, const Tables& tables) noexcept {
 
 void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
     const Network& network = tables.network(meta.network);
+    if (unlikely(wire::pop_priority_tag(packet)) && tables.snapshot.has_policies) {
+        constexpr uint16_t kTag = sizeof(wire::VlanTag);
+        path::Connection& connection = meta.connection;
+        if (connection.is_tracked() && connection.l4_offset != 0) connection.l4_offset -= kTag;
+    }
     if (network.answers && is_neighbor_message(packet) && converse(meta, packet, tables)) return;
     if (network.flat) return drop(meta, Drop::kFlatNetwork, packet, tables);
     const auto& members = tables.tracker.may_reach(meta, packet, meta.network, tables);

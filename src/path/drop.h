@@ -101,8 +101,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"no-network",
      "The port is in no network, so there is nowhere to forward to. Give it a `network:`."},
     {"vlan-not-allowed",
-     "The frame came to a trunk under a VLAN ID that none of its `networks` has, or untagged where it "
-     "has no `native` one. Add the network, or look at the other end of the trunk."},
+     "The frame came to a trunk under a VLAN ID that none of its `networks` has, with a service tag (0x88a8, "
+     "0x9100), or untagged where it has no `native` one. Add the network, or look at the other end of the "
+     "trunk."},
     {"spoofed-mac",
      "The source is not the port's own MAC address. If the sender may have others (a router, a bridge "
      "behind the port): `spoofing: allow`."},

@@ -25,14 +25,17 @@ using wire::VirtioNetHeader;
 // Of an unfinished packet.
 uint32_t header_size(const rte_mbuf* m) noexcept { return m->l2_len + m->l3_len + m->l4_len; }
 
-// A VLAN tag that the kernel has taken off a frame: TPID and TCI, 0 where it has none.
+// A VLAN tag that the kernel has taken off a frame: TPID and TCI, 0 where it has none, or one that tells only
+// of a priority (wire/vlan.h).
 template <class From>
 uint32_t tag_of(const From& from, uint32_t status) noexcept {
     if ((status & TP_STATUS_VLAN_VALID) == 0) return 0;
     const uint32_t tpid = (status & TP_STATUS_VLAN_TPID_VALID) != 0
                               ? from.tp_vlan_tpid
                               : static_cast<uint32_t>(wire::EtherType::kVlan);
-    return tpid << 16 | from.tp_vlan_tci;
+    const bool is_priority = tpid == static_cast<uint32_t>(wire::EtherType::kVlan) &&
+                             (from.tp_vlan_tci & wire::VlanTag::kIdMask) == 0;
+    return is_priority ? 0 : tpid << 16 | from.tp_vlan_tci;
 }
 
 }  // namespace

@@ -81,7 +81,8 @@ bool Egress::make_linear(rte_mbuf*& packet) noexcept {
 
 void Egress::send(const Exit& exit, rte_mbuf* packet) noexcept {
     Port& port = *exit.port;
-    if (exit.native && wire::ether_type(packet) == wire::EtherType::kVlan) {
+    if (exit.native || exit.vlan != 0) wire::pop_priority_tag(packet);
+    if (exit.native && wire::is_vlan(wire::ether_type(packet))) {
         return drop(port, packet, path::Drop::kTaggedOnNative);
     }
     if (exit.vlan != 0) {
@@ -95,8 +96,9 @@ void Egress::send(const Exit& exit, rte_mbuf* packet) noexcept {
 
 void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon, rte_mbuf* packet,
                    const path::DropSite& site) noexcept {
-    // Copies share their bytes, so nothing may be finished in them later.
+    // Copies share their bytes, so nothing may be finished in them later, nor taken off.
     if (!wire::is_segment(packet)) wire::finish_checksums(packet);
+    wire::pop_priority_tag(packet);
     const Exit* previous = nullptr;
     for (const Exit& exit : exits) {
         if (exit.port == from || (horizon != 0 && exit.horizon == horizon)) continue;

@@ -1,7 +1,9 @@
 // VLANs (IEEE 802.1Q). A network is a VLAN; an access port carries the frames of one network untagged, a
 // trunk port those of several, each under its network's VLAN ID but for one, the native, which goes
 // untagged. Only a trunk looks at tags: to an access port, and inside of the outermost tag of a trunk, a
-// tag is payload, and so QinQ passes through. Worker side.
+// tag is payload, and so QinQ passes through. Service tags are tags that no trunk carries. A priority tag is no
+// tag anywhere: it comes off at ports that are looked at anyway, and elsewhere where the switch reads the frame,
+// floods it or sends it on under a tag or in a tunnel. Worker side.
 #pragma once
 
 #include <array>
@@ -26,12 +28,13 @@ struct Trunk {
     }
 };
 
-// A frame from a trunk: in which network it is, and its tag comes off. (A tag with ID 0 tells only of
-// a priority: 9.6, table 9-2.)
+// A frame from a trunk: in which network it is, and its tag comes off.
 inline bool classify_tagged(path::Meta& meta, rte_mbuf* packet,
                                               const Trunk& trunk) noexcept {
     uint16_t id = kUntagged;
-    const bool tagged = wire::ether_type(packet) == wire::EtherType::kVlan;
+    const wire::EtherType type = wire::ether_type(packet);
+    const bool tagged = type == wire::EtherType::kVlan;
+    if (unlikely(!tagged && wire::is_vlan(type))) return path::drop(meta, path::Drop::kVlanNotAllowed);
     if (tagged) {
         constexpr uint16_t kNeeded = sizeof(wire::EthernetHeader) + sizeof(wire::VlanTag);
         if (packet->data_len < kNeeded) return path::drop(meta, path::Drop::kRunt);
@@ -53,6 +56,7 @@ struct Classify {
         if (unlikely(meta.network == path::kNoNetworkId)) {
             return path::drop(meta, path::Drop::kNoNetwork);
         }
+        if (unlikely(wire::ether_type(packet) == wire::EtherType::kVlan)) wire::pop_priority_tag(packet);
         return true;
     }
 };

@@ -62,7 +62,7 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
 
 // `port` is the UDP port of VXLAN, wire::VxlanHeader::kPort by default. Accepts what is as usual at once:
 // no options or extension headers, all headers in the first mbuf, a UDP checksum that is 0 or vouched
-// for, no trailing bytes, no ECN mark of concern.
+// for, no trailing bytes, no ECN mark of concern, IP inside.
 [[gnu::always_inline]] inline Outcome examine(const rte_mbuf* packet, wire::be16 port,
                                               Outer& outer) noexcept {
     using wire::load32;
@@ -72,9 +72,6 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
     constexpr uint32_t kType = offsetof(wire::EthernetHeader, type);
     constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
     constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
-    constexpr uint16_t kVlan = wire::be16(static_cast<uint16_t>(wire::EtherType::kVlan)).raw();
-    constexpr uint16_t kServiceVlan =
-        wire::be16(static_cast<uint16_t>(wire::EtherType::kServiceVlan)).raw();
     constexpr uint64_t kUdp = static_cast<uint64_t>(wire::Protocol::kUdp);
 
     const auto type_at = [](const uint8_t* frame) {
@@ -90,8 +87,8 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
         const uint16_t type = type_at(udp + kTunnelHeaders);
         return (word >> 16 == expected ||
                 ((word >> 16 & 0xffff'ffff) == expected && is_vouched_for(packet))) &&
-               (udp[sizeof(wire::UdpHeader)] & wire::VxlanHeader::kVniValid) != 0 && type != kVlan &&
-               type != kServiceVlan;
+               (udp[sizeof(wire::UdpHeader)] & wire::VxlanHeader::kVniValid) != 0 &&
+               (type == kIpv4 || type == kIpv6);
     };
     const auto accept = [&](uint16_t size) {
         const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);

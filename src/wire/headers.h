@@ -19,6 +19,7 @@ enum class EtherType : uint16_t {
     kVlan = 0x8100,  // 802.1Q customer tag
     kIpv6 = 0x86dd,
     kServiceVlan = 0x88a8,  // 802.1ad service tag
+    kOldServiceVlan = 0x9100,  // what service tags had before 802.1ad, and have in many networks still
 };
 
 enum class Protocol : uint8_t {
@@ -47,7 +48,7 @@ struct EthernetHeader {
 static_assert(sizeof(EthernetHeader) == 14 && alignof(EthernetHeader) == 1);
 
 constexpr bool is_vlan(EtherType type) noexcept {
-    return type == EtherType::kVlan || type == EtherType::kServiceVlan;
+    return type == EtherType::kVlan || type == EtherType::kServiceVlan || type == EtherType::kOldServiceVlan;
 }
 
 // What follows a tag's EtherType: the tag control information (IEEE 802.1Q, 9.6), then the type of

@@ -37,6 +37,14 @@ void pop_vlan(rte_mbuf* m) noexcept {
     if (has_lengths(m)) m->l2_len -= kTag;
 }
 
+bool pop_priority_tag(rte_mbuf* m) noexcept {
+    constexpr uint16_t kNeeded = sizeof(EthernetHeader) + sizeof(VlanTag);
+    if (ether_type(m) != EtherType::kVlan || m->data_len < kNeeded || !is_ours_alone(m)) return false;
+    if (rte_pktmbuf_mtod_offset(m, const VlanTag*, sizeof(EthernetHeader))->id() != 0) return false;
+    pop_vlan(m);
+    return true;
+}
+
 rte_mbuf* push_vlan(rte_mbuf* m, uint16_t id, rte_mempool* headers) noexcept {
     if (is_ours_alone(m) && rte_pktmbuf_headroom(m) >= kTag) {
         auto* frame = reinterpret_cast<uint8_t*>(rte_pktmbuf_prepend(m, kTag));

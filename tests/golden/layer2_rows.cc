@@ -66,10 +66,55 @@ void add_vlans(std::vector<Row>& rows) {
          .configuration = kVlans + port("a", "blue") + trunk("c", "blue"),
          .in = {{"a", alone}, {"c", Packet().eth(kC, kA).vlan(10).vlan(33).payload(60)}},
          .out = {{"c", inner}, {"a", Packet().eth(kC, kA).vlan(33).payload(60)}}});
+    const auto service = [](std::string_view from, std::string_view to, uint16_t type, uint16_t id = 7) {
+        return Bytes(Packet().eth(from, to).vlan(id, type).vlan(8).payload(60));
+    };
     add({.name = "ServiceTagsPassAsPayload",
+         .configuration = kVlans + port("a", "blue") + port("b", "blue") + trunk("c", "blue"),
+         .in = {{"a", service(kA, kC, 0x88a8)}, {"a", service(kA, kC, 0x9100)}},
+         .out = {{"b", service(kA, kC, 0x88a8)},
+                 {"b", service(kA, kC, 0x9100)},
+                 {"c", Packet().eth(kA, kC).vlan(10).vlan(7, 0x88a8).vlan(8).payload(60)},
+                 {"c", Packet().eth(kA, kC).vlan(10).vlan(7, 0x9100).vlan(8).payload(60)}}});
+    add({.name = "ServiceTagsAreNotTheNativeNetworks",
          .configuration = kVlans + port("a", "blue") + trunk("c", "red", "blue"),
-         .in = {{"a", Packet().eth(kA, kC).vlan(7, 0x88a8).vlan(8).payload(60)}},
-         .out = {{"c", Packet().eth(kA, kC).vlan(7, 0x88a8).vlan(8).payload(60)}}});
+         .in = {{"a", service(kA, kC, 0x88a8)},
+                {"a", service(kA, kC, 0x9100)},
+                {"c", service(kC, kA, 0x88a8)},
+                {"c", service(kC, kA, 0x9100)},
+                {"c", service(kC, kA, 0x88a8, 0)}},
+         .drops = {{"c", Drop::kTaggedOnNative, 2}, {"c", Drop::kVlanNotAllowed, 3}}});
+    // VLAN 0 with a priority.
+    const auto priority = [](std::string_view from, std::string_view to, size_t size = 100) {
+        return tagged(from, to, 0x6000, size);
+    };
+    add({.name = "APriorityTagIsNoTagOfAPortWithAddresses",
+         .configuration = kVlans + guarded("a") + port("b", "blue") + trunk("c", "blue"),
+         .in = {{"c", tagged(kC, "01:00:5e:00:00:fb", 10)},
+                {"a", priority(kA, kBroadcast)},
+                {"a", priority(kA, kB)},
+                {"a", priority(kA, kC)}},
+         .out = {{"a", plain(kC, "01:00:5e:00:00:fb")},
+                 {"b", plain(kC, "01:00:5e:00:00:fb")},
+                 {"b", plain(kA, kBroadcast)},
+                 {"c", tagged(kA, kBroadcast, 10)},
+                 {"b", plain(kA, kB)},
+                 {"c", tagged(kA, kB, 10)},
+                 {"c", tagged(kA, kC, 10)}}});
+    add({.name = "APriorityTagIsNoTagOfAnyAccessPort",
+         .configuration = kVlans + port("a", "blue") + port("b", "blue") + trunk("c", "blue"),
+         .in = {{"c", tagged(kC, kBroadcast, 10)},
+                {"a", priority(kA, kBroadcast)},
+                {"a", priority(kA, kC), {}, {18}}},
+         .out = {{"a", plain(kC, kBroadcast)},
+                 {"b", plain(kC, kBroadcast)},
+                 {"b", plain(kA, kBroadcast)},
+                 {"c", tagged(kA, kBroadcast, 10)},
+                 {"c", tagged(kA, kC, 10)}}});
+    add({.name = "APriorityTagDoesNotKeepAFrameFromTheNativeNetwork",
+         .configuration = kVlans + port("a", "blue") + trunk("c", "red", "blue"),
+         .in = {{"c", plain(kC, kBroadcast)}, {"a", priority(kA, kC)}, {"a", priority(kA, kBroadcast)}},
+         .out = {{"a", plain(kC, kBroadcast)}, {"c", plain(kA, kC)}, {"c", plain(kA, kBroadcast)}}});
     add({.name = "NobodyHopsIntoAVlanByTheNativeOne",
          .configuration = kVlans + port("a", "blue") + trunk("c", "red", "blue"),
          .in = {{"a", tagged(kA, kC, 20)}},

@@ -329,6 +329,21 @@ void add_conversation(std::vector<Row>& rows) {
               padded(Packet().eth(kToBlue, kA).arp_reply(kToBlue, "10.0.0.254", kA, "10.0.0.1"))},
              {"c", Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.77")}}});
 
+    const auto priority = [](std::string_view to) { return Packet().eth(kA, to).vlan(0x6000); };
+    add({.name = "APriorityTagIsNoTagToTheRouter",
+         .configuration = kRouted,
+         .in = {{"a", priority(kBroadcast).arp_request(kA, "10.0.0.1", "10.0.0.254")},
+                {"a", echo(priority(kToBlue).ipv4("10.0.0.1", "10.0.0.254"))},
+                {"a", full(priority(kToBlue).ipv4("10.0.0.1", "10.0.1.2"))},
+                {"a", full(priority(kToBlue).ipv6("fd00:a::1", "fd00:b::2"))},
+                {"a", full(Packet().eth(kA, kToBlue).vlan(5).ipv4("10.0.0.1", "10.0.1.2"))}},
+         .out = {{"a",
+                  padded(Packet().eth(kToBlue, kA).arp_reply(kToBlue, "10.0.0.254", kA, "10.0.0.1"))},
+                 {"a", reply("10.0.0.254")},
+                 {"b", full(out4())},
+                 {"b", full(out6())}},
+         .drops = {{"a", Drop::kNotForRouter, 1}}});
+
     // A neighbor that has to be asked for, behind port b.
     const std::string kUnknown =
         "networks:\n"

@@ -94,7 +94,7 @@ bool ipv6_valid(Reader& reader, size_t begin) {
 bool checksums_valid(const Bytes& frame) {
     Reader reader{frame};
     size_t type = 12;
-    while (reader.word(type) == 0x8100 || reader.word(type) == 0x88a8) type += 4;
+    while (reader.word(type) == 0x8100 || reader.word(type) == 0x88a8 || reader.word(type) == 0x9100) type += 4;
     if (!reader.ok) return false;
     if (reader.word(type) == 0x0800) return ipv4_valid(reader, type + 2);
     if (reader.word(type) == 0x86dd) return ipv6_valid(reader, type + 2);

@@ -45,6 +45,33 @@ TEST(Vlan, SharedBytesStayAsTheyAre) {
     rte_pktmbuf_free(m);
 }
 
+TEST(Vlan, APriorityTagComesOff) {
+    const auto popped = [](const Packet& packet, const std::vector<size_t>& chain = {}) {
+        rte_mbuf* m = mbuf(packet, chain);
+        const bool was_there = pop_priority_tag(m);
+        const Bytes bytes = test::bytes_of(m);
+        rte_pktmbuf_free(m);
+        return was_there ? bytes : Bytes{};
+    };
+    const auto rest = [](Packet packet) { return packet.ipv4("10.0.0.1", "10.0.0.2").udp(1, 2).payload(100); };
+    EXPECT_EQ(popped(rest(Packet().eth().vlan(0))), kPlain);
+    EXPECT_EQ(popped(rest(Packet().eth().vlan(0xf000)), {18}), kPlain);
+    EXPECT_EQ(popped(rest(Packet().eth().vlan(0)), {17}), Bytes{});
+    EXPECT_EQ(popped(rest(Packet().eth().vlan(1))), Bytes{});
+    EXPECT_EQ(popped(rest(Packet().eth().vlan(0, 0x88a8))), Bytes{});
+    EXPECT_EQ(popped(rest(Packet().eth())), Bytes{});
+    EXPECT_EQ(popped(rest(Packet().eth().vlan(0).vlan(5))), rest(Packet().eth().vlan(5)).bytes());
+    EXPECT_EQ(popped(Packet().eth("02:00:00:00:00:0a", "02:00:00:00:00:0b", 0x8100)), Bytes{});
+    // Others see these bytes.
+    rte_mbuf* m = mbuf(rest(Packet().eth().vlan(0)));
+    rte_mbuf* copy = rte_pktmbuf_clone(m, test::test_pool());
+    EXPECT_FALSE(pop_priority_tag(m));
+    EXPECT_FALSE(pop_priority_tag(copy));
+    rte_pktmbuf_free(copy);
+    EXPECT_TRUE(pop_priority_tag(m));
+    rte_pktmbuf_free(m);
+}
+
 TEST(Vlan, KeepsTheLengthsOfUnfinishedPacketsInStep) {
     const Packet tcp = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).payload(500);
     const Packet same = Packet().eth().vlan(9).ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).payload(500);
