@@ -61,6 +61,7 @@ class Compiler {
         snapshot_->macs[path::index(id)] = network.table;
         vlans_[path::index(id)] = config.vlan;
         if (config.vxlan) network.vni = config.vxlan->vni;
+        network.carries_tags = config.vxlan && config.vxlan->inner_vlan == vxlan::InnerVlan::kCarry;
         // Half-way through a change a domain may not be there yet.
         const auto domain = parts_.router.domains().find(config.domain);
         if (config.is_routed() && domain != parts_.router.domains().end()) {

@@ -23,7 +23,8 @@ struct Decap {
         const vxlan::Outcome outcome = vxlan::examine(packet, snapshot.udp_port, outer);
         if (unlikely(outcome != vxlan::Outcome::kAccepted)) {
             if (outcome == vxlan::Outcome::kNotVxlan) return true;
-            return path::drop(meta, outer.reason);
+            const bool is_taken = outcome == vxlan::Outcome::kTagged && takes_tags(outer.vni, tables);
+            if (!is_taken) return path::drop(meta, outer.reason);
         }
         WayOut& way = tables.speaker.ways_out().at(WayOut::place(outer.vni, outer.source));
         if (unlikely(outer.ipv6 || outer.vni != way.vni || outer.source != way.source)) {
@@ -40,6 +41,11 @@ struct Decap {
     }
 
  private:
+    static bool takes_tags(uint32_t vni, const Tables& tables) noexcept {
+        const path::NetworkId network = tables.snapshot.vnis.find(vni);
+        return network != path::kNoNetworkId && tables.network(network).carries_tags;
+    }
+
     [[gnu::noinline]] static path::Drop find(const vxlan::Outer& outer, const Snapshot& snapshot,
                                              WayOut& way, const Tables& tables) noexcept {
         const path::NetworkId network = snapshot.vnis.find(outer.vni);

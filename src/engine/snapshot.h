@@ -56,6 +56,7 @@ struct alignas(64) Network {
     bool is_underlay = false;
     bool answers = false;               // the switch looks at ARP and ND there
     bool is_tracked = false;            // its flow domain has policies
+    bool carries_tags = false;          // frames with VLAN tags go into its tunnels, and come out of them
     path::FlowDomain flow_domain{};
 
     std::shared_ptr<bridge::MacTable> macs;

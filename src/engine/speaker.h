@@ -102,7 +102,7 @@ class Speaker {
     [[gnu::always_inline]] void send_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
                                                const Tables& tables) noexcept {
         WayIn& way = way_in(meta.egress, meta.network, slot, tables);
-        if (likely(way.takes(packet))) return way.enter(packet, tables.egress);
+        if (likely(way.takes(packet) && !vxlan::is_tagged(packet))) return way.enter(packet, tables.egress);
         send_unusual_by_tunnel(meta, packet, slot, tables);
     }
 

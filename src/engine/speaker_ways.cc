@@ -172,11 +172,17 @@ void Speaker::send_to_all(path::NetworkId id, const std::vector<port::Exit>& mem
     const Network& network = tables.network(id);
     const PortSlot* slot = from == path::kNoPort ? nullptr : &tables.slot(from);
     const bool from_tunnel = slot != nullptr && slot->tunnel != nullptr;
-    const bool to_tunnels = !from_tunnel && !network.tunnels.empty();
-    if (to_tunnels) send_to_tunnels(id, packet, tables);
+    bool to_tunnels = !from_tunnel && !network.tunnels.empty();
     const bool others = std::any_of(members.begin(), members.end(), [&](const auto& exit) {
         return slot == nullptr || exit.port != slot->port;
     });
+    if (to_tunnels && unlikely(vxlan::is_tagged(packet)) && !network.carries_tags) {
+        to_tunnels = false;
+        tables.counters.drop(from, Drop::kTaggedIntoTunnel, packet, {.ingress = from, .network = id});
+        if (!others) return rte_pktmbuf_free(packet);
+        tables.counters.totals.made.add(1);
+    }
+    if (to_tunnels) send_to_tunnels(id, packet, tables);
     // Where a policy has kept it from some, those are counted.
     const bool withheld = members.size() < network.members.size();
     if (!others && (to_tunnels || slot == nullptr || withheld)) {
@@ -225,6 +231,10 @@ bool Speaker::find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Un
 
 void Speaker::send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
                                      const Tables& tables) noexcept {
+    if (unlikely(vxlan::is_tagged(packet)) && !wire::pop_priority_tag(packet) &&
+        !tables.network(meta.network).carries_tags) {
+        return drop(meta, Drop::kTaggedIntoTunnel, packet, tables);
+    }
     Underlay underlay;
     if (!find_underlay(packet, *slot.tunnel, underlay, tables)) {
         tables.counters.drop(meta.egress, Drop::kPortDown, packet,

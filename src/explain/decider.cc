@@ -50,6 +50,7 @@ Decider decider_of(Drop reason) {
         case kInterfaceDown: return Decider::kEgress;
         case kNoMember:
         case kFlatNetwork:
+        case kTaggedIntoTunnel:
         case kNoListener:
         case kNoRoute: return Decider::kNetwork;
         case kBlackhole:
@@ -61,6 +62,7 @@ Decider decider_of(Drop reason) {
         case kRejected:
         case kNoConnection:
         case kFragmentUnknown: return Decider::kObject;
+        case kVxlanInnerVlan:
         case kUnknownRemote: return Decider::kOverlay;
         case kRunt:
         case kMalformedOffload:
@@ -72,7 +74,6 @@ Decider decider_of(Drop reason) {
         case kVxlanUdpChecksum:
         case kVxlanNoVniFlag:
         case kVxlanInnerRunt:
-        case kVxlanInnerVlan:
         case kVxlanEcn:
         case kMalformedIp:
         case kMalformedNeighbor:

@@ -38,6 +38,7 @@ enum class Drop : uint8_t {
     kVxlanNoVniFlag,
     kVxlanInnerRunt,
     kVxlanInnerVlan,
+    kTaggedIntoTunnel,
     kVxlanEcn,
     kUnknownVni,
     kUnknownRemote,
@@ -155,7 +156,10 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The frame inside a tunnel packet is shorter than an Ethernet header (14 bytes). Look at the sender."},
     {"vxlan-inner-vlan",
      "The frame inside a tunnel packet has a VLAN tag, which a tunnel doesn't carry (RFC 7348, 6.1). Give "
-     "the VLAN a VNI of its own, and let the sender take the tag off."},
+     "the VLAN a VNI of its own, and let the sender take the tag off; or `vxlan: {inner-vlan: carry}`."},
+    {"tagged-into-tunnel",
+     "The frame has a VLAN tag, and would go to another host in a tunnel, which doesn't carry tags (RFC 7348, "
+     "6.1). Give the VLAN a network with a VNI of its own; or, on all hosts, `vxlan: {inner-vlan: carry}`."},
     {"vxlan-ecn",
      "The underlay marked a tunnel packet as having met congestion, and the packet inside can't tell that "
      "to its receiver, so it is lost instead (RFC 6040, 4.2). Expected in congestion."},

@@ -81,9 +81,8 @@ Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16
     if (udp_size < kTunnelHeaders + sizeof inner_copy) return drop(outer, Drop::kVxlanInnerRunt);
     const uint32_t begin = datagram.udp + kTunnelHeaders;
     const uint32_t end = datagram.udp + udp_size;
-    if (wire::is_vlan(read(packet, begin, inner_copy)->ether_type())) {
-        return drop(outer, Drop::kVxlanInnerVlan);
-    }
+    const bool tagged = wire::is_vlan(read(packet, begin, inner_copy)->ether_type());
+    outer.reason = Drop::kVxlanInnerVlan;
     outer.marks = false;
     if (matters(datagram.traffic_class)) {
         const Traffic inner = traffic_of(packet, begin, end);
@@ -97,7 +96,7 @@ Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16
     outer.size = static_cast<uint16_t>(begin);
     outer.end = end;
     outer.vni = vxlan.vni();
-    return Outcome::kAccepted;
+    return tagged ? Outcome::kTagged : Outcome::kAccepted;
 }
 
 // Of an IPv4 header with its options, whose own checksum counts.

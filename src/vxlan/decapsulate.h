@@ -29,6 +29,7 @@ namespace sluice::vxlan {
 
 enum class Outcome : uint8_t {
     kAccepted,
+    kTagged,    // accepted, if the network takes VLAN tags in tunnels; else dropped under `reason`
     kDropped,   // under `reason`
     kNotVxlan,  // not UDP, or to another port
 };

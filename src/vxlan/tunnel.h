@@ -90,6 +90,18 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
     return 0;
 }
 
+// Whether a frame has a VLAN tag, which a tunnel carries only where its network says so (RFC 7348, 6.1). Reads
+// what traffic_class_of() reads, so that of an IPv4 packet the compiler asks once.
+[[gnu::always_inline]] inline bool is_tagged(const rte_mbuf* packet) noexcept {
+    constexpr uint32_t kType = offsetof(wire::EthernetHeader, type);
+    constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+    if (likely(packet->data_len >= kType + sizeof(uint32_t))) {
+        const auto type = static_cast<uint16_t>(wire::load32(rte_pktmbuf_mtod_offset(packet, const uint8_t*, kType)));
+        if (likely(type == kIpv4)) return false;
+    }
+    return wire::is_vlan(rte_pktmbuf_mtod(packet, const wire::EthernetHeader*)->ether_type());
+}
+
 // A length as it stands in a header. Of 16 bits gcc 12 makes a detour through the stack (movbe).
 [[gnu::always_inline]] inline uint32_t big_endian(uint32_t length) noexcept {
     return __builtin_bswap32(length) >> 16;

@@ -32,9 +32,17 @@ void fields(V& v, StaticConfig& s) {
             "is a group or zero address, which no station has");
 }
 
+// What becomes of frames with VLAN tags (RFC 7348, 6.1).
+enum class InnerVlan { kDrop, kCarry };
+
+constexpr auto names(InnerVlan) {
+    return std::array{base::Name{InnerVlan::kDrop, "drop"}, base::Name{InnerVlan::kCarry, "carry"}};
+}
+
 struct OverlayConfig {
     uint32_t vni = 0;                 // VXLAN network identifier, 24 bits
     std::vector<IpAddress> remotes;   // the other hosts' end points
+    InnerVlan inner_vlan = InnerVlan::kDrop;
     std::vector<StaticConfig> statics;
 
     bool operator==(const OverlayConfig&) const = default;
@@ -44,6 +52,7 @@ template <class V>
 void fields(V& v, OverlayConfig& o) {
     v.required("vni", o.vni, base::Range{1, 0xff'ffff});
     v.optional("remotes", o.remotes);
+    v.optional("inner-vlan", o.inner_vlan);
     v.optional("static", o.statics);
 }
 

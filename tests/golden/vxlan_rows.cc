@@ -438,6 +438,50 @@ void add_refusals(std::vector<Row>& rows) {
                            .payload(56)}}});
 }
 
+void add_tags(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    const auto tagged = [](std::string_view from, std::string_view to, uint16_t id, uint16_t type = 0x8100) {
+        return Bytes(
+            Packet().eth(from, to).vlan(id, type).ipv4("10.0.0.1", "10.0.0.2").udp(7, 7).payload(100));
+    };
+    const In from_b{"e", from4().payload(plain(kB, kA))};
+    const Out at_a{"a", plain(kB, kA)};
+    add({.name = "ATunnelTakesNoTaggedFrames",
+         .configuration = kOne + port("b"),
+         .in = {meet(),
+                from_b,
+                {"a", tagged(kA, kB, 5)},
+                {"a", tagged(kA, kB, 5, 0x88a8)},
+                {"a", tagged(kA, kB, 0, 0x9100)},
+                {"a", tagged(kA, kBroadcast, 5)}},
+         .out = {at_a, {"b", tagged(kA, kBroadcast, 5)}},
+         .drops = {{"a", Drop::kTaggedIntoTunnel, 4}}});
+    add({.name = "AFloodOfTaggedFramesHasNobodyButTunnels",
+         .configuration = kOne,
+         .in = {meet(), {"a", tagged(kA, kBroadcast, 5), {}, {}, 2}},
+         .drops = {{"a", Drop::kTaggedIntoTunnel, 2}}});
+    add({.name = "APriorityTagIsNoTagInATunnel",
+         .configuration = kOne + port("b"),
+         .in = {meet(), from_b, {"a", tagged(kA, kB, 0x6000)}, {"a", tagged(kA, kBroadcast, 0x6000)}},
+         .out = {at_a,
+                 {"e", to4(plain(kA, kB))},
+                 {"e", to4(plain(kA, kBroadcast))},
+                 {"b", plain(kA, kBroadcast)}}});
+    std::string carries = kOne;
+    carries.replace(carries.find("vni: 100"), 8, "vni: 100, inner-vlan: carry");
+    add({.name = "ANetworkMayCarryTagsInItsTunnels",
+         .configuration = carries,
+         .in = {meet(),
+                {"e", from4().payload(tagged(kB, kA, 5))},
+                {"a", tagged(kA, kB, 5)},
+                {"a", tagged(kA, kB, 5, 0x88a8)},
+                {"a", tagged(kA, kBroadcast, 5)}},
+         .out = {{"a", tagged(kB, kA, 5)},
+                 {"e", to4(tagged(kA, kB, 5))},
+                 {"e", to4(tagged(kA, kB, 5, 0x88a8))},
+                 {"e", to4(tagged(kA, kBroadcast, 5))}}});
+}
+
 void add_stations(std::vector<Row>& rows) {
     auto add = [&](Row row) { rows.push_back(std::move(row)); };
     const Bytes from_b = Packet().eth(kB, kBroadcast).arp_request(kB, "10.0.0.2", "10.0.0.77");
@@ -572,6 +616,7 @@ std::vector<Row> vxlan_rows() {
     add_tunnels(rows);
     add_path_mtu(rows);
     add_refusals(rows);
+    add_tags(rows);
     add_stations(rows);
     return rows;
 }

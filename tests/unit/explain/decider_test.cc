@@ -145,6 +145,8 @@ TEST_F(DeciderTest, TunnelsAreTheUnderlaysAndTheNetworks) {
                             .payload(46);
     const std::string underlay(engine::kUnderlay);
     EXPECT_EQ(told(record(Drop::kUnknownRemote, underlay, frame)), "unknown-remote: network blue (f:1:12)");
+    EXPECT_EQ(told(record(Drop::kVxlanInnerVlan, underlay, frame)), "vxlan-inner-vlan: network blue (f:1:12)");
+    EXPECT_EQ(told(record(Drop::kTaggedIntoTunnel, "blue", frame)), "tagged-into-tunnel: network blue (f:1:12)");
     EXPECT_EQ(told(record(Drop::kUnknownVni, underlay, frame)), "unknown-vni: underlay a (f:2:11)");
     const Bytes ipv6 = Packet().eth().ipv6("fd00::9", "fd00::1").udp(5, 4789).vxlan(100).eth().payload(46);
     EXPECT_EQ(told(record(Drop::kUnknownRemote, underlay, ipv6)), "unknown-remote: network blue (f:1:12)");

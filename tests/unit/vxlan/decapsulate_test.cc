@@ -48,7 +48,7 @@ std::string told(Examine way, const rte_mbuf* m) {
     Outer outer;
     const Outcome outcome = way(m, kPort, outer);
     if (outcome == Outcome::kNotVxlan) return "not VXLAN";
-    if (outcome == Outcome::kDropped) return std::string(path::text(outer.reason).name);
+    if (outcome == Outcome::kDropped || outcome == Outcome::kTagged) return std::string(path::text(outer.reason).name);
     std::string text = "accepted " + std::to_string(outer.vni) + " at " + std::to_string(outer.size) +
                        " to " + std::to_string(outer.end) + " from";
     if (outer.ipv6) {
