@@ -1,0 +1,50 @@
+#include "engine/subject.h"
+
+#include "wire/headers.h"
+
+namespace sluice::engine {
+
+using path::Connection;
+
+Opening opening_of(const Connection& connection) noexcept {
+    return {.tcp_flags = connection.tcp_flags,
+            .icmp_type = connection.icmp_type,
+            .icmp_code = connection.icmp_code,
+            .dscp = static_cast<uint8_t>(connection.dscp() & 0x3f),
+            .fragment = connection.first_fragment,
+            .unused = 0};
+}
+
+acl::Subject subject_of(const path::Tuple& tuple, const Opening& opening) noexcept {
+    acl::Subject subject{};
+    subject.ipv6 = tuple.key.is_ipv6();
+    if (subject.ipv6) {
+        subject.source6 = tuple.ipv6.source;
+        subject.destination6 = tuple.ipv6.destination;
+    } else {
+        subject.source = tuple.key.source();
+        subject.destination = tuple.key.destination();
+    }
+    subject.protocol = static_cast<uint8_t>(tuple.key.protocol());
+    subject.has_ports = wire::has_ports(subject.protocol);
+    if (subject.has_ports) {
+        subject.source_port = tuple.key.source_port().host();
+        subject.destination_port = tuple.key.destination_port().host();
+    }
+    subject.icmp_type = opening.icmp_type;
+    subject.icmp_code = opening.icmp_code;
+    subject.tcp_flags = opening.tcp_flags;
+    subject.dscp = opening.dscp;
+    subject.fragment = opening.fragment != 0;
+    return subject;
+}
+
+acl::Subject subject_of(const Connection& connection) noexcept {
+    acl::Subject subject = subject_of(connection.tuple(), opening_of(connection));
+    subject.later_fragment = connection.kind == path::PacketKind::kLaterFragment;
+    subject.fragment |= subject.later_fragment;
+    if (subject.later_fragment) subject.has_ports = false;
+    return subject;
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,149 @@
+// The tracker's part for packets that follow others: ICMP errors, later fragments, and what is flooded.
+#include <bit>
+
+#include "engine/subject.h"
+#include "engine/tracker.h"
+#include "wire/headers.h"
+
+namespace sluice::engine {
+
+using path::Connection;
+using path::Drop;
+using path::PacketKind;
+
+// The flow of the packet that an ICMP error quotes, if the error goes to the one who sent that.
+uint32_t Tracker::quoted_flow(const Connection& connection, const rte_mbuf* packet, path::Tuple& quoted,
+                              const Tables& tables) noexcept {
+    if (tables.assumed != nullptr || !path::read_quoted(packet, connection, quoted)) return flow::kNoRecord;
+    const bool to_its_sender = connection.is_ipv6()
+                                   ? quoted.ipv6.source == connection.ipv6().destination
+                                   : quoted.key.source().raw() == connection.key.destination().raw();
+    return to_its_sender ? tables.flows.find(quoted) : flow::kNoRecord;
+}
+
+// An ICMP error about a packet that a flow let pass, from where that went to where it came from (RFC 5508, 4.2).
+// At another port (a router's, of several on the way) it passes as that port's policies allow.
+bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                         const Tables& tables) noexcept {
+    const Connection& connection = meta.connection;
+    path::Tuple quoted;
+    const uint32_t index = quoted_flow(connection, packet, quoted, tables);
+    if (index == flow::kNoRecord) return false;
+    const flow::Record& record = tables.flows.record(index);
+    const flow::Decided decided = record.decided.load(std::memory_order_acquire);
+    // Of this direction nothing has passed yet.
+    if (decided.generation() == 0) return false;
+    Passage other;
+    if (passage.ingress != decided.egress()) {
+        other.ingress = passage.ingress;
+        other.from = passage.from;
+    }
+    if (passage.egress != decided.ingress()) {
+        other.egress = passage.egress;
+        other.to = passage.to;
+    }
+    const uint32_t asked = asked_.count;
+    if (judge(subject_of(connection), other, Hits::kUncounted, tables).verdict != flow::Verdict::kAllow) {
+        asked_.count = asked;
+        return false;
+    }
+    flow::Action action;
+    if (flow::Table::action(record, tables.flow_generation, action)) {
+        return action.verdict == flow::Verdict::kAllow;
+    }
+    // Decided before the last change: the next packet of the flow may be long in coming.
+    const uint32_t hop = record.hop.load(std::memory_order_relaxed);
+    const bool is_routed = (hop & Passage::kNeighbor) != 0;
+    const path::NetworkId from = Passage::network_of(hop);
+    const Passage quoted_passage{.ingress = decided.ingress(),
+                                 .egress = decided.egress(),
+                                 .from = from,
+                                 .to = is_routed ? tables.neighbors.at(hop & Passage::kIndexMask).network : from,
+                                 .hop = hop};
+    return judge_flow(index, quoted, quoted_passage, tables).judgement.verdict == flow::Verdict::kAllow;
+}
+
+// It is its first fragment's flow that it belongs to.
+bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                                    const Tables& tables) noexcept {
+    Connection& connection = meta.connection;
+    path::Tuple tuple = connection.tuple();
+    if (tables.fragments.complete(tuple, path::fragment_id(packet, connection), tables.now)) {
+        const uint32_t index = tables.flows.find(tuple);
+        if (index != flow::kNoRecord) {
+            Passage way = passage;
+            if (way.egress == path::kNoPort && meta.fate != path::Fate::kLocal) way.egress = exit_of(index, tables);
+            const Judgement judgement = judge_flow(index, tuple, way, tables).judgement;
+            return judgement.verdict == flow::Verdict::kAllow ||
+                   refuse(meta, way, judgement.verdict, judgement.object());
+        }
+        acl::Subject subject = subject_of(tuple, opening_of(connection));
+        subject.fragment = true;
+        return pass_or_refuse(meta, packet, passage, judge(subject, passage, tables), tables);
+    }
+    // Without the first one it passes only where no policy could ask for what it doesn't show.
+    const Judgement judgement = judge(subject_of(connection), passage, tables);
+    if (judgement.judged && judgement.stateful && judgement.verdict == flow::Verdict::kAllow) {
+        connection.object = judgement.object();
+        return path::drop(meta, Drop::kFragmentUnknown);
+    }
+    return pass_or_refuse(meta, packet, passage, judgement, tables);
+}
+
+// The port that the packet's flow leads to, for certain; kNoPort if there is none.
+path::PortId Tracker::known_exit(const Connection& connection, const rte_mbuf* packet,
+                                 const Tables& tables) noexcept {
+    if (tables.assumed != nullptr) return path::kNoPort;
+    path::Tuple tuple = connection.tuple();
+    flow::Action action;
+    const auto decided = [&](uint32_t index) {
+        return index != flow::kNoRecord &&
+               flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
+               action.verdict == flow::Verdict::kAllow;
+    };
+    switch (connection.kind) {
+        case PacketKind::kConnection:
+        case PacketKind::kProtocol: return decided(tables.flows.find(tuple)) ? action.egress : path::kNoPort;
+        case PacketKind::kLaterFragment:
+            return tables.fragments.complete(tuple, path::fragment_id(packet, connection), tables.now) &&
+                           decided(tables.flows.find(tuple))
+                       ? action.egress
+                       : path::kNoPort;
+        case PacketKind::kIcmpError:
+            return decided(quoted_flow(connection, packet, tuple, tables)) ? action.ingress : path::kNoPort;
+        default: return path::kNoPort;
+    }
+}
+
+const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const rte_mbuf* packet,
+                                                  path::NetworkId id, const Tables& tables) noexcept {
+    const std::vector<port::Exit>& members = tables.network(id).members;
+    const Connection& connection = meta.connection;
+    const bool is_judged = tables.snapshot.has_policies && connection.is_tracked() &&
+                           connection.kind != PacketKind::kNotIp && connection.kind != PacketKind::kNeighbor;
+    if (!is_judged) return members;
+    const acl::Subject subject = subject_of(connection);
+    // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
+    const path::PortId known = known_exit(connection, packet, tables);
+    reachable_.clear();
+    for (const port::Exit& exit : members) {
+        const path::PortId port = exit.port->id();
+        // A bridge doesn't send it back.
+        const bool is_open = port == known || (port == meta.ingress && meta.fate == path::Fate::kFlood);
+        const Judgement judgement =
+            is_open ? Judgement{} : judge(subject, {.egress = port, .to = id}, tables);
+        if (judgement.verdict == flow::Verdict::kAllow) {
+            reachable_.push_back(exit);
+            continue;
+        }
+        tables.counters.totals.made.add(1);
+        tables.counters.drop(port, Drop::kDenied, packet,
+                             {.ingress = meta.ingress,
+                              .egress = port,
+                              .network = id,
+                              .object = judgement.object()});
+    }
+    return reachable_;
+}
+
+}  // namespace sluice::engine
