@@ -89,6 +89,8 @@ Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const 
     for (uint16_t i = 0; i < workers; ++i) {
         workers_.push_back(std::make_unique<Worker>(path::WorkerId{i}, context_.pools, shared));
     }
+    // The connections of a switch that ran before.
+    flows_.recover_until(clock_seconds() + flow::Table::kRecovery);
     publish();
 }
 

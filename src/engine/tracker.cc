@@ -212,10 +212,13 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
         if (is_same_way) record.seen.store(tables.now, std::memory_order_relaxed);
         return refuse(meta, way, judgement.verdict, judgement.object());
     }
+    if (tables.flows.opens_anew(record, connection, packet)) {
+        return decide_opening(meta, packet, index, tuple, way, tables);
+    }
     if (connection.first_fragment) remember_fragment(connection, packet, tables);
     // One that waits for its neighbor comes here again.
     if (passage.is_unfinished) return true;
-    if (!tables.flows.track(record, connection, packet, packet->pkt_len, tables.now)) {
+    if (!tables.flows.track_judged(record, connection, packet, packet->pkt_len, tables.now)) {
         return decide_new(meta, packet, tuple, way, tables);
     }
     return true;
@@ -232,32 +235,123 @@ path::PortId Tracker::exit_of(uint32_t index, const Tables& tables) noexcept {
 bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple,
                          const Passage& passage, const Tables& tables) noexcept {
     Connection& connection = meta.connection;
+    const flow::Beginning beginning = flow::Table::beginning_of(connection, packet);
+    const bool opens = beginning == flow::Beginning::kOpens || tables.assumed != nullptr;
+    if (!opens && tables.flows.picks_up()) return pick_up(meta, packet, tuple, passage, beginning, tables);
     const Judgement judgement = judge(subject_of(connection), passage, tables);
     note(meta, packet, passage, judgement, tables);
-    if (connection.first_fragment) remember_fragment(connection, packet, tables);
     if (judgement.verdict != flow::Verdict::kAllow) {
         return refuse(meta, passage, judgement.verdict, judgement.object());
     }
-    const bool may_begin = tables.flows.may_begin(connection, packet);
+    if (connection.first_fragment) remember_fragment(connection, packet, tables);
     const bool is_tcp = connection.protocol() == wire::Protocol::kTcp;
-    if (!may_begin && is_tcp && judgement.judged && judgement.stateful) {
+    if (!opens && is_tcp && judgement.judged && judgement.stateful) {
         connection.object = judgement.object();
         return path::drop(meta, Drop::kNoConnection);
     }
+    return !opens || begin(meta, packet, {tuple, passage, opening_of(connection), judgement}, tables);
+}
+
+// Leaves a flow behind for a packet that was judged.
+bool Tracker::begin(path::Meta& meta, const rte_mbuf* packet, const FirstPacket& first,
+                    const Tables& tables) noexcept {
+    const Connection& connection = meta.connection;
+    const Judgement& judgement = first.judgement;
     // When its neighbor has answered, the rest of its way is judged. (Where that is known, and his port isn't,
     // it is flooded to.)
-    if (passage.is_unfinished || tables.assumed != nullptr || !may_begin) return true;
+    if (first.passage.is_unfinished || tables.assumed != nullptr) return true;
     const auto tracking = judgement.stateful ? flow::Tracking::kConnection : flow::Tracking::kStateless;
-    const flow::Decision decision = decision_of(judgement, passage, opening_of(connection), tables);
-    const flow::Added added = tables.flows.add(tuple, decision, tracking, tables.now, tables.worker);
+    const flow::Decision decision = decision_of(judgement, first.passage, first.opening, tables);
+    const bool is_answer = first.sender == flow::Sender::kResponder;
+    const flow::Added added =
+        tables.flows.add(is_answer ? first.tuple.reversed() : first.tuple, decision, tracking, tables.now,
+                         tables.worker, first.sender);
     switch (added.outcome) {
         case flow::Added::kNew:
-            tables.flows.track(tables.flows.record(added.index), connection, packet, packet->pkt_len, tables.now);
+            tables.flows.track_judged(tables.flows.record(added.index), connection, packet, packet->pkt_len,
+                                      tables.now);
             return true;
         case flow::Added::kExisting: return true;  // its next packet finds it
         case flow::Added::kFull: break;
     }
     return judgement.judged ? path::drop(meta, Drop::kFlowTableFull) : true;
+}
+
+// A packet in the midst of a connection that is not known: a restart has lost that, or there is none. Either end
+// may have begun it. The packet is judged as it stands, as the first one of its sender. Where no policy has a say
+// in that, but one lets the other end begin the connection, it is the other end's. While flows are recovered, a
+// packet that is refused passes if a SYN of either end would have been let through.
+bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
+                      flow::Beginning beginning, const Tables& tables) noexcept {
+    const Connection& connection = meta.connection;
+    const bool is_way_known = passage.egress != path::kNoPort && !passage.is_unfinished;
+    const bool recovers = is_way_known && tables.flows.is_recovering(tables.now);
+    const auto permits = [](const Judgement& judgement) { return judgement.verdict == flow::Verdict::kAllow; };
+    const auto judge_first = [&](const FirstPacket& first, Hits hits) {
+        const bool is_answer = first.sender == flow::Sender::kResponder;
+        asked_.count = 0;
+        return judge(subject_of(is_answer ? tuple.reversed() : tuple, first.opening),
+                     is_answer ? passage.reversed() : passage, hits, tables);
+    };
+    // Whether the connection began so.
+    const auto may_have_begun = [&](FirstPacket& first) {
+        first.judgement = judge_first(first, Hits::kUncounted);
+        return permits(first.judgement) && first.judgement.stateful;
+    };
+
+    FirstPacket first{tuple, passage, opening_of(connection), {}};
+    first.judgement = recovers ? judge_first(first, Hits::kUncounted) : judge(subject_of(connection), passage, tables);
+    FirstPacket by_sender = first;
+    if (connection.protocol() == wire::Protocol::kTcp) by_sender.opening.tcp_flags = wire::TcpHeader::kSyn;
+    FirstPacket by_peer = by_sender;
+    by_peer.sender = flow::Sender::kResponder;
+    bool is_counted = !recovers;
+    if (permits(first.judgement) && !first.judgement.judged) {
+        if (is_way_known && may_have_begun(by_peer) && by_peer.judgement.judged) {
+            first = by_peer;
+            is_counted = false;
+        }
+    } else if (recovers && !permits(first.judgement)) {
+        if (may_have_begun(by_sender)) {
+            first = by_sender;
+        } else if (may_have_begun(by_peer)) {
+            first = by_peer;
+        }
+    }
+    if (!is_counted) first.judgement = judge_first(first, Hits::kCounted);
+    note(meta, packet, passage, first.judgement, tables);
+    if (!permits(first.judgement)) {
+        return refuse(meta, passage, first.judgement.verdict, first.judgement.object());
+    }
+    if (connection.first_fragment) remember_fragment(connection, packet, tables);
+    return beginning == flow::Beginning::kNever || begin(meta, packet, first, tables);
+}
+
+// A SYN or an INIT that its flow didn't begin with, in the way that the flow lets pass: it asks for a connection
+// of its own, and passes only where that is permitted as well.
+bool Tracker::decide_opening(path::Meta& meta, const rte_mbuf* packet, uint32_t index, const path::Tuple& tuple,
+                             const Passage& passage, const Tables& tables) noexcept {
+    const Connection& connection = meta.connection;
+    if (tables.flows.is_over(index)) return decide_new(meta, packet, tuple, passage, tables);
+    const Judgement judgement = judge(subject_of(connection), passage, tables);
+    note(meta, packet, passage, judgement, tables);
+    if (judgement.verdict != flow::Verdict::kAllow) {
+        return refuse(meta, passage, judgement.verdict, judgement.object());
+    }
+    if (connection.first_fragment) remember_fragment(connection, packet, tables);
+    if (passage.is_unfinished) return true;
+    // What was picked up and has no answer was no connection yet: this one takes its place.
+    const bool is_picked_up =
+        !tables.flows.record(index).is(flow::kOpened) && !tables.flows.record(index ^ 1).is(flow::kOpened);
+    const flow::State state = tables.flows.state_at(index);
+    const bool is_replaced = state == flow::State::kNew || (state == flow::State::kInit && is_picked_up) ||
+                             judgement.stateful == tables.flows.is_stateless(index);
+    if (is_replaced) {
+        tables.flows.remove(index, tables.worker);
+        return begin(meta, packet, {tuple, passage, opening_of(connection), judgement}, tables);
+    }
+    tables.flows.track_judged(tables.flows.record(index), connection, packet, packet->pkt_len, tables.now);
+    return true;
 }
 
 void Tracker::remember_fragment(const Connection& connection, const rte_mbuf* packet,

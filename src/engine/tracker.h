@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/policies.h"
+#include "engine/subject.h"
 #include "engine/tables.h"
 #include "flow/flow_table.h"
 #include "flow/fragments.h"
@@ -116,6 +117,20 @@ class Tracker {
                            const Tables& tables) noexcept;
     bool decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
                     const Tables& tables) noexcept;
+    // What a flow is made of: its first packet, with what was said of that. The passage is the packet's; the
+    // judgement is of the initiator's first packet.
+    struct FirstPacket {
+        path::Tuple tuple;
+        Passage passage;
+        Opening opening;
+        Judgement judgement;
+        flow::Sender sender = flow::Sender::kInitiator;
+    };
+    bool begin(path::Meta& meta, const rte_mbuf* packet, const FirstPacket& first, const Tables& tables) noexcept;
+    bool pick_up(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
+                 flow::Beginning beginning, const Tables& tables) noexcept;
+    bool decide_opening(path::Meta& meta, const rte_mbuf* packet, uint32_t index, const path::Tuple& tuple,
+                        const Passage& passage, const Tables& tables) noexcept;
     bool decide_single(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                        const Tables& tables) noexcept;
     static void remember_fragment(const path::Connection& connection, const rte_mbuf* packet,

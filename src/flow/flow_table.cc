@@ -148,34 +148,59 @@ uint32_t Table::find(const path::Tuple& tuple) const noexcept {
     return kNoRecord;
 }
 
-bool Table::may_begin(const path::Connection& c, const rte_mbuf* m) const noexcept {
-    if (pick_up_.load(kRelaxed)) return true;
+Beginning Table::beginning_of(const path::Connection& c, const rte_mbuf* m) noexcept {
     using Tcp = wire::TcpHeader;
     using Icmp = wire::IcmpHeader;
     switch (c.protocol()) {
-        case Protocol::kTcp:
-            return (c.tcp_flags & (Tcp::kSyn | Tcp::kAck | Tcp::kRst | Tcp::kFin)) == Tcp::kSyn;
-        case Protocol::kSctp: return is_sctp_init(m, c);
-        case Protocol::kIcmp: return c.icmp_type != Icmp::kEchoReply;
-        case Protocol::kIcmpv6: return c.icmp_type != Icmp::kV6EchoReply;
-        default: return true;
+        case Protocol::kTcp: {
+            const uint8_t flags = c.tcp_flags & (Tcp::kSyn | Tcp::kAck | Tcp::kRst | Tcp::kFin);
+            if (flags == Tcp::kSyn) return Beginning::kOpens;
+            return (flags & ~Tcp::kFin) == Tcp::kAck ? Beginning::kContinues : Beginning::kNever;
+        }
+        case Protocol::kSctp: return sctp_beginning(m, c);
+        case Protocol::kIcmp:
+            return c.icmp_type == Icmp::kEchoReply ? Beginning::kNever : Beginning::kOpens;
+        case Protocol::kIcmpv6:
+            return c.icmp_type == Icmp::kV6EchoReply ? Beginning::kNever : Beginning::kOpens;
+        default: return Beginning::kOpens;
     }
+}
+
+bool Table::opens_anew(const Record& own, const path::Connection& c, const rte_mbuf* m) const noexcept {
+    using Tcp = wire::TcpHeader;
+    switch (own.key.protocol()) {
+        case Protocol::kTcp:
+            if ((c.tcp_flags & (Tcp::kSyn | Tcp::kAck | Tcp::kRst)) != Tcp::kSyn) return false;
+            break;
+        case Protocol::kSctp:
+            if (sctp_beginning(m, c) != Beginning::kOpens) return false;
+            break;
+        default: return false;
+    }
+    const bool is_initiator = index(own) % 2 == 0;
+    return !is_initiator || !own.is(kOpened);
+}
+
+bool Table::is_over(uint32_t index) const noexcept {
+    const State now_in = state_at(index);
+    return now_in == State::kClosed || now_in == State::kTimeWait;
 }
 
 // --- adding ---
 
 Added Table::add(const path::Tuple& original, const Decision& decision, Tracking tracking, Seconds now,
-                 path::WorkerId worker) noexcept {
+                 path::WorkerId worker, Sender sender) noexcept {
     Desk& desk = desks_[path::index(worker)];
+    const uint32_t from = sender == Sender::kInitiator ? 0 : 1;
     rte_prefetch0(&buckets_[places_.first(hash(path::reversed(original.key)))]);
     const uint32_t pair = allocate(desk, now);
     if (pair == kNoPair) {
         const uint32_t index = find(original);
-        if (index != kNoRecord) return {index, Added::kExisting};
+        if (index != kNoRecord) return {index ^ from, Added::kExisting};
         desk.refused_full.add(1);
         return {kNoRecord, Added::kFull};
     }
-    fill(pair, original, decision, tracking, now);
+    fill(pair, original, decision, tracking, sender, now);
     Added added{kNoRecord, Added::kFull};
     bool again = true;
     for (int i = 0; i < kAddTries && again; ++i) {
@@ -191,17 +216,18 @@ Added Table::add(const path::Tuple& original, const Decision& decision, Tracking
         if (added.outcome == Added::kFull) (again ? desk.refused_busy : desk.refused_crowded).add(1);
     }
     hand_over(desk);
+    if (added.index != kNoRecord) added.index ^= from;
     return added;
 }
 
 void Table::fill(uint32_t pair, const path::Tuple& original, const Decision& d, Tracking tracking,
-                 Seconds now) noexcept {
+                 Sender sender, Seconds now) noexcept {
     const path::Tuple tuples[2] = {original, original.reversed()};
     for (uint32_t i = 0; i < 2; ++i) {
         Record& record = records_[pair * 2 + i];
         record.key = tuples[i].key;
         if (original.key.is_ipv6()) addresses_[pair * 2 + i] = tuples[i].ipv6;
-        const bool decided = i == 0;
+        const bool decided = i == static_cast<uint32_t>(sender);
         record.decided.store(decided ? decided_by(d) : Decided(), kRelaxed);
         record.seen.store(now, kRelaxed);
         record.hop.store(decided ? d.hop : 0, kRelaxed);
@@ -241,13 +267,11 @@ Added Table::try_add(uint32_t pair, const path::Tuple& original, const Decision&
     if (both) answers = locate(reversed, r);
     if (known) {
         const uint32_t old = known->index / 2;
-        const State old_state = state(old);
-        const bool is_over = old_state == State::kClosed || old_state == State::kTimeWait;
         // By whom it was decided otherwise in this generation, he came first.
         const bool is_outdated =
             is_stateless(known->index) != (tracking == Tracking::kStateless) &&
             records_[old * 2].decided.load(kRelaxed).generation() != decision.generation;
-        if (!is_over && !is_outdated) return {known->index, Added::kExisting};
+        if (!is_over(known->index) && !is_outdated) return {known->index, Added::kExisting};
         if (unlink(locks, old, desk) == Removal::kBusy) return busy();
     }
     // Without a flow of the packet's direction this is a stateless one, whose packets are answers from now
@@ -497,13 +521,16 @@ bool Table::evict(Desk& desk, Seconds now) noexcept {
 // --- what packets tell ---
 
 bool Table::track_slowly(Record& own, const path::Connection& connection, const rte_mbuf* m, uint32_t length,
-                         Seconds now) noexcept {
+                         Seconds now, Opens opens) noexcept {
     Record& peer = peer_of(own);
     const Protocol protocol = own.key.protocol();
     const bool has_states = protocol == Protocol::kTcp || protocol == Protocol::kSctp;
+    const bool is_opening = opens_anew(own, connection, m);
     Progress progress = Progress::kAlive;
-    if (own.is(kOneWay) || !has_states) {
-        own.progress.fetch_or(kSeen | kSettled);
+    if (is_opening && opens == Opens::kUnjudged) {
+        progress = Progress::kBegins;
+    } else if (own.is(kOneWay) || !has_states) {
+        own.progress.fetch_or(static_cast<uint8_t>(kSeen | kSettled | (is_opening ? kOpened : 0)));
     } else if (own.verdict.load(kRelaxed) != Verdict::kAllow) {
         // What never arrives opens and closes nothing.
     } else if (protocol == Protocol::kTcp) {
@@ -512,7 +539,7 @@ bool Table::track_slowly(Record& own, const path::Connection& connection, const 
         progress = follow_sctp(own, peer, m, connection);
     }
     if (progress == Progress::kBegins) {
-        // It counts for the flow that it begins.
+        // It counts for the flow that it begins, or once it is judged.
         own.packets.add(-uint64_t{1});
         own.bytes.add(-uint64_t{length});
         return false;

@@ -51,6 +51,9 @@ enum class Tracking : uint8_t {
     kStateless,   // packets of this one direction
 };
 
+// Who sent the packet that a flow is added for.
+enum class Sender : uint8_t { kInitiator, kResponder };
+
 struct Added {
     enum Outcome : uint8_t {
         kNew,
@@ -145,9 +148,8 @@ class Table {
         return likely(record.decided.load(std::memory_order_relaxed) == decided);
     }
 
-    // Takes note of a packet that is the record's. False if the flow is over and the packet begins another
-    // connection: it is decided as if nothing had been found, and add() puts the new flow in the old one's
-    // place.
+    // Takes note of a packet that is the record's. False if the packet must be decided: the flow is over and the
+    // packet begins another connection, whose flow add() puts in the old one's place; or it opens_anew().
     [[gnu::always_inline]] bool track(Record& own, const path::Connection& connection, const rte_mbuf* m,
                                       uint32_t length, Seconds now) noexcept {
         using Tcp = wire::TcpHeader;
@@ -155,13 +157,13 @@ class Table {
         own.bytes.add(length);
         const uint8_t flags = connection.tcp_flags;
         if (unlikely(!own.is(kSettled) || (flags & (Tcp::kSyn | Tcp::kFin | Tcp::kRst)) != 0)) {
-            return track_slowly(own, connection, m, length, now);
+            return track_slowly(own, connection, m, length, now, Opens::kUnjudged);
         }
         // A branch: hash, find, verify and track together take 15 cycles for UDP, 20 for TCP and 24 where
         // the two are mixed at random; without a branch all pay 25 (10 k flows, replayed in batches of 64).
         if ((flags & Tcp::kAck) != 0) {
             if (unlikely(m->data_len < connection.l4_offset + sizeof(Tcp))) {
-                return track_slowly(own, connection, m, length, now);
+                return track_slowly(own, connection, m, length, now, Opens::kUnjudged);
             }
             note_open(own, connection, rte_pktmbuf_mtod(m, const uint8_t*));
         }
@@ -173,16 +175,25 @@ class Table {
 
     // --- workers: for some packets. The control thread too, with a Reading, where nothing is changed ---
 
+    // The same of a packet that was judged by itself if it opens_anew(). False if the flow is over.
+    bool track_judged(Record& own, const path::Connection& connection, const rte_mbuf* m, uint32_t length,
+                      Seconds now) noexcept {
+        own.packets.add(1);
+        own.bytes.add(length);
+        return track_slowly(own, connection, m, length, now, Opens::kJudged);
+    }
+    // Whether the packet is a SYN or an INIT that the flow didn't begin with: the responder's, or one in a flow
+    // that was picked up. Its flow was judged as another connection than this packet asks for.
+    bool opens_anew(const Record& own, const path::Connection& connection, const rte_mbuf* m) const noexcept;
     // kNoRecord if there is none, for certain unless somebody was preempted as he wrote.
     uint32_t find(const path::Tuple& tuple) const noexcept;
-    // Whether a packet without a flow may begin one. Without `pick-up` that is a SYN, an INIT, an echo
-    // request, and anything of other protocols.
-    bool may_begin(const path::Connection& connection, const rte_mbuf* m) const noexcept;
-    // A flow of packets like this tuple's, decided so. The record of the answers is not decided: its first
-    // packet is. track() then counts the packet, as any. A flow in the table that is over, or that a packet
-    // of another generation has made the other way of tracking, is replaced.
+    static Beginning beginning_of(const path::Connection& connection, const rte_mbuf* m) noexcept;
+    bool picks_up() const noexcept { return pick_up_.load(std::memory_order_relaxed); }
+    // A flow whose initiator sends packets like this tuple's. The decision is for the packets of `sender`; the
+    // other side's first packet is decided when it comes. track_judged() then counts the packet. A flow in the
+    // table that is over, or that a packet of another generation has made the other way of tracking, is replaced.
     Added add(const path::Tuple& original, const Decision& decision, Tracking tracking, Seconds now,
-              path::WorkerId worker) noexcept;
+              path::WorkerId worker, Sender sender = Sender::kInitiator) noexcept;
     Origin origin(uint32_t index) const noexcept {
         const Pair& pair = pairs_[index / 2];
         return {{pair.objects[0].load(std::memory_order_relaxed), pair.objects[1].load(std::memory_order_relaxed)},
@@ -193,6 +204,14 @@ class Table {
     // Takes a flow out, by either index. False if it is out already, or a lock was taken.
     bool remove(uint32_t index, path::WorkerId worker) noexcept;
     bool is_stateless(uint32_t index) const noexcept { return records_[index].is(kOneWay); }
+    State state_at(uint32_t index) const noexcept { return state(index / 2); }
+    bool is_over(uint32_t index) const noexcept;
+
+    // For a while after flows were lost (a start, a flush) the packets of either end of a connection pick it up.
+    static constexpr Seconds kRecovery = 300;
+    bool is_recovering(Seconds now) const noexcept {
+        return static_cast<int32_t>(recovers_until_.load(std::memory_order_relaxed) - now) > 0;
+    }
 
     // --- control thread ---
 
@@ -218,9 +237,11 @@ class Table {
             if (filter(listed(pair, now))) removed += remove_surely(pair);
         });
         reclaim();
+        if (removed != 0) recover_until(now + kRecovery);
         return removed;
     }
     std::array<uint32_t, kStateCount> count_states() noexcept;
+    void recover_until(Seconds end) noexcept { recovers_until_.store(end, std::memory_order_relaxed); }
     void set_timeouts(const TimeoutsConfig& timeouts) noexcept { timeouts_.set(timeouts); }
     void set_pick_up(bool pick_up) noexcept { pick_up_.store(pick_up, std::memory_order_relaxed); }
 
@@ -267,8 +288,9 @@ class Table {
     enum class Removal : uint8_t { kDone, kGone, kBusy };
     static constexpr uint16_t kControl = path::kMaxWorkers;
 
+    enum class Opens : bool { kUnjudged, kJudged };  // of a packet that opens_anew()
     [[gnu::noinline]] bool track_slowly(Record& own, const path::Connection& connection, const rte_mbuf* m,
-                                        uint32_t length, Seconds now) noexcept;
+                                        uint32_t length, Seconds now, Opens opens) noexcept;
     Record& peer_of(const Record& record) noexcept { return records_[index(record) ^ 1]; }
 
     path::Tuple tuple_of(uint32_t index) const noexcept;
@@ -296,7 +318,7 @@ class Table {
                   Desk& desk, bool& again) noexcept;
 
     void fill(uint32_t pair, const path::Tuple& original, const Decision& decision, Tracking tracking,
-              Seconds now) noexcept;
+              Sender sender, Seconds now) noexcept;
     uint32_t allocate(Desk& desk, Seconds now) noexcept;
     bool refill(Desk& desk) noexcept;
     bool evict(Desk& desk, Seconds now) noexcept;
@@ -329,6 +351,7 @@ class Table {
     Stock stock_;
     Timeouts timeouts_;
     std::atomic<bool> pick_up_;
+    std::atomic<Seconds> recovers_until_{0};
     std::unique_ptr<Desk[]> desks_;
     uint32_t aged_ = 0;  // the pair where ageing goes on
 };

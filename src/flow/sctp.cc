@@ -105,10 +105,18 @@ State sctp_state(const Record& initiator, const Record& responder) noexcept {
     return (a & b & kAcked) != 0 ? State::kEstablished : State::kInit;
 }
 
-bool is_sctp_init(const rte_mbuf* m, const path::Connection& c) noexcept {
+Beginning sctp_beginning(const rte_mbuf* m, const path::Connection& c) noexcept {
     Chunk copy;
     const auto* chunk = wire::read(m, c.l4_offset + static_cast<uint32_t>(sizeof(CommonHeader)), copy);
-    return chunk != nullptr && chunk->type == kInit;
+    if (chunk == nullptr) return Beginning::kNever;
+    switch (chunk->type) {
+        case kInit: return Beginning::kOpens;
+        case kInitAck:
+        case kAbort:
+        case kShutdownAck:
+        case kShutdownComplete: return Beginning::kNever;
+        default: return Beginning::kContinues;
+    }
 }
 
 }  // namespace sluice::flow

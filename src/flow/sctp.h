@@ -18,7 +18,7 @@ Progress follow_sctp(Record& own, Record& peer, const rte_mbuf* m,
 
 State sctp_state(const Record& initiator, const Record& responder) noexcept;
 
-// Whether the packet asks for an association.
-bool is_sctp_init(const rte_mbuf* m, const path::Connection& connection) noexcept;
+// By its first chunk: an INIT is alone in its packet (RFC 9260, 6.10).
+Beginning sctp_beginning(const rte_mbuf* m, const path::Connection& connection) noexcept;
 
 }  // namespace sluice::flow

@@ -48,6 +48,13 @@ constexpr auto names(State) {
                       Name{State::kDenied, "denied"}};
 }
 
+// How a packet that has no flow stands to connections.
+enum class Beginning : uint8_t {
+    kOpens,      // it begins one: a SYN, an INIT, an echo request, anything of protocols without states
+    kContinues,  // it is of one that is under way, which may be picked up
+    kNever,      // it answers or ends one (RST, SYN and ACK, ABORT, echo reply): it makes no flow
+};
+
 State state_of(const Record& initiator, const Record& responder) noexcept;
 
 // The timeouts, for workers to read while the control thread changes them.

@@ -226,6 +226,107 @@ TEST_P(Policy, AFragmentOfAnAnswerPassesAfterAChangeThatLeavesItAllowed) {
     EXPECT_EQ(fate("b", later), "denied");
 }
 
+// --- picked up ---
+
+const std::string kOnlyWeb =
+    "acls: [{name: in, apply: {network: blue, direction: ingress}, rules: [" + kWeb + "]}]\n";
+
+// What a guarded station sends lets nobody begin anything with it.
+TEST_P(Policy, WhatAGuardedStationSendsOpensNoWayBack) {
+    configure(bridge(into_b(kNothing)));
+    uint16_t to = 2000;
+    for (const int flags : {+Tcp::kAck, Tcp::kAck | Tcp::kPsh, Tcp::kAck | Tcp::kFin, +Tcp::kRst,
+                            Tcp::kRst | Tcp::kAck, Tcp::kSyn | Tcp::kAck, +Tcp::kFin, 0}) {
+        const bool is_picked_up = (flags & (Tcp::kAck | Tcp::kSyn | Tcp::kRst)) == Tcp::kAck;
+        ++to;
+        EXPECT_EQ(fate("b", answer(static_cast<uint8_t>(flags), to)), "a") << flags;
+        EXPECT_EQ(fate("a", request(Tcp::kSyn, to)), "denied") << flags;
+        EXPECT_EQ(fate("a", request(Tcp::kAck, to)), is_picked_up ? "b" : "denied") << flags;
+        EXPECT_EQ(fate("b", answer(Tcp::kAck, to)), "a") << flags;
+        EXPECT_EQ(fate("a", request(Tcp::kSyn, to)), "denied") << flags;
+    }
+    EXPECT_EQ(fate("b", ba().icmp(0, 0, 7 << 16).payload(8)), "a") << "an echo reply";
+    EXPECT_EQ(fate("a", ab().icmp(8, 0, 7 << 16).payload(8)), "denied");
+    constexpr uint8_t kSctp = 132;
+    const auto sctp = [](Packet packet, uint8_t from, uint8_t to_port, uint8_t chunk) -> Bytes {
+        return packet.payload({0, from, 0, to_port, 0, 0, 0, 0, 0, 0, 0, 0, chunk, 0, 0, 20, 0, 0, 0, 1,
+                               0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+    };
+    const auto sctp_ab = [] { return Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2", kSctp); };
+    const auto sctp_ba = [] { return Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1", kSctp); };
+    for (const uint8_t chunk : {uint8_t{0}, uint8_t{6}, uint8_t{2}}) {  // DATA, ABORT, INIT ACK
+        const auto port = static_cast<uint8_t>(10 + chunk);
+        EXPECT_EQ(fate("b", sctp(sctp_ba(), 5, port, chunk)), "a") << int{chunk};
+        EXPECT_EQ(fate("a", sctp(sctp_ab(), port, 5, 1)), "denied") << int{chunk};
+    }
+}
+
+TEST_P(Policy, ASynOfTheResponderIsJudgedByItself) {
+    configure(bridge(kOnlyWeb));
+    establish();
+    EXPECT_EQ(fate("b", answer(Tcp::kSyn)), "denied");
+    EXPECT_EQ(fate("b", answer()), "a");
+    EXPECT_EQ(fate("a", request(Tcp::kSyn)), "b") << "the initiator's own, again";
+    EXPECT_EQ(only_flow().state, flow::State::kEstablished);
+    // Where B may begin one, it does so when the other has ended.
+    configure(bridge(into_b(kWeb)));
+    EXPECT_EQ(fate("b", answer(Tcp::kSyn)), "a");
+    EXPECT_EQ(only_flow().state, flow::State::kEstablished);
+    EXPECT_EQ(only_flow().original.key.destination_port().host(), 80);
+}
+
+TEST_P(Policy, ASynInAStatelessFlowIsJudgedByItself) {
+    configure(bridge(into_b("{permit: {proto: tcp, tcp-flags: [ack]}, stateful: false}")));
+    EXPECT_EQ(fate("a", request(Tcp::kAck)), "b");
+    EXPECT_EQ(fate("a", request(Tcp::kSyn)), "denied");
+    EXPECT_EQ(fate("a", request(Tcp::kAck)), "b");
+}
+
+// Of a switch that has just started either end's packets may come first.
+TEST_P(Policy, AConnectionOfBeforeARestartGoesOnWhoeverSpeaksFirst) {
+    configure(bridge(kOnlyWeb));
+    harness_.running().flows().recover_until(engine::clock_seconds() + 1000);
+    EXPECT_EQ(fate("b", answer(Tcp::kAck)), "a");
+    EXPECT_EQ(fate("a", request(Tcp::kAck)), "b");
+    EXPECT_EQ(fate("b", answer(Tcp::kAck)), "a");
+    EXPECT_EQ(only_flow().state, flow::State::kEstablished);
+    EXPECT_EQ(only_flow().original.key.destination_port().host(), 80) << "it is A's";
+    EXPECT_EQ(fate("b", answer(Tcp::kSyn)), "denied");
+    EXPECT_EQ(fate("a", request(Tcp::kAck, 1235)), "b");
+    EXPECT_EQ(fate("b", answer(Tcp::kAck, 1235)), "a");
+    // None that nobody may have begun.
+    EXPECT_EQ(fate("a", ab().tcp(1234, 81).payload(20)), "denied");
+    EXPECT_EQ(fate("b", ba().tcp(81, 1234).payload(20)), "denied");
+    EXPECT_EQ(fate("b", answer(Tcp::kRst, 1299)), "a") << "the end of one that A may have begun";
+    EXPECT_EQ(flows().size(), 2u) << "which makes no flow";
+}
+
+TEST_P(Policy, AConnectionThatBeganWithARulesSynGoesOnAfterARestart) {
+    configure(bridge(into_b("{permit: {proto: tcp, port: 80, tcp-flags: [syn, '!ack']}}")));
+    EXPECT_EQ(fate("a", request(Tcp::kAck)), "denied");
+    harness_.running().flows().recover_until(engine::clock_seconds() + 1000);
+    EXPECT_EQ(fate("a", request(Tcp::kAck)), "b");
+    EXPECT_EQ(fate("b", answer(Tcp::kAck)), "a");
+}
+
+TEST_P(Policy, WithoutLossesOnlyWhatItsSenderMayBeginIsPickedUp) {
+    configure(bridge(kOnlyWeb));
+    EXPECT_EQ(fate("b", answer(Tcp::kAck)), "denied");
+    EXPECT_EQ(fate("a", request(Tcp::kAck)), "b");
+    EXPECT_EQ(fate("b", answer(Tcp::kAck)), "a");
+}
+
+// The answer comes first, and no policy has a say in it: the connection is still the other end's.
+TEST_P(Policy, ATighterRuleBitesOnAConnectionThatWasPickedUpByAnAnswer) {
+    configure(bridge(into_b(kWeb)));
+    EXPECT_EQ(fate("b", answer(Tcp::kAck)), "a");
+    EXPECT_EQ(fate("a", request(Tcp::kAck)), "b");
+    EXPECT_EQ(only_flow().original.key.destination_port().host(), 80);
+    configure(bridge(into_b(kNothing)));
+    EXPECT_EQ(fate("a", request(Tcp::kAck)), "denied");
+    EXPECT_EQ(fate("b", answer(Tcp::kAck)), "denied");
+}
+
 // --- fragments of a connection that is known ---
 
 TEST_P(Policy, EachDatagramsFragmentsFollowItsFirst) {

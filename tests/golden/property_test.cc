@@ -39,6 +39,7 @@ struct Step {
 
 struct Case {
     uint16_t workers = 1;
+    bool recovers = false;  // flows were lost before
     std::string configuration;
     std::vector<Step> steps;
 };
@@ -216,7 +217,7 @@ class Talk {
 Case make_case(uint64_t seed) {
     Random random(seed);
     const World world = golden::make_world(random);
-    Case one{.workers = static_cast<uint16_t>(1 + random.below(2))};
+    Case one{.workers = static_cast<uint16_t>(1 + random.below(2)), .recovers = seed % 3 == 0};
     const std::string flows = fmt::format("flows: {{size: 1024, pick-up: {}}}\n", random.chance(70));
     one.configuration = world.networks_and_ports + flows + golden::make_acls(random, world);
     Talk talk(random, world);
@@ -278,6 +279,7 @@ struct Played {
 Played play(const Case& one, How how) {
     Harness harness(one.workers, kWorldDevices, {.size = 1024});
     harness.apply(one.configuration);
+    if (one.recovers) harness.running().flows().recover_until(engine::clock_seconds() + 1'000'000);
     Played played;
     for (const Step& step : one.steps) {
         if (!step.configuration.empty()) harness.apply(step.configuration);

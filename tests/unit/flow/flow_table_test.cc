@@ -238,26 +238,74 @@ TEST_F(FlowTable, WhoCameFirstInAGenerationIsRight) {
     EXPECT_EQ(add(tuple.reversed(), kStateless).index, index ^ 1);
 }
 
-TEST_F(FlowTable, MayBeginWhatAnswersNothing) {
-    Bare bare(tuple_of(1, Protocol::kTcp));
-    path::Connection& c = bare.connection;
+TEST_F(FlowTable, AConnectionBeginsWithASynAndIsPickedUpByAnAck) {
     using Tcp = wire::TcpHeader;
-    c.tcp_flags = Tcp::kAck;
-    EXPECT_TRUE(table.may_begin(c, &bare.m));
-    table.set_pick_up(false);
-    EXPECT_FALSE(table.may_begin(c, &bare.m));
-    c.tcp_flags = Tcp::kSyn | Tcp::kAck;
-    EXPECT_FALSE(table.may_begin(c, &bare.m));
-    c.tcp_flags = Tcp::kSyn | Tcp::kEce | Tcp::kCwr;
-    EXPECT_TRUE(table.may_begin(c, &bare.m));
-
+    Bare bare(tuple_of(1, Protocol::kTcp));
+    const auto tcp = [&](uint8_t flags) {
+        bare.connection.tcp_flags = flags;
+        return Table::beginning_of(bare.connection, &bare.m);
+    };
+    EXPECT_EQ(tcp(Tcp::kSyn), Beginning::kOpens);
+    EXPECT_EQ(tcp(Tcp::kSyn | Tcp::kEce | Tcp::kCwr), Beginning::kOpens);
+    EXPECT_EQ(tcp(Tcp::kAck), Beginning::kContinues);
+    EXPECT_EQ(tcp(Tcp::kAck | Tcp::kPsh | Tcp::kFin), Beginning::kContinues);
+    for (const int flags : {0, +Tcp::kFin, +Tcp::kRst, Tcp::kRst | Tcp::kAck, Tcp::kSyn | Tcp::kAck,
+                            Tcp::kSyn | Tcp::kFin, Tcp::kSyn | Tcp::kRst}) {
+        EXPECT_EQ(tcp(static_cast<uint8_t>(flags)), Beginning::kNever) << flags;
+    }
     Bare echo(tuple_of(1, Protocol::kIcmp));
     echo.connection.icmp_type = wire::IcmpHeader::kEcho;
-    EXPECT_TRUE(table.may_begin(echo.connection, &echo.m));
+    EXPECT_EQ(Table::beginning_of(echo.connection, &echo.m), Beginning::kOpens);
     echo.connection.icmp_type = wire::IcmpHeader::kEchoReply;
-    EXPECT_FALSE(table.may_begin(echo.connection, &echo.m));
+    EXPECT_EQ(Table::beginning_of(echo.connection, &echo.m), Beginning::kNever);
     const Bare udp(tuple_of(1));
-    EXPECT_TRUE(table.may_begin(udp.connection, &udp.m));
+    EXPECT_EQ(Table::beginning_of(udp.connection, &udp.m), Beginning::kOpens);
+}
+
+TEST_F(FlowTable, ASynThatAFlowDidNotBeginWithIsToBeJudged) {
+    using Tcp = wire::TcpHeader;
+    const path::Tuple tuple = tuple_of(1, Protocol::kTcp);
+    const uint32_t index = open(tuple);
+    const auto opens_anew = [&](uint32_t of, uint8_t flags) {
+        Bare bare(of == index ? tuple : tuple.reversed());
+        bare.connection.tcp_flags = flags;
+        const uint64_t before = table.record(of).packets.get();
+        const bool opens = table.opens_anew(table.record(of), bare.connection, &bare.m);
+        if (opens) EXPECT_FALSE(table.track(table.record(of), bare.connection, &bare.m, 60, kNow));
+        if (opens) EXPECT_EQ(table.record(of).packets.get(), before) << "it is counted once it is judged";
+        return opens;
+    };
+    EXPECT_FALSE(opens_anew(index, Tcp::kSyn)) << "the initiator's own, again";
+    EXPECT_TRUE(opens_anew(index ^ 1, Tcp::kSyn));
+    EXPECT_TRUE(opens_anew(index ^ 1, Tcp::kSyn | Tcp::kFin));
+    EXPECT_FALSE(opens_anew(index ^ 1, Tcp::kSyn | Tcp::kAck));
+    EXPECT_FALSE(opens_anew(index ^ 1, Tcp::kAck));
+    // One that was picked up began with no SYN.
+    table.record(index).progress = kSeen | kAcked | kSettled;
+    EXPECT_TRUE(opens_anew(index, Tcp::kSyn));
+    table.record(index).progress = kSeen | kOneWay | kSettled;
+    EXPECT_TRUE(opens_anew(index, Tcp::kSyn));
+}
+
+TEST_F(FlowTable, AFlowMayBeAddedForItsResponder) {
+    const path::Tuple tuple = tuple_of(1);
+    const Added added = table.add(tuple, allowed(), kConnection, kNow, kWorker, Sender::kResponder);
+    EXPECT_EQ(added.index % 2, 1u);
+    EXPECT_EQ(table.find(tuple), added.index ^ 1);
+    Action action;
+    EXPECT_TRUE(Table::action(table.record(added.index), 1, action));
+    EXPECT_FALSE(Table::action(table.record(added.index ^ 1), 1, action));
+    EXPECT_EQ(table.add(tuple, allowed(), kConnection, kNow, kWorker, Sender::kResponder).index, added.index);
+}
+
+TEST_F(FlowTable, RecoversForAWhileAfterFlowsWereLost) {
+    EXPECT_FALSE(table.is_recovering(kNow));
+    add(tuple_of(1));
+    EXPECT_EQ(table.flush(kNow, [](const Listed&) { return false; }), 0u);
+    EXPECT_FALSE(table.is_recovering(kNow));
+    EXPECT_EQ(table.flush(kNow, [](const Listed&) { return true; }), 1u);
+    EXPECT_TRUE(table.is_recovering(kNow + Table::kRecovery - 1));
+    EXPECT_FALSE(table.is_recovering(kNow + Table::kRecovery));
 }
 
 TEST_F(FlowTable, ARemovedFlowsRecordsWaitForTheGracePeriod) {

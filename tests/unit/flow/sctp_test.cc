@@ -68,7 +68,7 @@ class Association {
             index = table.add(tuple, decision, Tracking::kConnection, 100, path::WorkerId{0}).index;
         }
         EXPECT_TRUE(table.is(table.record(index), connection));
-        bool tracked = table.track(table.record(index), connection, m, m->pkt_len, 100);
+        bool tracked = table.track_judged(table.record(index), connection, m, m->pkt_len, 100);
         rte_pktmbuf_free(m);
         return tracked;
     }
@@ -141,14 +141,16 @@ TEST(Sctp, AnInitAfterTheEndBeginsAnother) {
     EXPECT_FALSE(association.say({kS, 0, {kInit}}));
 }
 
-TEST(Sctp, MayBeginWithAnInitOnly) {
-    path::Grace grace(1);
-    const Table table(FlowConfig{.size = kMinFlows, .pick_up = false}, grace);
-    for (const Type type : {kInit, kData, kAbort}) {
+TEST(Sctp, BeginsWithAnInitAndIsPickedUpByWhatNeitherAnswersNorEnds) {
+    const std::pair<Type, Beginning> rows[] = {
+        {kInit, Beginning::kOpens},        {kInitAck, Beginning::kNever},     {kAbort, Beginning::kNever},
+        {kShutdownAck, Beginning::kNever}, {kShutdownComplete, Beginning::kNever}, {kData, Beginning::kContinues},
+        {kCookieAck, Beginning::kContinues}, {kShutdown, Beginning::kContinues}};
+    for (const auto& [type, beginning] : rows) {
         rte_mbuf* m = test::to_guarded_mbuf(test::test_pool(), bytes({kC, 0, {type}}));
         path::Connection connection{};
         path::read_connection(m, {}, connection);
-        EXPECT_EQ(table.may_begin(connection, m), type == kInit);
+        EXPECT_EQ(Table::beginning_of(connection, m), beginning) << static_cast<int>(type);
         rte_pktmbuf_free(m);
     }
 }

@@ -51,7 +51,7 @@ class Wire {
         const uint32_t index = table_.find(tuple(said.by_client));
         EXPECT_TRUE(table_.is(table_.record(index), connection));
         const bool tracked =
-            table_.track(table_.record(index), connection, m, static_cast<uint32_t>(frame.size()), now);
+            table_.track_judged(table_.record(index), connection, m, static_cast<uint32_t>(frame.size()), now);
         rte_pktmbuf_free(m);
         return tracked;
     }
