@@ -27,6 +27,7 @@ class Hash {
         add(list.size());
         for (const T& item : list) add(item);
     }
+    void add(const EtherTypeNumber& type) { add(type.value); }
     void add(const ProtocolNumber& protocol) { add(protocol.value); }
     void add(const PortRange& range) { add(uint32_t{range.low} << 16 | range.high); }
     void add(const TcpFlag& flag) { add(flag.bit + (flag.set ? 256 : 0)); }
@@ -46,6 +47,7 @@ uint64_t hash_of(const RuleConfig& rule) {
     Hash hash;
     hash.add(static_cast<uint8_t>(rule.action));
     hash.add(rule.name);
+    hash.add(m.ether_type);
     hash.add(m.protocol);
     hash.add(m.from);
     hash.add(m.to);

@@ -22,6 +22,14 @@ constexpr std::array kProtocols = {ProtocolName{wire::Protocol::kTcp, "tcp"},
                                    ProtocolName{wire::Protocol::kIcmp, "icmp"},
                                    ProtocolName{wire::Protocol::kIcmpv6, "icmpv6"}};
 
+struct EtherTypeName {
+    wire::EtherType type;
+    std::string_view word;
+};
+constexpr std::array kEtherTypes = {EtherTypeName{wire::EtherType::kIpv4, "ipv4"},
+                                    EtherTypeName{wire::EtherType::kIpv6, "ipv6"}};
+constexpr unsigned kLeastEtherType = 0x0600;  // below is a length (IEEE 802.3, 3.2.6)
+
 // From the lowest bit (RFC 9293, 3.1).
 constexpr std::array<std::string_view, 8> kFlags = {"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"};
 
@@ -32,6 +40,14 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
     const auto [stop, problem] = std::from_chars(text.data(), end, number);
     const bool leading_zero = text.size() > 1 && text[0] == '0';
     if (problem != std::errc{} || stop != end || leading_zero || number > most) return std::nullopt;
+    return number;
+}
+
+std::optional<unsigned> parse_hex(std::string_view digits, unsigned most) {
+    unsigned number = 0;
+    const auto end = digits.data() + digits.size();
+    const auto [stop, problem] = std::from_chars(digits.data(), end, number, 16);
+    if (problem != std::errc{} || stop != end || number > most) return std::nullopt;
     return number;
 }
 
@@ -87,6 +103,32 @@ std::string to_text(const ProtocolNumber& number) {
         if (number.is(protocol)) return std::string(word);
     }
     return fmt::format("{}", number.value);
+}
+
+tl::expected<EtherTypeNumber, std::string> parse_value(std::string_view text, EtherTypeNumber*) {
+    for (const auto& [type, word] : kEtherTypes) {
+        if (text == word) return EtherTypeNumber{static_cast<uint16_t>(type)};
+    }
+    const bool is_hex = text.starts_with("0x") || text.starts_with("0X");
+    const std::optional<unsigned> number = is_hex ? parse_hex(text.substr(2), 0xffff) : parse_number(text, 0xffff);
+    if (!number || *number < kLeastEtherType) {
+        return tl::unexpected(fmt::format(
+            "{} is not an EtherType: ipv4, ipv6, or its number (0x0600 to 0xffff, such as 0x8847 for MPLS)",
+            shown(text)));
+    }
+    const EtherTypeNumber type{static_cast<uint16_t>(*number)};
+    if (type.is(wire::EtherType::kArp)) return tl::unexpected("ARP always passes: no rule is asked about it");
+    if (wire::is_vlan(wire::EtherType{type.value})) {
+        return tl::unexpected(fmt::format("{} is a VLAN tag: rules look at what is behind it", to_text(type)));
+    }
+    return type;
+}
+
+std::string to_text(const EtherTypeNumber& number) {
+    for (const auto& [type, word] : kEtherTypes) {
+        if (number.is(type)) return std::string(word);
+    }
+    return fmt::format("0x{:04x}", number.value);
 }
 
 tl::expected<PortRange, std::string> parse_value(std::string_view text, PortRange*) {
@@ -176,9 +218,19 @@ class Validator {
 
     void check_rule(size_t acl, size_t number, const RuleConfig& rule) {
         const Ends ends{acl, number, rule};
-        const auto from = families(ends, "from", rule.match.from);
-        const auto to = families(ends, "to", rule.match.to);
+        auto from = families(ends, "from", rule.match.from);
+        auto to = families(ends, "to", rule.match.to);
         if (!from || !to) return;
+        // What the EtherType leaves of them.
+        for (Families* end : {&*from, &*to}) {
+            end->v4 &= rule.match.takes(wire::EtherType::kIpv4);
+            end->v6 &= rule.match.takes(wire::EtherType::kIpv6);
+        }
+        if (rule.match.asks_for_ip() && rule.match.takes_ip() && ((!from->v4 && !from->v6) || (!to->v4 && !to->v6))) {
+            report({"acls", acl, "rules", number, word(rule.action), "ethertype"}, rule.place,
+                   "is not that of the rule's addresses");
+            return;
+        }
         if (from->v4 != to->v4 && from->v6 != to->v6) {
             report({"acls", acl, "rules", number}, rule.place,
                    fmt::format("no packet is from {} and to {} addresses", from->text(), to->text()));

@@ -5,6 +5,7 @@
 // ports and networks of `apply` exist is for whoever knows those.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -68,6 +69,20 @@ constexpr std::string_view type_name(const ProtocolNumber*) {
     return "protocol";
 }
 
+// What an Ethernet frame carries, behind its VLAN tags: "ipv6", "0x8847".
+struct EtherTypeNumber {
+    uint16_t value = 0;
+
+    bool operator==(const EtherTypeNumber&) const = default;
+    bool is(wire::EtherType type) const { return value == static_cast<uint16_t>(type); }
+    bool is_ip() const { return is(wire::EtherType::kIpv4) || is(wire::EtherType::kIpv6); }
+};
+tl::expected<EtherTypeNumber, std::string> parse_value(std::string_view text, EtherTypeNumber*);
+std::string to_text(const EtherTypeNumber& type);
+constexpr std::string_view type_name(const EtherTypeNumber*) {
+    return "EtherType";
+}
+
 // "8080" or "9000-9010", both ends included.
 struct PortRange {
     uint16_t low = 0;
@@ -120,8 +135,10 @@ struct FlagBits {
 //
 // `icmp` is protocol 1 and `icmpv6` 58, whatever the addresses: their types are numbered differently, so
 // that one rule could not mean both. A rule that asks for ports, ICMP types or TCP flags doesn't match a
-// fragment that has no such header.
+// fragment that has no such header. A rule that asks for something of IP matches IP packets alone; one that asks
+// for nothing matches frames of every EtherType.
 struct MatchConfig {
+    std::optional<std::vector<EtherTypeNumber>> ether_type;      // any of them
     std::optional<ProtocolNumber> protocol;
     std::optional<std::vector<Peer>> from, to;                   // any of them
     std::optional<std::vector<PortRange>> from_port, to_port;    // any of them
@@ -131,6 +148,19 @@ struct MatchConfig {
     std::optional<bool> fragments;                               // true: fragments alone, the first too
 
     bool operator==(const MatchConfig&) const = default;
+
+    // Whether it may match a frame of this type at all.
+    bool takes(uint16_t type) const {
+        return !ether_type || std::any_of(ether_type->begin(), ether_type->end(),
+                                          [&](const EtherTypeNumber& number) { return number.value == type; });
+    }
+    bool takes(wire::EtherType type) const { return takes(static_cast<uint16_t>(type)); }
+    bool takes_ip() const { return takes(wire::EtherType::kIpv4) || takes(wire::EtherType::kIpv6); }
+    // Whether it asks for something that only IP packets have.
+    bool asks_for_ip() const {
+        return protocol || from || to || from_port || to_port || icmp_type || icmp_code || tcp_flags || dscp ||
+               fragments;
+    }
 
     FlagBits flag_bits() const {
         FlagBits bits;
@@ -145,6 +175,8 @@ void fields(V& v, MatchConfig& m) {
     constexpr const char* kNeedsPorts = "needs `proto`: tcp, udp or sctp";
     constexpr const char* kEmpty = "is empty, and would match nothing: leave it out to match all";
     const auto is_empty = [](const auto& list) { return list && list->empty(); };
+    v.optional("ethertype", m.ether_type);
+    v.check("ethertype", !is_empty(m.ether_type), kEmpty);
     v.optional("proto", m.protocol);
     v.optional("from", m.from);
     v.check("from", !is_empty(m.from), kEmpty);
@@ -170,6 +202,8 @@ void fields(V& v, MatchConfig& m) {
     v.check("tcp-flags", (bits.set & bits.clear) == 0, "asks for the same flag both set and not");
     v.optional("dscp", m.dscp, base::Range{0, 63});
     v.optional("fragments", m.fragments);
+    v.check("ethertype", m.takes_ip() || !m.asks_for_ip(),
+            "is not ipv4 or ipv6, and the rule's other keys are about IP packets: leave those or this out");
 }
 
 enum class Action : uint8_t { kPermit, kDeny, kReject };

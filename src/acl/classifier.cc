@@ -467,11 +467,21 @@ Ipv6Steps::Ipv6Steps(const std::vector<Ipv6Number>& begins) {
 
 Classifier::Classifier(const std::vector<RuleConfig>& rules, const std::vector<AddressSetConfig>& configs) {
     const Sets sets(configs);
+    std::map<uint16_t, uint32_t> others;  // the first rule of an EtherType
     for (size_t i = 0; i < rules.size(); ++i) {
-        const Families from = sets.of(rules[i].match.from), to = sets.of(rules[i].match.to);
-        if (from.v4 && to.v4) four_.rules.push_back(static_cast<uint32_t>(i));
-        if (from.v6 && to.v6) six_.rules.push_back(static_cast<uint32_t>(i));
+        const MatchConfig& match = rules[i].match;
+        const auto rule = static_cast<uint32_t>(i);
+        const Families from = sets.of(match.from), to = sets.of(match.to);
+        if (from.v4 && to.v4 && match.takes(wire::EtherType::kIpv4)) four_.rules.push_back(rule);
+        if (from.v6 && to.v6 && match.takes(wire::EtherType::kIpv6)) six_.rules.push_back(rule);
+        if (match.asks_for_ip()) continue;
+        if (!match.ether_type) {
+            others_.any = std::min(others_.any, rule);
+            continue;
+        }
+        for (const EtherTypeNumber& type : *match.ether_type) others.try_emplace(type.value, rule);
     }
+    others_.first.assign(others.begin(), others.end());
     Builder<Four, Table4>(rules, sets, four_).run();
     Builder<Six, Table6>(rules, sets, six_).run();
 }

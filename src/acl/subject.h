@@ -10,6 +10,8 @@
 namespace sluice::acl {
 
 struct Subject {
+    bool is_ip = true;
+    uint16_t ether_type = 0;                       // of what isn't IP, which has nothing else
     bool ipv6 = false;
     wire::be32 source{0}, destination{0};          // of an IPv4 packet
     wire::Ipv6Bytes source6{}, destination6{};     // of an IPv6 packet

@@ -40,6 +40,9 @@ acl::Subject subject_of(const path::Tuple& tuple, const Opening& opening) noexce
 }
 
 acl::Subject subject_of(const Connection& connection) noexcept {
+    if (connection.kind == path::PacketKind::kNotIp) {
+        return {.is_ip = false, .ether_type = connection.ether_type};
+    }
     acl::Subject subject = subject_of(connection.tuple(), opening_of(connection));
     subject.later_fragment = connection.kind == path::PacketKind::kLaterFragment;
     subject.fragment |= subject.later_fragment;

@@ -136,7 +136,7 @@ bool Tracker::decide_passage(path::Meta& meta, const rte_mbuf* packet, const Tab
 bool Tracker::decide_kind(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                           const Tables& tables) noexcept {
     switch (meta.connection.kind) {
-        case PacketKind::kNotIp: return true;
+        case PacketKind::kArp: return true;
         case PacketKind::kMalformed: return path::drop(meta, Drop::kMalformedIp);
         case PacketKind::kNeighbor:
             // On its link nobody asks; it has no business beyond (RFC 4861, 6.1 and 7.1).
@@ -144,6 +144,7 @@ bool Tracker::decide_kind(path::Meta& meta, const rte_mbuf* packet, const Passag
             return decide_single(meta, packet, passage, tables);
         case PacketKind::kIcmpError:
             return is_related(meta, packet, passage, tables) || decide_single(meta, packet, passage, tables);
+        case PacketKind::kNotIp:
         case PacketKind::kSingle: return decide_single(meta, packet, passage, tables);
         case PacketKind::kLaterFragment: return decide_later_fragment(meta, packet, passage, tables);
         case PacketKind::kConnection:

@@ -120,7 +120,7 @@ const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const 
     const std::vector<port::Exit>& members = tables.network(id).members;
     const Connection& connection = meta.connection;
     const bool is_judged = tables.snapshot.has_policies && connection.is_tracked() &&
-                           connection.kind != PacketKind::kNotIp && connection.kind != PacketKind::kNeighbor;
+                           connection.kind != PacketKind::kArp && connection.kind != PacketKind::kNeighbor;
     if (!is_judged) return members;
     const acl::Subject subject = subject_of(connection);
     // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.

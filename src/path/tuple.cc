@@ -165,12 +165,12 @@ Ports read_ports(const rte_mbuf* m, const Found& found, bool quoted) noexcept {
     return ports;
 }
 
-enum class Payload : uint8_t { kIp, kOther, kUnknown };
+enum class Payload : uint8_t { kIp, kArp, kOther, kUnknown };
 
 // Behind Ethernet's header and its VLAN tags. Under more tags than anybody needs there may be anything, which a
 // receiver finds who takes off as many as there are.
-Payload find_ethernet(const rte_mbuf* m, Found& found) noexcept {
-    wire::EtherType type = rte_pktmbuf_mtod(m, const wire::EthernetHeader*)->ether_type();
+Payload find_ethernet(const rte_mbuf* m, Found& found, wire::EtherType& type) noexcept {
+    type = rte_pktmbuf_mtod(m, const wire::EthernetHeader*)->ether_type();
     found.ip = sizeof(wire::EthernetHeader);
     for (uint16_t tags = 0; wire::is_vlan(type) && tags < kMaxTags; ++tags) {
         wire::VlanTag copy;
@@ -181,7 +181,8 @@ Payload find_ethernet(const rte_mbuf* m, Found& found) noexcept {
     }
     if (wire::is_vlan(type)) return Payload::kUnknown;
     found.ipv6 = type == wire::EtherType::kIpv6;
-    return found.ipv6 || type == wire::EtherType::kIpv4 ? Payload::kIp : Payload::kOther;
+    if (found.ipv6 || type == wire::EtherType::kIpv4) return Payload::kIp;
+    return type == wire::EtherType::kArp ? Payload::kArp : Payload::kOther;
 }
 
 }  // namespace
@@ -195,9 +196,14 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     connection.first_fragment = false;
     connection.tcp_flags = connection.icmp_type = connection.icmp_code = 0;
     Found found;
-    const Payload payload = find_ethernet(m, found);
-    if (payload == Payload::kOther) return;
-    connection.kind = PacketKind::kMalformed;
+    wire::EtherType type{};
+    const Payload payload = find_ethernet(m, found, type);
+    if (payload == Payload::kOther) {
+        connection.ether_type = static_cast<uint16_t>(type);
+        return;
+    }
+    connection.kind = payload == Payload::kArp ? PacketKind::kArp : PacketKind::kMalformed;
+    if (payload == Payload::kArp) return;
     if (payload == Payload::kUnknown) return;
     const uint32_t header = found.ipv6 ? sizeof(wire::Ipv6Header) : sizeof(wire::Ipv4Header);
     // The header's fields are read where they lie: all of it is in the first mbuf.

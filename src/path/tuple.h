@@ -94,8 +94,9 @@ inline TupleKey reversed(const TupleKey& key) noexcept {
 inline Tuple Tuple::reversed() const noexcept { return {path::reversed(key), ipv6.reversed()}; }
 
 enum class PacketKind : uint8_t {
-    kNotIp,          // nothing that a policy is about: ARP, other EtherTypes
+    kArp,            // nothing that a policy is about
     kNeighbor,       // Neighbor Discovery (RFC 4861), of which the same is true
+    kNotIp,          // judged by itself, by its EtherType
     kConnection,     // has a connection: TCP, UDP, SCTP, ICMP echo and its reply
     kSingle,         // judged by itself: other ICMP messages
     kProtocol,       // another protocol: a connection of its addresses
@@ -114,7 +115,7 @@ enum class Tracked : uint8_t {
 // What a policy and a connection's state need to know of a packet. The second line of a packet's metadata.
 struct Connection {
     TupleKey key;
-    const uint8_t* ip;         // the IP header in the first mbuf; of kNotIp null
+    const uint8_t* ip;         // the IP header in the first mbuf; null of what isn't IP
     flow::Record* candidate;   // what the flow table may have for it; null: nothing
     uint32_t hash;             // of the key, by the flow table
     uint32_t object;           // of the configuration: what refused it
@@ -126,6 +127,7 @@ struct Connection {
     uint8_t tcp_flags;         // 0 of others than TCP
     uint8_t icmp_type;
     uint8_t icmp_code;
+    uint16_t ether_type;       // of kNotIp, behind its tags; of an LLC frame its length
 
     bool is_tracked() const noexcept { return tracked != Tracked::kNot; }
     bool is_ipv6() const noexcept { return key.is_ipv6(); }

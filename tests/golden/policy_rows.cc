@@ -65,6 +65,33 @@ void add_rules(std::vector<Row>& rows) {
                 {"a", ab6().ttl(255).icmp(135, 0, 0).payload(16)}},
          .out = {{"b", Packet().eth(kA, kB).arp_request(kA, "10.0.0.1", "10.0.0.2")},
                  {"b", ab6().ttl(255).icmp(135, 0, 0).payload(16)}}});
+    // MPLS, PPPoE in its two stages, a tag that no standard knows, a length (LLC), RARP.
+    const auto typed = [](uint16_t type) -> Bytes { return Packet().eth(kA, kB, type).payload(60); };
+    const std::vector<uint16_t> types = {0x8847, 0x8848, 0x8863, 0x8864, 0x9100, 60, 0x8035};
+    const auto under = [](const std::string& name, const std::string& rule) {
+        return Row{.name = name, .configuration = kStations + acl(kIntoB, rule), .in = {}};
+    };
+    Row denied = under("PolicyDeniesWhatIsNotIp", "{deny: {}}");
+    Row ended = under("PolicyWithoutARuleForWhatIsNotIp", kWeb);
+    Row permitted = under("PolicyPermitsWhatIsNotIp", "{permit: {}}");
+    for (const uint16_t type : types) {
+        for (Row* row : {&denied, &ended, &permitted}) row->in.push_back({"a", typed(type)});
+        permitted.out.push_back({"b", typed(type)});
+    }
+    denied.drops = ended.drops = {{"a", Drop::kDenied, types.size()}};
+    for (const Row& row : {denied, ended, permitted}) add(row);
+    add({.name = "PolicyNamesAnEtherType",
+         .configuration = kStations + acl(kIntoB, "{permit: {ethertype: [0x8847, ipv6]}}"),
+         .in = {{"a", typed(0x8847)}, {"a", typed(0x8848)}, {"a", udp(ab6(), 1, 2)}, {"a", udp(ab(), 1, 2)},
+                {"a", Packet().eth(kA, kB).vlan(5, 0x8100, 0x8847).payload(60)}},
+         .out = {{"b", typed(0x8847)}, {"b", udp(ab6(), 1, 2)},
+                 {"b", Packet().eth(kA, kB).vlan(5, 0x8100, 0x8847).payload(60)}},
+         .drops = {{"a", Drop::kDenied, 2}}});
+    add({.name = "PolicyFloodsWhatIsNotIpToWhomItMay",
+         .configuration = kBlue + port("a") + port("b") + port("c") + acl(kIntoB, "{deny: {}}"),
+         .in = {{"a", Packet().eth(kA, kBroadcast, 0x8863).payload(60)}},
+         .out = {{"c", Packet().eth(kA, kBroadcast, 0x8863).payload(60)}},
+         .drops = {{"b", Drop::kDenied, 1}}});
     add({.name = "PolicyLooksBehindATag",
          .configuration = kStations + acl(kIntoB, kWeb),
          .in = {{"a", Packet().eth(kA, kB).vlan(5).ipv4("10.0.0.1", "10.0.0.2").udp(1, 80)}},

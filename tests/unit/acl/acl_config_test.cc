@@ -67,6 +67,7 @@ acls:
       - reject: {proto: icmp, type: 8, code: 0}
       - deny: {proto: 6, dscp: 46, tcp-flags: [syn, "!ack"], fragments: true}
       - permit: {}
+      - permit: {ethertype: [ipv6, 0x8847, 34525]}
   - name: lan
     apply: [{network: blue, direction: egress}, {port: api, direction: ingress}]
     rules: []
@@ -83,7 +84,7 @@ TEST(AclConfig, ReadsEveryKey) {
     ASSERT_EQ(api.apply.size(), 1u);
     EXPECT_EQ(api.apply[0].port, "api");
     EXPECT_EQ(api.apply[0].direction, Direction::kIngress);
-    ASSERT_EQ(api.rules.size(), 4u);
+    ASSERT_EQ(api.rules.size(), 5u);
     const RuleConfig& web = api.rules[0];
     EXPECT_EQ(web.action, Action::kPermit);
     EXPECT_EQ(web.name, "web");
@@ -109,6 +110,10 @@ TEST(AclConfig, ReadsEveryKey) {
     EXPECT_EQ(denied.flag_bits().set, 2);
     EXPECT_EQ(denied.flag_bits().clear, 16);
     EXPECT_EQ(api.rules[3].match, MatchConfig{});
+    const auto& types = *api.rules[4].match.ether_type;
+    EXPECT_EQ(types[0].value, 0x86dd);
+    EXPECT_EQ(to_text(types[1]), "0x8847");
+    EXPECT_EQ(to_text(types[2]), "ipv6");
     EXPECT_EQ(sections.acls[1].apply[0].network, "blue");
     EXPECT_EQ(sections.acls[1].apply[0].direction, Direction::kEgress);
     EXPECT_TRUE(sections.acls[1].rules.empty());
@@ -130,7 +135,7 @@ TEST(AclConfig, PlacesDontMakeADifferenceAndEveryKeyDoes) {
         {"10.0.0.9", "10.0.0.8"}, {"1024-", "1025-"},               {"8080", "8081"},
         {"name: web", "name: w"}, {"log: true", "log: false"},      {"stateful: false", "stateful: true"},
         {"type: 8", "type: 0"},   {"code: 0", "code: 1"},           {"dscp: 46", "dscp: 45"},
-        {"!ack", "ack"},          {"fragments: true", "fragments: false"}};
+        {"0x8847", "0x8848"},     {"!ack", "ack"},          {"fragments: true", "fragments: false"}};
     for (const auto& [from, to] : changes) {
         std::string text = kEverything;
         text.replace(text.find(from), from.size(), to);
@@ -203,6 +208,28 @@ TEST(AclConfig, ProtocolsAndWhatNeedsThemAreTold) {
     EXPECT_EQ(rule_errors("permit: {proto: icmp, from: [web, \"fd00::1\"]}"), Texts{});
     EXPECT_EQ(rule_errors("permit: {dscp: 64}"),
               one("acls[0].rules[0].permit.dscp (f:5:20): '64' is out of range (0 to 63)"));
+}
+
+TEST(AclConfig, EtherTypesAndWhatContradictsThemAreTold) {
+    for (const char* good : {"ipv4", "ipv6", "0x0600", "0xffff", "34887", "[0x8863, 0x8864]"}) {
+        EXPECT_EQ(rule_errors(fmt::format("permit: {{ethertype: {}}}", good)), Texts{}) << good;
+    }
+    for (const char* bad : {"mpls", "0x", "0x05ff", "1535", "65536", "0x10000", "0x88g7", "-1"}) {
+        EXPECT_EQ(rule_errors(fmt::format("permit: {{ethertype: {}}}", bad)),
+                  one(fmt::format("acls[0].rules[0].permit.ethertype (f:5:25): '{}' is not an EtherType: ipv4, "
+                                  "ipv6, or its number (0x0600 to 0xffff, such as 0x8847 for MPLS)", bad)));
+    }
+    EXPECT_EQ(rule_errors("permit: {ethertype: 0x0806}"),
+              one("acls[0].rules[0].permit.ethertype (f:5:25): ARP always passes: no rule is asked about it"));
+    EXPECT_EQ(rule_errors("permit: {ethertype: [0x88a8]}"),
+              one("acls[0].rules[0].permit.ethertype[0] (f:5:26): 0x88a8 is a VLAN tag: rules look at what is "
+                  "behind it"));
+    EXPECT_EQ(rule_errors("permit: {ethertype: 0x8847, proto: tcp}"),
+              one("acls[0].rules[0].permit.ethertype (f:5:25): is not ipv4 or ipv6, and the rule's other keys are "
+                  "about IP packets: leave those or this out"));
+    EXPECT_EQ(rule_errors("permit: {ethertype: ipv6, from: web}"),
+              one("acls[0].rules[0].permit.ethertype (f:5:25): is not that of the rule's addresses"));
+    EXPECT_EQ(rule_errors("permit: {ethertype: ipv4, from: web, proto: tcp, port: 80}"), Texts{});
 }
 
 TEST(AclConfig, PortsAndFlagsAreTold) {

@@ -43,6 +43,25 @@ TEST(Classifier, NoRulesMatchNothingAndAnEmptyOneMatchesAll) {
     EXPECT_EQ(Classifier({{}}, {}).find(six), 0u);
 }
 
+TEST(Classifier, WhatIsNotIpMatchesRulesThatAskForNothingOfIp) {
+    RuleConfig port, mpls, ipv6, any;
+    port.match.protocol = ProtocolNumber{6};
+    mpls.match.ether_type = {{0x8848}, {0x8847}};
+    ipv6.match.ether_type = {{0x86dd}};
+    const auto of_type = [](uint16_t type) { return Subject{.is_ip = false, .ether_type = type}; };
+    const Classifier closed({port, ipv6, mpls}, {});
+    EXPECT_EQ(closed.find(of_type(0x8847)), 2u);
+    EXPECT_EQ(closed.find(of_type(0x8863)), kNoRule);
+    EXPECT_EQ(closed.find(of_type(0)), kNoRule);
+    EXPECT_EQ(closed.find(Subject{.ipv6 = true}), 1u);
+    EXPECT_EQ(closed.find(Subject{}), kNoRule);
+    const Classifier open({port, mpls, any, mpls}, {});
+    EXPECT_EQ(open.find(of_type(0x8848)), 1u);
+    EXPECT_EQ(open.find(of_type(0x88f7)), 2u);
+    EXPECT_EQ(open.find(of_type(38)), 2u) << "an LLC frame's length";
+    EXPECT_EQ(Classifier({any, mpls}, {}).find(of_type(0x8847)), 0u);
+}
+
 // The first address and port there are, and the last.
 TEST(Classifier, TheEndsOfTheRangesAreInThem) {
     RuleConfig first, last, last6;

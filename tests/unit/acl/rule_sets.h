@@ -39,6 +39,8 @@ inline bool has(const std::vector<Peer>& peers, const std::vector<AddressSetConf
 }
 
 inline bool matches(const MatchConfig& m, const std::vector<AddressSetConfig>& sets, const Subject& s) {
+    if (!s.is_ip) return !m.asks_for_ip() && m.takes(s.ether_type);
+    if (!m.takes(s.ipv6 ? wire::EtherType::kIpv6 : wire::EtherType::kIpv4)) return false;
     const bool has_icmp = (s.protocol == 1 || s.protocol == 58) && !s.later_fragment;
     const bool has_flags = s.protocol == 6 && s.has_ports;
     for (const TcpFlag& flag : m.tcp_flags.value_or(std::vector<TcpFlag>{})) {
@@ -132,11 +134,16 @@ class Maker {
         if (m && !one_in(3)) {
             s.tcp_flags = static_cast<uint8_t>((s.tcp_flags | m->flag_bits().set) & ~m->flag_bits().clear);
         }
+        if (m && !m->asks_for_ip() && one_in(2)) {
+            s.is_ip = false;
+            s.ether_type = m->ether_type && !one_in(10) ? m->ether_type->back().value : some_type();
+        }
         s.dscp = m && m->dscp && !one_in(10) ? *m->dscp : static_cast<uint8_t>(below(64));
         return s;
     }
 
  private:
+    uint16_t some_type() { return static_cast<uint16_t>(0x8840 + below(20)); }
     size_t below(size_t n) { return random_() % n; }
     bool one_in(size_t n) { return below(n) == 0; }
 
@@ -215,6 +222,11 @@ class Maker {
                 break;
             }
             case Shape::kEverything: {
+                if (one_in(6)) {
+                    m.ether_type = {{some_type()}, {some_type()}};
+                    break;
+                }
+                if (one_in(6)) m.ether_type = {{one_in(2) ? uint16_t{0x0800} : uint16_t{0x86dd}}};
                 constexpr uint8_t kProtocols[] = {kTcp, kTcp, kUdp, kSctp, kIcmp, kIcmpv6, 47};
                 if (!one_in(5)) m.protocol = ProtocolNumber{kProtocols[below(7)]};
                 if (!one_in(3)) m.from = some_peers();

@@ -80,8 +80,11 @@ TEST(Tuple, BehindOptionsExtensionsAndTags) {
 
 TEST(Tuple, KindsOfPackets) {
     auto kind = [](const test::Bytes& bytes) { return Read(bytes).connection.kind; };
-    EXPECT_EQ(kind(Packet().eth().arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")), PacketKind::kNotIp);
+    EXPECT_EQ(kind(Packet().eth().arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")), PacketKind::kArp);
+    EXPECT_EQ(kind(Packet().eth().vlan(5).arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")), PacketKind::kArp);
     EXPECT_EQ(kind(Packet().eth().payload(60)), PacketKind::kNotIp);
+    EXPECT_EQ(Read(Packet().eth().payload(60)).connection.ether_type, 0x88b5);
+    EXPECT_EQ(Read(Packet().eth().vlan(5, 0x8100, 0x8847).payload(60)).connection.ether_type, 0x8847);
     EXPECT_EQ(kind(v4().payload(8)), PacketKind::kProtocol);
     EXPECT_EQ(kind(v4().icmp(13, 0, 0).payload(12)), PacketKind::kSingle);
     EXPECT_EQ(kind(v4().icmp(3, 1, 0).payload(28)), PacketKind::kIcmpError);
