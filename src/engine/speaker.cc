@@ -190,6 +190,7 @@ void Speaker::apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
         case path::Fate::kFlood: return flood(meta, packet, tables);
         case path::Fate::kLocal: return receive(meta, packet, tables);
         case path::Fate::kRouteUnseen: return route_unseen(meta, packet, tables);
+        case path::Fate::kHeld: return tables.tracker.hold(meta, packet, tables);
         default: return drop(meta, meta.reason, packet, tables);
     }
 }
@@ -267,7 +268,7 @@ void Speaker::route_again(path::Meta& meta, rte_mbuf* packet, const Tables& tabl
     if (meta.layer3 == path::Layer3::kOther || tables.tracker.decide_again(meta, packet, tables)) {
         route(meta, packet, tables);
     } else {
-        drop(meta, meta.reason, packet, tables);
+        apply(meta, packet, tables);
     }
 }
 

@@ -148,7 +148,14 @@ bool Tracker::decide_kind(path::Meta& meta, const rte_mbuf* packet, const Passag
         case PacketKind::kSingle: return decide_single(meta, packet, passage, tables);
         case PacketKind::kLaterFragment: return decide_later_fragment(meta, packet, passage, tables);
         case PacketKind::kConnection:
-        case PacketKind::kProtocol: return decide_connection(meta, packet, passage, tables);
+        case PacketKind::kProtocol: {
+            const bool passes = decide_connection(meta, packet, passage, tables);
+            if (unlikely(meta.connection.first_fragment)) {
+                remember_fragment(meta.connection, packet, passes ? flow::Verdict::kAllow : flow::Verdict::kDeny,
+                                  tables);
+            }
+            return passes;
+        }
     }
     return true;
 }
@@ -216,7 +223,6 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
     if (tables.flows.opens_anew(record, connection, packet)) {
         return decide_opening(meta, packet, index, tuple, way, tables);
     }
-    if (connection.first_fragment) remember_fragment(connection, packet, tables);
     // One that waits for its neighbor comes here again.
     if (passage.is_unfinished) return true;
     if (!tables.flows.track_judged(record, connection, packet, packet->pkt_len, tables.now)) {
@@ -244,7 +250,6 @@ bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::T
     if (judgement.verdict != flow::Verdict::kAllow) {
         return refuse(meta, passage, judgement.verdict, judgement.object());
     }
-    if (connection.first_fragment) remember_fragment(connection, packet, tables);
     const bool is_tcp = connection.protocol() == wire::Protocol::kTcp;
     if (!opens && is_tcp && judgement.judged && judgement.stateful) {
         connection.object = judgement.object();
@@ -324,7 +329,6 @@ bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, const path::Tupl
     if (!permits(first.judgement)) {
         return refuse(meta, passage, first.judgement.verdict, first.judgement.object());
     }
-    if (connection.first_fragment) remember_fragment(connection, packet, tables);
     return beginning == flow::Beginning::kNever || begin(meta, packet, first, tables);
 }
 
@@ -339,7 +343,6 @@ bool Tracker::decide_opening(path::Meta& meta, const rte_mbuf* packet, uint32_t 
     if (judgement.verdict != flow::Verdict::kAllow) {
         return refuse(meta, passage, judgement.verdict, judgement.object());
     }
-    if (connection.first_fragment) remember_fragment(connection, packet, tables);
     if (passage.is_unfinished) return true;
     // What was picked up and has no answer was no connection yet: this one takes its place.
     const bool is_picked_up =
@@ -355,9 +358,10 @@ bool Tracker::decide_opening(path::Meta& meta, const rte_mbuf* packet, uint32_t 
     return true;
 }
 
-void Tracker::remember_fragment(const Connection& connection, const rte_mbuf* packet,
+void Tracker::remember_fragment(const Connection& connection, const rte_mbuf* packet, flow::Verdict verdict,
                                 const Tables& tables) noexcept {
-    tables.fragments.add(connection.tuple(), path::fragment_id(packet, connection), tables.now);
+    if (tables.assumed != nullptr) return;
+    tables.fragments.add(connection.tuple(), path::fragment_part(packet, connection), verdict, tables.now);
 }
 
 // What was decided for a flow's packets, where that was by the configuration in force and for this passage;

@@ -11,6 +11,7 @@
 
 #include <vector>
 
+#include "engine/held_fragments.h"
 #include "engine/policies.h"
 #include "engine/subject.h"
 #include "engine/tables.h"
@@ -75,6 +76,13 @@ class Tracker {
     // Of a packet that has waited for its neighbor, or whose way out was not known: it is now.
     bool decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
 
+    // Apply, of a later fragment that is to be held. Takes the packet.
+    void hold(const path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+    // Between batches: goes on with later fragments whose first has been judged, and gives up those that have
+    // waited too long. The number of those that went on, or ended.
+    uint32_t resume_fragments(const Tables& tables) noexcept;
+    uint32_t held_fragments() const noexcept { return held_.count(); }
+
     // Whether a neighbor on the packet's link is its destination: entries of those that nobody uses are given
     // to others, of other domains too.
     [[gnu::always_inline]] static bool is_destination(const neighbor::Entry& neighbor, const path::Meta& meta,
@@ -134,9 +142,14 @@ class Tracker {
     bool decide_single(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                        const Tables& tables) noexcept;
     static void remember_fragment(const path::Connection& connection, const rte_mbuf* packet,
-                                  const Tables& tables) noexcept;
+                                  flow::Verdict verdict, const Tables& tables) noexcept;
     bool decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                                const Tables& tables) noexcept;
+    bool decide_orphan(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                       const Tables& tables) noexcept;
+    bool may_hold(const path::Meta& meta, const rte_mbuf* packet) const noexcept;
+    static void give_up(const HeldFragments::Held& held, const Tables& tables) noexcept;
+    static void resume(const HeldFragments::Held& held, const Tables& tables) noexcept;
     static uint32_t quoted_flow(const path::Connection& connection, const rte_mbuf* packet, path::Tuple& quoted,
                                 const Tables& tables) noexcept;
     bool is_related(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
@@ -166,6 +179,7 @@ class Tracker {
     bool is_telling_ = false;
     bool has_decided_ = false;
     std::vector<port::Exit> reachable_;
+    HeldFragments held_;
 };
 
 }  // namespace sluice::engine

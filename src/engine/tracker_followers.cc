@@ -1,7 +1,9 @@
 // The tracker's part for packets that follow others: ICMP errors, later fragments, and what is flooded.
 #include <bit>
 
+#include "engine/forward.h"
 #include "engine/subject.h"
+#include "engine/track.h"
 #include "engine/tracker.h"
 #include "wire/headers.h"
 
@@ -66,28 +68,107 @@ bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const P
 // It is its first fragment's flow that it belongs to.
 bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                                     const Tables& tables) noexcept {
+    using First = flow::Fragments::First;
     Connection& connection = meta.connection;
     path::Tuple tuple = connection.tuple();
-    if (tables.fragments.complete(tuple, path::fragment_id(packet, connection), tables.now)) {
-        const uint32_t index = tables.flows.find(tuple);
-        if (index != flow::kNoRecord) {
-            Passage way = passage;
-            if (way.egress == path::kNoPort && meta.fate != path::Fate::kLocal) way.egress = exit_of(index, tables);
-            const Judgement judgement = judge_flow(index, tuple, way, tables).judgement;
-            return judgement.verdict == flow::Verdict::kAllow ||
-                   refuse(meta, way, judgement.verdict, judgement.object());
+    const First first = tables.fragments.complete(tuple, path::fragment_part(packet, connection), tables.now);
+    if (first == First::kOverlapped) return path::drop(meta, Drop::kMalformedIp);
+    if (first == First::kUnknown) return decide_orphan(meta, packet, passage, tables);
+    const uint32_t index = tables.flows.find(tuple);
+    if (index != flow::kNoRecord) {
+        Passage way = passage;
+        if (way.egress == path::kNoPort && meta.fate != path::Fate::kLocal) way.egress = exit_of(index, tables);
+        const Judgement judgement = judge_flow(index, tuple, way, tables).judgement;
+        if (judgement.verdict != flow::Verdict::kAllow) {
+            return refuse(meta, way, judgement.verdict, judgement.object());
         }
+    } else {
         acl::Subject subject = subject_of(tuple, opening_of(connection));
         subject.fragment = true;
+        if (!pass_or_refuse(meta, packet, passage, judge(subject, passage, tables), tables)) return false;
+    }
+    // Its first was refused for what this one doesn't show (its flags, a full table).
+    return first == First::kPermitted || path::drop(meta, Drop::kFragmentUnknown);
+}
+
+// Large buffers are few, and no container could be read while they wait here.
+bool Tracker::may_hold(const path::Meta& meta, const rte_mbuf* packet) const noexcept {
+    return packet->pkt_len <= port::kBufferSize && held_.has_room(meta.ingress);
+}
+
+// A later fragment whose first isn't known passes where no policy could ask for what it doesn't show. It waits
+// for the first elsewhere: that may come after it.
+bool Tracker::decide_orphan(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+                            const Tables& tables) noexcept {
+    const acl::Subject subject = subject_of(meta.connection);
+    const Judgement judgement = judge(subject, passage, Hits::kUncounted, tables);
+    const bool is_allowed = judgement.verdict == flow::Verdict::kAllow;
+    if (is_allowed && (!judgement.judged || !judgement.stateful)) {
         return pass_or_refuse(meta, packet, passage, judge(subject, passage, tables), tables);
     }
-    // Without the first one it passes only where no policy could ask for what it doesn't show.
-    const Judgement judgement = judge(subject_of(connection), passage, tables);
-    if (judgement.judged && judgement.stateful && judgement.verdict == flow::Verdict::kAllow) {
-        connection.object = judgement.object();
-        return path::drop(meta, Drop::kFragmentUnknown);
+    meta.connection.object = judgement.object();
+    if (tables.assumed != nullptr || !may_hold(meta, packet)) return path::drop(meta, Drop::kFragmentUnknown);
+    meta.fate = path::Fate::kHeld;
+    return false;
+}
+
+void Tracker::hold(const path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+    const auto displaced = held_.hold({.packet = packet,
+                                       .tuple = meta.connection.tuple(),
+                                       .part = path::fragment_part(packet, meta.connection),
+                                       .ingress = meta.ingress,
+                                       .network = meta.network,
+                                       .layer3 = meta.layer3,
+                                       .since = tables.now});
+    if (displaced) give_up(*displaced, tables);
+}
+
+void Tracker::give_up(const HeldFragments::Held& held, const Tables& tables) noexcept {
+    tables.counters.drop(held.ingress, Drop::kFragmentUnknown, held.packet,
+                         {.ingress = held.ingress, .network = held.network});
+    rte_pktmbuf_free(held.packet);
+}
+
+uint32_t Tracker::resume_fragments(const Tables& tables) noexcept {
+    if (!held_.is_time(tables.fragments.changes(), tables.now)) return 0;
+    const auto is_late = [&](const HeldFragments::Held& held) {
+        return static_cast<int32_t>(tables.now - held.since) >= static_cast<int32_t>(HeldFragments::kPatience);
+    };
+    const auto& due = held_.take([&](const HeldFragments::Held& held) {
+        path::Tuple tuple = held.tuple;
+        return is_late(held) ||
+               tables.fragments.complete(tuple, held.part, tables.now) != flow::Fragments::First::kUnknown;
+    });
+    for (const HeldFragments::Held& held : due) {
+        is_late(held) ? give_up(held, tables) : resume(held, tables);
     }
-    return pass_or_refuse(meta, packet, passage, judgement, tables);
+    if (!due.empty()) tables.speaker.end_batch(tables.counters);
+    return static_cast<uint32_t>(due.size());
+}
+
+// It was admitted when it came; where it goes is decided now.
+void Tracker::resume(const HeldFragments::Held& held, const Tables& tables) noexcept {
+    const auto* frame = rte_pktmbuf_mtod(held.packet, const uint8_t*);
+    path::Meta meta{.destination_mac = path::mac_key(frame),
+                    .source_mac = path::mac_key(frame + sizeof(wire::MacBytes)),
+                    .before = &path::kNobody,
+                    .ingress = held.ingress,
+                    .network = held.network,
+                    .unusual = tables.slot(held.ingress).is_unusual(),
+                    .layer3 = held.layer3};
+    meta.header = rte_pktmbuf_mtod_offset(held.packet, void*, sizeof(wire::EthernetHeader));
+    bool is_decided = false;
+    // Its network may have been deleted meanwhile.
+    if (path::index(held.network) >= tables.snapshot.networks.size() ||
+        tables.network(held.network).table == nullptr || !tables.carries(held.ingress, held.network)) {
+        path::drop(meta, Drop::kNoNetwork);
+        is_decided = true;
+    }
+    if (!is_decided && bridge::Lookup::look_up(meta, tables) && Track::admit(meta, held.packet, tables)) {
+        Track::find(meta, tables);
+        Track::decide(meta, held.packet, tables);
+    }
+    Deliver::apply(meta, held.packet, tables);
 }
 
 // The port that the packet's flow leads to, for certain; kNoPort if there is none.
@@ -105,7 +186,8 @@ path::PortId Tracker::known_exit(const Connection& connection, const rte_mbuf* p
         case PacketKind::kConnection:
         case PacketKind::kProtocol: return decided(tables.flows.find(tuple)) ? action.egress : path::kNoPort;
         case PacketKind::kLaterFragment:
-            return tables.fragments.complete(tuple, path::fragment_id(packet, connection), tables.now) &&
+            return tables.fragments.complete(tuple, path::fragment_part(packet, connection), tables.now) ==
+                               flow::Fragments::First::kPermitted &&
                            decided(tables.flows.find(tuple))
                        ? action.egress
                        : path::kNoPort;

@@ -39,6 +39,9 @@ constexpr size_t kHotQueues = 8;
 // While there are queues to read the descriptors of the others are asked for every so many turns.
 constexpr uint32_t kTurnsBetweenPolls = 8;
 
+// While later fragments wait for a first one, which another worker may get.
+constexpr long kLookForFirst = 10'000'000;  // ns
+
 constexpr int kEvents = 64;
 constexpr uint64_t kWakeUp = ~uint64_t{0};  // epoll's datum for the eventfd
 
@@ -117,13 +120,14 @@ bool Worker::turn() noexcept {
         }
     }
     if (count != 0 || has_chores) egress_.flush();
+    const bool resumed = unlikely(tracker_.held_fragments() != 0) && resume_fragments(now_);
 
     const uint64_t end = rte_get_tsc_cycles();
     path::WorkerTotals& totals = counters_.totals;
     was_empty_ = count == 0;
     if (count == 0) {
         totals.idle_cycles.add(end - start);
-        return false;
+        return resumed;
     }
     totals.busy_cycles.add(end - start);
     totals.batches.add(1);
@@ -134,6 +138,15 @@ bool Worker::turn() noexcept {
     spin_since_ = end;
     nap_ = kShortestNap;
     return true;
+}
+
+bool Worker::resume_fragments(bridge::Seconds now) noexcept {
+    const Snapshot& snapshot = *shared_.snapshots.get();
+    Tables late = tables(snapshot, snapshot.flow_generation);
+    late.now = now;
+    const uint32_t resumed = tracker_.resume_fragments(late);
+    if (resumed != 0) egress_.flush();
+    return resumed != 0;
 }
 
 Tables Worker::tables(const Snapshot& snapshot, uint32_t flow_generation) noexcept {
@@ -238,8 +251,11 @@ bool Worker::spun_enough(uint64_t tsc) const noexcept {
 void Worker::sleep() noexcept {
     const uint64_t start = rte_get_tsc_cycles();
     // Where a queue must be asked to speak, the next second is not slept through: see look_again().
-    const bool bounded = polled_ != 0 || on_demand_ != 0;
-    const timespec nap = polled_ != 0 ? timespec{0, static_cast<long>(nap_)} : timespec{1, 0};
+    const bool holds = tracker_.held_fragments() != 0;
+    const bool bounded = polled_ != 0 || on_demand_ != 0 || holds;
+    const timespec nap = polled_ != 0 ? timespec{0, static_cast<long>(nap_)}
+                         : holds      ? timespec{0, kLookForFirst}
+                                      : timespec{1, 0};
     // Asleep a worker holds nothing, so no change of the configuration waits for it.
     shared_.grace.offline(id_);
     std::array<epoll_event, kEvents> events;

@@ -46,6 +46,9 @@ class Worker {
     // One turn; true if it had packets. run() repeats it with a quiescent point after each; tests
     // call it by hand.
     bool turn() noexcept;
+    // A part of a turn: goes on with later fragments whose first was judged, and gives up those that have waited
+    // too long by this second. True if there were any.
+    bool resume_fragments(bridge::Seconds now) noexcept;
 
     // --- control thread ---
     void stop() noexcept;
@@ -56,6 +59,8 @@ class Worker {
     const path::Counters& counters() const noexcept { return counters_; }
     path::Counters& counters() noexcept { return counters_; }
     path::WorkerId id() const noexcept { return id_; }
+    // As of the worker's last turn: tests look at it between turns.
+    uint32_t held_fragments() const noexcept { return tracker_.held_fragments(); }
 
  private:
     void adopt(const Snapshot& snapshot) noexcept;

@@ -118,7 +118,9 @@ class Teller {
         const bool waits = !told_.is_question && told_.is_routed && told_.neighbor_mac == 0;
         // And here what the switch says, or what has waited for this one.
         const bool is_ours = !told_.is_question && told_.fate == Fate::kLocal && !left_.empty();
-        if (waits && told_.dropped.count == 0) {
+        if (told_.fate == Fate::kHeld) {
+            stage("wait", "for the first fragment of its packet; what becomes of it then is not told here");
+        } else if (waits && told_.dropped.count == 0) {
             stage("wait", "until the neighbor has answered; what becomes of it then is not told here");
         } else if (is_ours) {
             stage("local", fmt::format("for the switch itself, which sends {} frames because of it", left_.size()));

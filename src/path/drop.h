@@ -223,8 +223,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The TCP segment is of no connection that is known and begins none, and `flows: {pick-up: false}` lets "
      "none be picked up in the middle. Expected after a restart."},
     {"fragment-unknown",
-     "A later fragment came without the first one of its packet, by which it would be judged. A few are "
-     "expected where packets overtake each other; otherwise look at the MTU of the sender's path."},
+     "A later fragment came without the first one of its packet, by which it would be judged, and that didn't come "
+     "within two seconds; or more of them waited for theirs than are kept (64 of a port). Look for loss on the "
+     "sender's path, and at its MTU."},
     {"flow-table-full",
      "No flow could be remembered for a new connection that a policy is about: all are in use by established "
      "ones. Raise `flows: {size}`; `sluicectl flow count` shows who has how many."},

@@ -1,6 +1,8 @@
 // The packets of which a tuple isn't read at a glance: IPv6, ICMP, fragments, options, tags, short ones.
 #include "path/tuple.h"
 
+#include <algorithm>
+
 #include "wire/layers.h"
 
 namespace sluice::path {
@@ -22,6 +24,8 @@ struct Found {
     bool first_fragment = false;
     bool later_fragment = false;
     uint32_t id = 0;  // of a fragment
+    uint32_t part = 0;        // where what it has of its datagram lies, and
+    uint32_t part_begin = 0;  // what of the datagram that begins with
     uint8_t hop_limit = 0;
     // A later fragment of TCP that begins inside of its header, to give it other flags than the first showed
     // (RFC 3128).
@@ -42,6 +46,8 @@ bool find_ipv4(const rte_mbuf* m, Found& found) noexcept {
     found.first_fragment = ip->is_fragment() && !found.later_fragment;
     found.id = ip->id.host();
     const uint32_t offset = (ip->fragment.host() & wire::Ipv4Header::kOffsetMask) * 8u;
+    found.part = found.l4;
+    found.part_begin = offset;
     found.overwrites_tcp = found.later_fragment && offset < kTcpFlagsEnd && ip->protocol() == Protocol::kTcp;
     return true;
 }
@@ -76,6 +82,8 @@ bool find_ipv6(const rte_mbuf* m, Found& found) noexcept {
                 // An atomic fragment is a packet like others (RFC 6946).
                 found.first_fragment = !found.later_fragment && fragment->more();
                 found.id = fragment->id.host();
+                found.part = found.l4;
+                found.part_begin = fragment->offset();
                 found.overwrites_tcp = found.later_fragment && fragment->offset() < kTcpFlagsEnd &&
                                        fragment->protocol() == Protocol::kTcp;
                 if (found.later_fragment) return true;
@@ -242,10 +250,13 @@ bool read_quoted(const rte_mbuf* m, const Connection& error, Tuple& tuple) noexc
     return true;
 }
 
-uint32_t fragment_id(const rte_mbuf* m, const Connection& connection) noexcept {
+FragmentPart fragment_part(const rte_mbuf* m, const Connection& connection) noexcept {
     Found found{.ipv6 = connection.is_ipv6()};
     found.ip = static_cast<uint16_t>(connection.ip - rte_pktmbuf_mtod(m, const uint8_t*));
-    return find_ip(m, found) ? found.id : 0;
+    if (!find_ip(m, found)) return {};
+    return {.id = found.id,
+            .begin = found.part_begin,
+            .end = found.part_begin + (found.end - std::min(found.end, found.part))};
 }
 
 }  // namespace sluice::path

@@ -216,7 +216,12 @@ inline void read_connection(const rte_mbuf* m, FlowDomain domain, Connection& co
 // Of the packet that an ICMP error quotes, as its sender sent it: false if the quote tells no tuple.
 bool read_quoted(const rte_mbuf* m, const Connection& error, Tuple& tuple) noexcept;
 
-// What a fragment is known by beside its tuple's addresses and protocol (RFC 791, RFC 8200, 4.5).
-uint32_t fragment_id(const rte_mbuf* m, const Connection& connection) noexcept;
+// Which part of a datagram a fragment is (RFC 791, 3.2; RFC 8200, 4.5): bytes of what is cut in pieces.
+struct FragmentPart {
+    uint32_t id = 0;  // of the datagram, beside its addresses and, in IPv4, its protocol
+    uint32_t begin = 0;
+    uint32_t end = 0;
+};
+FragmentPart fragment_part(const rte_mbuf* m, const Connection& connection) noexcept;
 
 }  // namespace sluice::path

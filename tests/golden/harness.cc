@@ -42,6 +42,13 @@ void Harness::run() {
     }
 }
 
+void Harness::give_up_fragments() {
+    for (auto& worker : switch_->workers()) {
+        worker->resume_fragments(engine::clock_seconds() + engine::HeldFragments::kPatience);
+    }
+    run();
+}
+
 void Harness::collect() {
     for (const auto& [name, device] : devices_) {
         while (rte_mbuf* frame = device->take()) {
@@ -116,8 +123,9 @@ void Harness::check_books(bool ports_removed) const {
         consumed += totals.consumed.get();
         for (const path::Counter& reason : totals.dropped) dropped += reason.get();
     }
-    uint64_t waiting = 0;  // for a neighbor's address
+    uint64_t waiting = 0;  // for a neighbor's address, and for a first fragment
     switch_->neighbors().each([&](const neighbor::Entry& entry) { waiting += switch_->waiting_for(entry); });
+    for (const auto& worker : switch_->workers()) waiting += worker->held_fragments();
     check_drop_logs();
     EXPECT_EQ(received + made(), transmitted + dropped + consumed + waiting)
         << received << " received + " << made() << " made = " << transmitted << " transmitted + " << dropped

@@ -33,6 +33,9 @@ class Harness {
     // Turns of every worker until none has packets.
     void run();
 
+    // Later fragments that wait for a first one wait no longer.
+    void give_up_fragments();
+
     // The frames that a device was sent since it was last asked for, in the order of their sending.
     std::vector<Bytes> sent(const std::string& device);
 

@@ -180,7 +180,34 @@ void add_connections(std::vector<Row>& rows) {
          .configuration = kStations + acl(kIntoB, "{permit: {proto: udp, port: 53}}"),
          .in = {{"a", first}, {"a", later}, {"a", other}, {"a", refused}, {"a", after}},
          .out = {{"b", first}, {"b", later}},
-         .drops = {{"a", Drop::kDenied, 3}}});
+         .drops = {{"a", Drop::kDenied, 2}, {"a", Drop::kFragmentUnknown, 1}}});
+    add({.name = "FragmentsThatOvertakeTheirFirst",
+         .configuration = kStations + acl(kIntoB, "{permit: {proto: udp, port: 53}}"),
+         .in = {{"a", later}, {"a", after}, {"a", first}, {"a", refused}},
+         .out = {{"b", first}, {"b", later}},
+         .drops = {{"a", Drop::kDenied, 2}}});
+    // What is cut begins with an extension header: a later fragment shows that, and no protocol.
+    const auto first6 = [](uint32_t id, uint16_t to) -> Bytes {
+        return ab6().ipv6_fragment(0, true, id).extension(60, 8).udp(999, to).payload(24);
+    };
+    const auto later6 = [](uint32_t id) -> Bytes {
+        Bytes bytes = ab6().ipv6_fragment(40, false, id).payload(24);
+        bytes[14 + 40] = 60;
+        return bytes;
+    };
+    add({.name = "FragmentsBehindExtensionHeaders",
+         .configuration = kStations + acl(kIntoB, "{permit: {proto: udp, port: 53}}"),
+         .in = {{"a", first6(5, 53)}, {"a", later6(5)}, {"a", later6(6)}, {"a", first6(6, 53)},
+                {"a", first6(7, 54)}, {"a", later6(7)}},
+         .out = {{"b", first6(5, 53)}, {"b", later6(5)}, {"b", first6(6, 53)}, {"b", later6(6)}},
+         .drops = {{"a", Drop::kDenied, 2}}});
+    Bytes over = ab6().ipv6_fragment(8, false, 5).payload(24);
+    over[14 + 40] = 60;
+    add({.name = "FragmentsThatWriteOverTheirFirst",
+         .configuration = kStations + acl(kIntoB, "{permit: {proto: udp, port: 53}}"),
+         .in = {{"a", first6(5, 53)}, {"a", over}, {"a", later6(5)}},
+         .out = {{"b", first6(5, 53)}, {"b", later6(5)}},
+         .drops = {{"a", Drop::kMalformedIp, 1}}});
     add({.name = "FragmentsWithoutAFirst",
          .configuration = kStations + acl(kIntoB, "{permit: {proto: udp, from: 10.0.0.1}}"),
          .in = {{"a", other}},

@@ -341,6 +341,37 @@ TEST_P(Policy, EachDatagramsFragmentsFollowItsFirst) {
     }
 }
 
+// The notes of a thousand times as many refused datagrams as there is room for.
+TEST_P(Policy, RefusedFragmentsUseUpNobodysNotes) {
+    configure(bridge(into_b(kDns)));
+    const auto first = [](uint16_t id, uint16_t port) -> Bytes {
+        return ab().fragment(0x2000).id(id).udp(999, port).payload(24);
+    };
+    const auto later = [](uint16_t id) -> Bytes {
+        return Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2", 17).fragment(0x0004).id(id).payload(24);
+    };
+    for (uint16_t id = 0; id < 100; ++id) ASSERT_EQ(fate("a", first(id, 53)), "b");
+    for (uint32_t id = 1000; id < 1000 + 2 * flow::Fragments::kEntries; ++id) {
+        ASSERT_EQ(fate("a", first(static_cast<uint16_t>(id), 54)), "denied");
+    }
+    for (uint16_t id = 0; id < 100; ++id) ASSERT_EQ(fate("a", later(id)), "b") << id;
+}
+
+TEST_P(Policy, FragmentsWaitForTheirFirstInBoundedNumbers) {
+    configure(bridge(into_b(kDns)));
+    const auto later = [](std::string_view from, uint16_t id) -> Bytes {
+        return Packet().eth(from, kB).ipv4("10.0.0.1", "10.0.0.2", 17).fragment(0x0004).id(id).payload(24);
+    };
+    constexpr uint16_t kMost = engine::HeldFragments::kMostOfAPort;
+    for (uint16_t id = 0; id < kMost; ++id) ASSERT_EQ(fate("a", later(kA, id)), "") << id;
+    EXPECT_EQ(fate("a", later(kA, kMost)), "fragment-unknown") << "a's share is used up";
+    EXPECT_EQ(fate("c", later(kC, 999)), "") << "c has its own";
+    EXPECT_EQ(fate("a", ab().fragment(0x2000).id(3).udp(999, 53).payload(24)), "b b") << "with the one that waited";
+    harness_.give_up_fragments();
+    EXPECT_EQ((harness_.drops()[{"a", path::Drop::kFragmentUnknown}]), kMost);
+    EXPECT_EQ((harness_.drops()[{"c", path::Drop::kFragmentUnknown}]), 1u);
+}
+
 // --- what moves ---
 
 TEST_P(Policy, AStationAtAnotherPortIsJudgedByThatPortsPolicies) {

@@ -214,6 +214,16 @@ class Talk {
     std::vector<Sent> sent_;
 };
 
+bool is_first_fragment(const Bytes& frame) {
+    const size_t ip = frame[12] == 0x81 ? 18 : 14;
+    if (frame[ip - 2] == 0x08 && frame[ip - 1] == 0) {
+        return (frame[ip + 6] & 0x20) != 0 && (frame[ip + 6] & 0x1f) == 0 && frame[ip + 7] == 0;
+    }
+    constexpr uint8_t kFragment = 44;
+    return frame[ip - 2] == 0x86 && frame[ip + 6] == kFragment && frame[ip + 40 + 2] == 0 &&
+           (frame[ip + 40 + 3] & 0xf9) == 1;
+}
+
 Case make_case(uint64_t seed) {
     Random random(seed);
     const World world = golden::make_world(random);
@@ -235,8 +245,10 @@ Case make_case(uint64_t seed) {
         if (left[device]-- <= 0) continue;
         const auto queue = static_cast<uint16_t>(random.below(one.workers));
         Step* last = one.steps.empty() ? nullptr : &one.steps.back();
-        if (last != nullptr && last->configuration.empty() && last->device == device &&
-            last->queue == queue) {
+        // What waits for a first fragment goes on when the batch is done: no other packet of it comes between.
+        const bool goes_on = last != nullptr && last->configuration.empty() && last->device == device &&
+                             last->queue == queue && !is_first_fragment(last->frames.back());
+        if (goes_on) {
             last->frames.push_back(std::move(frame));
         } else {
             one.steps.push_back({.device = device, .queue = queue, .frames = {std::move(frame)}});
@@ -291,6 +303,7 @@ Played play(const Case& one, How how) {
             harness.run();
         }
         harness.run();
+        harness.give_up_fragments();
         Observed& observed = played.steps.emplace_back();
         for (const std::string& device : kWorldDevices) observed.sent[device] = harness.sent(device);
         observed.drops = harness.drops();

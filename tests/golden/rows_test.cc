@@ -301,6 +301,7 @@ void check(const Row& row, uint16_t workers) {
         if (row.buffers_left) shortage.emplace(test::switch_pools().buffers, *row.buffers_left);
         harness.run();
     }
+    harness.give_up_fragments();
 
     std::map<std::string, std::vector<Bytes>> expected;
     for (const Out& out : row.out) {

@@ -239,12 +239,15 @@ TEST(FragmentsConcurrency, WhatIsFoundIsRight) {
                 const path::Tuple first =
                     n % 2 == 0 ? tuple_of(n) : tuple6(static_cast<uint16_t>(n), 1, 2, 3);
                 if (random() % 2 == 0) {
-                    fragments.add(first, n, kStart);
+                    fragments.add(first, {.id = n, .begin = 0, .end = 8}, Verdict::kAllow, kStart);
                     continue;
                 }
                 path::Tuple later = first;
                 later.key.rest &= ~uint64_t{UINT32_MAX};
-                if (!fragments.complete(later, n, kStart)) continue;
+                if (fragments.complete(later, {.id = n, .begin = 8, .end = 16}, kStart) !=
+                    Fragments::First::kPermitted) {
+                    continue;
+                }
                 ++found;
                 wrong += !(later == first);
             }

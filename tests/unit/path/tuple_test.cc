@@ -125,13 +125,19 @@ TEST(Tuple, Fragments) {
     const Read later(Packet().eth().ipv4("10.0.0.1", "10.0.0.2", 17).fragment(0x0004).id(99).payload(24));
     EXPECT_EQ(later.connection.kind, PacketKind::kLaterFragment);
     EXPECT_EQ(later.connection.key.source_port().host(), 0);
-    EXPECT_EQ(fragment_id(first.mbuf, first.connection), 99u);
-    EXPECT_EQ(fragment_id(later.mbuf, later.connection), 99u);
+    const auto is_part = [](const Read& read, uint32_t id, uint32_t begin, uint32_t end) {
+        const FragmentPart part = fragment_part(read.mbuf, read.connection);
+        return part.id == id && part.begin == begin && part.end == end;
+    };
+    EXPECT_TRUE(is_part(first, 99, 0, 32));
+    EXPECT_TRUE(is_part(later, 99, 32, 56));
     const Read first6(v6().ipv6_fragment(0, true, 1234).udp(1, 2).payload(24));
     EXPECT_TRUE(first6.connection.first_fragment);
     const Read later6(v6().ipv6_fragment(32, false, 1234).payload(24));
     EXPECT_EQ(later6.connection.kind, PacketKind::kLaterFragment);
-    EXPECT_EQ(fragment_id(later6.mbuf, later6.connection), 1234u);
+    EXPECT_TRUE(is_part(first6, 1234, 0, 32));
+    EXPECT_TRUE(is_part(later6, 1234, 32, 56));
+    EXPECT_TRUE(is_part(Read(v6().ipv6_fragment(0, true, 7).extension(60, 8).udp(1, 2).payload(24)), 7, 0, 40));
     // One that would write over the flags of the first (RFC 3128).
     const Read tiny(Packet().eth().ipv4("10.0.0.1", "10.0.0.2", 6).fragment(0x0001).id(9).payload(24));
     EXPECT_EQ(tiny.connection.kind, PacketKind::kMalformed);
