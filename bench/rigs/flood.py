@@ -96,7 +96,7 @@ def measure(session, build, kind, frames, number):
         if not any(row["what"].startswith("evicted") and row["count"] > SYNS / 2 for row in counted["pressure"]):
             raise Failed(f"the flow table was not flooded: {counted}")
         refused = [d for d in switch.call("drops")["drops"] if d["port"] in ("c0", "c1") and
-                   d["reason"] in ("flow-table-full", "no-connection", "denied", "rejected")]
+                   d["reason"] in ("flow-table-full", "flow-share", "no-connection", "denied", "rejected")]
         if refused:
             session.note(f"run {number}: of the connection were refused {refused}")
         for figure, value in ((BEFORE, before), (DURING, during), (SHARE, 100 * during / before),

@@ -272,14 +272,24 @@ Answer flow_count(Running& daemon) {
     for (const auto& [what, value] : {std::pair("evicted-over", pressure.evicted_over),
                                       std::pair("evicted-embryonic", pressure.evicted_embryonic),
                                       std::pair("evicted-idle", pressure.evicted_idle),
+                                      std::pair("evicted-share", pressure.evicted_share),
                                       std::pair("refused-full", pressure.refused_full),
+                                      std::pair("refused-share", pressure.refused_share),
                                       std::pair("refused-crowded", pressure.refused_crowded),
                                       std::pair("refused-busy", pressure.refused_busy)}) {
         if (value != 0) rows.push_back({{"what", what}, {"count", value}});
     }
+    std::vector<std::pair<uint32_t, std::string>> owners;
+    for (const auto& [id, name] : place_names(daemon.running)) {
+        if (const uint32_t count = flows.count_of(id); count != 0) owners.emplace_back(count, name);
+    }
+    std::sort(owners.rbegin(), owners.rend());
+    json ports = json::array();
+    for (const auto& [count, name] : owners) ports.push_back({{"port", name}, {"count", count}});
     return json{{"count", flows.count()},
                 {"capacity", flows.capacity()},
                 {"states", states},
+                {"ports", ports},
                 {"pressure", rows}};
 }
 

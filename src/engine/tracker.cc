@@ -278,9 +278,11 @@ bool Tracker::begin(path::Meta& meta, const rte_mbuf* packet, const FirstPacket&
                                       tables.now);
             return true;
         case flow::Added::kExisting: return true;  // its next packet finds it
-        case flow::Added::kFull: break;
+        case flow::Added::kFull:
+        case flow::Added::kShareUsed: break;
     }
-    return judgement.judged ? path::drop(meta, Drop::kFlowTableFull) : true;
+    if (!judgement.judged) return true;
+    return path::drop(meta, added.outcome == flow::Added::kFull ? Drop::kFlowTableFull : Drop::kFlowShare);
 }
 
 // A packet in the midst of a connection that is not known: a restart has lost that, or there is none. Either end
@@ -329,7 +331,8 @@ bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, const path::Tupl
     if (!permits(first.judgement)) {
         return refuse(meta, passage, first.judgement.verdict, first.judgement.object());
     }
-    return beginning == flow::Beginning::kNever || begin(meta, packet, first, tables);
+    // Of what is flooded nobody knows yet who its other end is.
+    return beginning == flow::Beginning::kNever || !is_way_known || begin(meta, packet, first, tables);
 }
 
 // A SYN or an INIT that its flow didn't begin with, in the way that the flow lets pass: it asks for a connection

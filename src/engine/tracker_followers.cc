@@ -5,6 +5,7 @@
 #include "engine/subject.h"
 #include "engine/track.h"
 #include "engine/tracker.h"
+#include "path/parse.h"
 #include "wire/headers.h"
 
 namespace sluice::engine {

@@ -87,6 +87,7 @@ Decider decider_of(Drop reason) {
         case kFragmentationNeeded:
         case kNoBuffer:
         case kFlowTableFull:
+        case kFlowShare:
         case kCount: break;
     }
     return Decider::kNobody;

@@ -21,8 +21,8 @@ constexpr uint32_t buckets_for(uint32_t pairs) {
     return std::bit_ceil(static_cast<uint32_t>(uint64_t{pairs} * 2 * 10 / (Bucket::kSlots * 6)) + 1);
 }
 
-// What there is beyond the declared flows, so that room is made before it is needed: at half a million new
-// flows a second enough for 16 ms in which a preempted worker ends no grace period.
+// What there is beyond the declared flows, for those that have ended and wait for their grace period: at half a
+// million new flows a second enough for 16 ms in which a preempted worker ends none.
 constexpr uint32_t reserve_for(uint32_t flows) { return std::clamp(flows / 16, 512U, 8192U); }
 
 constexpr uint32_t pairs_for(uint32_t flows) {
@@ -47,6 +47,7 @@ constexpr uint32_t kPause = 32;
 constexpr Seconds kIdle = 10;
 
 constexpr int kAddTries = 64;
+constexpr int kPlaceTries = 4;
 constexpr int kFindTries = 256;
 
 Decided decided_by(const Decision& d) noexcept {
@@ -96,7 +97,6 @@ class Table::Locks {
 
 Table::Table(const FlowConfig& config, path::Grace& grace)
     : capacity_(config.size),
-      reserve_(reserve_for(config.size)),
       places_(buckets_for(pairs_for(config.size))),
       mapping_(size_for(config.size)),
       // All-zero bytes are valid, and mean empty.
@@ -105,6 +105,7 @@ Table::Table(const FlowConfig& config, path::Grace& grace)
       addresses_(mapping_.take<path::Ipv6Pair>(size_t{pairs_for(config.size)} * 2)),
       pairs_(mapping_.take<Pair>(pairs_for(config.size))),
       stock_(pairs_, pairs_for(config.size), grace),
+      shares_(config.size),
       timeouts_(config.timeouts),
       pick_up_(config.pick_up),
       desks_(std::make_unique<Desk[]>(kControl + 1)) {
@@ -193,12 +194,14 @@ Added Table::add(const path::Tuple& original, const Decision& decision, Tracking
     Desk& desk = desks_[path::index(worker)];
     const uint32_t from = sender == Sender::kInitiator ? 0 : 1;
     rte_prefetch0(&buckets_[places_.first(hash(path::reversed(original.key)))]);
-    const uint32_t pair = allocate(desk, now);
+    const Owner owner{decision.ingress, Shares::address_place(original, secret_[1])};
+    const Shares::Claim claim(shares_, owner);
+    const uint32_t pair = allocate(desk, claim, now);
     if (pair == kNoPair) {
         const uint32_t index = find(original);
         if (index != kNoRecord) return {index ^ from, Added::kExisting};
-        desk.refused_full.add(1);
-        return {kNoRecord, Added::kFull};
+        (claim.is_over() ? desk.refused_share : desk.refused_full).add(1);
+        return {kNoRecord, claim.is_over() ? Added::kShareUsed : Added::kFull};
     }
     fill(pair, original, decision, tracking, sender, now);
     Added added{kNoRecord, Added::kFull};
@@ -210,6 +213,7 @@ Added Table::add(const path::Tuple& original, const Decision& decision, Tracking
     if (added.outcome == Added::kNew) {
         desk.created.add(1);
     } else {
+        give_back_place();
         // Where its first key stood for a moment, somebody may have found it.
         pairs_[pair].life.store(Pair::Life::kRetired, kRelaxed);
         desk.retired.push(pairs_, pair);
@@ -240,6 +244,7 @@ void Table::fill(uint32_t pair, const path::Tuple& original, const Decision& d, 
         record.packets.reset();
         record.bytes.reset();
     }
+    pairs_[pair].owner.store(d.ingress, kRelaxed);
     pairs_[pair].created.store(now, kRelaxed);
     pairs_[pair].objects[0].store(d.objects[0], kRelaxed);
     pairs_[pair].objects[1].store(d.objects[1], kRelaxed);
@@ -288,6 +293,7 @@ Added Table::try_add(uint32_t pair, const path::Tuple& original, const Decision&
     }
     if (insertion == Insertion::kBusy) return busy();
     if (insertion == Insertion::kCrowded) return kFull;
+    shares_.add(owner_of(pair));
     pairs_[pair].life.store(Pair::Life::kLinked, std::memory_order_release);
     return {pair * 2, Added::kNew};
 }
@@ -400,8 +406,9 @@ Table::Removal Table::unlink(Locks& locks, uint32_t pair, Desk& desk) noexcept {
     }
     for (uint32_t i = 0; i < count; ++i) clear(slots[i], hashes[i]);
     pairs_[pair].life.store(Pair::Life::kRetired, std::memory_order_release);
+    shares_.remove(owner_of(pair));
+    give_back_place();
     desk.retired.push(pairs_, pair);
-    desk.removed.add(1);
     return Removal::kDone;
 }
 
@@ -460,16 +467,24 @@ void Table::reclaim() noexcept {
 
 // --- room for new ones ---
 
-uint32_t Table::allocate(Desk& desk, Seconds now) noexcept {
-    if (unlikely(desk.owed != 0)) {
-        const bool behind = desk.owed > Stock::kChain;
-        bool found = evict(desk, now);
-        if (found && behind) found = evict(desk, now);
-        hand_over(desk);
-        // The other half is what keeps evicting going.
-        if (!found && stock_.size() < reserve_ / 2) return kNoPair;
+bool Table::take_place() noexcept {
+    uint32_t count = count_.load(kRelaxed);
+    while (count < capacity_) {
+        if (count_.compare_exchange_weak(count, count + 1, kRelaxed)) return true;
     }
-    if (unlikely(desk.free.size == 0) && !refill(desk)) return kNoPair;
+    return false;
+}
+
+uint32_t Table::allocate(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept {
+    for (int i = 0; !take_place(); ++i) {
+        // Another worker may have been faster to take the place.
+        if (i == kPlaceTries || !evict(desk, claim, now)) return kNoPair;
+        hand_over(desk);
+    }
+    if (unlikely(desk.free.size == 0) && !refill(desk)) {
+        give_back_place();
+        return kNoPair;
+    }
     return desk.free.pop(pairs_);
 }
 
@@ -477,34 +492,49 @@ bool Table::refill(Desk& desk) noexcept {
     bool ended = false;
     const bool found = stock_.take(desk.free, ended);
     if (found && ended) count_ended(desk, desk.free);
-    const uint32_t left = stock_.size() + desk.free.size;
-    if (left < reserve_) {
-        desk.owed = std::max(desk.owed, std::min(reserve_ - left + Stock::kChain, 2 * Stock::kChain));
-    }
     return found;
 }
 
-bool Table::evict(Desk& desk, Seconds now) noexcept {
-    if (desk.pause != 0) {
+Owner Table::owner_of(uint32_t pair) const noexcept {
+    return {pairs_[pair].owner.load(kRelaxed), Shares::address_place(tuple_of(pair * 2), secret_[1])};
+}
+
+bool Table::evict(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept {
+    // Who has less than others may take open connections, and doesn't pay for those who searched in vain.
+    if (desk.pause != 0 && !claim.has_less()) {
         --desk.pause;
         return false;
     }
     const uint32_t high = stock_.high();
+    const bool all_are_open = desk.in_vain >= high;
     auto made = [&](Keep keep) {
         desk.evicted[static_cast<size_t>(keep)].add(1);
-        --desk.owed;
-        desk.in_vain = 0;
+        if (keep != Keep::kAlways) desk.in_vain = 0;
         return true;
     };
     uint32_t young = kNoPair;
+    uint32_t open = kNoPair;  // the one that is silent the longest
+    Seconds open_silent = 0;
     for (uint32_t i = 0; i < (young == kNoPair ? kReach : kReachForOlder); ++i) {
         const uint32_t pair = desk.hand < high ? desk.hand : 0;
         desk.hand = pair + 1;
         if (!is_linked(pair)) continue;
         const State now_in = state(pair);
         const Seconds silent = idle(pair, now);
-        const Keep keep = is_expired(pair, now_in, silent) ? Keep::kOver : keep_of(now_in);
-        if (keep == Keep::kAlways || (keep == Keep::kIdle && silent < kIdle)) continue;
+        Keep keep = is_expired(pair, now_in, silent, 0) ? Keep::kOver : keep_of(now_in);
+        if (keep != Keep::kOver) {
+            const Owner owner = owner_of(pair);
+            if (claim.must_spare(owner)) continue;
+            const bool is_silent = keep == Keep::kIdle ? silent >= kIdle : is_expired(pair, now_in, silent, halvings());
+            if (keep == Keep::kAlways && is_silent) keep = Keep::kIdle;
+            if (keep == Keep::kAlways || (keep == Keep::kIdle && !is_silent)) {
+                if ((open == kNoPair || silent > open_silent) && claim.may_take_from(owner, all_are_open)) {
+                    open = pair;
+                    open_silent = silent;
+                }
+                continue;
+            }
+        }
         if (keep == Keep::kEmbryonic && silent == 0) {
             if (young == kNoPair) young = pair;
             continue;
@@ -513,7 +543,8 @@ bool Table::evict(Desk& desk, Seconds now) noexcept {
         return made(keep);
     }
     if (young != kNoPair && remove_pair(young, desk) == Removal::kDone) return made(Keep::kEmbryonic);
-    desk.in_vain += kReach;
+    if (open != kNoPair && remove_pair(open, desk) == Removal::kDone) return made(Keep::kAlways);
+    if (desk.in_vain < high) desk.in_vain += kReach;
     if (desk.in_vain >= high) desk.pause = kPause;
     return false;
 }
@@ -578,8 +609,8 @@ Seconds Table::idle(uint32_t pair, Seconds now) const noexcept {
     return std::min(since(pair * 2), since(pair * 2 + 1));
 }
 
-bool Table::is_expired(uint32_t pair, State state, Seconds idle) const noexcept {
-    return idle >= timeouts_.of(state, records_[pair * 2].key.protocol());
+bool Table::is_expired(uint32_t pair, State state, Seconds idle, uint32_t halvings) const noexcept {
+    return idle >= Timeouts::shortened(timeouts_.of(state, records_[pair * 2].key.protocol()), halvings);
 }
 
 uint32_t Table::age(Seconds now) noexcept {
@@ -589,7 +620,7 @@ uint32_t Table::age(Seconds now) noexcept {
     const uint32_t end = std::min(high, aged_ + part);
     uint32_t removed = 0;
     walk(aged_, end, [&](uint32_t pair) {
-        if (is_expired(pair, state(pair), idle(pair, now))) removed += remove_surely(pair);
+        if (is_expired(pair, state(pair), idle(pair, now), halvings())) removed += remove_surely(pair);
     });
     aged_ = end;
     reclaim();
@@ -614,7 +645,7 @@ Listed Table::listed(uint32_t pair, Seconds now) const noexcept {
             .directions = {direction(initiator), direction(records_[pair * 2 + 1])},
             .age = static_cast<Seconds>(std::max(age, 0)),
             .idle = idle(pair, now),
-            .timeout = timeouts_.of(now_in, initiator.key.protocol()),
+            .timeout = Timeouts::shortened(timeouts_.of(now_in, initiator.key.protocol()), halvings()),
             .objects = {pairs_[pair].objects[0].load(kRelaxed), pairs_[pair].objects[1].load(kRelaxed)},
             .generation = initiator.decided.load(kRelaxed).generation()};
 }
@@ -623,14 +654,6 @@ std::array<uint32_t, kStateCount> Table::count_states() noexcept {
     std::array<uint32_t, kStateCount> counts{};
     walk(0, stock_.high(), [&](uint32_t pair) { ++counts[static_cast<size_t>(state(pair))]; });
     return counts;
-}
-
-uint32_t Table::count() const noexcept {
-    uint64_t removed = 0;
-    for (uint32_t i = 0; i <= kControl; ++i) removed += desks_[i].removed.get();
-    // After those: what is removed was created before.
-    const uint64_t all = created();
-    return static_cast<uint32_t>(all - std::min(all, removed));
 }
 
 uint64_t Table::created() const noexcept {
@@ -646,7 +669,9 @@ Pressure Table::pressure() const noexcept {
         pressure.evicted_over += desk.evicted[static_cast<size_t>(Keep::kOver)].get();
         pressure.evicted_embryonic += desk.evicted[static_cast<size_t>(Keep::kEmbryonic)].get();
         pressure.evicted_idle += desk.evicted[static_cast<size_t>(Keep::kIdle)].get();
+        pressure.evicted_share += desk.evicted[static_cast<size_t>(Keep::kAlways)].get();
         pressure.refused_full += desk.refused_full.get();
+        pressure.refused_share += desk.refused_share.get();
         pressure.refused_crowded += desk.refused_crowded.get();
         pressure.refused_busy += desk.refused_busy.get();
     }

@@ -12,11 +12,13 @@
 // it holds a Reading. The removed flow's records can still be counted into until then, and are counted in
 // ended() when the period is over.
 //
-// When the table is full, a new flow takes the place of one that matters less (keep_of): a hand goes round
-// the records, a worker's own, and looks at a bounded number of them for one that is over or whose time is
-// up, one that nobody has answered or confirmed, or one that is silent. An open TCP connection or SCTP
-// association is never taken, whatever floods come. Making room begins when the reserve that is kept beyond
-// the declared size is touched, so that there is something to take while a grace period lasts.
+// It never has more flows than were declared. When it is full, a new flow takes the place of one that matters less
+// (keep_of): a hand goes round the records, a worker's own, and looks at a bounded number of them for one that is
+// over or whose time is up, one that nobody has answered or confirmed, or one that is silent. An open TCP connection
+// or SCTP association is taken only where its port or address has more than its share (shares.h) and the new flow's
+// has less; so nobody fills the table for others, and no flood of whom it concerns takes one. Who has his share takes
+// nothing of those who haven't. Before that, timeouts become shorter as the table fills (Timeouts). Records beyond
+// the declared ones take the place of those that wait for a grace period.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -35,6 +37,7 @@
 #include "flow/flow_config.h"
 #include "flow/mapping.h"
 #include "flow/record.h"
+#include "flow/shares.h"
 #include "flow/state.h"
 #include "flow/stock.h"
 #include "flow/tcp.h"
@@ -59,6 +62,7 @@ struct Added {
         kNew,
         kExisting,  // somebody else has added it meanwhile
         kFull,      // there is no room, or somebody was preempted with a lock: pressure() says why
+        kShareUsed,  // there is no room, and its port or its address has the share that it may have
     };
     uint32_t index;  // of the record of the packet's direction; kNoRecord if kFull
     Outcome outcome;
@@ -69,7 +73,9 @@ struct Pressure {
     uint64_t evicted_over = 0;       // of no use any more, before ageing found them
     uint64_t evicted_embryonic = 0;  // nobody had answered, or confirmed the answer
     uint64_t evicted_idle = 0;
+    uint64_t evicted_share = 0;      // open ones, of who had more than a share
     uint64_t refused_full = 0;       // new flows: there was no record, and none to be had
+    uint64_t refused_share = 0;      // the same, and their port or address had its share
     uint64_t refused_crowded = 0;    // no slot in any bucket that would do
     uint64_t refused_busy = 0;       // a lock was taken for too long
 };
@@ -89,7 +95,7 @@ struct Listed {
     Direction directions[2];  // the initiator's, the other's
     Seconds age;
     Seconds idle;
-    Seconds timeout;  // of its state
+    Seconds timeout;  // of its state, as full as the table is
     uint32_t objects[2];
     uint32_t generation;  // of the initiator's direction
 };
@@ -247,8 +253,9 @@ class Table {
 
     // --- any thread ---
 
-    uint32_t count() const noexcept;  // flows in the table
+    uint32_t count() const noexcept { return count_.load(std::memory_order_relaxed); }  // flows in the table
     uint32_t capacity() const noexcept { return capacity_; }
+    uint32_t count_of(path::PortId port) const noexcept { return shares_.of(port); }  // that came from there
     Pressure pressure() const noexcept;
     uint64_t created() const noexcept;
     // What the flows that are gone have counted.
@@ -267,13 +274,12 @@ class Table {
         Chain free;
         Chain retired;
         uint32_t hand = 0;      // the pair that is looked at next for room
-        uint32_t owed = 0;      // flows to be evicted
-        uint32_t in_vain = 0;   // records that it has looked at since it last found one
+        uint32_t in_vain = 0;   // records that it has looked at since it last found one that isn't open
         uint32_t pause = 0;     // flows to come for which it doesn't look
         path::Counter created;
-        path::Counter removed;
-        path::Counter evicted[3];  // by Keep
+        path::Counter evicted[kKeepCount];
         path::Counter refused_full;
+        path::Counter refused_share;
         path::Counter refused_crowded;
         path::Counter refused_busy;
         path::Traffic ended;
@@ -303,7 +309,9 @@ class Table {
     }
     State state(uint32_t pair) const noexcept { return state_of(records_[pair * 2], records_[pair * 2 + 1]); }
     Seconds idle(uint32_t pair, Seconds now) const noexcept;
-    bool is_expired(uint32_t pair, State state, Seconds idle) const noexcept;
+    bool is_expired(uint32_t pair, State state, Seconds idle, uint32_t halvings) const noexcept;
+    uint32_t halvings() const noexcept { return Timeouts::halvings(count(), capacity_); }
+    Owner owner_of(uint32_t pair) const noexcept;
 
     // Under the locks of the keys' first buckets.
     std::optional<Slot> locate(const path::Tuple& tuple, uint32_t hash) const noexcept;
@@ -319,9 +327,11 @@ class Table {
 
     void fill(uint32_t pair, const path::Tuple& original, const Decision& decision, Tracking tracking,
               Sender sender, Seconds now) noexcept;
-    uint32_t allocate(Desk& desk, Seconds now) noexcept;
+    bool take_place() noexcept;
+    void give_back_place() noexcept { count_.fetch_sub(1, std::memory_order_relaxed); }
+    uint32_t allocate(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept;
     bool refill(Desk& desk) noexcept;
-    bool evict(Desk& desk, Seconds now) noexcept;
+    bool evict(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept;
     void count_ended(Desk& desk, const Chain& chain) noexcept;
     void hand_over(Desk& desk) noexcept;
     void reclaim() noexcept;
@@ -341,7 +351,6 @@ class Table {
 
     uint64_t secret_[2];
     uint32_t capacity_;  // flows, as declared
-    uint32_t reserve_;   // pairs beyond that
     Places places_;
     Mapping mapping_;
     Bucket* buckets_;
@@ -349,11 +358,13 @@ class Table {
     path::Ipv6Pair* addresses_;  // by record; touched by IPv6 flows only
     Pair* pairs_;
     Stock stock_;
+    Shares shares_;
     Timeouts timeouts_;
     std::atomic<bool> pick_up_;
     std::atomic<Seconds> recovers_until_{0};
     std::unique_ptr<Desk[]> desks_;
     uint32_t aged_ = 0;  // the pair where ageing goes on
+    alignas(64) std::atomic<uint32_t> count_{0};
 };
 
 }  // namespace sluice::flow

@@ -112,6 +112,7 @@ struct Pair {
 
     std::atomic<Life> life;      // changes with its buckets' locks held
     std::atomic<bool> deciding;  // somebody is writing what he decided
+    std::atomic<path::PortId> owner;  // the port whose packet began it
     std::atomic<Seconds> created;
     std::atomic<uint32_t> objects[2];
     std::atomic<uint32_t> opening;

@@ -1,6 +1,7 @@
 // The state of a flow, read off what its two directions have said (record.h): nobody stores it. Any thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -64,6 +65,18 @@ class Timeouts {
     void set(const TimeoutsConfig& config) noexcept;
     Seconds of(State state, wire::Protocol protocol) const noexcept;
 
+    // A table that fills up remembers what is silent for a shorter time: from three fifths of its capacity on every
+    // timeout is halved for each twentieth more, down to kShortest (a day is 337 seconds then). In the spirit of
+    // OpenBSD's adaptive timeouts.
+    static constexpr Seconds kShortest = 10;
+    static constexpr uint32_t halvings(uint32_t count, uint32_t capacity) noexcept {
+        const auto twentieths = static_cast<uint32_t>(uint64_t{count} * 20 / capacity);
+        return twentieths > 12 ? twentieths - 12 : 0;
+    }
+    static constexpr Seconds shortened(Seconds timeout, uint32_t halvings) noexcept {
+        return std::max(timeout >> halvings, std::min(timeout, kShortest));
+    }
+
  private:
     static constexpr size_t kProtocols = 5;  // TCP, SCTP, UDP, ICMP, others
 
@@ -77,6 +90,7 @@ enum class Keep : uint8_t {
     kIdle,       // the rest, where it is silent
     kAlways,     // an open connection, until its timeout
 };
+inline constexpr size_t kKeepCount = 4;
 Keep keep_of(State state) noexcept;
 
 }  // namespace sluice::flow

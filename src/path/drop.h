@@ -64,6 +64,7 @@ enum class Drop : uint8_t {
     kNoConnection,
     kFragmentUnknown,
     kFlowTableFull,
+    kFlowShare,
     // counted at the egress port
     kPortDown,
     kLinkDown,
@@ -228,7 +229,10 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "sender's path, and at its MTU."},
     {"flow-table-full",
      "No flow could be remembered for a new connection that a policy is about: all are in use by established "
-     "ones. Raise `flows: {size}`; `sluicectl flow count` shows who has how many."},
+     "ones. Raise `flows: {size}`; `sluicectl flow count` shows which ports have how many."},
+    {"flow-share",
+     "The same, and the port has begun as many connections as it may have while the table is full, or the address "
+     "has an eighth of it. Look at what it opens: `sluicectl flow count`, `sluicectl flow list`."},
     {"port-down",
      "The port that it must leave by (a static MAC entry says so) is down. `sluicectl port show` says "
      "why."},

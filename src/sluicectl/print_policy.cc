@@ -83,6 +83,8 @@ std::string print_flow_count(const json& result, const Arguments&) {
     std::string text = fmt::format("{} of {} flows\n", word(result.at("count")), word(result.at("capacity")));
     const std::vector<Column> columns = {{"STATE", "/state"}, {"FLOWS", "/count", Format::kNumber}};
     if (!result.at("states").empty()) text += table(columns, result.at("states"));
+    const std::vector<Column> owners = {{"FROM-PORT", "/port"}, {"FLOWS", "/count", Format::kNumber}};
+    if (!result.at("ports").empty()) text += table(owners, result.at("ports"));
     for (const json& row : result.at("pressure"))
         text += fmt::format("{}: {}\n", word(row.at("what")), word(row.at("count")));
     return text;

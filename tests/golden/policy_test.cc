@@ -638,7 +638,8 @@ TEST_P(Policy, AFullTableRefusesNewConnectionsAndKeepsTheOpenOnes) {
         EXPECT_EQ(fate("a", request(Tcp::kAck, from)), "b");
     }
     EXPECT_EQ(refused, "flow-table-full");
-    EXPECT_GE(open.size(), 1024u);
+    EXPECT_EQ(open.size(), 1024u);
+    EXPECT_EQ(harness_.running().flows().count(), 1024u);
     EXPECT_GT(harness_.running().flows().pressure().refused_full, 0u);
     for (const uint16_t from : open) {
         ASSERT_EQ(fate("a", request(Tcp::kAck, from)), "b");
@@ -670,13 +671,56 @@ TEST_P(Policy, AFloodOfConnectionsTakesNoneThatIsOpen) {
         EXPECT_EQ(fate("b", answer()), "a");
     }
     EXPECT_GT(harness_.running().flows().pressure().evicted_embryonic, 10'000u);
-    EXPECT_LE(harness_.running().flows().count(), 1024u + 512u);
+    EXPECT_LE(harness_.running().flows().count(), 1024u);
     uint64_t packets = 0;
     for (const flow::Listed& flow : flows()) {
         if (flow.state == flow::State::kEstablished)
             packets += flow.directions[0].packets + flow.directions[1].packets;
     }
     EXPECT_EQ(packets, 3u + 40u);
+}
+
+// Two ports that invent open connections with a third's help fill the table for nobody else.
+TEST_P(Policy, WhoHasMoreThanAShareGivesPlacesToThoseWhoHaveLess) {
+    configure(bridge("acls: [{name: all, apply: {network: blue, direction: ingress}, rules: [{permit: {}}]}]\n"));
+    const auto from_c = [](uint16_t port, uint8_t flags) -> Bytes {
+        return Packet().eth(kC, kB).ipv4("10.0.0.3", "10.0.0.2").tcp(port, 80, flags, kSequence).payload(20);
+    };
+    const auto to_c = [](uint16_t port) -> Bytes {
+        return Packet().eth(kB, kC).ipv4("10.0.0.2", "10.0.0.3").tcp(80, port, Tcp::kAck, kSequence).payload(20);
+    };
+    std::map<std::string, int> refused;
+    for (uint16_t i = 0; i < 800; ++i) {
+        const auto port = static_cast<uint16_t>(2000 + i);
+        const std::string a = fate("a", request(Tcp::kAck, port));
+        const std::string c = fate("c", from_c(port, Tcp::kAck));
+        if (a == "b") EXPECT_EQ(fate("b", answer(Tcp::kAck, port)), "a");
+        if (c == "b") EXPECT_EQ(fate("b", to_c(port)), "c");
+        ++refused[a];
+        ++refused[c];
+        ASSERT_LE(harness_.running().flows().count(), 1024u);
+    }
+    EXPECT_EQ(refused["b"], 1024);
+    EXPECT_EQ(refused["flow-share"], 576);
+    // B's own, of which each is opened.
+    const auto from_b = [](uint16_t port, uint8_t flags) -> Bytes {
+        return ba().tcp(port, 99, flags, kSequence).payload(20);
+    };
+    for (uint16_t port = 5000; port < 5200; ++port) {
+        ASSERT_EQ(fate("b", from_b(port, Tcp::kSyn)), "a") << port;
+        ASSERT_EQ(fate("a", ab().tcp(99, port, Tcp::kSyn | Tcp::kAck, kAcknowledged - 1).payload(0)), "b");
+        ASSERT_EQ(fate("b", from_b(port, Tcp::kAck)), "a");
+    }
+    EXPECT_EQ(harness_.running().flows().count(), 1024u);
+    EXPECT_GE(harness_.running().flows().pressure().evicted_share, 200u);
+    // A and C go on trying, and take none of B's.
+    for (uint16_t port = 9000; port < 9100; ++port) {
+        EXPECT_EQ(fate("a", request(Tcp::kSyn, port)), "flow-share");
+        EXPECT_EQ(fate("c", from_c(port, Tcp::kSyn)), "flow-share");
+    }
+    const auto from_port_b = harness_.running().ports().at("b").port->id();
+    EXPECT_EQ(harness_.running().flows().count_of(from_port_b), 200u);
+    EXPECT_EQ(harness_.drops().count({"b", path::Drop::kFlowShare}), 0u);
 }
 
 // --- two workers ---

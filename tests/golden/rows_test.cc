@@ -1,7 +1,7 @@
 // The golden path: a configuration, packets in, frames out and drops counted, one row a case. Every
 // row runs with one worker and with two. Drop reasons that only a kernel device can give
 // (malformed-offload, cut-short, stale, transmit-failed, interface-down) have no row here, nor has
-// host-unreachable, which takes seconds, nor flow-table-full, which takes a thousand connections (policy_test).
+// host-unreachable, which takes seconds, nor flow-table-full and flow-share, which take a thousand connections (policy_test).
 #include <gtest/gtest.h>
 
 #include "golden/row.h"
@@ -332,7 +332,7 @@ INSTANTIATE_TEST_SUITE_P(Path, Golden, testing::ValuesIn(rows()),
 TEST(GoldenRows, EveryReachableReasonHasARow) {
     std::set<Drop> covered{Drop::kMalformedOffload, Drop::kCutShort, Drop::kStale,
                             Drop::kTransmitFailed, Drop::kInterfaceDown, Drop::kHostUnreachable,
-                            Drop::kFlowTableFull};
+                            Drop::kFlowTableFull, Drop::kFlowShare};
     for (const Row& row : rows()) {
         for (const auto& [port, reason, count] : row.drops) covered.insert(reason);
     }

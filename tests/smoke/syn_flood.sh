@@ -74,7 +74,7 @@ expect_that "flows evicted" "$evicted > 100000"
 expect "connections of iperf3" 2 "$(query '[.flows[] | select(.state == "established")] | length' flow list --port 5201)"
 for port in a b; do
     expect "drops by policy at port $port" "[]" "$(ctl --json drops | jq -c "[.drops[] | select(.port == \"$port\" and
-        (.reason | IN(\"flow-table-full\", \"no-connection\", \"denied\", \"rejected\")))]")"
+        (.reason | IN(\"flow-table-full\", \"flow-share\", \"no-connection\", \"denied\", \"rejected\")))]")"
 done
 delivered=$(received victim tx)
 expect_that "packets of the flood that were delivered" "$delivered > 100000"

@@ -46,8 +46,8 @@ TEST(Classifier, NoRulesMatchNothingAndAnEmptyOneMatchesAll) {
 TEST(Classifier, WhatIsNotIpMatchesRulesThatAskForNothingOfIp) {
     RuleConfig port, mpls, ipv6, any;
     port.match.protocol = ProtocolNumber{6};
-    mpls.match.ether_type = {{0x8848}, {0x8847}};
-    ipv6.match.ether_type = {{0x86dd}};
+    mpls.match.ether_type = testing::ether_types({0x8848, 0x8847});
+    ipv6.match.ether_type = testing::ether_types({0x86dd});
     const auto of_type = [](uint16_t type) { return Subject{.is_ip = false, .ether_type = type}; };
     const Classifier closed({port, ipv6, mpls}, {});
     EXPECT_EQ(closed.find(of_type(0x8847)), 2u);

@@ -38,6 +38,12 @@ inline bool has(const std::vector<Peer>& peers, const std::vector<AddressSetConf
     });
 }
 
+inline std::vector<EtherTypeNumber> ether_types(std::initializer_list<uint16_t> values) {
+    std::vector<EtherTypeNumber> types;
+    for (const uint16_t value : values) types.push_back({value});
+    return types;
+}
+
 inline bool matches(const MatchConfig& m, const std::vector<AddressSetConfig>& sets, const Subject& s) {
     if (!s.is_ip) return !m.asks_for_ip() && m.takes(s.ether_type);
     if (!m.takes(s.ipv6 ? wire::EtherType::kIpv6 : wire::EtherType::kIpv4)) return false;
@@ -223,10 +229,10 @@ class Maker {
             }
             case Shape::kEverything: {
                 if (one_in(6)) {
-                    m.ether_type = {{some_type()}, {some_type()}};
+                    m.ether_type = ether_types({some_type(), some_type()});
                     break;
                 }
-                if (one_in(6)) m.ether_type = {{one_in(2) ? uint16_t{0x0800} : uint16_t{0x86dd}}};
+                if (one_in(6)) m.ether_type = ether_types({one_in(2) ? uint16_t{0x0800} : uint16_t{0x86dd}});
                 constexpr uint8_t kProtocols[] = {kTcp, kTcp, kUdp, kSctp, kIcmp, kIcmpv6, 47};
                 if (!one_in(5)) m.protocol = ProtocolNumber{kProtocols[below(7)]};
                 if (!one_in(3)) m.from = some_peers();

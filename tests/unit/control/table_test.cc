@@ -288,10 +288,13 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "1 of 2 flows: --limit shows more, a filter fewer\n"},
         {"flow list", R"({"count": 0, "flows": []})", "no flows\n"},
         {"flow count", R"({"count": 5, "capacity": 1024, "states": [{"state": "established", "count": 5}],
-            "pressure": [{"what": "refused-full", "count": 2}]})",
+            "ports": [{"port": "web", "count": 4}, {"port": "db", "count": 1}], "pressure": [{"what": "refused-full", "count": 2}]})",
          "5 of 1024 flows\n"
          "STATE        FLOWS\n"
          "established      5\n"
+         "FROM-PORT  FLOWS\n"
+         "web            4\n"
+         "db             1\n"
          "refused-full: 2\n"},
         {"flow flush", R"({"flushed": 3})", "3 flows forgotten\n"},
         {"trace", R"({"verdict": "drop", "reason": "denied", "to": null,
