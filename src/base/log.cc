@@ -9,10 +9,10 @@
 namespace sluice::base::log {
 namespace {
 
-std::atomic<Level> current_level{Level::kWarning};
+std::atomic<Level> current_level{Level::kNotice};
 
 // syslog(3)'s severities.
-constexpr std::array kPriorities = {"<3>", "<4>", "<6>", "<7>"};
+constexpr std::array kPriorities = {"<3>", "<4>", "<5>", "<6>", "<7>"};
 
 }  // namespace
 

@@ -15,14 +15,16 @@
 
 namespace sluice::base::log {
 
-enum class Level { kError, kWarning, kInfo, kDebug };
+// A notice is an event that an operator wants to find in the log at 3 AM though nothing is wrong: a link that came
+// back, a change that somebody made.
+enum class Level { kError, kWarning, kNotice, kInfo, kDebug };
 
 constexpr auto names(Level) {
     return std::array{Name{Level::kError, "error"}, Name{Level::kWarning, "warning"},
-                      Name{Level::kInfo, "info"}, Name{Level::kDebug, "debug"}};
+                      Name{Level::kNotice, "notice"}, Name{Level::kInfo, "info"}, Name{Level::kDebug, "debug"}};
 }
 
-// Lines above this level aren't written. The default is kWarning: a healthy switch is silent.
+// Lines above this level aren't written. The default is kNotice: a healthy switch that nobody changes is silent.
 void set_level(Level level);
 bool is_enabled(Level level);
 
@@ -38,6 +40,12 @@ template <class... Args>
 void warning(std::string_view component, fmt::format_string<Args...> format, Args&&... args) {
     if (!is_enabled(Level::kWarning)) return;
     write_line(Level::kWarning, component, fmt::format(format, std::forward<Args>(args)...));
+}
+
+template <class... Args>
+void notice(std::string_view component, fmt::format_string<Args...> format, Args&&... args) {
+    if (!is_enabled(Level::kNotice)) return;
+    write_line(Level::kNotice, component, fmt::format(format, std::forward<Args>(args)...));
 }
 
 template <class... Args>

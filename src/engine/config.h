@@ -93,7 +93,7 @@ void fields(V& v, DpdkConfig& d) {
 }
 
 struct LogConfig {
-    base::log::Level level = base::log::Level::kWarning;
+    base::log::Level level = base::log::Level::kNotice;
 
     bool operator==(const LogConfig&) const = default;
 };

@@ -29,7 +29,12 @@ void Switch::open(HeldPort& held, Clock::time_point now) {
     if (auto done = held.port->open(); !done) {
         return fail(held, done.error().message, now, read_clock_() - start);
     }
-    base::log::info("port", "{} is up", held.port->config().name);
+    const std::string& name = held.port->config().name;
+    if (held.reason.empty()) {
+        base::log::info("port", "{} is up", name);
+    } else {  // its failure was a warning: the end of the story belongs beside it
+        base::log::notice("port", "{} is up; before: {}", name, held.reason);
+    }
     held.up = true;
     held.retry = {};
     held.reason.clear();
@@ -88,7 +93,7 @@ void Switch::attend() {
         port.refresh();
         changed = true;
         if (had_link == port.has_link()) continue;
-        base::log::info("port", "{}: link {}", name, had_link ? "down" : "up");
+        base::log::notice("port", "{}: link {}", name, had_link ? "down: " + port.no_link() : "up");
         // Who was behind it may come back behind another.
         if (had_link) forget_macs(port.id());
     }

@@ -69,11 +69,13 @@ TEST(Log, WritesOneLineAndOnlyWhatIsEnabled) {
     ::testing::internal::CaptureStderr();
     log::info("port", "quiet by default");
     log::warning("port", "{}: gone\nforged", "web");
+    log::notice("port", "link up");
     log::set_level(log::Level::kDebug);
     log::debug("port", "heard");
-    log::set_level(log::Level::kWarning);
+    log::set_level(log::Level::kNotice);
     const std::string text = ::testing::internal::GetCapturedStderr();
     EXPECT_NE(text.find("warning port: web: gone\\x0aforged\n"), text.npos);
+    EXPECT_NE(text.find("notice port: link up\n"), text.npos);
     EXPECT_NE(text.find("debug port: heard\n"), text.npos);
     EXPECT_EQ(text.find("quiet"), text.npos);
 }
