@@ -234,8 +234,7 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The same, and the port has begun as many connections as it may have while the table is full, or the address "
      "has an eighth of it. Look at what it opens: `sluicectl flow count`, `sluicectl flow list`."},
     {"port-down",
-     "The port that it must leave by (a static MAC entry says so) is down. `sluicectl port show` says "
-     "why."},
+     "The port behind which the destination is declared is down. `sluicectl port show` says why."},
     {"link-down",
      "Nobody is at the other end of the port that it must leave by: no guest is connected, or its "
      "driver has not started. `sluicectl port show` says how far it is."},

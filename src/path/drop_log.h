@@ -34,7 +34,7 @@ struct DropSite {
 class Capture;
 
 struct DropRecord {
-    static constexpr size_t kBytes = 80;
+    static constexpr size_t kBytes = 88;  // of VXLAN on IPv4, the inner frame's addresses and ports too
 
     uint64_t time;      // TSC, of the worker's turn
     uint32_t object;
@@ -49,7 +49,7 @@ struct DropRecord {
     uint16_t unused;
     std::array<uint8_t, kBytes> bytes;  // the frame's first ones
 };
-static_assert(sizeof(DropRecord) == 112 && std::is_trivially_copyable_v<DropRecord>);
+static_assert(sizeof(DropRecord) == 120 && std::is_trivially_copyable_v<DropRecord>);
 
 class DropLog {
  public:

@@ -16,7 +16,10 @@ namespace {
 // Headers one after the other; nothing where the bytes end before a header does.
 class Reader {
  public:
-    explicit Reader(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+    explicit Reader(std::span<const uint8_t> bytes, bool is_inner = false) : bytes_(bytes), is_inner_(is_inner) {}
+    // The frame that a tunnel carries begins here.
+    Reader inner() const { return Reader(bytes_, true); }
+    bool is_inner() const { return is_inner_; }
 
     template <class Header>
     std::optional<Header> peek() const {
@@ -35,7 +38,10 @@ class Reader {
 
  private:
     std::span<const uint8_t> bytes_;
+    bool is_inner_;
 };
+
+std::string frame_text(Reader reader);
 
 std::string text(const MacBytes& mac) { return MacAddress{mac}.text(); }
 std::string text(be32 address) { return address_of(address).text(); }
@@ -107,6 +113,15 @@ std::string protocol_text(Protocol protocol) {
     }
 }
 
+// ", VXLAN vni 100: " and the frame inside, at VXLAN's port (RFC 7348, 5). A tunnel in a tunnel is told as UDP.
+std::string vxlan_text(Reader reader) {
+    reader.skip(sizeof(UdpHeader));
+    const auto vxlan = reader.take<VxlanHeader>();
+    if (reader.is_inner() || !vxlan) return "";
+    if (!vxlan->has_vni()) return ", VXLAN without a VNI";
+    return fmt::format(", VXLAN vni {}: {}", vxlan->vni(), frame_text(reader.inner()));
+}
+
 // What is behind an IP header, up to the ports. A later fragment has none.
 std::string datagram_text(const std::string& source, const std::string& destination, Protocol protocol,
                           Reader reader, const std::string& fragment, bool later_fragment) {
@@ -132,7 +147,9 @@ std::string datagram_text(const std::string& source, const std::string& destinat
                     }
                 }
             }
-            return line + fragment;
+            line += fragment;
+            const bool is_vxlan = protocol == Protocol::kUdp && ports->destination.host() == VxlanHeader::kPort;
+            return is_vxlan ? line + vxlan_text(reader) : line;
         }
         case Protocol::kIcmp:
         case Protocol::kIcmpv6: {
@@ -209,30 +226,50 @@ std::string arp_text(Reader reader) {
     }
 }
 
+// What an Ethernet frame carries.
+std::string payload_text(EtherType type, Reader reader) {
+    switch (type) {
+        case EtherType::kIpv4: return ipv4_text(reader);
+        case EtherType::kIpv6: return ipv6_text(reader);
+        case EtherType::kArp: return arp_text(reader);
+        default: break;
+    }
+    // Up to 1500 it is a length, of an LLC frame (IEEE 802.3, 3.2.6): spanning trees and the like.
+    if (static_cast<uint16_t>(type) <= 1500) return "LLC";
+    return fmt::format("ethertype 0x{:04x}", static_cast<uint16_t>(type));
+}
+
+// "MAC > MAC, vlan 5"; the type of what follows. None: the bytes end before.
+struct Link {
+    std::string text;
+    std::optional<EtherType> type;
+};
+
+Link take_link(Reader& reader) {
+    const auto ethernet = reader.take<EthernetHeader>();
+    if (!ethernet) return {"runt", std::nullopt};
+    Link link{text(ethernet->source) + " > " + text(ethernet->destination), ethernet->ether_type()};
+    while (is_vlan(*link.type)) {
+        const auto tag = reader.take<VlanTag>();
+        if (!tag) return {link.text + ", vlan, cut short", std::nullopt};
+        link.text += fmt::format(", vlan {}", tag->id());
+        link.type = tag->ether_type();
+    }
+    return link;
+}
+
+std::string frame_text(Reader reader) {
+    const Link link = take_link(reader);
+    return link.type ? link.text + ": " + payload_text(*link.type, reader) : link.text;
+}
+
 }  // namespace
 
 std::string summary(std::span<const uint8_t> bytes, size_t length) {
     Reader reader(bytes);
-    const auto ethernet = reader.take<EthernetHeader>();
-    if (!ethernet) return fmt::format("runt, length {}", length);
-    std::string line = text(ethernet->source) + " > " + text(ethernet->destination);
-    EtherType type = ethernet->ether_type();
-    while (is_vlan(type)) {
-        const auto tag = reader.take<VlanTag>();
-        if (!tag) return fmt::format("{}, vlan, cut short, length {}", line, length);
-        line += fmt::format(", vlan {}", tag->id());
-        type = tag->ether_type();
-    }
-    line += fmt::format(", length {}: ", length);
-    switch (type) {
-        case EtherType::kIpv4: return line + ipv4_text(reader);
-        case EtherType::kIpv6: return line + ipv6_text(reader);
-        case EtherType::kArp: return line + arp_text(reader);
-        default: break;
-    }
-    // Up to 1500 it is a length, of an LLC frame (IEEE 802.3, 3.2.6): spanning trees and the like.
-    if (static_cast<uint16_t>(type) <= 1500) return line + "LLC";
-    return line + fmt::format("ethertype 0x{:04x}", static_cast<uint16_t>(type));
+    const Link link = take_link(reader);
+    const std::string line = fmt::format("{}, length {}", link.text, length);
+    return link.type ? line + ": " + payload_text(*link.type, reader) : line;
 }
 
 }  // namespace sluice::wire

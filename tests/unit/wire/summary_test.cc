@@ -39,6 +39,18 @@ TEST(Summary, TellsPortsAndTcpFlags) {
               "10.0.0.1.5 > 10.0.0.2.6: SCTP");
 }
 
+TEST(Summary, TellsTheFrameInsideOfVxlan) {
+    const auto outer = [] { return Packet().eth().ipv4("192.0.2.1", "192.0.2.2").udp(50'000, 4789); };
+    const std::string ends = "192.0.2.1.50000 > 192.0.2.2.4789: UDP, VXLAN ";
+    EXPECT_EQ(rest(outer().vxlan(100).eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2, 2, 7)),
+              ends + "vni 100: " + kMacs + ": 10.0.0.1.1 > 10.0.0.2.2: TCP [S], seq 7");
+    EXPECT_EQ(rest(outer().vxlan(100).eth().vlan(5).arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")),
+              ends + "vni 100: " + kMacs + ", vlan 5: ARP who-has 10.0.0.2 tell 10.0.0.1");
+    EXPECT_EQ(rest(outer().vxlan(100)), ends + "vni 100: runt");
+    EXPECT_EQ(rest(outer().vxlan(100).eth().ipv4("10.0.0.1", "10.0.0.2").udp(3, 4789).vxlan(7).eth()),
+              ends + "vni 100: " + kMacs + ": 10.0.0.1.3 > 10.0.0.2.4789: UDP");
+}
+
 TEST(Summary, TellsVlans) {
     EXPECT_EQ(tell(Packet().eth().vlan(10, 0x88a8).vlan(20).ipv4("10.0.0.1", "10.0.0.2").udp(1, 2)),
               std::string(kMacs) + ", vlan 10, vlan 20, length 50: 10.0.0.1.1 > 10.0.0.2.2: UDP");
@@ -112,7 +124,9 @@ TEST(Summary, ReadsNothingBehindTheBytes) {
     std::mt19937 random(7);
     const std::vector<Bytes> frames = {
         ipv4().options(8).tcp(1, 2).payload(30), ipv6().extension(0, 8).ipv6_fragment(0, true, 1).tcp(1, 2),
-        ipv6().icmp(135, 0, 0).payload(16), Packet().eth().vlan(5).vlan(6).ipv4("1.2.3.4", "5.6.7.8").udp(1, 2),
+        ipv6().icmp(135, 0, 0).payload(16),
+        Packet().eth().ipv4("1.2.3.4", "5.6.7.8").udp(1, 4789).vxlan(9).eth().ipv6("fd00::1", "fd00::2").udp(1, 2),
+        Packet().eth().vlan(5).vlan(6).ipv4("1.2.3.4", "5.6.7.8").udp(1, 2),
         Packet().eth().arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")};
     for (int i = 0; i < 20'000; ++i) {
         Bytes frame = frames[random() % frames.size()];
