@@ -1,24 +1,17 @@
-// Workers note times as TSC cycles; people want them by the clock on the wall. A reading of both together
-// translates times of about now: TSC and clock drift apart by some us a second. Any thread.
+// Workers note times as TSC cycles; people want them by the clock on the wall. Both were read together once, when
+// somebody first asked, and the TSC's rate is measured since, so that the same cycle has the same time in every
+// answer. If the wall's clock is set, they are read together anew. Any thread.
 #pragma once
 
-#include <rte_cycles.h>
-
-#include <chrono>
 #include <cstdint>
 
 namespace sluice::explain {
 
 class WallClock {
  public:
-    static WallClock now() {
-        const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-        return {rte_get_tsc_cycles(),
-                std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count(), rte_get_tsc_hz()};
-    }
+    static WallClock now();
 
-    WallClock(uint64_t tsc, int64_t nanoseconds, uint64_t hz)
-        : tsc_(tsc), nanoseconds_(nanoseconds), hz_(static_cast<double>(hz)) {}
+    WallClock(uint64_t tsc, int64_t nanoseconds, double hz) : tsc_(tsc), nanoseconds_(nanoseconds), hz_(hz) {}
 
     // Since the epoch. The TSC may be a little ahead of the reading: another core's.
     int64_t nanoseconds(uint64_t tsc) const {

@@ -188,7 +188,7 @@ TEST_F(DeciderTest, WhatHasGoneIsNotTakenForItsSuccessor) {
 }
 
 TEST(WallClock, TranslatesBothWays) {
-    const WallClock clock(1'000'000, 5'000'000'000, 2'000'000'000);
+    const WallClock clock(1'000'000, 5'000'000'000, 2e9);
     EXPECT_EQ(clock.nanoseconds(1'000'000), 5'000'000'000);
     EXPECT_EQ(clock.nanoseconds(1'000'000 - 2'000), 5'000'000'000 - 1'000);
     EXPECT_EQ(clock.nanoseconds(1'000'000 + 20), 5'000'000'000 + 10);
