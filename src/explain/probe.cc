@@ -207,7 +207,8 @@ uint16_t vlan_of(const Switch& running, const End& end) {
     return network == nullptr || trunk.native == end.network ? 0 : network->vlan;
 }
 
-constexpr uint16_t kL4Size = 32;  // bytes of the longest header here, and some payload
+constexpr uint16_t kLeastL4Size = 32;  // bytes of the longest header here, and some payload
+constexpr uint32_t kMostIpSize = 65'535 - RTE_PKTMBUF_HEADROOM - 64;  // what one large buffer holds, headers and all
 
 void write_ethernet(uint8_t* frame, const Probe& probe, wire::EtherType type) {
     auto* ethernet = reinterpret_cast<wire::EthernetHeader*>(frame);
@@ -221,30 +222,30 @@ void write_ethernet(uint8_t* frame, const Probe& probe, wire::EtherType type) {
 }
 
 // The pseudo-header's sum.
-wire::Sum write_ip(wire::Ipv4Header& header, const Probe& probe, wire::Protocol protocol) {
+wire::Sum write_ip(wire::Ipv4Header& header, const Probe& probe, wire::Protocol protocol, uint16_t l4_size) {
     header.version_size = 0x45;
-    header.total_size = wire::be16(sizeof header + kL4Size);
+    header.total_size = wire::be16(static_cast<uint16_t>(sizeof header + l4_size));
     header.fragment = wire::be16(wire::Ipv4Header::kDontFragment);
     header.ttl = kTtl;
     header.next = static_cast<uint8_t>(protocol);
     header.source = wire::be32(probe.from.address.v4());
     header.destination = wire::be32(probe.to.address.v4());
     header.checksum = wire::header_checksum(header);
-    return wire::pseudo_header_sum(header, protocol, kL4Size);
+    return wire::pseudo_header_sum(header, protocol, l4_size);
 }
 
-wire::Sum write_ip(wire::Ipv6Header& header, const Probe& probe, wire::Protocol protocol) {
+wire::Sum write_ip(wire::Ipv6Header& header, const Probe& probe, wire::Protocol protocol, uint16_t l4_size) {
     header.version_class_label = wire::be32(0x6000'0000);
-    header.payload_size = wire::be16(kL4Size);
+    header.payload_size = wire::be16(l4_size);
     header.next = static_cast<uint8_t>(protocol);
     header.hop_limit = kTtl;
     header.source = probe.from.address.bytes;
     header.destination = probe.to.address.bytes;
-    return wire::pseudo_header_sum(header, protocol, kL4Size);
+    return wire::pseudo_header_sum(header, protocol, l4_size);
 }
 
 // Where the internet checksum goes; 0: there is none.
-size_t write_l4(uint8_t* l4, wire::Protocol protocol, const Question& question) {
+size_t write_l4(uint8_t* l4, uint16_t size, wire::Protocol protocol, const Question& question) {
     if (protocol == wire::Protocol::kIcmp || protocol == wire::Protocol::kIcmpv6) {
         auto* header = reinterpret_cast<wire::IcmpHeader*>(l4);
         header->type =
@@ -262,18 +263,22 @@ size_t write_l4(uint8_t* l4, wire::Protocol protocol, const Question& question) 
         return offsetof(wire::TcpHeader, checksum);
     }
     if (protocol == wire::Protocol::kUdp) {
-        reinterpret_cast<wire::UdpHeader*>(l4)->size = wire::be16(kL4Size);
+        reinterpret_cast<wire::UdpHeader*>(l4)->size = wire::be16(size);
         return offsetof(wire::UdpHeader, checksum);
     }
     constexpr size_t kChunk = 12;  // behind SCTP's common header: an INIT of 20 bytes (RFC 9260, 3.3.2)
     l4[kChunk] = 1;
-    l4[kChunk + 3] = kL4Size - kChunk;
+    l4[kChunk + 3] = kLeastL4Size - kChunk;
     return 0;
 }
 
 }  // namespace
 
 base::Result<Probe> find_probe(const Switch& running, const Question& question) {
+    if (question.length.value_or(0) > kMostIpSize) {
+        return tl::unexpected(base::Error{
+            fmt::format("a packet of {} bytes is not made up: {} at most", *question.length, kMostIpSize), {}, {}});
+    }
     const bool v4 = is_v4(running, question);
     const auto address = IpAddress::parse(question.to);
     auto from = end_named(running, question.from, v4, address ? std::optional(*address) : std::nullopt);
@@ -305,12 +310,13 @@ base::Result<Probe> find_probe(const Switch& running, const Question& question) 
     } else if (on_link && probe.to.mac != 0 && probe.to.network == network->name) {
         probe.destination_mac = probe.to.mac;
     }
+    if (question.source_mac) probe.from.mac = path::mac_key(*question.source_mac);
+    if (question.destination_mac) probe.destination_mac = path::mac_key(*question.destination_mac);
+    if (question.vlan) probe.vlan = *question.vlan;
     return probe;
 }
 
-rte_mbuf* build_probe(rte_mempool* pool, const Probe& probe, const Question& question) {
-    rte_mbuf* m = rte_pktmbuf_alloc(pool);
-    if (m == nullptr) return nullptr;
+rte_mbuf* build_probe(const port::Pools& pools, const Probe& probe, const Question& question) {
     const bool v4 = probe.from.address.is_v4();
     const bool is_icmp =
         question.protocol == wire::Protocol::kIcmp || question.protocol == wire::Protocol::kIcmpv6;
@@ -319,18 +325,22 @@ rte_mbuf* build_probe(rte_mempool* pool, const Probe& probe, const Question& que
     const uint16_t ip_size = v4 ? sizeof(wire::Ipv4Header) : sizeof(wire::Ipv6Header);
     const uint16_t tag_size = probe.vlan != 0 ? sizeof(wire::VlanTag) : 0;
     const auto l3 = static_cast<uint16_t>(sizeof(wire::EthernetHeader) + tag_size);
-    const auto size = static_cast<uint16_t>(l3 + ip_size + kL4Size);
+    const uint32_t ip_packet = std::max<uint32_t>(question.length.value_or(0), ip_size + kLeastL4Size);
+    const auto l4_size = static_cast<uint16_t>(ip_packet - ip_size);
+    const auto size = static_cast<uint16_t>(l3 + ip_packet);
+    rte_mbuf* m = rte_pktmbuf_alloc(pools.holding(size));
+    if (m == nullptr) return nullptr;
     auto* frame = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(m, size));
     std::memset(frame, 0, size);
     write_ethernet(frame, probe, v4 ? wire::EtherType::kIpv4 : wire::EtherType::kIpv6);
-    const wire::Sum pseudo = v4 ? write_ip(*reinterpret_cast<wire::Ipv4Header*>(frame + l3), probe, protocol)
-                                : write_ip(*reinterpret_cast<wire::Ipv6Header*>(frame + l3), probe, protocol);
+    const wire::Sum pseudo = v4 ? write_ip(*reinterpret_cast<wire::Ipv4Header*>(frame + l3), probe, protocol, l4_size)
+                                : write_ip(*reinterpret_cast<wire::Ipv6Header*>(frame + l3), probe, protocol, l4_size);
     uint8_t* l4 = frame + l3 + ip_size;
-    const size_t field = write_l4(l4, protocol, question);
+    const size_t field = write_l4(l4, l4_size, protocol, question);
     if (field == 0) return m;
     // ICMP of IPv4 has no pseudo-header (RFC 792).
     const wire::Sum before = protocol == wire::Protocol::kIcmp ? 0 : pseudo;
-    const wire::be16 sum = wire::nonzero_checksum_of(wire::sum_of(l4, kL4Size, before));
+    const wire::be16 sum = wire::nonzero_checksum_of(wire::sum_of(l4, l4_size, before));
     std::memcpy(l4 + field, &sum, sizeof sum);
     return m;
 }

@@ -20,6 +20,11 @@ struct Question {
     wire::Protocol protocol = wire::Protocol::kTcp;  // kTcp, kUdp, kSctp, kIcmp (of IPv6: ICMPv6)
     uint16_t source_port = 40000;
     uint16_t destination_port = 80;
+    // What the sender would choose by itself, where nothing stands here.
+    std::optional<uint32_t> length;  // bytes of the IP packet
+    std::optional<uint16_t> vlan;    // the ID of the tag that it comes with
+    std::optional<MacAddress> source_mac;
+    std::optional<MacAddress> destination_mac;
 };
 
 // One end of it.
@@ -44,7 +49,7 @@ struct Probe {
 // An error says what is not known, and what to give instead.
 base::Result<Probe> find_probe(const engine::Switch& running, const Question& question);
 
-// Null where no buffer is left.
-rte_mbuf* build_probe(rte_mempool* pool, const Probe& probe, const Question& question);
+// Null where no buffer is left. An IP packet shorter than its headers gets those, and some payload.
+rte_mbuf* build_probe(const port::Pools& pools, const Probe& probe, const Question& question);
 
 }  // namespace sluice::explain

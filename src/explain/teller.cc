@@ -73,15 +73,15 @@ class Teller {
         const auto found = domain.table.longest(told_.destination);
         if (!found) return stage("route", fmt::format("no route in domain {}", domain.name));
         const auto& [to, hop] = *found;
-        std::optional<Object> by;
+        Object by{"route", to.text(), {}};  // added while running, unless something declares it
         if (const auto* derived = running_.router().declared(domain.name, to)) {
             by = Object{derived->origin == engine::RouteOrigin::kNetwork ? "network" : "route", to.text(),
                         derived->place};
             const path::NetworkId home = running_.router().hops().key(hop).network;
-            if (by->kind == "network") by->name = running_.router().network_name(home);
+            if (by.kind == "network") by.name = running_.router().network_name(home);
         }
         stage("route", fmt::format("{} of domain {}", to.text(), domain.name), by);
-        if (by && by->kind == "route") trace_.decided_by.push_back(*by);
+        if (by.kind == "route") trace_.decided_by.push_back(by);
         if (!told_.is_routed) return;
         const std::string neighbor = told_.neighbor.text();
         stage("neighbor", told_.neighbor_mac == 0

@@ -37,6 +37,7 @@ struct Trace {
     std::vector<std::string> to;     // ports; of a packet for the switch itself none
     std::vector<Object> decided_by;
     std::vector<Stage> stages;
+    std::string packet;              // the one that was made up, in tcpdump's words (wire/summary.h); else empty
     std::vector<Sent> sent;          // of a packet that was only asked about; answers of the switch's own too
 };
 

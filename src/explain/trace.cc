@@ -7,6 +7,7 @@
 #include "engine/tracker.h"
 #include "engine/watch.h"
 #include "wire/address.h"
+#include "wire/summary.h"
 
 namespace sluice::explain {
 namespace {
@@ -168,15 +169,17 @@ base::Result<Trace> trace(Switch& running, const Question& question) {
     if (auto answer = down(probe->from, "ingress")) return *answer;
     if (auto answer = down(probe->to, "transmit")) return *answer;
     if (auto answer = stuck(running, *probe)) return *answer;
-    rte_mbuf* packet = build_probe(running.pools().buffers, *probe, question);
+    rte_mbuf* packet = build_probe(running.pools(), *probe, question);
     if (packet == nullptr) {
         return tl::unexpected(base::Error{"no packet buffer is left: raise `memory.buffers`", {}, {}});
     }
+    std::string summary = wire::summary({rte_pktmbuf_mtod(packet, const uint8_t*), packet->data_len}, packet->pkt_len);
     Run run(running, *probe);
     run.go(packet);
     std::vector<path::PortId> left;
     for (const auto& frame : run.frames()) left.push_back(frame.port);
     Trace trace = tell(running, run.told(), left, entrance(running, *probe));
+    trace.packet = std::move(summary);
     for (const auto& frame : run.frames()) {
         trace.sent.push_back({place_name(running, frame.port, rte_get_tsc_cycles()), frame.bytes});
     }

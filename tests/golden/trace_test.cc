@@ -179,7 +179,7 @@ class Asking {
         const test::DropCounts before = harness_.drops();
         const uint64_t null_before = sent_to_null();
         put(probe.from.port->port->config().name,
-            explain::build_probe(harness_.running().pools().buffers, probe, question));
+            explain::build_probe(harness_.running().pools(), probe, question));
         std::multimap<std::string, Bytes> real;
         std::multiset<std::string> to;
         for (const std::string& device : kWorldDevices) {
@@ -257,6 +257,10 @@ Question make_question(Random& random, const World& world, int number) {
         random.one_of({Protocol::kTcp, Protocol::kTcp, Protocol::kUdp, Protocol::kIcmp, Protocol::kSctp});
     question.source_port = static_cast<uint16_t>(40'000 + number);
     question.destination_port = random.one_of<uint16_t>({80, 53, 443, 22});
+    if (random.chance(20)) question.length = random.one_of<uint32_t>({60, 576, 1300, 1500});
+    if (random.chance(5)) question.vlan = random.one_of<uint16_t>({5, 7, 4094});
+    if (random.chance(5)) question.source_mac = MacAddress::parse("02:00:00:00:00:77").value();
+    if (random.chance(5)) question.destination_mac = MacAddress::parse("02:00:00:00:00:78").value();
     return question;
 }
 
@@ -304,6 +308,7 @@ ports:
   - {name: n1, device: 'net_null1,no-rx=1', network: blue, mac: '02:00:00:00:00:11', address: 10.0.0.2}
   - {name: n2, device: 'net_null2,no-rx=1', network: red, mac: '02:00:00:00:00:12', address: 10.0.1.2}
   - {name: n3, device: 'net_null3,no-rx=1', network: red, address: 10.0.1.3}
+  - {name: narrow, device: 'net_null4,no-rx=1', network: red, mtu: 1000, address: 10.0.1.4}
 routes:
   - {to: 10.8.0.0/16, type: blackhole}
   - {to: 10.7.0.0/16, type: unreachable}
@@ -369,6 +374,35 @@ TEST_F(TraceTest, AStationThatIsSilentYetIsFoundBehindItsPortWithItsPolicies) {
                                                     line_of("- permit: {proto: tcp, port: [80-")));
     EXPECT_EQ(told(ask("a", "n3", 90)),
               fmt::format("drop denied, acl-rule quiet end (golden:{})", line_of("- name: quiet")));
+}
+
+TEST_F(TraceTest, APacketOfALengthMeetsTheMtuOfItsWayOut) {
+    const auto ask_long = [&](const std::string& from, uint32_t length) {
+        return explain::trace(harness_.running(), {.from = from, .to = "narrow", .length = length}).value_or(Trace{});
+    };
+    EXPECT_EQ(told(ask_long("b", 1000)), fmt::format("deliver to narrow, port b (golden:{})", line_of("name: b,")));
+    EXPECT_EQ(told(ask_long("b", 1001)),
+              fmt::format("drop too-big, port narrow (golden:{})", line_of("name: narrow")));
+    EXPECT_EQ(ask_long("a", 1001).reason, "fragmentation-needed");  // routed: the sender is told
+    EXPECT_NE(ask_long("b", 1001).packet.find("length 1015: 10.0.1.1.40000 > 10.0.1.4.80: TCP [S]"),
+              std::string::npos) << ask_long("b", 1001).packet;
+    const auto endless = explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 65'535});
+    EXPECT_FALSE(endless);
+}
+
+TEST_F(TraceTest, APacketWithATagOrWithAddressesThatItsSenderWouldNotChoose) {
+    const auto tagged = explain::trace(harness_.running(), {.from = "a", .to = "n1", .vlan = 7});
+    ASSERT_TRUE(tagged);
+    EXPECT_NE(tagged->packet.find("vlan 7"), std::string::npos) << tagged->packet;
+    const auto stolen = explain::trace(
+        harness_.running(), {.from = "b", .to = "n2", .source_mac = MacAddress::parse("02:00:00:00:00:12").value()});
+    ASSERT_TRUE(stolen);
+    EXPECT_EQ(stolen->reason, "spoofed-mac");
+    const auto reserved = explain::trace(
+        harness_.running(),
+        {.from = "b", .to = "n2", .destination_mac = MacAddress::parse("01:80:c2:00:00:00").value()});
+    ASSERT_TRUE(reserved);
+    EXPECT_EQ(reserved->reason, "reserved-mac");
 }
 
 TEST_F(TraceTest, APortThatIsDown) {
