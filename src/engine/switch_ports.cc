@@ -30,7 +30,7 @@ void Switch::open(HeldPort& held, Clock::time_point now) {
         return fail(held, done.error().message, now, read_clock_() - start);
     }
     const std::string& name = held.port->config().name;
-    if (held.reason.empty()) {
+    if (held.retry.failures == 0) {
         base::log::info("port", "{} is up", name);
     } else {  // its failure was a warning: the end of the story belongs beside it
         base::log::notice("port", "{} is up; before: {}", name, held.reason);
