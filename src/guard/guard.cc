@@ -18,6 +18,7 @@ constexpr Drop kFine = Drop::kCount;
 constexpr int kMostTags = 2;
 constexpr int kMostExtensions = 4;
 
+constexpr uint32_t kEverybody = 0xffff'ffff;
 constexpr uint16_t kDhcpServer = 67;
 constexpr uint16_t kDhcpClient = 68;
 constexpr uint16_t kDhcpv6Client = 546;
@@ -96,9 +97,11 @@ class Judgement {
         const bool first = (ip->fragment.host() & Ipv4Header::kOffsetMask) == 0;
         UdpHeader udp_copy;
         const auto* udp = first && ip->protocol() == Protocol::kUdp ? read(packet_, l4, udp_copy) : nullptr;
-        const bool asks_for_address = udp != nullptr && udp->source_port.host() == kDhcpClient &&
+        // A client without an address asks everybody (RFC 2131, 4.1).
+        const bool asks_for_address = ip->source.host() == 0 && ip->destination.host() == kEverybody &&
+                                      udp != nullptr && udp->source_port.host() == kDhcpClient &&
                                       udp->destination_port.host() == kDhcpServer;
-        if (!is_own(address_of(ip->source)) && !(ip->source.host() == 0 && asks_for_address)) {
+        if (!is_own(address_of(ip->source)) && !asks_for_address) {
             return Drop::kSpoofedAddress;
         }
         if (guard_.serves_dhcp || !first || ip->protocol() != Protocol::kUdp) return kFine;

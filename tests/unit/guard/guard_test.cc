@@ -127,6 +127,8 @@ TEST_F(GuardTest, DhcpAndRouterAdvertisements) {
     const Packet request = Packet().eth(kMacA, kBroadcast).ipv4("0.0.0.0", "255.255.255.255").udp(68, 67);
     EXPECT_EQ(judge(request), kFine);
     EXPECT_EQ(judge(Packet().eth().ipv4("0.0.0.0", "10.0.0.2").udp(68, 53)), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().ipv4("0.0.0.0", "10.0.0.2").udp(68, 67)), Drop::kSpoofedAddress)
+        << "a client that has no address knows no server";
     const Packet answer = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(67, 68);
     const Packet answer6 = Packet().eth().ipv6("fd00::1", "fd00::2").udp(547, 546);
     const Packet extended = Packet().eth().ipv6("fd00::1", "fd00::2").extension(60, 16).udp(547, 546);
