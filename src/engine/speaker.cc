@@ -90,6 +90,21 @@ bool has_source_route(const wire::Ipv4Header& ip) noexcept {
     return false;
 }
 
+// Whether an IPv4 address of the packet is the broadcast address of one of the network's subnets: no station's,
+// although its bits look like one (RFC 1122, 3.2.1.3).
+bool is_about_broadcast(const rte_mbuf* packet, const Network& network) noexcept {
+    if (wire::ether_type(packet) != wire::EtherType::kIpv4) return false;
+    wire::Ipv4Header copy;
+    const auto* ip = wire::read(packet, kEthernet, copy);
+    if (ip == nullptr) return true;
+    return std::any_of(network.subnets.begin(), network.subnets.end(), [&](const IpPrefix& subnet) {
+        if (!subnet.address.is_v4() || subnet.length >= 31) return false;
+        const uint32_t hosts = 0xffff'ffffU >> subnet.length;
+        const uint32_t broadcast = subnet.address.v4() | hosts;
+        return ip->source.host() == broadcast || ip->destination.host() == broadcast;
+    });
+}
+
 uint8_t ttl_of(const path::Meta& meta) noexcept {
     return meta.layer3 == path::Layer3::kIpv4 ? static_cast<const wire::Ipv4Header*>(meta.header)->ttl
                                               : static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit;
@@ -452,6 +467,12 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
     if (reason == Drop::kNoListener && wire::classify_local(packet, kEthernet) == wire::LocalPacket::kOther) {
         kind = wire::IcmpErrorKind::kProtocolUnreachable;
     }
+    // No answer goes to a group, and none comes from one: of IPv6 "too big" alone is told of packets to groups
+    // (RFC 4443, 2.4 (e.3)), by the router.
+    if (path::is_group(meta.source_mac) || is_about_broadcast(packet, tables.network(meta.network))) return;
+    const uint64_t own_mac =
+        path::is_group(meta.destination_mac) ? tables.network(meta.network).mac : meta.destination_mac;
+    if (own_mac == 0) return;
     if (reason == Drop::kRejected && reset(meta, packet, tables)) return;
     const bool valid = type == wire::EtherType::kIpv4
                            ? wire::check_ipv4(packet, kEthernet) == wire::IpCheck::kValid
@@ -475,13 +496,14 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
         wire::build_icmp_error(pools_.buffers, packet, kEthernet, {.kind = *kind, .mtu = mtu}, from);
     if (error == nullptr) return;
     tables.counters.totals.made.add(1);
-    write_macs(error, meta.source_mac, meta.destination_mac);
+    write_macs(error, meta.source_mac, own_mac);
     send(meta.network, meta.ingress, error, tables);
 }
 
 // Of a TCP segment that is rejected: true if its sender was told, or may not be told more.
 bool Speaker::reset(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
     if (meta.connection.protocol() != wire::Protocol::kTcp) return false;
+    if (path::is_group(meta.destination_mac)) return true;
     if (!may_answer(meta.ingress)) return true;
     rte_mbuf* answer = wire::build_tcp_reset(pools_.buffers, packet, kEthernet);
     if (answer == nullptr) return true;

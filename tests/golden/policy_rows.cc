@@ -227,6 +227,18 @@ void add_refusals(std::vector<Row>& rows) {
          .out = {{"a", Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1").traffic_class(0xc0).fragment(0)
                            .icmp(3, 13, 0).payload(packet_of(udp(ab(), 5, 6)))}},
          .drops = {{"a", Drop::kRejected, 1}}});
+    const auto to_group = [](std::string_view mac) {
+        return Packet().eth(kA, mac).ipv4("10.0.0.1", "10.0.0.2").tcp(1234, 80, Tcp::kSyn).payload(20);
+    };
+    add({.name = "WhatIsRejectedOfAGroupsIsNotAnswered",
+         .configuration = kStations + acl("port: a, direction: egress", "{reject: {}}"),
+         .in = {{"a", to_group(kBroadcast)}, {"a", to_group("01:00:5e:00:00:01")},
+                {"a", ab().udp(1, 2).payload(20)}, {"a", Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.255").udp(1, 2)},
+                {"a", Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.255").tcp(1, 2, Tcp::kSyn)},
+                {"a", Packet().eth(kA, kB).ipv4("10.0.0.255", "10.0.0.2").tcp(1, 2, Tcp::kSyn)}},
+         .out = {{"a", Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1").traffic_class(0xc0).fragment(0)
+                           .icmp(3, 13, 0).payload(packet_of(ab().udp(1, 2).payload(20)))}},
+         .drops = {{"a", Drop::kRejected, 6}}});
 }
 
 void add_routed(std::vector<Row>& rows) {
