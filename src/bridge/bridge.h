@@ -4,7 +4,8 @@
 // `Tables` is the engine's view of a snapshot. Asked of it here:
 //     MacTable* macs(NetworkId)       the network's table, to prefetch from
 //     Entry find(const Meta&)         where the destination is, by that table
-//     bool learn(const Meta&, limit)  the source, into it: MacTable::learn()
+//     bool learn(const Meta&, limit)  the source, into it: MacTable::learn(); false where it must not pass
+//     bool is_foreign(const Meta&)    whether the source belongs to another port, or to the router
 //     bool carries(PortId, NetworkId) whether the port is up and in that network
 //     slot(PortId)                    `horizon`, `mac_limit`: what the port's limits are
 //     bool may_flood(PortId, kind)    whether it may have one more frame flooded
@@ -65,7 +66,7 @@ struct Bridge {
             }
             if (!Lookup::look_up(meta, tables)) return false;
         }
-        if (unlikely(!learn(meta, tables))) return path::drop(meta, path::Drop::kMacLimit);
+        if (unlikely(!learn(meta, tables))) return refuse(meta, tables);
         return forward(meta, tables);
     }
 
@@ -98,11 +99,17 @@ struct Bridge {
         return true;
     }
 
-    // False if the source is one address too many behind its port.
+    // False if the source may not send from its port: refuse() says why.
     template <class Tables>
     [[gnu::always_inline]] static bool learn(path::Meta& meta, const Tables& tables) noexcept {
         const uint32_t limit = unlikely(meta.unusual) ? tables.slot(meta.ingress).mac_limit : 0;
         return tables.learn(meta, limit);
+    }
+
+    // Of a packet whose source learn() has refused.
+    template <class Tables>
+    [[gnu::noinline]] static bool refuse(path::Meta& meta, const Tables& tables) noexcept {
+        return path::drop(meta, tables.is_foreign(meta) ? path::Drop::kForeignMac : path::Drop::kMacLimit);
     }
 
  private:

@@ -55,8 +55,8 @@ void MacTable::Free::operator()(Bucket* buckets) const noexcept { std::free(buck
 bool MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seconds now,
                             uint32_t limit) noexcept {
     if (lock_.test_and_set(std::memory_order_acquire)) {
-        if (limit == 0) return true;
         const Entry known = find(mac, hash);
+        if (limit == 0) return !known.is_static() || known.port() == port;
         return known.found() && known.port() == port;
     }
     const Entry next = Entry::learned(port, now);
@@ -74,6 +74,7 @@ bool MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seco
         auto& value = buckets_[slot.bucket].values[slot.index];
         const Entry entry(value.load(std::memory_order_relaxed));
         bool write = !entry.is_static();
+        if (!write) allowed = entry.port() == port;
         if (write && entry.port() != port) {
             allowed = !full;
             Moves& log = moves_of(slot);
@@ -170,7 +171,9 @@ bool MacTable::set_static(uint64_t mac, path::PortId port) {
     Slot slot;
     if (!locate(mac, slot)) return insert(mac, Entry::fixed(port));
     auto& value = buckets_[slot.bucket].values[slot.index];
-    note(Entry(value.load(std::memory_order_relaxed)), -1);
+    const Entry before(value.load(std::memory_order_relaxed));
+    if (before.word() == Entry::fixed(port).word()) return true;
+    note(before, -1);
     value.store(Entry::fixed(port).word(), std::memory_order_release);
     version_.fetch_add(1, std::memory_order_release);
     return true;

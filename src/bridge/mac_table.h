@@ -95,14 +95,14 @@ class MacTable {
 
     // Takes note that `mac` was seen at `port`. Writes only when that changes something, and at most
     // once a second for an address that stays where it is. False if it would be one more than the
-    // `limit` of learned addresses at that port (0: none), or can't be learned at a port with a limit.
+    // `limit` of learned addresses at that port (0: none), if it can't be learned at a port with a limit, or if
+    // a static entry says that it belongs to another port.
     [[gnu::always_inline]] bool learn(uint64_t mac, uint32_t hash, path::PortId port, Seconds now,
                                       uint32_t limit = 0) noexcept {
         const Entry entry = find(mac, hash);
-        if (unlikely(entry.word() != Entry::learned(port, now).word()) && !entry.is_static()) {
-            return learn_slowly(mac, hash, port, now, limit);
-        }
-        return true;
+        if (likely(entry.word() == Entry::learned(port, now).word())) return true;
+        if (entry.is_static()) return entry.port() == port;
+        return learn_slowly(mac, hash, port, now, limit);
     }
 
     // --- control thread ---

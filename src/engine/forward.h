@@ -102,11 +102,11 @@ struct Forward {
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
         if (meta.layer3 == path::Layer3::kNone) return bridge_it(meta, tables);
-        if (unlikely(!learn_source(meta, tables))) return path::drop(meta, path::Drop::kMacLimit);
+        if (unlikely(!learn_source(meta, tables))) return bridge::Bridge::refuse(meta, tables);
         return route(meta, packet, tables);
     }
 
-    // Of a packet for the router. False if its source is one address too many behind its port.
+    // Of a packet for the router. False if its source may not send from its port.
     template <class T>
     [[gnu::always_inline]] static bool learn_source(path::Meta& meta, const T& tables) noexcept {
         // Of a run the first has been learned, if it came as far.
@@ -117,7 +117,8 @@ struct Forward {
 
     template <class T>
     [[gnu::always_inline]] static bool bridge_it(path::Meta& meta, const T& tables) noexcept {
-        if (unlikely(meta.unusual) && meta.source_mac == tables.network(meta.network).mac) {
+        if (unlikely(meta.unusual) && meta.source_mac == tables.network(meta.network).mac &&
+            tables.slot(meta.ingress).tunnel != nullptr) {
             return bridge_from_router(meta, tables);
         }
         if (!bridge::Bridge::decide(meta, tables)) return false;

@@ -44,32 +44,12 @@ base::Errors too_many(const Config& config) {
     return errors;
 }
 
-// Network and address to the name of the port: what networks declare, and the address that a guest is
-// said to have. (A container's is learned like any other: its interface tells nobody else's.)
-using StaticMacs = std::map<std::pair<std::string, MacAddress>, std::string>;
-
-StaticMacs static_macs(const Config& config) {
-    StaticMacs macs;
-    for (const auto& port : config.ports) {
-        if (port.vhost_user && port.mac && !port.network.empty()) {
-            macs[{port.network, *port.mac}] = port.name;
-        }
-    }
-    for (const auto& network : config.networks) {
-        for (const auto& entry : network.static_macs) macs[{network.name, entry.mac}] = entry.port;
-    }
-    return macs;
-}
-
-using TunnelMacs = std::map<std::pair<std::string, MacAddress>, IpAddress>;
-
-TunnelMacs tunnel_macs(const Config& config) {
-    TunnelMacs macs;
-    for (const auto& network : config.networks) {
-        if (!network.vxlan) continue;
-        for (const auto& entry : network.vxlan->statics) macs[{network.name, entry.mac}] = entry.remote;
-    }
-    return macs;
+// The networks that a port is in.
+std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port) {
+    if (!port.trunk) return {std::string(network_of(config, port))};
+    std::vector<std::string> names = port.trunk->networks;
+    if (!port.trunk->native.empty()) names.push_back(port.trunk->native);
+    return names;
 }
 
 }  // namespace
@@ -141,7 +121,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         }
         ++it;
     }
-    const Config previous = std::exchange(config_, std::move(next));
+    config_ = std::move(next);
     applying_ = true;
     const std::vector<path::NetworkId> freed = arrange_tables(config_);
     arrange_policies();
@@ -183,7 +163,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     for (const path::NetworkId id : freed) freed_networks_[id] = rte_get_tsc_cycles();
     // Only after every worker has seen the new membership can nobody learn into the old table.
     for (const auto& name : moved) forget_macs(ports_.at(name).port->id());
-    set_static_macs(previous);
+    set_static_macs();
     router_.install(config_, network_ids_, clock_seconds());
     find_tunnels();
     set_static_neighbors();
@@ -309,25 +289,42 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
     return freed;
 }
 
-void Switch::set_static_macs(const Config& previous) {
-    const StaticMacs wanted = static_macs(config_);
-    const TunnelMacs remote = tunnel_macs(config_);
-    auto forget = [&](const auto& place) {
-        const auto& [network, mac] = place;
-        auto table = macs_.find(network);
-        if (table == macs_.end() || wanted.contains(place) || remote.contains(place)) return;
-        table->second->remove(path::mac_key(mac));
-    };
-    for (const auto& [place, port] : static_macs(previous)) forget(place);
-    for (const auto& [place, address] : tunnel_macs(previous)) forget(place);
-    for (const auto& [place, address] : remote) {
-        const auto& [network, mac] = place;
-        macs_.at(network)->set_static(path::mac_key(mac), tunnels_.at(address).id);
+// A MAC address that is declared, or that the switch gave a port, belongs to that port for as long as the port
+// has a link; afterwards another port or a remote end point may have it. What a network lists as `static`
+// always belongs where that says.
+void Switch::set_static_macs() {
+    std::map<std::pair<std::string, MacAddress>, path::PortId> wanted;
+    std::set<std::pair<std::string, MacAddress>> ambiguous;  // two ports of a network have it: it is learned
+    for (const auto& [name, held] : ports_) {
+        const auto mac = held.port->mac();
+        if (!held.up || !held.port->has_link() || !mac || mac->is_zero()) continue;
+        for (const auto& network : networks_of(config_, held.port->config())) {
+            const std::pair place{network, *mac};
+            if (!wanted.emplace(place, held.port->id()).second) ambiguous.insert(place);
+        }
+    }
+    for (const auto& place : ambiguous) wanted.erase(place);
+    for (const auto& network : config_.networks) {
+        for (const auto& entry : network.static_macs) {
+            // Half-way through a change the port may not be there yet.
+            const auto port = ports_.find(entry.port);
+            if (port != ports_.end()) wanted[{network.name, entry.mac}] = port->second.port->id();
+        }
+        if (!network.vxlan) continue;
+        for (const auto& entry : network.vxlan->statics) {
+            const auto tunnel = tunnels_.find(entry.remote);
+            if (tunnel != tunnels_.end()) wanted.try_emplace({network.name, entry.mac}, tunnel->second.id);
+        }
+    }
+    for (const auto& [place, port] : static_macs_) {
+        const auto table = macs_.find(place.first);
+        if (table != macs_.end() && !wanted.contains(place)) table->second->remove(path::mac_key(place.second));
     }
     for (const auto& [place, port] : wanted) {
-        const auto& [network, mac] = place;
-        macs_.at(network)->set_static(path::mac_key(mac), ports_.at(port).port->id());
+        const auto table = macs_.find(place.first);
+        if (table != macs_.end()) table->second->set_static(path::mac_key(place.second), port);
     }
+    static_macs_ = std::move(wanted);
 }
 
 void Switch::forget_macs(path::PortId id) {

@@ -194,7 +194,7 @@ class Switch {
     void announce(const HeldPort& held);
     void ask(std::vector<Chore> chores);
     bool speaks() const noexcept { return !router_.domains().empty() || !tunnels_.empty(); }
-    void set_static_macs(const Config& previous);
+    void set_static_macs();
     void forget_macs(path::PortId id);
     void reset_counters(path::PortId id);
     void arrange_policies();
@@ -212,6 +212,7 @@ class Switch {
     std::vector<std::unique_ptr<Worker>> workers_;
     Ports ports_;
     MacTables macs_;
+    std::map<std::pair<std::string, MacAddress>, path::PortId> static_macs_;  // by network: what they hold
     NetworkIds network_ids_;
     Tunnels tunnels_;
     ActiveCaptures captures_;

@@ -78,7 +78,9 @@ void Switch::supervise(Clock::time_point now) {
         opened |= held->up;
     });
     if (opened) publish();
-    if (opened || !lost.empty()) set_static_neighbors();
+    if (!opened && lost.empty()) return;
+    set_static_macs();
+    set_static_neighbors();
 }
 
 void Switch::attend() {
@@ -99,6 +101,7 @@ void Switch::attend() {
     }
     if (!changed) return;
     publish();
+    set_static_macs();
     set_static_neighbors();
 }
 

@@ -3,6 +3,7 @@
 
 #include <rte_cycles.h>
 
+#include "bridge/bridge.h"
 #include "engine/snapshot.h"
 #include "flow/flow_table.h"
 #include "flow/fragments.h"
@@ -71,7 +72,23 @@ struct Tables {
         return macs(meta.network)->find(meta.destination_mac, meta.destination_hash);
     }
     [[gnu::always_inline]] bool learn(const path::Meta& meta, uint32_t limit) const noexcept {
+        const bridge::Entry entry = macs(meta.network)->find(meta.source_mac, meta.source_hash);
+        if (likely(entry.word() == bridge::Entry::learned(meta.ingress, now).word())) return true;
+        if (entry.is_static()) return entry.port() == meta.ingress;
+        return learn_slowly(meta, limit);
+    }
+    // The router's MAC address is in no table: it is behind no port, and no station may have it. A frame to a
+    // reserved address teaches nothing, since it goes no further.
+    [[gnu::noinline]] bool learn_slowly(const path::Meta& meta, uint32_t limit) const noexcept {
+        if (meta.source_mac == network(meta.network).mac) return false;
+        if (bridge::is_reserved(meta.destination_mac)) return true;
         return macs(meta.network)->learn(meta.source_mac, meta.source_hash, meta.ingress, now, limit);
+    }
+    bool is_foreign(const path::Meta& meta) const noexcept {
+        if (meta.source_mac == network(meta.network).mac) return true;
+        const uint32_t hash = bridge::MacTable::hash(meta.source_mac);
+        const bridge::Entry entry = macs(meta.network)->find(meta.source_mac, hash);
+        return entry.is_static() && entry.port() != meta.ingress;
     }
     bool may_flood(path::PortId id, bridge::FloodKind kind) const noexcept {
         bridge::FloodLimiter* floods = slot(id).floods;

@@ -72,7 +72,7 @@ struct Track {
         if (meta.layer3 == path::Layer3::kNone) {
             if (!Forward::bridge_it(meta, tables)) return false;
         } else if (!Forward::learn_source(meta, tables)) {
-            return path::drop(meta, path::Drop::kMacLimit);
+            return bridge::Bridge::refuse(meta, tables);
         }
         return tables.tracker.decide(meta, packet, tables);
     }
@@ -107,7 +107,7 @@ struct Track {
     template <class T>
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
                                              const T& tables) noexcept {
-        if (unlikely(!Forward::learn_source(meta, tables))) return path::drop(meta, path::Drop::kMacLimit);
+        if (unlikely(!Forward::learn_source(meta, tables))) return bridge::Bridge::refuse(meta, tables);
         if (likely(has_flow(meta.connection, tables) && follow(meta, tables) &&
                    count(meta.connection, packet, tables))) {
             return true;

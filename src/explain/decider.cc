@@ -35,6 +35,7 @@ Decider decider_of(Drop reason) {
         case kSpoofedNeighbor:
         case kRogueDhcp:
         case kRogueRa:
+        case kForeignMac:
         case kMacLimit:
         case kFloodLimit:
         case kCutShort:

@@ -25,6 +25,7 @@ enum class Drop : uint8_t {
     kSpoofedNeighbor,
     kRogueDhcp,
     kRogueRa,
+    kForeignMac,
     kMacLimit,
     kFloodLimit,
     kReservedMac,
@@ -120,6 +121,11 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"rogue-ra",
      "A router advertisement (ICMPv6 134) from a port that may not send any. If it is a router: "
      "`serves: [ra]`."},
+    {"foreign-mac",
+     "The source is a MAC address that belongs to another port of the network, to a remote end point or to "
+     "the switch's own router: `sluicectl mac list` shows them as static. Two stations have one address, "
+     "a loop returns frames, or the sender pretends to be another. A container that moves here must leave "
+     "its old port first."},
     {"mac-limit",
      "The port has as many MAC addresses behind it as its `mac-limit` allows, and this is another. "
      "`sluicectl mac list` shows them."},

@@ -157,6 +157,20 @@ void add_security(std::vector<Row>& rows) {
                 {"a", Packet().eth(kA, kBroadcast).arp_request(kA, "10.0.0.66", "10.0.0.2")}},
          .out = {{"b", plain(kA, kB)}},
          .drops = {{"a", Drop::kSpoofedMac, 1}, {"a", Drop::kSpoofedAddress, 1}, {"a", Drop::kSpoofedNeighbor, 1}}});
+    add({.name = "ADeclaredMacBelongsToItsPort",
+         .configuration = kBlue + port("a", "blue", ", mac: '" + std::string(kA) + "'") + port("b") + port("c"),
+         .in = {{"b", plain(kA, kBroadcast)}, {"b", plain(kA, kC)}, {"c", plain(kC, kA)}, {"a", plain(kA, kC)}},
+         .out = {{"a", plain(kC, kA)}, {"c", plain(kA, kC)}},
+         .drops = {{"b", Drop::kForeignMac, 2}}});
+    add({.name = "ADeclaredMacIsKnownBeforeItSpeaks",
+         .configuration = kBlue + guarded("a") + port("b") + port("c"),
+         .in = {{"b", Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1").udp(7, 7)}},
+         .out = {{"a", Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1").udp(7, 7)}}});
+    add({.name = "AReservedFrameTeachesNothing",
+         .configuration = kThree,
+         .in = {{"a", plain(kA, kBroadcast)}, {"b", plain(kA, "01:80:c2:00:00:00")}, {"c", plain(kC, kA)}},
+         .out = {{"b", plain(kA, kBroadcast)}, {"c", plain(kA, kBroadcast)}, {"a", plain(kC, kA)}},
+         .drops = {{"b", Drop::kReservedMac, 1}}});
     add({.name = "SpoofingCanBeAllowed",
          .configuration = kBlue + guarded("a", ", spoofing: allow") + port("b"),
          .in = {{"a", plain(kC, kB)}, {"a", Packet().eth(kA, kB).ipv4("10.0.0.66", "10.0.0.2").udp(7, 7)}},

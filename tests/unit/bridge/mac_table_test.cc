@@ -101,6 +101,24 @@ TEST(MacTable, AStaticEntryNeverMovesNorAges) {
     EXPECT_EQ(table.count(), 1u);
 }
 
+TEST(MacTable, AStaticEntrysAddressIsRefusedAtOtherPorts) {
+    MacTable table(64);
+    ASSERT_TRUE(table.set_static(kMac, kPort1));
+    EXPECT_FALSE(table.learn(kMac, MacTable::hash(kMac), kPort2, 100));
+    EXPECT_FALSE(table.learn(kMac, MacTable::hash(kMac), kPort2, 100, 5));
+    EXPECT_TRUE(table.learn(kMac, MacTable::hash(kMac), kPort1, 100));
+    table.remove(kMac);
+    EXPECT_TRUE(table.learn(kMac, MacTable::hash(kMac), kPort2, 100));
+}
+
+TEST(MacTable, AStaticEntrySetAgainChangesNothing) {
+    MacTable table(64);
+    ASSERT_TRUE(table.set_static(kMac, kPort1));
+    const uint32_t version = table.version();
+    ASSERT_TRUE(table.set_static(kMac, kPort1));
+    EXPECT_EQ(table.version(), version);
+}
+
 TEST(MacTable, AStaticEntryTakesTheLearnedOnesPlace) {
     MacTable table(16);
     learn(table, kMac, kPort1, 100);

@@ -77,6 +77,24 @@ TEST_F(SwitchTest, AppliedPortsAreUpAndForward) {
     EXPECT_EQ(switch_.config(), load(kTwo));
 }
 
+constexpr const char* kOwned =
+    "networks: [{name: blue}]\n"
+    "ports: [{name: a, device: net_ring_a, network: blue, mac: '02:00:00:00:00:0a', address: [10.0.0.1]}, "
+    "{name: b, device: net_ring_b, network: blue}]";
+
+TEST_F(SwitchTest, ADeclaredMacIsFreeOnceItsPortIsGone) {
+    apply(kOwned);
+    EXPECT_TRUE(find_mac("blue", test::kMacA).is_static());
+    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("a").port->id());
+    EXPECT_FALSE(reaches(b_, a_)) << "b sends from a's address";
+    apply("networks: [{name: blue}]\nports: [{name: b, device: net_ring_b, network: blue}]");
+    EXPECT_FALSE(find_mac("blue", test::kMacA).found());
+    EXPECT_FALSE(reaches(b_, a_)) << "there is nobody else";
+    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("b").port->id());
+    apply(kOwned);
+    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("a").port->id());
+}
+
 TEST_F(SwitchTest, ApplyTellsWhatChanged) {
     auto changes = switch_.apply(load(kTwo), kStart);
     ASSERT_TRUE(changes);
