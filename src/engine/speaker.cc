@@ -559,7 +559,7 @@ void Speaker::release(neighbor::Entry& neighbor, const Tables& tables) noexcept 
 void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
     const Network& network = tables.network(chore.network);
-    if (!network.answers || !tables.carries(chore.port, chore.network)) return;
+    if (!tables.carries(chore.port, chore.network)) return;
     // Here, too: it may have been behind a tunnel until now.
     network.table->learn(chore.mac, bridge::MacTable::hash(chore.mac), chore.port, tables.now);
     const port::Port* port = tables.slot(chore.port).port;

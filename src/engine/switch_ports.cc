@@ -98,6 +98,7 @@ void Switch::attend() {
         base::log::notice("port", "{}: link {}", name, had_link ? "down: " + port.no_link() : "up");
         // Who was behind it may come back behind another.
         if (had_link) forget_macs(port.id());
+        held.announce = !had_link;
     }
     if (!changed) return;
     publish();

@@ -159,7 +159,7 @@ void Switch::announce(const HeldPort& held) {
     const port::PortConfig& config = held.port->config();
     const auto mac = held.port->mac();
     auto network = network_ids_.find(network_of(config_, config));
-    if (!speaks() || !mac || !config.is_guarded() || network == network_ids_.end()) return;
+    if (!mac || !config.is_guarded() || network == network_ids_.end()) return;
     std::vector<Chore> chores;
     for (const auto& address : config.address) {
         chores.push_back({.kind = Chore::Kind::kAnnounce,

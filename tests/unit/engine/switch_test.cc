@@ -95,6 +95,20 @@ TEST_F(SwitchTest, ADeclaredMacIsFreeOnceItsPortIsGone) {
     EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("a").port->id());
 }
 
+TEST_F(SwitchTest, APortThatComesIsAnnouncedInAPlainNetwork) {
+    apply(kOwned);
+    switch_.tick(kStart);
+    switch_.workers()[0]->turn();
+    rte_mbuf* frame = b_.take();
+    ASSERT_NE(frame, nullptr);
+    test::Bytes expected =
+        Packet().eth(test::kMacA, "ff:ff:ff:ff:ff:ff").arp_request(test::kMacA, "10.0.0.1", "10.0.0.1");
+    const test::Bytes bytes = test::bytes_of(frame);
+    rte_pktmbuf_free(frame);
+    expected.resize(bytes.size());
+    EXPECT_EQ(bytes, expected);
+}
+
 TEST_F(SwitchTest, ApplyTellsWhatChanged) {
     auto changes = switch_.apply(load(kTwo), kStart);
     ASSERT_TRUE(changes);
