@@ -122,7 +122,7 @@ tl::expected<nlohmann::json, CallError> Client::call(std::string_view method,
         if (n == 0 || (n < 0 && errno == ECONNRESET))
             return not_reached(
                 "sluiced hung up before it answered: its log says why "
-                "(journalctl -u sluice)");
+                "(journalctl -u sluiced)");
         if (n < 0) return not_reached("receiving from " + socket_ + ": " + strerror(errno));
         input_.append(buffer, static_cast<size_t>(n));
     }
