@@ -40,6 +40,7 @@ constexpr size_t size_for(uint32_t flows) {
 // How far the hand goes for one flow that can make room; and where it has found one that is as young as this
 // second, for an older one. Flows then have about as long to be answered as the hand takes for a round.
 constexpr uint32_t kReach = 64;
+constexpr int kReaches = 64;  // of them in a row for one new flow
 constexpr uint32_t kReachForOlder = 8;
 // New flows for which nobody looks for room after a whole round in vain: a table full of open connections
 // must not cost each of them a search.
@@ -478,7 +479,7 @@ bool Table::take_place() noexcept {
 uint32_t Table::allocate(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept {
     for (int i = 0; !take_place(); ++i) {
         // Another worker may have been faster to take the place.
-        if (i == kPlaceTries || !evict(desk, claim, now)) return kNoPair;
+        if (i == kPlaceTries || !make_place(desk, claim, now)) return kNoPair;
         hand_over(desk);
     }
     if (unlikely(desk.free.size == 0) && !refill(desk)) {
@@ -497,6 +498,16 @@ bool Table::refill(Desk& desk) noexcept {
 
 Owner Table::owner_of(uint32_t pair) const noexcept {
     return {pairs_[pair].owner.load(kRelaxed), Shares::address_place(tuple_of(pair * 2), secret_[1])};
+}
+
+// A run of open connections must not refuse a new one while others can give way behind it. Once a whole round has
+// found nothing, evict() pauses, and that ends the search.
+bool Table::make_place(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept {
+    for (int i = 0; i < kReaches; ++i) {
+        if (evict(desk, claim, now)) return true;
+        if (desk.pause != 0) return false;
+    }
+    return false;
 }
 
 bool Table::evict(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept {

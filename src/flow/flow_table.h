@@ -331,6 +331,7 @@ class Table {
     void give_back_place() noexcept { count_.fetch_sub(1, std::memory_order_relaxed); }
     uint32_t allocate(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept;
     bool refill(Desk& desk) noexcept;
+    bool make_place(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept;
     bool evict(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept;
     void count_ended(Desk& desk, const Chain& chain) noexcept;
     void hand_over(Desk& desk) noexcept;
