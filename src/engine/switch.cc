@@ -297,7 +297,10 @@ void Switch::set_static_macs() {
     std::set<std::pair<std::string, MacAddress>> ambiguous;  // two ports of a network have it: it is learned
     for (const auto& [name, held] : ports_) {
         const auto mac = held.port->mac();
-        if (!held.up || !held.port->has_link() || !mac || mac->is_zero()) continue;
+        if (!mac || mac->is_zero()) continue;
+        // A guest that is declared with an address is waited for.
+        const bool is_there = held.up && held.port->has_link();
+        if (!is_there && !(held.port->config().vhost_user && held.port->config().mac)) continue;
         for (const auto& network : networks_of(config_, held.port->config())) {
             const std::pair place{network, *mac};
             if (!wanted.emplace(place, held.port->id()).second) ambiguous.insert(place);
