@@ -280,20 +280,22 @@ void add_path_mtu(std::vector<Row>& rows) {
          .drops = {{"a", Drop::kFragmentationNeeded, 1}}});
     // Without DF it goes on in pieces.
     const Bytes loose = Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2").fragment(0).udp(7, 7).payload(1400);
+    // In the tunnel with the source port of the whole packet, so that all pieces take one way.
     const auto piece = [&](size_t begin, size_t size, uint16_t flags) {
         const auto at = loose.begin() + 34 + static_cast<ptrdiff_t>(begin);
-        return Bytes(Packet()
-                         .eth(kA, kB)
-                         .ipv4("10.0.0.1", "10.0.0.2", 17)
-                         .fragment(static_cast<uint16_t>(flags | begin / 8))
-                         .payload(Bytes(at, at + static_cast<ptrdiff_t>(size))));
+        const Bytes inner = Packet()
+                                .eth(kA, kB)
+                                .ipv4("10.0.0.1", "10.0.0.2", 17)
+                                .fragment(static_cast<uint16_t>(flags | begin / 8))
+                                .payload(Bytes(at, at + static_cast<ptrdiff_t>(size)));
+        return to4(inner, false, 0, kR, "192.0.2.2", source_port(loose));
     };
     add({.name = "WhatMayBeFragmentedIsAfterThat",
          .configuration = kOne,
          .in = {meet(), from_b, {"e", too_big(1400, to4(firm))}, {"a", loose}},
          .out = {at_a,
-                 {"e", to4(piece(0, 1328, 0x2000))},
-                 {"e", to4(piece(1328, 80, 0))}}});
+                 {"e", piece(0, 1328, 0x2000)},
+                 {"e", piece(1328, 80, 0)}}});
     const Bytes quoted = packet_of(to6(udp(1400), true));
     add({.name = "ASmallerMtuOnTheWayOverIpv6",
          .configuration = overlay("'2001:db8::2'", "auto"),
@@ -454,7 +456,7 @@ void add_tags(std::vector<Row>& rows) {
                 {"a", tagged(kA, kB, 5, 0x88a8)},
                 {"a", tagged(kA, kB, 0, 0x9100)},
                 {"a", tagged(kA, kBroadcast, 5)}},
-         .out = {at_a, {"b", tagged(kA, kBroadcast, 5)}},
+         .out = {at_a, {"b", plain(kB, kA)}, {"b", tagged(kA, kBroadcast, 5)}},
          .drops = {{"a", Drop::kTaggedIntoTunnel, 4}}});
     add({.name = "AFloodOfTaggedFramesHasNobodyButTunnels",
          .configuration = kOne,
@@ -464,6 +466,7 @@ void add_tags(std::vector<Row>& rows) {
          .configuration = kOne + port("b"),
          .in = {meet(), from_b, {"a", tagged(kA, kB, 0x6000)}, {"a", tagged(kA, kBroadcast, 0x6000)}},
          .out = {at_a,
+                 {"b", plain(kB, kA)},
                  {"e", to4(plain(kA, kB))},
                  {"e", to4(plain(kA, kBroadcast))},
                  {"b", plain(kA, kBroadcast)}}});

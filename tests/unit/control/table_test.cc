@@ -225,7 +225,7 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
             "state": "silent", "mtu": {"path": 1400, "inside": 1350, "expires": 90}}]})",
          "REMOTE     NETWORKS  VIA        MAC                STATE    MTU  EXPIRES  RX-PACKETS  RX-BYTES  "
          "TX-PACKETS  TX-BYTES  DROPS\n"
-         "192.0.2.2  -         192.0.2.2  02:00:00:00:00:01  silent  1400    1m30s           1         2  "
+         "192.0.2.2  -         192.0.2.2  02:00:00:00:00:01  silent  1400   1m 30s           1         2  "
          "         3         4      5\n"},
         {"tunnel list", R"({"tunnels": [{"remote": "192.0.2.2", "networks": [],
             "rx": {"packets": 1, "bytes": 2}, "tx": {"packets": 3, "bytes": 4}, "drops": 5,
