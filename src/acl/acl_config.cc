@@ -117,7 +117,9 @@ tl::expected<EtherTypeNumber, std::string> parse_value(std::string_view text, Et
             shown(text)));
     }
     const EtherTypeNumber type{static_cast<uint16_t>(*number)};
-    if (type.is(wire::EtherType::kArp)) return tl::unexpected("ARP always passes: no rule is asked about it");
+    if (type.is(wire::EtherType::kArp)) {
+        return tl::unexpected(std::string("ARP always passes: no rule is asked about it"));
+    }
     if (wire::is_vlan(wire::EtherType{type.value})) {
         return tl::unexpected(fmt::format("{} is a VLAN tag: rules look at what is behind it", to_text(type)));
     }
