@@ -18,7 +18,7 @@ acls:
 END
 start
 up guarded dns outside peer
-mac() { at "$1" cat /sys/class/net/eth0/address; }
+mac() { at "$1" ip -j link show eth0 | jq -r '.[0].address'; }
 pings guarded 10.0.0.9
 pings dns 10.0.0.9
 GUARDED=$(mac guarded)
@@ -99,7 +99,7 @@ done
 expect "connections of the guarded container" 0 "$(connections)"
 
 # MPLS, PPPoE, a tag of old, RARP.
-received() { at guarded cat /sys/class/net/eth0/statistics/rx_packets; }
+received() { at guarded ip -j -s link show eth0 | jq '.[0].stats64.rx.packets'; }
 before=$(received)
 refused outside denied 5 send outside "$GUARDED" type 8847 8848 8863 9100 8035
 expect "frames that the guarded container has got" "$before" "$(received)"

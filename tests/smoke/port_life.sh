@@ -9,7 +9,7 @@ at host sh -c "echo 1 >/proc/sys/net/ipv6/conf/wire/disable_ipv6"
 ip -n "${P}host" link set wire up
 ip -n "${P}peer" link set eth0 up
 ip -n "${P}peer" address add 10.0.0.9/24 dev eth0
-mtu_of() { at host cat "/sys/class/net/$1/mtu"; }
+mtu_of() { at host ip -j link show "$1" | jq '.[0].mtu'; }
 
 head=$(
     cat <<END
