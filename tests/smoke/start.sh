@@ -10,12 +10,12 @@ ports:
   - {name: b, netns: ${P}b, network: blue, address: [10.0.0.2/24]}"
 run() { expect_status 1 at host timeout --foreground 30 "$@" "$SLUICED" --config "$CONFIG"; }
 
-# A core that the process may not use.
+# A core that there isn't, and one that the process may not use.
 mapfile -t cores < <(allowed_cores)
 config <<<"workers: {cores: [9999]}
 $ports"
-run
-expect_match "a core that isn't there" "workers.cores: .*core 9999 .*it may on" "$OUT"
+expect_status 2 at host timeout --foreground 30 "$SLUICED" --config "$CONFIG"
+expect_match "a core that isn't there" "workers.cores.0. .*there is no core 9999: this machine has" "$OUT"
 if ((${#cores[@]} > 1)); then
     config <<<"workers: {cores: [${cores[1]}]}
 $ports"
