@@ -134,7 +134,7 @@ up guarded dns outside peer
 wait_for 60 "the download to go on" answered 1000
 query '[.flows[] | select(.state == "established" and .destination.port == 5201)] | length > 0' flow list >/dev/null
 ended "$download" && fail "the download has ended: $(cat "$TMP/download")"
-refused peer denied 1 at peer timeout 1 python3 -c 'import socket
+refused peer denied 1 at peer timeout 60 python3 -c 'import socket
 try:
     socket.create_connection(("10.0.0.2", 80), 0.5)
 except OSError:

@@ -39,7 +39,9 @@ for keys in "${failing[@]}"; do
     expect_status 0 ctl port delete x
     expect_status 0 ctl port add x "$keys" network=blue
     down x .
+    expect_status 0 ctl port delete x
 done
+expect_status 0 ctl port add x "${failing[0]}" network=blue
 stop
 expect "the interface's MTU without the switch" 1450 "$(mtu_of wire)"
 start
