@@ -85,7 +85,9 @@ inline constexpr char kFlowCount[] = "flow.count";
 inline constexpr char kFlowFlush[] = "flow.flush";  // {"address"?, "port"?, "network"?, "state"?}
 inline constexpr std::size_t kFlowLimit = 1000;     // flows in an answer, where no limit is given
 inline constexpr std::size_t kMaxFlowLimit = 100'000;
-// {"from", "to": a port's name or an IP address, "proto"?: tcp, "dport"?: 80, "sport"?: 40000}, or several:
+// {"from", "to": a port's name or an IP address, "proto"?: tcp, "dport"?: 80, "sport"?: 40000,
+// "length"?: bytes of the IP packet, "vlan"?, "source-mac"?, "destination-mac"?}. The answer's "packet" is the one
+// that was made up, null where none was. Or several:
 // {"questions": [...]}, whose answer is {"traces": [...]}, with {"error"} for one that can't be understood.
 inline constexpr char kTrace[] = "trace";
 // The same of packets that come: {"filter": in tcpdump's language}. Answers with its number in "trace"; it is its

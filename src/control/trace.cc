@@ -22,6 +22,16 @@ tl::expected<wire::Protocol, RpcError> protocol_param(const json& params) {
     return invalid(fmt::format("\"proto\" is {}, not tcp, udp, sctp or icmp", base::shown(*text)));
 }
 
+// Nothing where it is left out.
+tl::expected<std::optional<MacAddress>, RpcError> mac_param(const json& params, const char* key) {
+    auto text = text_param(params, key);
+    if (!text) return tl::unexpected(text.error());
+    if (!params.contains(key)) return std::nullopt;
+    auto mac = MacAddress::parse(*text);
+    if (!mac) return invalid(fmt::format("\"{}\": {}", key, mac.error()));
+    return *mac;
+}
+
 tl::expected<Question, RpcError> question_of(const json& params) {
     if (!params.is_object()) return invalid("a question is not an object");
     Question question;
@@ -41,6 +51,18 @@ tl::expected<Question, RpcError> question_of(const json& params) {
         auto number = number_param(params, key, *port, 0, 65535);
         if (!number) return tl::unexpected(number.error());
         *port = static_cast<uint16_t>(*number);
+    }
+    auto length = number_param(params, "length", 0, 1, 65535);
+    if (!length) return tl::unexpected(length.error());
+    if (*length != 0) question.length = static_cast<uint32_t>(*length);
+    auto vlan = number_param(params, "vlan", 0, 1, 4094);
+    if (!vlan) return tl::unexpected(vlan.error());
+    if (*vlan != 0) question.vlan = static_cast<uint16_t>(*vlan);
+    for (auto [key, mac] : {std::pair("source-mac", &question.source_mac),
+                            std::pair("destination-mac", &question.destination_mac)}) {
+        auto given = mac_param(params, key);
+        if (!given) return tl::unexpected(given.error());
+        *mac = *given;
     }
     return question;
 }
@@ -70,7 +92,9 @@ Answer answer_one(Running& daemon, const json& params) {
     if (!question) return tl::unexpected(question.error());
     auto trace = explain::trace(daemon.running, *question);
     if (!trace) return refused({trace.error()});
-    return trace_json(*trace);
+    json answer = trace_json(*trace);
+    answer["packet"] = trace->packet.empty() ? json(nullptr) : json(trace->packet);
+    return answer;
 }
 
 }  // namespace

@@ -198,7 +198,8 @@ Params flow_params(const Arguments& arguments) {
 }
 
 Params live_trace_params(const Arguments& arguments) {
-    for (const char* name : {"from", "to", "proto", "dport", "sport"}) {
+    for (const char* name :
+         {"from", "to", "proto", "dport", "sport", "length", "vlan", "source-mac", "destination-mac"}) {
         if (arguments.options.contains(name)) {
             return problem(kUsage, "--{} is about a packet that is made up: with --live, say it in the filter", name);
         }
@@ -212,13 +213,16 @@ Params trace_params(const Arguments& arguments) {
     if (arguments.options.contains("live")) return live_trace_params(arguments);
     if (arguments.options.contains("count")) return problem(kUsage, "--count is of --live");
     json params = json::object();
-    for (const char* name : {"from", "to", "proto"}) add_option(arguments, name, params);
+    for (const char* name : {"from", "to", "proto", "source-mac", "destination-mac"})
+        add_option(arguments, name, params);
     for (const char* name : {"from", "to"}) {
         if (!params.contains(name)) return problem(kUsage, "--{} is missing: a port's name, or an IP address", name);
     }
     for (const char* name : {"dport", "sport"}) {
         if (auto fault = add_number(arguments, name, 0, 65535, params)) return tl::unexpected(*fault);
     }
+    if (auto fault = add_number(arguments, "length", 1, 65535, params)) return tl::unexpected(*fault);
+    if (auto fault = add_number(arguments, "vlan", 1, 4094, params)) return tl::unexpected(*fault);
     return params;
 }
 

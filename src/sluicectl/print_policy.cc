@@ -96,6 +96,9 @@ std::string print_flushed(const json& result, const Arguments&) {
 
 std::string print_trace(const json& result, const Arguments&) {
     std::string text;
+    // One that was made up; of one that came the caller has told.
+    const auto packet = result.find("packet");
+    if (packet != result.end() && packet->is_string() && !result.contains("time")) text = word(*packet) + "\n";
     for (const json& stage : result.at("stages")) {
         text += fmt::format("{:<10} {}", word(stage.at("stage")), word(stage.at("text")));
         if (!stage.at("by").is_null()) text += fmt::format("  [{}]", object_text(stage.at("by")));

@@ -71,8 +71,10 @@ constexpr Verb kVerbs[] = {
      "forget connections: those that go on are decided anew",
      kFlowFlush, flow_params, print_flushed, true},
     {"trace",
-     "[--from PORT|IP] [--to IP|PORT] [--proto PROTO] [--dport N] [--sport N] [--live FILTER] [--count COUNT]",
-     "what would become of a packet, and which objects decide it (proto: tcp, udp, sctp, icmp);"
+     "[--from PORT|IP] [--to IP|PORT] [--proto PROTO] [--dport N] [--sport N] [--length BYTES] [--vlan N]"
+     " [--source-mac MAC] [--destination-mac MAC] [--live FILTER] [--count COUNT]",
+     "what would become of a packet, and which objects decide it (proto: tcp, udp, sctp, icmp; length: of the"
+     " IP packet);"
      " --live: what becomes of those that come",
      kTrace, trace_params, print_trace, false, nullptr, live_trace, "live"},
 

@@ -95,6 +95,9 @@ query '[.drops[] | select(.reason == "denied" and .decided_by[0].name == "api-ou
 query "[.drops[] | select(.decided_by[0].name == \"api-out end\")][0].decided_by[0].line == $line" drops --last 50
 query '.verdict == "deliver" and .to == "api" and (.decided_by | map(.name) | index("api-in rule 1 (requests)") != null)' \
     trace --from frontend --to api --dport 8080
+query '.reason == "fragmentation-needed"' trace --from api --to 10.0.1.2 --dport 5432 --length 1450
+query '.reason == "spoofed-mac" and (.packet | contains("02:00:00:00:00:99 > "))' \
+    trace --from api --to 10.0.1.2 --dport 5432 --source-mac 02:00:00:00:00:99
 query '.verdict == "reject" and .reason == "rejected"' trace --from stranger --to 10.0.0.2 --dport 8081
 query '.verdict == "drop" and .decided_by[0].kind == "acl-rule"' trace --from api --to 10.0.1.2 --dport 22
 

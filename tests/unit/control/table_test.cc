@@ -305,6 +305,10 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "ingress    from port a\n"
          "policy     edge end: deny  [acl-rule edge end (f:1)]\n"
          "drop: denied, decided by acl-rule edge end (f:1)\n"},
+        {"trace", R"({"verdict": "deliver", "reason": null, "to": "b", "decided_by": [], "stages": [],
+            "packet": "a > b, length 60: LLC"})",
+         "a > b, length 60: LLC\n"
+         "deliver to b\n"},
         {"config show", R"({"yaml": "ports: []\nnetworks: []"})", "ports: []\nnetworks: []\n"},
         {"config check", R"({"file": "/x.yaml", "errors": []})", "/x.yaml: no errors\n"},
         {"config diff", R"({"changes": [{"action": "add", "object": "port web", "origin": "file",
