@@ -411,7 +411,7 @@ void Ethdev::tell_of_failover() {
         return "?";
     };
     if (carrier_) {
-        base::log::info("port", "{}: {} carries the bond now, for {} has lost its link", config_.name,
+        base::log::notice("port", "{}: {} carries the bond now, for {} has lost its link", config_.name,
                         name(*now), name(*carrier_));
     }
     carrier_ = now;
