@@ -131,6 +131,22 @@ spawn() {
     PID=$!
 }
 
+# Says hello to whoever connects: greet NAMESPACE PORT...
+greet() {
+    spawn "$1" python3 -c 'import selectors, socket, sys
+waiting = selectors.DefaultSelector()
+for port in sys.argv[1:]:
+    server = socket.create_server(("", int(port)))
+    waiting.register(server, selectors.EVENT_READ)
+while True:
+    for key, _ in waiting.select():
+        client, _ = key.fileobj.accept()
+        client.sendall(b"hello")
+        client.close()' "${@:2}"
+    local port
+    for port in "${@:2}"; do wait_for 10 "a server on $port" listens "$1" "$port"; done
+}
+
 # Waits until a command succeeds: wait_for SECONDS WHAT COMMAND...
 wait_for() {
     local end=$((SECONDS + $1)) what=$2

@@ -43,21 +43,6 @@ policy | config
 start
 up frontend api db stranger
 
-# Says hello to whoever connects: greet NAMESPACE PORT...
-greet() {
-    spawn "$1" python3 -c 'import selectors, socket, sys
-waiting = selectors.DefaultSelector()
-for port in sys.argv[1:]:
-    server = socket.create_server(("", int(port)))
-    waiting.register(server, selectors.EVENT_READ)
-while True:
-    for key, _ in waiting.select():
-        client, _ = key.fileobj.accept()
-        client.sendall(b"hello")
-        client.close()' "${@:2}"
-    local port
-    for port in "${@:2}"; do wait_for 10 "a server on $port" listens "$1" "$port"; done
-}
 greet api 8080 8081 9090
 greeter=$PID
 greet db 22 5432

@@ -21,20 +21,6 @@ grep -q "name: blue-in" "$CONFIG" || fail "README.md has no list blue-in any mor
 start
 up frontend api db
 
-greet() { # NAMESPACE PORT...: says hello to whoever connects
-    spawn "$1" python3 -c 'import selectors, socket, sys
-waiting = selectors.DefaultSelector()
-for port in sys.argv[1:]:
-    server = socket.create_server(("", int(port)))
-    waiting.register(server, selectors.EVENT_READ)
-while True:
-    for key, _ in waiting.select():
-        client, _ = key.fileobj.accept()
-        client.sendall(b"hello")
-        client.close()' "${@:2}"
-    local port
-    for port in "${@:2}"; do wait_for 10 "a server on $port" listens "$1" "$port"; done
-}
 declare -A address=([frontend]=10.10.0.2 [api]=10.10.0.3 [db]=10.10.0.4)
 for name in frontend api db; do greet $name 8080 5432 22; done
 
