@@ -180,8 +180,8 @@ bool IpPrefix::contains(const IpAddress& other) const {
 
 tl::expected<InterfaceAddress, std::string> InterfaceAddress::parse(std::string_view text) {
     if (text.find('/') == text.npos) {
-        return IpAddress::parse(text).map([](const IpAddress& address) {
-            return InterfaceAddress{address, kNoLength};
+        return IpAddress::parse(text).map([](const IpAddress& alone) {
+            return InterfaceAddress{alone, kNoLength};
         });
     }
     return parse_with_length(text).map([](const AddressAndLength& parts) {

@@ -16,6 +16,8 @@ struct Name {
     E value;
     std::string_view word;
 };
+template <class E>
+Name(E, const char*) -> Name<E>;  // clang 16 doesn't deduce an aggregate's arguments
 
 // How an enumerator is written; empty for one that has no word.
 template <class E>

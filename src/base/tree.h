@@ -30,6 +30,14 @@ struct Tree {
     std::vector<Entry> entries;  // of a map, in the document's order
     std::string comment;         // to_yaml() appends it to the node's first line
 
+    // Defaulted after Entry: clang asks for the whole of Entry where it defines them.
+    Tree();
+    Tree(const Tree& other);
+    Tree(Tree&& other) noexcept;
+    Tree& operator=(const Tree& other);
+    Tree& operator=(Tree&& other) noexcept;
+    ~Tree();
+
     static Tree plain(std::string text);   // a number, a boolean, a word
     static Tree string(std::string text);  // a string, even if it reads "yes" or "010"
     static Tree list(std::vector<Tree> items = {});
@@ -48,6 +56,13 @@ struct Tree::Entry {
     Tree key;
     Tree value;
 };
+
+inline Tree::Tree() = default;
+inline Tree::Tree(const Tree& other) = default;
+inline Tree::Tree(Tree&& other) noexcept = default;
+inline Tree& Tree::operator=(const Tree& other) = default;
+inline Tree& Tree::operator=(Tree&& other) noexcept = default;
+inline Tree::~Tree() = default;
 
 struct Document {
     std::string file;  // as the user gave it; empty for a request

@@ -26,7 +26,7 @@ struct Stop {};
 // What yaml-cpp says of the common mistakes, for someone who hasn't read its source.
 std::string_view in_our_words(std::string_view message) {
     namespace theirs = YAML::ErrorMsg;
-    static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
+    static const std::pair<std::string_view, std::string_view> kWords[] = {
         {theirs::MAP_VALUE, "a ':' out of place; is the indentation wrong or a quote missing?"},
         {theirs::END_OF_MAP, "this doesn't continue the mapping above; is the indentation wrong?"},
         {theirs::END_OF_SEQ, "this doesn't continue the list above; is the indentation wrong?"},

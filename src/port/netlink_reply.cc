@@ -1,5 +1,6 @@
 #include "port/netlink_reply.h"
 
+#include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 
 #include <cerrno>
@@ -28,7 +29,7 @@ NetlinkReply::State NetlinkReply::end() const noexcept {
 NetlinkReply::State NetlinkReply::take(std::span<const char> piece, const Visit& visit) {
     auto left = static_cast<int>(piece.size());
     const auto* header = reinterpret_cast<const nlmsghdr*>(piece.data());
-    for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+    for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
         // What is left of an answer that nobody waited for.
         if (header->nlmsg_seq != sequence_) continue;
         interrupted_ |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
