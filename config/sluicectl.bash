@@ -1,16 +1,16 @@
 # Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one a line, a tab,
 # its arguments), names from the running sluiced; where it can't be asked, nothing is offered.
 
-# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN; or one of several, as
-# PORT|drops, of which a word in small letters is meant as it stands, or IP|PORT, of which nobody knows
-# the addresses.
+# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN, ACL; or one of several, as
+# PORT|drops or tcp|udp, of which words in small letters are meant as they stand, or IP|PORT, of which nobody
+# knows the addresses.
 _sluicectl_fill() {
-    local current=$2 placeholder= key=name word= choice
-    local -a choices
+    local current=$2 placeholder= key=name choice
+    local -a choices words=()
     IFS='|' read -ra choices <<<"$1"
     for choice in "${choices[@]}"; do
         if [[ $choice == [a-z]* ]]; then
-            word=$choice
+            words+=("$choice")
         elif [[ $choice != IP ]]; then
             placeholder=$choice
         fi
@@ -24,7 +24,7 @@ _sluicectl_fill() {
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             ;;
-        PORT | DEVICE | NETWORK | DOMAIN)
+        PORT | DEVICE | NETWORK | DOMAIN | ACL)
             mapfile -t COMPREPLY < <(
                 "$@" "$list" list --json 2>/dev/null |
                     sed -n "s/^ *\"$key\": \"\(.*\)\",\{0,1\}\$/\1/p" | sort -u |
@@ -33,9 +33,12 @@ _sluicectl_fill() {
             # Bash replaces what follows the last colon only.
             [[ $current == *:* && $COMP_WORDBREAKS == *:* ]] &&
                 COMPREPLY=("${COMPREPLY[@]#"${current%:*}:"}")
-            [[ -n $word && $word == "$current"* ]] && COMPREPLY+=("$word")
             ;;
     esac
+    for choice in "${words[@]}"; do
+        [[ $choice == "$current"* ]] && COMPREPLY+=("$choice")
+    done
+    return 0
 }
 
 _sluicectl() {
@@ -57,7 +60,7 @@ _sluicectl() {
     COMPREPLY=()
     verbs=$("$1" --verbs 2>/dev/null) || return
 
-    local option_form='\[(--?[a-z-]+) ([A-Z|]+)\]'
+    local option_form='\[(--?[a-z-]+) ([A-Za-z|0-9-]+)\]'
     while IFS=$'\t' read -r words arguments; do
         while [[ $arguments =~ $option_form ]]; do
             value_of[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
@@ -79,6 +82,13 @@ _sluicectl() {
         return
     fi
 
+    # "help port show": the words of a verb, and no arguments.
+    local is_help=
+    if [[ ${given[0]} == help ]]; then
+        is_help=1
+        given=("${given[@]:1}")
+    fi
+
     local line="${given[*]}" next options='--socket --json --watch --help --version' placeholder
     local -a candidates=() places
     while IFS=$'\t' read -r words arguments; do
@@ -86,9 +96,11 @@ _sluicectl() {
             next=${words#"$line"}
             next=${next# }
             candidates+=("${next%% *}")
+        elif [[ -n $is_help ]]; then
+            continue
         elif [[ "$line " == "$words "* ]]; then
             rest=$arguments
-            while [[ $rest =~ \[(--?[a-z-]+)( [A-Z|]+)?\] ]]; do
+            while [[ $rest =~ \[(--?[a-z-]+)( [A-Za-z|0-9-]+)?\] ]]; do
                 options+=" ${BASH_REMATCH[1]}"
                 rest=${rest/"${BASH_REMATCH[0]}"/}
             done
@@ -97,6 +109,7 @@ _sluicectl() {
             placeholder=${places[i]//[\[\]]/}
         fi
     done <<<"$verbs"
+    [[ -n $is_help && -z $line ]] && candidates+=(protocol)
 
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")

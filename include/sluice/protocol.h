@@ -7,7 +7,8 @@
 //     > {"jsonrpc":"2.0","id":1,"method":"port.delete","params":{"name":"web"}}
 //     < {"id":1,"jsonrpc":"2.0","result":{}}
 //
-// - Parameters go by name: "params" is an object or left out.
+// - Parameters go by name: "params" is an object or left out. One that the method doesn't know, one that is
+//   missing and one of a wrong type or out of range is answered with kInvalidParams, and nothing is done.
 // - Without an "id" a request is a notification: it is carried out and never answered.
 // - An array of up to kMaxBatch requests is a batch; its answers come in one array, in order.
 // - Answers come in the order of the requests. A client may send several without waiting, but
@@ -23,6 +24,8 @@
 //     "error": {"code": 1, "message": "2 errors in host.yaml", "data": {"errors": [
 //         {"message": "5000 is not a VLAN id (1 to 4094)", "path": "ports[2].vlan",
 //          "file": "host.yaml", "line": 41, "column": 11}, ...]}}
+//
+// The data of kInvalidParams has the same form; the "path" is the parameter's name.
 //
 // "path", "file", "line" and "column" may be missing or empty where there is no place.
 #pragma once
@@ -53,66 +56,51 @@ inline constexpr std::size_t kMaxBatch = 100;
 inline constexpr std::size_t kMaxDepth = 100;       // of nested arrays and objects in a request
 inline constexpr std::size_t kMaxUnsent = 4 << 20;  // bytes; one answer alone may be larger
 
+// The methods; methods.h describes what each takes and does.
 inline constexpr char kStatus[] = "status";
 inline constexpr char kPortList[] = "port.list";
-inline constexpr char kPortShow[] = "port.show";      // {"name"}
-inline constexpr char kPortAdd[] = "port.add";        // {"port": {"name", ...as in sluice.yaml}}
-inline constexpr char kPortDelete[] = "port.delete";  // {"name"}
+inline constexpr char kPortShow[] = "port.show";
+inline constexpr char kPortAdd[] = "port.add";
+inline constexpr char kPortDelete[] = "port.delete";
 inline constexpr char kDeviceList[] = "device.list";
-inline constexpr char kDeviceBind[] = "device.bind";      // {"address", "driver"?, "force"?}
-inline constexpr char kDeviceUnbind[] = "device.unbind";  // {"address"}
+inline constexpr char kDeviceBind[] = "device.bind";
+inline constexpr char kDeviceUnbind[] = "device.unbind";
 inline constexpr char kNetworkList[] = "network.list";
-inline constexpr char kMacList[] = "mac.list";  // {"network"}?
-// Routes: "domain" is "main" where it is left out, in lists all of them. What is added is kept in the state.
-inline constexpr char kRouteList[] = "route.list";      // {"within"?: a prefix, "domain"?, "limit"?}
-inline constexpr char kRouteLookup[] = "route.lookup";  // {"address", "domain"?}
-inline constexpr char kRouteAdd[] = "route.add";        // {"route": {"to", ...as in sluice.yaml}, "replace"?}
-inline constexpr char kRouteDelete[] = "route.delete";  // {"to", "domain"?}
-// {"text": a route a line, "domain"?, "file"?, "line"?: of the text's first in the file, "check"?}. All of
-// the text or none. While it is read nobody else is served, so a long file is sent in pieces: first all with
-// "check", which changes nothing and answers with the mistakes, then all without.
+inline constexpr char kMacList[] = "mac.list";
+inline constexpr char kRouteList[] = "route.list";
+inline constexpr char kRouteLookup[] = "route.lookup";
+inline constexpr char kRouteAdd[] = "route.add";
+inline constexpr char kRouteDelete[] = "route.delete";
 inline constexpr char kRouteLoad[] = "route.load";
-inline constexpr std::size_t kRoutePiece = 1 << 20;  // bytes of "text" that sluicectl sends at a time
-inline constexpr std::size_t kRouteLimit = 1000;     // routes in an answer, where no limit is given
-inline constexpr std::size_t kMaxRouteLimit = 100'000;
-inline constexpr char kNeighborList[] = "neighbor.list";  // {"network"}?
+inline constexpr char kNeighborList[] = "neighbor.list";
 inline constexpr char kTunnelList[] = "tunnel.list";
-inline constexpr char kAclList[] = "acl.list";  // {"name"}?
-// Connections; those that match all that is given: an address and a port of either end, a network (with those
-// that it is routed with), a state as in the answer.
-inline constexpr char kFlowList[] = "flow.list";  // {"address"?, "port"?, "network"?, "state"?, "limit"?}
+inline constexpr char kAclList[] = "acl.list";
+inline constexpr char kFlowList[] = "flow.list";
 inline constexpr char kFlowCount[] = "flow.count";
-inline constexpr char kFlowFlush[] = "flow.flush";  // {"address"?, "port"?, "network"?, "state"?}
-inline constexpr std::size_t kFlowLimit = 1000;     // flows in an answer, where no limit is given
-inline constexpr std::size_t kMaxFlowLimit = 100'000;
-// {"from", "to": a port's name or an IP address, "proto"?: tcp, "dport"?: 80, "sport"?: 40000,
-// "length"?: bytes of the IP packet, "vlan"?, "source-mac"?, "destination-mac"?}. The answer's "packet" is the one
-// that was made up, null where none was. Or several:
-// {"questions": [...]}, whose answer is {"traces": [...]}, with {"error"} for one that can't be understood.
+inline constexpr char kFlowFlush[] = "flow.flush";
 inline constexpr char kTrace[] = "trace";
-// The same of packets that come: {"filter": in tcpdump's language}. Answers with its number in "trace"; it is its
-// connection's, and ends with it.
 inline constexpr char kTraceStart[] = "trace.start";
-// {"trace", "most"?}: in "packets" those since, each as trace answers, with "time", "length" and "packet"; and
-// how many were "lost" since the start.
 inline constexpr char kTraceRead[] = "trace.read";
-inline constexpr char kTraceStop[] = "trace.stop";    // {"trace"}
-inline constexpr std::size_t kMaxTraceRead = 1'000;  // packets in an answer, of each worker
+inline constexpr char kTraceStop[] = "trace.stop";
 inline constexpr char kStats[] = "stats";
-// {"port"?, "reason"?}: counts. With "last" the most recent ones themselves, so many at most.
 inline constexpr char kDrops[] = "drops";
+inline constexpr char kCaptureStart[] = "capture.start";
+inline constexpr char kCaptureRead[] = "capture.read";
+inline constexpr char kCaptureStop[] = "capture.stop";
+inline constexpr char kConfigShow[] = "config.show";
+inline constexpr char kConfigCheck[] = "config.check";
+inline constexpr char kConfigDiff[] = "config.diff";
+inline constexpr char kConfigReload[] = "config.reload";
+
+inline constexpr std::size_t kRouteLimit = 1000;  // routes in an answer, where no limit is given
+inline constexpr std::size_t kMaxRouteLimit = 100'000;
+inline constexpr std::size_t kRoutePiece = 1 << 20;  // bytes of routes that sluicectl sends at a time
+inline constexpr std::size_t kFlowLimit = 1000;      // flows in an answer, where no limit is given
+inline constexpr std::size_t kMaxFlowLimit = 100'000;
+inline constexpr std::size_t kMaxQuestions = 10'000;  // of one trace
+inline constexpr std::size_t kMaxTraceRead = 1'000;   // packets in an answer, of each worker
 inline constexpr std::size_t kLastDrops = 20;         // that sluicectl asks for
 inline constexpr std::size_t kMaxLastDrops = 10'000;
-// A capture is its connection's, and ends with it. {"port"} or {"drops": true}, and {"filter"?}: its number.
-inline constexpr char kCaptureStart[] = "capture.start";
-// {"capture", "pcapng"?, "most"?}: the packets since, one an object, or with "pcapng" the next bytes of a
-// file of that format, in base64. "more" asks for another reading at once; a text in "ended" is the last.
-inline constexpr char kCaptureRead[] = "capture.read";
-inline constexpr char kCaptureStop[] = "capture.stop";  // {"capture"}: read it until it has ended
-inline constexpr std::size_t kMaxCaptureRead = 5'000;   // packets in an answer
-inline constexpr char kConfigShow[] = "config.show";
-inline constexpr char kConfigCheck[] = "config.check";  // {"file", "text"}?
-inline constexpr char kConfigDiff[] = "config.diff";    // {"file", "text"}?
-inline constexpr char kConfigReload[] = "config.reload";
+inline constexpr std::size_t kMaxCaptureRead = 5'000;  // packets in an answer
 
 }  // namespace sluice::protocol

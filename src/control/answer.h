@@ -2,9 +2,7 @@
 // thread.
 #pragma once
 
-#include <limits>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 
@@ -38,39 +36,25 @@ inline tl::unexpected<RpcError> invalid(std::string message) {
 
 using base::word_of;
 
-// A parameter that must be a string; empty where it is left out.
-inline tl::expected<std::string, RpcError> text_param(const nlohmann::json& params, const char* key) {
-    auto found = params.find(key);
-    if (found == params.end()) return std::string();
-    if (!found->is_string()) return invalid(fmt::format("\"{}\" is not a string", key));
-    return found->get<std::string>();
+// Parameters of a request. Their types, ranges and presence have been checked by the method's description.
+
+// Empty where it is left out.
+inline std::string text_of(const nlohmann::json& params, const char* key) {
+    return params.value(key, std::string());
 }
 
-// A parameter that must be true or false; false where it is left out.
-inline tl::expected<bool, RpcError> flag_param(const nlohmann::json& params, const char* key) {
-    auto found = params.find(key);
-    if (found == params.end()) return false;
-    if (!found->is_boolean()) return invalid(fmt::format("\"{}\" is not true or false", key));
-    return found->get<bool>();
+// False where it is left out.
+inline bool flag_of(const nlohmann::json& params, const char* key) {
+    return params.value(key, false);
 }
 
-// A parameter that must be an integer in a range.
-inline tl::expected<uint64_t, RpcError> number_param(const nlohmann::json& params, const char* key,
-                                                     uint64_t otherwise, uint64_t low, uint64_t high) {
-    auto found = params.find(key);
-    if (found == params.end()) return otherwise;
-    const bool is_number = found->is_number_unsigned();
-    const uint64_t value = is_number ? found->get<uint64_t>() : 0;
-    if (is_number && value >= low && value <= high) return value;
-    return invalid(fmt::format("\"{}\" is not an integer from {} to {}", key, low, high));
+inline uint64_t number_of(const nlohmann::json& params, const char* key, uint64_t otherwise) {
+    return params.value(key, otherwise);
 }
 
-// The number of what the client has started, which must be given.
-inline tl::expected<uint32_t, RpcError> own_number_param(const nlohmann::json& params, const char* key) {
-    auto number = number_param(params, key, 0, 1, std::numeric_limits<uint32_t>::max());
-    if (!number) return tl::unexpected(number.error());
-    if (*number == 0) return invalid(fmt::format("\"{}\" is missing", key));
-    return static_cast<uint32_t>(*number);
+// The number of what the client has started.
+inline uint32_t own_number_of(const nlohmann::json& params, const char* key) {
+    return params.at(key).get<uint32_t>();
 }
 
 inline tl::unexpected<RpcError> not_yours(std::string_view what, uint32_t number) {

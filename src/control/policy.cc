@@ -74,36 +74,29 @@ struct Filter {
 
 tl::expected<Filter, RpcError> filter_of(const Running& daemon, const json& params) {
     Filter filter;
-    auto address = text_param(params, "address");
-    if (!address) return tl::unexpected(address.error());
-    if (!address->empty()) {
-        auto parsed = IpAddress::parse(*address);
-        if (!parsed) return invalid(fmt::format("\"address\": {}", parsed.error()));
+    const std::string address = text_of(params, "address");
+    if (!address.empty()) {
+        auto parsed = IpAddress::parse(address);
+        if (!parsed) return invalid(fmt::format("the parameter 'address': {}", parsed.error()));
         filter.address = *parsed;
     }
     if (params.contains("port")) {
-        auto port = number_param(params, "port", 0, 0, 65535);
-        if (!port) return tl::unexpected(port.error());
-        filter.port = static_cast<uint16_t>(*port);
+        filter.port = static_cast<uint16_t>(number_of(params, "port", 0));
     }
-    auto network = text_param(params, "network");
-    if (!network) return tl::unexpected(network.error());
-    if (!network->empty()) {
+    const std::string network = text_of(params, "network");
+    if (!network.empty()) {
         const auto& networks = daemon.running.config().networks;
         auto found = std::find_if(networks.begin(), networks.end(),
-                                  [&](const auto& n) { return n.name == *network; });
+                                  [&](const auto& n) { return n.name == network; });
         if (found == networks.end()) {
-            return refused({{fmt::format("there is no network \"{}\"", *network), {}, {}}});
+            return refused({{fmt::format("there is no network \"{}\"", network), {}, {}}});
         }
         filter.domain = daemon.running.flow_domains().at(engine::flow_domain_of(*found));
     }
-    auto state = text_param(params, "state");
-    if (!state) return tl::unexpected(state.error());
-    if (state->empty()) return filter;
+    const std::string state = text_of(params, "state");
     for (const auto& [value, word] : names(flow::State{})) {
-        if (word == *state) filter.state = value;
+        if (word == state) filter.state = value;
     }
-    if (!filter.state) return invalid(fmt::format("\"state\": there is no state {}", base::shown(*state)));
     return filter;
 }
 
@@ -218,15 +211,14 @@ json flow_json(const Names& names, const flow::Listed& flow) {
 }  // namespace
 
 Answer acl_list(Running& daemon, const json& params) {
-    auto name = text_param(params, "name");
-    if (!name) return tl::unexpected(name.error());
+    const std::string name = text_of(params, "name");
     const auto& lists = daemon.running.acls();
-    if (!name->empty() && !lists.contains(*name)) {
-        return refused({{fmt::format("there is no ACL \"{}\"", *name), {}, {}}});
+    if (!name.empty() && !lists.contains(name)) {
+        return refused({{fmt::format("there is no ACL \"{}\"", name), {}, {}}});
     }
     json acls = json::array();
     for (const auto& [list_name, list] : lists) {
-        if (!name->empty() && list_name != *name) continue;
+        if (!name.empty() && list_name != name) continue;
         json apply = json::array();
         for (const auto& at : list->config().apply) {
             json row{{"direction", word_of(at.direction)}};
@@ -247,14 +239,13 @@ Answer acl_list(Running& daemon, const json& params) {
 Answer flow_list(Running& daemon, const json& params) {
     auto filter = filter_of(daemon, params);
     if (!filter) return tl::unexpected(filter.error());
-    auto limit = number_param(params, "limit", protocol::kFlowLimit, 1, protocol::kMaxFlowLimit);
-    if (!limit) return tl::unexpected(limit.error());
+    const uint64_t limit = number_of(params, "limit", protocol::kFlowLimit);
     const Names names(daemon.running);
     json flows = json::array();
     size_t count = 0;
     daemon.running.flows().for_each(engine::clock_seconds(), [&](const flow::Listed& flow) {
         if (!filter->matches(flow)) return;
-        if (++count <= *limit) flows.push_back(flow_json(names, flow));
+        if (++count <= limit) flows.push_back(flow_json(names, flow));
     });
     return json{{"flows", flows}, {"count", count}};
 }

@@ -99,13 +99,10 @@ json report_last_drops(const engine::Switch& running, const DropQuery& query) {
 }
 
 Answer drops(Running& daemon, const json& params) {
-    auto port = text_param(params, "port");
-    if (!port) return tl::unexpected(port.error());
-    auto reason = text_param(params, "reason");
-    if (!reason) return tl::unexpected(reason.error());
-    auto last = number_param(params, "last", 0, 1, protocol::kMaxLastDrops);
-    if (!last) return tl::unexpected(last.error());
-    const DropQuery query{*port, *reason, *last};
+    const std::string port = text_of(params, "port");
+    const std::string reason = text_of(params, "reason");
+    const uint64_t last = number_of(params, "last", 0);
+    const DropQuery query{port, reason, last};
     if (auto errors = mistakes(daemon.running, query); !errors.empty()) return refused(errors);
     if (query.last == 0) return report_drops(daemon.running, query);
     return report_last_drops(daemon.running, query);

@@ -11,34 +11,30 @@ using nlohmann::json;
 // The domain of a request, which must exist.
 tl::expected<std::string, RpcError> domain_param(const Running& daemon, const json& params,
                                                  std::string_view otherwise) {
-    auto name = text_param(params, "domain");
-    if (!name) return name;
-    if (name->empty()) *name = otherwise;
+    std::string name = text_of(params, "domain");
+    if (name.empty()) name = otherwise;
     const auto& domains = daemon.running.router().domains();
-    if (name->empty() || domains.contains(*name)) return name;
+    if (name.empty() || domains.contains(name)) return name;
     std::string known;
     for (const auto& [domain, table] : domains) known += (known.empty() ? "" : ", ") + domain;
-    return refused({{fmt::format("there is no routing domain \"{}\"; {}", *name,
+    return refused({{fmt::format("there is no routing domain \"{}\"; {}", name,
                                  known.empty() ? "no network has a `gateway`" : "known are " + known),
                      "domain",
                      {}}});
 }
 
-// A parameter that must be of the type.
+// A text that must be of the type.
 template <class T>
 tl::expected<T, RpcError> parsed_param(const json& params, const char* key) {
-    auto text = text_param(params, key);
-    if (!text) return tl::unexpected(text.error());
-    auto value = T::parse(*text);
+    auto value = T::parse(text_of(params, key));
     if (!value) return refused({{value.error(), key, {}}});
     return *value;
 }
 
 // A prefix, or an address alone.
 tl::expected<IpPrefix, RpcError> destination_param(const json& params, const char* key) {
-    auto text = text_param(params, key);
-    if (!text) return tl::unexpected(text.error());
-    if (text->find('/') != std::string::npos) return parsed_param<IpPrefix>(params, key);
+    const std::string text = text_of(params, key);
+    if (text.find('/') != std::string::npos) return parsed_param<IpPrefix>(params, key);
     auto address = parsed_param<IpAddress>(params, key);
     if (!address) return tl::unexpected(address.error());
     return IpPrefix{*address, static_cast<uint8_t>(address->bits())};
@@ -55,9 +51,7 @@ Answer route_list(Running& daemon, const json& params) {
     auto domain = domain_param(daemon, params, "");
     if (!domain) return tl::unexpected(domain.error());
     query.domain = *domain;
-    auto limit = number_param(params, "limit", protocol::kRouteLimit, 1, protocol::kMaxRouteLimit);
-    if (!limit) return tl::unexpected(limit.error());
-    query.limit = *limit;
+    query.limit = number_of(params, "limit", protocol::kRouteLimit);
     if (params.contains("within")) {
         auto within = destination_param(params, "within");
         if (!within) return tl::unexpected(within.error());
@@ -76,13 +70,10 @@ Answer route_lookup(Running& daemon, const json& params) {
 
 Answer route_add(Running& daemon, const json& params) {
     using enum engine::AddedRoutes::Existing;
-    auto found = params.find("route");
-    if (found == params.end() || !found->is_object()) return invalid("\"route\" is not an object");
-    auto replace = flag_param(params, "replace");
-    if (!replace) return tl::unexpected(replace.error());
-    auto route = engine::read_route(base::from_json(*found));
+    const bool replace = flag_of(params, "replace");
+    auto route = engine::read_route(base::from_json(params.at("route")));
     if (!route) return refused(route.error());
-    auto done = daemon.intent.routes().add(daemon.running, *route, *replace ? kReplace : kRefuse);
+    auto done = daemon.intent.routes().add(daemon.running, *route, replace ? kReplace : kRefuse);
     if (!done) return refused({done.error()});
     return json{{"route", route::to_line(*route)}};
 }
@@ -90,31 +81,25 @@ Answer route_add(Running& daemon, const json& params) {
 Answer route_delete(Running& daemon, const json& params) {
     auto to = destination_param(params, "to");
     if (!to) return tl::unexpected(to.error());
-    auto domain = text_param(params, "domain");
-    if (!domain) return tl::unexpected(domain.error());
-    if (domain->empty()) *domain = route::kMainDomain;
-    auto done = daemon.intent.routes().remove(daemon.running, *to, *domain);
+    std::string domain = text_of(params, "domain");
+    if (domain.empty()) domain = route::kMainDomain;
+    auto done = daemon.intent.routes().remove(daemon.running, *to, domain);
     if (!done) return refused({done.error()});
-    return json{{"to", to->text()}, {"domain", *domain}};
+    return json{{"to", to->text()}, {"domain", domain}};
 }
 
 Answer route_load(Running& daemon, const json& params) {
-    auto found = params.find("text");
-    if (found == params.end() || !found->is_string()) return invalid("\"text\" is not a string");
-    auto file = text_param(params, "file");
-    if (!file) return tl::unexpected(file.error());
-    auto line = number_param(params, "line", 1, 1, UINT32_MAX);
-    if (!line) return tl::unexpected(line.error());
+    const std::string file = text_of(params, "file");
+    const uint64_t line = number_of(params, "line", 1);
     auto domain = domain_param(daemon, params, "");
     if (!domain) return tl::unexpected(domain.error());
-    auto check = flag_param(params, "check");
-    if (!check) return tl::unexpected(check.error());
+    const bool check = flag_of(params, "check");
 
-    route::Text text{.lines = found->get_ref<const std::string&>(),
-                     .file = *file,
-                     .first_line = static_cast<uint32_t>(*line)};
+    route::Text text{.lines = params.at("text").get_ref<const std::string&>(),
+                     .file = file,
+                     .first_line = static_cast<uint32_t>(line)};
     if (!domain->empty()) text.domain = *domain;
-    if (*check) {
+    if (check) {
         // Mistakes are what was asked for: an answer, that a client puts together from several.
         auto checked = engine::AddedRoutes::check(daemon.running, text);
         json errors = json::array();
@@ -126,18 +111,17 @@ Answer route_load(Running& daemon, const json& params) {
     if (loaded) return json{{"routes", loaded_json(*loaded)}};
     base::Errors errors = loaded.error().errors;
     if (const size_t more = loaded.error().count - errors.size(); more != 0) {
-        errors.push_back({fmt::format("and {} mistakes more", more), {}, {*file, 0, 0}});
+        errors.push_back({fmt::format("and {} mistakes more", more), {}, {file, 0, 0}});
     }
     return refused(errors);
 }
 
 Answer neighbor_list(Running& daemon, const json& params) {
-    auto network = text_param(params, "network");
-    if (!network) return tl::unexpected(network.error());
-    if (!network->empty() && !daemon.running.network_ids().contains(*network)) {
-        return refused({{fmt::format("there is no network \"{}\"", *network), {}, {}}});
+    const std::string network = text_of(params, "network");
+    if (!network.empty() && !daemon.running.network_ids().contains(network)) {
+        return refused({{fmt::format("there is no network \"{}\"", network), {}, {}}});
     }
-    return report_neighbors(daemon.running, *network);
+    return report_neighbors(daemon.running, network);
 }
 
 }  // namespace sluice::control

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "control/check.h"
 #include "sluice/protocol.h"
 
 namespace sluice::control {
@@ -58,7 +59,7 @@ RpcError unknown_method(const std::vector<Command>& commands, std::string_view m
     // Comparing megabytes would be work that anyone can order.
     method = method.substr(0, 64);
     std::vector<std::string_view> names;
-    for (const Command& command : commands) names.push_back(command.method);
+    for (const Command& command : commands) names.push_back(command.method.name);
     const auto near = base::nearest(method, names);
     return {
         protocol::kMethodNotFound,
@@ -67,20 +68,35 @@ RpcError unknown_method(const std::vector<Command>& commands, std::string_view m
         {}};
 }
 
+RpcError invalid_params(const std::string& method, const std::vector<ParameterMistake>& mistakes) {
+    std::string message = method + ": ";
+    json errors = json::array();
+    for (const auto& [parameter, text] : mistakes) {
+        message += (errors.empty() ? "" : "; ") + text;
+        errors.push_back({{"message", text}, {"parameter", parameter}});
+    }
+    return {protocol::kInvalidParams, std::move(message), {{"errors", std::move(errors)}}};
+}
+
 tl::expected<json, RpcError> run(const std::vector<Command>& commands, Access access,
                                  const std::string& method, const json& params, const Caller& caller) {
-    const auto command = std::ranges::find(commands, method, &Command::method);
+    const auto command = std::ranges::find_if(
+        commands, [&](const Command& one) { return one.method.name == method; });
     if (command == commands.end()) return tl::unexpected(unknown_method(commands, method));
-    if (command->needs == Access::kWrite && access == Access::kRead)
+    if (command->method.effect != protocol::Effect::kReads && access == Access::kRead)
         return tl::unexpected(RpcError{
             protocol::kDenied,
-            fmt::format("{} changes the switch, and you may only read: use root or a member of the "
+            fmt::format("{} {}, and you may only read: use root or a member of the "
                         "group that owns the socket",
-                        method),
+                        method,
+                        command->method.effect == protocol::Effect::kChanges ? "changes the switch"
+                                                                             : "shows packets"),
             {}});
     if (!params.is_object())
         return tl::unexpected(
             RpcError{protocol::kInvalidParams, "params go by name: an object is expected", {}});
+    if (auto mistakes = mistakes_in(params, command->method.parameters); !mistakes.empty())
+        return tl::unexpected(invalid_params(method, mistakes));
     try {
         return command->run_for ? command->run_for(params, caller) : command->run(params);
     } catch (const std::exception& error) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "control/access.h"
+#include "sluice/methods.h"
 
 namespace sluice::control {
 
@@ -25,9 +26,8 @@ struct RpcError {
 using Caller = std::weak_ptr<const void>;
 
 struct Command {
-    std::string method;
-    Access needs;
-    // Given an object, empty where the request has no params.
+    protocol::Method method;
+    // Given an object, empty where the request has no params, that the method's description allows.
     std::function<tl::expected<nlohmann::json, RpcError>(const nlohmann::json& params)> run;
     // In place of run, of a command that keeps something for its caller.
     std::function<tl::expected<nlohmann::json, RpcError>(const nlohmann::json& params, const Caller& caller)>

@@ -1,6 +1,6 @@
 #include "control/trace.h"
 
-#include "base/text.h"
+#include "control/check.h"
 #include "explain/trace.h"
 
 namespace sluice::control {
@@ -10,58 +10,29 @@ using explain::Question;
 using explain::Trace;
 using nlohmann::json;
 
-constexpr size_t kMaxQuestions = 10'000;
-
-tl::expected<wire::Protocol, RpcError> protocol_param(const json& params) {
-    auto text = text_param(params, "proto");
-    if (!text) return tl::unexpected(text.error());
-    if (text->empty() || *text == "tcp") return wire::Protocol::kTcp;
-    if (*text == "udp") return wire::Protocol::kUdp;
-    if (*text == "sctp") return wire::Protocol::kSctp;
-    if (*text == "icmp" || *text == "icmpv6") return wire::Protocol::kIcmp;
-    return invalid(fmt::format("\"proto\" is {}, not tcp, udp, sctp or icmp", base::shown(*text)));
+wire::Protocol protocol_of(const json& params) {
+    const std::string word = text_of(params, "proto");
+    if (word == "udp") return wire::Protocol::kUdp;
+    if (word == "sctp") return wire::Protocol::kSctp;
+    if (word == "icmp" || word == "icmpv6") return wire::Protocol::kIcmp;
+    return wire::Protocol::kTcp;
 }
 
-// Nothing where it is left out.
-tl::expected<std::optional<MacAddress>, RpcError> mac_param(const json& params, const char* key) {
-    auto text = text_param(params, key);
-    if (!text) return tl::unexpected(text.error());
-    if (!params.contains(key)) return std::nullopt;
-    auto mac = MacAddress::parse(*text);
-    if (!mac) return invalid(fmt::format("\"{}\": {}", key, mac.error()));
-    return *mac;
-}
-
+// Its parameters have been checked.
 tl::expected<Question, RpcError> question_of(const json& params) {
-    if (!params.is_object()) return invalid("a question is not an object");
     Question question;
-    for (auto [key, end] : {std::pair("from", &question.from), std::pair("to", &question.to)}) {
-        auto text = text_param(params, key);
-        if (!text) return tl::unexpected(text.error());
-        if (text->empty()) {
-            return invalid(fmt::format("\"{}\" is missing: a port's name, or an IP address", key));
-        }
-        *end = *text;
-    }
-    auto protocol = protocol_param(params);
-    if (!protocol) return tl::unexpected(protocol.error());
-    question.protocol = *protocol;
-    for (auto [key, port] : {std::pair("dport", &question.destination_port),
-                             std::pair("sport", &question.source_port)}) {
-        auto number = number_param(params, key, *port, 0, 65535);
-        if (!number) return tl::unexpected(number.error());
-        *port = static_cast<uint16_t>(*number);
-    }
-    auto length = number_param(params, "length", 0, 1, 65535);
-    if (!length) return tl::unexpected(length.error());
-    if (*length != 0) question.length = static_cast<uint32_t>(*length);
-    auto vlan = number_param(params, "vlan", 0, 1, 4094);
-    if (!vlan) return tl::unexpected(vlan.error());
-    if (*vlan != 0) question.vlan = static_cast<uint16_t>(*vlan);
+    question.from = text_of(params, "from");
+    question.to = text_of(params, "to");
+    question.protocol = protocol_of(params);
+    question.destination_port = static_cast<uint16_t>(number_of(params, "dport", question.destination_port));
+    question.source_port = static_cast<uint16_t>(number_of(params, "sport", question.source_port));
+    if (params.contains("length")) question.length = static_cast<uint32_t>(number_of(params, "length", 0));
+    if (params.contains("vlan")) question.vlan = static_cast<uint16_t>(number_of(params, "vlan", 0));
     for (auto [key, mac] : {std::pair("source-mac", &question.source_mac),
                             std::pair("destination-mac", &question.destination_mac)}) {
-        auto given = mac_param(params, key);
-        if (!given) return tl::unexpected(given.error());
+        if (!params.contains(key)) continue;
+        auto given = MacAddress::parse(text_of(params, key));
+        if (!given) return invalid(fmt::format("the parameter '{}': {}", key, given.error()));
         *mac = *given;
     }
     return question;
@@ -97,37 +68,39 @@ Answer answer_one(Running& daemon, const json& params) {
     return answer;
 }
 
+// One of several.
+Answer answer_listed(Running& daemon, const json& question) {
+    if (!question.is_object()) return invalid("a question is not an object");
+    const auto mistakes = mistakes_in(question, protocol::described::kQuestionParameters);
+    if (!mistakes.empty()) return invalid(mistakes.front().message);
+    return answer_one(daemon, question);
+}
+
 }  // namespace
 
 Answer trace(Running& daemon, const json& params) {
     const auto questions = params.find("questions");
     if (questions == params.end()) return answer_one(daemon, params);
-    if (!questions->is_array() || questions->size() > kMaxQuestions) {
-        return invalid(fmt::format("\"questions\" is not a list of at most {}", kMaxQuestions));
-    }
     json traces = json::array();
     for (const json& question : *questions) {
-        auto answer = answer_one(daemon, question);
+        auto answer = answer_listed(daemon, question);
         traces.push_back(answer ? std::move(*answer) : json{{"error", answer.error().message}});
     }
     return json{{"traces", traces}};
 }
 
 Answer trace_start(Running& daemon, const json& params, const Caller& caller) {
-    auto filter = text_param(params, "filter");
-    if (!filter) return tl::unexpected(filter.error());
-    auto number = daemon.traces.start(*filter, caller);
+    const std::string filter = text_of(params, "filter");
+    auto number = daemon.traces.start(filter, caller);
     if (!number) return refused({number.error()});
     return json{{"trace", *number}};
 }
 
 Answer trace_read(Running& daemon, const json& params, const Caller& caller) {
-    auto number = own_number_param(params, "trace");
-    if (!number) return tl::unexpected(number.error());
-    auto most = number_param(params, "most", protocol::kMaxTraceRead, 1, protocol::kMaxTraceRead);
-    if (!most) return tl::unexpected(most.error());
-    const auto portion = daemon.traces.read(*number, caller, *most);
-    if (!portion) return not_yours("live trace", *number);
+    const uint32_t number = own_number_of(params, "trace");
+    const uint64_t most = number_of(params, "most", protocol::kMaxTraceRead);
+    const auto portion = daemon.traces.read(number, caller, most);
+    if (!portion) return not_yours("live trace", number);
     json packets = json::array();
     for (const auto& live : portion->packets) {
         json packet = trace_json(live.trace);
@@ -140,9 +113,8 @@ Answer trace_read(Running& daemon, const json& params, const Caller& caller) {
 }
 
 Answer trace_stop(Running& daemon, const json& params, const Caller& caller) {
-    auto number = own_number_param(params, "trace");
-    if (!number) return tl::unexpected(number.error());
-    if (!daemon.traces.stop(*number, caller)) return not_yours("live trace", *number);
+    const uint32_t number = own_number_of(params, "trace");
+    if (!daemon.traces.stop(number, caller)) return not_yours("live trace", number);
     return json::object();
 }
 

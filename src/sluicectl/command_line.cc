@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "base/text.h"
-#include "sluice/protocol.h"
+#include "sluicectl/help.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -21,11 +21,6 @@ const std::vector<std::string> kGeneral = {"socket", "json", "watch", "help", "v
 
 tl::unexpected<UsageError> wrong(std::string message, std::string usage) {
     return tl::unexpected(UsageError{std::move(message), std::move(usage)});
-}
-
-std::string usage_of(const Verb& verb) {
-    return fmt::format("sluicectl {}{}{}", verb.words, verb.arguments.empty() ? "" : " ",
-                       verb.arguments);
 }
 
 std::vector<std::string> split(std::string_view words) {
@@ -53,15 +48,13 @@ po::options_description all_options() {
     return options;
 }
 
-// "sluicectl port …" for the verbs that begin with these words, all of them if none does.
+// "sluicectl port …" for the verbs that begin with this word; if none does, where to find them all.
 std::string verbs_like(const std::vector<std::string>& words) {
-    std::string some, all;
+    std::string some;
     for (const Verb& verb : verbs()) {
-        const std::string line = "  " + usage_of(verb) + "\n";
-        if (!words.empty() && split(verb.words)[0] == words[0]) some += line;
-        all += line;
+        if (!words.empty() && split(verb.words)[0] == words[0]) some += "  " + usage_of(verb, 2) + "\n";
     }
-    return some.empty() ? all : some;
+    return some.empty() ? "  sluicectl help\n" : some;
 }
 
 const Verb* find_verb(const std::vector<std::string>& words) {
@@ -72,13 +65,48 @@ const Verb* find_verb(const std::vector<std::string>& words) {
     return nullptr;
 }
 
+// Words that other programs have for ours.
+constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
+    {"rm", "delete"},   {"remove", "delete"}, {"del", "delete"}, {"create", "add"},   {"new", "add"},
+    {"ls", "list"},     {"show", "list"},     {"dump", "list"},  {"list", "show"},    {"get", "show"},
+    {"info", "show"},   {"get", "lookup"},    {"get", "list"},   {"clear", "flush"},  {"delete", "flush"},
+    {"apply", "reload"}, {"load", "reload"},  {"test", "check"}, {"validate", "check"}};
+
+// The verb that is meant by another program's word for it: "port rm", "route get", "ports". Empty: none.
+std::string_view verb_by_other_words(const std::vector<std::string>& words) {
+    const auto is_verb = [](const std::string& wanted) -> std::string_view {
+        for (const Verb& verb : verbs()) {
+            if (verb.words == wanted) return verb.words;
+        }
+        return {};
+    };
+    std::string noun = words[0];
+    for (int plural = 0; plural < 2; ++plural) {
+        if (words.size() > 1) {
+            if (const auto verb = is_verb(noun + " " + words[1]); !verb.empty()) return verb;
+            for (const auto& [other, ours] : kSynonyms) {
+                if (other != words[1]) continue;
+                if (const auto verb = is_verb(fmt::format("{} {}", noun, ours)); !verb.empty()) return verb;
+            }
+        }
+        if (plural == 1) {
+            if (const auto verb = is_verb(noun + " list"); !verb.empty()) return verb;
+        }
+        if (!noun.ends_with('s')) break;
+        noun.pop_back();
+    }
+    return {};
+}
+
 UsageError no_verb(const std::vector<std::string>& words) {
     if (words.empty()) return {"what shall it do?", verbs_like(words)};
     std::vector<std::string_view> known;
     for (const Verb& verb : verbs()) known.push_back(verb.words);
     // "port lst web": whether a verb's second word was meant isn't known.
     const std::string two = words.size() > 1 ? words[0] + " " + words[1] : words[0];
-    auto near = base::nearest(two, known);
+    std::optional<std::string_view> near;
+    if (const auto verb = verb_by_other_words(words); !verb.empty()) near = verb;
+    if (!near) near = base::nearest(two, known);
     if (!near) near = base::nearest(words[0], known);
     const bool begins = std::ranges::any_of(
         known, [&](std::string_view verb) { return verb.starts_with(words[0] + " "); });
@@ -122,11 +150,18 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
     line.version = given["version"].as<bool>();
     line.verbs = given["verbs"].as<bool>();
     line.arguments.words = given["words"].as<std::vector<std::string>>();
-    line.verb = find_verb(line.arguments.words);
+    auto& rest = line.arguments.words;
+    if (!rest.empty() && rest[0] == "help") {
+        line.help = true;
+        rest.erase(rest.begin());
+        line.protocol = rest == std::vector<std::string>{"protocol"};
+        if (!rest.empty() && !line.protocol && !find_verb(rest)) return tl::unexpected(no_verb(rest));
+    }
+    line.verb = find_verb(rest);
     if (line.help || line.version || line.verbs) return line;
     if (!line.verb) return tl::unexpected(no_verb(line.arguments.words));
 
-    const std::string usage = "  " + usage_of(*line.verb) + "\n";
+    const std::string usage = "  " + usage_of(*line.verb, 2) + "\n";
     if (given.contains("watch")) {
         const std::string& seconds = given["watch"].as<std::string>();
         line.watch = 0;
@@ -143,11 +178,10 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
             return wrong(fmt::format("{} changes something: it can't be watched", line.verb->words), usage);
         }
     }
-    auto& rest = line.arguments.words;
     rest.erase(rest.begin(), rest.begin() + std::ssize(split(line.verb->words)));
     const Shape shape = shape_of(*line.verb);
     if (rest.size() < shape.min)
-        return wrong(fmt::format("{} needs {}", line.verb->words, line.verb->arguments), usage);
+        return wrong(fmt::format("{} needs {}", line.verb->words, arguments_of(*line.verb)), usage);
     if (rest.size() > shape.max)
         return wrong(fmt::format("{} is one argument too many", base::shown(rest[shape.max])),
                      usage);
@@ -163,34 +197,6 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
         line.arguments.options[name] = flag ? "" : value.as<std::string>();
     }
     return line;
-}
-
-std::string help() {
-    std::string text = fmt::format(
-        "sluicectl asks and tells sluiced, the virtual switch.\n\n"
-        "  sluicectl [OPTIONS] COMMAND [ARGUMENTS]\n\n"
-        "  --socket PATH  sluiced's control socket (or {}=PATH; {})\n"
-        "  --json         the answer as JSON\n"
-        "  --watch[=S]    ask again every second, or every S seconds, until interrupted\n"
-        "  --help         this text; after a command, that command's\n"
-        "  --version\n\n",
-        protocol::kSocketVariable, protocol::kDefaultSocket);
-    size_t width = 0;
-    for (const Verb& verb : verbs()) width = std::max(width, usage_of(verb).size());
-    for (const Verb& verb : verbs())
-        text += fmt::format("  {:{}}  {}\n", usage_of(verb), width, verb.summary);
-    return text +
-           "\nExit status: 0 done, 1 refused or failed, 2 wrong usage, 3 sluiced not reached.\n";
-}
-
-std::string help_of(const Verb& verb) {
-    return fmt::format("{}\n  {}\n", usage_of(verb), verb.summary);
-}
-
-std::string list_verbs() {
-    std::string text;
-    for (const Verb& verb : verbs()) text += fmt::format("{}\t{}\n", verb.words, verb.arguments);
-    return text;
 }
 
 }  // namespace sluice::sluicectl

@@ -14,6 +14,7 @@ struct CommandLine {
     std::optional<std::string> socket;
     bool json = false;
     bool help = false;
+    bool protocol = false;  // the help that is asked for is the socket's reference
     bool version = false;
     std::optional<double> watch;  // seconds between one asking and the next
     bool verbs = false;          // list them for the shell's completion
@@ -27,11 +28,5 @@ struct UsageError {
 };
 
 tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& words);
-
-std::string help();  // everything
-std::string help_of(const Verb& verb);
-
-// "words<TAB>arguments" a line.
-std::string list_verbs();
 
 }  // namespace sluice::sluicectl

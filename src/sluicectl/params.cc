@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -12,7 +13,7 @@
 
 #include "base/text.h"
 #include "base/tree.h"
-#include "sluice/protocol.h"
+#include "sluice/methods.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -57,18 +58,6 @@ std::optional<Problem> set_key(const std::string& word, json& object) {
     return std::nullopt;
 }
 
-// An option's text under its own name.
-void add_option(const Arguments& arguments, const char* name, json& params) {
-    const auto option = arguments.options.find(name);
-    if (option != arguments.options.end()) params[name] = option->second;
-}
-
-json domain_param(const Arguments& arguments) {
-    json params = json::object();
-    add_option(arguments, "domain", params);
-    return params;
-}
-
 // A number from `low` to `high`; `name` is what the user calls it.
 tl::expected<uint64_t, Problem> number_of(const std::string& name, const std::string& text, uint64_t low,
                                           uint64_t high) {
@@ -79,60 +68,74 @@ tl::expected<uint64_t, Problem> number_of(const std::string& name, const std::st
     return problem(kUsage, "{} {} is not a number from {} to {}", name, base::shown(text), low, high);
 }
 
-// An option that is one, under its own name. Nothing where all is well.
-std::optional<Problem> add_number(const Arguments& arguments, const std::string& name, uint64_t low,
-                                  uint64_t high, json& params) {
-    const auto option = arguments.options.find(name);
-    if (option == arguments.options.end()) return std::nullopt;
-    const auto number = number_of("--" + name, option->second, low, high);
-    if (!number) return number.error();
-    params[name] = *number;
-    return std::nullopt;
+// A parameter's value as the user writes it; `name` is what they call it.
+Params described_value(const protocol::Parameter& parameter, const std::string& name, const std::string& text) {
+    switch (parameter.type) {
+        case protocol::Type::kFlag:
+            return true;
+        case protocol::Type::kNumber: {
+            const auto number = number_of(name, text, parameter.low, parameter.high);
+            if (!number) return tl::unexpected(number.error());
+            return *number;
+        }
+        case protocol::Type::kWord: {
+            if (std::ranges::find(parameter.words, text) != parameter.words.end()) return text;
+            const auto near = base::nearest(text, parameter.words);
+            if (near) return problem(kUsage, "{} {}: did you mean '{}'?", name, base::shown(text), *near);
+            return problem(kUsage, "{} {} is not one of {}", name, base::shown(text),
+                           fmt::join(parameter.words, ", "));
+        }
+        default:
+            if (text.empty()) return problem(kUsage, "{} is empty", name);
+            return text;
+    }
+}
+
+// The options that are parameters of the method, under their names.
+Params option_params(const protocol::Method& method, const Arguments& arguments) {
+    json params = json::object();
+    for (const auto& [name, text] : arguments.options) {
+        const auto* parameter = protocol::find_parameter(method.parameters, name);
+        if (parameter == nullptr) continue;
+        auto value = described_value(*parameter, "--" + name, text);
+        if (!value) return value;
+        params[name] = std::move(*value);
+    }
+    return params;
 }
 
 }  // namespace
 
-Params no_params(const Arguments&) {
-    return json::object();
-}
-
-Params name_param(const Arguments& arguments) {
-    return json{{"name", arguments.words[0]}};
-}
-
-Params optional_name_param(const Arguments& arguments) {
-    if (arguments.words.empty()) return json::object();
-    return name_param(arguments);
-}
-
-Params network_param(const Arguments& arguments) {
-    json params = json::object();
-    add_option(arguments, "network", params);
+Params params_of(const Verb& verb, const Arguments& arguments) {
+    if (verb.params != nullptr) return verb.params(arguments);
+    auto params = option_params(*protocol::find_method(verb.method), arguments);
+    if (!params) return params;
+    std::istringstream places{std::string(verb.arguments)};
+    size_t given = 0;
+    for (std::string place; given < arguments.words.size() && places >> place;) {
+        if (place.starts_with("--")) continue;
+        const auto* parameter = parameter_of(verb, place);
+        auto value = described_value(*parameter, std::string(parameter->placeholder), arguments.words[given++]);
+        if (!value) return value;
+        (*params)[place] = std::move(*value);
+    }
     return params;
 }
 
 Params drop_params(const Arguments& arguments) {
-    json params = json::object();
-    add_option(arguments, "port", params);
-    add_option(arguments, "reason", params);
-    const bool last = arguments.options.contains("last");
+    Arguments others = arguments;
+    const bool last = others.options.erase("last") != 0;  // has no value, other than the parameter
+    auto params = option_params(protocol::method(protocol::kDrops), others);
+    if (!params) return params;
     if (!last && !arguments.words.empty()) {
         return problem(kUsage, "{} goes with --last", base::shown(arguments.words[0]));
     }
-    if (last) params["last"] = protocol::kLastDrops;
+    if (last) (*params)["last"] = protocol::kLastDrops;
     if (!arguments.words.empty()) {
         const auto count = number_of("COUNT", arguments.words[0], 1, protocol::kMaxLastDrops);
         if (!count) return tl::unexpected(count.error());
-        params["last"] = *count;
+        (*params)["last"] = *count;
     }
-    return params;
-}
-
-Params device_params(const Arguments& arguments) {
-    json params{{"address", arguments.words[0]}};
-    const auto driver = arguments.options.find("driver");
-    if (driver != arguments.options.end()) params["driver"] = driver->second;
-    if (arguments.options.contains("force")) params["force"] = true;
     return params;
 }
 
@@ -180,56 +183,29 @@ Params capture_params(const Arguments& arguments) {
     return params;
 }
 
-Params route_list_params(const Arguments& arguments) {
-    json params = domain_param(arguments);
-    if (!arguments.words.empty()) params["within"] = arguments.words[0];
-    if (auto fault = add_number(arguments, "limit", 1, protocol::kMaxRouteLimit, params))
-        return tl::unexpected(*fault);
-    return params;
-}
-
-Params flow_params(const Arguments& arguments) {
-    json params = json::object();
-    for (const char* name : {"address", "network", "state"}) add_option(arguments, name, params);
-    if (auto fault = add_number(arguments, "port", 0, 65535, params)) return tl::unexpected(*fault);
-    if (auto fault = add_number(arguments, "limit", 1, protocol::kMaxFlowLimit, params))
-        return tl::unexpected(*fault);
-    return params;
-}
-
 Params live_trace_params(const Arguments& arguments) {
-    for (const char* name :
-         {"from", "to", "proto", "dport", "sport", "length", "vlan", "source-mac", "destination-mac"}) {
-        if (arguments.options.contains(name)) {
+    for (const auto& [name, value] : arguments.options) {
+        if (protocol::find_parameter(protocol::described::kTraceParameters, name) != nullptr) {
             return problem(kUsage, "--{} is about a packet that is made up: with --live, say it in the filter", name);
         }
     }
     json params = {{"filter", arguments.options.at("live")}};
-    if (auto fault = add_number(arguments, "count", 1, UINT32_MAX, params)) return tl::unexpected(*fault);
+    if (const auto wanted = arguments.options.find("count"); wanted != arguments.options.end()) {
+        const auto count = number_of("--count", wanted->second, 1, UINT32_MAX);
+        if (!count) return tl::unexpected(count.error());
+        params["count"] = *count;
+    }
     return params;
 }
 
 Params trace_params(const Arguments& arguments) {
     if (arguments.options.contains("live")) return live_trace_params(arguments);
     if (arguments.options.contains("count")) return problem(kUsage, "--count is of --live");
-    json params = json::object();
-    for (const char* name : {"from", "to", "proto", "source-mac", "destination-mac"})
-        add_option(arguments, name, params);
     for (const char* name : {"from", "to"}) {
-        if (!params.contains(name)) return problem(kUsage, "--{} is missing: a port's name, or an IP address", name);
+        if (!arguments.options.contains(name))
+            return problem(kUsage, "--{} is missing: a port's name, or an IP address", name);
     }
-    for (const char* name : {"dport", "sport"}) {
-        if (auto fault = add_number(arguments, name, 0, 65535, params)) return tl::unexpected(*fault);
-    }
-    if (auto fault = add_number(arguments, "length", 1, 65535, params)) return tl::unexpected(*fault);
-    if (auto fault = add_number(arguments, "vlan", 1, 4094, params)) return tl::unexpected(*fault);
-    return params;
-}
-
-Params route_lookup_params(const Arguments& arguments) {
-    json params = domain_param(arguments);
-    params["address"] = arguments.words[0];
-    return params;
+    return option_params(protocol::method(protocol::kTrace), arguments);
 }
 
 Params route_add_params(const Arguments& arguments) {
@@ -264,15 +240,11 @@ Params route_add_params(const Arguments& arguments) {
     return params;
 }
 
-Params route_delete_params(const Arguments& arguments) {
-    json params = domain_param(arguments);
-    params["to"] = arguments.words[0];
-    return params;
-}
-
 Params route_load_params(const Arguments& arguments) {
     auto params = file_params(arguments);
-    if (params) params->update(domain_param(arguments));
+    const auto options = option_params(protocol::method(protocol::kRouteLoad), arguments);
+    if (!options) return options;
+    if (params) params->update(*options);
     return params;
 }
 

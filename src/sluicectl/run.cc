@@ -10,6 +10,8 @@
 #include "sluice/client.h"
 #include "sluice/protocol.h"
 #include "sluicectl/command_line.h"
+#include "sluicectl/help.h"
+#include "sluicectl/params.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -46,7 +48,7 @@ int complain(const CallError& error, std::ostream& err) {
 
 int call(const CommandLine& line, const char* socket_variable, std::ostream& out,
          std::ostream& err) {
-    const auto params = line.verb->params(line.arguments);
+    const auto params = params_of(*line.verb, line.arguments);
     if (!params) return complain(params.error().status, params.error().message, err);
 
     const bool from_environment = socket_variable && *socket_variable;
@@ -101,7 +103,10 @@ int run(const std::vector<std::string>& words, const char* socket_variable, std:
     }
     int status = kDone;
     if (line->help) {
-        out << (line->verb ? help_of(*line->verb) : help());
+        if (line->protocol && line->json)
+            out << describe_protocol().dump(2) << "\n";
+        else
+            out << (line->protocol ? help_of_protocol() : line->verb ? help_of(*line->verb) : help());
     } else if (line->version) {
         out << "sluicectl " << SLUICE_VERSION << "\n";
     } else if (line->verbs) {

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "base/text.h"
+#include "sluicectl/wrap.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -49,12 +50,6 @@ std::string bytes(double size) {
     size_t unit = 0;
     for (; size >= 1024 && unit + 1 < kUnits.size(); unit++) size /= 1024;
     return fmt::format("{:.{}f} {}", size, unit == 0 ? 0 : 1, kUnits[unit]);
-}
-
-// Characters, of text that is valid UTF-8.
-size_t width_of(std::string_view text) {
-    return static_cast<size_t>(
-        std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 std::string upper(std::string_view text) {

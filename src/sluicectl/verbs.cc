@@ -1,5 +1,7 @@
 #include "sluicectl/verbs.h"
 
+#include <fmt/format.h>
+
 #include <sstream>
 
 #include "sluice/protocol.h"
@@ -15,86 +17,111 @@ namespace {
 using namespace protocol;
 
 // clang-format off
+constexpr OwnArgument kFileOwn[] = {{"FILE", "the file; sluiced's own if left out"}};
+constexpr OwnArgument kPortAddOwn[] = {
+    {"NAME", "the port's name"},
+    {"KEY=VALUE", "a key of `ports` in sluice.yaml; the dots of KEY nest, VALUE is YAML in one line"}};
+constexpr OwnArgument kRouteAddOwn[] = {
+    {"TO", "the route's prefix"},
+    {"KEY=VALUE", "a key of `routes` in sluice.yaml; several via=ADDRESS are ECMP"}};
+constexpr OwnArgument kRouteLoadOwn[] = {{"FILE", "a file of routes, one a line: 10.1.0.0/16 via 10.0.0.1"}};
+constexpr OwnArgument kTraceOwn[] = {
+    {"--live FILTER", "what becomes of packets that come and match, in tcpdump's language"},
+    {"--count COUNT", "with --live: end after so many"}};
+constexpr OwnArgument kDropsOwn[] = {
+    {"--last", "the most recent packets in place of counts, and what decided"},
+    {"COUNT", "with --last: so many; 20 if left out"}};
+constexpr OwnArgument kCaptureOwn[] = {
+    {"PORT|drops", "the port, or all that is dropped, and why"},
+    {"-f FILTER", "only packets that match, in tcpdump's language"},
+    {"-w FILE", "write pcapng to a file; - is standard output"},
+    {"-c COUNT", "end after so many"}};
+
 constexpr Verb kVerbs[] = {
     {"status", "", "how sluiced is doing: workers, memory, ports",
-     kStatus, no_params, print_status},
+     "status --watch", kStatus, nullptr, print_status},
+    {"stats", "", "counters of workers, ports and queues",
+     "stats", kStats, nullptr, print_stats},
 
     {"port list", "", "the ports, with their state and counters",
-     kPortList, no_params, print_ports},
-    {"port show", "PORT", "everything about one port",
-     kPortShow, name_param, print_port},
-    {"port add", "NAME KEY=VALUE...", "add a port, as in sluice.yaml: netns=web network=blue",
-     kPortAdd, port_params, print_added, true},
-    {"port delete", "PORT", "delete a port",
-     kPortDelete, name_param, print_deleted, true},
-
+     "port list --watch", kPortList, nullptr, print_ports},
+    {"port show", "name", "everything about one port",
+     "port show web", kPortShow, nullptr, print_port},
+    {"port add", "NAME KEY=VALUE...", "add a port, with keys as in sluice.yaml",
+     "port add web netns=web network=blue address=10.0.0.2/24",
+     kPortAdd, port_params, print_added, true, nullptr, nullptr, nullptr, kPortAddOwn},
+    {"port delete", "name", "delete a port that was added",
+     "port delete web", kPortDelete, nullptr, print_deleted, true},
     {"device list", "", "the PCI network devices: who has them, and what would be lost",
-     kDeviceList, no_params, print_devices},
-    {"device bind", "DEVICE [--driver DRIVER] [--force]",
-     "take a device from the kernel, for a port (driver: vfio-pci)",
-     kDeviceBind, device_params, print_bound, true},
-    {"device unbind", "DEVICE", "give a device back to the kernel",
-     kDeviceUnbind, device_params, print_unbound, true},
+     "device list", kDeviceList, nullptr, print_devices},
+    {"device bind", "address --driver --force", "take a device from the kernel, for a port",
+     "device bind 0000:03:00.1", kDeviceBind, nullptr, print_bound, true},
+    {"device unbind", "address", "give a device back to the kernel",
+     "device unbind 0000:03:00.1", kDeviceUnbind, nullptr, print_unbound, true},
 
     {"network list", "", "the networks",
-     kNetworkList, no_params, print_networks},
-    {"mac list", "[--network NETWORK]", "the MAC addresses that the networks know",
-     kMacList, network_param, print_macs},
-
-    {"route list", "[PREFIX] [--domain DOMAIN] [--limit COUNT]",
-     "the routes, or those within a prefix; the first 1000 unless --limit says more",
-     kRouteList, route_list_params, print_routes},
-    {"route lookup", "ADDRESS [--domain DOMAIN]", "the way of packets for an address",
-     kRouteLookup, route_lookup_params, print_lookup},
-    {"route add", "TO KEY=VALUE... [--replace]",
-     "add a route, as in sluice.yaml: via=10.0.0.1 (several: ECMP), network=blue, type=blackhole",
-     kRouteAdd, route_add_params, print_route_added, true},
-    {"route delete", "TO [--domain DOMAIN]", "delete a route that was added",
-     kRouteDelete, route_delete_params, print_route_deleted, true},
-    {"route load", "FILE [--domain DOMAIN]",
-     "add the routes of a file, one a line: 10.1.0.0/16 via 10.0.0.1",
-     kRouteLoad, route_load_params, print_loaded, true, load_routes},
-    {"neighbor list", "[--network NETWORK]", "the stations that routes lead to, and their MAC addresses",
-     kNeighborList, network_param, print_neighbors},
+     "network list", kNetworkList, nullptr, print_networks},
+    {"mac list", "--network", "the MAC addresses that the networks know",
+     "mac list --network blue", kMacList, nullptr, print_macs},
+    {"route list", "within --domain --limit", "the routes, or those within a prefix",
+     "route list 10.0.0.0/8 --limit 20", kRouteList, nullptr, print_routes},
+    {"route lookup", "address --domain", "the way of packets for an address",
+     "route lookup 10.1.2.3", kRouteLookup, nullptr, print_lookup},
+    {"route add", "TO KEY=VALUE... --replace", "add a route, with keys as in sluice.yaml",
+     "route add 10.1.0.0/16 via=10.0.0.1 via=10.0.0.2",
+     kRouteAdd, route_add_params, print_route_added, true, nullptr, nullptr, nullptr, kRouteAddOwn},
+    {"route delete", "to --domain", "delete a route that was added",
+     "route delete 10.1.0.0/16", kRouteDelete, nullptr, print_route_deleted, true},
+    {"route load", "FILE --domain", "add the routes of a file",
+     "route load routes.txt",
+     kRouteLoad, route_load_params, print_loaded, true, load_routes, nullptr, nullptr, kRouteLoadOwn},
+    {"neighbor list", "--network", "the stations that routes lead to, and their MAC addresses",
+     "neighbor list --network blue", kNeighborList, nullptr, print_neighbors},
     {"tunnel list", "", "the VXLAN tunnels to other hosts",
-     kTunnelList, no_params, print_tunnels},
+     "tunnel list", kTunnelList, nullptr, print_tunnels},
 
-    {"acl list", "[ACL]", "the rules of the ACLs, and how often each decided",
-     kAclList, optional_name_param, print_acls},
-    {"flow list",
-     "[--address ADDRESS] [--port N] [--network NETWORK] [--state STATE] [--limit COUNT]",
-     "the connections that are known: the first 1000 unless --limit says more",
-     kFlowList, flow_params, print_flows},
-    {"flow count", "", "how many connections are known, by state, and whether the table is full",
-     kFlowCount, no_params, print_flow_count},
-    {"flow flush", "[--address ADDRESS] [--port N] [--network NETWORK] [--state STATE]",
+    {"acl list", "name", "the rules of the ACLs, and how often each decided",
+     "acl list edge", kAclList, nullptr, print_acls},
+    {"flow list", "--address --port --network --state --limit", "the connections that are known",
+     "flow list --address 10.0.0.2 --state established", kFlowList, nullptr, print_flows},
+    {"flow count", "", "how many connections are known, and whether the table is full",
+     "flow count", kFlowCount, nullptr, print_flow_count},
+    {"flow flush", "--address --port --network --state",
      "forget connections: those that go on are decided anew",
-     kFlowFlush, flow_params, print_flushed, true},
-    {"trace",
-     "[--from PORT|IP] [--to IP|PORT] [--proto PROTO] [--dport N] [--sport N] [--length BYTES] [--vlan N]"
-     " [--source-mac MAC] [--destination-mac MAC] [--live FILTER] [--count COUNT]",
-     "what would become of a packet, and which objects decide it (proto: tcp, udp, sctp, icmp; length: of the"
-     " IP packet);"
-     " --live: what becomes of those that come",
-     kTrace, trace_params, print_trace, false, nullptr, live_trace, "live"},
+     "flow flush --network blue", kFlowFlush, nullptr, print_flushed, true},
 
-    {"stats", "", "counters of workers, ports and queues",
-     kStats, no_params, print_stats},
-    {"drops", "[--last] [COUNT] [--port PORT] [--reason REASON]",
-     "dropped packets, by port and reason; with --last the last 20, or COUNT, and what decided",
-     kDrops, drop_params, print_drops},
-    {"capture", "PORT|drops [-f FILTER] [-w FILE] [-c COUNT]",
-     "what passes a port, or what is dropped and why; -w writes pcapng (- : standard output)",
-     kCaptureStart, capture_params, nullptr, false, nullptr, capture},
+    {"trace",
+     "--from --to --proto --dport --sport --length --vlan --source-mac --destination-mac [--live FILTER]"
+     " [--count COUNT]",
+     "what would become of a packet, or becomes of those that come, and which objects decide it",
+     "trace --from web --to 10.0.0.3 --proto tcp --dport 443",
+     kTrace, trace_params, print_trace, false, nullptr, live_trace, "live", kTraceOwn},
+    {"drops", "[--last] [COUNT] --port --reason", "dropped packets, by port and reason",
+     "drops --last 50 --port web",
+     kDrops, drop_params, print_drops, false, nullptr, nullptr, nullptr, kDropsOwn},
+    {"capture", "PORT|drops [-f FILTER] [-w FILE] [-c COUNT]", "what passes a port, or what is dropped and why",
+     "capture web -f 'tcp port 80' -w web.pcapng",
+     kCaptureStart, capture_params, nullptr, false, nullptr, capture, nullptr, kCaptureOwn},
 
     {"config show", "", "the configuration in force, as YAML",
-     kConfigShow, no_params, print_yaml},
-    {"config check", "[FILE]", "look for errors in a file (sluiced's own, if left out)",
-     kConfigCheck, file_params, print_checked},
+     "config show", kConfigShow, nullptr, print_yaml},
+    {"config check", "[FILE]", "look for errors in a file",
+     "config check new.yaml",
+     kConfigCheck, file_params, print_checked, false, nullptr, nullptr, nullptr, kFileOwn},
     {"config diff", "[FILE]", "what loading the file would change",
-     kConfigDiff, file_params, print_changes},
+     "config diff new.yaml",
+     kConfigDiff, file_params, print_changes, false, nullptr, nullptr, nullptr, kFileOwn},
     {"config reload", "", "load sluiced's own file again",
-     kConfigReload, no_params, print_reloaded, true},
+     "config reload", kConfigReload, nullptr, print_reloaded, true},
+};
+
+constexpr Group kGroups[] = {
+    {"The switch", "status"},
+    {"Ports and devices", "port list"},
+    {"Networks and routes", "network list"},
+    {"Policies and connections", "acl list"},
+    {"What happens to packets", "trace"},
+    {"Configuration", "config show"},
 };
 // clang-format on
 
@@ -104,9 +131,38 @@ std::span<const Verb> verbs() {
     return kVerbs;
 }
 
+std::span<const Group> groups() {
+    return kGroups;
+}
+
+const Parameter* parameter_of(const Verb& verb, std::string_view word) {
+    if (word.starts_with("--")) word.remove_prefix(2);
+    const Method* method = find_method(verb.method);
+    return method == nullptr ? nullptr : find_parameter(method->parameters, word);
+}
+
+std::string arguments_of(const Verb& verb) {
+    std::string text;
+    std::istringstream words{std::string(verb.arguments)};
+    for (std::string word; words >> word;) {
+        const Parameter* parameter = parameter_of(verb, word);
+        if (!text.empty()) text += ' ';
+        if (parameter == nullptr) {
+            text += word;
+        } else if (word.starts_with("--")) {
+            text += parameter->type == Type::kFlag ? fmt::format("[{}]", word)
+                                                   : fmt::format("[{} {}]", word, parameter->placeholder);
+        } else {
+            text += parameter->need == Need::kRequired ? std::string(parameter->placeholder)
+                                                       : fmt::format("[{}]", parameter->placeholder);
+        }
+    }
+    return text;
+}
+
 Shape shape_of(const Verb& verb) {
     Shape shape;
-    std::istringstream words{std::string(verb.arguments)};
+    std::istringstream words{arguments_of(verb)};
     for (std::string word; words >> word;) {
         if (word.starts_with("[--") && word.ends_with("]")) {
             shape.flags.push_back(word.substr(3, word.size() - 4));

@@ -1,11 +1,17 @@
 // What sluicectl can do, one row a verb: parsing, help, completion and printing all read this
-// table. Its arguments are written once, for people, and are the grammar as well:
+// table. A verb's arguments are parameters of its method, by their names in sluice/methods.h, which says what
+// they are and what they mean:
+//
+//     name                 a word
+//     --network            an option
+//
+// or arguments that sluicectl itself reads, written as people see them and explained in the verb's row:
 //
 //     NAME                 one word
 //     [FILE]               one word, or none
 //     KEY=VALUE...         one word or more
-//     [--network NETWORK]  an option with a value
-//     [--force]            an option without
+//     [--live FILTER]      an option with a value
+//     [--last]             an option without
 //     [-f FILTER]          a short option, with a value
 #pragma once
 
@@ -19,6 +25,7 @@
 #include <vector>
 
 #include "sluice/client.h"
+#include "sluice/methods.h"
 
 namespace sluice::sluicectl {
 
@@ -47,11 +54,19 @@ struct Output {
     bool json;
 };
 
+// An argument that sluicectl itself reads.
+struct OwnArgument {
+    std::string_view argument;  // "--live FILTER"
+    std::string_view meaning;
+};
+
 struct Verb {
     std::string_view words;  // "port list"
     std::string_view arguments;
     std::string_view summary;
+    std::string_view example;  // what follows "sluicectl"
     const char* method;
+    // The request's parameters; null: the arguments are all parameters.
     tl::expected<nlohmann::json, Problem> (*params)(const Arguments& arguments);
     std::string (*print)(const nlohmann::json& result, const Arguments& arguments);
     bool changes = false;  // something: not to be done again and again (--watch)
@@ -61,6 +76,7 @@ struct Verb {
     tl::expected<int, CallError> (*stream)(Client& client, const nlohmann::json& params,
                                            const Arguments& arguments, Output& output) = nullptr;
     const char* stream_option = nullptr;  // with which alone it does that; null: always
+    std::span<const OwnArgument> own = {};
 
     bool streams(const Arguments& given) const {
         return stream != nullptr && (stream_option == nullptr || given.options.contains(stream_option));
@@ -68,6 +84,19 @@ struct Verb {
 };
 
 std::span<const Verb> verbs();
+
+// For the overview: the verbs from this one on, up to the next group's.
+struct Group {
+    std::string_view title;
+    std::string_view first;
+};
+std::span<const Group> groups();
+
+// A verb's arguments with its parameters as people see them: "NAME [--network NETWORK]".
+std::string arguments_of(const Verb& verb);
+
+// The method's parameter that this word of a verb's arguments is; null for sluicectl's own.
+const protocol::Parameter* parameter_of(const Verb& verb, std::string_view word);
 
 // How many words a verb takes, and its options.
 struct Shape {

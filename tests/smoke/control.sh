@@ -37,6 +37,28 @@ expect_status 3 "$SLUICECTL" --socket "$TMP/nowhere" status
 expect_match "no socket" "is sluiced running" "$OUT"
 expect_status 0 env SLUICE_SOCKET="$SOCK" "$SLUICECTL" status
 
+expect_status 0 "$SLUICECTL" help port add
+expect_match "the help of a command" "Example: sluicectl port add " "$OUT"
+expect_status 2 ctl port rm web
+expect_match "another program's word" "did you mean 'port delete'" "$OUT"
+
+# The shell's completion, from the table of commands and from the running sluiced.
+# shellcheck source=config/sluicectl.bash
+. "$(dirname "$0")/../../config/sluicectl.bash"
+complete_words() {
+    COMP_WORDS=("$SLUICECTL" --socket "$SOCK" "$@")
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    set +euE  # as in the shells that it is for
+    _sluicectl "$SLUICECTL"
+    echo "${COMPREPLY[*]}"
+}
+expect "verbs completed" "add delete list show" "$(complete_words port "")"
+expect "verbs completed after help" "add delete list show" "$(complete_words help port "")"
+expect "ports completed" "a b" "$(complete_words port show "")"
+expect "ports or drops completed" "a b drops" "$(complete_words capture "")"
+expect "states completed" established "$(complete_words flow list --state est)"
+expect "options completed" "--network" "$(complete_words mac list --n)"
+
 # The socket's mode, and who may do what.
 expect "mode and group of the socket" "660 users" "$(stat -c '%a %G' "$SOCK")"
 as() { expect_status "$1" setpriv --reuid 65534 --regid "$2" --clear-groups "$SLUICECTL" --socket "$SOCK" "${@:3}"; }
@@ -51,7 +73,7 @@ as 3 nogroup status
 expect_match "a stranger" "become root" "$OUT"
 
 steady a 10.0.0.2 0.01
-python3 - "$SOCK" <<'END' || fail "the control socket, see above"
+python3 - "$SOCK" "$SLUICECTL" <<'END' || fail "the control socket, see above"
 import json, os, socket, sys, time
 def connect():
     s = socket.socket(socket.AF_UNIX)
@@ -84,6 +106,34 @@ assert code(s, b'{"jsonrpc":"2.0","id":1,"method":"port.add","params":{}}') == -
 assert ask(s, status)["id"] == 7, "and the next request counts again"
 assert [a["id"] for a in ask(s, b"[" + status + b"," + status.replace(b"7", b"8") + b"]")] == [7, 8]
 s.sendall(status + b"\r\n" + status + b"\n"); assert line(s)
+
+# Requests are strict: by the reference that sluicectl prints, each method's every parameter with a slip in its
+# name, missing and of a wrong type. Nothing is done.
+import subprocess
+def ctl(*words): return json.loads(subprocess.check_output([sys.argv[2], "--socket", sys.argv[1], *words]))
+before = ctl("config", "show", "--json")
+s = connect()
+def refused(method, params, parameter):
+    error = ask(s, json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())["error"]
+    assert error["code"] == -32602 and error["data"]["errors"][0]["parameter"] == parameter, (method, params, error)
+    assert parameter in error["message"], error
+count = 0
+for m in ctl("help", "protocol", "--json")["methods"]:
+    least = {p["name"]: p["example"] for p in m["parameters"] if p["required"]}
+    refused(m["method"], least | {"frobnicate": 1}, "frobnicate")
+    count += 1
+    for p in m["parameters"]:
+        name = p["name"]
+        mine = {k: v for k, v in least.items() if k not in p.get("in-place-of", [])} | {name: p["example"]}
+        without = {k: v for k, v in mine.items() if k != name}
+        refused(m["method"], without | {name + "s": p["example"]}, name + "s")
+        refused(m["method"], mine | {name: None}, name)
+        if p["required"]: refused(m["method"], without, name)
+        count += 2
+assert count > 100, count
+error = ask(s, b'{"jsonrpc":"2.0","id":1,"method":"flow.flush","params":{"adress":"10.0.0.1"}}')["error"]
+assert error["message"] == "flow.flush: unknown parameter 'adress'; did you mean 'address'?", error
+assert ctl("config", "show", "--json") == before
 
 # Beyond the size limit: an error and the end of that connection.
 s = connect()

@@ -2,9 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include <fmt/format.h>
 
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "sluicectl/help.h"
 #include "sluicectl/params.h"
+#include "sluicectl/wrap.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -42,12 +48,12 @@ TEST(CommandLine, TakesOptionsWithoutAValue) {
              {"--force", "device", "bind", "--driver=uio_pci_generic", "03:00.0"}}) {
         const auto line = parse(words);
         ASSERT_TRUE(line) << line.error().message;
-        EXPECT_EQ(device_params(line->arguments).value(),
+        EXPECT_EQ(params_of(*line->verb, line->arguments).value(),
                   R"({"address": "03:00.0", "driver": "uio_pci_generic", "force": true})"_json);
     }
     const auto line = parse({"device", "bind", "03:00.0"});
     ASSERT_TRUE(line) << line.error().message;
-    EXPECT_EQ(device_params(line->arguments).value(), R"({"address": "03:00.0"})"_json);
+    EXPECT_EQ(params_of(*line->verb, line->arguments).value(), R"({"address": "03:00.0"})"_json);
 }
 
 TEST(CommandLine, SaysWhatIsWrong) {
@@ -71,6 +77,11 @@ TEST(CommandLine, SaysWhatIsWrong) {
         {{"capture", "web", "-w"}, "the required argument for option '-w' is missing"},
         {{"device", "unbind", "03:00.0", "--force"}, "device unbind takes no --force"},
         {{"status", "--jso"}, "unrecognised option '--jso'"},
+        {{"port", "rm", "web"}, "there is no command 'port rm'; did you mean 'port delete'?"},
+        {{"route", "get", "10.0.0.1"}, "there is no command 'route get'; did you mean 'route lookup'?"},
+        {{"ports"}, "there is no command 'ports'; did you mean 'port list'?"},
+        {{"neighbors", "ls"}, "there is no command 'neighbors ls'; did you mean 'neighbor list'?"},
+        {{"help", "prot"}, "there is no command 'prot'"},
         {{"status", "--socket"}, "the required argument for option '--socket' is missing"},
     };
     for (const Row& row : rows) {
@@ -85,8 +96,92 @@ TEST(CommandLine, HelpAndVersionNeedNoVerb) {
     EXPECT_TRUE(parse({"--help"})->help);
     EXPECT_TRUE(parse({"port", "add", "--help"})->help);
     EXPECT_TRUE(parse({"--version"})->version);
+    EXPECT_TRUE(parse({"help"})->help);
+    EXPECT_EQ(parse({"help", "port", "add"})->verb->words, "port add");
+    EXPECT_TRUE(parse({"help", "protocol"})->protocol);
+}
+
+TEST(Help, NamesEveryVerbInItsGroup) {
     for (const Verb& verb : verbs())
-        EXPECT_NE(help().find(std::string(verb.words) + " "), std::string::npos) << verb.words;
+        EXPECT_NE(help().find("\n  " + std::string(verb.words) + " "), std::string::npos) << verb.words;
+    for (const Group& group : groups()) {
+        EXPECT_NE(help().find(fmt::format("\n{}:\n  {} ", group.title, group.first)), std::string::npos)
+            << group.title;
+    }
+}
+
+TEST(Help, FitsEightyColumns) {
+    std::string all = help() + help_of_protocol();
+    for (const Verb& verb : verbs()) all += help_of(verb);
+    std::istringstream lines(all);
+    for (std::string line; std::getline(lines, line);) {
+        EXPECT_LE(width_of(line), 80u) << line;
+        EXPECT_FALSE(line.ends_with(' ')) << line;
+    }
+}
+
+// An example that its own verb doesn't take would be a lie.
+TEST(Help, ExamplesAreOfTheirVerb) {
+    for (const Verb& verb : verbs()) {
+        std::istringstream words{std::string(verb.example)};
+        const auto line = parse({std::istream_iterator<std::string>(words), {}});
+        if (verb.example.find('\'') != verb.example.npos) continue;  // for a shell
+        ASSERT_TRUE(line) << verb.example << ": " << line.error().message;
+        EXPECT_EQ(line->verb->words, verb.words);
+        EXPECT_NE(help_of(verb).find("Example: sluicectl " + std::string(verb.example)), std::string::npos);
+    }
+}
+
+TEST(Help, ExplainsEveryArgument) {
+    for (const Verb& verb : verbs()) {
+        const std::string text = help_of(verb);
+        const std::string below = text.substr(text.find("\n\n"));
+        std::istringstream words(arguments_of(verb));
+        for (std::string word; words >> word;) {
+            std::erase_if(word, [](char c) { return c == '[' || c == ']'; });
+            if (word.ends_with("...")) word.resize(word.size() - 3);
+            EXPECT_NE(below.find(word), std::string::npos) << verb.words << ": " << word;
+        }
+    }
+}
+
+// Every parameter of a method that a verb could offer is one of its arguments.
+TEST(Help, NoParameterIsForgotten) {
+    for (const Verb& verb : verbs()) {
+        if (verb.params != nullptr && verb.method != std::string_view(protocol::kTrace)) continue;
+        for (const auto& parameter : protocol::find_method(verb.method)->parameters) {
+            if (parameter.type == protocol::Type::kList || parameter.type == protocol::Type::kObject) continue;
+            const std::string arguments = " " + std::string(verb.arguments) + " ";
+            EXPECT_TRUE(arguments.find(fmt::format(" {} ", parameter.name)) != arguments.npos ||
+                        arguments.find(fmt::format(" --{} ", parameter.name)) != arguments.npos)
+                << verb.words << ": " << parameter.name;
+        }
+    }
+}
+
+TEST(Help, TheReferenceDescribesEveryMethod) {
+    const auto described = describe_protocol().at("methods");
+    ASSERT_EQ(described.size(), std::size(protocol::kMethods));
+    for (size_t i = 0; i < described.size(); ++i) {
+        const auto& method = protocol::kMethods[i];
+        EXPECT_EQ(described[i]["method"], method.name);
+        EXPECT_EQ(described[i]["parameters"].size(), method.parameters.size());
+        EXPECT_NE(help_of_protocol().find(fmt::format("\n{} (", method.name)), std::string::npos) << method.name;
+    }
+}
+
+TEST(Help, CompletionSpellsOutWords) {
+    EXPECT_NE(list_verbs().find("[--proto tcp|udp|sctp|icmp|icmpv6]"), std::string::npos);
+    EXPECT_NE(list_verbs().find("\nport show\tPORT\n"), std::string::npos);
+}
+
+TEST(CommandLine, WordsAreCheckedBeforeTheDaemonSeesThem) {
+    const auto line = parse({"flow", "list", "--state", "establshed"});
+    ASSERT_TRUE(line) << line.error().message;
+    EXPECT_EQ(params_of(*line->verb, line->arguments).error().message,
+              "--state 'establshed': did you mean 'established'?");
+    const auto empty = parse({"flow", "flush", "--address="});
+    EXPECT_FALSE(empty && params_of(*empty->verb, empty->arguments));
 }
 
 TEST(CommandLine, ShortOptionsHaveValues) {
@@ -154,13 +249,16 @@ TEST(Params, SeveralGatewaysAreSeveralNextHops) {
 
 TEST(Params, ListsOfRoutesHaveALimit) {
     const auto list = [](const std::string& limit) {
-        return route_list_params({{"10.0.0.0/8"}, {{"domain", "red"}, {"limit", limit}}});
+        const auto line = parse({"route", "list", "10.0.0.0/8", "--domain=red", "--limit=" + limit});
+        EXPECT_TRUE(line) << line.error().message;
+        return params_of(*line->verb, line->arguments);
     };
     EXPECT_EQ(list("5").value(), R"({"within": "10.0.0.0/8", "domain": "red", "limit": 5})"_json);
-    for (const char* limit : {"0", "-1", "x", "5x", "", "1000000"}) {
+    for (const char* limit : {"0", "-1", "x", "5x", "1000000"}) {
         EXPECT_EQ(list(limit).error().status, kUsage) << limit;
     }
-    EXPECT_EQ(route_list_params({}).value(), json::object());
+    const auto all = parse({"route", "list"});
+    EXPECT_EQ(params_of(*all->verb, all->arguments).value(), json::object());
 }
 
 TEST(Params, FileGoesWithItsAbsolutePathAndText) {

@@ -11,7 +11,6 @@
 namespace sluice::sluicectl {
 namespace {
 
-using control::Access;
 using control::RpcError;
 using nlohmann::json;
 using Answer = tl::expected<json, RpcError>;
@@ -60,7 +59,7 @@ class RouteLoad : public testing::Test {
     size_t fails_at_ = 0;  // this piece, from 1
     control::Serving serving_{
         {.socket = path_},
-        {{protocol::kRouteLoad, Access::kWrite, [this](const json& params) { return serve(params); }}}};
+        {{protocol::method(protocol::kRouteLoad), [this](const json& params) { return serve(params); }}}};
 };
 
 TEST_F(RouteLoad, AllPiecesAreCheckedBeforeTheFirstIsCarriedOut) {

@@ -20,18 +20,22 @@ class Rpc : public testing::Test {
     int code(std::string_view line) { return ask(line)["error"]["code"]; }
 
     int changes_ = 0;
+    static constexpr auto kRead = protocol::Effect::kReads;
+    static constexpr protocol::Parameter kEcho[] = {
+        {"x", protocol::Type::kList, protocol::Need::kOptional, "", "", "", 0, 10},
+        {"a", protocol::Type::kContent, protocol::Need::kOptional, "", "", ""}};
     const std::vector<Command> commands_ = {
-        {"echo", Access::kRead, [](const json& params) { return params; }},
-        {"change", Access::kWrite, [this](const json&) { return json(++changes_); }},
-        {"refuse", Access::kRead,
+        {{"echo", kRead, "", kEcho}, [](const json& params) { return params; }},
+        {{"change", protocol::Effect::kChanges}, [this](const json&) { return json(++changes_); }},
+        {{"refuse", kRead},
          [](const json&) -> tl::expected<json, RpcError> {
              return tl::unexpected(RpcError{
                  protocol::kFailed, "no", {{"errors", json::array({{{"message", "why"}}})}}});
          }},
-        {"throw", Access::kRead,
+        {{"throw", kRead},
          [](const json&) -> tl::expected<json, RpcError> { throw std::runtime_error("boo"); }},
-        {"broken", Access::kRead, [](const json&) { return json("a\xff\xfe"); }},
-        {"large", Access::kRead, [](const json&) { return json(std::string(1 << 20, 'x')); }},
+        {{"broken", kRead}, [](const json&) { return json("a\xff\xfe"); }},
+        {{"large", kRead}, [](const json&) { return json(std::string(1 << 20, 'x')); }},
     };
 };
 
@@ -43,7 +47,7 @@ TEST_F(Rpc, AnswersWithTheResultAndTheId) {
 
 TEST_F(Rpc, ACommandMayBeToldWhoAsks) {
     const auto client = std::make_shared<int>();
-    const std::vector<Command> commands{{"who", Access::kRead, nullptr, [&](const json&, const Caller& caller) {
+    const std::vector<Command> commands{{{"who", kRead}, nullptr, [&](const json&, const Caller& caller) {
         return json(caller.lock() == client ? "client" : "somebody");
     }}};
     const std::string line = R"({"jsonrpc":"2.0","id":1,"method":"who"})";
@@ -122,7 +126,7 @@ TEST_F(Rpc, BatchIsBoundedInCountAndAnswer) {
 
 TEST_F(Rpc, NestingIsBoundedAndBracketsInStringsDoNotNest) {
     const auto nested = [](size_t depth) {
-        return R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":)" +
+        return R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"x":)" +
                std::string(depth - 2, '[') + std::string(depth - 2, ']') + "}}";
     };
     EXPECT_TRUE(ask(nested(protocol::kMaxDepth)).contains("result"));

@@ -18,7 +18,6 @@
 namespace sluice::sluicectl {
 namespace {
 
-using control::Access;
 using control::RpcError;
 using nlohmann::json;
 using Answer = tl::expected<json, RpcError>;
@@ -41,28 +40,28 @@ class Run : public testing::Test {
     json asked_;
     control::Serving serving_{
         {.socket = path_},
-        {{protocol::kDrops, Access::kRead,
+        {{protocol::method(protocol::kDrops),
           [this](const json& params) {
               asked_ = params;
               return R"({"drops": []})"_json;
           }},
-         {protocol::kStatus, Access::kRead, [](const json&) { return json("strange"); }},
-         {protocol::kMacList, Access::kRead,
+         {protocol::method(protocol::kStatus), [](const json&) { return json("strange"); }},
+         {protocol::method(protocol::kMacList),
           [this](const json& params) {
               asked_ = params;
               return R"({"macs": []})"_json;
           }},
-         {protocol::kConfigCheck, Access::kRead,
+         {protocol::method(protocol::kConfigCheck),
           [](const json&) {
               return R"({"file": "/x", "errors": [{"message": "no", "path": "ports[1]"}]})"_json;
           }},
-         {protocol::kConfigReload, Access::kWrite,
+         {protocol::method(protocol::kConfigReload),
           [](const json&) -> Answer {
               return tl::unexpected(RpcError{protocol::kFailed, "2 errors", R"({"errors": [
                   {"message": "5000 is no VLAN id", "path": "ports[2].vlan", "file": "host.yaml",
                    "line": 41, "column": 11}, {"message": "too\u001bmany"}]})"_json});
           }},
-         {protocol::kPortDelete, Access::kWrite, [](const json&) -> Answer {
+         {protocol::method(protocol::kPortDelete), [](const json&) -> Answer {
               return tl::unexpected(RpcError{protocol::kFailed, "there is no port web", {}});
           }}}};
     std::ostringstream out_, err_;
@@ -155,7 +154,7 @@ TEST_F(Run, ClientReadsWhyItWasCutOff) {
     auto client = Client::connect(path_);
     ASSERT_TRUE(client);
     EXPECT_TRUE(client->call(protocol::kDrops, json::object()));
-    const auto result = client->call(protocol::kDrops, {{"x", std::string(65 << 20, 'x')}});
+    const auto result = client->call(protocol::kDrops, {{"port", std::string(65 << 20, 'x')}});
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, CallError::Kind::kDaemon);
     EXPECT_EQ(result.error().code, protocol::kInvalidRequest);
@@ -202,7 +201,7 @@ class Capture : public testing::Test {
     bool interrupts_ = false;  // while it is first read
     control::Serving serving_{
         {.socket = path_},
-        {{protocol::kCaptureStart, Access::kWrite,
+        {{protocol::method(protocol::kCaptureStart),
           [this](const json& params) -> Answer {
               asked_.push_back(params);
               if (params.value("port", "") == "nobody") {
@@ -210,8 +209,8 @@ class Capture : public testing::Test {
               }
               return json{{"capture", 7}};
           }},
-         {protocol::kCaptureRead, Access::kWrite, [this](const json& params) { return read(params); }},
-         {protocol::kCaptureStop, Access::kWrite, [this](const json& params) {
+         {protocol::method(protocol::kCaptureRead), [this](const json& params) { return read(params); }},
+         {protocol::method(protocol::kCaptureStop), [this](const json& params) {
               asked_.push_back("stop");
               return json::object();
           }}}};

@@ -26,15 +26,15 @@ Caller kept;  // of the command "keep"
 
 std::vector<Command> commands() {
     return {
-        {"ping", Access::kRead, [](const json&) { return json("pong"); }},
-        {"change", Access::kWrite, [](const json&) { return json("done"); }},
-        {"keep", Access::kRead, nullptr,
+        {{"ping", protocol::Effect::kReads}, [](const json&) { return json("pong"); }},
+        {{"change", protocol::Effect::kChanges}, [](const json&) { return json("done"); }},
+        {{"keep", protocol::Effect::kReads}, nullptr,
          [](const json&, const Caller& caller) {
              kept = caller;
              return json("kept");
          }},
-        {"kept", Access::kRead, [](const json&) { return json(!kept.expired()); }},
-        {"large", Access::kRead, [](const json&) { return json(std::string(3 << 20, 'x')); }},
+        {{"kept", protocol::Effect::kReads}, [](const json&) { return json(!kept.expired()); }},
+        {{"large", protocol::Effect::kReads}, [](const json&) { return json(std::string(3 << 20, 'x')); }},
     };
 }
 

@@ -1,0 +1,258 @@
+// Every method of the control socket and its parameters, described once. sluiced checks each request by
+// this description before it carries the request out (src/control/check.h). sluicectl makes its options, its
+// --help, its completion and the reference (`sluicectl help protocol`) from it. Constants only; any thread,
+// any process.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "sluice/protocol.h"
+
+namespace sluice::protocol {
+
+// What a parameter's value must be.
+enum class Type {
+    kText,     // a string that isn't empty
+    kContent,  // any string: a file's content, a filter
+    kWord,     // one of `words`
+    kNumber,   // an integer from `low` to `high`
+    kFlag,     // true or false
+    kObject,   // checked as the configuration is
+    kList,     // at most `high` values
+};
+
+enum class Need { kRequired, kOptional };
+
+struct Parameter {
+    std::string_view name;
+    Type type;
+    Need need;
+    std::string_view placeholder;  // what stands for a value in sluicectl's usage
+    std::string_view meaning;
+    std::string_view example;  // in JSON
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+    std::span<const std::string_view> words = {};
+    // The parameters that this one stands in for: where it is given, they aren't.
+    std::span<const std::string_view> in_place_of = {};
+};
+
+enum class Effect {
+    kReads,    // asks; readers may
+    kListens,  // changes nothing, but shows packets: readers may not
+    kChanges,  // changes the switch; leaves a line in the log
+};
+
+struct Method {
+    std::string_view name;
+    Effect effect;
+    std::string_view meaning = {};
+    std::span<const Parameter> parameters = {};
+};
+
+namespace described {
+
+inline constexpr auto kRequired = Need::kRequired;
+inline constexpr auto kOptional = Need::kOptional;
+
+// clang-format off
+inline constexpr Parameter kNetwork =
+    {"network", Type::kText, kOptional, "NETWORK", "only of this network", "\"blue\""};
+inline constexpr Parameter kPortName =
+    {"name", Type::kText, kRequired, "PORT", "the port's name", "\"web\""};
+inline constexpr Parameter kDomain =
+    {"domain", Type::kText, kOptional, "DOMAIN", "the routing domain; main if left out", "\"main\""};
+
+inline constexpr Parameter kOnePort[] = {kPortName};
+inline constexpr Parameter kOneNetwork[] = {kNetwork};
+
+inline constexpr Parameter kPortAddParameters[] = {
+    {"port", Type::kObject, kRequired, "PORT", "the port, with the keys of `ports` in sluice.yaml",
+     R"({"name": "web", "netns": "web", "network": "blue"})"},
+};
+
+inline constexpr Parameter kAddress =
+    {"address", Type::kText, kRequired, "DEVICE", "the PCI address, or the interface's name", "\"0000:03:00.1\""};
+inline constexpr Parameter kDeviceBindParameters[] = {
+    kAddress,
+    {"driver", Type::kText, kOptional, "DRIVER", "the driver that takes it; vfio-pci if left out", "\"vfio-pci\""},
+    {"force", Type::kFlag, kOptional, "", "take it though the kernel uses it: its addresses are lost", "true"},
+};
+inline constexpr Parameter kDeviceUnbindParameters[] = {kAddress};
+
+inline constexpr Parameter kRouteListParameters[] = {
+    {"within", Type::kText, kOptional, "PREFIX", "only routes in this prefix, or to this address", "\"10.0.0.0/8\""},
+    {"domain", Type::kText, kOptional, "DOMAIN", "only of this routing domain", "\"main\""},
+    {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxRouteLimit},
+};
+inline constexpr Parameter kRouteLookupParameters[] = {
+    {"address", Type::kText, kRequired, "ADDRESS", "the destination's IP address", "\"10.1.2.3\""},
+    kDomain,
+};
+inline constexpr Parameter kRouteAddParameters[] = {
+    {"route", Type::kObject, kRequired, "ROUTE", "the route, with the keys of `routes` in sluice.yaml",
+     R"({"to": "10.1.0.0/16", "via": "10.0.0.1"})"},
+    {"replace", Type::kFlag, kOptional, "", "take the place of a route that was added before", "true"},
+};
+inline constexpr Parameter kRouteDeleteParameters[] = {
+    {"to", Type::kText, kRequired, "TO", "the route's prefix", "\"10.1.0.0/16\""},
+    kDomain,
+};
+inline constexpr Parameter kRouteLoadParameters[] = {
+    {"text", Type::kContent, kRequired, "TEXT", "routes, one a line", "\"10.1.0.0/16 via 10.0.0.1\\n\""},
+    {"domain", Type::kText, kOptional, "DOMAIN", "the routing domain of lines that name none; main if left out",
+     "\"main\""},
+    {"file", Type::kText, kOptional, "FILE", "the file's name, for messages", "\"/etc/sluice/routes\""},
+    {"line", Type::kNumber, kOptional, "N", "the number that the text's first line has in the file", "1", 1, UINT32_MAX},
+    {"check", Type::kFlag, kOptional, "", "change nothing: the answer has the mistakes", "true"},
+};
+
+inline constexpr Parameter kAclListParameters[] = {
+    {"name", Type::kText, kOptional, "ACL", "only this ACL", "\"edge\""},
+};
+
+inline constexpr std::string_view kFlowStates[] = {
+    "new", "syn-sent", "syn-received", "established", "fin-wait", "closing", "time-wait", "closed", "init",
+    "shutdown", "unanswered", "answered", "stateless", "denied"};
+inline constexpr Parameter kFlowListParameters[] = {
+    {"address", Type::kText, kOptional, "ADDRESS", "only with this IP address at either end", "\"10.0.0.2\""},
+    {"port", Type::kNumber, kOptional, "N", "only with this port number at either end", "443", 0, 65535},
+    {"network", Type::kText, kOptional, "NETWORK", "only of this network and of those that it is routed with",
+     "\"blue\""},
+    {"state", Type::kWord, kOptional, "STATE", "only in this state", "\"established\"", 0, 0, kFlowStates},
+    {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxFlowLimit},
+};
+inline constexpr std::span<const Parameter> kFlowFlushParameters{kFlowListParameters, 4};  // without the limit
+
+inline constexpr std::string_view kProtocols[] = {"tcp", "udp", "sctp", "icmp", "icmpv6"};
+inline constexpr std::string_view kQuestion[] = {
+    "from", "to", "proto", "dport", "sport", "length", "vlan", "source-mac", "destination-mac"};
+inline constexpr Parameter kTraceParameters[] = {
+    {"from", Type::kText, kRequired, "PORT|IP", "the port or the IP address that sends the packet", "\"web\""},
+    {"to", Type::kText, kRequired, "IP|PORT", "the IP address or the port that it is for", "\"10.0.0.3\""},
+    {"proto", Type::kWord, kOptional, "PROTO", "its protocol; tcp if left out", "\"udp\"", 0, 0, kProtocols},
+    {"dport", Type::kNumber, kOptional, "N", "its destination port; 80 if left out", "443", 0, 65535},
+    {"sport", Type::kNumber, kOptional, "N", "its source port; 40000 if left out", "50000", 0, 65535},
+    {"length", Type::kNumber, kOptional, "BYTES", "the length of its IP packet", "1400", 1, 65535},
+    {"vlan", Type::kNumber, kOptional, "N", "its VLAN tag", "7", 1, 4094},
+    {"source-mac", Type::kText, kOptional, "MAC", "its source MAC address", "\"02:00:00:00:00:01\""},
+    {"destination-mac", Type::kText, kOptional, "MAC", "its destination MAC address", "\"02:00:00:00:00:02\""},
+    {"questions", Type::kList, kOptional, "LIST", "several such objects: the answer's \"traces\" are in this order",
+     R"([{"from": "web", "to": "10.0.0.3"}])", 0, kMaxQuestions, {}, kQuestion},
+};
+// Of one of several questions.
+inline constexpr std::span<const Parameter> kQuestionParameters{kTraceParameters, 9};
+inline constexpr Parameter kTraceStartParameters[] = {
+    {"filter", Type::kContent, kRequired, "FILTER", "which packets, in tcpdump's language; empty: all", "\"icmp\""},
+};
+inline constexpr Parameter kTraceNumber =
+    {"trace", Type::kNumber, kRequired, "N", "the number that trace.start has answered", "1", 1, UINT32_MAX};
+inline constexpr Parameter kTraceReadParameters[] = {
+    kTraceNumber,
+    {"most", Type::kNumber, kOptional, "COUNT", "at most so many of each worker", "10", 1, kMaxTraceRead},
+};
+inline constexpr Parameter kTraceStopParameters[] = {kTraceNumber};
+
+inline constexpr Parameter kDropsParameters[] = {
+    {"port", Type::kText, kOptional, "PORT", "only of this port or tunnel", "\"web\""},
+    {"reason", Type::kText, kOptional, "REASON", "only for this reason", "\"denied\""},
+    {"last", Type::kNumber, kOptional, "COUNT", "the most recent packets in place of counts, so many at most", "20", 1,
+     kMaxLastDrops},
+};
+
+inline constexpr std::string_view kCapturedPort[] = {"port"};
+inline constexpr Parameter kCaptureStartParameters[] = {
+    {"port", Type::kText, kRequired, "PORT", "the port whose packets are captured", "\"web\""},
+    {"drops", Type::kFlag, kOptional, "", "capture what is dropped, at all ports", "true", 0, 0, {}, kCapturedPort},
+    {"filter", Type::kContent, kOptional, "FILTER", "which packets, in tcpdump's language; all if left out",
+     "\"tcp port 80\""},
+};
+inline constexpr Parameter kCaptureNumber =
+    {"capture", Type::kNumber, kRequired, "N", "the number that capture.start has answered", "1", 1, UINT32_MAX};
+inline constexpr Parameter kCaptureReadParameters[] = {
+    kCaptureNumber,
+    {"pcapng", Type::kFlag, kOptional, "", "the next bytes of a pcapng file, in base64, in place of \"packets\"",
+     "true"},
+    {"most", Type::kNumber, kOptional, "COUNT", "at most so many packets", "10", 1, kMaxCaptureRead},
+};
+inline constexpr Parameter kCaptureStopParameters[] = {kCaptureNumber};
+
+inline constexpr Parameter kConfigParameters[] = {
+    {"file", Type::kText, kOptional, "FILE", "the file's name, for messages", "\"/etc/sluice/sluice.yaml\""},
+    {"text", Type::kContent, kOptional, "TEXT", "the file's content; sluiced's own file if left out",
+     "\"ports: []\\n\""},
+};
+
+}  // namespace described
+
+inline constexpr Method kMethods[] = {
+    {kStatus, Effect::kReads, "how sluiced is doing: workers, memory, ports", {}},
+    {kPortList, Effect::kReads, "the ports, with their state and counters", {}},
+    {kPortShow, Effect::kReads, "everything about one port", described::kOnePort},
+    {kPortAdd, Effect::kChanges, "add a port; it is kept in the state", described::kPortAddParameters},
+    {kPortDelete, Effect::kChanges, "delete a port that was added", described::kOnePort},
+    {kDeviceList, Effect::kReads, "the PCI network devices: who has them, and what would be lost", {}},
+    {kDeviceBind, Effect::kChanges, "take a device from the kernel, for a port", described::kDeviceBindParameters},
+    {kDeviceUnbind, Effect::kChanges, "give a device back to the kernel", described::kDeviceUnbindParameters},
+    {kNetworkList, Effect::kReads, "the networks", {}},
+    {kMacList, Effect::kReads, "the MAC addresses that the networks know", described::kOneNetwork},
+    {kRouteList, Effect::kReads, "the routes", described::kRouteListParameters},
+    {kRouteLookup, Effect::kReads, "the way of packets for an address", described::kRouteLookupParameters},
+    {kRouteAdd, Effect::kChanges, "add a route; it is kept in the state", described::kRouteAddParameters},
+    {kRouteDelete, Effect::kChanges, "delete a route that was added", described::kRouteDeleteParameters},
+    // While it is read nobody else is served, so a long file is sent in pieces: first all with "check", then
+    // all without.
+    {kRouteLoad, Effect::kChanges, "add the routes of a text, all of them or none", described::kRouteLoadParameters},
+    {kNeighborList, Effect::kReads, "the stations that routes lead to, and their MAC addresses",
+     described::kOneNetwork},
+    {kTunnelList, Effect::kReads, "the VXLAN tunnels to other hosts", {}},
+    {kAclList, Effect::kReads, "the rules of the ACLs, and how often each decided", described::kAclListParameters},
+    {kFlowList, Effect::kReads, "the connections that are known and match all that is given",
+     described::kFlowListParameters},
+    {kFlowCount, Effect::kReads, "how many connections are known, by state, and whether the table is full", {}},
+    {kFlowFlush, Effect::kChanges, "forget the connections that match all that is given: those that go on are "
+     "decided anew", described::kFlowFlushParameters},
+    {kTrace, Effect::kReads, "what would become of a packet, and which objects decide it",
+     described::kTraceParameters},
+    {kTraceStart, Effect::kListens, "trace packets that come; it ends with its connection",
+     described::kTraceStartParameters},
+    {kTraceRead, Effect::kListens, "what became of the packets since; how many were \"lost\" since the start",
+     described::kTraceReadParameters},
+    {kTraceStop, Effect::kListens, "end it", described::kTraceStopParameters},
+    {kStats, Effect::kReads, "counters of workers, ports and queues", {}},
+    {kDrops, Effect::kReads, "dropped packets, by port and reason", described::kDropsParameters},
+    {kCaptureStart, Effect::kListens, "capture what passes a port, or what is dropped; it ends with its connection",
+     described::kCaptureStartParameters},
+    {kCaptureRead, Effect::kListens, "the packets since; \"more\" asks for another reading at once, a text in "
+     "\"ended\" is the last", described::kCaptureReadParameters},
+    {kCaptureStop, Effect::kListens, "end it; read it until it has ended", described::kCaptureStopParameters},
+    {kConfigShow, Effect::kReads, "the configuration in force, as YAML", {}},
+    {kConfigCheck, Effect::kReads, "look for errors in a file", described::kConfigParameters},
+    {kConfigDiff, Effect::kReads, "what loading a file would change", described::kConfigParameters},
+    {kConfigReload, Effect::kChanges, "load sluiced's own file again", {}},
+};
+// clang-format on
+
+constexpr const Method* find_method(std::string_view name) {
+    for (const Method& method : kMethods) {
+        if (method.name == name) return &method;
+    }
+    return nullptr;
+}
+
+// Of a name that is written in the source: one that isn't described doesn't compile.
+consteval const Method& method(std::string_view name) {
+    return *find_method(name);
+}
+
+constexpr const Parameter* find_parameter(std::span<const Parameter> parameters, std::string_view name) {
+    for (const Parameter& parameter : parameters) {
+        if (parameter.name == name) return &parameter;
+    }
+    return nullptr;
+}
+
+}  // namespace sluice::protocol

@@ -1,0 +1,139 @@
+#include "control/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.h"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::json;
+using protocol::Need;
+using protocol::Parameter;
+using protocol::Type;
+
+// A request of a million unknown names gets no answer of that length.
+constexpr size_t kMaxMistakes = 20;
+
+// As what it is, and what it says where that is short.
+std::string found(const json& value) {
+    if (value.is_null()) return "null";
+    if (value.is_array()) return "a list";
+    if (value.is_object()) return "an object";
+    if (value.is_string()) return fmt::format("the string {}", base::shown(value.get_ref<const std::string&>()));
+    return value.dump();
+}
+
+bool has_control(std::string_view text) {
+    while (!text.empty()) {
+        const auto c = base::take_character(text);
+        if (!c || base::is_control(*c)) return true;
+    }
+    return false;
+}
+
+// What is wrong with the value, to follow the parameter's name; nothing where it is right.
+std::optional<std::string> fault_of(const Parameter& parameter, const json& value) {
+    const auto wanted = [&](std::string_view what) { return fmt::format("must be {}, not {}", what, found(value)); };
+    switch (parameter.type) {
+        case Type::kText:
+            if (!value.is_string()) return wanted("a string");
+            if (value.get_ref<const std::string&>().empty()) {
+                return parameter.need == Need::kRequired ? "is empty" : "is empty: leave it out where nothing is meant";
+            }
+            if (has_control(value.get_ref<const std::string&>())) {
+                return fmt::format("holds a control character: {}", base::shown(value.get_ref<const std::string&>()));
+            }
+            return std::nullopt;
+        case Type::kContent:
+            if (!value.is_string()) return wanted("a string");
+            return std::nullopt;
+        case Type::kWord: {
+            if (!value.is_string()) return wanted("a string");
+            const auto& word = value.get_ref<const std::string&>();
+            if (std::ranges::find(parameter.words, word) != parameter.words.end()) return std::nullopt;
+            const auto near = base::nearest(std::string_view(word).substr(0, 64), parameter.words);
+            if (near) return fmt::format("is {}; did you mean '{}'?", base::shown(word), *near);
+            return fmt::format("is {}, not one of {}", base::shown(word), fmt::join(parameter.words, ", "));
+        }
+        case Type::kNumber:
+            if (value.is_number_unsigned() && value.get<uint64_t>() >= parameter.low &&
+                value.get<uint64_t>() <= parameter.high) {
+                return std::nullopt;
+            }
+            return wanted(fmt::format("an integer from {} to {}", parameter.low, parameter.high));
+        case Type::kFlag:
+            if (!value.is_boolean()) return wanted("true or false");
+            return std::nullopt;
+        case Type::kObject:
+            if (!value.is_object()) return wanted("an object");
+            return std::nullopt;
+        case Type::kList:
+            if (!value.is_array()) return wanted("a list");
+            if (value.size() <= parameter.high) return std::nullopt;
+            return fmt::format("has {} values: at most {} go into one request", value.size(), parameter.high);
+    }
+    return std::nullopt;
+}
+
+std::string unknown(std::string_view name, std::span<const Parameter> parameters) {
+    std::vector<std::string_view> known;
+    for (const Parameter& parameter : parameters) known.push_back(parameter.name);
+    // Comparing megabytes would be work that anyone can order.
+    const auto near = base::nearest(name.substr(0, 64), known);
+    return fmt::format("unknown parameter {}; {}", base::shown(name),
+                       near            ? fmt::format("did you mean '{}'?", *near)
+                       : known.empty() ? std::string("none is taken")
+                                       : fmt::format("known are {}", fmt::join(known, ", ")));
+}
+
+bool is_given(const json& params, std::string_view name) {
+    const auto found = params.find(name);
+    return found != params.end() && *found != false;
+}
+
+// The parameter that is given in place of this one; null: none.
+const Parameter* given_in_place_of(const Parameter& parameter, const json& params,
+                                   std::span<const Parameter> parameters) {
+    for (const Parameter& other : parameters) {
+        const auto& replaced = other.in_place_of;
+        if (std::ranges::find(replaced, parameter.name) == replaced.end()) continue;
+        if (is_given(params, other.name)) return &other;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+std::vector<ParameterMistake> mistakes_in(const json& params, std::span<const Parameter> parameters) {
+    std::vector<ParameterMistake> mistakes;
+    const auto add = [&](std::string_view parameter, std::string message) {
+        if (mistakes.size() < kMaxMistakes) {
+            mistakes.push_back({std::string(parameter.substr(0, 64)), std::move(message)});
+        }
+    };
+    for (const auto& [name, value] : params.items()) {
+        const Parameter* parameter = protocol::find_parameter(parameters, name);
+        if (parameter == nullptr) {
+            add(name, unknown(name, parameters));
+        } else if (const auto fault = fault_of(*parameter, value)) {
+            add(name, fmt::format("the parameter '{}' {}", name, *fault));
+        }
+    }
+    for (const Parameter& parameter : parameters) {
+        const Parameter* other = given_in_place_of(parameter, params, parameters);
+        const bool is_here = params.contains(parameter.name);
+        if (is_here && other != nullptr) {
+            add(parameter.name, fmt::format("the parameters '{}' and '{}' exclude each other", parameter.name,
+                                            other->name));
+        } else if (!is_here && other == nullptr && parameter.need == Need::kRequired) {
+            add(parameter.name, fmt::format("the parameter '{}' is missing: {}", parameter.name, parameter.meaning));
+        }
+    }
+    return mistakes;
+}
+
+}  // namespace sluice::control
