@@ -181,12 +181,12 @@ struct Step {
     size_t index = 0;
 };
 
-struct Families {
+struct PeerFamilies {
     bool v4 = false;
     bool v6 = false;
 
     void add(const IpPrefix& prefix) { (prefix.address.is_v4() ? v4 : v6) = true; }
-    void add(const Families& other) {
+    void add(const PeerFamilies& other) {
         v4 |= other.v4;
         v6 |= other.v6;
     }
@@ -224,7 +224,7 @@ class Validator {
         auto to = families(ends, "to", rule.match.to);
         if (!from || !to) return;
         // What the EtherType leaves of them.
-        for (Families* end : {&*from, &*to}) {
+        for (PeerFamilies* end : {&*from, &*to}) {
             end->v4 &= rule.match.takes(wire::EtherType::kIpv4);
             end->v6 &= rule.match.takes(wire::EtherType::kIpv6);
         }
@@ -238,7 +238,7 @@ class Validator {
                    fmt::format("no packet is from {} and to {} addresses", from->text(), to->text()));
             return;
         }
-        const Families both{from->v4 && to->v4, from->v6 && to->v6};
+        const PeerFamilies both{from->v4 && to->v4, from->v6 && to->v6};
         const auto& protocol = rule.match.protocol;
         if (protocol && protocol->is(wire::Protocol::kIcmp) && both.v6 && !both.v4) {
             report({"acls", acl, "rules", number, word(rule.action), "proto"}, rule.place,
@@ -255,7 +255,7 @@ class Validator {
  private:
     struct Set {
         const AddressSetConfig* config;
-        Families families;
+        PeerFamilies families;
     };
     struct Ends {
         size_t acl, number;
@@ -274,10 +274,10 @@ class Validator {
     }
 
     // What a rule's addresses are; none: they are wrong, or a set with nobody in it leaves it open.
-    std::optional<Families> families(const Ends& ends, std::string_view key,
+    std::optional<PeerFamilies> families(const Ends& ends, std::string_view key,
                                      const std::optional<std::vector<Peer>>& peers) {
-        if (!peers) return Families{true, true};
-        Families all;
+        if (!peers) return PeerFamilies{true, true};
+        PeerFamilies all;
         bool known = true;
         for (size_t i = 0; i < peers->size(); ++i) {
             const Peer& peer = (*peers)[i];

@@ -16,7 +16,7 @@ constexpr mode_t kMode = 0640;
 
 Result<void> write_all(int fd, std::string_view text, const std::string& file) {
     while (!text.empty()) {
-        const ssize_t written = write(fd, text.data(), text.size());
+        const ssize_t written = ::write(fd, text.data(), text.size());
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) return fail_errno(fmt::format("cannot write {}", file));
         text.remove_prefix(static_cast<size_t>(written));

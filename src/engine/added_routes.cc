@@ -66,7 +66,7 @@ route::RouteConfig brief(const Config& config, route::RouteConfig route) {
     return route;
 }
 
-std::pair<std::string, IpPrefix> name_of(const route::RouteConfig& route) {
+std::pair<std::string, IpPrefix> key_of(const route::RouteConfig& route) {
     return {route.domain, route.to};
 }
 
@@ -113,7 +113,7 @@ void AddedRoutes::restore(Switch& running, std::string_view lines) {
     for (auto& change : changes.changes) {
         route::RouteConfig route = changes.ways[change.way];
         route.to = change.to;
-        if (!waiting_.empty()) waiting_.erase(name_of(route));
+        if (!waiting_.empty()) waiting_.erase(key_of(route));
         const auto* derived = running.router().declared(route.domain, change.to);
         if (change.deletes || (mistakes[change.way].empty() && derived == nullptr)) continue;
         wait(route, derived != nullptr ? taken(change.to, *derived) : mistakes[change.way]);
@@ -130,7 +130,7 @@ void AddedRoutes::wait(const route::RouteConfig& route, std::string reason) {
         base::log::warning("route", "{}, which was added while running, is not in force: {}",
                            route::to_line(route), reason);
     }
-    waiting_[name_of(route)] = {route, std::move(reason)};
+    waiting_[key_of(route)] = {route, std::move(reason)};
 }
 
 void AddedRoutes::review(Switch& running) {
@@ -154,7 +154,7 @@ void AddedRoutes::review(Switch& running) {
                          done.error().text());
         return;
     }
-    for (const auto& route : back.ways) waiting_.erase(name_of(route));
+    for (const auto& route : back.ways) waiting_.erase(key_of(route));
     base::log::info("route", "{} added routes are in force again", back.changes.size());
 }
 
@@ -166,7 +166,7 @@ base::Result<void> AddedRoutes::add(Switch& running, const route::RouteConfig& r
         return base::fail("{}", taken(route.to, *derived));
     }
     const bool known =
-        running.router().has_added(route.domain, route.to) || waiting_.contains(name_of(route));
+        running.router().has_added(route.domain, route.to) || waiting_.contains(key_of(route));
     if (known && existing == Existing::kRefuse) {
         return base::fail("{} has a route already (added): --replace it, or give several next hops to one",
                           route.to.text());

@@ -58,7 +58,6 @@ struct RouteLookup {
 
     [[gnu::always_inline]] static bool look_up(path::Meta& meta, rte_mbuf* packet,
                                                const Network& network) noexcept {
-        constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
         constexpr uint16_t kMostHeaders = kEthernet + 60;  // IPv4's with all options
         constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();

@@ -17,8 +17,6 @@ namespace {
 
 using path::Drop;
 
-constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
-
 wire::MacBytes bytes_of(uint64_t mac) noexcept {
     wire::MacBytes bytes;
     std::memcpy(bytes.data(), &mac, bytes.size());

@@ -24,6 +24,9 @@
 
 namespace sluice::engine {
 
+// Where the network header of an untagged frame begins.
+constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
+
 // What the control thread asks a worker to do.
 struct Chore {
     enum class Kind : uint8_t { kSolicit, kRelease, kAnnounce, kPing } kind;

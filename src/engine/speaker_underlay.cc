@@ -6,7 +6,6 @@
 namespace sluice::engine {
 namespace {
 
-constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
 constexpr uint16_t kPingId = 4789;
 
 uint16_t number_of(const IpAddress& remote, const Snapshot& snapshot) noexcept {

@@ -17,8 +17,6 @@ namespace {
 
 using path::Drop;
 
-constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
-
 }  // namespace
 
 // How a packet gets to a remote end point.

@@ -53,9 +53,9 @@ tl::expected<const NetworkConfig*, std::string> network_of_hop(const Config& con
     return network;
 }
 
-class Validator {
+class RoutingValidator {
  public:
-    Validator(const Config& config, Mistakes& mistakes) : config_(config), mistakes_(mistakes) {}
+    RoutingValidator(const Config& config, Mistakes& mistakes) : config_(config), mistakes_(mistakes) {}
 
     void run() {
         if (config_.underlay) check_underlay(*config_.underlay);
@@ -231,7 +231,7 @@ class Validator {
 
 }  // namespace
 
-void validate_routing(const Config& config, Mistakes& mistakes) { Validator(config, mistakes).run(); }
+void validate_routing(const Config& config, Mistakes& mistakes) { RoutingValidator(config, mistakes).run(); }
 
 std::string route_mistake(const Config& config, const route::RouteConfig& route) {
     const bool is_domain = std::any_of(config.networks.begin(), config.networks.end(), [&](const auto& n) {

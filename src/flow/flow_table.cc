@@ -13,8 +13,6 @@ namespace {
 
 using wire::Protocol;
 
-constexpr auto kRelaxed = std::memory_order_relaxed;
-
 // Keys in a bucket on average when the table is full: six tenths, at most. First fit in two buckets fails at
 // 28 % (DESIGN), with one or two displacements at over 80 %.
 constexpr uint32_t buckets_for(uint32_t pairs) {

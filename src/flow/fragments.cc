@@ -6,8 +6,6 @@
 namespace sluice::flow {
 namespace {
 
-constexpr auto kRelaxed = std::memory_order_relaxed;
-
 // What of a key's rest only a first fragment shows: the ports in the low half, and whether it is a reply. In IPv6
 // its protocol too: a later one shows what the part that is cut begins with.
 constexpr uint64_t kPorts = UINT32_MAX;

@@ -6,8 +6,6 @@
 namespace sluice::flow {
 namespace {
 
-constexpr auto kRelaxed = std::memory_order_relaxed;
-
 struct CommonHeader {  // RFC 9260, 3.1
     wire::be16 source_port;
     wire::be16 destination_port;

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "flow/record.h"
+
 namespace sluice::flow {
 namespace {
-
-constexpr auto kRelaxed = std::memory_order_relaxed;
 
 }  // namespace
 

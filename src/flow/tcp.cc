@@ -7,8 +7,6 @@ namespace {
 
 using wire::TcpHeader;
 
-constexpr auto kRelaxed = std::memory_order_relaxed;
-
 // TCP's options (RFC 9293, 3.1; RFC 7323, 2.2).
 constexpr uint8_t kOptionEnd = 0;
 constexpr uint8_t kOptionNop = 1;

@@ -29,7 +29,7 @@ namespace virtio = wire::virtio;
 constexpr uint64_t kNever = virtio::kHostUfo | virtio::kGuestUfo;
 constexpr uint64_t kGuestTso = virtio::kGuestTso4 | virtio::kGuestTso6;
 constexpr uint64_t kHostTso = virtio::kHostTso4 | virtio::kHostTso6;
-constexpr uint64_t kOffloads = virtio::kChecksum | kHostTso | virtio::kHostEcn |
+constexpr uint64_t kGuestOffloads = virtio::kChecksum | kHostTso | virtio::kHostEcn |
                                virtio::kGuestChecksum | kGuestTso | virtio::kGuestEcn;
 
 // Which port serves a socket: rte_vhost's callbacks know its path only.
@@ -207,7 +207,7 @@ base::Result<void> VhostUser::register_socket() {
     };
     if (rte_vhost_driver_register(path, flags) != 0) return failed();
     registered_ = true;
-    const uint64_t unwanted = kNever | (config.offloads ? 0 : kOffloads);
+    const uint64_t unwanted = kNever | (config.offloads ? 0 : kGuestOffloads);
     uint64_t protocol = 0;
     if (rte_vhost_driver_disable_features(path, unwanted) != 0 ||
         rte_vhost_driver_get_protocol_features(path, &protocol) != 0 ||

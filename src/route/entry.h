@@ -8,9 +8,15 @@
 // A default route (length 0) is never in a word: it is kept beside the table.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace sluice::route {
+
+// A table's word: the control thread writes it, workers read it.
+using Word = std::atomic<uint32_t>;
+inline uint32_t read(const Word& word) noexcept { return word.load(std::memory_order_relaxed); }
+inline void write(Word& word, uint32_t entry) noexcept { word.store(entry, std::memory_order_relaxed); }
 
 constexpr uint32_t kNone = 0;  // no next hop
 constexpr uint32_t kMaxNextHop = 0xff'ffff;

@@ -3,10 +3,6 @@
 namespace sluice::route {
 namespace {
 
-using Word = std::atomic<uint32_t>;
-
-uint32_t read(const Word& word) { return word.load(std::memory_order_relaxed); }
-void write(Word& word, uint32_t entry) { word.store(entry, std::memory_order_relaxed); }
 
 // A route takes the place of what is less special than it.
 void cover(Word& word, uint32_t route) {

@@ -5,10 +5,6 @@
 namespace sluice::route {
 namespace {
 
-using Word = std::atomic<uint32_t>;
-
-uint32_t read(const Word& word) { return word.load(std::memory_order_relaxed); }
-void write(Word& word, uint32_t entry) { word.store(entry, std::memory_order_relaxed); }
 // For a pointer: whoever sees it sees the node filled.
 void publish(Word& word, uint32_t entry) { word.store(entry, std::memory_order_release); }
 

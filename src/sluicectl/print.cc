@@ -17,10 +17,6 @@ std::string rows_or(const json& rows, std::initializer_list<Column> columns, con
     return table({columns.begin(), columns.size()}, rows);
 }
 
-std::string word(const json& value) {
-    return format(value, Format::kText);
-}
-
 std::string changes(const json& rows, const char* none) {
     return rows_or(rows,
                    {{"ACTION", "/action"},
@@ -63,6 +59,10 @@ std::string print_last_drops(json rows) {
 }
 
 }  // namespace
+
+std::string word(const json& value) {
+    return format(value, Format::kText);
+}
 
 std::string deciders(const json& objects) {
     std::string text;

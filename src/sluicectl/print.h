@@ -6,6 +6,9 @@
 
 namespace sluice::sluicectl {
 
+// A value as one word of a line.
+std::string word(const nlohmann::json& value);
+
 std::string print_status(const nlohmann::json& result, const Arguments& arguments);
 std::string print_ports(const nlohmann::json& result, const Arguments& arguments);
 std::string print_port(const nlohmann::json& result, const Arguments& arguments);

@@ -8,10 +8,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string word(const json& value) {
-    return format(value, Format::kText);
-}
-
 // "acl-rule api rule 1 (sluice.yaml:12)"
 std::string object_text(const json& object) {
     std::string text = fmt::format("{} {}", word(object.at("kind")), word(object.at("name")));

@@ -9,10 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string word(const json& value) {
-    return format(value, Format::kText);
-}
-
 // "via 10.0.0.1 network blue", of each next hop.
 json hops_text(const json& hops) {
     json texts = json::array();

@@ -9,11 +9,11 @@ namespace sluice::wire {
 namespace {
 
 constexpr uint32_t kUnit = 8;  // of a fragment's offset, in bytes
-constexpr uint32_t kMostBytes = 65535;
+constexpr uint32_t kMostIpBytes = 65535;
 constexpr uint16_t kFragmentBits = Ipv4Header::kMoreFragments | Ipv4Header::kOffsetMask;
 
 constexpr uint8_t kEndOfOptions = 0;  // IPv4 options (RFC 791, 3.1)
-constexpr uint8_t kNoOperation = 1;
+constexpr uint8_t kIpv4NoOperation = 1;
 constexpr uint8_t kCopied = 0x80;  // the flag of an option that all fragments carry
 
 constexpr uint32_t whole_units(uint32_t size) noexcept { return size & ~(kUnit - 1); }
@@ -36,7 +36,7 @@ Fragmenter::Fragmenter(const rte_mbuf* packet, uint16_t l3_offset, uint16_t mtu,
     const Ipv4Header& ip = ip_of(packet, l3_offset);
     flags_offset_ = ip.fragment.host();
     const uint32_t offset = (flags_offset_ & Ipv4Header::kOffsetMask) * kUnit;
-    if (mtu_ < first_size_ + kUnit || offset + payload_size_ > kMostBytes) {
+    if (mtu_ < first_size_ + kUnit || offset + payload_size_ > kMostIpBytes) {
         failed_ = true;
         return;
     }
@@ -54,7 +54,7 @@ void Fragmenter::write_later_header(const Ipv4Header& header) noexcept {
     uint32_t at = sizeof header;
     while (at < first_size_ && from[at] != kEndOfOptions) {
         const uint8_t type = from[at];
-        if (type == kNoOperation) {
+        if (type == kIpv4NoOperation) {
             ++at;
             continue;
         }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint8_t kTtl = 64;
 constexpr uint8_t kInternetworkControl = 0xc0;  // precedence 6, CS6 (RFC 1812, 4.3.2.5; RFC 2474, 4.2.2)
-constexpr uint8_t kNoOperation = 1;             // an IPv4 option
+constexpr uint8_t kFillingOption = 1;           // an IPv4 option
 constexpr uint32_t kMostIpv4 = 576;             // of an error, its own headers included
 constexpr uint32_t kMostIpv6 = 1280;
 constexpr int kMostExtensions = 8;
@@ -271,7 +271,7 @@ void turn_round(Ipv4Header& ip) noexcept {
     std::swap(ip.source, ip.destination);
     ip.ttl = kTtl;
     auto* options = reinterpret_cast<uint8_t*>(&ip) + sizeof ip;
-    std::memset(options, kNoOperation, ip.header_size() - sizeof ip);
+    std::memset(options, kFillingOption, ip.header_size() - sizeof ip);
     ip.checksum = header_checksum(ip);
 }
 

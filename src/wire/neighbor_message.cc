@@ -15,7 +15,7 @@ constexpr uint8_t kHopLimit = 255;  // what no router has passed on (RFC 4861, 3
 
 // No message is longer than what every link carries (RFC 8200, 5), so that a guest's 64 KiB of options
 // cost nobody's time.
-constexpr uint32_t kMostBytes = 1280 - sizeof(Ipv6Header);
+constexpr uint32_t kMostMessageBytes = 1280 - sizeof(Ipv6Header);
 
 Result other() noexcept { return tl::unexpected(NoNeighborMessage::kOther); }
 Result malformed() noexcept { return tl::unexpected(NoNeighborMessage::kMalformed); }
@@ -111,7 +111,7 @@ Result read_neighbor_discovery(const rte_mbuf* m, const MacBytes& to_mac) noexce
 
     const uint32_t size = ip->payload_size.host();
     if (ip->hop_limit != kHopLimit || icmp->code != 0 || size < sizeof(NeighborHeader) ||
-        size > kMostBytes || kIcmp + size > m->pkt_len) {
+        size > kMostMessageBytes || kIcmp + size > m->pkt_len) {
         return malformed();
     }
     const Sum pseudo = pseudo_header_sum(*ip, Protocol::kIcmpv6, size);
