@@ -2,8 +2,8 @@
 """The path's prefetches are in the program that ships: gcc 12 silently deletes some.
 
 usage: prefetch.py SLUICED
-Looks at the functions of the worker that hold the path (BridgePath is inlined into Worker::turn, or
-stands as Path<...>::run). Exits with 77 (skipped) for a build without optimisation or with a sanitizer.
+Looks at the functions of the worker that hold the path (Path<...>::run, or run_path and Worker::turn, into
+which it is inlined). Exits with 77 (skipped) for a build without optimisation or with a sanitizer.
 """
 import re
 import subprocess
@@ -34,7 +34,7 @@ def main():
         if "__asan" in name or "__tsan" in name:
             print("skipped: built with a sanitizer")
             sys.exit(77)
-        if "Worker::turn" in name or ("path::Path<" in name and "::run" in name):
+        if "Worker::turn" in name or "engine::run_path" in name or ("path::Path<" in name and "::run" in name):
             holders[name] = sum("prefetch" in line for line in lines)
     # One bucket for the source and one for the destination of each packet.
     total = sum(holders.values())
