@@ -15,7 +15,8 @@
 //   sluiced stops reading while kMaxUnsent bytes of answers wait for it.
 // - A line that is no JSON is answered with kParseError and an id of null, and the next line counts
 //   again. A request beyond the size limit is answered with kInvalidRequest and ends the
-//   connection, as do kDenied for a stranger and kBusy; these may come before any request.
+//   connection, as do kDenied for a stranger and kBusy; these may come before any request. kBusy also
+//   comes to a client that has been idle longest when another one needs its place: connect again.
 // - A request without its newline is not a request: a client that dies in the middle of one
 //   changes nothing.
 //
@@ -44,12 +45,14 @@ inline constexpr int kMethodNotFound = -32601;
 inline constexpr int kInvalidParams = -32602;
 inline constexpr int kInternalError = -32603;
 inline constexpr int kDenied = -32001;  // this user may not do this
-inline constexpr int kBusy = -32002;    // too many clients: try again
+inline constexpr int kBusy = -32002;    // too many clients: connect again
 inline constexpr int kFailed = 1;       // the command refused or failed; data.errors says why
 
 inline constexpr std::size_t kMaxClients = 256;
+inline constexpr std::size_t kReservedClients = 16;  // of those, for root and the daemon's own user
+inline constexpr std::size_t kMaxUserClients = 64;   // of any other user
 // Users who may only read get no more than half of the connections and requests of 1 MiB, so that
-// they can't shut out or starve the ones who run the switch.
+// they can't starve the ones who run the switch.
 inline constexpr std::size_t kMaxReadClients = kMaxClients / 2;
 inline constexpr std::size_t kMaxReadRequest = 1 << 20;
 inline constexpr std::size_t kMaxBatch = 100;

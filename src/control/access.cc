@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <memory>
 
 namespace sluice::control {
@@ -33,7 +34,7 @@ base::Result<Credentials> credentials_of(int connection) {
     socklen_t size = sizeof(user);
     if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &user, &size) < 0)
         return base::fail_errno("asking for a client's user");
-    Credentials peer{user.uid, std::vector<gid_t>(64)};
+    Credentials peer{user.uid, std::vector<gid_t>(64), user.pid};
     for (;;) {
         size = static_cast<socklen_t>(peer.groups.size() * sizeof(gid_t));
         if (getsockopt(connection, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &size) == 0)
@@ -44,6 +45,12 @@ base::Result<Credentials> credentials_of(int connection) {
     peer.groups.resize(size / sizeof(gid_t));
     peer.groups.push_back(user.gid);
     return peer;
+}
+
+std::string program_of(pid_t pid) {
+    std::string name;
+    if (pid > 0) std::getline(std::ifstream(fmt::format("/proc/{}/comm", pid)), name);
+    return name;
 }
 
 base::Result<std::optional<gid_t>> group_named(const std::string& name) {

@@ -21,6 +21,7 @@ enum class Access {
 struct Credentials {
     uid_t uid;
     std::vector<gid_t> groups;  // its primary group and its supplementary ones
+    pid_t pid = 0;              // when it connected; 0 where this process can't see it
 };
 
 // Who is let in, besides root. A group that doesn't exist lets nobody in.
@@ -29,6 +30,18 @@ struct Grants {
     std::optional<gid_t> group;
     std::optional<gid_t> read_only_group;
 };
+
+// A client as it was when it connected.
+struct Peer {
+    Access access = Access::kRead;
+    bool is_owner = false;  // root, or the daemon's own user
+    uid_t uid = 0;
+    pid_t pid = 0;
+    std::string program = {};  // what the kernel calls its process; chosen by that process
+};
+
+// A short name of the process; empty where it can't be read.
+std::string program_of(pid_t pid);
 
 // Nothing for a stranger.
 std::optional<Access> access_of(const Credentials& peer, const Grants& grants);

@@ -87,7 +87,7 @@ std::string unknown(std::string_view name, std::span<const Parameter> parameters
     return fmt::format("unknown parameter {}; {}", base::shown(name),
                        near            ? fmt::format("did you mean '{}'?", *near)
                        : known.empty() ? std::string("none is taken")
-                                       : fmt::format("known are {}", fmt::join(known, ", ")));
+                                       : fmt::format("known: {}", fmt::join(known, ", ")));
 }
 
 bool is_given(const json& params, std::string_view name) {

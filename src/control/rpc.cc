@@ -68,8 +68,8 @@ RpcError unknown_method(const std::vector<Command>& commands, std::string_view m
         {}};
 }
 
-RpcError invalid_params(const std::string& method, const std::vector<ParameterMistake>& mistakes) {
-    std::string message = method + ": ";
+RpcError invalid_params(std::string_view method, const std::vector<ParameterMistake>& mistakes) {
+    std::string message = fmt::format("{}: ", method);
     json errors = json::array();
     for (const auto& [parameter, text] : mistakes) {
         message += (errors.empty() ? "" : "; ") + text;
@@ -78,33 +78,44 @@ RpcError invalid_params(const std::string& method, const std::vector<ParameterMi
     return {protocol::kInvalidParams, std::move(message), {{"errors", std::move(errors)}}};
 }
 
-tl::expected<json, RpcError> run(const std::vector<Command>& commands, Access access,
-                                 const std::string& method, const json& params, const Caller& caller) {
-    const auto command = std::ranges::find_if(
-        commands, [&](const Command& one) { return one.method.name == method; });
-    if (command == commands.end()) return tl::unexpected(unknown_method(commands, method));
-    if (command->method.effect != protocol::Effect::kReads && access == Access::kRead)
+tl::expected<json, RpcError> run(const Command& command, const Requester& requester, const json& params) {
+    const protocol::Method& method = command.method;
+    if (method.effect != protocol::Effect::kReads && requester.peer.access == Access::kRead)
         return tl::unexpected(RpcError{
             protocol::kDenied,
             fmt::format("{} {}, and you may only read: use root or a member of the "
                         "group that owns the socket",
-                        method,
-                        command->method.effect == protocol::Effect::kChanges ? "changes the switch"
-                                                                             : "shows packets"),
+                        method.name,
+                        method.effect == protocol::Effect::kChanges ? "changes the switch" : "shows packets"),
             {}});
     if (!params.is_object())
         return tl::unexpected(
             RpcError{protocol::kInvalidParams, "params go by name: an object is expected", {}});
-    if (auto mistakes = mistakes_in(params, command->method.parameters); !mistakes.empty())
-        return tl::unexpected(invalid_params(method, mistakes));
+    if (auto mistakes = mistakes_in(params, method.parameters); !mistakes.empty())
+        return tl::unexpected(invalid_params(method.name, mistakes));
     try {
-        return command->run_for ? command->run_for(params, caller) : command->run(params);
+        return command.run_for ? command.run_for(params, requester.caller) : command.run(params);
     } catch (const std::exception& error) {
         return tl::unexpected(RpcError{
             protocol::kInternalError,
-            fmt::format("{} failed unexpectedly, please report it: {}", method, error.what()),
+            fmt::format("{} failed unexpectedly, please report it: {}", method.name, error.what()),
             {}});
     }
+}
+
+tl::expected<json, RpcError> run_and_log(const std::vector<Command>& commands, const Requester& requester,
+                                         const std::string& method, const json& params) {
+    const auto command = std::ranges::find_if(
+        commands, [&](const Command& one) { return one.method.name == method; });
+    if (command == commands.end()) return tl::unexpected(unknown_method(commands, method));
+    auto result = run(*command, requester, params);
+    if (requester.log != nullptr) {
+        if (result)
+            requester.log->done(requester.peer, command->method, params, *result);
+        else
+            requester.log->failed(requester.peer, command->method, params, result.error().message);
+    }
+    return result;
 }
 
 std::string fault_of(const json& request) {
@@ -124,8 +135,8 @@ bool is_id(const json& id) {
 }
 
 // Nothing for a notification.
-std::optional<json> answer_one(const std::vector<Command>& commands, Access access,
-                               const json& request, const Caller& caller) {
+std::optional<json> answer_one(const std::vector<Command>& commands, const Requester& requester,
+                               const json& request) {
     std::string fault = fault_of(request);
     const bool has_id = request.is_object() && request.contains("id");
     if (has_id && !is_id(request["id"])) fault = "\"id\" is no string and no number";
@@ -135,8 +146,8 @@ std::optional<json> answer_one(const std::vector<Command>& commands, Access acce
 
     static const json kNone = json::object();
     const auto params = request.find("params");
-    auto result = run(commands, access, request["method"].get_ref<const std::string&>(),
-                      params == request.end() ? kNone : *params, caller);
+    auto result = run_and_log(commands, requester, request["method"].get_ref<const std::string&>(),
+                              params == request.end() ? kNone : *params);
     if (!has_id) return std::nullopt;
     if (!result) return error_object(id, result.error());
     return json{{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(*result)}};
@@ -154,8 +165,7 @@ std::optional<json> not_run(const json& request) {
                          {}});
 }
 
-std::string answer_batch(const std::vector<Command>& commands, Access access, const json& batch,
-                         const Caller& caller) {
+std::string answer_batch(const std::vector<Command>& commands, const Requester& requester, const json& batch) {
     if (batch.empty())
         return error_answer(protocol::kInvalidRequest, "invalid request: an empty batch");
     if (batch.size() > protocol::kMaxBatch)
@@ -166,7 +176,7 @@ std::string answer_batch(const std::vector<Command>& commands, Access access, co
     for (const json& request : batch) {
         // The bound on a connection's output acts between lines, so a batch needs its own.
         const auto one = answers.size() <= protocol::kMaxUnsent
-                             ? answer_one(commands, access, request, caller)
+                             ? answer_one(commands, requester, request)
                              : not_run(request);
         if (one) answers += (answers.empty() ? "[" : ",") + text(*one);
     }
@@ -179,8 +189,7 @@ std::string error_answer(int code, std::string_view message) {
     return text(error_object(nullptr, {code, std::string(message), {}}));
 }
 
-std::string answer(const std::vector<Command>& commands, Access access, std::string_view line,
-                   const Caller& caller) {
+std::string answer(const std::vector<Command>& commands, const Requester& requester, std::string_view line) {
     if (const std::string fault = scan(line); !fault.empty())
         return error_answer(protocol::kParseError, "parse error: " + fault);
     json request;
@@ -189,8 +198,8 @@ std::string answer(const std::vector<Command>& commands, Access access, std::str
     } catch (const json::exception& error) {
         return error_answer(protocol::kParseError, sentence(error.what()));
     }
-    if (request.is_array()) return answer_batch(commands, access, request, caller);
-    const auto one = answer_one(commands, access, request, caller);
+    if (request.is_array()) return answer_batch(commands, requester, request);
+    const auto one = answer_one(commands, requester, request);
     return one ? text(*one) : std::string();
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "control/access.h"
+#include "control/change_log.h"
 #include "sluice/methods.h"
 
 namespace sluice::control {
@@ -25,6 +26,12 @@ struct RpcError {
 // Who asks: it is expired once the connection is gone.
 using Caller = std::weak_ptr<const void>;
 
+struct Requester {
+    Peer peer = {};
+    Caller caller = {};
+    ChangeLog* log = nullptr;  // of what it changes; null: none is kept
+};
+
 struct Command {
     protocol::Method method;
     // Given an object, empty where the request has no params, that the method's description allows.
@@ -35,8 +42,7 @@ struct Command {
 };
 
 // The answer to one line, without its newline; empty where there is nothing to say (notifications).
-std::string answer(const std::vector<Command>& commands, Access access, std::string_view line,
-                   const Caller& caller = {});
+std::string answer(const std::vector<Command>& commands, const Requester& requester, std::string_view line);
 
 // An answer for a client whose request can't be read, or who isn't heard.
 std::string error_answer(int code, std::string_view message);

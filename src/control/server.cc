@@ -30,6 +30,11 @@ base::Result<std::optional<gid_t>> wanted_group(const std::string& name, const c
     return group;
 }
 
+// Whose place a newcomer may take: that of its equals and of those below it.
+int rank_of(const Peer& peer) {
+    return peer.is_owner ? 2 : peer.access == Access::kWrite ? 1 : 0;
+}
+
 // The connection is new and its buffer empty, so this neither blocks nor falls short.
 void refuse(Session::Socket& socket, int code, const std::string& message) {
     const std::string line = error_answer(code, message) + "\n";
@@ -116,24 +121,71 @@ void Server::admit(int connection) {
                                   "and log in again",
                                   peer->uid, config_.group));
 
-    const bool reader = *access == Access::kRead;
-    const size_t readers =
-        static_cast<size_t>(std::ranges::count(sessions_, Access::kRead, &Session::access));
-    if (sessions_.size() >= protocol::kMaxClients ||
-        (reader && readers >= protocol::kMaxReadClients))
+    const Peer client{.access = *access,
+                      .is_owner = peer->uid == 0 || peer->uid == grants_.owner,
+                      .uid = peer->uid,
+                      .pid = peer->pid,
+                      .program = program_of(peer->pid)};
+    if (!make_room(client))
         return refuse(socket, protocol::kBusy,
-                      fmt::format("sluiced serves {} clients already, {} of them readers: try "
-                                  "again when one has gone",
-                                  sessions_.size(), readers));
+                      fmt::format("sluiced serves {} clients already, and none that may go for you: "
+                                  "try again when one has gone",
+                                  sessions_.size()));
 
-    const uint64_t max_request =
-        reader ? std::min<uint64_t>(config_.max_request, protocol::kMaxReadRequest)
-               : config_.max_request;
+    const uint64_t max_request = client.access == Access::kRead
+                                     ? std::min<uint64_t>(config_.max_request, protocol::kMaxReadRequest)
+                                     : config_.max_request;
     const auto session = std::make_shared<Session>(
-        std::move(socket), *access, commands_, max_request,
+        std::move(socket), Requester{.peer = client, .log = &changes_}, commands_, max_request,
         [this](const std::shared_ptr<Session>& ended) { sessions_.erase(ended); });
     sessions_.insert(session);
     session->start();
+}
+
+// False where all the places that the newcomer may take are taken by clients of a higher rank.
+bool Server::make_room(const Peer& newcomer) {
+    // One place of so many that these clients have together.
+    const auto has_room = [&](size_t places, const auto& is_one_of_these) {
+        std::shared_ptr<Session> longest;
+        size_t taken = 0;
+        for (const auto& session : sessions_) {
+            const Peer& peer = session->peer();
+            if (!is_one_of_these(peer)) continue;
+            ++taken;
+            if (rank_of(peer) > rank_of(newcomer)) continue;
+            if (!longest || std::pair(rank_of(peer), session->idle_since()) <
+                                std::pair(rank_of(longest->peer()), longest->idle_since()))
+                longest = session;
+        }
+        if (taken < places) return true;
+        if (!longest) return false;
+        let_go(longest);
+        return true;
+    };
+    if (!newcomer.is_owner) {
+        if (!has_room(protocol::kMaxUserClients, [&](const Peer& peer) { return peer.uid == newcomer.uid; }))
+            return false;
+        if (newcomer.access == Access::kRead &&
+            !has_room(protocol::kMaxReadClients, [](const Peer& peer) { return peer.access == Access::kRead; }))
+            return false;
+        if (!has_room(protocol::kMaxClients - protocol::kReservedClients,
+                      [](const Peer& peer) { return !peer.is_owner; }))
+            return false;
+    }
+    return has_room(protocol::kMaxClients, [](const Peer&) { return true; });
+}
+
+void Server::let_go(const std::shared_ptr<Session>& session) {
+    using std::chrono::steady_clock;
+    const auto now = steady_clock::now();
+    if (const auto held_back = departures_.let_through(now))
+        base::log::notice("control", "{} is let go, idle for {} s: another client needs its place{}",
+                          who_text(session->peer()),
+                          std::chrono::duration_cast<std::chrono::seconds>(now - session->idle_since()).count(),
+                          *held_back == 0 ? "" : fmt::format(" ({} before weren't logged)", *held_back));
+    session->let_go(error_answer(protocol::kBusy,
+                                 "sluiced needs your place for another client, and you were idle longest: "
+                                 "connect again"));
 }
 
 }  // namespace sluice::control

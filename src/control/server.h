@@ -4,6 +4,10 @@
 // Everything runs on the thread that runs the io_context, the control thread: commands are called
 // one after the other, and a client waits while another's command runs. The io_context must outlive
 // the server.
+//
+// The places for clients are bounded, but nobody can occupy them: where a newcomer would be one too many, the
+// client that has been idle longest goes, one of a lower rank first (readers; the group; root and the daemon's own
+// user), never one of a higher rank. Some places are for the highest rank alone.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -44,6 +48,8 @@ class Server {
  private:
     void accept();
     void admit(int connection);
+    bool make_room(const Peer& newcomer);
+    void let_go(const std::shared_ptr<Session>& session);
 
     boost::asio::io_context& context_;
     const ServerConfig config_;
@@ -52,6 +58,8 @@ class Server {
     Listener listener_;
     boost::asio::posix::stream_descriptor waiting_;  // for clients of listener_, which owns it
     boost::asio::steady_timer retry_;
+    ChangeLog changes_;
+    Throttle departures_;  // in the log
     std::set<std::shared_ptr<Session>> sessions_;
     std::shared_ptr<void> open_;  // handlers of an earlier listen() find theirs gone
 };

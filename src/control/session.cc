@@ -12,19 +12,31 @@ namespace sluice::control {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-Session::Session(Socket socket, Access access, Commands commands, uint64_t max_request,
+Session::Session(Socket socket, Requester requester, Commands commands, uint64_t max_request,
                  std::function<void(const std::shared_ptr<Session>&)> on_end)
     : socket_(std::move(socket)),
-      access_(access),
+      requester_(std::move(requester)),
       commands_(std::move(commands)),
       max_request_(max_request),
       on_end_(std::move(on_end)) {}
+
+void Session::start() {
+    requester_.caller = weak_from_this();
+    advance();
+}
 
 void Session::close() {
     closed_ = true;
     on_end_ = nullptr;
     error_code ignored;
     socket_.close(ignored);
+}
+
+void Session::let_go(std::string answer) {
+    answer += '\n';
+    error_code ignored;  // its buffer is full, or it has gone
+    if (sending_.empty() && output_.empty()) socket_.send(asio::buffer(answer), 0, ignored);
+    end();
 }
 
 void Session::end() {
@@ -79,7 +91,8 @@ bool Session::serve_line() {
     const std::string_view line = std::string_view(input_).substr(begin_, size);
     begin_ = seen_ = end + 1;
     if (line.find_first_not_of(" \t\r") != line.npos) {
-        say(answer(*commands_, access_, line, weak_from_this()));
+        say(answer(*commands_, requester_, line));
+        idle_since_ = std::chrono::steady_clock::now();
     }
     return true;
 }

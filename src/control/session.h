@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,12 +24,17 @@ class Session : public std::enable_shared_from_this<Session> {
 
     // The socket is non-blocking. `on_end` is called once, when the client has left, and not by
     // close().
-    Session(Socket socket, Access access, Commands commands, uint64_t max_request,
+    Session(Socket socket, Requester requester, Commands commands, uint64_t max_request,
             std::function<void(const std::shared_ptr<Session>&)> on_end);
 
-    void start() { advance(); }
+    void start();
     void close();
-    Access access() const { return access_; }
+    // Ends it in favor of another client: with the answer, where none is on its way.
+    void let_go(std::string answer);
+
+    const Peer& peer() const { return requester_.peer; }
+    // Since its last request, or since it connected.
+    std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
 
  private:
     void advance();
@@ -41,11 +47,12 @@ class Session : public std::enable_shared_from_this<Session> {
     void end();
 
     Socket socket_;
-    const Access access_;
+    Requester requester_;
     const Commands commands_;
     const uint64_t max_request_;
     std::function<void(const std::shared_ptr<Session>&)> on_end_;
 
+    std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
     std::string input_;  // received; served up to begin_, without a newline up to seen_
     size_t begin_ = 0;
     size_t seen_ = 0;

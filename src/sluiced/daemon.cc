@@ -109,7 +109,7 @@ class Daemon {
         sd_notify(0, "RELOADING=1");
         auto changes = intent_.reload(switch_, engine::Clock::now());
         if (changes) {
-            base::log::notice("config", "reloaded {}: {} changes", intent_.file(), changes->size());
+            base::log::notice("config", "reloaded {} for a SIGHUP: {} changes", intent_.file(), changes->size());
         } else {
             base::log::error("config", "{} was not loaded, nothing was changed:", intent_.file());
             for (const auto& error : changes.error()) base::log::error("config", "{}", error.text());

@@ -29,7 +29,7 @@ class Requests : public testing::Test {
     }
     json ask(const Method& method, const json& params) {
         const json request{{"jsonrpc", "2.0"}, {"id", 1}, {"method", method.name}, {"params", params}};
-        return json::parse(answer(commands_, Access::kWrite, request.dump()));
+        return json::parse(answer(commands_, {.peer = {.access = Access::kWrite}}, request.dump()));
     }
     void expect_carried_out(const Method& method, const json& params) {
         const int before = calls_;

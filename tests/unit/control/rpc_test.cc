@@ -14,7 +14,7 @@ using nlohmann::json;
 class Rpc : public testing::Test {
  protected:
     json ask(std::string_view line, Access access = Access::kWrite) {
-        const std::string text = answer(commands_, access, line);
+        const std::string text = answer(commands_, {.peer = {.access = access}}, line);
         return text.empty() ? json("nothing") : json::parse(text);
     }
     int code(std::string_view line) { return ask(line)["error"]["code"]; }
@@ -51,9 +51,9 @@ TEST_F(Rpc, ACommandMayBeToldWhoAsks) {
         return json(caller.lock() == client ? "client" : "somebody");
     }}};
     const std::string line = R"({"jsonrpc":"2.0","id":1,"method":"who"})";
-    EXPECT_EQ(json::parse(answer(commands, Access::kRead, line, client))["result"], "client");
-    EXPECT_EQ(json::parse(answer(commands, Access::kRead, line))["result"], "somebody");
-    EXPECT_EQ(json::parse(answer(commands, Access::kRead, "[" + line + "]", client))[0]["result"], "client");
+    EXPECT_EQ(json::parse(answer(commands, {.caller = client}, line))["result"], "client");
+    EXPECT_EQ(json::parse(answer(commands, {}, line))["result"], "somebody");
+    EXPECT_EQ(json::parse(answer(commands, {.caller = client}, "[" + line + "]"))[0]["result"], "client");
 }
 
 TEST_F(Rpc, FaultsHaveTheirCodes) {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <list>
@@ -157,21 +158,38 @@ TEST_F(ServerTest, OutlivesClientsThatVanish) {
     expect_served();
 }
 
-TEST_F(ServerTest, TurnsAwayOneClientTooManyUntilAnotherLeaves) {
+bool is_served(RawClient& client) {
+    if (!client.send(request("ping"))) return false;
+    const std::string line = client.line();
+    return line != "(end)" && json::parse(line).contains("result");
+}
+
+TEST_F(ServerTest, LetsTheClientGoThatWasIdleLongest) {
     start();
     std::list<RawClient> clients;
-    for (size_t i = 0; i < protocol::kMaxClients; i++) clients.emplace_back(path_);
-    for (RawClient& client : clients) ASSERT_TRUE(client.send(request("ping")));
-    for (RawClient& client : clients) ASSERT_EQ(client.answer()["result"], "pong");
-    RawClient late(path_);
-    EXPECT_EQ(late.answer()["error"]["code"], protocol::kBusy);
-    EXPECT_EQ(late.line(), "(end)");
-    clients.pop_back();
-    for (bool served = false; !served;) {
-        RawClient next(path_);
-        next.send(request("ping"));
-        served = next.answer().contains("result");
+    for (size_t i = 0; i < protocol::kMaxClients; i++) {
+        clients.emplace_back(path_);
+        ASSERT_TRUE(is_served(clients.back()));
     }
+    RawClient& first = clients.front();
+    RawClient& second = *std::next(clients.begin());
+    ASSERT_TRUE(is_served(first));
+    RawClient late(path_);
+    EXPECT_TRUE(is_served(late));
+    EXPECT_EQ(second.answer()["error"]["code"], protocol::kBusy);
+    EXPECT_EQ(second.line(), "(end)");
+    EXPECT_TRUE(is_served(first));
+    for (auto client = std::next(clients.begin(), 2); client != clients.end(); ++client)
+        EXPECT_TRUE(is_served(*client));
+}
+
+TEST_F(ServerTest, SilentClientsShutOutNobody) {
+    start();
+    std::list<RawClient> silent;
+    for (size_t i = 0; i < protocol::kMaxClients + 50; i++) silent.emplace_back(path_);
+    // In the middle of a request is silent too, and so is one that doesn't read.
+    for (RawClient& client : silent) client.push(R"({"jsonrpc":)");
+    for (size_t i = 0; i < protocol::kMaxClients; i++) expect_served();
 }
 
 TEST_F(ServerTest, SurvivesRunningOutOfDescriptors) {
@@ -265,6 +283,120 @@ std::string ask_as(uid_t uid, gid_t gid, const std::string& path, const char* me
     close(ends[0]);
     waitpid(child, nullptr, 0);
     return text;
+}
+
+// Clients of another user in a process of their own, each of which was served when it came.
+class Crowd {
+ public:
+    Crowd(uid_t uid, gid_t gid, const std::string& path, size_t count) {
+        if (pipe(orders_) < 0 || pipe(reports_) < 0) return;
+        child_ = fork();
+        if (child_ == 0) {
+            close(orders_[1]);
+            if (setgroups(0, nullptr) < 0 || setgid(gid) < 0 || setuid(uid) < 0) _exit(1);
+            std::list<RawClient> clients;
+            uint32_t served = 0;
+            for (size_t i = 0; i < count; i++) {
+                clients.emplace_back(path);
+                served += is_served(clients.back());
+            }
+            // How many when they came, then at each order.
+            while (write(reports_[1], &served, sizeof served) > 0) {
+                if (char order; read(orders_[0], &order, 1) <= 0 || order == 'q') break;
+                // The server's end of one that was let go lives on in crowds that were forked later: no
+                // second answer will come.
+                std::erase_if(clients, [](RawClient& client) { return !is_served(client); });
+                served = static_cast<uint32_t>(clients.size());
+            }
+            _exit(0);
+        }
+        close(reports_[1]);
+        EXPECT_EQ(report(), count);
+    }
+    ~Crowd() {
+        // Crowds that were forked later have copies of the pipe: closing it would tell nothing.
+        EXPECT_EQ(write(orders_[1], "q", 1), 1);
+        close(orders_[1]);
+        waitpid(child_, nullptr, 0);
+        close(orders_[0]);
+        close(reports_[0]);
+    }
+    Crowd(const Crowd&) = delete;
+
+    uint32_t served() {
+        EXPECT_EQ(write(orders_[1], "?", 1), 1);
+        return report();
+    }
+
+ private:
+    uint32_t report() {
+        uint32_t served = 0;
+        EXPECT_EQ(read(reports_[0], &served, sizeof served), static_cast<ssize_t>(sizeof served));
+        return served;
+    }
+    int orders_[2] = {-1, -1};
+    int reports_[2] = {-1, -1};
+    pid_t child_ = -1;
+};
+
+class ServerCrowds : public ServerTest {
+ protected:
+    void SetUp() override {
+        if (geteuid() != 0 || !getgrnam("daemon") || !getgrnam("mail"))
+            GTEST_SKIP() << "needs root and Debian's groups";
+        // Others must get as far as the socket.
+        std::filesystem::permissions(directory_ / "", std::filesystem::perms(0755));
+        start({.group = "daemon", .read_only_group = "mail"});
+        writers_ = getgrnam("daemon")->gr_gid;
+        readers_ = getgrnam("mail")->gr_gid;
+    }
+    gid_t writers_ = 0, readers_ = 0;
+};
+
+TEST_F(ServerCrowds, AUserCrowdsOutOnlyItself) {
+    RawClient root(path_);
+    ASSERT_TRUE(is_served(root));
+    Crowd modest(4000, writers_, path_, 1);
+    Crowd greedy(4001, writers_, path_, protocol::kMaxUserClients + 6);
+    EXPECT_EQ(greedy.served(), protocol::kMaxUserClients);
+    EXPECT_EQ(modest.served(), 1u);
+    EXPECT_TRUE(is_served(root));
+}
+
+TEST_F(ServerCrowds, PlacesAreKeptForRoot) {
+    RawClient oldest(path_);
+    ASSERT_TRUE(is_served(oldest));
+    constexpr size_t kOthers = protocol::kMaxClients - protocol::kReservedClients;
+    std::list<Crowd> crowds;
+    for (uid_t user = 0; user < 5; user++) crowds.emplace_back(4000 + user, writers_, path_, 50);
+    const auto served = [&] {
+        size_t sum = 0;
+        for (Crowd& crowd : crowds) sum += crowd.served();
+        return sum;
+    };
+    EXPECT_EQ(served(), kOthers);
+    std::list<RawClient> roots;
+    for (size_t i = 1; i < protocol::kReservedClients; i++) {
+        roots.emplace_back(path_);
+        EXPECT_TRUE(is_served(roots.back()));
+    }
+    EXPECT_EQ(served(), kOthers);
+    // Beyond its own places root takes those of others, and never the other way around.
+    RawClient another(path_);
+    EXPECT_TRUE(is_served(another));
+    EXPECT_EQ(served(), kOthers - 1);
+    EXPECT_TRUE(is_served(oldest));
+    EXPECT_EQ(json::parse(ask_as(4000, writers_, path_, "ping"))["result"], "pong");
+    EXPECT_TRUE(is_served(oldest));
+    for (RawClient& client : roots) EXPECT_TRUE(is_served(client));
+}
+
+TEST_F(ServerCrowds, ReadersDoNotTakeThePlacesOfThoseWhoChange) {
+    std::list<Crowd> writers;
+    for (uid_t user = 0; user < 4; user++) writers.emplace_back(4000 + user, writers_, path_, 60);
+    EXPECT_EQ(json::parse(ask_as(4100, readers_, path_, "ping"))["error"]["code"], protocol::kBusy);
+    for (Crowd& crowd : writers) EXPECT_EQ(crowd.served(), 60u);
+    EXPECT_EQ(json::parse(ask_as(4000, writers_, path_, "ping"))["result"], "pong");
 }
 
 TEST_F(ServerTest, GroupsDecideWhoConnectsAndWhoChanges) {

@@ -1,0 +1,131 @@
+#include "control/change_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::json;
+using protocol::Type;
+
+constexpr size_t kLongest = 300;  // bytes of a request, and of what came of it
+
+// The log escapes what a terminal would obey; a character isn't cut in two.
+std::string cut(std::string text) {
+    if (text.size() <= kLongest) return text;
+    size_t size = kLongest;
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+    text.resize(size);
+    return text + "…";
+}
+
+std::string dumped(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// An object by its name, then the rest of it: web {"netns":"web"}.
+std::string object_text(json object) {
+    std::string text;
+    for (const char* key : {"name", "to"}) {
+        const auto found = object.find(key);
+        if (found == object.end() || !found->is_string()) continue;
+        text = found->get<std::string>() + " ";
+        object.erase(found);
+        break;
+    }
+    return text + dumped(object);
+}
+
+std::string value_text(const protocol::Parameter& parameter, const json& value) {
+    if (parameter.type == Type::kContent && value.is_string()) {
+        return fmt::format("{}=({} bytes)", parameter.name, value.get_ref<const std::string&>().size());
+    }
+    if (value.is_object()) return object_text(value);
+    const std::string text = value.is_string() ? value.get<std::string>() : dumped(value);
+    // What is required needs no name: "port.delete web".
+    if (parameter.need == protocol::Need::kRequired) return text;
+    return fmt::format("{}={}", parameter.name, text);
+}
+
+// What the answer says beyond what was asked for.
+std::string outcome(const protocol::Method& method, const json& result) {
+    if (!result.is_object()) return {};
+    std::string text;
+    const auto add = [&](std::string_view what) { text += (text.empty() ? "" : ", ") + std::string(what); };
+    if (const auto changes = result.find("changes");
+        method.name == protocol::kConfigReload && changes != result.end() && changes->is_array()) {
+        add(fmt::format("{} changes", changes->size()));
+        for (const json& change : *changes) {
+            if (text.size() > kLongest) break;
+            add(fmt::format("{} {}", change.value("action", ""), change.value("object", "")));
+        }
+    }
+    if (const auto flushed = result.find("flushed"); flushed != result.end()) {
+        add(fmt::format("{} flushed", dumped(*flushed)));
+    }
+    if (const auto routes = result.find("routes"); routes != result.end() && routes->is_object()) {
+        for (const auto& [what, count] : routes->items()) add(fmt::format("{} {}", dumped(count), what));
+    }
+    return text;
+}
+
+bool leaves_line(const protocol::Method& method, const json& params) {
+    if (method.effect != protocol::Effect::kChanges) return false;
+    // A trial: the mistakes are what was asked for.
+    return !(params.is_object() && params.contains("check") && params["check"] == true);
+}
+
+}  // namespace
+
+std::optional<uint64_t> Throttle::let_through(Clock::time_point now) {
+    if (left_ < kAtOnce && now >= refilled_ + kInterval) {
+        const auto intervals = (now - refilled_) / kInterval;
+        left_ = static_cast<int>(std::min<int64_t>(kAtOnce, left_ + intervals));
+        refilled_ += intervals * kInterval;
+    }
+    if (left_ == 0) {
+        ++held_back_;
+        return std::nullopt;
+    }
+    if (left_ == kAtOnce) refilled_ = now;
+    --left_;
+    return std::exchange(held_back_, 0);
+}
+
+std::string who_text(const Peer& who) {
+    return fmt::format("uid {} pid {} ({})", who.uid, who.pid, who.program.empty() ? "?" : who.program);
+}
+
+std::string request_text(const protocol::Method& method, const json& params) {
+    std::string text(method.name);
+    if (!params.is_object()) return text;
+    for (const protocol::Parameter& parameter : method.parameters) {
+        const auto found = params.find(parameter.name);
+        if (found != params.end()) text += " " + cut(value_text(parameter, *found));
+    }
+    return cut(std::move(text));
+}
+
+void ChangeLog::done(const Peer& who, const protocol::Method& method, const json& params, const json& result) {
+    if (!leaves_line(method, params)) return;
+    const std::string came = cut(outcome(method, result));
+    base::log::notice("control", "{}: {}{}{}", who_text(who), request_text(method, params), came.empty() ? "" : ": ",
+                      came);
+}
+
+void ChangeLog::failed(const Peer& who, const protocol::Method& method, const json& params,
+                       std::string_view error) {
+    if (!leaves_line(method, params)) return;
+    const auto held_back = failures_[who.uid].let_through(now_());
+    if (!held_back) return;
+    base::log::notice("control", "{}: {}: failed: {}{}", who_text(who), request_text(method, params),
+                      cut(std::string(error.substr(0, 2 * kLongest))),
+                      *held_back == 0 ? "" : fmt::format(" ({} failures before weren't logged)", *held_back));
+}
+
+}  // namespace sluice::control
