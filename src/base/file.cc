@@ -4,8 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -34,6 +39,33 @@ void sync_folder(const std::string& file) {
     const Fd folder(open(std::filesystem::path(file).parent_path().c_str(),
                          O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder) fsync(folder.get());
+}
+
+constexpr size_t kKeptAside = 5;
+
+// FILE.bad-*, the oldest first.
+std::vector<std::string> kept_aside(const std::string& file) {
+    const std::filesystem::path path(file);
+    const std::string prefix = path.filename().string() + ".bad-";
+    std::vector<std::string> names;
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry(path.parent_path(), error), end; !error && entry != end;
+         entry.increment(error)) {
+        if (entry->path().filename().string().starts_with(prefix)) names.push_back(entry->path().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+bool same_text(const std::string& a, const std::string& b) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(a, error) || !std::filesystem::is_regular_file(b, error)) return false;
+    if (std::filesystem::file_size(a, error) != std::filesystem::file_size(b, error)) return false;
+    std::ifstream first(a, std::ios::binary);
+    std::ifstream second(b, std::ios::binary);
+    if (!first || !second) return false;
+    using Bytes = std::istreambuf_iterator<char>;
+    return std::equal(Bytes(first), Bytes(), Bytes(second), Bytes());
 }
 
 }  // namespace
@@ -73,6 +105,33 @@ Result<void> cut_file(const std::string& file, uint64_t size) {
         return fail_errno(fmt::format("cannot shorten {}", file));
     }
     return {};
+}
+
+Result<std::string> put_aside(const std::string& file) {
+    std::vector<std::string> kept = kept_aside(file);
+    for (const std::string& name : kept) {
+        if (same_text(name, file)) return name;
+    }
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char date[32];
+    std::strftime(date, sizeof date, "%Y%m%d-%H%M%S", &parts);
+    std::string name = fmt::format("{}.bad-{}", file, date);
+    // Several in one second are in order too.
+    for (int i = 2; !kept.empty() && name <= kept.back() && i < 100; ++i) {
+        name = fmt::format("{}.bad-{}.{:02}", file, date, i);
+    }
+    if (link(file.c_str(), name.c_str()) != 0 && rename(file.c_str(), name.c_str()) != 0) {
+        return fail_errno(fmt::format("cannot keep {} as {}", file, name));
+    }
+    sync_folder(file);
+    kept.push_back(name);
+    for (size_t i = 0; i + kKeptAside < kept.size(); ++i) {
+        std::error_code error;  // one too many is no harm
+        std::filesystem::remove_all(kept[i], error);
+    }
+    return name;
 }
 
 }  // namespace sluice::base

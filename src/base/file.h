@@ -21,4 +21,9 @@ Result<uint64_t> append_to_file(const std::string& file, std::string_view text);
 // Takes off what stands behind these bytes.
 Result<void> cut_file(const std::string& file, uint64_t size);
 
+// Keeps a file that can't be read under another name, FILE.bad-DATE, of which the newest five stay; answers the
+// name. The file itself stays where it is, for replace_file(), unless its file system has no hard links. A text
+// that was kept before is not kept twice.
+Result<std::string> put_aside(const std::string& file);
+
 }  // namespace sluice::base

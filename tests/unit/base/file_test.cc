@@ -38,5 +38,37 @@ TEST_F(FileTest, WhatCannotBeWrittenIsToldByName) {
     }
 }
 
+TEST_F(FileTest, WhatIsPutAsideStaysWhereItWasAndIsKeptOnce) {
+    ASSERT_TRUE(replace_file(file_, "bad"));
+    const auto name = put_aside(file_);
+    ASSERT_TRUE(name) << name.error().text();
+    EXPECT_TRUE(name->starts_with(file_ + ".bad-")) << *name;
+    EXPECT_EQ(test::file_text(*name), "bad");
+    EXPECT_EQ(test::file_text(file_), "bad");
+    EXPECT_EQ(put_aside(file_).value(), *name);
+    ASSERT_TRUE(replace_file(file_, "good"));
+    EXPECT_EQ(test::file_text(*name), "bad");
+}
+
+TEST_F(FileTest, TheNewestOfManyAreKept) {
+    std::string last;
+    for (int i = 0; i < 9; ++i) {
+        ASSERT_TRUE(replace_file(file_, fmt::format("bad {}", i)));
+        last = put_aside(file_).value();
+    }
+    EXPECT_EQ(test::file_text(last), "bad 8");
+    const auto folder = std::filesystem::path(file_).parent_path();
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1 + 5);
+}
+
+TEST_F(FileTest, AFolderInItsPlaceIsPutAsideToo) {
+    std::filesystem::create_directories(file_);
+    const auto name = put_aside(file_);
+    ASSERT_TRUE(name) << name.error().text();
+    EXPECT_TRUE(std::filesystem::is_directory(*name));
+    EXPECT_FALSE(std::filesystem::exists(file_));
+    EXPECT_FALSE(put_aside(file_));  // there is none any more
+}
+
 }  // namespace
 }  // namespace sluice::base
