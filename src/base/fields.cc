@@ -81,6 +81,14 @@ void Reader::check(std::string_view key, bool holds, std::string_view message) {
     if (holds) return;
     const auto& missing = mapping_.missing;
     if (std::find(missing.begin(), missing.end(), key) != missing.end()) return;
+    if (is_wrong(key)) return;
+    const std::size_t outer = key.empty() ? path_.size() : enter(key);
+    const Tree* value = key.empty() ? nullptr : mapping_.tree->find(key);
+    report(value ? *value : *mapping_.tree, std::string(message));
+    path_.resize(outer);
+}
+
+bool Reader::is_wrong(std::string_view key) {
     const std::size_t outer = key.empty() ? path_.size() : enter(key);
     const auto is_here = [&](const Error& error) {
         if (path_.empty()) return true;
@@ -88,12 +96,10 @@ void Reader::check(std::string_view key, bool holds, std::string_view message) {
         const std::string_view rest = std::string_view(error.path).substr(path_.size());
         return rest.empty() || rest[0] == '.' || rest[0] == '[';
     };
-    if (std::none_of(errors_.begin() + static_cast<std::ptrdiff_t>(mapping_.first_error),
-                     errors_.end(), is_here)) {
-        const Tree* value = key.empty() ? nullptr : mapping_.tree->find(key);
-        report(value ? *value : *mapping_.tree, std::string(message));
-    }
+    const bool is_wrong = std::any_of(errors_.begin() + static_cast<std::ptrdiff_t>(mapping_.first_error),
+                                      errors_.end(), is_here);
     path_.resize(outer);
+    return is_wrong;
 }
 
 const Tree* Reader::find(std::string_view key) {

@@ -129,6 +129,8 @@ class Reader {
     // Something that the type doesn't say, told at the key's value, or at the mapping where the key
     // is empty or left out. Not asked of a key that is wrong already.
     void check(std::string_view key, bool holds, std::string_view message);
+    // Whether a key's value couldn't be read, or a check() has found it wrong.
+    bool is_wrong(std::string_view key);
 
     template <class T>
     Errors read(T& value) && {
@@ -283,6 +285,7 @@ class Writer {
         }
     }
     void check(std::string_view, bool, std::string_view) {}
+    bool is_wrong(std::string_view) { return false; }
 
     template <class T>
     static Tree to_tree(const T& value) {
@@ -359,6 +362,7 @@ class KeyLister {
         for (std::size_t i = 1; i < choices.size(); ++i) list_alone(choices[i].word, Tree::map());
     }
     void check(std::string_view, bool, std::string_view) {}
+    bool is_wrong(std::string_view) { return false; }
 
     std::vector<Key> keys() && { return std::move(keys_); }
 

@@ -43,20 +43,6 @@ void add_default_routes(port::PortConfig& port, const NetworkConfig& network) {
     }
 }
 
-// What the kernel will be told is written into the configuration once, here.
-void complete(Config& config) {
-    for (auto& port : config.ports) {
-        if (auto most = overlay_mtu(config, port); most && !port.mtu) port.mtu = most;
-        auto network = std::find_if(config.networks.begin(), config.networks.end(),
-                                    [&](const NetworkConfig& n) { return n.name == port.network; });
-        if (network == config.networks.end()) continue;
-        for (auto& address : port.address) complete_address(address, *network);
-        if (network->is_routed() && port.kind() == port::Kind::kNetns && port.routes.empty()) {
-            add_default_routes(port, *network);
-        }
-    }
-}
-
 template <class T>
 void add_comments(base::Tree& root, std::string_view key, const std::vector<T>& objects) {
     auto entry = std::find_if(root.entries.begin(), root.entries.end(),
@@ -206,6 +192,27 @@ std::string origin(const base::Place& place) {
     return fmt::format("{}:{}:{}", place.file, place.line, place.column);
 }
 
+void complete(const Config& config, port::PortConfig& port) {
+    if (auto most = overlay_mtu(config, port); most && !port.mtu) port.mtu = most;
+    auto network = std::find_if(config.networks.begin(), config.networks.end(),
+                                [&](const NetworkConfig& n) { return n.name == port.network; });
+    if (network == config.networks.end()) return;
+    for (auto& address : port.address) complete_address(address, *network);
+    if (network->is_routed() && port.kind() == port::Kind::kNetns && port.routes.empty()) {
+        add_default_routes(port, *network);
+    }
+}
+
+void complete(Config& config) {
+    for (auto& port : config.ports) complete(config, port);
+}
+
+void sort_by_place(base::Errors& errors) {
+    std::stable_sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);
+    });
+}
+
 tl::expected<std::string, base::Errors> read_file(const std::string& file) {
     auto failed = [&](int error) {
         const char* fix = error == ENOENT ? "; is the path right?" : "";
@@ -235,12 +242,10 @@ tl::expected<Config, base::Errors> load_config(std::string_view text, std::strin
     Config config;
     base::Errors errors = base::read(*document, config);
     config.ports.insert(config.ports.end(), added.begin(), added.end());
-    base::Errors more = validate(config, &*document, machine);
+    base::Errors more = validate(config, &*document, machine, errors);
     errors.insert(errors.end(), more.begin(), more.end());
     if (!errors.empty()) {
-        std::stable_sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) {
-            return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);
-        });
+        sort_by_place(errors);
         return tl::unexpected(errors);
     }
     complete(config);

@@ -26,6 +26,14 @@ namespace sluice::engine {
 
 struct Machine;  // machine.h
 
+// Ports that a file may name though they aren't there: they were added while running, and wait.
+struct MissedPorts {
+    std::set<std::string, std::less<>> names;
+    bool all = false;  // the state file can't be read: whatever the file names may have been in it
+
+    bool contains(std::string_view name) const { return all || names.contains(name); }
+};
+
 enum class Idle { kAdaptive, kPoll };
 
 constexpr auto names(Idle) {
@@ -214,8 +222,16 @@ tl::expected<port::PortConfig, base::Errors> read_port(const base::Document& doc
 tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document);
 
 // What the sections say about each other: references, duplicates, addresses in their networks.
-// `document` gives the places of the file's objects; may be null.
-base::Errors validate(const Config& config, const base::Document* document, const Machine& machine);
+// `document` gives the places of the file's objects; may be null. `read` are the mistakes that reading has found:
+// what follows from them isn't told.
+base::Errors validate(const Config& config, const base::Document* document, const Machine& machine,
+                      const base::Errors& read = {}, const MissedPorts& missed = {});
+// Writes into a valid configuration what follows from it, and the kernel will be told: lengths of addresses, MTUs
+// of overlays, default routes.
+void complete(Config& config);
+// The same for one port, which need not be among the configuration's.
+void complete(const Config& config, port::PortConfig& port);
+void sort_by_place(base::Errors& errors);
 
 // YAML that gives the same configuration when loaded; a comment names each object's origin.
 std::string show(const Config& config);

@@ -56,22 +56,16 @@ class Validator {
     void check_port(size_t i) {
         const auto& port = config_.ports[i];
         if (auto [first, fresh] = ports_.emplace(port.name, &port); !fresh && !port.name.empty()) {
-            if (is_added(port.place)) {
-                report({"ports", i, "name"}, first->second->place,
-                       "port {0} was also added while running: `sluicectl port delete {0}` first",
-                       port.name);
-            } else {
-                report({"ports", i, "name"}, port.place,
-                       "port {} is declared already: give one another name", port.name);
-            }
+            report({"ports", i, "name"}, port.place, "port {} is {} already: give one another name", port.name,
+                   is_added(first->second->place) ? "added" : "declared");
         }
         if (port.trunk) check_trunk(i, port);
         if (port.network.empty()) return;
         auto network = networks_.find(port.network);
         if (network == networks_.end()) {
-            report({"ports", i, "network"}, port.place, "there is no network \"{}\"{}{}",
-                   port.network, suggestion(port.network), whose(port));
-            return;
+            report({"ports", i, "network"}, port.place, "there is no network \"{}\"{}", port.network,
+                   suggestion(port.network));
+            return check_addresses(i, port, {.name = port.network});
         }
         check_addresses(i, port, *network->second);
         if (port.mac && !macs_.emplace(std::pair(port.network, *port.mac), &port).second) {
@@ -88,6 +82,7 @@ class Validator {
                 report({"acls", i, "apply", a, "network"}, apply.place, "there is no network \"{}\"{}",
                        apply.network, suggestion(apply.network));
             }
+            if (mistakes_.is_missed(apply.port)) continue;
             if (!apply.port.empty() && !ports_.contains(apply.port)) {
                 report({"acls", i, "apply", a, "port"}, apply.place, "there is no port \"{}\"{}", apply.port,
                        suggestion(apply.port, ports_));
@@ -108,7 +103,7 @@ class Validator {
             auto network = networks_.find(name);
             if (network == networks_.end()) {
                 report({"ports", i, "trunk", "networks", n}, port.place,
-                       "there is no network \"{}\"{}{}", name, suggestion(name), whose(port));
+                       "there is no network \"{}\"{}", name, suggestion(name));
                 continue;
             }
             if (!carried.insert(name).second) {
@@ -116,6 +111,7 @@ class Validator {
                 continue;
             }
             const uint16_t vlan = network->second->vlan;
+            if (vlan == 0 && mistakes_.is_unknown({"networks", index_of(*network->second), "vlan"})) continue;
             if (vlan == 0) {
                 report({"ports", i, "trunk", "networks", n}, port.place,
                        "network {} has no VLAN ID: give it a `vlan`, or carry it as `native`", name);
@@ -130,8 +126,8 @@ class Validator {
         const std::string& native = port.trunk->native;
         if (native.empty()) return;
         if (!networks_.contains(native)) {
-            report({"ports", i, "trunk", "native"}, port.place, "there is no network \"{}\"{}{}", native,
-                   suggestion(native), whose(port));
+            report({"ports", i, "trunk", "native"}, port.place, "there is no network \"{}\"{}", native,
+                   suggestion(native));
         } else if (carried.contains(native)) {
             report({"ports", i, "trunk", "native"}, port.place,
                    "{} is one of `networks` too: its frames are tagged or they are not", native);
@@ -146,7 +142,7 @@ class Validator {
                    origin(first->second->place));
         }
         auto check_port = [&](const std::string& name, auto... steps) {
-            if (ports_.contains(name)) return;
+            if (ports_.contains(name) || mistakes_.is_missed(name)) return;
             report({"mirrors", i, steps...}, mirror.place, "there is no port \"{}\"", name);
         };
         check_port(mirror.to, "to");
@@ -170,19 +166,30 @@ class Validator {
 
     void check_addresses(size_t i, const port::PortConfig& port,
                          const NetworkConfig& network) {
+        const auto known = networks_.find(network.name);
+        const bool knows_subnets = known != networks_.end() && !network.subnets.empty() &&
+                                   !mistakes_.is_unknown({"networks", index_of(*known->second), "subnets"});
         for (size_t a = 0; a < port.address.size(); ++a) {
             const IpAddress& address = port.address[a].address;
             auto subnet = std::find_if(network.subnets.begin(), network.subnets.end(),
                                        [&](const IpPrefix& s) { return s.contains(address); });
-            if (subnet == network.subnets.end() && !network.subnets.empty()) {
+            if (subnet == network.subnets.end() && knows_subnets) {
                 report({"ports", i, "address", a}, port.place,
                        "{} is outside network {}, which has {}", address.text(), network.name,
                        subnets_text(network));
                 continue;
             }
+            const auto& own = network.gateway;
+            if (is_added(port.place) && std::find(own.begin(), own.end(), address) != own.end()) {
+                report({"ports", i, "address", a}, port.place, "{} is the gateway of network {}", address.text(),
+                       network.name);
+                continue;
+            }
             // Single addresses, as those of a flat network, are on no link with others.
             std::vector<IpPrefix> links{port.address[a].prefix()};
-            if (!network.flat) links.insert(links.end(), network.subnets.begin(), network.subnets.end());
+            if (!network.flat && knows_subnets) {
+                links.insert(links.end(), network.subnets.begin(), network.subnets.end());
+            }
             if (const std::string why = why_unusable(address, links); !why.empty()) {
                 report({"ports", i, "address", a}, port.place, "{} {}", address.text(), why);
                 continue;
@@ -201,6 +208,7 @@ class Validator {
         for (size_t s = 0; s < network.static_macs.size(); ++s) {
             const auto& entry = network.static_macs[s];
             auto port = ports_.find(entry.port);
+            if (mistakes_.is_missed(entry.port)) continue;
             if (port == ports_.end()) {
                 report({"networks", i, "static", s, "port"}, entry.place, "there is no port \"{}\"",
                        entry.port);
@@ -232,9 +240,8 @@ class Validator {
         return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
     }
 
-    static std::string whose(const port::PortConfig& port) {
-        if (!is_added(port.place)) return "";
-        return fmt::format(" for port {}, which was added while running", port.name);
+    size_t index_of(const NetworkConfig& network) const {
+        return static_cast<size_t>(&network - config_.networks.data());
     }
 
     static std::string subnets_text(const NetworkConfig& network) {
@@ -282,8 +289,9 @@ std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& 
     return {};
 }
 
-base::Errors validate(const Config& config, const base::Document* document, const Machine& machine) {
-    Mistakes mistakes(document);
+base::Errors validate(const Config& config, const base::Document* document, const Machine& machine,
+                      const base::Errors& read, const MissedPorts& missed) {
+    Mistakes mistakes(document, read, missed);
     Validator(config, mistakes).run();
     validate_machine(config, machine, mistakes);
     validate_routing(config, mistakes);

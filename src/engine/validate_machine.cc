@@ -72,12 +72,26 @@ void check_devices(const Config& config, Mistakes& mistakes) {
     }
 }
 
+void check_counts(const Config& config, Mistakes& mistakes) {
+    const size_t remotes = remotes_of(config).size();
+    const size_t most = path::kMaxPorts - std::min<size_t>(remotes, path::kMaxPorts);
+    if (config.ports.size() > most) {
+        mistakes.report({"ports", most}, config.ports[most].place,
+                        "is one port too many: with {} remote end points there may be {}", remotes, most);
+    }
+    if (config.networks.size() >= path::kMaxNetworks) {
+        mistakes.report({"networks", path::kMaxNetworks - 1}, config.networks[path::kMaxNetworks - 1].place,
+                        "is one network too many: there may be {}", path::kMaxNetworks - 1);
+    }
+}
+
 }  // namespace
 
 void validate_machine(const Config& config, const Machine& machine, Mistakes& mistakes) {
     check_cores(config, machine, mistakes);
     check_claims(config, mistakes);
     check_devices(config, mistakes);
+    check_counts(config, mistakes);
 }
 
 }  // namespace sluice::engine

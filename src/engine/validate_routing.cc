@@ -53,6 +53,57 @@ tl::expected<const NetworkConfig*, std::string> network_of_hop(const Config& con
     return network;
 }
 
+struct RouteMistake {
+    std::string_view key;
+    std::string message;
+    size_t hop = 0;
+    bool is_of_networks = false;  // it follows from what the networks say
+};
+
+std::vector<RouteMistake> mistakes_of(const Config& config, const route::RouteConfig& route) {
+    std::vector<RouteMistake> mistakes;
+    auto of_networks = [&](std::string_view key, size_t hop, std::string message) {
+        mistakes.push_back({key, std::move(message), hop, true});
+    };
+    const bool is_domain = std::any_of(config.networks.begin(), config.networks.end(), [&](const auto& n) {
+        return n.is_routed() && n.domain == route.domain;
+    });
+    if (!is_domain) {
+        of_networks("domain", 0,
+                    fmt::format("no network with a `gateway` is of routing domain \"{}\"", route.domain));
+    }
+    const auto hops = route.all_hops();
+    for (size_t i = 0; i < hops.size(); ++i) {
+        const route::HopConfig& hop = hops[i];
+        if (hop.via && hop.via->is_v4() != route.to.address.is_v4()) {
+            mistakes.push_back({"via",
+                                fmt::format("{} is of another address family than {}", hop.via->text(),
+                                            route.to.text()),
+                                i});
+            continue;
+        }
+        if (!is_domain) continue;
+        auto network = network_of_hop(config, hop, route.domain);
+        if (!network) {
+            of_networks(!hop.port.empty() ? "port" : !hop.network.empty() ? "network" : "via", i, network.error());
+            continue;
+        }
+        if (!hop.via) continue;
+        const auto& own = (*network)->gateway;
+        const std::string why =
+            why_unusable(*hop.via, (*network)->flat ? std::vector<IpPrefix>{} : (*network)->subnets);
+        if (!(*network)->flat && !is_in_any((*network)->subnets, *hop.via)) {
+            of_networks("via", i,
+                        fmt::format("{} is in none of network {}'s subnets", hop.via->text(), (*network)->name));
+        } else if (!why.empty()) {
+            of_networks("via", i, fmt::format("{} {}", hop.via->text(), why));
+        } else if (std::find(own.begin(), own.end(), *hop.via) != own.end()) {
+            of_networks("via", i, fmt::format("{} is the switch's own address", hop.via->text()));
+        }
+    }
+    return mistakes;
+}
+
 class RoutingValidator {
  public:
     RoutingValidator(const Config& config, Mistakes& mistakes) : config_(config), mistakes_(mistakes) {}
@@ -74,6 +125,7 @@ class RoutingValidator {
         for (size_t g = 0; g < network.gateway.size(); ++g) {
             const IpAddress& gateway = network.gateway[g];
             if (!network.flat && !is_in_any(network.subnets, gateway)) {
+                if (mistakes_.is_unknown({"networks", i, "subnets"})) continue;
                 mistakes_.report({"networks", i, "gateway", g}, network.place,
                                  "{} is in none of the network's `subnets`", gateway.text());
             } else if (const std::string why = why_unusable(gateway, network.flat ? std::vector<IpPrefix>{}
@@ -82,7 +134,8 @@ class RoutingValidator {
                 mistakes_.report({"networks", i, "gateway", g}, network.place, "{} {}", gateway.text(), why);
             }
             for (const auto& port : config_.ports) {
-                if (port.network != network.name) continue;
+                // An added one has the mistake itself.
+                if (port.network != network.name || is_added(port.place)) continue;
                 for (const auto& address : port.address) {
                     if (address.address != gateway) continue;
                     mistakes_.report({"networks", i, "gateway", g}, network.place,
@@ -115,8 +168,9 @@ class RoutingValidator {
     void check_underlay(const vxlan::UnderlayConfig& underlay) {
         const port::PortConfig* port = find_port(config_, underlay.port);
         if (port == nullptr) {
-            mistakes_.report({"underlay", "port"}, underlay.place, "there is no port \"{}\"",
-                             underlay.port);
+            if (!mistakes_.is_missed(underlay.port)) {
+                mistakes_.report({"underlay", "port"}, underlay.place, "there is no port \"{}\"", underlay.port);
+            }
         } else if (!port->network.empty() || port->trunk) {
             mistakes_.report({"underlay", "port"}, underlay.place,
                              "port {} is in a network: the underlay's is in none", port->name);
@@ -153,7 +207,7 @@ class RoutingValidator {
             const bool on_link = std::any_of(
                 underlay.address.begin(), underlay.address.end(),
                 [&](const InterfaceAddress& address) { return address.prefix().contains(gateway); });
-            if (!on_link) {
+            if (!on_link && !mistakes_.is_unknown({"underlay", "address"})) {
                 mistakes_.report({"underlay", "gateway", g}, underlay.place,
                                  "{} is not on the link of the underlay's addresses", gateway.text());
             }
@@ -172,6 +226,8 @@ class RoutingValidator {
             mistakes_.report({"networks", i, "vxlan", "vni"}, network.place,
                              "VNI {} is network {}'s already", overlay.vni, first->second->name);
         }
+        const bool knows_own = !mistakes_.is_unknown({"underlay", "address"});
+        const bool knows_remotes = !mistakes_.is_unknown({"networks", i, "vxlan", "remotes"});
         std::set<IpAddress> remotes;
         for (size_t r = 0; r < overlay.remotes.size(); ++r) {
             const IpAddress& remote = overlay.remotes[r];
@@ -186,7 +242,9 @@ class RoutingValidator {
                 return address.address.is_v4() == remote.is_v4();
             };
             auto local = std::find_if(own.begin(), own.end(), same_family);
-            if (local == own.end()) {
+            if (!knows_own) {
+                continue;
+            } else if (local == own.end()) {
                 report("is of a family that the underlay has no address of");
             } else if (local->address == remote) {
                 report("is this host's own address");
@@ -194,7 +252,7 @@ class RoutingValidator {
         }
         for (size_t s = 0; s < overlay.statics.size(); ++s) {
             const auto& entry = overlay.statics[s];
-            if (remotes.contains(entry.remote)) continue;
+            if (remotes.contains(entry.remote) || !knows_remotes) continue;
             mistakes_.report({"networks", i, "vxlan", "static", s, "remote"}, entry.place,
                              "{} is not among the network's `remotes`", entry.remote.text());
         }
@@ -218,10 +276,37 @@ class RoutingValidator {
                                  "{} has a route already, at {}: give several `next-hops` to one",
                                  route.to.text(), origin(first->second->place));
             }
-            if (auto mistake = route_mistake(config_, route); !mistake.empty()) {
-                mistakes_.report({"routes", i}, route.place, "{}", mistake);
+            if (names_missed(route)) continue;
+            const bool is_one = route.hops.empty();
+            for (const auto& mistake : mistakes_of(config_, route)) {
+                if (mistake.is_of_networks && !knows_networks()) continue;
+                if (mistake.key == "domain") {
+                    mistakes_.report({"routes", i, "domain"}, route.place, "{}", mistake.message);
+                } else if (is_one) {
+                    mistakes_.report({"routes", i, mistake.key}, route.place, "{}", mistake.message);
+                } else {
+                    mistakes_.report({"routes", i, "next-hops", mistake.hop, mistake.key}, route.place, "{}",
+                                     mistake.message);
+                }
             }
         }
+    }
+
+    bool names_missed(const route::RouteConfig& route) const {
+        const auto hops = route.all_hops();
+        return std::any_of(hops.begin(), hops.end(), [&](const auto& hop) {
+            return !hop.port.empty() && find_port(config_, hop.port) == nullptr && mistakes_.is_missed(hop.port);
+        });
+    }
+
+    // Whether it is clear which network has which subnets, and which of them are routed.
+    bool knows_networks() const {
+        for (size_t i = 0; i < config_.networks.size(); ++i) {
+            for (const char* key : {"subnets", "gateway", "flat", "domain"}) {
+                if (mistakes_.is_unknown({"networks", i, key})) return false;
+            }
+        }
+        return true;
     }
 
     const Config& config_;
@@ -234,33 +319,8 @@ class RoutingValidator {
 void validate_routing(const Config& config, Mistakes& mistakes) { RoutingValidator(config, mistakes).run(); }
 
 std::string route_mistake(const Config& config, const route::RouteConfig& route) {
-    const bool is_domain = std::any_of(config.networks.begin(), config.networks.end(), [&](const auto& n) {
-        return n.is_routed() && n.domain == route.domain;
-    });
-    if (!is_domain) {
-        return fmt::format("no network with a `gateway` is of routing domain \"{}\"", route.domain);
-    }
-    for (const auto& hop : route.all_hops()) {
-        if (hop.via && hop.via->is_v4() != route.to.address.is_v4()) {
-            return fmt::format("{} is of another address family than {}", hop.via->text(),
-                               route.to.text());
-        }
-        auto network = network_of_hop(config, hop, route.domain);
-        if (!network) return network.error();
-        if (!hop.via) continue;
-        if (!(*network)->flat && !is_in_any((*network)->subnets, *hop.via)) {
-            return fmt::format("{} is in none of network {}'s subnets", hop.via->text(),
-                               (*network)->name);
-        }
-        const std::string why =
-            why_unusable(*hop.via, (*network)->flat ? std::vector<IpPrefix>{} : (*network)->subnets);
-        if (!why.empty()) return fmt::format("{} {}", hop.via->text(), why);
-        const auto& own = (*network)->gateway;
-        if (std::find(own.begin(), own.end(), *hop.via) != own.end()) {
-            return fmt::format("{} is the switch's own address", hop.via->text());
-        }
-    }
-    return {};
+    const auto mistakes = mistakes_of(config, route);
+    return mistakes.empty() ? std::string() : mistakes.front().message;
 }
 
 std::string resolve_network(const Config& config, const route::HopConfig& hop,

@@ -216,10 +216,17 @@ void fields(V& v, PortConfig& p) {
     v.optional("split-horizon", p.split_horizon);
     v.check("trunk", !p.trunk || p.network.empty(),
             "stands beside `network`: a port is in one network, or a trunk of several");
-    v.check("name",
-            (p.netns.empty() ? 0 : 1) + (p.host ? 1 : 0) + (p.vhost_user ? 1 : 0) +
-                    (p.device.empty() ? 0 : 1) + (p.bond ? 1 : 0) == 1,
-            "needs exactly one of `netns`, `host: true`, `vhost-user`, `device` and `bond`");
+    constexpr std::string_view kOneKind =
+        "needs exactly one of `netns`, `host: true`, `vhost-user`, `device` and `bond`";
+    const std::array kinds{std::pair("netns", !p.netns.empty()), std::pair("host", p.host),
+                           std::pair("vhost-user", p.vhost_user.has_value()), std::pair("device", !p.device.empty()),
+                           std::pair("bond", p.bond.has_value())};
+    const auto first = std::find_if(kinds.begin(), kinds.end(), [](const auto& kind) { return kind.second; });
+    const bool is_unclear = std::any_of(kinds.begin(), kinds.end(), [&](const auto& k) { return v.is_wrong(k.first); });
+    v.check("netns", first != kinds.end() || is_unclear, kOneKind);
+    for (auto other = first; other != kinds.end(); ++other) {
+        if (other != first) v.check(other->first, !other->second, kOneKind);
+    }
     v.check("netns", p.netns.empty() || is_netns(p.netns),
             "is not a network namespace: give a name (ip netns), an absolute path, or pid:NUMBER");
     v.check("interface", is_interface_name(p.interface_name()),

@@ -32,7 +32,7 @@ done <<'END'
 5:12 declared.already
 5:50 outside.network.blue
 6:45 mtu
-7:12 exactly.one.of
+7:5 exactly.one.of
 END
 expect_status 2 at host "$SLUICED" --config "$TMP/a.yaml"
 expect_match "the same errors at a start" "4:34" "$OUT"

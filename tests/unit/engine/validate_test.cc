@@ -41,11 +41,50 @@ TEST(Validate, PortsHaveNamesOfTheirOwn) {
               one("ports[1].name (f:3:12): port a is declared already: give one another name"));
 }
 
-TEST(Validate, AClashWithAnAddedPortSaysHowToEndIt) {
-    EXPECT_EQ(
-        errors("ports: [{name: a, netns: x}]", {{.name = "a", .netns = "y"}}),
-        one("ports[1].name (f:1:9): port a was also added while running: `sluicectl port delete "
-            "a` first"));
+TEST(Validate, AnAddedPortHasTheMistakeItself) {
+    EXPECT_EQ(errors("networks: [{name: n, subnets: 10.0.0.0/24, gateway: 10.0.0.1}]\n",
+                     {{.name = "a", .netns = "x", .network = "n", .address = {*InterfaceAddress::parse("10.0.0.1")}}}),
+              one("ports[0].address[0]: 10.0.0.1 is the gateway of network n"));
+}
+
+// What isn't understood has no consequences that would be told as mistakes.
+TEST(Validate, NothingFollowsFromWhatIsWrong) {
+    const std::string rest =
+        "ports: [{name: a, netns: a, network: n, address: 10.0.0.2}, {name: t, device: d, trunk: {networks: [n]}}]\n"
+        "routes: [{to: 10.9.0.0/16, via: 10.0.0.7}]";
+    EXPECT_EQ(errors("networks: [{name: n, vlan: 5, subnets: [10.0.0.1/24], gateway: 10.0.0.254}]\n" + rest),
+              one("networks[0].subnets[0] (f:1:41): '10.0.0.1/24' has bits set beyond its length; did you mean "
+                  "10.0.0.0/24?"));
+    EXPECT_EQ(errors("networks: [{name: n, vlan: 5, subnets: 10.0.0.0/24, gatway: 10.0.0.254}]\n" + rest),
+              one("networks[0] (f:1:53): unknown key 'gatway'; did you mean 'gateway'?"));
+    EXPECT_EQ(errors("networks: [{name: n, vlan: 5000, subnets: 10.0.0.0/24, gateway: 10.0.0.254}]\n" + rest),
+              one("networks[0].vlan (f:1:28): '5000' is out of range (0 to 4094)"));
+    EXPECT_EQ(errors("ports: [{name: u, device: d}]\nunderlay: {port: u, address: x, gateway: 192.0.2.1}\n"
+                     "networks: [{name: n, vxlan: {vni: 1, remotes: [192.0.2.2]}}]"),
+              one("underlay.address (f:2:30): 'x' is not an IP address"));
+    EXPECT_EQ(errors("ports: [{name: u, device: d}]\nunderlay: {port: u, address: 192.0.2.3/24}\nnetworks: [{name: n, "
+                     "vxlan: {vni: 1, remotes: [x], static: [{mac: '02:00:00:00:00:01', remote: 192.0.2.2}]}}]"),
+              one("networks[0].vxlan.remotes[0] (f:3:48): 'x' is not an IP address"));
+    // Two that aren't understood aren't the same either.
+    EXPECT_EQ(errors("networks: [{name: n}]\nports: [{name: a, netns: a, network: n, address: x, mac: x},\n"
+                     "  {name: b, netns: b, network: n, address: x, mac: x}]").size(), 4u);
+}
+
+TEST(Validate, ASecondMistakeIsToldToo) {
+    EXPECT_EQ(errors("ports: [{name: 'a b', network: n, address: [224.0.0.1, 10.0.0.1, 10.0.0.1]}]").size(), 5u);
+    EXPECT_EQ(errors("ports: [{name: a, netns: x/y, host: true, device: d}]").size(), 3u);
+    EXPECT_EQ(errors("ports: [{nam: a}]").size(), 3u);
+    EXPECT_EQ(errors("ports: [{name: a, device: [d]}]").size(), 1u);  // that one alone
+}
+
+TEST(Validate, SoManyPortsAndNetworks) {
+    std::string networks = "networks:\n";
+    for (int i = 0; i < path::kMaxNetworks; ++i) networks += fmt::format("  - {{name: n{}}}\n", i);
+    EXPECT_EQ(errors(networks), one("networks[4095] (f:4097:5): is one network too many: there may be 4095"));
+    std::string ports = "ports:\n";
+    for (int i = 0; i <= path::kMaxPorts; ++i) ports += fmt::format("  - {{name: p{0}, netns: x{0}}}\n", i);
+    EXPECT_EQ(errors(ports), one("ports[4096] (f:4098:5): is one port too many: with 0 remote end points there may be "
+                                 "4096"));
 }
 
 TEST(Validate, ANetworkMustExist) {
@@ -56,8 +95,7 @@ TEST(Validate, ANetworkMustExist) {
               one("ports[0].network (f:1:38): there is no network \"blue\""));
     EXPECT_EQ(
         errors("", {{.name = "a", .netns = "x", .network = "blue"}}),
-        one("ports[0].network: there is no network \"blue\" for port a, which was added while "
-            "running"));
+        one("ports[0].network: there is no network \"blue\""));
 }
 
 TEST(Validate, ADeviceBelongsToOnePort) {

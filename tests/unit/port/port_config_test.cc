@@ -62,11 +62,13 @@ TEST(PortConfig, WritesWhatItReads) {
 
 TEST(PortConfig, IsOfExactlyOneKind) {
     const std::string message = "needs exactly one of `netns`, `host: true`, `vhost-user`, `device` and `bond`";
-    EXPECT_EQ(error_of("{name: a}"), "name (f:1:8): " + message);
-    EXPECT_EQ(error_of("{name: a, netns: w, host: true}"), "name (f:1:8): " + message);
-    EXPECT_EQ(error_of("{name: a, netns: w, device: d}"), "name (f:1:8): " + message);
-    EXPECT_EQ(error_of("{name: a, vhost-user: {path: /x}, device: d}"), "name (f:1:8): " + message);
-    EXPECT_EQ(error_of("{name: a, host: false}"), "name (f:1:8): " + message);
+    EXPECT_EQ(error_of("{name: a}"), "netns (f:1:1): " + message);
+    EXPECT_EQ(error_of("{name: a, host: false}"), "netns (f:1:1): " + message);
+    EXPECT_EQ(error_of("{name: a, netns: w, host: true}"), "host (f:1:27): " + message);
+    EXPECT_EQ(error_of("{name: a, netns: w, device: d}"), "device (f:1:29): " + message);
+    EXPECT_EQ(error_of("{name: a, vhost-user: {path: /x}, device: d}"), "device (f:1:43): " + message);
+    // Which one was meant is clear where it is wrong.
+    EXPECT_EQ(error_of("{name: a, host: maybe}"), "host (f:1:17): expected true or false, found 'maybe'");
 }
 
 TEST(PortConfig, NeedsAName) {
