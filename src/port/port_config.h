@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/destination.h"
 #include "base/error.h"
 #include "base/fields.h"
 #include "base/object_name.h"
@@ -60,8 +61,10 @@ struct RouteConfig {
 
 template <class V>
 void fields(V& v, RouteConfig& r) {
-    v.required("to", r.to);
+    base::Destination to{r.to};
+    v.required("to", to);
     v.optional("via", r.via);
+    if (to != base::Destination{r.to}) r.to = to.for_family(!r.via || r.via->is_v4());
     v.check("via", !r.via || r.via->is_v4() == r.to.address.is_v4(),
             "is of another address family than `to`");
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/destination.h"
 #include "base/error.h"
 #include "base/fields.h"
 #include "sluice/address.h"
@@ -51,6 +52,13 @@ struct RouteConfig {
 
     bool operator==(const RouteConfig&) const = default;
 
+    // Whether its first gateway is of IPv4; true where it has none.
+    bool is_by_v4() const {
+        for (const HopConfig& each : all_hops()) {
+            if (each.via) return each.via->is_v4();
+        }
+        return true;
+    }
     std::vector<HopConfig> all_hops() const {
         if (!hops.empty() || kind != Kind::kUnicast) return hops;
         return {hop};
@@ -59,13 +67,15 @@ struct RouteConfig {
 
 template <class V>
 void fields(V& v, RouteConfig& r) {
-    v.required("to", r.to);
+    base::Destination to{r.to};
+    v.required("to", to);
     v.optional("type", r.kind);
     v.optional("via", r.hop.via);
     v.optional("network", r.hop.network);
     v.optional("port", r.hop.port);
     v.optional("next-hops", r.hops);
     v.optional("domain", r.domain);
+    if (to != base::Destination{r.to}) r.to = to.for_family(r.is_by_v4());
     const bool has_hop = r.hop.via || !r.hop.network.empty() || !r.hop.port.empty();
     v.check("next-hops", r.hops.empty() || !has_hop,
             "stands beside `via`, `network` or `port`: give one next hop, or a list of them");

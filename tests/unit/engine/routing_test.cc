@@ -136,6 +136,35 @@ TEST(Routing, EveryMistakeOfARouteIsTold) {
               "10.0.0.254 is the switch's own address");
 }
 
+TEST(Routing, EveryMistakeOfARouteIsToldAtItsKey) {
+    EXPECT_EQ(errors(kTwo + std::string("routes: [{to: 10.9.0.0/16, next-hops: [{via: 'fd00:a::1'}, {network: green}]},\n"
+                                        "  {to: 10.8.0.0/16, via: 'fd00:a::1', domain: none}]")),
+              (Texts{"routes[0].next-hops[0].via (f:6:46): fd00:a::1 is of another address family than 10.9.0.0/16",
+                     "routes[0].next-hops[1].network (f:6:70): there is no network \"green\"",
+                     "routes[1].via (f:7:26): fd00:a::1 is of another address family than 10.8.0.0/16",
+                     "routes[1].domain (f:7:47): no network with a `gateway` is of routing domain \"none\""}));
+}
+
+TEST(Routing, TheDefaultRouteIsOfItsGatewaysFamily) {
+    auto to = [](const std::string& route) {
+        auto document = base::parse_yaml(route, "r");
+        route::RouteConfig parsed;
+        EXPECT_EQ(base::read(*document, parsed).size(), 0u) << route;
+        return parsed.to.text();
+    };
+    EXPECT_EQ(to("{to: default, via: 10.0.0.1}"), "0.0.0.0/0");
+    EXPECT_EQ(to("{to: default, via: 'fd00::1'}"), "::/0");
+    EXPECT_EQ(to("{next-hops: [{network: blue}, {via: 'fd00::1'}], to: default}"), "::/0");
+    EXPECT_EQ(to("{to: default, type: blackhole}"), "0.0.0.0/0");
+    EXPECT_EQ(to("{to: 10.0.0.0/8, via: 10.0.0.1}"), "10.0.0.0/8");
+    const Config config = load("ports: [{name: a, netns: a, routes: [{to: default, via: 'fd00::1'}, {to: default, via: 10.0.0.1}]}]");
+    ASSERT_EQ(config.ports.at(0).routes.size(), 2u);
+    EXPECT_EQ(config.ports[0].routes[0].to.text(), "::/0");
+    EXPECT_EQ(config.ports[0].routes[1].to.text(), "0.0.0.0/0");
+    // What is shown is read as the same.
+    EXPECT_EQ(load(show(config)), config);
+}
+
 TEST(Routing, ADestinationHasOneRouteInADomain) {
     EXPECT_EQ(errors(kTwo + std::string("routes:\n  - {to: 10.9.0.0/16, via: 10.0.0.1}\n"
                                         "  - {to: 10.9.0.0/16, via: 10.0.0.2}\n"
