@@ -23,14 +23,16 @@ using nlohmann::json;
 json changes_json(const std::vector<engine::Change>& changes) {
     json list = json::array();
     for (const auto& change : changes) {
-        std::string_view action;
-        for (const auto& [value, word] : names(change.action)) {
-            if (value == change.action) action = word;
+        json keys = json::array();
+        for (const auto& key : change.keys) {
+            keys.push_back({{"key", key.key}, {"from", base::to_json(key.from)}, {"to", base::to_json(key.to)}});
         }
-        list.push_back({{"action", action},
+        list.push_back({{"action", word_of(change.action)},
                         {"object", change.object},
                         {"origin", change.origin},
-                        {"detail", change.detail}});
+                        {"detail", change.detail},
+                        {"effect", word_of(change.effect)},
+                        {"keys", std::move(keys)}});
     }
     return list;
 }

@@ -53,63 +53,6 @@ void add_comments(base::Tree& root, std::string_view key, const std::vector<T>& 
     }
 }
 
-// The keys by which two mappings differ: "mtu, network".
-std::string differing_keys(const base::Tree& from, const base::Tree& to) {
-    std::string keys;
-    auto add = [&](const std::string& key) { keys += (keys.empty() ? "" : ", ") + key; };
-    for (const auto& entry : from.entries) {
-        const base::Tree* other = to.find(entry.key.text);
-        if (other == nullptr || !(*other == entry.value)) add(entry.key.text);
-    }
-    for (const auto& entry : to.entries) {
-        if (from.find(entry.key.text) == nullptr) add(entry.key.text);
-    }
-    return keys;
-}
-
-// What tells an object from others of its kind.
-template <class T>
-std::string name_of(const T& object) {
-    return object.name;
-}
-std::string name_of(const route::RouteConfig& route) {
-    const bool main = route.domain == route::kMainDomain;
-    return route.to.text() + (main ? "" : " of " + route.domain);
-}
-
-template <class T>
-void diff_objects(std::string_view kind, const std::vector<T>& from, const std::vector<T>& to,
-                  std::vector<Change>& changes) {
-    auto find = [](const std::vector<T>& list, const std::string& name) {
-        auto found = std::find_if(list.begin(), list.end(),
-                                  [&](const T& t) { return name_of(t) == name; });
-        return found == list.end() ? nullptr : &*found;
-    };
-    using enum Change::Action;
-    for (const T& old : from) {
-        if (find(to, name_of(old)) != nullptr) continue;
-        changes.push_back({kRemove, fmt::format("{} {}", kind, name_of(old)), origin(old.place), ""});
-    }
-    for (const T& next : to) {
-        const std::string object = fmt::format("{} {}", kind, name_of(next));
-        const T* old = find(from, name_of(next));
-        if (old == nullptr) {
-            changes.push_back({kAdd, object, origin(next.place), ""});
-        } else if (!(*old == next)) {
-            changes.push_back({kChange, object, origin(next.place),
-                               differing_keys(base::write(*old), base::write(next))});
-        }
-    }
-}
-
-template <class T>
-void diff_section(std::string_view name, const T& from, const T& to, std::vector<Change>& changes) {
-    if (from == to) return;
-    std::string keys;
-    if constexpr (base::Fielded<T>) keys = differing_keys(base::write(from), base::write(to));
-    changes.push_back({Change::Action::kChange, std::string(name), "", keys});
-}
-
 }  // namespace
 
 IpAddress flat_gateway(bool v4) {
@@ -277,31 +220,6 @@ std::string show(const Config& config) {
     add_comments(tree, "acls", config.acls);
     add_comments(tree, "mirrors", config.mirrors);
     return base::to_yaml(tree);
-}
-
-std::vector<Change> diff(const Config& from, const Config& to) {
-    std::vector<Change> changes;
-    diff_section("workers", from.workers, to.workers, changes);
-    diff_section("memory", from.memory, to.memory, changes);
-    diff_section("control", from.control, to.control, changes);
-    diff_section("dpdk", from.dpdk, to.dpdk, changes);
-    diff_section("log", from.log, to.log, changes);
-    diff_section("state", from.state, to.state, changes);
-    diff_objects("network", from.networks, to.networks, changes);
-    if (from.underlay && to.underlay) {
-        diff_section("underlay", *from.underlay, *to.underlay, changes);
-    } else if (from.underlay || to.underlay) {
-        const bool added = to.underlay.has_value();
-        changes.push_back({added ? Change::Action::kAdd : Change::Action::kRemove, "underlay",
-                           origin((added ? to : from).underlay->place), ""});
-    }
-    diff_objects("port", from.ports, to.ports, changes);
-    diff_objects("route", from.routes, to.routes, changes);
-    diff_objects("address-set", from.address_sets, to.address_sets, changes);
-    diff_objects("acl", from.acls, to.acls, changes);
-    diff_section("flows", from.flows, to.flows, changes);
-    diff_objects("mirror", from.mirrors, to.mirrors, changes);
-    return changes;
 }
 
 }  // namespace sluice::engine

@@ -236,19 +236,4 @@ void sort_by_place(base::Errors& errors);
 // YAML that gives the same configuration when loaded; a comment names each object's origin.
 std::string show(const Config& config);
 
-struct Change {
-    enum class Action { kAdd, kRemove, kChange } action;
-    std::string object;  // "port web", "workers"
-    std::string origin;
-    std::string detail;  // the keys that differ
-};
-
-constexpr auto names(Change::Action) {
-    using enum Change::Action;
-    return std::array{base::Name{kAdd, "add"}, base::Name{kRemove, "remove"},
-                      base::Name{kChange, "change"}};
-}
-
-std::vector<Change> diff(const Config& from, const Config& to);
-
 }  // namespace sluice::engine

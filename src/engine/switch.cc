@@ -14,15 +14,9 @@ namespace {
 // What is fixed when the process starts. Changing it in the file is refused with a word about it.
 base::Errors unchangeable(const Config& from, const Config& to) {
     base::Errors errors;
-    auto need_restart = [&](bool same, const char* key) {
-        if (!same) errors.push_back({"can't be changed while running: restart sluiced", key, {}});
-    };
-    need_restart(from.workers.cores == to.workers.cores, "workers.cores");
-    need_restart(from.memory == to.memory, "memory");
-    need_restart(from.control == to.control, "control");
-    need_restart(from.dpdk == to.dpdk, "dpdk");
-    need_restart(from.state == to.state, "state");
-    need_restart(from.flows.size == to.flows.size, "flows.size");
+    for (std::string& key : fixed_differences(from, to)) {
+        errors.push_back({"can't be changed while running: restart sluiced", std::move(key), {}});
+    }
     return errors;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/config.h"
+#include "engine/diff.h"
 #include "engine/retry.h"
 #include "engine/rule_log.h"
 #include "engine/snapshot.h"

@@ -22,6 +22,7 @@ std::string changes(const json& rows, const char* none) {
                    {{"ACTION", "/action"},
                     {"OBJECT", "/object"},
                     {"ORIGIN", "/origin"},
+                    {"EFFECT", "/effect"},
                     {"DETAIL", "/detail"}},
                    none);
 }

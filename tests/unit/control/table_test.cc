@@ -312,9 +312,9 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"config show", R"({"yaml": "ports: []\nnetworks: []"})", "ports: []\nnetworks: []\n"},
         {"config check", R"({"file": "/x.yaml", "errors": []})", "/x.yaml: no errors\n"},
         {"config diff", R"({"changes": [{"action": "add", "object": "port web", "origin": "file",
-            "detail": "network blue"}]})",
-         "ACTION  OBJECT    ORIGIN  DETAIL\n"
-         "add     port web  file    network blue\n"},
+            "effect": "port opened", "detail": "network blue"}]})",
+         "ACTION  OBJECT    ORIGIN  EFFECT       DETAIL\n"
+         "add     port web  file    port opened  network blue\n"},
         {"config diff", R"({"changes": []})", "no differences\n"},
         {"config reload", R"({"changes": [], "generation": 4})", "nothing changed\ngeneration 4\n"},
     };

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "engine/config.h"
+#include "engine/diff.h"
 #include "engine/machine.h"
 
 namespace sluice::engine {
@@ -14,16 +14,12 @@ Config load(std::string_view yaml, const std::vector<port::PortConfig>& added = 
     return config ? *config : Config{};
 }
 
-// "change port web (f:1:2): mtu"
+// "change port web (f:1:2): mtu: none -> 1400; port reopened"
 Texts changes(const Config& from, const Config& to) {
     Texts texts;
     for (const Change& change : diff(from, to)) {
-        std::string_view action;
-        for (const auto& [value, word] : names(change.action)) {
-            if (value == change.action) action = word;
-        }
-        texts.push_back(
-            fmt::format("{} {} ({}): {}", action, change.object, change.origin, change.detail));
+        texts.push_back(fmt::format("{} {} ({}): {}; {}", base::word_of(change.action), change.object, change.origin,
+                                    change.detail, base::word_of(change.effect)));
     }
     return texts;
 }
@@ -38,8 +34,10 @@ TEST(Diff, NothingBetweenEquals) {
 TEST(Diff, NamesSectionsAndTheirKeys) {
     EXPECT_EQ(changes(Config{}, load("workers: {idle: poll, cores: [1]}\nlog: {level: info}\n"
                                      "state: /s\ndpdk: {args: [x]}")),
-              (Texts{"change workers (): idle, cores", "change dpdk (): args",
-                     "change log (): level", "change state (): "}));
+              (Texts{"change workers (): idle: adaptive -> poll, cores: none -> [1]; needs a restart",
+                     "change dpdk (): args: none -> [x]; needs a restart",
+                     "change log (): level: notice -> info; nothing",
+                     "change state (): /var/lib/sluice/state.json -> /s; needs a restart"}));
 }
 
 TEST(Diff, NamesObjectsAndTheirKeys) {
@@ -50,15 +48,48 @@ TEST(Diff, NamesObjectsAndTheirKeys) {
         "networks: [{name: blue, ageing: 5}, {name: red}]\n"
         "ports: [{name: a, netns: a, mtu: 1400}, {name: c, netns: c}]");
     EXPECT_EQ(changes(from, to),
-              (Texts{"change network blue (f:1:12): ageing", "add network red (f:1:37): ",
-                     "remove port b (f:2:45): ", "change port a (f:2:9): network, mtu",
-                     "add port c (f:2:41): "}));
+              (Texts{"change network blue (f:1:12): ageing: 300 -> 5; flows decided anew",
+                     "add network red (f:1:37): ; flows decided anew", "remove port b (f:2:45): ; port closed",
+                     "change port a (f:2:9): network: blue -> none, mtu: none -> 1400; flows decided anew",
+                     "add port c (f:2:41): ; port opened"}));
+    const std::vector<Change> all = diff(from, to);
+    ASSERT_EQ(all[0].keys.size(), 1u);
+    EXPECT_EQ(all[0].keys[0].key, "ageing");
+    EXPECT_EQ(all[0].keys[0].from.text, "300");
+    EXPECT_EQ(all[0].keys[0].to.text, "5");
+}
+
+TEST(Diff, SaysWhetherTrafficIsDisturbed) {
+    auto effect = [](const std::string& from, const std::string& to) {
+        const auto all = diff(load(from), load(to));
+        EXPECT_EQ(all.size(), 1u);
+        return base::word_of(all.at(0).effect);
+    };
+    EXPECT_EQ(effect("ports: [{name: a, device: d}]", "ports: [{name: a, device: d, mtu: 9000}]"), "port reopened");
+    EXPECT_EQ(effect("ports: [{name: a, netns: d}]", "ports: [{name: a, netns: d, queues: 2}]"), "port reopened");
+    EXPECT_EQ(effect("ports: [{name: a, netns: d}]", "ports: [{name: a, netns: e}]"), "port reopened");
+    EXPECT_EQ(effect("ports: [{name: a, netns: d}]", "ports: [{name: a, netns: d, mac-limit: 2}]"), "flows decided anew");
+    EXPECT_EQ(effect("networks: [{name: n}]", "networks: [{name: n, mac-table-size: 16}]"), "addresses learned anew");
+    EXPECT_EQ(effect("acls: [{name: l, rules: []}]", "acls: [{name: l, rules: [{permit: {}}]}]"), "flows decided anew");
+    EXPECT_EQ(effect("workers: {idle: poll}", ""), "nothing");
+}
+
+// Of a long value what differs in it.
+TEST(Diff, TellsTheRulesThatDiffer) {
+    auto list = [](int first) {
+        std::string text = "acls: [{name: l, rules: [";
+        for (int i = 0; i < 20; ++i) text += fmt::format("{{permit: {{proto: tcp, port: {}}}}},", i == 7 ? first : i);
+        return load(text + "]}]");
+    };
+    EXPECT_EQ(changes(list(7), list(70)),
+              Texts{"change acl l (f:1:8): rules[7].permit: {proto: tcp, port: [7]} -> {proto: tcp, port: "
+                    "[70]}; flows decided anew"});
 }
 
 TEST(Diff, NamesWhatWasAddedWhileRunning) {
     const std::vector<port::PortConfig> added{{.name = "x", .netns = "x"}};
-    EXPECT_EQ(changes(Config{}, load("", added)), Texts{"add port x (added): "});
-    EXPECT_EQ(changes(load("", added), Config{}), Texts{"remove port x (added): "});
+    EXPECT_EQ(changes(Config{}, load("", added)), Texts{"add port x (added): ; port opened"});
+    EXPECT_EQ(changes(load("", added), Config{}), Texts{"remove port x (added): ; port closed"});
 }
 
 }  // namespace

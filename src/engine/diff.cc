@@ -1,0 +1,207 @@
+#include "engine/diff.h"
+
+#include <algorithm>
+
+#include "port/port.h"
+
+namespace sluice::engine {
+namespace {
+
+// A value that is longer is told by what differs in it.
+constexpr size_t kLongestValue = 60;
+// Differences that are told of one key; the rest only count.
+constexpr size_t kMostTold = 3;
+
+// In YAML's flow style: [10.0.0.1/24, fd00::1/64]
+std::string flow_text(const base::Tree& tree) {
+    std::string text;
+    switch (tree.kind) {
+        case base::Tree::Kind::kNull: return "none";
+        case base::Tree::Kind::kScalar: return tree.text.empty() ? "none" : base::escaped(tree.text);
+        case base::Tree::Kind::kList:
+            if (tree.items.empty()) return "none";
+            for (const auto& item : tree.items) text += (text.empty() ? "" : ", ") + flow_text(item);
+            return "[" + text + "]";
+        case base::Tree::Kind::kMap: break;
+    }
+    for (const auto& entry : tree.entries) {
+        text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", base::escaped(entry.key.text), flow_text(entry.value));
+    }
+    return "{" + text + "}";
+}
+
+std::string cut(std::string text) {
+    if (text.size() <= kLongestValue) return text;
+    size_t end = kLongestValue;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    return text.substr(0, end) + "...";
+}
+
+void describe(const std::string& key, const base::Tree& from, const base::Tree& to, std::vector<std::string>& told) {
+    static const base::Tree none;
+    const std::string before = flow_text(from);
+    const std::string after = flow_text(to);
+    const bool is_long = before.size() > kLongestValue || after.size() > kLongestValue;
+    if (!is_long || from.kind != to.kind || from.kind == base::Tree::Kind::kScalar) {
+        told.push_back(fmt::format("{}: {} -> {}", key, cut(before), cut(after)));
+        return;
+    }
+    for (size_t i = 0; i < std::max(from.items.size(), to.items.size()); ++i) {
+        const base::Tree& old = i < from.items.size() ? from.items[i] : none;
+        const base::Tree& next = i < to.items.size() ? to.items[i] : none;
+        if (!(old == next)) describe(fmt::format("{}[{}]", key, i), old, next, told);
+    }
+    for (const auto& entry : from.entries) {
+        const base::Tree* other = to.find(entry.key.text);
+        if (other != nullptr && *other == entry.value) continue;
+        describe(fmt::format("{}.{}", key, entry.key.text), entry.value, other != nullptr ? *other : none, told);
+    }
+    for (const auto& entry : to.entries) {
+        if (from.find(entry.key.text) != nullptr) continue;
+        describe(fmt::format("{}.{}", key, entry.key.text), none, entry.value, told);
+    }
+}
+
+std::string describe(const std::vector<ChangedKey>& keys) {
+    std::string text;
+    for (const ChangedKey& key : keys) {
+        std::vector<std::string> told;
+        describe(key.key, key.from, key.to, told);
+        for (size_t i = 0; i < std::min(told.size(), kMostTold); ++i) text += (text.empty() ? "" : ", ") + told[i];
+        if (told.size() > kMostTold) text += fmt::format(" and {} more", told.size() - kMostTold);
+    }
+    return text;
+}
+
+// The keys by which two mappings differ.
+std::vector<ChangedKey> differing_keys(const base::Tree& from, const base::Tree& to) {
+    std::vector<ChangedKey> keys;
+    for (const auto& entry : from.entries) {
+        const base::Tree* other = to.find(entry.key.text);
+        if (other != nullptr && *other == entry.value) continue;
+        keys.push_back({entry.key.text, entry.value, other != nullptr ? *other : base::Tree{}});
+    }
+    for (const auto& entry : to.entries) {
+        if (from.find(entry.key.text) == nullptr) keys.push_back({entry.key.text, {}, entry.value});
+    }
+    return keys;
+}
+
+// What tells an object from others of its kind.
+template <class T>
+std::string name_of(const T& object) {
+    return object.name;
+}
+std::string name_of(const route::RouteConfig& route) {
+    const bool main = route.domain == route::kMainDomain;
+    return route.to.text() + (main ? "" : " of " + route.domain);
+}
+
+// What comes and goes with an object; what another value of it does.
+template <class T>
+Effect effect_of(Change::Action, const T&) {
+    return Effect::kFlows;
+}
+Effect effect_of(Change::Action action, const port::PortConfig&) {
+    return action == Change::Action::kAdd ? Effect::kOpened : Effect::kClosed;
+}
+// Copies are beside the traffic.
+Effect effect_of(Change::Action, const MirrorConfig&) { return Effect::kNothing; }
+
+template <class T>
+Effect effect_of(const T&, const T&) {
+    return Effect::kFlows;
+}
+Effect effect_of(const port::PortConfig& from, const port::PortConfig& to) {
+    return port::same_device(from, to) ? Effect::kFlows : Effect::kReopened;
+}
+Effect effect_of(const NetworkConfig& from, const NetworkConfig& to) {
+    return from.mac_table_size == to.mac_table_size ? Effect::kFlows : Effect::kLearned;
+}
+Effect effect_of(const MirrorConfig&, const MirrorConfig&) { return Effect::kNothing; }
+
+template <class T>
+void diff_objects(std::string_view kind, const std::vector<T>& from, const std::vector<T>& to,
+                  std::vector<Change>& changes) {
+    auto find = [](const std::vector<T>& list, const std::string& name) {
+        auto found = std::find_if(list.begin(), list.end(),
+                                  [&](const T& t) { return name_of(t) == name; });
+        return found == list.end() ? nullptr : &*found;
+    };
+    using enum Change::Action;
+    for (const T& old : from) {
+        if (find(to, name_of(old)) != nullptr) continue;
+        changes.push_back({.action = kRemove, .object = fmt::format("{} {}", kind, name_of(old)),
+                           .origin = origin(old.place), .effect = effect_of(kRemove, old)});
+    }
+    for (const T& next : to) {
+        const std::string object = fmt::format("{} {}", kind, name_of(next));
+        const T* old = find(from, name_of(next));
+        if (old == nullptr) {
+            changes.push_back({.action = kAdd, .object = object, .origin = origin(next.place),
+                               .effect = effect_of(kAdd, next)});
+        } else if (!(*old == next)) {
+            Change change{.action = kChange, .object = object, .origin = origin(next.place)};
+            change.keys = differing_keys(base::write(*old), base::write(next));
+            change.detail = describe(change.keys);
+            change.effect = effect_of(*old, next);
+            changes.push_back(std::move(change));
+        }
+    }
+}
+
+template <class T>
+void diff_section(std::string_view name, const T& from, const T& to, Effect effect, std::vector<Change>& changes) {
+    if (from == to) return;
+    Change change{.action = Change::Action::kChange, .object = std::string(name), .origin = ""};
+    if constexpr (base::Fielded<T>) {
+        change.keys = differing_keys(base::write(from), base::write(to));
+        change.detail = describe(change.keys);
+    } else {
+        change.keys = {{std::string(name), base::Tree::string(from), base::Tree::string(to)}};
+        change.detail = fmt::format("{} -> {}", base::escaped(from), base::escaped(to));
+    }
+    change.effect = effect;
+    changes.push_back(std::move(change));
+}
+
+}  // namespace
+
+std::vector<std::string> fixed_differences(const Config& from, const Config& to) {
+    std::vector<std::string> keys;
+    if (from.workers.cores != to.workers.cores) keys.push_back("workers.cores");
+    if (from.memory != to.memory) keys.push_back("memory");
+    if (from.control != to.control) keys.push_back("control");
+    if (from.dpdk != to.dpdk) keys.push_back("dpdk");
+    if (from.state != to.state) keys.push_back("state");
+    if (from.flows.size != to.flows.size) keys.push_back("flows.size");
+    return keys;
+}
+
+std::vector<Change> diff(const Config& from, const Config& to) {
+    std::vector<Change> changes;
+    diff_section("workers", from.workers, to.workers,
+                 from.workers.cores == to.workers.cores ? Effect::kNothing : Effect::kRestart, changes);
+    diff_section("memory", from.memory, to.memory, Effect::kRestart, changes);
+    diff_section("control", from.control, to.control, Effect::kRestart, changes);
+    diff_section("dpdk", from.dpdk, to.dpdk, Effect::kRestart, changes);
+    diff_section("log", from.log, to.log, Effect::kNothing, changes);
+    diff_section("state", from.state, to.state, Effect::kRestart, changes);
+    diff_objects("network", from.networks, to.networks, changes);
+    if (from.underlay && to.underlay) {
+        diff_section("underlay", *from.underlay, *to.underlay, Effect::kFlows, changes);
+    } else if (from.underlay || to.underlay) {
+        const bool added = to.underlay.has_value();
+        changes.push_back({.action = added ? Change::Action::kAdd : Change::Action::kRemove, .object = "underlay",
+                           .origin = origin((added ? to : from).underlay->place), .effect = Effect::kFlows});
+    }
+    diff_objects("port", from.ports, to.ports, changes);
+    diff_objects("route", from.routes, to.routes, changes);
+    diff_objects("address-set", from.address_sets, to.address_sets, changes);
+    diff_objects("acl", from.acls, to.acls, changes);
+    diff_section("flows", from.flows, to.flows, from.flows.size == to.flows.size ? Effect::kNothing : Effect::kRestart, changes);
+    diff_objects("mirror", from.mirrors, to.mirrors, changes);
+    return changes;
+}
+
+}  // namespace sluice::engine

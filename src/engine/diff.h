@@ -1,0 +1,56 @@
+// What going from one configuration to another changes: objects and keys, with the old and the new value, and what
+// packets notice of it. Control thread.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "base/tree.h"
+#include "engine/config.h"
+
+namespace sluice::engine {
+
+// What a change does to traffic. A change decides all flows anew on their next packet; `kFlows` is said of those
+// after which that may come out otherwise.
+enum class Effect { kNothing, kFlows, kLearned, kOpened, kClosed, kReopened, kRestart };
+
+constexpr auto names(Effect) {
+    using enum Effect;
+    return std::array{base::Name{kNothing, "nothing"},
+                      base::Name{kFlows, "flows decided anew"},
+                      base::Name{kLearned, "addresses learned anew"},
+                      base::Name{kOpened, "port opened"},
+                      base::Name{kClosed, "port closed"},
+                      base::Name{kReopened, "port reopened"},
+                      base::Name{kRestart, "needs a restart"}};
+}
+
+struct ChangedKey {
+    std::string key;
+    base::Tree from;  // null: none
+    base::Tree to;
+};
+
+struct Change {
+    enum class Action { kAdd, kRemove, kChange } action;
+    std::string object;  // "port web", "workers"
+    std::string origin;
+    std::string detail = {};  // the keys that differ, in words: "mtu: 1500 -> 1400"
+    Effect effect = Effect::kNothing;
+    std::vector<ChangedKey> keys = {};
+};
+
+constexpr auto names(Change::Action) {
+    using enum Change::Action;
+    return std::array{base::Name{kAdd, "add"}, base::Name{kRemove, "remove"},
+                      base::Name{kChange, "change"}};
+}
+
+std::vector<Change> diff(const Config& from, const Config& to);
+
+// The keys that can't be changed while running and that these differ in: "memory", "workers.cores".
+std::vector<std::string> fixed_differences(const Config& from, const Config& to);
+
+}  // namespace sluice::engine
