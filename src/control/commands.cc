@@ -45,17 +45,17 @@ Answer changed(Running& daemon, const engine::Changes& changes) {
 Answer port_show(Running& daemon, const json& params) {
     const std::string name = text_of(params, "name");
     auto found = daemon.running.ports().find(name);
-    if (found == daemon.running.ports().end()) {
-        return refused({{fmt::format("there is no port \"{}\"", name), {}, {}}});
-    }
-    return json{{"port", report_port(daemon.running, found->second)}};
+    if (found != daemon.running.ports().end()) return json{{"port", report_port(daemon.running, found->second)}};
+    if (const auto* waiting = daemon.intent.find_waiting(name)) return json{{"port", report_port(*waiting)}};
+    return refused({{fmt::format("there is no port \"{}\"", name), {}, {}}});
 }
 
 Answer port_add(Running& daemon, const json& params) {
-    auto port = engine::read_port(base::from_json(params.at("port")));
-    if (!port) return refused(port.error());
-    return changed(daemon,
-                   daemon.intent.add_port(daemon.running, *port, engine::Clock::now()));
+    const json& port = params.at("port");
+    Answer answer = changed(daemon, daemon.intent.add_port(daemon.running, base::from_json(port), engine::Clock::now()));
+    // Added isn't up: what it waits for is to be seen at once.
+    if (answer) (*answer)["port"] = report_port(daemon.running, daemon.running.ports().at(port.at("name")));
+    return answer;
 }
 
 Answer port_delete(Running& daemon, const json& params) {
@@ -87,7 +87,7 @@ Answer mac_list(Running& daemon, const json& params) {
 }
 
 // The configuration that a request speaks of: the text in it, or the daemon's own file as it is now.
-tl::expected<engine::Config, RpcError> considered(Running& daemon, const json& params,
+tl::expected<engine::Combined, RpcError> considered(Running& daemon, const json& params,
                                                   std::string& file) {
     const std::string name = text_of(params, "file");
     std::string text = text_of(params, "text");
@@ -109,14 +109,18 @@ Answer config_check(Running& daemon, const json& params) {
     std::string file;
     auto config = considered(daemon, params, file);
     if (!config) return tl::unexpected(config.error());
-    return json{{"file", file}, {"errors", json::array()}};
+    json waiting = json::array();
+    for (const auto& port : config->waiting) {
+        waiting.push_back({{"port", port.port.name()}, {"reason", port.reason()}});
+    }
+    return json{{"file", file}, {"errors", json::array()}, {"waiting", waiting}};
 }
 
 Answer config_diff(Running& daemon, const json& params) {
     std::string file;
     auto config = considered(daemon, params, file);
     if (!config) return tl::unexpected(config.error());
-    return json{{"changes", changes_json(engine::diff(daemon.running.config(), *config))}};
+    return json{{"changes", changes_json(daemon.intent.changes_to(*config))}};
 }
 
 }  // namespace
@@ -126,10 +130,10 @@ std::vector<Command> commands(Running& daemon) {
     using protocol::method;
     return {
         {method(protocol::kStatus), [d](const json&) -> Answer {
-             return report_status(d->running, d->intent.routes(), d->eal, d->intent.file(), d->started);
+             return report_status(d->running, d->intent, d->eal, d->started);
          }},
         {method(protocol::kPortList),
-         [d](const json&) -> Answer { return report_ports(d->running); }},
+         [d](const json&) -> Answer { return report_ports(d->running, d->intent.waiting()); }},
         {method(protocol::kPortShow), [d](const json& p) { return port_show(*d, p); }},
         {method(protocol::kPortAdd), [d](const json& p) { return port_add(*d, p); }},
         {method(protocol::kPortDelete), [d](const json& p) { return port_delete(*d, p); }},

@@ -129,8 +129,8 @@ MacAddress mac_of(uint64_t key) {
     return mac;
 }
 
-json report_status(const engine::Switch& running, const engine::AddedRoutes& routes,
-                   const engine::Eal& eal, const std::string& file, engine::Clock::time_point started) {
+json report_status(const engine::Switch& running, const engine::Intent& intent, const engine::Eal& eal,
+                   engine::Clock::time_point started) {
     json workers = json::array();
     for (size_t i = 0; i < running.workers().size(); ++i) {
         workers.push_back(report_worker(running, eal, i));
@@ -142,7 +142,7 @@ json report_status(const engine::Switch& running, const engine::AddedRoutes& rou
     return {{"version", SLUICE_VERSION},
             {"pid", getpid()},
             {"uptime", uptime},
-            {"config", {{"file", file}, {"generation", running.generation()}}},
+            {"config", {{"file", intent.file()}, {"generation", running.generation()}}},
             {"memory",
              {{"hugepages", eal.hugepages},
               {"resident", resident_memory()},
@@ -150,9 +150,10 @@ json report_status(const engine::Switch& running, const engine::AddedRoutes& rou
                {pool_json("buffers", running.pools().buffers),
                 pool_json("large-buffers", running.pools().large)}}}},
             {"workers", workers},
-            {"ports", {{"up", up}, {"down", running.ports().size() - up}}},
+            {"ports",
+             {{"up", up}, {"down", running.ports().size() - up}, {"waiting", intent.waiting().size()}}},
             {"networks", running.config().networks.size()},
-            {"routes", report_route_counts(running, routes)},
+            {"routes", report_route_counts(running, intent.routes())},
             {"neighbors", report_neighbor_counts(running)},
             {"flows",
              {{"count", running.flows().count()},
@@ -162,7 +163,7 @@ json report_status(const engine::Switch& running, const engine::AddedRoutes& rou
             {"tunnels", running.tunnels().size()}};
 }
 
-json report_ports(const engine::Switch& running) {
+json report_ports(const engine::Switch& running, const std::vector<engine::WaitingPort>& waiting) {
     json ports = json::array();
     for (const auto& [name, held] : running.ports()) {
         const port::PortConfig& config = held.port->config();
@@ -177,7 +178,29 @@ json report_ports(const engine::Switch& running) {
         tell_state(row, held);
         ports.push_back(std::move(row));
     }
+    for (const engine::WaitingPort& each : waiting) {
+        const port::PortConfig& config = each.port.config;
+        ports.push_back({{"name", config.name},
+                         {"kind", port::kind_name(config.kind())},
+                         {"network", config.network},
+                         {"interface", ""},
+                         {"rx", Sum{}.to_json()},
+                         {"tx", Sum{}.to_json()},
+                         {"drops", 0},
+                         {"origin", "added"},
+                         {"state", "waiting"},
+                         {"reason", each.reason()}});
+    }
     return {{"ports", ports}};
+}
+
+json report_port(const engine::WaitingPort& waiting) {
+    return {{"name", waiting.port.name()},
+            {"kind", port::kind_name(waiting.port.config.kind())},
+            {"origin", "added"},
+            {"configuration", base::to_json(waiting.port.keys)},
+            {"state", "waiting"},
+            {"reason", waiting.reason()}};
 }
 
 json report_port(const engine::Switch& running, const engine::HeldPort& held) {

@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "engine/added_routes.h"
 #include "engine/eal.h"
+#include "engine/intent.h"
 #include "engine/switch.h"
 
 namespace sluice::control {
@@ -35,11 +35,11 @@ std::string place_name(const engine::Switch& running, path::PortId id);
 std::map<path::PortId, std::string> place_names(const engine::Switch& running);
 MacAddress mac_of(uint64_t key);  // path::mac_key()
 
-nlohmann::json report_status(const engine::Switch& running, const engine::AddedRoutes& routes,
-                             const engine::Eal& eal, const std::string& file,
+nlohmann::json report_status(const engine::Switch& running, const engine::Intent& intent, const engine::Eal& eal,
                              engine::Clock::time_point started);
-nlohmann::json report_ports(const engine::Switch& running);
+nlohmann::json report_ports(const engine::Switch& running, const std::vector<engine::WaitingPort>& waiting);
 nlohmann::json report_port(const engine::Switch& running, const engine::HeldPort& held);
+nlohmann::json report_port(const engine::WaitingPort& waiting);
 nlohmann::json report_networks(const engine::Switch& running);
 // Of one network, or of all where the name is empty.
 nlohmann::json report_macs(const engine::Switch& running, const std::string& network);

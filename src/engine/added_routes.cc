@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -72,27 +73,81 @@ std::pair<std::string, IpPrefix> key_of(const route::RouteConfig& route) {
 
 }  // namespace
 
-tl::expected<AddedRoutes, base::Errors> AddedRoutes::load(const std::string& state) {
+AddedRoutes AddedRoutes::load(const std::string& state) {
     AddedRoutes routes;
     routes.file_ = state + ".routes";
     if (access(routes.file_.c_str(), F_OK) != 0 && errno == ENOENT) return routes;
     auto text = read_file(routes.file_);
-    if (!text) return tl::unexpected(text.error());
-    const size_t end = text->rfind('\n') + 1;
-    if (end != text->size()) {
-        auto cut = base::cut_file(routes.file_, end);
-        if (!cut) return tl::unexpected(base::Errors{cut.error()});
-        text->resize(end);
+    if (!text) {
+        for (const auto& error : text.error()) routes.faults_.add(error);
+        return routes;
     }
-    route::Mistakes mistakes;
-    routes.lines_ = route::read_changes({.lines = *text, .file = routes.file_}, mistakes).changes.size();
-    if (mistakes.count != 0) return tl::unexpected(mistakes.errors);
+    const size_t end = text->rfind('\n') + 1;
+    routes.is_cut_ = end != text->size();
+    text->resize(end);
+    routes.lines_ = route::read_changes({.lines = *text, .file = routes.file_}, routes.faults_).changes.size();
     routes.text_ = std::move(*text);
     return routes;
 }
 
+std::vector<std::string> AddedRoutes::remarks(const Config& config) const {
+    std::vector<std::string> remarks;
+    for (const auto& fault : faults_.errors) remarks.push_back(fault.text());
+    if (faults_.count > faults_.errors.size()) {
+        remarks.push_back(fmt::format("and {} lines more of {}", faults_.count - faults_.errors.size(), file_));
+    }
+    std::set<std::pair<std::string, IpPrefix>> taken;
+    for (const auto& route : config.routes) taken.emplace(route.domain, route.to);
+    for (const auto& network : config.networks) {
+        if (!network.is_routed()) continue;
+        for (const auto& subnet : network.subnets) taken.emplace(network.domain, subnet);
+    }
+    route::Mistakes known;
+    const route::Changes changes = route::read_changes({.lines = text_, .file = file_}, known);
+    const auto mistakes = mistakes_of(config, changes.ways);
+    std::set<std::pair<std::string, IpPrefix>> waiting;
+    for (const auto& change : changes.changes) {
+        const std::string& domain = changes.ways[change.way].domain;
+        const bool waits =
+            !change.deletes && (!mistakes[change.way].empty() || taken.contains({domain, change.to}));
+        if (waits) {
+            waiting.emplace(domain, change.to);
+        } else {
+            waiting.erase({domain, change.to});
+        }
+    }
+    if (!waiting.empty()) {
+        remarks.push_back(fmt::format("{} added routes of {} would wait, as the configuration has no place for them, "
+                                      "such as {}",
+                                      waiting.size(), file_, waiting.begin()->second.text()));
+    }
+    return remarks;
+}
+
+// Answers whether the file may be written again.
+bool AddedRoutes::put_aside() {
+    for (const auto& fault : faults_.errors) base::log::error("route", "{}", fault.text());
+    auto name = base::put_aside(file_);
+    if (!name) {
+        base::log::error("route", "{}", name.error().text());
+        return false;
+    }
+    base::log::error("route", "{} can't be read as a whole: it is kept as {}, and the rest of it is in force",
+                     file_, *name);
+    faults_ = {};
+    return true;
+}
+
 void AddedRoutes::restore(Switch& running) {
     const std::string text = std::exchange(text_, {});
+    bool has_lost = faults_.count != 0;
+    if (has_lost && !put_aside()) {
+        has_lost = false;
+    }
+    if (std::exchange(is_cut_, false) && !has_lost) {
+        auto cut = base::cut_file(file_, text.size());
+        if (!cut) base::log::error("route", "{}", cut.error().text());
+    }
     for (std::string_view left = text; !left.empty();) {
         const size_t end = left.find('\n', std::min(kStep, left.size() - 1)) + 1;
         restore(running, left.substr(0, end));
@@ -102,13 +157,14 @@ void AddedRoutes::restore(Switch& running) {
         base::log::warning("route", "{} added routes of {} wait, as the configuration has no place for them",
                            waiting_.size(), file_);
     }
-    if (lines_ == count_added(running) + waiting_.size()) return;
+    if (faults_.count != 0) return;  // the file is the only place where its text is
+    if (!has_lost && lines_ == count_added(running) + waiting_.size()) return;
     if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());
 }
 
 void AddedRoutes::restore(Switch& running, std::string_view lines) {
-    route::Mistakes none;  // load() has found none
-    route::Changes changes = route::read_changes({.lines = lines, .file = file_}, none);
+    route::Mistakes known;  // load() has found them
+    route::Changes changes = route::read_changes({.lines = lines, .file = file_}, known);
     const auto mistakes = mistakes_of(running.config(), changes.ways);
     for (auto& change : changes.changes) {
         route::RouteConfig route = changes.ways[change.way];
@@ -273,6 +329,7 @@ base::Result<AddedRoutes::Loaded> AddedRoutes::commit(Switch& running, const rou
 }
 
 void AddedRoutes::tidy(const Switch& running) {
+    if (faults_.count != 0) return;
     const size_t valid = count_added(running) + waiting_.size();
     if (lines_ <= 2 * valid + kVoidLines) return;
     if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());

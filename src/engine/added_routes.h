@@ -32,11 +32,14 @@ class AddedRoutes {
     using WaitingRoutes = std::map<std::pair<std::string, IpPrefix>, Waiting>;  // by domain
 
     AddedRoutes() = default;
-    // Reads the file of a state; nothing is in force yet. A mistake in it is told, not skipped; a last line
-    // without its end is what a crash cut off, and never took effect.
-    static tl::expected<AddedRoutes, base::Errors> load(const std::string& state);
+    // Reads the file of a state; nothing is in force yet, and nothing is written. A last line without its end is
+    // what a crash cut off, and never took effect.
+    static AddedRoutes load(const std::string& state);
+    // Between load() and restore(): what a start would tell, in sentences.
+    std::vector<std::string> remarks(const Config& config) const;
 
-    // Brings what the file has into force, at the start.
+    // Brings what the file has into force, at the start. What can't be read of it is told, and the file is put
+    // aside before it is written again without that.
     void restore(Switch& running);
     // After a change of the configuration: what it put out of force waits, what can be again is in force.
     void review(Switch& running);
@@ -54,6 +57,7 @@ class AddedRoutes {
  private:
     static route::Changes read(const Switch& running, const route::Text& text, route::Mistakes& mistakes);
     void restore(Switch& running, std::string_view lines);
+    bool put_aside();
     base::Result<Loaded> commit(Switch& running, const route::Changes& changes);
     void wait(const route::RouteConfig& route, std::string reason);
     void tidy(const Switch& running);
@@ -61,6 +65,8 @@ class AddedRoutes {
 
     std::string file_;
     std::string text_;      // of the file, between load() and restore()
+    bool is_cut_ = false;   // the file has the beginning of a line behind it
+    route::Mistakes faults_;  // lines of the file that can't be read
     size_t lines_ = 0;      // in the file
     WaitingRoutes waiting_;
 };

@@ -195,14 +195,6 @@ tl::expected<Config, base::Errors> load_config(std::string_view text, std::strin
     return config;
 }
 
-tl::expected<port::PortConfig, base::Errors> read_port(const base::Document& document) {
-    port::PortConfig port;
-    base::Errors errors = base::read(document, port);
-    if (!errors.empty()) return tl::unexpected(errors);
-    port.place = {};
-    return port;
-}
-
 tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document) {
     route::RouteConfig route;
     base::Errors errors = base::read(document, route);

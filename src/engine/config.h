@@ -215,9 +215,6 @@ tl::expected<Config, base::Errors> load_config(std::string_view text, std::strin
                                                const Machine& machine);
 tl::expected<std::string, base::Errors> read_file(const std::string& file);
 
-// One port as given in a request: its keys, not yet its place in a configuration.
-tl::expected<port::PortConfig, base::Errors> read_port(const base::Document& document);
-
 // One route as given in a request.
 tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document);
 

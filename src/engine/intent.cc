@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "engine/state.h"
+#include "base/file.h"
+#include "base/log.h"
 
 namespace sluice::engine {
 namespace {
@@ -11,16 +12,18 @@ tl::unexpected<base::Errors> refuse(std::string message, std::string path = {}) 
     return tl::unexpected(base::Errors{{std::move(message), std::move(path), {}}});
 }
 
-// What was added while running, beside this file. The file says where that is kept, and may name it (an ACL at an
-// added port): so it is only read here, and its mistakes are told when both are put together.
-tl::expected<std::vector<port::PortConfig>, base::Errors> load_added(std::string_view text,
-                                                                     std::string_view file) {
+// Where a file says that what was added beside it is kept. The file may name that (an ACL at an added port), so
+// its mistakes are told when both are put together.
+std::string state_of(std::string_view text, std::string_view file) {
     auto document = base::parse_yaml(text, file);
-    if (!document) return tl::unexpected(document.error());
+    if (!document) return {};
     Config alone;
     (void)base::read(*document, alone);
-    if (!alone.state.starts_with('/')) return std::vector<port::PortConfig>{};
-    return load_state(alone.state);
+    return alone.state.starts_with('/') ? alone.state : std::string();
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& text) {
+    return std::find(list.begin(), list.end(), text) != list.end();
 }
 
 }  // namespace
@@ -31,87 +34,196 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     auto text = read_file(file);
     if (!text) return tl::unexpected(text.error());
     intent.text_ = std::move(*text);
-    auto added = load_added(intent.text_, file);
-    if (!added) return tl::unexpected(added.error());
-    intent.added_ = std::move(*added);
-    auto config = load_config(intent.text_, file, intent.added_);
-    if (!config) return tl::unexpected(config.error());
-    intent.config_ = std::move(*config);
-    auto routes = AddedRoutes::load(intent.config_.state);
-    if (!routes) return tl::unexpected(routes.error());
-    intent.routes_ = std::move(*routes);
+    const std::string path = state_of(intent.text_, file);
+    State state = path.empty() ? State{} : load_state(path);
+    intent.saved_ = std::move(state.ports);
+    intent.faults_ = std::move(state.faults);
+    intent.lost_ = state.has_lost;
+    auto combined = combine(intent.text_, file, intent.saved_, intent.lost_);
+    if (!combined) return tl::unexpected(combined.error());
+    intent.routes_ = AddedRoutes::load(combined->config.state);
+    intent.added_ = std::move(combined->added);
+    intent.waiting_ = std::move(combined->waiting);
+    intent.declared_ = std::move(combined->declared);
+    intent.left_out_ = std::move(combined->left_out);
+    intent.config_ = std::move(combined->config);
     return intent;
 }
 
-base::Errors Intent::mistakes(const std::string& file) {
-    auto text = read_file(file);
-    if (!text) return text.error();
-    // What `config show` wrote has the added ports itself.
-    if (load_config(*text, file, {})) return {};
-    auto added = load_added(*text, file);
-    auto config = load_config(*text, file, added ? *added : std::vector<port::PortConfig>{});
-    return config ? base::Errors{} : config.error();
+const WaitingPort* Intent::find_waiting(std::string_view name) const {
+    const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                    [&](const auto& waiting) { return waiting.port.name() == name; });
+    return found == waiting_.end() ? nullptr : &*found;
+}
+
+bool Intent::is_in_force(std::string_view name) const {
+    return std::any_of(config_.ports.begin(), config_.ports.end(),
+                       [&](const auto& port) { return port.name == name && is_added(port.place); });
+}
+
+std::vector<std::string> Intent::remarks() const {
+    std::vector<std::string> remarks;
+    for (const auto& fault : faults_) remarks.push_back(fault.text());
+    for (const auto& waiting : waiting_) {
+        remarks.push_back(fmt::format("port {}, which was added while running, would wait: {}", waiting.port.name(),
+                                      waiting.reason()));
+    }
+    for (const auto& name : declared_) {
+        remarks.push_back(fmt::format("port {}, which was added while running, would be the file's", name));
+    }
+    for (const auto& text : left_out_) remarks.push_back(text);
+    for (const auto& text : routes_.remarks(config_)) remarks.push_back(text);
+    return remarks;
 }
 
 Changes Intent::start(Switch& running, Clock::time_point now) {
+    if (!faults_.empty()) {
+        for (const auto& fault : faults_) base::log::error("state", "{}", fault.text());
+        if (auto done = put_aside(); !done) base::log::error("state", "{}", done.error().text());
+    }
     auto changes = running.apply(config_, now);
-    if (changes) routes_.restore(running);
+    if (!changes) return changes;
+    Combined next{.config = config_, .added = std::move(added_), .waiting = std::exchange(waiting_, {}),
+                  .declared = std::exchange(declared_, {}), .left_out = std::exchange(left_out_, {})};
+    if (lost_ || next.added != saved_) {
+        if (auto done = save(next.added); !done) base::log::error("state", "{}", done.error().text());
+    }
+    take_over(std::move(next));
+    routes_.restore(running);
     return changes;
+}
+
+// What can't be read stays readable for people.
+base::Result<void> Intent::put_aside() {
+    auto name = base::put_aside(config_.state);
+    if (!name) return tl::unexpected(name.error());
+    base::log::error("state", "{} can't be read as a whole: it is kept as {}, and the rest of it is in force",
+                     config_.state, *name);
+    faults_.clear();
+    return {};
+}
+
+base::Result<void> Intent::save(const std::vector<AddedPort>& added) {
+    if (!faults_.empty()) {
+        if (auto done = put_aside(); !done) return done;
+    }
+    auto done = save_state(config_.state, added);
+    if (done) saved_ = added;
+    return done;
 }
 
 Changes Intent::reload(Switch& running, Clock::time_point now) {
     auto text = read_file(file_);
     if (!text) return tl::unexpected(text.error());
-    return commit(running, std::move(*text), added_, now);
+    auto next = combine(*text, file_, added_);
+    if (!next) return tl::unexpected(next.error());
+    return commit(running, std::move(*text), std::move(*next), now);
 }
 
-Changes Intent::add_port(Switch& running, const port::PortConfig& port, Clock::time_point now) {
-    for (const auto& known : config_.ports) {
-        if (known.name != port.name) continue;
-        return refuse(fmt::format("port {} exists already ({})", port.name, origin(known.place)),
-                      "name");
+Changes Intent::add_port(Switch& running, const base::Document& request, Clock::time_point now) {
+    AddedPort port = read_added_port(request);
+    if (!port.faults.empty()) return tl::unexpected(port.faults);
+    const std::string name = port.name();
+    if (const auto* known = find_port(config_, name)) {
+        return refuse(fmt::format("port {} exists already ({})", name, origin(known->place)), "name");
     }
     auto added = added_;
-    added.push_back(port);
-    return commit(running, text_, std::move(added), now);
+    if (const auto* waiting = find_waiting(name)) {
+        if (waiting->port.faults.empty()) {
+            return refuse(fmt::format("port {} exists already (added, and it waits: {})", name, waiting->reason()),
+                          "name");
+        }
+        std::erase_if(added, [&](const auto& known) { return known.name() == name; });  // nobody can read it
+    }
+    const auto first_waiting = std::find_if(added.begin(), added.end(),
+                                            [&](const auto& known) { return !is_in_force(known.name()); });
+    added.insert(first_waiting, std::move(port));
+    auto next = combine(text_, file_, added);
+    if (!next) return tl::unexpected(next.error());
+    for (const auto& waiting : next->waiting) {
+        if (waiting.port.name() == name) return tl::unexpected(waiting.errors);
+    }
+    return commit(running, text_, std::move(*next), now);
 }
 
 Changes Intent::delete_port(Switch& running, const std::string& name, Clock::time_point now) {
-    auto found = std::find_if(config_.ports.begin(), config_.ports.end(),
-                              [&](const auto& port) { return port.name == name; });
-    if (found == config_.ports.end()) return refuse(fmt::format("there is no port {}", name));
-    if (!is_added(found->place)) {
-        return refuse(fmt::format("port {} is declared in {}: remove it there and `config reload`",
-                                  name, origin(found->place)));
-    }
     auto added = added_;
-    std::erase_if(added, [&](const auto& port) { return port.name == name; });
-    return commit(running, text_, std::move(added), now);
-}
-
-tl::expected<Config, base::Errors> Intent::consider(std::string_view text,
-                                                    std::string_view file) const {
-    return load_config(text, file, added_);
-}
-
-Changes Intent::commit(Switch& running, std::string text, std::vector<port::PortConfig> added,
-                       Clock::time_point now) {
-    auto next = load_config(text, file_, added);
+    if (std::erase_if(added, [&](const auto& port) { return port.name() == name; }) == 0) {
+        const auto* declared = find_port(config_, name);
+        if (declared == nullptr) return refuse(fmt::format("there is no port {}", name));
+        return refuse(fmt::format("port {} is declared in {}: remove it there and `config reload`", name,
+                                  origin(declared->place)));
+    }
+    auto next = combine(text_, file_, added);
     if (!next) return tl::unexpected(next.error());
-    const bool state_changes = added != added_;
-    if (state_changes) {
-        if (auto saved = save_state(config_.state, added); !saved) {
-            return tl::unexpected(base::Errors{saved.error()});
+    const bool waited = !is_in_force(name);
+    auto changes = commit(running, text_, std::move(*next), now);
+    if (changes && waited) {
+        changes->push_back({.action = Change::Action::kRemove, .object = "port " + name, .origin = "added",
+                            .detail = "it waited"});
+    }
+    return changes;
+}
+
+tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std::string_view file) const {
+    return combine(text, file, added_);
+}
+
+std::vector<Change> Intent::changes_to(const Combined& next) const {
+    std::vector<Change> changes = diff(config_, next.config);
+    for (const auto& waiting : next.waiting) {
+        const std::string object = "port " + waiting.port.name();
+        for (Change& change : changes) {
+            if (change.object == object && change.origin == "added") change.detail = "it waits: " + waiting.reason();
         }
     }
-    auto changes = running.apply(*next, now);
-    if (!changes) {
-        if (state_changes) (void)save_state(config_.state, added_);
-        return changes;
+    for (const auto& name : next.declared) {
+        const auto* port = find_port(next.config, name);
+        changes.push_back({.action = Change::Action::kChange, .object = "port " + name, .origin = origin(port->place),
+                           .detail = "origin: added -> " + origin(port->place)});
+    }
+    return changes;
+}
+
+// What is told of added ports when it changes.
+void Intent::take_over(Combined next) {
+    for (const auto& waiting : next.waiting) {
+        const auto* before = find_waiting(waiting.port.name());
+        if (before != nullptr && before->reason() == waiting.reason()) continue;
+        base::log::warning("port", "{}, which was added while running, waits: {}", waiting.port.name(),
+                           waiting.reason());
+    }
+    for (const auto& before : waiting_) {
+        const auto* port = find_port(next.config, before.port.name());
+        if (port == nullptr || !is_added(port->place)) continue;
+        base::log::notice("port", "{}, which was added while running, is in force again", port->name);
+    }
+    for (const auto& name : next.declared) {
+        base::log::notice("port", "{}, which was added while running, is declared by now ({}): it is kept there alone",
+                          name, origin(find_port(next.config, name)->place));
+    }
+    for (const auto& text : next.left_out) {
+        if (!contains(left_out_, text)) base::log::warning("config", "{}", text);
+    }
+    added_ = std::move(next.added);
+    waiting_ = std::move(next.waiting);
+    left_out_ = std::move(next.left_out);
+    config_ = std::move(next.config);
+}
+
+Changes Intent::commit(Switch& running, std::string text, Combined next, Clock::time_point now) {
+    std::vector<Change> changes = changes_to(next);
+    const std::vector<AddedPort> before = saved_;
+    const bool state_changes = next.added != saved_;
+    if (state_changes) {
+        if (auto saved = save(next.added); !saved) return tl::unexpected(base::Errors{saved.error()});
+    }
+    if (auto applied = running.apply(next.config, now); !applied) {
+        if (state_changes) (void)save(before);
+        return applied;
     }
     text_ = std::move(text);
-    added_ = std::move(added);
-    config_ = std::move(*next);
+    take_over(std::move(next));
     routes_.review(running);
     return changes;
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/fields.h"
@@ -11,34 +12,100 @@
 namespace sluice::engine {
 namespace {
 
-struct State {
-    std::vector<port::PortConfig> ports;
-};
+constexpr int kVersion = 1;
 
-template <class V>
-void fields(V& v, State& s) {
-    v.optional("ports", s.ports);
+// Takes out the keys that have their default's value.
+void drop_defaults(base::Tree& keys) {
+    static const base::Tree defaults = base::write(port::PortConfig{});
+    std::erase_if(keys.entries, [](const base::Tree::Entry& entry) {
+        const base::Tree* value = defaults.find(entry.key.text);
+        return value != nullptr && *value == entry.value;
+    });
 }
+
+class Loader {
+ public:
+    explicit Loader(const base::Document& document) : document_(document) {}
+
+    State load() && {
+        const base::Tree& root = document_.root;
+        if (root.kind != base::Tree::Kind::kMap) {
+            lose(root, "", "expected a mapping with the key 'ports'");
+            return std::move(state_);
+        }
+        check_version(root.find("version"));
+        for (const auto& entry : root.entries) {
+            const std::string& key = entry.key.text;
+            if (key == "ports") {
+                read_ports(entry.value);
+            } else if (key != "version") {
+                lose(entry.key, "", fmt::format("unknown key {}", base::shown(key)));
+            }
+        }
+        return std::move(state_);
+    }
+
+ private:
+    void check_version(const base::Tree* version) {
+        is_of_earlier_ = version == nullptr;
+        if (is_of_earlier_ || version->text == std::to_string(kVersion)) return;
+        lose(*version, "version",
+             fmt::format("{} is not the version that this sluiced writes ({}): what it understands is in force",
+                         base::shown(version->text), kVersion));
+    }
+
+    void read_ports(const base::Tree& list) {
+        if (list.kind != base::Tree::Kind::kList) return lose(list, "ports", "expected a list of ports");
+        for (size_t i = 0; i < list.items.size(); ++i) {
+            AddedPort port = read_added_port({document_.file, list.items[i]});
+            if (is_of_earlier_) drop_defaults(port.keys);
+            for (base::Error fault : port.faults) {
+                fault.path = fmt::format("ports[{}]{}{}", i, fault.path.empty() ? "" : ".", fault.path);
+                state_.faults.push_back(std::move(fault));
+            }
+            if (port.name().empty()) {
+                state_.has_lost = true;
+            } else {
+                state_.ports.push_back(std::move(port));
+            }
+        }
+    }
+
+    void lose(const base::Tree& tree, std::string path, std::string message) {
+        state_.faults.push_back({std::move(message), std::move(path), document_.place(tree)});
+        state_.has_lost = true;
+    }
+
+    const base::Document& document_;
+    State state_;
+    bool is_of_earlier_ = false;
+};
 
 }  // namespace
 
-tl::expected<std::vector<port::PortConfig>, base::Errors> load_state(const std::string& file) {
-    if (access(file.c_str(), F_OK) != 0 && errno == ENOENT) return std::vector<port::PortConfig>{};
-    auto text = read_file(file);
-    if (!text) return tl::unexpected(text.error());
-    // JSON is YAML too, and this parser knows lines and columns.
-    auto document = base::parse_yaml(*text, file);
-    if (!document) return tl::unexpected(document.error());
-    State state;
-    base::Errors errors = base::read(*document, state);
-    if (!errors.empty()) return tl::unexpected(errors);
-    for (auto& port : state.ports) port.place = {};
-    return std::move(state.ports);
+AddedPort read_added_port(const base::Document& document) {
+    AddedPort port;
+    port.keys = document.root;
+    port.faults = base::read(document, port.config);
+    port.config.place = {};
+    return port;
 }
 
-base::Result<void> save_state(const std::string& file, const std::vector<port::PortConfig>& ports) {
-    const std::string text = base::to_json(base::write(State{ports})).dump(2) + "\n";
-    auto done = base::replace_file(file, text);
+State load_state(const std::string& file) {
+    if (access(file.c_str(), F_OK) != 0 && errno == ENOENT) return {};
+    auto text = read_file(file);
+    if (!text) return {.ports = {}, .faults = text.error(), .has_lost = true};
+    // JSON is YAML too, and this parser knows lines and columns.
+    auto document = base::parse_yaml(*text, file);
+    if (!document) return {.ports = {}, .faults = document.error(), .has_lost = true};
+    return Loader(*document).load();
+}
+
+base::Result<void> save_state(const std::string& file, const std::vector<AddedPort>& ports) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const AddedPort& port : ports) list.push_back(base::to_json(port.keys));
+    const nlohmann::json state{{"version", kVersion}, {"ports", std::move(list)}};
+    auto done = base::replace_file(file, state.dump(2) + "\n");
     if (!done) return tl::unexpected(done.error().within("the state file"));
     return done;
 }

@@ -141,6 +141,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
             continue;
         }
         HeldPort& held = found->second;
+        held.port->set_place(config.place);
         if (held.port->config() == config) continue;
         held.limit_floods(config.flood_limit);
         const auto done = held.port->configure(config);

@@ -95,6 +95,8 @@ class Port {
     virtual std::string interface() const = 0;
 
     const PortConfig& config() const noexcept { return config_; }
+    // Where its configuration stands by now: in another line, or no more added but declared.
+    void set_place(const base::Place& place) { config_.place = place; }
     Capabilities capabilities() const noexcept {
         return capabilities_.load(std::memory_order_relaxed);
     }

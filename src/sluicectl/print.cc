@@ -90,7 +90,7 @@ std::string print_status(const json& result, const Arguments&) {
         "uptime         {}\n"
         "configuration  {} (generation {})\n"
         "networks       {}\n"
-        "ports          {} up, {} down\n"
+        "ports          {} up, {} down{}\n"
         "routes         {} IPv4, {} IPv6 ({})\n"
         "neighbors      {} of {}\n"
         "flows          {} of {} ({} of {})\n"
@@ -100,7 +100,8 @@ std::string print_status(const json& result, const Arguments&) {
         word(result.at("version")), word(result.at("pid")),
         format(result.at("uptime"), Format::kSeconds), word(config.at("file")),
         word(config.at("generation")), word(result.at("networks")), word(ports.at("up")),
-        word(ports.at("down")), word(routes.at("ipv4")), word(routes.at("ipv6")),
+        word(ports.at("down")),
+        ports.at("waiting") == 0 ? "" : fmt::format(", {} waiting (port list)", word(ports.at("waiting"))), word(routes.at("ipv4")), word(routes.at("ipv6")),
         format(routes.at("bytes"), Format::kBytes), word(neighbors.at("count")),
         word(neighbors.at("capacity")), word(flows.at("count")), word(flows.at("capacity")),
         format(flows.at("bytes"), Format::kBytes), format(flows.at("most-bytes"), Format::kBytes),
@@ -284,7 +285,12 @@ std::string print_yaml(const json& result, const Arguments&) {
 }
 
 std::string print_checked(const json& result, const Arguments&) {
-    return fmt::format("{}: no errors\n", word(result.at("file")));
+    std::string text = fmt::format("{}: no errors\n", word(result.at("file")));
+    for (const json& waiting : result.at("waiting")) {
+        text += fmt::format("port {}, which was added while running, would wait: {}\n", word(waiting.at("port")),
+                            word(waiting.at("reason")));
+    }
+    return text;
 }
 
 std::string print_changes(const json& result, const Arguments&) {

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <csignal>
 #include <iostream>
+#include <set>
 
 #include "base/log.h"
 #include "control/commands.h"
@@ -19,6 +21,7 @@
 #include "engine/eal.h"
 #include "engine/intent.h"
 #include "engine/switch.h"
+#include "port/claims.h"
 #include "port/tap.h"
 
 namespace sluice {
@@ -68,7 +71,7 @@ class Daemon {
             base::log::error("control", "{}", done.error().text());
             return 1;
         }
-        port::remove_orphans(intent_.config().control.socket, intent_.config().ports);
+        remove_orphans();
         if (auto changes = intent_.start(switch_, engine::Clock::now()); !changes) {
             return say(changes.error());
         }
@@ -86,6 +89,25 @@ class Daemon {
     }
 
  private:
+    // What an earlier run left of ports that are nobody's any more. A port that waits may come back, and keeps its
+    // interface, unless another port has taken that.
+    void remove_orphans() const {
+        if (intent_.has_lost_state()) return;
+        std::vector<port::PortConfig> ports = intent_.config().ports;
+        std::set<std::string> claimed;
+        for (const auto& port : ports) {
+            for (const auto& claim : port::claims(port)) claimed.insert(claim.identity);
+        }
+        for (const auto& waiting : intent_.waiting()) {
+            const auto claims = port::claims(waiting.port.config);
+            const bool is_taken = std::any_of(claims.begin(), claims.end(), [&](const port::Claim& claim) {
+                return claimed.contains(claim.identity);
+            });
+            if (!is_taken) ports.push_back(waiting.port.config);
+        }
+        port::remove_orphans(intent_.config().control.socket, ports);
+    }
+
     control::ServerConfig server_config() const {
         const engine::ControlConfig& config = intent_.config().control;
         return {config.socket, config.group, config.read_only_group, config.max_request.value};
@@ -173,8 +195,10 @@ class Daemon {
 }  // namespace
 
 int check_config(const std::string& config_file) {
-    const base::Errors mistakes = engine::Intent::mistakes(config_file);
-    return mistakes.empty() ? 0 : say(mistakes);
+    const auto intent = engine::Intent::load(config_file);
+    if (!intent) return say(intent.error());
+    for (const std::string& remark : intent->remarks()) std::cerr << base::escaped(remark) << '\n';
+    return 0;
 }
 
 int run_daemon(const std::string& config_file) {

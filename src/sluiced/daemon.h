@@ -10,7 +10,8 @@ namespace sluice {
 // is wrong. Says why on stderr.
 int run_daemon(const std::string& config_file);
 
-// Validates and starts nothing: 0, or 2 with every error on stderr.
+// Validates and starts nothing: 0, or 2 with every error on stderr. What was added while running and would wait,
+// or can't be read, is told there too, and no error: a start isn't kept up by it.
 int check_config(const std::string& config_file);
 
 }  // namespace sluice

@@ -68,8 +68,10 @@ expect_match "folder" "$TMP/a.yaml: cannot be read: .*directory" "$OUT"
 # The reference of all keys is a good configuration.
 if [[ -f $ROOT/config/sluice.yaml ]]; then expect_status 0 "$SLUICED" --check "$ROOT/config/sluice.yaml"; fi
 
-# What is wrong in the state file stops the start, with its place there.
+# What is wrong in the state file is told with its place there, and stops nothing.
 config <<<'ports: []'
 echo '{"ports": [{"name": "a", "colour": 3}]}' >"$STATE"
-expect_status 2 at host "$SLUICED" --config "$CONFIG"
-expect_match "an error in the state file" "$STATE:1:" "$OUT"
+expect_status 0 "$SLUICED" --check "$CONFIG"
+expect_match "an error in the state file" "$STATE:1:26.: unknown key .colour" "$OUT"
+expect_match "what would wait" "port a, which was added while running, would wait: .*colour" "$OUT"
+expect "the state file" '{"ports": [{"name": "a", "colour": 3}]}' "$(cat "$STATE")"

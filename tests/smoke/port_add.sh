@@ -28,6 +28,7 @@ expect_match "interface taken" "port b's already" "$OUT"
 expect_status 1 ctl port add c "netns=${P}c" netwrok=blue
 expect_match "nearest key" "network" "$OUT"
 expect_status 1 ctl port add c "netns=${P}c" network=green
+expect "the key of the request" 'network: there is no network "green"' "$OUT"
 expect_status 1 ctl port add c "netns=${P}c" network=blue 'address=[192.168.0.1/24]'
 expect_match "address outside" "outside network blue" "$OUT"
 expect_status 2 ctl port add c
@@ -51,8 +52,8 @@ up b
 pings a 10.0.0.2
 config <<<"$file
   - {name: b, netns: ${P}c, network: blue}"
-expect_status 1 ctl config reload
-expect_match "a clash in the file" "port b was also added while running" "$OUT"
+expect_status 0 ctl config check
+expect_match "a clash in the file" "port b, which was added while running, would wait" "$OUT"
 config <<<"$file
   - {name: c, netns: ${P}c, network: blue}"
 expect_status 0 ctl --json config diff

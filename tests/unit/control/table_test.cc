@@ -96,13 +96,13 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
                 "pools": [{"name": "socket 0", "count": 8192, "available": 8000, "bytes": 20971520}]},
             "workers": [{"worker": 0, "core": 1, "busy": 0.5, "cycles-per-packet": 41.26,
                 "packets-per-batch": 32, "packets": 1000, "idle": "adaptive"}],
-            "ports": {"up": 2, "down": 1}, "networks": 1})",
+            "ports": {"up": 2, "down": 1, "waiting": 2}, "networks": 1})",
          "version        0.1.0\n"
          "process        42\n"
          "uptime         1m 1s\n"
          "configuration  /etc/sluice/sluice.yaml (generation 3)\n"
          "networks       1\n"
-         "ports          2 up, 1 down\n"
+         "ports          2 up, 1 down, 2 waiting (port list)\n"
          "routes         12 IPv4, 8 IPv6 (2.0 KiB)\n"
          "neighbors      4 of 64\n"
          "flows          3 of 1024 (2.0 KiB of 4.0 KiB)\n"
@@ -310,7 +310,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "a > b, length 60: LLC\n"
          "deliver to b\n"},
         {"config show", R"({"yaml": "ports: []\nnetworks: []"})", "ports: []\nnetworks: []\n"},
-        {"config check", R"({"file": "/x.yaml", "errors": []})", "/x.yaml: no errors\n"},
+        {"config check", R"({"file": "/x.yaml", "errors": [], "waiting": [{"port": "web", "reason": "no network"}]})",
+         "/x.yaml: no errors\nport web, which was added while running, would wait: no network\n"},
         {"config diff", R"({"changes": [{"action": "add", "object": "port web", "origin": "file",
             "effect": "port opened", "detail": "network blue"}]})",
          "ACTION  OBJECT    ORIGIN  EFFECT       DETAIL\n"

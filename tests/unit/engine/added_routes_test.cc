@@ -231,13 +231,36 @@ TEST_F(AddedRoutesTest, WhatACrashCutOffNeverWas) {
     EXPECT_EQ(added().size(), 3u);
 }
 
-TEST_F(AddedRoutesTest, ADamagedFileIsToldAtTheStart) {
+// The routes that can be read come into force, and the file is kept.
+TEST_F(AddedRoutesTest, ADamagedFileIsPutAside) {
     start();
     ASSERT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
-    test::write_file(state_ + ".routes", kept() + "nonsense\n");
-    auto intent = Intent::load(file_);
-    ASSERT_FALSE(intent);
-    EXPECT_EQ(intent.error()[0].text(), state_ + ".routes:2:1: 'nonsense' is not an IP address");
+    const std::string damaged = kept() + "nonsense\n10.8.0.0/16 via 10.0.0.1\n10.7.0.0/16 via 10.0";
+    test::write_file(state_ + ".routes", damaged);
+    EXPECT_EQ(Intent::load(file_)->remarks(), Texts{state_ + ".routes:2:1: 'nonsense' is not an IP address"});
+    EXPECT_EQ(kept(), damaged);  // a look changes nothing
+    start();
+    EXPECT_EQ(added().size(), 2u);
+    EXPECT_EQ(kept(), "10.8.0.0/16 via 10.0.0.1\n10.9.0.0/16 via 10.0.0.1\n");
+    Texts aside;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_ / "state")) {
+        if (entry.path().string().starts_with(state_ + ".routes.bad-")) aside.push_back(test::file_text(entry.path()));
+    }
+    EXPECT_EQ(aside, Texts{damaged});
+    start();
+    EXPECT_EQ(added().size(), 2u);
+}
+
+TEST_F(AddedRoutesTest, AStartTellsBeforehandWhatWouldWait) {
+    start();
+    ASSERT_EQ(load("10.9.0.0/16 via 10.0.1.1\n10.8.0.0/16 via 10.0.0.1\n10.7.0.0/16 via 10.0.0.1\ndelete 10.9.0.0/16\n"
+                   "10.9.0.0/16 via 10.0.1.1\ndelete 10.7.0.0/16\n"), Texts{});
+    configure(kBlue, "routes: [{to: 10.8.0.0/16, via: 10.0.0.2}]\n");
+    EXPECT_EQ(Intent::load(file_)->remarks(),
+              Texts{"2 added routes of " + state_ + ".routes would wait, as the configuration has no place for them, "
+                    "such as 10.8.0.0/16"});
+    start();
+    EXPECT_EQ(waiting().size(), 2u);
 }
 
 TEST_F(AddedRoutesTest, WithoutAStateNothingIsAdded) {

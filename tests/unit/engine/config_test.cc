@@ -182,18 +182,6 @@ TEST(ReadFile, SaysWhyItCannot) {
     EXPECT_EQ(*read_file(directory / "f"), std::string("a\0b", 3));
 }
 
-TEST(ReadPort, ReadsKeysOfARequest) {
-    const auto document = base::from_json(nlohmann::json::parse(
-        R"({"name": "a", "netns": "w", "mtu": 1400, "address": ["10.0.0.1/8"]})"));
-    auto port = read_port(document);
-    ASSERT_TRUE(port);
-    EXPECT_EQ(port->mtu, 1400);
-    EXPECT_TRUE(is_added(port->place));
-    auto wrong = read_port(base::from_json(nlohmann::json::parse(R"({"name": 3, "nets": "w"})")));
-    ASSERT_FALSE(wrong);
-    EXPECT_GE(wrong.error().size(), 2u);
-}
-
 TEST(Show, LoadsToAnEqualConfiguration) {
     const port::PortConfig added{.name = "later", .netns = "pid:7", .network = "blue"};
     for (const Config& config :

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "engine/state.h"
 #include "support/directory.h"
 #include "support/pools.h"
@@ -38,10 +40,28 @@ class IntentTest : public testing::Test {
     }
     Texts saved() const {
         Texts names;
-        const auto ports = load_state(state_);
-        for (const auto& port : *ports) names.push_back(port.name);
+        for (const auto& port : load_state(state_).ports) names.push_back(port.name());
         return names;
     }
+    void save(const std::string& text) {
+        std::filesystem::create_directories(directory_ / "state");
+        test::write_file(state_, text);
+    }
+    // "NAME: REASON"
+    static Texts waiting(const Intent& intent) {
+        Texts texts;
+        for (const auto& port : intent.waiting()) texts.push_back(port.port.name() + ": " + port.reason());
+        return texts;
+    }
+    // Each text that was put aside.
+    Texts aside() const {
+        Texts texts;
+        for (const auto& entry : std::filesystem::directory_iterator(directory_ / "state")) {
+            if (entry.path().string().starts_with(state_ + ".bad-")) texts.push_back(test::file_text(entry.path()));
+        }
+        return texts;
+    }
+    static base::Document request(const char* text) { return base::from_json(nlohmann::json::parse(text)); }
     Texts running() const {
         Texts names;
         for (const auto& [name, held] : switch_.ports()) names.push_back(name);
@@ -49,7 +69,8 @@ class IntentTest : public testing::Test {
     }
 
     static constexpr const char* kPortA = "  - {name: a, device: net_ring_a, network: blue}\n";
-    const port::PortConfig b_{.name = "b", .device = "net_ring_b", .network = "blue"};
+    static constexpr const char* kPortB = "  - {name: b, device: net_ring_b, network: blue}\n";
+    const base::Document b_ = request(R"({"name": "b", "device": "net_ring_b", "network": "blue"})");
 
     test::Directory directory_;
     const std::string file_ = directory_ / "sluice.yaml";
@@ -92,7 +113,7 @@ TEST_F(IntentTest, WhatWasAddedComesBackAfterARestart) {
     ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
     const Intent next = load();
     ASSERT_EQ(next.config().ports.size(), 2u);
-    EXPECT_EQ(next.config().ports[1], b_);
+    EXPECT_EQ(next.config().ports[1], switch_.config().ports[1]);
     EXPECT_TRUE(is_added(next.config().ports[1].place));
 }
 
@@ -103,17 +124,20 @@ TEST_F(IntentTest, AFileMayNameAPortThatWasAdded) {
           "mirrors: [{name: m, from: [b], to: watch}]\n"
           "acls: [{name: web, apply: {port: b, direction: ingress}, rules: []}]\n");
     EXPECT_EQ(load().config().ports.size(), 3u);
-    EXPECT_TRUE(Intent::mistakes(file_).empty());
+    EXPECT_TRUE(load().remarks().empty());
     std::filesystem::remove(state_);
-    EXPECT_FALSE(Intent::load(file_));
-    EXPECT_EQ(Intent::mistakes(file_).size(), 2u);
+    const auto without = Intent::load(file_);
+    ASSERT_FALSE(without);
+    EXPECT_EQ(without.error().size(), 2u);
 }
 
-TEST_F(IntentTest, ALookForMistakesWritesNothing) {
-    std::filesystem::create_directory(directory_ / "state");
+TEST_F(IntentTest, ALoadWritesNothing) {
+    save(R"({"ports": [{"name": "b", "colour": 3)");
     test::write_file(state_ + ".routes", "10.9.0.0/16 via");  // as while a running switch writes it
-    EXPECT_TRUE(Intent::mistakes(file_).empty());
+    EXPECT_EQ(load().remarks().size(), 1u);
+    EXPECT_EQ(test::file_text(state_), R"({"ports": [{"name": "b", "colour": 3)");
     EXPECT_EQ(test::file_text(state_ + ".routes"), "10.9.0.0/16 via");
+    EXPECT_EQ(aside(), Texts{});
 }
 
 // The place of the state is no more reason to tell only some of them than other keys are.
@@ -122,7 +146,6 @@ TEST_F(IntentTest, AllMistakesOfAFileAreToldAtOnce) {
     auto intent = Intent::load(file_);
     ASSERT_FALSE(intent);
     EXPECT_EQ(intent.error().size(), 3u);
-    EXPECT_EQ(Intent::mistakes(file_).size(), 3u);
 }
 
 TEST_F(IntentTest, AReloadGovernsTheFileOnly) {
@@ -157,43 +180,246 @@ TEST_F(IntentTest, APortOfTheFileIsNotDeleted) {
 
 TEST_F(IntentTest, ANameThatIsTakenIsRefused) {
     Intent intent = started();
-    port::PortConfig a = b_;
-    a.name = "a";
-    EXPECT_EQ(error_of(intent.add_port(switch_, a, kNow)),
+    EXPECT_EQ(error_of(intent.add_port(switch_, request(R"({"name": "a", "device": "net_ring_b"})"), kNow)),
               "name: port a exists already (" + file_ + ":4:5)");
     ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
     EXPECT_EQ(error_of(intent.add_port(switch_, b_, kNow)), "name: port b exists already (added)");
     EXPECT_EQ(saved(), Texts{"b"});
 }
 
+// Each mistake, at the key of the request.
 TEST_F(IntentTest, AnInvalidPortIsRefusedAndNotSaved) {
     Intent intent = started();
-    port::PortConfig port = b_;
-    port.network = "red";
-    EXPECT_NE(error_of(intent.add_port(switch_, port, kNow)).find("there is no network \"red\""),
-              std::string::npos);
-    port = b_;
-    port.device = "net_ring_a";
-    EXPECT_NE(error_of(intent.add_port(switch_, port, kNow)).find("net_ring_a is port a's already"),
-              std::string::npos);
+    auto refused = [&](const char* text) {
+        Texts texts;
+        const auto changes = intent.add_port(switch_, request(text), kNow);
+        EXPECT_FALSE(changes) << text;
+        for (const auto& error : changes.error()) texts.push_back(error.text());
+        return texts;
+    };
+    EXPECT_EQ(refused(R"({"name": "b", "device": "net_ring_a", "network": "red", "address": ["224.0.0.1"]})"),
+              (Texts{"network: there is no network \"red\"", "address[0]: 224.0.0.1 is a group address",
+                     "device: net_ring_a is port a's already"}));
+    EXPECT_EQ(refused(R"({"name": "b", "nets": "x"})"),
+              (Texts{"netns: needs exactly one of `netns`, `host: true`, `vhost-user`, `device` and `bond`",
+                     "unknown key 'nets'; did you mean 'netns'?"}));
     EXPECT_FALSE(std::filesystem::exists(state_));
     EXPECT_EQ(running(), Texts{"a"});
 }
 
-TEST_F(IntentTest, AFileThatDeclaresAnAddedPortIsRefused) {
+// --- what was added and can't be in force ---
+
+constexpr const char* kWithRed = "state: {}\nnetworks: [{{name: red}}]\nports: [{{name: a, device: net_ring_a, network: red}}]\n";
+
+TEST_F(IntentTest, APortWhoseNetworkIsGoneWaitsAndComesBack) {
     Intent intent = started();
     ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
-    const Config before = intent.config();
-    const uint64_t generation = switch_.generation();
-    write(std::string(kPortA) + "  - {name: b, device: net_null0, network: blue}\n");
-    EXPECT_NE(error_of(intent.reload(switch_, kNow)).find("sluicectl port delete b"),
-              std::string::npos);
-    EXPECT_EQ(intent.config(), before);
-    EXPECT_EQ(switch_.generation(), generation);
-    // Once it is deleted, the file has its way.
-    ASSERT_TRUE(intent.delete_port(switch_, "b", kNow));
+    test::write_file(file_, fmt::format(kWithRed, state_));
+    const auto changes = intent.reload(switch_, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    const auto removed = std::find_if(changes->begin(), changes->end(), [](const auto& c) { return c.object == "port b"; });
+    ASSERT_NE(removed, changes->end());
+    EXPECT_EQ(removed->detail, "it waits: network: there is no network \"blue\"");
+    EXPECT_EQ(running(), Texts{"a"});
+    EXPECT_EQ(waiting(intent), Texts{"b: network: there is no network \"blue\""});
+    EXPECT_EQ(saved(), Texts{"b"});
+    EXPECT_EQ(error_of(intent.add_port(switch_, b_, kNow)),
+              "name: port b exists already (added, and it waits: network: there is no network \"blue\")");
+    // A start does the same.
+    Intent next = load();
+    EXPECT_EQ(next.remarks(),
+              Texts{"port b, which was added while running, would wait: network: there is no network \"blue\""});
+    EXPECT_EQ(next.config().ports.size(), 1u);
+    write(kPortA);
     ASSERT_TRUE(intent.reload(switch_, kNow));
-    EXPECT_FALSE(is_added(intent.config().ports[1].place));
+    EXPECT_EQ(running(), (Texts{"a", "b"}));
+    EXPECT_EQ(waiting(intent), Texts{});
+}
+
+TEST_F(IntentTest, APortThatWaitsIsDeleted) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    test::write_file(file_, fmt::format(kWithRed, state_));
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    const auto changes = intent.delete_port(switch_, "b", kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    EXPECT_EQ(changes->size(), 1u);
+    EXPECT_EQ(waiting(intent), Texts{});
+    EXPECT_EQ(saved(), Texts{});
+    write(kPortA);
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(running(), Texts{"a"});
+}
+
+TEST_F(IntentTest, OfManyPortsOnlyThoseThatConflictWait) {
+    Intent intent = started();
+    for (int i = 0; i < 20; ++i) {
+        const std::string port = fmt::format(R"({{"name": "p{0}", "netns": "no-such-{0}", "network": "blue", "address": ["10.0.0.{0}"]}})", i + 1);
+        ASSERT_TRUE(intent.add_port(switch_, request(port.c_str()), kNow));
+    }
+    // Two addresses and an interface are the file's by now.
+    write("  - {name: x, netns: x, network: blue, address: [10.0.0.3, 10.0.0.19]}\n"
+          "  - {name: y, netns: no-such-7}\n");
+    const auto changes = intent.reload(switch_, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    EXPECT_EQ(waiting(intent), (Texts{"p3: address[0]: 10.0.0.3 is port x's already",
+                                      "p7: netns: interface eth0 in no-such-7 is port y's already",
+                                      "p19: address[0]: 10.0.0.19 is port x's already"}));
+    EXPECT_EQ(running().size(), 19u);
+    EXPECT_EQ(load().waiting().size(), 3u);
+}
+
+// The port that runs keeps what it has.
+TEST_F(IntentTest, APortThatCameWhileAnotherWaitedStays) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    test::write_file(file_, fmt::format(kWithRed, state_));
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    ASSERT_TRUE(intent.add_port(switch_, request(R"({"name": "c", "device": "net_ring_b", "network": "red"})"), kNow));
+    test::write_file(file_, fmt::format("state: {}\nnetworks: [{{name: red}}, {{name: blue}}]\n", state_));
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(running(), Texts{"c"});
+    EXPECT_EQ(waiting(intent), Texts{"b: device: net_ring_b is port c's already"});
+    EXPECT_EQ(waiting(load()), waiting(intent));
+}
+
+TEST_F(IntentTest, TheFileTakesAnAddedPortOverWithoutAnOutage) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    const HeldPort& held = switch_.ports().at("b");
+    const auto id = held.port->id();
+    ASSERT_TRUE(held.up) << held.reason;
+    ring_b_.put(test::to_mbuf(test::switch_pools().buffers,
+                              test::Packet().eth("02:00:00:00:00:0b", "ff:ff:ff:ff:ff:ff").payload(46)));
+    for (const auto& worker : switch_.workers()) worker->turn();
+    rte_pktmbuf_free(ring_a_.take());
+    write(std::string(kPortA) + kPortB);
+    const auto considered = intent.consider(test::file_text(file_), file_);
+    ASSERT_TRUE(considered);
+    EXPECT_EQ(considered->declared, Texts{"b"});
+    const auto changes = intent.reload(switch_, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    ASSERT_EQ(changes->size(), 1u);
+    EXPECT_EQ((*changes)[0].detail, "origin: added -> " + file_ + ":5:5");
+    EXPECT_EQ((*changes)[0].effect, Effect::kNothing);
+    EXPECT_EQ(switch_.ports().at("b").port->id(), id);
+    EXPECT_EQ(switch_.traffic(id, kNow).rx_packets, 1u);
+    EXPECT_EQ(switch_.ports().at("b").downs, 0u);
+    EXPECT_FALSE(is_added(switch_.ports().at("b").port->config().place));
+    EXPECT_EQ(saved(), Texts{});
+    // It is the file's now: without it there is none.
+    write(kPortA);
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(running(), Texts{"a"});
+}
+
+TEST_F(IntentTest, AtAStartTheFileTakesAnAddedPortOverToo) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    write(std::string(kPortA) + kPortB);
+    EXPECT_EQ(load().remarks(), Texts{"port b, which was added while running, would be the file's"});
+    Switch other{1, test::switch_pools(), "other"};
+    Intent next = load();
+    ASSERT_TRUE(next.start(other, kNow));
+    EXPECT_EQ(saved(), Texts{});
+    EXPECT_EQ(next.config().ports.size(), 2u);
+}
+
+TEST_F(IntentTest, APortThatTheFileDeclaresOtherwiseWaits) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    write(std::string(kPortA) + "  - {name: b, device: net_null0, network: blue}\n");
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(switch_.ports().at("b").port->config().device, "net_null0");
+    const Texts reason{"b: name: " + file_ + ":5:5 declares a port b with other settings, which is in force: `sluicectl "
+                       "port delete b` forgets this one"};
+    EXPECT_EQ(waiting(intent), reason);
+    EXPECT_EQ(waiting(load()), reason);
+    // Forgotten, or in force again.
+    Intent deleting = intent;
+    ASSERT_TRUE(deleting.delete_port(switch_, "b", kNow));
+    EXPECT_EQ(switch_.ports().at("b").port->config().device, "net_null0");
+    EXPECT_EQ(saved(), Texts{});
+    write(kPortA);
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(switch_.ports().at("b").port->config().device, "net_ring_b");
+}
+
+TEST_F(IntentTest, AFileThatNamesAPortThatWaitsIsInForceWithoutThat) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    test::write_file(file_, fmt::format(kWithRed, state_) +
+                                "acls: [{name: web, apply: {port: b, direction: ingress}, rules: []}]\n");
+    const auto changes = intent.reload(switch_, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    EXPECT_TRUE(intent.config().acls.at(0).apply.empty());
+    Intent next = load();
+    EXPECT_EQ(next.remarks(),
+              (Texts{"port b, which was added while running, would wait: network: there is no network \"blue\"",
+                     "acl web is not applied (" + file_ + ":4:27), as port b is not there"}));
+    // With the port comes what the file says of it.
+    write(std::string(kPortA) + "acls: [{name: web, apply: {port: b, direction: ingress}, rules: []}]\n");
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(intent.config().acls.at(0).apply.size(), 1u);
+}
+
+// --- a state file that can't be read ---
+
+TEST_F(IntentTest, ADamagedStateIsPutAsideAndTheFileIsInForce) {
+    for (const char* text : {R"({"ports": [{"name": "b", "device": "net_ri)", "{\"ports\": [{}]}", "[", "\x01",
+                             R"({"version": 9, "ports": []})"}) {
+        save(text);
+        Switch running{1, test::switch_pools(), "test"};
+        Intent intent = load();
+        EXPECT_EQ(intent.remarks().empty(), false) << text;
+        ASSERT_TRUE(intent.start(running, kNow)) << text;
+        EXPECT_TRUE(intent.has_lost_state());
+        EXPECT_EQ(running.ports().size(), 1u);
+        const Texts kept = aside();
+        EXPECT_NE(std::find(kept.begin(), kept.end(), text), kept.end()) << text;
+        EXPECT_TRUE(load_state(state_).faults.empty());
+        EXPECT_FALSE(load().has_lost_state());
+    }
+}
+
+TEST_F(IntentTest, OfADamagedStateTheRestComesUp) {
+    save(R"({"version": 1, "services": 7, "ports": [{"name": "c", "netns": "x", "colour": 3},
+             {"name": "b", "device": "net_ring_b", "network": "blue"}, {"netns": "nameless"}]})");
+    Intent intent = started();
+    EXPECT_EQ(running(), (Texts{"a", "b"}));
+    ASSERT_EQ(waiting(intent).size(), 1u);
+    EXPECT_TRUE(waiting(intent)[0].starts_with("c: ")) << waiting(intent)[0];
+    EXPECT_NE(waiting(intent)[0].find("unknown key 'colour'"), std::string::npos) << waiting(intent)[0];
+    EXPECT_EQ(aside().size(), 1u);
+    EXPECT_EQ(saved(), (Texts{"b", "c"}));
+    EXPECT_NE(test::file_text(state_).find("colour"), std::string::npos);
+    // What nobody can read gives way to what is said anew.
+    ASSERT_TRUE(intent.add_port(switch_, request(R"({"name": "c", "netns": "x"})"), kNow));
+    EXPECT_EQ(waiting(intent), Texts{});
+    EXPECT_EQ(saved(), (Texts{"b", "c"}));
+    EXPECT_TRUE(load_state(state_).faults.empty());
+}
+
+TEST_F(IntentTest, PortsOfALostStateThatTheFileNamesWait) {
+    save("{");
+    write(std::string(kPortA) + "acls: [{name: web, apply: {port: b, direction: ingress}, rules: []}]\n");
+    Intent intent = started();
+    ASSERT_EQ(waiting(intent).size(), 1u);
+    EXPECT_TRUE(waiting(intent)[0].starts_with("b: the file names it")) << waiting(intent)[0];
+    // The next start has a state again, and comes up as well.
+    EXPECT_EQ(waiting(load()).size(), 1u);
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    EXPECT_EQ(intent.config().acls.at(0).apply.size(), 1u);
+    EXPECT_EQ(waiting(intent), Texts{});
+}
+
+TEST_F(IntentTest, AStateThatCannotBePutAsideIsNotOverwritten) {
+    test::write_file(directory_ / "state", "a file where the folder should be");
+    Intent intent = started();
+    EXPECT_EQ(running(), Texts{"a"});
+    EXPECT_FALSE(intent.add_port(switch_, b_, kNow));
+    EXPECT_EQ(running(), Texts{"a"});
 }
 
 TEST_F(IntentTest, ARefusedReloadChangesNothing) {
@@ -232,23 +458,20 @@ TEST_F(IntentTest, WithoutAStateFileNothingIsAdded) {
     EXPECT_EQ(intent.config().ports.size(), 1u);
 }
 
-TEST_F(IntentTest, ADamagedStateFileIsToldAtTheStart) {
-    std::filesystem::create_directory(directory_ / "state");
-    test::write_file(state_, "{\"ports\": [{}]}");
-    auto intent = Intent::load(file_);
-    ASSERT_FALSE(intent);
-    EXPECT_EQ(intent.error()[0].place.file, state_);
-}
-
 TEST_F(IntentTest, ConsiderShowsWhatATextWouldGive) {
     Intent intent = started();
     ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
     auto considered = intent.consider("networks: [{name: blue}]\nstate: " + state_, "stdin");
     ASSERT_TRUE(considered);
-    ASSERT_EQ(considered->ports.size(), 1u);
-    EXPECT_EQ(considered->ports[0].name, "b");
+    ASSERT_EQ(considered->config.ports.size(), 1u);
+    EXPECT_EQ(considered->config.ports[0].name, "b");
     // The added port would lose its network.
-    EXPECT_FALSE(intent.consider("", "stdin"));
+    considered = intent.consider("", "stdin");
+    ASSERT_TRUE(considered);
+    EXPECT_TRUE(considered->config.ports.empty());
+    ASSERT_EQ(considered->waiting.size(), 1u);
+    EXPECT_EQ(considered->waiting[0].reason(), "network: there is no network \"blue\"");
+    EXPECT_EQ(intent.changes_to(*considered).back().effect, Effect::kClosed);
     EXPECT_EQ(running(), (Texts{"a", "b"}));
 }
 

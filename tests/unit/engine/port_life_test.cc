@@ -142,9 +142,7 @@ class PortLife : public testing::TestWithParam<unsigned> {
         port.up = opens(number, port.kind);
         auto document = base::parse_yaml(keys(number, port), "request");
         ASSERT_TRUE(document);
-        auto config = read_port(*document);
-        ASSERT_TRUE(config) << config.error()[0].text();
-        auto changes = intent_->add_port(*switch_, *config, now_);
+        auto changes = intent_->add_port(*switch_, *document, now_);
         ASSERT_TRUE(changes) << changes.error()[0].text();
         ports_[number] = port;
     }

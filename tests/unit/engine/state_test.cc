@@ -3,52 +3,86 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <nlohmann/json.hpp>
+
 #include "support/directory.h"
 
 namespace sluice::engine {
 namespace {
 
-const std::vector<port::PortConfig> kPorts{
-    {.name = "web",
-     .netns = "pid:12",
-     .network = "blue",
-     .interface = "net0",
-     .mac = MacAddress::from_uint64(0x020000000001),
-     .address = {*InterfaceAddress::parse("10.0.0.2/24"), *InterfaceAddress::parse("fd00::2")},
-     .routes = {{.to = *IpPrefix::parse("0.0.0.0/0"), .via = *IpAddress::parse("10.0.0.1")}},
-     .mtu = 9000,
-     .queues = 2},
-    {.name = "on", .netns = "010"},  // strings that YAML would take for something else
-    {.name = "h", .host = true},
-    {.name = "d", .device = "net_null0,size=60"},
-};
+using Texts = std::vector<std::string>;
+
+std::vector<AddedPort> ports(std::initializer_list<const char*> requests) {
+    std::vector<AddedPort> ports;
+    for (const char* request : requests) {
+        ports.push_back(read_added_port(base::from_json(nlohmann::json::parse(request))));
+        EXPECT_TRUE(ports.back().faults.empty()) << ports.back().faults[0].text();
+    }
+    return ports;
+}
 
 class StateTest : public testing::Test {
  protected:
+    static Texts texts(const base::Errors& errors) {
+        Texts texts;
+        for (const auto& error : errors) texts.push_back(error.text());
+        return texts;
+    }
+
+    const std::vector<AddedPort> kPorts = ports({
+        R"({"name": "web", "netns": "pid:12", "network": "blue", "interface": "net0", "mac": "02:00:00:00:00:01",
+            "address": ["10.0.0.2/24", "fd00::2"], "routes": [{"to": "default", "via": "10.0.0.1"}],
+            "mtu": 9000, "queues": 2})",
+        R"({"name": "on", "netns": "010"})",  // strings that YAML would take for something else
+        R"({"name": "h", "host": true})",
+        R"({"name": "d", "device": "net_null0,size=60"})",
+    });
     test::Directory directory_;
     const std::string file_ = directory_ / "state.json";
 };
 
 TEST_F(StateTest, AnAbsentFileIsAnEmptyState) {
-    auto loaded = load_state(file_);
-    ASSERT_TRUE(loaded);
-    EXPECT_TRUE(loaded->empty());
+    const State loaded = load_state(file_);
+    EXPECT_TRUE(loaded.ports.empty());
+    EXPECT_TRUE(loaded.faults.empty());
+    EXPECT_FALSE(loaded.has_lost);
 }
 
 TEST_F(StateTest, WhatIsSavedIsLoaded) {
     ASSERT_TRUE(save_state(file_, kPorts));
-    auto loaded = load_state(file_);
-    ASSERT_TRUE(loaded) << loaded.error()[0].text();
-    EXPECT_EQ(*loaded, kPorts);
-    for (const auto& port : *loaded) EXPECT_EQ(port.place.line, 0);
+    const State loaded = load_state(file_);
+    EXPECT_EQ(texts(loaded.faults), Texts{});
+    EXPECT_EQ(loaded.ports, kPorts);
+    ASSERT_EQ(loaded.ports.size(), kPorts.size());
+    for (size_t i = 0; i < kPorts.size(); ++i) {
+        EXPECT_EQ(loaded.ports[i].config, kPorts[i].config);
+        EXPECT_EQ(loaded.ports[i].config.place.line, 0);
+    }
     ASSERT_TRUE(save_state(file_, {}));
-    EXPECT_TRUE(load_state(file_)->empty());
+    EXPECT_TRUE(load_state(file_).ports.empty());
+}
+
+TEST_F(StateTest, HoldsAVersionAndWhatWasSaid) {
+    ASSERT_TRUE(save_state(file_, ports({R"({"name": "a", "netns": "x", "mtu": 1500})"})));
+    EXPECT_EQ(nlohmann::json::parse(test::file_text(file_)),
+              nlohmann::json::parse(R"({"version": 1, "ports": [{"name": "a", "netns": "x", "mtu": 1500}]})"));
+}
+
+// They wrote every default that is neither empty nor none.
+TEST_F(StateTest, AFileOfAnEarlierSwitchIsRead) {
+    test::write_file(file_, R"({"ports": [{"address": ["10.0.0.2"], "flood-limit": {"broadcast": 0, "multicast": 0,
+        "unknown": 0}, "host": false, "mac-limit": 0, "name": "a", "netns": "x", "network": "blue", "queues": 0,
+        "spoofing": "deny"}]})");
+    const State loaded = load_state(file_);
+    EXPECT_EQ(texts(loaded.faults), Texts{});
+    EXPECT_EQ(loaded.ports,
+              ports({R"({"address": ["10.0.0.2"], "name": "a", "netns": "x", "network": "blue"})"}));
 }
 
 TEST_F(StateTest, MakesItsFolder) {
     const std::string file = directory_ / "a/b/state.json";
     ASSERT_TRUE(save_state(file, kPorts));
-    EXPECT_EQ(*load_state(file), kPorts);
+    EXPECT_EQ(load_state(file).ports, kPorts);
 }
 
 TEST_F(StateTest, IsNotForEverybodysEyes) {
@@ -61,10 +95,10 @@ TEST_F(StateTest, IsNotForEverybodysEyes) {
 TEST_F(StateTest, WhatACrashLeftBesideItDoesNotCount) {
     ASSERT_TRUE(save_state(file_, kPorts));
     test::write_file(file_ + ".new", R"({"ports": [{"name": "half)");
-    EXPECT_EQ(*load_state(file_), kPorts);
+    EXPECT_EQ(load_state(file_).ports, kPorts);
     // Nor is the next save in its way.
     ASSERT_TRUE(save_state(file_, {kPorts[0]}));
-    EXPECT_EQ(load_state(file_)->size(), 1u);
+    EXPECT_EQ(load_state(file_).ports.size(), 1u);
     EXPECT_FALSE(std::filesystem::exists(file_ + ".new"));
 }
 
@@ -74,7 +108,7 @@ TEST_F(StateTest, AFailedSaveKeepsTheOldState) {
     const auto saved = save_state(file_, {});
     ASSERT_FALSE(saved);
     EXPECT_NE(saved.error().message.find(file_), std::string::npos);
-    EXPECT_EQ(*load_state(file_), kPorts);
+    EXPECT_EQ(load_state(file_).ports, kPorts);
 }
 
 TEST_F(StateTest, AReplacedFileIsReplacedAsAWhole) {
@@ -86,16 +120,52 @@ TEST_F(StateTest, AReplacedFileIsReplacedAsAWhole) {
     EXPECT_NE(text.str().find("net_null0"), std::string::npos);
 }
 
-TEST_F(StateTest, ADamagedFileIsToldNotIgnored) {
-    test::write_file(file_, R"({"ports": [{"name": "half)");
-    auto cut = load_state(file_);
-    ASSERT_FALSE(cut);
-    EXPECT_EQ(cut.error()[0].place.file, file_);
-    test::write_file(file_, "{\"ports\": [{\"name\": \"a\",\n \"nets\": \"x\"}]}");
-    auto unknown = load_state(file_);
-    ASSERT_FALSE(unknown);
-    EXPECT_EQ(unknown.error().back().text(),
-              "ports[0] (" + file_ + ":2:2): unknown key 'nets'; did you mean 'netns'?");
+TEST_F(StateTest, WhatCannotBeReadIsAFaultWithItsPlace) {
+    struct Row {
+        const char* text;
+        Texts faults;  // behind the file's name
+    };
+    const Row rows[] = {
+        {R"({"ports": [{"name": "half)", {":1:26: the file ends inside quotes"}},
+        {"", {}},
+        {"[]", {":1:1: expected a mapping with the key 'ports'"}},
+        {R"({"ports": {}})", {}},
+        {R"({"version": 2, "ports": []})",
+         {"version (:1:13): '2' is not the version that this sluiced writes (1): what it understands is in force"}},
+        {R"({"version": 1, "services": []})", {":1:16: unknown key 'services'"}},
+        {R"({"ports": [7]})", {"ports[0] (:1:12): expected a mapping, found a scalar"}},
+    };
+    for (const Row& row : rows) {
+        test::write_file(file_, row.text);
+        const State loaded = load_state(file_);
+        EXPECT_TRUE(loaded.ports.empty());
+        EXPECT_EQ(loaded.has_lost, !loaded.faults.empty()) << row.text;
+        if (row.faults.empty()) continue;
+        ASSERT_EQ(loaded.faults.size(), row.faults.size()) << row.text;
+        std::string text = loaded.faults[0].text();
+        text.erase(text.find(file_), file_.size());
+        EXPECT_EQ(text, row.faults[0]);
+    }
+    std::filesystem::remove(file_);
+    std::filesystem::create_directory(file_);
+    EXPECT_TRUE(load_state(file_).has_lost);
+}
+
+TEST_F(StateTest, APortWithAnUnknownKeyKeepsItAndTheOthersCount) {
+    test::write_file(file_, "{\"version\": 1, \"ports\": [{\"name\": \"a\",\n \"netns\": \"x\", \"nets\": \"x\"},\n"
+                            "{\"name\": \"b\", \"netns\": \"y\"}]}");
+    const State loaded = load_state(file_);
+    EXPECT_EQ(texts(loaded.faults),
+              Texts{"ports[0] (" + file_ + ":2:16): unknown key 'nets'; did you mean 'netns'?"});
+    EXPECT_FALSE(loaded.has_lost);
+    ASSERT_EQ(loaded.ports.size(), 2u);
+    EXPECT_EQ(loaded.ports[0].name(), "a");
+    EXPECT_EQ(loaded.ports[0].faults.size(), 1u);
+    EXPECT_NE(loaded.ports[0].keys.find("nets"), nullptr);
+    EXPECT_TRUE(loaded.ports[1].faults.empty());
+    // Saved, it can be read by the switch that knows the key.
+    ASSERT_TRUE(save_state(file_, loaded.ports));
+    EXPECT_EQ(load_state(file_).ports, loaded.ports);
 }
 
 }  // namespace

@@ -1,0 +1,207 @@
+#include "engine/combine.h"
+
+#include <algorithm>
+#include <set>
+#include <span>
+
+#include "engine/machine.h"
+
+namespace sluice::engine {
+namespace {
+
+using Candidates = std::vector<const AddedPort*>;
+
+constexpr const char* kLost = "the file names it, and the state file, where it may have been, can't be read: add it again";
+
+bool is_same_mistake(const base::Error& a, const base::Error& b) { return a.path == b.path && a.message == b.message; }
+
+// Finds out which of the added ports fit beside the file and each other. Those that came first stay.
+class Fitting {
+ public:
+    Fitting(Config& config, const base::Document& document, const base::Errors& read, MissedPorts missed)
+        : config_(config), document_(document), read_(read), missed_(std::move(missed)), declared_(config.ports.size()) {}
+
+    // The configuration has those that fit when it returns.
+    void run(const Candidates& ports) {
+        for (const AddedPort* port : ports) missed_.names.insert(port->name());
+        errors_ = errors_with(ports);
+        if (!errors_.empty()) {
+            errors_ = errors_with({});
+            fit(ports);
+        } else {
+            fitting_ = ports;
+        }
+        config_.ports.resize(declared_);
+        for (const AddedPort* port : fitting_) config_.ports.push_back(port->config);
+    }
+
+    const Candidates& fitting() const { return fitting_; }
+    std::vector<WaitingPort>& waiting() { return waiting_; }
+    base::Errors& errors() { return errors_; }  // the file's
+
+ private:
+    base::Errors errors_with(std::span<const AddedPort* const> ports) {
+        config_.ports.resize(declared_);
+        MissedPorts missed = missed_;
+        auto take = [&](const AddedPort* port) {
+            config_.ports.push_back(port->config);
+            missed.names.erase(port->name());
+        };
+        for (const AddedPort* port : fitting_) take(port);
+        for (const AddedPort* port : ports) take(port);
+        return validate(config_, &document_, this_machine(), read_, missed);
+    }
+
+    // Halves what doesn't fit as a whole: most of a thousand ports are right.
+    void fit(std::span<const AddedPort* const> ports) {
+        if (ports.empty()) return;
+        base::Errors all = errors_with(ports);
+        base::Errors errors = all;
+        std::erase_if(errors, [&](const base::Error& error) {
+            return std::any_of(errors_.begin(), errors_.end(), [&](const auto& known) { return is_same_mistake(known, error); });
+        });
+        if (errors.empty()) {
+            fitting_.insert(fitting_.end(), ports.begin(), ports.end());
+            errors_ = std::move(all);
+        } else if (ports.size() == 1) {
+            const std::string prefix = fmt::format("ports[{}]", declared_ + fitting_.size());
+            for (base::Error& error : errors) {
+                if (!error.path.starts_with(prefix)) continue;
+                error.path.erase(0, prefix.size() + (error.path.size() > prefix.size() ? 1 : 0));
+                error.place = {};
+            }
+            waiting_.push_back({*ports[0], std::move(errors)});
+        } else {
+            const size_t half = ports.size() / 2;
+            fit(ports.first(half));
+            fit(ports.subspan(half));
+        }
+    }
+
+    Config& config_;
+    const base::Document& document_;
+    const base::Errors& read_;
+    MissedPorts missed_;
+    const size_t declared_;
+    Candidates fitting_;
+    std::vector<WaitingPort> waiting_;
+    base::Errors errors_;
+};
+
+// The same port, whoever says it.
+bool has_same_settings(const Config& config, port::PortConfig declared, port::PortConfig added) {
+    complete(config, declared);
+    complete(config, added);
+    return declared == added;
+}
+
+// Takes out what names ports that aren't there.
+std::vector<std::string> leave_out_missed(Config& config, std::set<std::string>& missed) {
+    std::vector<std::string> told;
+    auto is_gone = [&](const std::string& name) { return !name.empty() && find_port(config, name) == nullptr; };
+    auto tell = [&](const base::Place& place, const std::string& port, std::string what) {
+        missed.insert(port);
+        told.push_back(fmt::format("{} ({}), as port {} is not there", what, origin(place), port));
+    };
+    for (auto& acl : config.acls) {
+        std::erase_if(acl.apply, [&](const acl::ApplyConfig& apply) {
+            if (!is_gone(apply.port)) return false;
+            tell(apply.place, apply.port, fmt::format("acl {} is not applied", acl.name));
+            return true;
+        });
+    }
+    for (auto& mirror : config.mirrors) {
+        std::erase_if(mirror.from, [&](const std::string& from) {
+            if (!is_gone(from)) return false;
+            tell(mirror.place, from, fmt::format("mirror {} has one port less", mirror.name));
+            return true;
+        });
+    }
+    std::erase_if(config.mirrors, [&](const MirrorConfig& mirror) {
+        if (is_gone(mirror.to)) tell(mirror.place, mirror.to, fmt::format("mirror {} is off", mirror.name));
+        return is_gone(mirror.to);
+    });
+    for (auto& network : config.networks) {
+        std::erase_if(network.static_macs, [&](const bridge::StaticConfig& entry) {
+            if (!is_gone(entry.port)) return false;
+            tell(entry.place, entry.port, fmt::format("the entry of {} is not in force", entry.mac.text()));
+            return true;
+        });
+    }
+    std::erase_if(config.routes, [&](const route::RouteConfig& route) {
+        for (const auto& hop : route.all_hops()) {
+            if (!is_gone(hop.port)) continue;
+            tell(route.place, hop.port, fmt::format("the route to {} is not in force", route.to.text()));
+            return true;
+        }
+        return false;
+    });
+    if (config.underlay && is_gone(config.underlay->port)) {
+        tell(config.underlay->place, config.underlay->port, "there are no tunnels");
+        config.underlay.reset();
+        for (auto& network : config.networks) network.vxlan.reset();
+    }
+    return told;
+}
+
+}  // namespace
+
+std::string WaitingPort::reason() const {
+    std::string text;
+    for (const auto& error : errors) text += (text.empty() ? "" : "; ") + error.text();
+    return text;
+}
+
+tl::expected<Combined, base::Errors> combine(std::string_view text, std::string_view file,
+                                             const std::vector<AddedPort>& added, bool has_lost_state) {
+    auto document = base::parse_yaml(text, file);
+    if (!document) return tl::unexpected(document.error());
+    Combined combined;
+    Config& config = combined.config;
+    base::Errors errors = base::read(*document, config);
+
+    Candidates candidates;
+    std::vector<WaitingPort> unfit;
+    MissedPorts missed{.names = {}, .all = has_lost_state};
+    for (const AddedPort& port : added) {
+        const port::PortConfig* declared = find_port(config, port.name());
+        if (declared != nullptr && port.faults.empty() && has_same_settings(config, *declared, port.config)) {
+            combined.declared.push_back(port.name());
+        } else if (declared != nullptr) {
+            unfit.push_back({port, {{fmt::format("{} declares a port {} with other settings, which is in force: `sluicectl "
+                                                 "port delete {}` forgets this one",
+                                                 origin(declared->place), port.name(), port.name()),
+                                     "name", {}}}});
+        } else if (!port.faults.empty()) {
+            unfit.push_back({port, port.faults});
+            missed.names.insert(port.name());
+        } else {
+            candidates.push_back(&port);
+        }
+    }
+    Fitting fitting(config, *document, errors, std::move(missed));
+    fitting.run(candidates);
+    errors.insert(errors.end(), fitting.errors().begin(), fitting.errors().end());
+    if (!errors.empty()) {
+        sort_by_place(errors);
+        return tl::unexpected(errors);
+    }
+    for (const AddedPort* port : fitting.fitting()) combined.added.push_back(*port);
+    combined.waiting = std::move(fitting.waiting());
+    std::move(unfit.begin(), unfit.end(), std::back_inserter(combined.waiting));
+    for (const WaitingPort& waiting : combined.waiting) combined.added.push_back(waiting.port);
+    std::set<std::string> names;
+    combined.left_out = leave_out_missed(config, names);
+    complete(config);
+    for (const auto& waiting : combined.waiting) names.erase(waiting.port.name());
+    for (const std::string& name : names) {
+        // Kept, so that the file may go on naming it.
+        base::Tree keys = base::Tree::map();
+        keys.add("name", base::Tree::string(name));
+        combined.added.push_back({.keys = std::move(keys), .config = {.name = name}, .faults = {{kLost, {}, {}}}});
+        combined.waiting.push_back({combined.added.back(), combined.added.back().faults});
+    }
+    return combined;
+}
+
+}  // namespace sluice::engine
