@@ -61,6 +61,7 @@ _sluicectl() {
     verbs=$("$1" --verbs 2>/dev/null) || return
 
     local option_form='\[(--?[a-z-]+) ([A-Za-z|0-9-]+)\]'
+    local any_form='\[(--?[a-z-]+)( [A-Za-z|0-9-]+|\[=[A-Z]+\])?\]'  # with a value, with or without one, without
     while IFS=$'\t' read -r words arguments; do
         while [[ $arguments =~ $option_form ]]; do
             value_of[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
@@ -100,7 +101,7 @@ _sluicectl() {
             continue
         elif [[ "$line " == "$words "* ]]; then
             rest=$arguments
-            while [[ $rest =~ \[(--?[a-z-]+)( [A-Za-z|0-9-]+)?\] ]]; do
+            while [[ $rest =~ $any_form ]]; do
                 options+=" ${BASH_REMATCH[1]}"
                 rest=${rest/"${BASH_REMATCH[0]}"/}
             done

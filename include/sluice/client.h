@@ -2,6 +2,7 @@
 // answer. Every function blocks; one thread at a time. The protocol itself: protocol.h.
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -23,7 +24,8 @@ struct CallError {
 
 class Client {
  public:
-    static tl::expected<Client, CallError> connect(const std::string& socket);
+    // `limit`: how long connecting, and each answer, may take; 0: as long as it likes.
+    static tl::expected<Client, CallError> connect(const std::string& socket, std::chrono::milliseconds limit = {});
 
     Client(Client&& other) noexcept;
     Client& operator=(Client&& other) noexcept;

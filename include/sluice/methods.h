@@ -192,7 +192,8 @@ inline constexpr Method kMethods[] = {
     {kStatus, Effect::kReads, "how sluiced is doing: workers, memory, ports", {}},
     {kPortList, Effect::kReads, "the ports, with their state and counters", {}},
     {kPortShow, Effect::kReads, "everything about one port", described::kOnePort},
-    {kPortAdd, Effect::kChanges, "add a port; it is kept in the state", described::kPortAddParameters},
+    {kPortAdd, Effect::kChanges, "add a port; it is kept in the state. It need not be up: the answer's \"port\" has "
+     "its state and the reason", described::kPortAddParameters},
     {kPortDelete, Effect::kChanges, "delete a port that was added", described::kOnePort},
     {kDeviceList, Effect::kReads, "the PCI network devices: who has them, and what would be lost", {}},
     {kDeviceBind, Effect::kChanges, "take a device from the kernel, for a port", described::kDeviceBindParameters},

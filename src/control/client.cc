@@ -1,6 +1,7 @@
 #include "sluice/client.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ std::string hint(int error, const std::string& socket) {
         case EPERM:
             return "you may not connect to " + socket +
                    ": become root, or join the group that owns it (ls -l) and log in again";
+        case EAGAIN:
+            return "sluiced at " + socket + " doesn't answer";
         default:
             return "connecting to " + socket + ": " + strerror(error);
     }
@@ -81,7 +84,7 @@ Client::~Client() {
     if (descriptor_ >= 0) close(descriptor_);
 }
 
-tl::expected<Client, CallError> Client::connect(const std::string& socket) {
+tl::expected<Client, CallError> Client::connect(const std::string& socket, std::chrono::milliseconds limit) {
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     if (socket.empty() || socket.size() >= sizeof(address.sun_path))
         return not_reached("\"" + socket + "\" is no path of a socket (1 to " +
@@ -90,6 +93,11 @@ tl::expected<Client, CallError> Client::connect(const std::string& socket) {
     int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return not_reached(std::string("opening a socket: ") + strerror(errno));
     Client client(descriptor, socket);
+    if (limit.count() > 0) {
+        const timeval time{.tv_sec = limit.count() / 1000, .tv_usec = limit.count() % 1000 * 1000};
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    }
     if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) < 0)
         return not_reached(hint(errno, socket));
     return client;
@@ -123,6 +131,7 @@ tl::expected<nlohmann::json, CallError> Client::call(std::string_view method,
             return not_reached(
                 "sluiced hung up before it answered: its log says why "
                 "(journalctl -u sluiced)");
+        if (n < 0 && errno == EAGAIN) return not_reached("sluiced at " + socket_ + " doesn't answer");
         if (n < 0) return not_reached("receiving from " + socket_ + ": " + strerror(errno));
         input_.append(buffer, static_cast<size_t>(n));
     }

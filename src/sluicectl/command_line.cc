@@ -31,7 +31,7 @@ std::vector<std::string> split(std::string_view words) {
 po::options_description all_options() {
     po::options_description options;
     options.add_options()("socket", po::value<std::string>())("json", po::bool_switch())(
-        "watch", po::value<std::string>()->implicit_value("1"))(
+        "watch", po::value<std::string>())(
         "help,h", po::bool_switch())("version", po::bool_switch())("verbs", po::bool_switch())(
         "words", po::value<std::vector<std::string>>()->default_value({}, ""));
     for (const Verb& verb : verbs()) {
@@ -42,10 +42,29 @@ po::options_description all_options() {
             const std::string declared = name.starts_with("-") ? "," + name.substr(1) : name;
             options.add_options()(declared.c_str(), po::value<std::string>());
         }
+        for (const std::string& name : shape.either)
+            options.add_options()(name.c_str(), po::value<std::string>());
         for (const std::string& name : shape.flags)
             if (!options.find_nothrow(name, false)) options.add_options()(name.c_str(), "");
     }
     return options;
+}
+
+// Boost would take the word that follows for the value of an option that needs none.
+constexpr std::string_view kNoValue = "(none)";
+
+std::vector<std::string> with_values(std::vector<std::string> words) {
+    for (const Verb& verb : verbs()) {
+        for (const std::string& name : shape_of(verb).either) {
+            for (std::string& word : words) {
+                if (word == "--" + name) word += fmt::format("={}", kNoValue);
+            }
+        }
+    }
+    for (std::string& word : words) {
+        if (word == "--watch") word = "--watch=1";
+    }
+    return words;
 }
 
 // "sluicectl port …" for the verbs that begin with this word; if none does, where to find them all.
@@ -130,7 +149,7 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
         // No guessing: an abbreviation in a script breaks when an option is added.
         const int style =
             po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-        po::store(po::command_line_parser(words)
+        po::store(po::command_line_parser(with_values(words))
                       .options(options)
                       .positional(positional)
                       .style(style)
@@ -171,7 +190,8 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
             return wrong(fmt::format("--watch={} is not a number of seconds, 0.1 or more", seconds), usage);
         }
         const char* option = line.verb->stream_option;
-        if (line.verb->stream != nullptr && (option == nullptr || given.contains(option))) {
+        if (line.verb->connects != nullptr ||
+            (line.verb->stream != nullptr && !line.verb->changes && (option == nullptr || given.contains(option)))) {
             return wrong(fmt::format("{} goes on by itself: leave out --watch", line.verb->words), usage);
         }
         if (line.verb->changes) {
@@ -191,10 +211,11 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
     for (const auto& [name, value] : given) {
         if (holds(kGeneral, name)) continue;
         const bool flag = holds(shape.flags, name);
-        if (!flag && !holds(shape.options, name))
+        if (!flag && !holds(shape.options, name) && !holds(shape.either, name))
             return wrong(fmt::format("{} takes no {}{}", line.verb->words, name.starts_with("-") ? "" : "--", name),
                          usage);
-        line.arguments.options[name] = flag ? "" : value.as<std::string>();
+        const bool has_value = !flag && value.as<std::string>() != kNoValue;
+        line.arguments.options[name] = has_value ? value.as<std::string>() : "";
     }
     return line;
 }

@@ -157,7 +157,29 @@ Params file_params(const Arguments& arguments) {
     return json{{"file", path.lexically_normal().string()}, {"text", std::move(text).str()}};
 }
 
+tl::expected<double, Problem> seconds_of(const std::string& option, const std::string& text) {
+    if (text.empty()) return kDefaultWait;
+    double seconds = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, seconds);
+    if (error == std::errc{} && stop == end && seconds >= 0 && seconds <= 86400) return seconds;
+    return problem(kUsage, "{} {} is not a number of seconds from 0 to 86400", option, base::shown(text));
+}
+
+Params wait_params(const Arguments& arguments) {
+    json params = json::object();
+    if (!arguments.words.empty()) params["name"] = arguments.words[0];
+    const auto given = arguments.options.find("timeout");
+    const auto seconds = seconds_of("--timeout", given == arguments.options.end() ? "" : given->second);
+    if (!seconds) return tl::unexpected(seconds.error());
+    params["timeout"] = *seconds;
+    return params;
+}
+
 Params port_params(const Arguments& arguments) {
+    if (const auto wait = arguments.options.find("wait"); wait != arguments.options.end()) {
+        if (const auto seconds = seconds_of("--wait", wait->second); !seconds) return tl::unexpected(seconds.error());
+    }
     json port = {{"name", arguments.words[0]}};
     for (size_t i = 1; i < arguments.words.size(); i++) {
         if (auto fault = set_key(arguments.words[i], port)) return tl::unexpected(*fault);

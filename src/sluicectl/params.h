@@ -16,7 +16,14 @@ Params file_params(const Arguments& arguments);    // [FILE]: its absolute path 
 // [--last] [COUNT] [--port PORT] [--reason REASON]
 Params drop_params(const Arguments& arguments);
 
-// NAME KEY=VALUE...: VALUE is YAML in flow syntax, and the dots of KEY nest.
+// Seconds that a verb waits, where none are given.
+inline constexpr double kDefaultWait = 30;
+// Of an option: 0 to 86400, with a fraction if need be; the default where it has no value.
+tl::expected<double, Problem> seconds_of(const std::string& option, const std::string& text);
+
+Params wait_params(const Arguments& arguments);  // [PORT] [--timeout S]
+
+// NAME KEY=VALUE... [--wait[=S]]: VALUE is YAML in flow syntax, and the dots of KEY nest.
 Params port_params(const Arguments& arguments);
 
 // PORT|drops [-f FILTER] [-c COUNT]; "count" is sluicectl's own

@@ -158,8 +158,10 @@ std::string print_port(const json& result, const Arguments&) {
     return indented(result.at("port"));
 }
 
-std::string print_added(const json&, const Arguments& arguments) {
-    return fmt::format("port {} added\n", base::escaped(arguments.words[0]));
+std::string print_added(const json& result, const Arguments&) {
+    const json& port = result.at("port");
+    if (port.at("reason") == "") return fmt::format("port {} added: {}\n", word(port.at("name")), word(port.at("state")));
+    return fmt::format("port {} added: {}, {}\n", word(port.at("name")), word(port.at("state")), word(port.at("reason")));
 }
 
 std::string print_deleted(const json&, const Arguments& arguments) {

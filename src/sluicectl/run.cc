@@ -52,8 +52,13 @@ int call(const CommandLine& line, const char* socket_variable, std::ostream& out
     if (!params) return complain(params.error().status, params.error().message, err);
 
     const bool from_environment = socket_variable && *socket_variable;
-    auto client = Client::connect(
-        line.socket.value_or(from_environment ? socket_variable : protocol::kDefaultSocket));
+    const std::string socket = line.socket.value_or(from_environment ? socket_variable : protocol::kDefaultSocket);
+    if (line.verb->connects != nullptr) {
+        Output output{out, err, line.json};
+        const auto status = line.verb->connects(socket, *params, output);
+        return status ? *status : complain(status.error(), err);
+    }
+    auto client = Client::connect(socket);
     if (!client) return complain(client.error(), err);
     if (line.verb->streams(line.arguments)) {
         Output output{out, err, line.json};

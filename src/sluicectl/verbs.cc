@@ -10,6 +10,7 @@
 #include "sluicectl/params.h"
 #include "sluicectl/print.h"
 #include "sluicectl/route_load.h"
+#include "sluicectl/wait.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -20,7 +21,9 @@ using namespace protocol;
 constexpr OwnArgument kFileOwn[] = {{"FILE", "the file; sluiced's own if left out"}};
 constexpr OwnArgument kPortAddOwn[] = {
     {"NAME", "the port's name"},
-    {"KEY=VALUE", "a key of `ports` in sluice.yaml; the dots of KEY nest, VALUE is YAML in one line"}};
+    {"KEY=VALUE", "a key of `ports` in sluice.yaml; the dots of KEY nest, VALUE is YAML in one line"},
+    {"--wait[=S]", "wait until it is up, S seconds at most (30 if left out); status 1 if it isn't"}};
+constexpr OwnArgument kWaitOwn[] = {{"--timeout S", "seconds at most; 30 if left out"}};
 constexpr OwnArgument kRouteAddOwn[] = {
     {"TO", "the route's prefix"},
     {"KEY=VALUE", "a key of `routes` in sluice.yaml; several via=ADDRESS are ECMP"}};
@@ -42,14 +45,20 @@ constexpr Verb kVerbs[] = {
      "status --watch", kStatus, nullptr, print_status},
     {"stats", "", "counters of workers, ports and queues",
      "stats", kStats, nullptr, print_stats},
+    {"wait port", "name [--timeout S]", "wait until a port is up",
+     "wait port web --timeout 5",
+     kPortShow, wait_params, nullptr, false, nullptr, nullptr, nullptr, kWaitOwn, wait_until},
+    {"wait", "[--timeout S]", "wait until sluiced answers",
+     "wait --timeout 5",
+     kStatus, wait_params, nullptr, false, nullptr, nullptr, nullptr, kWaitOwn, wait_until},
 
     {"port list", "", "the ports, with their state and counters",
      "port list --watch", kPortList, nullptr, print_ports},
     {"port show", "name", "everything about one port",
      "port show web", kPortShow, nullptr, print_port},
-    {"port add", "NAME KEY=VALUE...", "add a port, with keys as in sluice.yaml",
-     "port add web netns=web network=blue address=10.0.0.2/24",
-     kPortAdd, port_params, print_added, true, nullptr, nullptr, nullptr, kPortAddOwn},
+    {"port add", "NAME KEY=VALUE... [--wait[=S]]", "add a port, with keys as in sluice.yaml",
+     "port add web netns=web network=blue address=10.0.0.2 --wait",
+     kPortAdd, port_params, print_added, true, nullptr, add_and_wait, "wait", kPortAddOwn},
     {"port delete", "name", "delete a port that was added",
      "port delete web", kPortDelete, nullptr, print_deleted, true},
     {"device list", "", "the PCI network devices: who has them, and what would be lost",
@@ -164,6 +173,10 @@ Shape shape_of(const Verb& verb) {
     Shape shape;
     std::istringstream words{arguments_of(verb)};
     for (std::string word; words >> word;) {
+        if (const size_t value = word.find("[="); word.starts_with("[--") && value != word.npos) {
+            shape.either.push_back(word.substr(3, value - 3));
+            continue;
+        }
         if (word.starts_with("[--") && word.ends_with("]")) {
             shape.flags.push_back(word.substr(3, word.size() - 4));
             continue;

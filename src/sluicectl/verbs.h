@@ -12,6 +12,7 @@
 //     KEY=VALUE...         one word or more
 //     [--live FILTER]      an option with a value
 //     [--last]             an option without
+//     [--wait[=S]]         an option with a value or without
 //     [-f FILTER]          a short option, with a value
 #pragma once
 
@@ -77,6 +78,9 @@ struct Verb {
                                            const Arguments& arguments, Output& output) = nullptr;
     const char* stream_option = nullptr;  // with which alone it does that; null: always
     std::span<const OwnArgument> own = {};
+    // In place of all that: connects by itself, as sluiced may not be there yet; answers the exit status.
+    tl::expected<int, CallError> (*connects)(const std::string& socket, const nlohmann::json& params,
+                                             Output& output) = nullptr;
 
     bool streams(const Arguments& given) const {
         return stream != nullptr && (stream_option == nullptr || given.options.contains(stream_option));
@@ -104,6 +108,7 @@ struct Shape {
     size_t max = 0;
     std::vector<std::string> options;  // with a value
     std::vector<std::string> flags;    // without
+    std::vector<std::string> either;   // with or without
 };
 Shape shape_of(const Verb& verb);
 

@@ -12,6 +12,7 @@ start
 up a
 
 expect_status 0 ctl port add b "netns=${P}b" network=blue 'address=[10.0.0.2/24]' mtu=1400
+expect "what port add tells" "port b added: up" "$OUT"
 up b
 pings a 10.0.0.2
 expect "origin of b" added "$(query '.port.origin' port show b)"
@@ -82,6 +83,39 @@ stop
 start
 up a
 expect_status 1 ctl port show b
+
+# Added isn't up: the answer says so, and --wait has an exit status for it.
+expect_status 0 ctl port add late "netns=${P}late" network=blue
+expect_match "what port add tells" "port late added: down, network namespace ${P}late does not exist" "$OUT"
+expect_status 0 ctl port delete late
+expect_status 1 ctl port add late "netns=${P}late" network=blue --wait=0.2
+expect_match "what it waited for" "port late is not up after 0.2 s: down, network namespace ${P}late does not exist" "$OUT"
+expect_status 1 ctl wait port late --timeout 0
+spawn host "$SLUICECTL" --socket "$SOCK" wait port late >"$TMP/waited"
+waiting=$PID
+netns late
+finish "$waiting" 30 "sluicectl wait port"
+expect "what wait tells" "port late is up" "$(cat "$TMP/waited")"
+expect_status 0 ctl port delete late
+expect_status 0 ctl --json port add late "netns=${P}late" network=blue --wait
+expect "state in the answer" up "$(jq -r .port.state <<<"$OUT")"
+expect_status 0 ctl port delete late
+expect_status 1 ctl wait port nobody --timeout 0.1
+expect_match "a port that isn't there" "there is no port" "$OUT"
+expect_status 2 ctl wait port late --timeout soon
+expect_status 0 ctl wait
+expect_match "the daemon" "sluiced answers .process $DAEMON" "$OUT"
+stop
+expect_status 3 ctl wait --timeout 0.2
+spawn host "$SLUICECTL" --socket "$SOCK" wait port a >"$TMP/waited"
+waiting=$PID
+start
+finish "$waiting" 30 "sluicectl wait port across a start"
+expect "what wait tells" "port a is up" "$(cat "$TMP/waited")"
+kill -STOP "$DAEMON"
+expect_status 3 ctl wait --timeout 0.3
+expect_match "a daemon that hangs" "doesn't answer" "$OUT"
+kill -CONT "$DAEMON"
 
 # The state is written before it takes effect: where it can't be, nothing happens.
 mkdir "$STATE.new"

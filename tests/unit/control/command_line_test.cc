@@ -56,6 +56,30 @@ TEST(CommandLine, TakesOptionsWithoutAValue) {
     EXPECT_EQ(params_of(*line->verb, line->arguments).value(), R"({"address": "03:00.0"})"_json);
 }
 
+TEST(CommandLine, AnOptionMayHaveAValueOrNone) {
+    const auto value = [](std::vector<std::string> words) {
+        const auto line = parse(words);
+        return line ? line->arguments.options.at("wait") : line.error().message;
+    };
+    EXPECT_EQ(value({"port", "add", "web", "netns=w", "--wait"}), "");
+    EXPECT_EQ(value({"port", "add", "--wait", "web", "netns=w"}), "");
+    EXPECT_EQ(value({"port", "add", "web", "netns=w", "--wait=5"}), "5");
+    EXPECT_EQ(parse({"--watch", "port", "list"})->watch, 1);
+}
+
+TEST(CommandLine, WaitIsForTheDaemonOrForAPort) {
+    EXPECT_EQ(wait_params(parse({"wait"})->arguments).value(), R"({"timeout": 30.0})"_json);
+    const auto line = parse({"wait", "port", "web", "--timeout", "0.5"});
+    ASSERT_TRUE(line) << line.error().message;
+    EXPECT_EQ(line->verb->words, "wait port");
+    EXPECT_EQ(wait_params(line->arguments).value(), R"({"name": "web", "timeout": 0.5})"_json);
+    for (const char* seconds : {"x", "-1", "1s", "100000"}) {
+        EXPECT_EQ(wait_params(parse({"wait", "--timeout", seconds})->arguments).error().status, kUsage) << seconds;
+        EXPECT_EQ(port_params(parse({"port", "add", "w", "a=b", std::string("--wait=") + seconds})->arguments)
+                      .error().status, kUsage) << seconds;
+    }
+}
+
 TEST(CommandLine, SaysWhatIsWrong) {
     struct Row {
         std::vector<std::string> words;
@@ -69,7 +93,9 @@ TEST(CommandLine, SaysWhatIsWrong) {
         {{"port"}, "'port' is only half of a command"},
         {{"frobnicate"}, "there is no command 'frobnicate'"},
         {{"port", "show"}, "port show needs PORT"},
-        {{"port", "add", "web"}, "port add needs NAME KEY=VALUE..."},
+        {{"port", "add", "web"}, "port add needs NAME KEY=VALUE... [--wait[=S]]"},
+        {{"wait", "--watch"}, "wait goes on by itself: leave out --watch"},
+        {{"wait", "port"}, "wait port needs PORT [--timeout S]"},
         {{"port", "show", "a", "b"}, "'b' is one argument too many"},
         {{"status", "--network", "x"}, "status takes no --network"},
         {{"drops", "-w", "-"}, "drops takes no -w"},
@@ -138,7 +164,8 @@ TEST(Help, ExplainsEveryArgument) {
         const std::string below = text.substr(text.find("\n\n"));
         std::istringstream words(arguments_of(verb));
         for (std::string word; words >> word;) {
-            std::erase_if(word, [](char c) { return c == '[' || c == ']'; });
+            if (word.starts_with('[')) word.erase(0, 1);
+            if (word.ends_with(']')) word.pop_back();
             if (word.ends_with("...")) word.resize(word.size() - 3);
             EXPECT_NE(below.find(word), std::string::npos) << verb.words << ": " << word;
         }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -160,6 +161,79 @@ TEST_F(Run, ClientReadsWhyItWasCutOff) {
     EXPECT_EQ(result.error().code, protocol::kInvalidRequest);
     EXPECT_EQ(client->call(protocol::kDrops, json::object()).error().kind,
               CallError::Kind::kNotReached);
+}
+
+// A port that is up when it was asked for a few times, if ever.
+class Wait : public testing::Test {
+ protected:
+    int run(std::vector<std::string> words) {
+        out_.str("");
+        err_.str("");
+        asked_ = 0;
+        return sluicectl::run(words, path_.c_str(), out_, err_);
+    }
+    json port() const {
+        if (asked_ >= up_after_) return {{"name", "web"}, {"state", "up"}, {"reason", ""}};
+        return {{"name", "web"}, {"state", "down"}, {"reason", "there is no such container"}};
+    }
+
+    control::Directory directory_;
+    const std::string path_ = directory_ / "control.sock";
+    std::atomic<int> asked_ = 0;
+    std::atomic<int> up_after_ = 3;
+    std::atomic<bool> is_there_ = true;
+    control::Serving serving_{
+        {.socket = path_},
+        {{protocol::method(protocol::kStatus), [](const json&) { return json{{"pid", 7}}; }},
+         {protocol::method(protocol::kPortAdd), [this](const json&) { return json{{"port", port()}}; }},
+         {protocol::method(protocol::kPortShow), [this](const json&) -> Answer {
+              ++asked_;
+              if (!is_there_) return tl::unexpected(RpcError{protocol::kFailed, "there is no port \"web\"", {}});
+              return json{{"port", port()}};
+          }}}};
+    std::ostringstream out_, err_;
+};
+
+TEST_F(Wait, AnAddedPortNeedNotBeUp) {
+    EXPECT_EQ(run({"port", "add", "web", "netns=w"}), kDone);
+    EXPECT_EQ(out_.str(), "port web added: down, there is no such container\n");
+    up_after_ = 0;
+    EXPECT_EQ(run({"port", "add", "web", "netns=w"}), kDone);
+    EXPECT_EQ(out_.str(), "port web added: up\n");
+    EXPECT_EQ(asked_, 0);
+}
+
+TEST_F(Wait, AnAddedPortIsWaitedFor) {
+    EXPECT_EQ(run({"port", "add", "web", "netns=w", "--wait"}), kDone);
+    EXPECT_EQ(out_.str(), "port web added: up\n");
+    EXPECT_EQ(asked_, 3);
+    up_after_ = 1'000'000;
+    EXPECT_EQ(run({"port", "add", "web", "netns=w", "--wait=0"}), kFailed);
+    EXPECT_EQ(out_.str(), "port web added: down, there is no such container\n");
+    EXPECT_EQ(err_.str(), "sluicectl: port web is not up after 0 s: down, there is no such container\n");
+    EXPECT_EQ(run({"port", "add", "web", "netns=w", "--wait=0", "--json"}), kFailed);
+    EXPECT_EQ(json::parse(out_.str())["port"]["state"], "down");
+}
+
+TEST_F(Wait, APortIsWaitedForUntilItIsThereAndUp) {
+    EXPECT_EQ(run({"wait", "port", "web"}), kDone);
+    EXPECT_EQ(out_.str(), "port web is up\n");
+    EXPECT_EQ(asked_, 3);
+    is_there_ = false;
+    EXPECT_EQ(run({"wait", "port", "web", "--timeout", "0"}), kFailed);
+    EXPECT_EQ(err_.str(), "sluicectl: after 0 s: there is no port \"web\"\n");
+}
+
+TEST_F(Wait, TheDaemonIsWaitedFor) {
+    EXPECT_EQ(run({"wait"}), kDone);
+    EXPECT_EQ(out_.str(), "sluiced answers (process 7)\n");
+    EXPECT_EQ(run({"wait", "--timeout", "0.2", "--socket", path_ + ".none"}), kNotReached);
+    EXPECT_NE(err_.str().find("after 0.2 s: there is no socket"), std::string::npos) << err_.str();
+    // One that takes connections and doesn't answer.
+    auto listener = control::listen_at(directory_ / "silent", {});
+    ASSERT_TRUE(listener) << listener.error().text();
+    EXPECT_EQ(run({"wait", "--timeout", "0.2", "--socket", directory_ / "silent"}), kNotReached);
+    EXPECT_NE(err_.str().find("doesn't answer"), std::string::npos) << err_.str();
 }
 
 // A capture of three portions, the last of which ends it unless it is stopped before.

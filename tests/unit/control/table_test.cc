@@ -129,7 +129,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "  file    no such namespace\n"},
         {"port list", R"({"ports": []})", "no ports\n"},
         {"port show", R"({"port": {"name": "web"}})", "name  web\n"},
-        {"port add", "{}", "port web added\n"},
+        {"port add", R"({"port": {"name": "web", "state": "down", "reason": "no such container"}})",
+         "port web added: down, no such container\n"},
         {"port delete", "{}", "port web deleted\n"},
         {"device list", R"({"devices": [{"address": "0000:03:00.0", "id": "8086:1572",
             "driver": "ixgbe", "numa-node": 1, "iommu-group": "12", "group-held-by": [],
@@ -320,7 +321,7 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"config reload", R"({"changes": [], "generation": 4})", "nothing changed\ngeneration 4\n"},
     };
     for (const Verb& verb : verbs()) {
-        bool printed = verb.stream != nullptr;
+        bool printed = verb.stream != nullptr || verb.connects != nullptr;
         for (const Printed& row : rows) {
             if (row.verb != verb.words) continue;
             EXPECT_EQ(verb.print(json::parse(row.result), {{"web"}, {}}), row.text) << row.verb;

@@ -1,0 +1,115 @@
+#include "sluicectl/wait.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ostream>
+#include <thread>
+
+#include "base/text.h"
+#include "sluice/protocol.h"
+#include "sluicectl/params.h"
+#include "sluicectl/print.h"
+
+namespace sluice::sluicectl {
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPause{50};
+constexpr milliseconds kLeast{100};  // for an answer, where no time is left
+
+milliseconds in_milliseconds(double seconds) { return milliseconds(static_cast<int64_t>(seconds * 1000)); }
+
+bool is_up(const json& port) { return port.at("state") == "up"; }
+
+// "down, its network namespace does not exist"
+std::string state_of(const json& port) {
+    const std::string reason = port.at("reason");
+    return port.at("state").get<std::string>() + (reason.empty() ? "" : ", " + reason);
+}
+
+// Not the daemon's words, but an error as those are.
+tl::unexpected<CallError> in_vain(CallError::Kind kind, std::string message) {
+    return tl::unexpected(CallError{kind, std::move(message)});
+}
+
+void print(Output& output, const json& result, const std::string& text) {
+    if (output.json) {
+        output.out << result.dump(2, ' ', false, json::error_handler_t::replace) << "\n";
+    } else {
+        output.out << text << "\n";
+    }
+}
+
+// A daemon that has no room, or no such port, may have it the next time.
+bool may_mend(const CallError& error) {
+    return error.kind == CallError::Kind::kNotReached || error.code == protocol::kFailed ||
+           error.code == protocol::kBusy;
+}
+
+// What sluiced answers to one question.
+tl::expected<json, CallError> ask(const std::string& socket, const json& params, milliseconds limit) {
+    auto client = Client::connect(socket, limit);
+    if (!client) return tl::unexpected(client.error());
+    if (params.contains("name")) return client->call(protocol::kPortShow, {{"name", params.at("name")}});
+    return client->call(protocol::kStatus, json::object());
+}
+
+}  // namespace
+
+tl::expected<int, CallError> wait_until(const std::string& socket, const json& params, Output& output) {
+    const double seconds = params.at("timeout");
+    const auto end = Clock::now() + in_milliseconds(seconds);
+    const bool is_port = params.contains("name");
+    for (;;) {
+        const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
+        const auto answer = ask(socket, params, std::max(left, kLeast));
+        if (answer && !is_port) {
+            print(output, *answer, fmt::format("sluiced answers (process {})", answer->at("pid").get<int64_t>()));
+            return kDone;
+        }
+        if (answer && is_up(answer->at("port"))) {
+            print(output, *answer, fmt::format("port {} is up", base::escaped(params.at("name").get<std::string>())));
+            return kDone;
+        }
+        if (!answer && !may_mend(answer.error())) return tl::unexpected(answer.error());
+        if (Clock::now() >= end) {
+            if (answer) {
+                return in_vain(CallError::Kind::kDaemon,
+                               fmt::format("port {} is not up after {} s: {}", params.at("name").get<std::string>(),
+                                           seconds, state_of(answer->at("port"))));
+            }
+            return in_vain(answer.error().kind, fmt::format("after {} s: {}", seconds, answer.error().message));
+        }
+        std::this_thread::sleep_for(kPause);
+    }
+}
+
+tl::expected<int, CallError> add_and_wait(Client& client, const json& params, const Arguments& arguments,
+                                          Output& output) {
+    auto added = client.call(protocol::kPortAdd, params);
+    if (!added) return tl::unexpected(added.error());
+    json& port = added->at("port");
+    const double seconds = seconds_of("--wait", arguments.options.at("wait")).value_or(kDefaultWait);
+    const auto end = Clock::now() + in_milliseconds(seconds);
+    while (!is_up(port) && Clock::now() < end) {
+        std::this_thread::sleep_for(kPause);
+        auto shown = client.call(protocol::kPortShow, {{"name", port.at("name")}});
+        if (!shown) return tl::unexpected(shown.error());
+        port = shown->at("port");
+    }
+    if (output.json) {
+        print(output, *added, "");
+    } else {
+        output.out << print_added(*added, arguments);
+    }
+    if (is_up(port)) return kDone;
+    return in_vain(CallError::Kind::kDaemon, fmt::format("port {} is not up after {} s: {}",
+                                                         port.at("name").get<std::string>(), seconds, state_of(port)));
+}
+
+}  // namespace sluice::sluicectl
