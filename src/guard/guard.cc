@@ -23,6 +23,24 @@ constexpr uint16_t kDhcpServer = 67;
 constexpr uint16_t kDhcpClient = 68;
 constexpr uint16_t kDhcpv6Client = 546;
 
+// Extension headers that nothing else here knows of (IANA, "IPv6 Extension Header Types").
+constexpr Protocol kMobility{135};  // RFC 6275
+constexpr Protocol kHip{139};       // RFC 7401
+constexpr Protocol kShim6{140};     // RFC 5533
+
+constexpr bool is_extension(Protocol protocol) noexcept {
+    return protocol == Protocol::kHopByHop || protocol == Protocol::kRouting || protocol == Protocol::kFragment ||
+           protocol == Protocol::kDestinationOptions || protocol == Protocol::kAuthentication ||
+           protocol == kMobility || protocol == kHip || protocol == kShim6;
+}
+
+uint32_t size_of(Protocol protocol, const Ipv6Extension& extension) noexcept {
+    if (protocol == Protocol::kFragment) return sizeof(Ipv6Fragment);
+    // RFC 4302, 2.2: in units of 4 bytes, less 2.
+    if (protocol == Protocol::kAuthentication) return (uint32_t{extension.size_word} + 2) * 4;
+    return extension.header_size();
+}
+
 uint64_t key_of(const MacBytes& mac) noexcept {
     uint64_t key = 0;
     std::memcpy(&key, mac.data(), mac.size());
@@ -39,7 +57,7 @@ IpAddress link_local_of_key(uint64_t key) noexcept {
 class Judgement {
  public:
     Judgement(const Guard& guard, const path::Meta& meta, const rte_mbuf* packet)
-        : guard_(guard), source_mac_(meta.source_mac), packet_(packet) {}
+        : guard_(guard), source_mac_(meta.source_mac), packet_(packet), end_(packet->pkt_len) {}
 
     Drop run() noexcept {
         if (guard_.mac != 0 && source_mac_ != guard_.mac) return Drop::kSpoofedMac;
@@ -50,8 +68,8 @@ class Judgement {
         for (int tags = 0; is_vlan(type); ++tags) {
             VlanTag copy;
             const auto* tag = read(packet_, at_, copy);
-            // Who hides what he says behind more tags than anybody needs doesn't say it.
-            if (tag == nullptr || tags == kMostTags) return Drop::kSpoofedAddress;
+            // Behind more tags than anybody needs stands what is not meant to be seen here.
+            if (tag == nullptr || tags == kMostTags) return hidden();
             type = tag->ether_type();
             at_ += sizeof *tag;
         }
@@ -89,14 +107,15 @@ class Judgement {
         return own ? kFine : Drop::kSpoofedNeighbor;
     }
 
-    Drop judge_ipv4() const noexcept {
+    Drop judge_ipv4() noexcept {
         Ipv4Header copy;
         const auto* ip = read(packet_, at_, copy);
         if (ip == nullptr) return guard_.check_addresses ? Drop::kSpoofedAddress : kFine;
         const uint32_t l4 = at_ + ip->header_size();
+        end_ = std::min(end_, at_ + ip->total_size.host());
         const bool first = (ip->fragment.host() & Ipv4Header::kOffsetMask) == 0;
         UdpHeader udp_copy;
-        const auto* udp = first && ip->protocol() == Protocol::kUdp ? read(packet_, l4, udp_copy) : nullptr;
+        const auto* udp = first && ip->protocol() == Protocol::kUdp ? read_inside(l4, udp_copy) : nullptr;
         // A client without an address asks everybody (RFC 2131, 4.1).
         const bool asks_for_address = ip->source.host() == 0 && ip->destination.host() == kEverybody &&
                                       udp != nullptr && udp->source_port.host() == kDhcpClient &&
@@ -110,26 +129,27 @@ class Judgement {
         return udp->destination_port.host() == kDhcpClient ? Drop::kRogueDhcp : kFine;
     }
 
-    Drop judge_ipv6() const noexcept {
+    Drop judge_ipv6() noexcept {
         Ipv6Header copy;
         const auto* ip = read(packet_, at_, copy);
         if (ip == nullptr) return guard_.check_addresses ? Drop::kSpoofedAddress : kFine;
         const IpAddress source = address_of(ip->source);
         Protocol protocol = ip->protocol();
         uint32_t at = at_ + static_cast<uint32_t>(sizeof *ip);
+        // Its receiver doesn't look at what the frame has behind the packet. Only a jumbogram, which begins
+        // with hop-by-hop options, may say 0 and have more (RFC 2675).
+        const uint32_t size = ip->payload_size.host();
+        if (size != 0 || protocol != Protocol::kHopByHop) end_ = std::min(end_, at + size);
         bool first = true;
         for (int i = 0; i < kMostExtensions && first && is_extension(protocol); ++i) {
             Ipv6Extension extension_copy;
-            const auto* extension = read(packet_, at, extension_copy);
+            const auto* extension = read_inside(at, extension_copy);
             if (extension == nullptr) break;
             if (protocol == Protocol::kFragment) {
                 Ipv6Fragment fragment_copy;
-                const auto* fragment = read(packet_, at, fragment_copy);
-                first = fragment->offset() == 0;
-                at += sizeof *fragment;
-            } else {
-                at += extension->header_size();
+                first = read_inside(at, fragment_copy)->offset() == 0;
             }
+            at += size_of(protocol, *extension);
             protocol = extension->protocol();
         }
         // Behind more extensions than anybody needs, or beyond the end of a first fragment, stands what is
@@ -139,7 +159,7 @@ class Judgement {
         if (!is_own(source)) return Drop::kSpoofedAddress;
         if (first && protocol == Protocol::kUdp && !guard_.serves_dhcp) {
             UdpHeader udp_copy;
-            const auto* udp = read(packet_, at, udp_copy);
+            const auto* udp = read_inside(at, udp_copy);
             if (udp == nullptr) return hidden();
             // Clients don't care for the server's port.
             if (udp->destination_port.host() == kDhcpv6Client) return Drop::kRogueDhcp;
@@ -154,17 +174,19 @@ class Judgement {
                                       : kFine;
     }
 
-    static bool is_extension(Protocol protocol) noexcept {
-        return protocol == Protocol::kHopByHop || protocol == Protocol::kRouting ||
-               protocol == Protocol::kFragment || protocol == Protocol::kDestinationOptions;
+    // A header that ends inside of the IP packet, or null.
+    template <class Header>
+    const Header* read_inside(uint32_t at, Header& copy) const noexcept {
+        return at + sizeof copy <= end_ ? read(packet_, at, copy) : nullptr;
     }
 
     Drop judge_icmpv6(const IpAddress& source, uint32_t at) const noexcept {
         IcmpHeader copy;
-        const auto* icmp = read(packet_, at, copy);
+        const auto* icmp = read_inside(at, copy);
         if (icmp == nullptr) return hidden();
         const uint8_t type = icmp->type;
-        if (type == IcmpHeader::kV6RouterAdvertisement && !guard_.serves_ra) return Drop::kRogueRa;
+        const bool guides = type == IcmpHeader::kV6RouterAdvertisement || type == IcmpHeader::kV6Redirect;
+        if (guides && !guard_.serves_ra) return Drop::kRogueRa;
         if (!is_guarded()) return kFine;
         // Before it has an address a station may probe for it (RFC 4862, 5.4.2) and join groups
         // (RFC 3810, 5.2.13), without a source.
@@ -172,7 +194,7 @@ class Judgement {
         const bool advertises = type == IcmpHeader::kV6NeighborAdvertisement;
         if (type != IcmpHeader::kV6NeighborSolicitation && !advertises) return kFine;
         NeighborHeader neighbor_copy;
-        const auto* neighbor = read(packet_, at, neighbor_copy);
+        const auto* neighbor = read_inside(at, neighbor_copy);
         if (neighbor == nullptr) return Drop::kSpoofedNeighbor;
         const bool claims_target = advertises || source.is_unspecified();
         if (claims_target && !is_own(address_of(neighbor->target))) return Drop::kSpoofedNeighbor;
@@ -184,7 +206,7 @@ class Judgement {
     // last one counts for some stations, the first for others.
     Drop judge_options(uint32_t at, uint8_t wanted) const noexcept {
         LinkLayerOption copy;
-        while (const auto* option = read(packet_, at, copy)) {
+        while (const auto* option = read_inside(at, copy)) {
             if (option->size_word == 0) return Drop::kSpoofedNeighbor;
             if (option->type == wanted && key_of(option->mac) != source_mac_) {
                 return Drop::kSpoofedNeighbor;
@@ -198,6 +220,7 @@ class Judgement {
     uint64_t source_mac_;
     const rte_mbuf* packet_;
     uint32_t at_ = 0;  // where the header behind Ethernet and its tags begins
+    uint32_t end_;     // of the IP packet; until that is known, of the frame
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Port security: what a port may say of itself. A port with declared addresses sends from its own MAC
 // and IP addresses only, in ARP (RFC 826, RFC 5227) and Neighbor Discovery (RFC 4861) too, and a port
-// that serves neither answers no DHCP request (RFC 2131, RFC 8415) and sends no router advertisement.
+// that serves neither answers no DHCP request (RFC 2131, RFC 8415) and sends no router advertisement or
+// redirect (RFC 6105), nor what could hide one (RFC 7113). The tunnels of an overlay are held to the latter too.
 //
 // An IPv6 link-local address is a port's own if it is derived from its MAC (RFC 4291, appendix A) or
 // declared. What stands behind VLAN tags is held to the same. A fragment's first piece is judged; later

@@ -162,6 +162,60 @@ TEST_F(GuardTest, NothingHidesBehindExtensionsOrFragments) {
               Drop::kRogueRa);
 }
 
+TEST_F(GuardTest, RedirectsGuideAsRouterAdvertisementsDo) {
+    const Bytes redirect =
+        Packet().eth().ipv6(kLinkLocal, "fd00::2", 58).payload(Bytes{137, 0, 0, 0, 0, 0, 0, 0});
+    EXPECT_EQ(judge(redirect), Drop::kRogueRa);
+    guard_.serves_ra = true;
+    EXPECT_EQ(judge(redirect), kFine);
+}
+
+// A router advertisement behind extension headers of this kind, from where nobody is guarded.
+Bytes advertisement_behind(uint8_t kind, Bytes extension, size_t size) {
+    extension.resize(size);
+    Bytes bytes = std::move(extension);
+    bytes.insert(bytes.end(), {134, 0, 0, 0, 0, 0, 0, 0});
+    return Packet().eth().ipv6(kLinkLocal, "ff02::1", kind).payload(bytes);
+}
+
+TEST_F(GuardTest, EveryExtensionHeaderIsLookedBehind) {
+    guard_ = {};
+    for (const uint8_t kind : {0, 43, 60, 135, 139, 140}) {
+        EXPECT_EQ(judge(advertisement_behind(kind, {58, 2}, 24)), Drop::kRogueRa) << int{kind};
+    }
+    // An authentication header counts in units of 4 bytes.
+    EXPECT_EQ(judge(advertisement_behind(51, {58, 4}, 24)), Drop::kRogueRa);
+    EXPECT_EQ(judge(advertisement_behind(59, {58, 2}, 24)), kFine) << "nothing follows, whatever it looks like";
+    guard_.serves_ra = true;
+    EXPECT_EQ(judge(advertisement_behind(51, {58, 4}, 24)), kFine);
+}
+
+TEST_F(GuardTest, AFragmentedAdvertisementIsOne) {
+    guard_ = {};
+    EXPECT_EQ(judge(advertisement_behind(44, {58, 0, 0, 1}, 8)), Drop::kRogueRa) << "the first of several";
+    EXPECT_EQ(judge(advertisement_behind(44, {58, 0, 0, 0}, 8)), Drop::kRogueRa) << "the only one";
+    EXPECT_EQ(judge(advertisement_behind(44, {58, 0, 0, 9}, 8)), kFine) << "a later one begins with anything";
+    // Destination options that end with the first fragment: what comes next is in the second.
+    Bytes first{60, 0, 0, 1, 0, 0, 0, 0, 58, 0, 0, 0, 0, 0, 0, 0};
+    const Bytes hidden = Packet().eth().ipv6(kLinkLocal, "ff02::1", 44).payload(first);
+    EXPECT_EQ(judge(hidden), Drop::kRogueRa);
+    // A pretended echo request behind the end of the packet, where its receiver doesn't look.
+    Bytes padded = hidden;
+    padded.insert(padded.end(), {128, 0, 0, 0, 0, 0, 0, 0});
+    EXPECT_EQ(judge(padded), Drop::kRogueRa);
+    Bytes inside = Packet().eth().ipv6(kLinkLocal, "ff02::1", 44).payload([&] {
+        first.insert(first.end(), {128, 0, 0, 0, 0, 0, 0, 0});
+        return first;
+    }());
+    EXPECT_EQ(judge(inside), kFine) << "an echo request indeed";
+}
+
+TEST_F(GuardTest, ADhcpAnswerHidesBehindNoEnd) {
+    Bytes frame = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(67, 68);
+    frame[17] = 20;  // the IP packet ends before UDP does
+    EXPECT_EQ(judge(frame), Drop::kSpoofedAddress);
+}
+
 TEST_F(GuardTest, WhoHasNoAddressesMaySendFromAny) {
     guard_ = {};
     EXPECT_FALSE(guard_.allows_all());
