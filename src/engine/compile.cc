@@ -61,6 +61,7 @@ class Compiler {
         snapshot_->macs[path::index(id)] = network.table;
         vlans_[path::index(id)] = config.vlan;
         if (config.vxlan) network.vni = config.vxlan->vni;
+        if (config.vxlan) guard_tunnels(network, config.vxlan->serves);
         network.carries_tags = config.vxlan && config.vxlan->inner_vlan == vxlan::InnerVlan::kCarry;
         // Half-way through a change a domain may not be there yet.
         const auto domain = parts_.router.domains().find(config.domain);
@@ -77,6 +78,16 @@ class Compiler {
         }
         network.answers = network.mac != 0 || network.vni != 0;
         if (network.answers) snapshot_->is_bridge = false;
+    }
+
+    void guard_tunnels(Network& network, const std::vector<path::Service>& serves) {
+        const auto has = [&](path::Service service) {
+            return std::find(serves.begin(), serves.end(), service) != serves.end();
+        };
+        auto guard = std::make_unique<guard::Guard>();
+        guard->serves_dhcp = network.tunnels_serve_dhcp = has(path::Service::kDhcp);
+        guard->serves_ra = has(path::Service::kRa);
+        if (!guard->allows_all()) network.tunnel_guard = snapshot_->guards.emplace_back(std::move(guard)).get();
     }
 
     void add_policies() {

@@ -37,10 +37,34 @@ struct Decap {
         meta.unusual = true;  // it is of the tunnels' split-horizon group
         ++way.packets;
         way.bytes += packet->pkt_len;
-        return path::Parse::admit(meta, packet, tables);
+        return path::Parse::admit(meta, packet, tables) && is_allowed(meta, packet, tables);
     }
 
  private:
+    // What guard::Check is for ports. It looks for DHCP and ICMPv6, so that TCP, UDP and IPv4 of the usual
+    // network pass by their protocol's number.
+    [[gnu::always_inline]] static bool is_allowed(path::Meta& meta, const rte_mbuf* packet,
+                                                  const Tables& tables) noexcept {
+        constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+        constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
+        const Network& network = tables.network(meta.network);
+        const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
+        if (likely(network.tunnels_serve_dhcp)) {
+            if (likely(ethernet->type.raw() == kIpv4)) return true;
+            if (ethernet->type.raw() == kIpv6 && packet->data_len >= sizeof *ethernet + sizeof(wire::Ipv6Header)) {
+                const wire::Protocol next = reinterpret_cast<const wire::Ipv6Header*>(ethernet + 1)->protocol();
+                if (likely(next == wire::Protocol::kTcp || next == wire::Protocol::kUdp)) return true;
+            }
+        }
+        return network.tunnel_guard == nullptr || judge(meta, packet, *network.tunnel_guard);
+    }
+
+    [[gnu::noinline]] static bool judge(path::Meta& meta, const rte_mbuf* packet,
+                                        const guard::Guard& guard) noexcept {
+        const path::Drop reason = guard.judge(meta, packet);
+        return reason == path::Drop::kCount || path::drop(meta, reason);
+    }
+
     static bool takes_tags(uint32_t vni, const Tables& tables) noexcept {
         const path::NetworkId network = tables.snapshot.vnis.find(vni);
         return network != path::kNoNetworkId && tables.network(network).carries_tags;

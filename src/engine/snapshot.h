@@ -58,6 +58,8 @@ struct alignas(64) Network {
     bool is_tracked = false;            // its flow domain has policies
     bool carries_tags = false;          // frames with VLAN tags go into its tunnels, and come out of them
     path::FlowDomain flow_domain{};
+    bool tunnels_serve_dhcp = true;
+    const guard::Guard* tunnel_guard = nullptr;  // of what comes out of its tunnels; null: all may pass
 
     std::shared_ptr<bridge::MacTable> macs;
     std::vector<port::Exit> members;    // ports that are up and have a link

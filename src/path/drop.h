@@ -117,10 +117,12 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "An ARP or Neighbor Discovery message claims an address that is not among the port's, or gives "
      "another MAC than the frame's source. Declare the address, or `spoofing: allow`."},
     {"rogue-dhcp",
-     "A DHCP server's answer from a port that may not serve DHCP. If it is a server: `serves: [dhcp]`."},
+     "A DHCP server's answer from a port that may not serve DHCP, or from a tunnel of a network that takes none "
+     "from there. If it is a server: `serves: [dhcp]` at the port, or in the network's `vxlan`."},
     {"rogue-ra",
-     "A router advertisement (ICMPv6 134) from a port that may not send any. If it is a router: "
-     "`serves: [ra]`."},
+     "A router advertisement or redirect (ICMPv6 134, 137) from a port that may not send any, or from a tunnel "
+     "of a network that takes none from there; or extension headers behind which one could hide (RFC 7113). If "
+     "it is a router: `serves: [ra]` at the port, or in the network's `vxlan`."},
     {"foreign-mac",
      "The source is a MAC address that belongs to another port of the network, to a remote end point or to "
      "the switch's own router: `sluicectl mac list` shows them as static. Two stations have one address, "

@@ -13,6 +13,7 @@
 #include "base/fields.h"
 #include "base/object_name.h"
 #include "path/ids.h"
+#include "path/service.h"
 #include "sluice/address.h"
 
 namespace sluice::port {
@@ -112,12 +113,7 @@ constexpr auto names(Spoofing) {
     return std::array{base::Name{Spoofing::kDeny, "deny"}, base::Name{Spoofing::kAllow, "allow"}};
 }
 
-// What others may be served with from a port.
-enum class Service { kDhcp, kRa };
-
-constexpr auto names(Service) {
-    return std::array{base::Name{Service::kDhcp, "dhcp"}, base::Name{Service::kRa, "ra"}};
-}
+using path::Service;
 
 // Frames a second that a port may have flooded; 0: no limit.
 struct FloodLimitConfig {
@@ -149,6 +145,7 @@ struct PortConfig {
     std::vector<RouteConfig> routes;
     std::optional<uint16_t> mtu;  // bytes, without the Ethernet header; see frame_mtu()
     uint16_t queues = 0;  // 0: one for each worker
+    std::optional<bool> accept_ra;  // none given: see accepts_ra()
     std::optional<TrunkConfig> trunk;  // instead of `network`
     Spoofing spoofing = Spoofing::kDeny;
     std::optional<std::vector<Service>> serves;  // none given: see may_serve()
@@ -171,10 +168,13 @@ struct PortConfig {
     bool is_tap() const noexcept { return kind() == Kind::kNetns || kind() == Kind::kHost; }
     // Whether it sends from its own addresses only: where they are declared, and not given up.
     bool is_guarded() const noexcept { return !address.empty() && spoofing == Spoofing::kDeny; }
-    // Containers and guests serve nobody unless they are said to; the host and what is behind a
-    // device may.
+    // Whether router advertisements may give its interface addresses and routes. One whose addresses are
+    // declared has all that it needs, and may send from no others.
+    bool accepts_ra() const noexcept { return accept_ra.value_or(address.empty()); }
+    // Stations serve nobody unless they are said to: containers, guests, and what is declared with addresses
+    // behind a device. The host may, and so may a network behind a device, where the routers are.
     bool may_serve(Service service) const {
-        if (!serves) return kind() == Kind::kHost || is_ethdev();
+        if (!serves) return kind() == Kind::kHost || (is_ethdev() && address.empty());
         return std::find(serves->begin(), serves->end(), service) != serves->end();
     }
     // As configured or derived (engine/config.h completes it), else Ethernet's.
@@ -211,6 +211,7 @@ void fields(V& v, PortConfig& p) {
     v.optional("routes", p.routes);
     v.optional("mtu", p.mtu, base::Range{68, 65521});
     v.optional("queues", p.queues, base::Range{0, path::kMaxQueues});
+    v.optional("accept-ra", p.accept_ra);
     v.optional("trunk", p.trunk);
     v.optional("spoofing", p.spoofing);
     v.optional("serves", p.serves);
@@ -237,6 +238,8 @@ void fields(V& v, PortConfig& p) {
             "port without `interface:`, the port's name must be one)");
     v.check("mac", !p.mac || (!p.mac->is_multicast() && !p.mac->is_zero()),
             "is a group or zero address, which no interface can have");
+    v.check("accept-ra", !p.accept_ra || p.is_tap(),
+            "is for interfaces that Sluice makes in a kernel: ports of the kinds netns and host");
     v.check("device", p.device.empty() || (p.interface.empty() && p.routes.empty()),
             "has no interface in the kernel: leave out interface and routes");
     v.check(p.bond ? "bond" : "device", !has_waiting_device(p),

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "port/derived_mac.h"
+#include "port/ipv6_settings.h"
 #include "port/netlink.h"
 #include "wire/headers.h"
 
@@ -163,13 +164,32 @@ base::Result<void> Tap::attach() {
 base::Result<void> Tap::set_up() const {
     auto netlink = Netlink::open();
     if (!netlink) return tl::unexpected(netlink.error());
-    LinkChange link{.mac = mac(), .mtu = config_.frame_mtu(), .alias = {}, .up = true};
+    // In this order: an MTU below 1280 takes IPv6's settings away, one above brings the kernel's own, and an
+    // interface that comes up asks for router advertisements.
+    const LinkChange link{.mac = mac(), .mtu = config_.frame_mtu()};
     if (auto done = netlink->change_link(index_, link); !done) return done;
+    set_router_advertisements();
+    if (auto done = netlink->change_link(index_, {.up = true}); !done) return done;
     auto done = reconcile(*netlink, index_, netlink->addresses(index_), kernel_addresses(config_),
                           &Netlink::add_address, &Netlink::delete_address);
     if (!done) return done;
     return reconcile(*netlink, index_, netlink->routes(index_), kernel_routes(config_),
                      &Netlink::add_route, &Netlink::delete_route);
+}
+
+// What isn't said, and wasn't refused before, stays as whoever made the namespace has set it.
+void Tap::set_router_advertisements() const {
+    base::Result<void> done;
+    if (!config_.accepts_ra()) {
+        done = refuse_router_advertisements(interface_);
+    } else if (config_.accept_ra) {
+        done = accept_router_advertisements(interface_);
+    } else if (refused_ra_) {
+        done = reset_router_advertisements(interface_);
+    }
+    if (done) return;
+    base::log::warning("port", "{}: {}: router advertisements may give interface {} addresses and routes",
+                       config_.name, done.error().message, interface_);
 }
 
 std::optional<MacAddress> Tap::mac() const { return config_.mac.value_or(host_mac(mark_)); }
@@ -193,6 +213,7 @@ void Tap::destroy() noexcept {
 }
 
 base::Result<void> Tap::configure(const PortConfig& next) {
+    refused_ra_ = !config_.accepts_ra();
     config_ = next;
     set_max_frame();
     if (queues_.empty()) return {};

@@ -45,11 +45,13 @@ class Tap final : public Port {
     uint16_t wanted_queues() const noexcept;
     base::Result<void> attach();          // in the namespace: queues_, interface_, index_
     base::Result<void> set_up() const;    // in the namespace: link, addresses, routes
+    void set_router_advertisements() const;
 
     Pools pools_;
     std::string mark_;
     uint16_t workers_;
 
+    bool refused_ra_ = false;       // before the last change of the configuration
     std::vector<base::Fd> queues_;  // written while no worker holds the port
     std::string interface_;         // as the kernel calls it now
     int index_ = 0;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fields.h"
+#include "path/service.h"
 #include "sluice/address.h"
 
 namespace sluice::vxlan {
@@ -43,6 +44,7 @@ struct OverlayConfig {
     uint32_t vni = 0;                 // VXLAN network identifier, 24 bits
     std::vector<IpAddress> remotes;   // the other hosts' end points
     InnerVlan inner_vlan = InnerVlan::kDrop;
+    std::vector<path::Service> serves{path::Service::kDhcp};  // that stations behind remotes may offer here
     std::vector<StaticConfig> statics;
 
     bool operator==(const OverlayConfig&) const = default;
@@ -53,6 +55,7 @@ void fields(V& v, OverlayConfig& o) {
     v.required("vni", o.vni, base::Range{1, 0xff'ffff});
     v.optional("remotes", o.remotes);
     v.optional("inner-vlan", o.inner_vlan);
+    v.optional("serves", o.serves);
     v.optional("static", o.statics);
 }
 

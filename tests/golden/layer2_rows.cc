@@ -182,6 +182,17 @@ void add_security(std::vector<Row>& rows) {
          .in = {{"a", offer}, {"a", router}, {"a", plain(kA, kB)}},
          .out = {{"b", plain(kA, kB)}},
          .drops = {{"a", Drop::kRogueDhcp, 1}, {"a", Drop::kRogueRa, 1}}});
+    // RFC 6105: stations don't guide others, a network behind a device may.
+    const Packet redirect = Packet().eth(kA, kB).ipv6("fe80::1", "fd00::2", 58).payload(Bytes{137, 0, 0, 0, 0, 0, 0, 0});
+    add({.name = "ADeviceWithoutAddressesMayBeARouter",
+         .configuration = kBlue + port("a") + port("b"),
+         .in = {{"a", router}, {"a", redirect}},
+         .out = {{"b", router}, {"b", redirect}}});
+    add({.name = "ADeviceWithAddressesIsNoRouter",
+         .configuration = kBlue + port("a", "blue", ", address: [10.0.0.1/24], spoofing: allow") + port("b"),
+         .in = {{"a", router}, {"a", redirect}, {"a", offer}, {"a", plain(kA, kB)}},
+         .out = {{"b", plain(kA, kB)}},
+         .drops = {{"a", Drop::kRogueDhcp, 1}, {"a", Drop::kRogueRa, 2}}});
     add({.name = "WhoMayServeDoes",
          .configuration = kBlue + port("a", "blue", ", serves: [dhcp]") + port("b"),
          .in = {{"a", offer}, {"a", router}},

@@ -180,6 +180,35 @@ void add_tunnels(std::vector<Row>& rows) {
                 {"e", from4("192.0.2.3", 100, kS).payload(plain(kC, kB))}},
          .out = {{"a", plain(kB, kBroadcast)}},
          .drops = {{"192.0.2.3", Drop::kSplitHorizon, 1}}});
+    // Who is behind a remote host guides nobody here, unless that is said.
+    const Bytes router = Packet().eth(kB, kA).ipv6("fe80::1", "ff02::1", 58).payload(Bytes{134, 0, 0, 0, 0, 0, 0, 0});
+    const Bytes redirect = Packet().eth(kB, kA).ipv6("fe80::1", "fd00::1", 58).payload(Bytes{137, 0, 0, 0, 0, 0, 0, 0});
+    const Bytes echo = Packet().eth(kB, kA).ipv6("fe80::1", "fd00::1", 58).payload(Bytes{128, 0, 0, 0, 0, 0, 0, 0});
+    const Bytes hidden = Packet().eth(kB, kA).ipv6("fe80::1", "ff02::1").extension(60, 8).payload(Bytes{});
+    const Bytes offer = Packet().eth(kB, kA).ipv4("10.0.0.2", "10.0.0.1").udp(67, 68).payload(10);
+    const Bytes offer6 = Packet().eth(kB, kA).ipv6("fd00::2", "fd00::1").udp(547, 546).payload(10);
+    const auto serving = [](const std::string& services) {
+        return "networks: [{name: blue, vxlan: {vni: 100, remotes: [192.0.2.2]" + services +
+               "}}]\nunderlay: {port: e, address: [192.0.2.1/24]}\nports:\n" + port("a") + port("e", "");
+    };
+    const auto remotely = [](const Bytes& frame, std::vector<size_t> chain = {}) {
+        return In{"e", from4().payload(frame), {}, std::move(chain)};
+    };
+    add({.name = "RouterAdvertisementsComeOutOfNoTunnel",
+         .configuration = serving(""),
+         .in = {remotely(router), remotely(redirect), remotely(router, {14, 20, 9, 20}), remotely(echo),
+                remotely(offer), remotely(offer6)},
+         .out = {{"a", echo}, {"a", offer}, {"a", offer6}},
+         .drops = {{"192.0.2.2", Drop::kRogueRa, 3}}});
+    add({.name = "UnlessANetworkTakesThem",
+         .configuration = serving(", serves: [ra]"),
+         .in = {remotely(router), remotely(redirect), remotely(echo), remotely(offer), remotely(offer6)},
+         .out = {{"a", router}, {"a", redirect}, {"a", echo}},
+         .drops = {{"192.0.2.2", Drop::kRogueDhcp, 2}}});
+    add({.name = "ATunnelMayServeAll",
+         .configuration = serving(", serves: [dhcp, ra]"),
+         .in = {remotely(router), remotely(offer), remotely(hidden)},
+         .out = {{"a", router}, {"a", offer}, {"a", hidden}}});
     add({.name = "NobodyHereForWhatComesFromATunnel",
          .configuration = "networks: [{name: blue, vxlan: {vni: 100, remotes: [192.0.2.2]}}]\n"
                           "underlay: {port: e, address: [192.0.2.1/24]}\nports:\n" +

@@ -162,7 +162,7 @@ TEST(LoadConfig, AllErrorsAreToldAtOnceInTheOrderOfTheFile) {
             "ports[1].mtu (f:3:30): '1' is out of range (68 to 65521)",
             "ports[2].name (f:4:12): port a is declared already: give one another name",
             "ports[2] (f:4:25): unknown key 'bogus'; known keys are name, netns, host, vhost-user, device, bond, "
-            "network, interface, mac, address, routes, mtu, queues, trunk, spoofing, serves, "
+            "network, interface, mac, address, routes, mtu, queues, accept-ra, trunk, spoofing, serves, "
                      "flood-limit, mac-limit, split-horizon",
             "networks[0] (f:5:12): the key 'name' is missing",
             "networks[0].ageing (f:5:21): expected an integer, found 'x'",

@@ -54,7 +54,7 @@ TEST(PortConfig, WritesWhatItReads) {
           "{name: a, device: d, trunk: {networks: [x, y], native: z}, serves: [dhcp, ra],"
           " spoofing: allow, mac-limit: 3, split-horizon: g, flood-limit: {unknown: 7}}",
           "{name: a, bond: {mode: lacp, members: ['net_x0,y=1', net_x1]}, network: n}",
-          "{name: a, netns: 'pid:12'}", "{name: a, netns: '010'}"}) {
+          "{name: a, netns: 'pid:12', accept-ra: true}", "{name: a, netns: '010'}"}) {
         const PortConfig port = read(yaml);
         EXPECT_EQ(read(base::to_yaml(base::write(port))), port) << yaml;
     }
@@ -133,11 +133,24 @@ TEST(PortConfig, ATrunkIsNotInANetworkToo) {
     EXPECT_EQ(error_of("{name: a, device: d, trunk: {native: y}}"), "");
 }
 
+TEST(PortConfig, DeclaredAddressesNeedNoRouterAdvertisements) {
+    EXPECT_TRUE(read("{name: a, netns: w}").accepts_ra());
+    EXPECT_FALSE(read("{name: a, netns: w, accept-ra: false}").accepts_ra());
+    EXPECT_FALSE(read("{name: a, netns: w, address: [10.0.0.2]}").accepts_ra());
+    EXPECT_TRUE(read("{name: a, host: true, address: [10.0.0.2], accept-ra: true}").accepts_ra());
+    EXPECT_EQ(error_of("{name: a, device: d, accept-ra: true}"),
+              "accept-ra (f:1:33): is for interfaces that Sluice makes in a kernel: ports of the kinds netns and host");
+}
+
 TEST(PortConfig, WhoMayServe) {
     EXPECT_FALSE(read("{name: a, netns: w}").may_serve(Service::kDhcp));
     EXPECT_FALSE(read("{name: a, vhost-user: {path: /x}}").may_serve(Service::kRa));
     EXPECT_TRUE(read("{name: a, host: true}").may_serve(Service::kRa));
+    EXPECT_TRUE(read("{name: a, host: true, address: [10.0.0.2]}").may_serve(Service::kDhcp));
     EXPECT_TRUE(read("{name: a, device: d}").may_serve(Service::kDhcp));
+    EXPECT_FALSE(read("{name: a, device: d, address: [10.0.0.2]}").may_serve(Service::kDhcp));
+    EXPECT_FALSE(read("{name: a, device: d, address: [10.0.0.2]}").may_serve(Service::kRa));
+    EXPECT_TRUE(read("{name: a, device: d, address: [10.0.0.2], serves: [ra]}").may_serve(Service::kRa));
     EXPECT_FALSE(read("{name: a, device: d, serves: []}").may_serve(Service::kDhcp));
     EXPECT_TRUE(read("{name: a, netns: w, serves: [dhcp]}").may_serve(Service::kDhcp));
     EXPECT_FALSE(read("{name: a, netns: w, serves: [dhcp]}").may_serve(Service::kRa));
