@@ -36,11 +36,12 @@ json report_worker(const engine::Switch& running, const engine::Eal& eal, size_t
             {"idle", running.config().workers.idle == engine::Idle::kPoll ? "poll" : "adaptive"}};
 }
 
-// What a person asks first. A port that is up and has no link is not at fault: its peer is missing.
+// What a person asks first. A port that is up and has no link is not at fault: its peer is missing, or was set
+// down. One that is up may still have something to tell.
 void tell_state(json& row, const engine::HeldPort& held) {
     const std::string no_link = held.up ? held.port->no_link() : "";
     row["state"] = !held.up ? "down" : no_link.empty() ? "up" : "no-link";
-    row["reason"] = held.up ? no_link : held.reason;
+    row["reason"] = !held.up ? held.reason : no_link.empty() ? held.port->trouble() : no_link;
 }
 
 // Over the last second that was measured.

@@ -223,17 +223,16 @@ base::Result<void> Netlink::delete_link(int index) {
     return talk(message.header, "cannot delete the interface");
 }
 
-base::Result<std::vector<KernelAddress>> Netlink::addresses(int index) {
+base::Result<std::vector<KernelAddress>> Netlink::addresses(int index, Whose whose) {
     Message message(RTM_GETADDR, NLM_F_DUMP);
     message.extra<ifaddrmsg>()->ifa_family = AF_UNSPEC;
     std::vector<KernelAddress> addresses;
-    auto parse = [index](const nlmsghdr* header) -> std::optional<KernelAddress> {
+    auto parse = [=](const nlmsghdr* header) -> std::optional<KernelAddress> {
         const auto* info = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(header));
         if (header->nlmsg_type != RTM_NEWADDR || static_cast<int>(info->ifa_index) != index) return std::nullopt;
         auto found = attributes<IFA_PROTO + 1>(header, sizeof *info);
-        if (found[IFA_PROTO] == nullptr || mnl_attr_get_u8(found[IFA_PROTO]) != kRouteProtocol) {
-            return std::nullopt;
-        }
+        const bool is_ours = found[IFA_PROTO] != nullptr && mnl_attr_get_u8(found[IFA_PROTO]) == kRouteProtocol;
+        if (whose == Whose::kOurs && !is_ours) return std::nullopt;
         const nlattr* address = found[IFA_LOCAL] != nullptr ? found[IFA_LOCAL] : found[IFA_ADDRESS];
         if (address == nullptr) return std::nullopt;
         return KernelAddress{address_of(address, info->ifa_family), info->ifa_prefixlen};
@@ -269,14 +268,15 @@ base::Result<void> Netlink::delete_address(int index, const KernelAddress& addre
     return change_address(RTM_DELADDR, 0, index, address);
 }
 
-base::Result<std::vector<KernelRoute>> Netlink::routes(int index) {
+base::Result<std::vector<KernelRoute>> Netlink::routes(int index, Whose whose) {
     std::vector<KernelRoute> routes;
     for (uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
         Message message(RTM_GETROUTE, NLM_F_DUMP);
         message.extra<rtmsg>()->rtm_family = family;
         auto parse = [&](const nlmsghdr* header) -> std::optional<KernelRoute> {
             const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
-            if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_protocol != kRouteProtocol) return std::nullopt;
+            if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_table != RT_TABLE_MAIN) return std::nullopt;
+            if (whose == Whose::kOurs && info->rtm_protocol != kRouteProtocol) return std::nullopt;
             auto found = attributes<RTA_MAX + 1>(header, sizeof *info);
             if (found[RTA_OIF] == nullptr ||
                 static_cast<int>(mnl_attr_get_u32(found[RTA_OIF])) != index) {

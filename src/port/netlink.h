@@ -44,6 +44,9 @@ struct LinkChange {
     bool up = false;  // true: set it up; false: leave it as it is
 };
 
+// Whose addresses and routes: ours bear the mark, all includes those of the kernel and of other programs.
+enum class Whose { kOurs, kAll };
+
 struct KernelAddress {
     IpAddress address;
     uint8_t length = 0;  // of the prefix, bits
@@ -69,12 +72,13 @@ class Netlink {
     base::Result<void> change_link(int index, const LinkChange& change);
     base::Result<void> delete_link(int index);
 
-    // Those of ours, on one interface. Adding what is there already is no error.
-    base::Result<std::vector<KernelAddress>> addresses(int index);
+    // On one interface. Adding what is there already is no error.
+    base::Result<std::vector<KernelAddress>> addresses(int index, Whose whose);
     base::Result<void> add_address(int index, const KernelAddress& address);
     base::Result<void> delete_address(int index, const KernelAddress& address);
 
-    base::Result<std::vector<KernelRoute>> routes(int index);
+    // In the main table.
+    base::Result<std::vector<KernelRoute>> routes(int index, Whose whose);
     base::Result<void> add_route(int index, const KernelRoute& route);
     base::Result<void> delete_route(int index, const KernelRoute& route);
 

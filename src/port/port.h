@@ -68,6 +68,8 @@ class Port {
     // flooded to a port without link.
     virtual std::string no_link() const { return {}; }
     bool has_link() const { return no_link().empty(); }
+    // What doesn't work though the port is up: an address that its namespace doesn't take. Empty if all does.
+    virtual std::string trouble() const { return {}; }
     // What an open device does by itself: its link, queues and descriptors may be others since the
     // last refresh(), which takes that over. No worker may wait for the old descriptors any more.
     virtual bool changed() const noexcept { return false; }

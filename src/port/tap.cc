@@ -14,7 +14,6 @@
 
 #include "base/log.h"
 #include "port/derived_mac.h"
-#include "port/ipv6_settings.h"
 #include "port/netlink.h"
 #include "wire/headers.h"
 
@@ -63,23 +62,6 @@ base::Result<base::Fd> open_queue(const std::string& interface) {
         return base::fail_errno(fmt::format("interface {} takes no offloads", interface));
     }
     return fd;
-}
-
-// Adds what is wanted and missing, deletes what is ours and unwanted.
-template <class T>
-base::Result<void> reconcile(Netlink& netlink, int index, base::Result<std::vector<T>> present,
-                             const std::vector<T>& wanted,
-                             base::Result<void> (Netlink::*add)(int, const T&),
-                             base::Result<void> (Netlink::*remove)(int, const T&)) {
-    if (!present) return tl::unexpected(present.error());
-    for (const T& item : *present) {
-        if (std::find(wanted.begin(), wanted.end(), item) != wanted.end()) continue;
-        if (auto done = (netlink.*remove)(index, item); !done) return done;
-    }
-    for (const T& item : wanted) {
-        if (auto done = (netlink.*add)(index, item); !done) return done;
-    }
-    return {};
 }
 
 std::vector<KernelAddress> kernel_addresses(const PortConfig& config) {
@@ -161,40 +143,36 @@ base::Result<void> Tap::attach() {
     return {};
 }
 
-base::Result<void> Tap::set_up() const {
-    auto netlink = Netlink::open();
-    if (!netlink) return tl::unexpected(netlink.error());
-    // In this order: an MTU below 1280 takes IPv6's settings away, one above brings the kernel's own, and an
-    // interface that comes up asks for router advertisements.
-    const LinkChange link{.mac = mac(), .mtu = config_.frame_mtu()};
-    if (auto done = netlink->change_link(index_, link); !done) return done;
-    set_router_advertisements();
-    if (auto done = netlink->change_link(index_, {.up = true}); !done) return done;
-    auto done = reconcile(*netlink, index_, netlink->addresses(index_), kernel_addresses(config_),
-                          &Netlink::add_address, &Netlink::delete_address);
-    if (!done) return done;
-    return reconcile(*netlink, index_, netlink->routes(index_), kernel_routes(config_),
-                     &Netlink::add_route, &Netlink::delete_route);
+base::Result<void> Tap::set_up() {
+    auto done = kept_.set_up(index_, wanted());
+    no_link_ = kept_.no_link();
+    return done;
 }
 
-// What isn't said, and wasn't refused before, stays as whoever made the namespace has set it.
-void Tap::set_router_advertisements() const {
-    base::Result<void> done;
-    if (!config_.accepts_ra()) {
-        done = refuse_router_advertisements(interface_);
-    } else if (config_.accept_ra) {
-        done = accept_router_advertisements(interface_);
-    } else if (refused_ra_) {
-        done = reset_router_advertisements(interface_);
-    }
-    if (done) return;
-    base::log::warning("port", "{}: {}: router advertisements may give interface {} addresses and routes",
-                       config_.name, done.error().message, interface_);
+WantedInterface Tap::wanted() const {
+    using enum RouterAdvertisements;
+    return {.port = config_.name,
+            .name = interface_,
+            .mac = *mac(),
+            // Who may send from any address may have any of his own.
+            .keeps_mac = config_.is_guarded() || config_.mac,
+            .mtu = config_.frame_mtu(),
+            // What isn't said, and wasn't refused before, stays as whoever made the namespace has set it.
+            .advertisements = !config_.accepts_ra() ? kRefuse
+                              : config_.accept_ra   ? kAccept
+                              : refused_ra_         ? kReset
+                                                    : kAsTheyAre,
+            .addresses = kernel_addresses(config_),
+            .routes = kernel_routes(config_)};
 }
 
 std::optional<MacAddress> Tap::mac() const { return config_.mac.value_or(host_mac(mark_)); }
 
-void Tap::close() noexcept { queues_.clear(); }
+void Tap::close() noexcept {
+    queues_.clear();
+    kept_.close();
+    no_link_.clear();
+}
 
 void Tap::destroy() noexcept {
     if (!queues_.empty()) {
@@ -234,7 +212,12 @@ base::Result<void> Tap::check() {
         base::log::warning("port", "{}: the container renamed interface {} to {}", config_.name,
                            interface_, request.ifr_name);
         interface_ = request.ifr_name;
+        kept_.rename(interface_);
     }
+    if (!kept_.is_due()) return {};
+    auto inside = InNetns::enter(config_.netns);
+    if (!inside) return tl::unexpected(inside.error());
+    kept_.look();
     return {};
 }
 
@@ -248,6 +231,8 @@ nlohmann::json Tap::describe() const {
     if (queues_.empty()) return answer;
     if (interface_ != config_.interface_name()) answer["renamed-from"] = config_.interface_name();
     answer["ifindex"] = index_;
+    answer["repairs"] = kept_.repairs();
+    if (kept_.repairs() != 0) answer["last-repair"] = kept_.last_repair();
     auto inside = InNetns::enter(config_.netns);
     if (!inside) return answer;
     auto netlink = Netlink::open();

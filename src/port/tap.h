@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "port/kept_interface.h"
 #include "port/netns.h"
 #include "port/port.h"
 
@@ -25,6 +26,11 @@ class Tap final : public Port {
     void close() noexcept override;
     base::Result<void> configure(const PortConfig& next) override;
     base::Result<void> check() override;
+
+    std::string no_link() const override { return no_link_; }
+    std::string trouble() const override { return kept_.trouble(); }
+    bool changed() const noexcept override { return kept_.no_link() != no_link_; }
+    void refresh() override { no_link_ = kept_.no_link(); }
 
     uint16_t receive_queues() const noexcept override { return static_cast<uint16_t>(queues_.size()); }
     Wake wake(uint16_t) const noexcept override { return Wake::kAlways; }
@@ -44,8 +50,8 @@ class Tap final : public Port {
  private:
     uint16_t wanted_queues() const noexcept;
     base::Result<void> attach();          // in the namespace: queues_, interface_, index_
-    base::Result<void> set_up() const;    // in the namespace: link, addresses, routes
-    void set_router_advertisements() const;
+    base::Result<void> set_up();          // in the namespace: link, addresses, routes
+    WantedInterface wanted() const;
 
     Pools pools_;
     std::string mark_;
@@ -56,6 +62,8 @@ class Tap final : public Port {
     std::string interface_;         // as the kernel calls it now
     int index_ = 0;
     NetnsId netns_;
+    KeptInterface kept_;
+    std::string no_link_;  // as the engine knows it
     std::atomic<int> transmit_error_{0};  // errno of the last refused frame: workers write, control reads
 };
 

@@ -1,0 +1,187 @@
+#include "port/kept_interface.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "port/ipv6_settings.h"
+
+namespace sluice::port {
+namespace {
+
+const IpAddress& address_of(const KernelAddress& address) { return address.address; }
+const IpAddress& address_of(const KernelRoute& route) { return route.to.address; }
+
+template <class T>
+bool contains(const std::vector<T>& list, const T& item) {
+    return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+std::string route_text(const KernelRoute& route) {
+    const bool is_default = route.to.length == 0;
+    return is_default ? fmt::format("the default route{}", route.to.address.is_v4() ? "" : " of IPv6")
+                      : fmt::format("the route to {}", route.to.text());
+}
+
+}  // namespace
+
+std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterface& seen) {
+    std::vector<std::string> changes;
+    if (!seen.link.up) changes.push_back(fmt::format("interface {} is set down in its namespace", seen.link.name));
+    if (seen.link.mtu != wanted.mtu) changes.push_back(fmt::format("its MTU was set to {}", seen.link.mtu));
+    if (wanted.keeps_mac && seen.link.mac != wanted.mac) {
+        changes.push_back(fmt::format("its MAC address was set to {}", seen.link.mac.text()));
+    }
+    for (const KernelAddress& address : wanted.addresses) {
+        if (contains(seen.addresses, address)) continue;
+        changes.push_back(fmt::format("address {}/{} was removed", address.address.text(), address.length));
+    }
+    for (const KernelRoute& route : wanted.routes) {
+        if (!contains(seen.routes, route)) changes.push_back(route_text(route) + " was removed");
+    }
+    return changes;
+}
+
+bool RepairPace::tick(bool is_broken) noexcept {
+    if (!is_broken) {
+        waited_ = 0;
+        if (calm_ < kCalm) ++calm_;
+        if (is_calm()) pause_ = kFirstPause;
+        return false;
+    }
+    calm_ = 0;
+    if (++waited_ < pause_) return false;
+    waited_ = 0;
+    pause_ = std::min(pause_ * 2, kLongestPause);
+    return true;
+}
+
+base::Result<void> KeptInterface::set_up(int index, WantedInterface wanted) {
+    auto netlink = Netlink::open();
+    if (!netlink) return tl::unexpected(netlink.error());
+    index_ = index;
+    wanted_ = std::move(wanted);
+    std::vector<IpPrefix> destinations;
+    for (const KernelRoute& route : wanted_.routes) destinations.push_back(route.to);
+    // Before anything is set: whatever is changed from now on is seen.
+    auto watch = InterfaceWatch::open(index_, std::move(destinations));
+    if (!watch) return tl::unexpected(watch.error());
+    watch_ = std::move(*watch);
+    sets_mac_ = true;
+    auto done = apply(*netlink);
+    sets_mac_ = wanted_.keeps_mac;
+    // Once is enough: from here on they are the namespace's own.
+    if (wanted_.advertisements == RouterAdvertisements::kReset) {
+        wanted_.advertisements = RouterAdvertisements::kAsTheyAre;
+    }
+    changes_.clear();
+    no_link_.clear();
+    if (done && failures_ != std::array<std::string, 2>{}) inspect(*netlink);
+    return done;
+}
+
+bool KeptInterface::is_due() {
+    has_news_ |= watch_.read();
+    repairs_now_ = pace_.tick(!changes_.empty());
+    return has_news_ || repairs_now_;
+}
+
+void KeptInterface::look() {
+    auto netlink = Netlink::open();
+    if (!netlink) return;
+    if (std::exchange(has_news_, false)) inspect(*netlink);
+    if (std::exchange(repairs_now_, false) && !changes_.empty()) repair(*netlink);
+}
+
+void KeptInterface::inspect(Netlink& netlink) {
+    auto link = netlink.find_link(index_);
+    auto addresses = netlink.addresses(index_, Whose::kAll);
+    auto routes = netlink.routes(index_, Whose::kAll);
+    // One that is gone is another's to tell.
+    if (!link || !*link || !addresses || !routes) return;
+    changes_ = changes(wanted_, {**link, std::move(*addresses), std::move(*routes)});
+    no_link_ = (*link)->up ? "" : fmt::format("interface {} is set down in its namespace", (*link)->name);
+    if (changes_.empty()) failures_ = {};
+    const std::string now = trouble_now();
+    if (!now.empty() && now != told_) base::log::warning("port", "{}: {}", wanted_.port, now);
+    told_ = now;
+}
+
+void KeptInterface::repair(Netlink& netlink) {
+    const std::string broken = fmt::format("{}", fmt::join(changes_, ", "));
+    (void)apply(netlink);
+    inspect(netlink);
+    if (!changes_.empty()) return;
+    ++repairs_;
+    last_repair_ = broken + ": repaired";
+    base::log::notice("port", "{}: {}", wanted_.port, last_repair_);
+}
+
+std::string KeptInterface::trouble_now() const {
+    std::vector<std::string> troubles;
+    for (const std::string& failure : failures_) {
+        if (!failure.empty()) troubles.push_back(failure);
+    }
+    return fmt::format("{}", fmt::join(troubles.empty() ? changes_ : troubles, ", "));
+}
+
+std::string KeptInterface::trouble() const {
+    if (!changes_.empty()) return trouble_now();
+    return pace_.is_calm() ? "" : last_repair_;
+}
+
+// In this order: an MTU below 1280 takes IPv6's settings away, one above brings the kernel's own, and an interface
+// that comes up asks for router advertisements.
+base::Result<void> KeptInterface::apply_link(Netlink& netlink) {
+    LinkChange link{.mtu = wanted_.mtu};
+    if (sets_mac_) link.mac = wanted_.mac;
+    if (auto done = netlink.change_link(index_, link); !done) return done;
+    set_router_advertisements();
+    return netlink.change_link(index_, {.up = true});
+}
+
+// Adds what is wanted, deletes what is ours and unwanted.
+template <class T>
+void KeptInterface::reconcile(Netlink& netlink, const std::vector<T>& present, const std::vector<T>& wanted,
+                              base::Result<void> (Netlink::*add)(int, const T&),
+                              base::Result<void> (Netlink::*remove)(int, const T&)) {
+    const auto note = [&](const T& item, const base::Result<void>& done) {
+        std::string& failure = failures_[address_of(item).is_v4() ? 0 : 1];
+        if (done || !failure.empty()) return;
+        const std::string why = address_of(item).is_v4() ? "" : why_no_ipv6(wanted_.name);
+        failure = why.empty() ? done.error().message : why + ", and so its addresses and routes are missing";
+    };
+    for (const T& item : present) {
+        if (!contains(wanted, item)) note(item, (netlink.*remove)(index_, item));
+    }
+    for (const T& item : wanted) note(item, (netlink.*add)(index_, item));
+}
+
+base::Result<void> KeptInterface::apply(Netlink& netlink) {
+    failures_ = {};
+    if (auto done = apply_link(netlink); !done) return done;
+    const auto addresses = netlink.addresses(index_, Whose::kOurs);
+    if (!addresses) return tl::unexpected(addresses.error());
+    reconcile(netlink, *addresses, wanted_.addresses, &Netlink::add_address, &Netlink::delete_address);
+    const auto routes = netlink.routes(index_, Whose::kOurs);
+    if (!routes) return tl::unexpected(routes.error());
+    reconcile(netlink, *routes, wanted_.routes, &Netlink::add_route, &Netlink::delete_route);
+    return {};
+}
+
+void KeptInterface::set_router_advertisements() const {
+    base::Result<void> done;
+    switch (wanted_.advertisements) {
+        case RouterAdvertisements::kAsTheyAre: break;
+        case RouterAdvertisements::kRefuse: done = refuse_router_advertisements(wanted_.name); break;
+        case RouterAdvertisements::kAccept: done = accept_router_advertisements(wanted_.name); break;
+        case RouterAdvertisements::kReset: done = reset_router_advertisements(wanted_.name); break;
+    }
+    if (done) return;
+    base::log::warning("port", "{}: {}: router advertisements may give interface {} addresses and routes",
+                       wanted_.port, done.error().message, wanted_.name);
+}
+
+}  // namespace sluice::port
