@@ -535,6 +535,7 @@ void Speaker::do_chores(const Tables& tables) noexcept {
             case Chore::Kind::kSolicit: solicit(*chore.neighbor, tables); break;
             case Chore::Kind::kRelease: release(*chore.neighbor, tables); break;
             case Chore::Kind::kAnnounce: announce(chore, tables); break;
+            case Chore::Kind::kTell: tell(chore, tables); break;
             case Chore::Kind::kPing: ping(chore.port, tables); break;
         }
     }
@@ -564,13 +565,26 @@ void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
     const bool others = std::any_of(network.members.begin(), network.members.end(),
                                     [&](const auto& exit) { return exit.port != port; });
     if (network.flat || (!others && network.tunnels.empty())) return;
-    const wire::MacBytes mac = bytes_of(chore.mac);
-    rte_mbuf* packet = chore.address.is_v4()
-                           ? wire::build_arp_announcement(pools_.buffers, mac, chore.address)
-                           : wire::build_neighbor_announcement(pools_.buffers, mac, chore.address, false);
+    rte_mbuf* packet = build_announcement(chore);
     if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
     send_to_all(chore.network, network.members, chore.port, packet, tables);
+}
+
+void Speaker::tell(const Chore& chore, const Tables& tables) noexcept {
+    if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
+    if (!tables.carries(chore.port, chore.network)) return;
+    rte_mbuf* packet = build_announcement(chore);
+    if (packet == nullptr) return;
+    tables.counters.totals.made.add(1);
+    send(chore.network, chore.port, packet, tables);
+}
+
+rte_mbuf* Speaker::build_announcement(const Chore& chore) const noexcept {
+    const wire::MacBytes mac = bytes_of(chore.mac);
+    if (chore.address.is_unspecified()) return wire::build_station_announcement(pools_.buffers, mac);
+    if (chore.address.is_v4()) return wire::build_arp_announcement(pools_.buffers, mac, chore.address);
+    return wire::build_neighbor_announcement(pools_.buffers, mac, chore.address, false);
 }
 
 }  // namespace sluice::engine

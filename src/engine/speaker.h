@@ -29,9 +29,11 @@ constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
 
 // What the control thread asks a worker to do.
 struct Chore {
-    enum class Kind : uint8_t { kSolicit, kRelease, kAnnounce, kPing } kind;
+    enum class Kind : uint8_t { kSolicit, kRelease, kAnnounce, kTell, kPing } kind;
     neighbor::Entry* neighbor = nullptr;  // of kSolicit, kRelease
     path::NetworkId network{};            // of kAnnounce: this address is at this MAC, behind this port
+                                          // of kTell: this port tells whoever is beyond it that the
+                                          // address (::, none is known) at this MAC is on our side
     path::PortId port{};                  // of kPing: the tunnel to the one who is asked
     IpAddress address{};
     uint64_t mac = 0;
@@ -166,6 +168,8 @@ class Speaker {
     void resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const Tables& tables) noexcept;
     void release(neighbor::Entry& neighbor, const Tables& tables) noexcept;
     void announce(const Chore& chore, const Tables& tables) noexcept;
+    void tell(const Chore& chore, const Tables& tables) noexcept;
+    rte_mbuf* build_announcement(const Chore& chore) const noexcept;
     static path::Meta waiting_meta(const neighbor::Waiting& waiting, const Tables& tables) noexcept;
 
     // What is for the switch.

@@ -38,15 +38,14 @@ base::Errors too_many(const Config& config) {
     return errors;
 }
 
-// The networks that a port is in.
+}  // namespace
+
 std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port) {
     if (!port.trunk) return {std::string(network_of(config, port))};
     std::vector<std::string> names = port.trunk->networks;
     if (!port.trunk->native.empty()) names.push_back(port.trunk->native);
     return names;
 }
-
-}  // namespace
 
 Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const flow::FlowConfig& flows,
                ReadClock read_clock)
@@ -179,7 +178,9 @@ void Switch::tick(Clock::time_point now) {
     age_flows();
     rule_log_.write(*this, clock_seconds());
     for (auto& [name, held] : ports_) {
-        if (held.up && std::exchange(held.announce, false)) announce(held);
+        if (!held.up) continue;
+        if (std::exchange(held.announce, false)) announce(held);
+        if (held.port->take_failover()) tell_stations(held);
     }
     measure_loads(now);
 }

@@ -90,6 +90,9 @@ std::unique_ptr<Snapshot> compile(const Config& config, const Parts& parts);
 // the same on all hosts, which have the same gateway.
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance);
 
+// The networks that a port is in.
+std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port);
+
 // What tells a network's connections from those of others: its routing domain's, or its own.
 std::string flow_domain_of(const NetworkConfig& network);
 
@@ -193,6 +196,7 @@ class Switch {
     void age_neighbors();
     void watch_tunnels();
     void announce(const HeldPort& held);
+    void tell_stations(const HeldPort& held);
     void ask(std::vector<Chore> chores);
     bool speaks() const noexcept { return !router_.domains().empty() || !tunnels_.empty(); }
     void set_static_macs();

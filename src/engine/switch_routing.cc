@@ -171,6 +171,40 @@ void Switch::announce(const HeldPort& held) {
     ask(std::move(chores));
 }
 
+// Tells whoever is beyond the port what is on our side of it: the switch's own addresses, the declared addresses of
+// other ports, and the stations learned behind those.
+void Switch::tell_stations(const HeldPort& held) {
+    constexpr size_t kMost = 4096;
+    const path::PortId through = held.port->id();
+    std::vector<Chore> chores;
+    for (const NetworkConfig& network : networks_of(config_)) {
+        const auto names = networks_of(config_, held.port->config());
+        if (std::find(names.begin(), names.end(), network.name) == names.end()) continue;
+        const auto tell = [&, id = network_ids_.at(network.name)](const IpAddress& address, uint64_t mac) {
+            if (chores.size() == kMost) return;
+            chores.push_back({.kind = Chore::Kind::kTell, .network = id, .port = through, .address = address,
+                              .mac = mac});
+        };
+        if (network.is_routed()) {
+            const uint64_t mac = path::mac_key(router_mac(network, context_.instance));
+            for (const IpAddress& address : network.gateway) tell(address, mac);
+        }
+        std::set<uint64_t> told;
+        for (const auto& [name, other] : ports_) {
+            const port::PortConfig& config = other.port->config();
+            const auto mac = other.port->mac();
+            const bool is_there = other.up && other.port->has_link() && other.port->id() != through;
+            if (!is_there || !mac || !config.is_guarded() || network_of(config_, config) != network.name) continue;
+            told.insert(path::mac_key(*mac));
+            for (const auto& address : config.address) tell(address.address, path::mac_key(*mac));
+        }
+        for (const auto& [mac, entry] : macs_.at(network.name)->list()) {
+            if (entry.port() != through && !told.contains(mac)) tell({}, mac);
+        }
+    }
+    ask(std::move(chores));
+}
+
 void Switch::ask(std::vector<Chore> chores) {
     if (chores.empty()) return;
     workers_.front()->ask(std::move(chores));

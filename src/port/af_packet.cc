@@ -236,17 +236,7 @@ void AfPacket::refresh() {
     no_link_ = read_link();
 }
 
-std::string AfPacket::read_link() const {
-    ifreq request{};
-    link_.name.copy(request.ifr_name, sizeof request.ifr_name - 1);
-    const base::Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (ioctl(any.get(), SIOCGIFFLAGS, &request) != 0) return {};
-    if ((request.ifr_flags & IFF_UP) == 0) {
-        return fmt::format("interface {0} is down: ip link set {0} up", link_.name);
-    }
-    if ((request.ifr_flags & IFF_RUNNING) != 0) return {};
-    return "the device has no link: look at the cable and at the other end";
-}
+std::string AfPacket::read_link() const { return why_no_link(link_.name); }
 
 void AfPacket::count_missed() const noexcept {
     for (const Queue& queue : queues_) {

@@ -1,6 +1,7 @@
 #include "port/bond.h"
 
 #include <fmt/format.h>
+#include <net/if.h>
 #include <rte_errno.h>
 #include <rte_eth_bond.h>
 #include <rte_eth_bond_8023ad.h>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "path/batch.h"
+#include "port/device_option.h"
+#include "port/interface.h"
 
 namespace sluice::port {
 namespace {
@@ -77,6 +80,23 @@ std::optional<uint16_t> carrier(uint16_t bond) noexcept {
     std::array<uint16_t, RTE_MAX_ETHPORTS> active;
     if (rte_eth_bond_active_slaves_get(bond, active.data(), active.size()) <= 0) return {};
     return static_cast<uint16_t>(rte_eth_bond_primary_get(bond));
+}
+
+void set_carrier(uint16_t bond, uint16_t member) noexcept { rte_eth_bond_primary_set(bond, member); }
+
+std::optional<KernelMember> KernelMember::of(const std::string& arguments) {
+    const std::string_view interface = device_option(arguments, "iface");
+    if (!arguments.starts_with("net_af_packet") || interface.empty()) return {};
+    KernelMember member{.interface = std::string(interface)};
+    member.index = static_cast<int>(if_nametoindex(member.interface.c_str()));
+    return member;
+}
+
+std::string KernelMember::no_link() const { return why_no_link(interface); }
+
+bool KernelMember::was_replaced() const noexcept {
+    const auto now = static_cast<int>(if_nametoindex(interface.c_str()));
+    return now != 0 && now != index;
 }
 
 bool is_active(uint16_t bond, BondMode mode, uint16_t member) noexcept {

@@ -3,8 +3,12 @@
 // from then on DPDK's interrupt thread asks the members for their links and moves the traffic when the one
 // that carries it has lost its own.
 //
-// Nothing is announced then: who is on the other side learns by what comes next where our stations are, or
-// by the port that went down. The member that took over keeps the traffic when the other one is back.
+// DPDK's net_af_packet always says that it has a link. Of members over such an interface the control thread asks
+// the kernel, and moves the traffic of an active-backup bond itself (KernelMember). With LACP it is the protocol
+// that notices.
+//
+// The engine announces our stations then, by the member that took over (Port::take_failover()). That one keeps
+// the traffic when the other is back.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +31,27 @@ std::string bond_arguments(path::PortId id, BondMode mode, std::span<const uint1
 // Has the bonding device take up its members; from here on it knows what they can.
 base::Result<void> join(uint16_t bond, std::span<const uint16_t> members);
 
-// Active-backup: the member that carries the traffic; none while no member has a link.
+// Active-backup: the member that carries the traffic; none while no member has a link, as far as DPDK knows.
 std::optional<uint16_t> carrier(uint16_t bond) noexcept;
+
+// Has another member carry it.
+void set_carrier(uint16_t bond, uint16_t member) noexcept;
 
 // Whether the bond transmits through a member: the carrier, or one that LACP has agreed on.
 bool is_active(uint16_t bond, BondMode mode, uint16_t member) noexcept;
+
+// The kernel's interface behind a member whose driver can't tell of its link.
+struct KernelMember {
+    std::string interface;
+    int index = 0;  // when the member was opened; 0: there was none
+
+    // None for a member by a driver that tells by itself.
+    static std::optional<KernelMember> of(const std::string& arguments);
+    // Why it has no link; empty if it has one.
+    std::string no_link() const;
+    // Whether there is another of that name now, of which the driver knows nothing.
+    bool was_replaced() const noexcept;
+};
 
 // --- Workers ---
 

@@ -152,6 +152,7 @@ base::Result<void> Ethdev::find_device() {
             auto probed = probe(member);
             if (!probed) return tl::unexpected(probed.error());
             members_.push_back(*probed);
+            kernel_members_.push_back(KernelMember::of(member));
         }
         arguments = bond_arguments(id(), config_.bond->mode, member_devices());
     }
@@ -203,8 +204,11 @@ base::Result<void> Ethdev::start() {
     if (!done) return done;
     has_interrupts_ = interrupts.receive;
     find_descriptors();
+    if (is_backup_) {
+        choose_carrier();
+        carrier_ = carrier(device_);
+    }
     no_link_ = read_link();
-    if (is_backup_) carrier_ = carrier(device_);
     sources_.fill(carrier_.value_or(RTE_MAX_ETHPORTS));
     warn_of_limits(rte_eth_dev_socket_id(device_));
     return {};
@@ -380,6 +384,7 @@ void Ethdev::close() noexcept {
     }
     for (const Probed& member : members_) release(member);
     members_.clear();
+    kernel_members_.clear();
     receive_queues_ = 0;
     without_link_ = 0;
     if (kernel_) kernel_->close();
@@ -394,13 +399,51 @@ base::Result<void> Ethdev::configure(const PortConfig& next) {
 base::Result<void> Ethdev::check() {
     if (const char* why = lost_.load(std::memory_order_acquire)) return base::fail("{}", why);
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
+    if (auto done = check_members(); !done) return done;
+    if (is_backup_) {
+        choose_carrier();
+        tell_of_failover();
+    }
     if (read_link() != no_link_) changed_ = true;
     if (kernel_) kernel_->check();
-    if (is_backup_) tell_of_failover();
     return check_connection();
 }
 
-// DPDK has moved the traffic already.
+base::Result<void> Ethdev::check_members() {
+    for (const auto& member : kernel_members_) {
+        if (member && member->was_replaced()) {
+            return base::fail("interface {} was made anew: the bond is opened again", member->interface);
+        }
+    }
+    return {};
+}
+
+std::string Ethdev::why_no_link(size_t member) const {
+    if (kernel_members_[member]) return kernel_members_[member]->no_link();
+    rte_eth_link link{};
+    const bool has_link = rte_eth_link_get_nowait(members_[member].device, &link) != 0 ||
+                          link.link_status == RTE_ETH_LINK_UP;
+    return has_link ? "" : "the device has no link: look at the cable and at the other end";
+}
+
+std::optional<size_t> Ethdev::carrying_member() const {
+    const std::optional<uint16_t> now = carrier(device_);
+    for (size_t i = 0; now && i < members_.size(); ++i) {
+        if (members_[i].device == *now) return i;
+    }
+    return {};
+}
+
+// Where the kernel knows better than DPDK.
+void Ethdev::choose_carrier() {
+    const auto now = carrying_member();
+    if (!now || !kernel_members_[*now] || why_no_link(*now).empty()) return;
+    for (size_t i = 0; i < members_.size(); ++i) {
+        if (i != *now && why_no_link(i).empty()) return set_carrier(device_, members_[i].device);
+    }
+}
+
+// The traffic has moved already.
 void Ethdev::tell_of_failover() {
     const std::optional<uint16_t> now = carrier(device_);
     if (!now || now == carrier_) return;
@@ -412,9 +455,10 @@ void Ethdev::tell_of_failover() {
     };
     if (carrier_) {
         base::log::notice("port", "{}: {} carries the bond now, for {} has lost its link", config_.name,
-                        name(*now), name(*carrier_));
+                          name(*now), name(*carrier_));
     }
     carrier_ = now;
+    failed_over_ = true;
 }
 
 // Opening it again is how a device that connects comes to another server, or to one that wasn't ready; a
@@ -438,7 +482,12 @@ void Ethdev::refresh() {
 std::string Ethdev::read_link() const {
     if (const char* why = lost_.load(std::memory_order_acquire)) return why;
     rte_eth_link link{};
-    if (rte_eth_link_get_nowait(device_, &link) != 0 || link.link_status == RTE_ETH_LINK_UP) return {};
+    const bool is_up = rte_eth_link_get_nowait(device_, &link) != 0 || link.link_status == RTE_ETH_LINK_UP;
+    if (is_up && is_backup_) {
+        const auto member = carrying_member();
+        return member ? why_no_link(*member) : "";
+    }
+    if (is_up) return {};
     return "the device has no link: look at the cable and at the other end";
 }
 
@@ -457,11 +506,8 @@ nlohmann::json Ethdev::describe() const {
     nlohmann::json answer{{"receive-queues", receive_queues_}, {"transmit-queues", transmit_queues_}};
     if (device_ == RTE_MAX_ETHPORTS) return answer;
     for (size_t i = 0; i < members_.size(); ++i) {
-        rte_eth_link member{};
-        const bool up = rte_eth_link_get_nowait(members_[i].device, &member) == 0 &&
-                        member.link_status == RTE_ETH_LINK_UP;
         answer["members"].push_back({{"device", config_.bond->members[i]},
-                                     {"link", up ? "up" : "down"},
+                                     {"link", why_no_link(i).empty() ? "up" : "down"},
                                      {"active", is_active(device_, config_.bond->mode, members_[i].device)}});
     }
     rte_eth_dev_info info{};
@@ -477,7 +523,7 @@ nlohmann::json Ethdev::describe() const {
     if (const int node = rte_eth_dev_socket_id(device_); node >= 0) answer["numa-node"] = node;
     rte_eth_link link{};
     if (rte_eth_link_get_nowait(device_, &link) == 0) {
-        answer["link"] = link.link_status == RTE_ETH_LINK_UP ? "up" : "down";
+        answer["link"] = read_link().empty() ? "up" : "down";
         if (link.link_speed != RTE_ETH_SPEED_NUM_NONE && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN) {
             answer["speed"] = fmt::format("{} Mbit/s", link.link_speed);
         }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "port/bond.h"
 #include "port/kernel_device.h"
 #include "port/port.h"
 
@@ -43,6 +44,7 @@ class Ethdev final : public Port {
     base::Result<void> check() override;
 
     std::string no_link() const override { return no_link_; }
+    bool take_failover() override { return std::exchange(failed_over_, false); }
     bool changed() const noexcept override { return changed_.load(std::memory_order_acquire); }
     void refresh() override;
 
@@ -117,6 +119,11 @@ class Ethdev final : public Port {
         return static_cast<uint16_t>(path::index(worker) % transmit_queues_);
     }
     base::Result<void> check_connection();
+    // Of a bond.
+    base::Result<void> check_members();
+    std::string why_no_link(size_t member) const;
+    std::optional<size_t> carrying_member() const;
+    void choose_carrier();
     void tell_of_failover();
 
     Pools pools_;
@@ -126,6 +133,8 @@ class Ethdev final : public Port {
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
     Probed probed_;
     std::vector<Probed> members_;         // of a bond
+    std::vector<std::optional<KernelMember>> kernel_members_;  // of each of those
+    bool failed_over_ = false;            // until take_failover()
     DeviceCounters earlier_;              // of the device, each time until it was closed
     bool is_lacp_;
     bool is_backup_;

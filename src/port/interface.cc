@@ -148,6 +148,19 @@ base::Result<Link> take_interface(const std::string& name, uint16_t mtu, Borrowe
     return **link;
 }
 
+std::string why_no_link(const std::string& interface) {
+    ifreq request{};
+    interface.copy(request.ifr_name, sizeof request.ifr_name - 1);
+    const base::Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!any) return {};
+    if (ioctl(any.get(), SIOCGIFFLAGS, &request) != 0) return fmt::format("there is no interface {}", interface);
+    if ((request.ifr_flags & IFF_UP) == 0) {
+        return fmt::format("interface {0} is down: ip link set {0} up", interface);
+    }
+    if ((request.ifr_flags & IFF_RUNNING) != 0) return {};
+    return "the device has no link: look at the cable and at the other end";
+}
+
 void FeaturesOff::turn_off(const std::string& interface, const std::vector<std::string>& features) {
     interface_ = interface;
     Features all(interface);

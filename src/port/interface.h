@@ -34,6 +34,9 @@ class BorrowedMtu {
 // The interface of that name, with that MTU: given it if it had another.
 base::Result<Link> take_interface(const std::string& name, uint16_t mtu, BorrowedMtu& borrowed);
 
+// Why nothing comes or goes by an interface: it is down, has no carrier, or is gone. Empty: it has a link.
+std::string why_no_link(const std::string& interface);
+
 // Features of an interface that are turned off, by the names that `ethtool -k` shows in brackets or the
 // kernel has for them, until restore(). Those that are off already, or fixed, stay as they are.
 class FeaturesOff {

@@ -70,6 +70,9 @@ class Port {
     bool has_link() const { return no_link().empty(); }
     // What doesn't work though the port is up: an address that its namespace doesn't take. Empty if all does.
     virtual std::string trouble() const { return {}; }
+    // True once after another member of a bond has begun to carry the traffic: whoever is beyond the port has to
+    // learn by which member our stations are reached now.
+    virtual bool take_failover() { return false; }
     // What an open device does by itself: its link, queues and descriptors may be others since the
     // last refresh(), which takes that over. No worker may wait for the old descriptors any more.
     virtual bool changed() const noexcept { return false; }

@@ -23,6 +23,12 @@ bool has_waiting_device(const PortConfig& config) noexcept {
     return std::any_of(config.bond->members.begin(), config.bond->members.end(), waits_for_peer);
 }
 
+bool has_member_without_link(const PortConfig& config) noexcept {
+    if (!config.bond) return false;
+    return std::any_of(config.bond->members.begin(), config.bond->members.end(),
+                       [](const std::string& member) { return member.starts_with("net_af_xdp"); });
+}
+
 bool is_interface_name(std::string_view name) noexcept {
     // The kernel's dev_valid_name(): IFNAMSIZ counts the terminating zero.
     return !name.empty() && name.size() < 16 && name != "." && name != ".." &&

@@ -192,6 +192,9 @@ std::string_view kind_name(Kind kind) noexcept;
 // A device at which opening the port would wait for another program, and everybody for the port.
 bool has_waiting_device(const PortConfig& config) noexcept;
 
+// A bond in which a device can't serve, whatever its interface.
+bool has_member_without_link(const PortConfig& config) noexcept;
+
 bool is_interface_name(std::string_view name) noexcept;  // what Linux takes (dev_valid_name)
 bool is_netns(std::string_view netns) noexcept;
 
@@ -244,6 +247,9 @@ void fields(V& v, PortConfig& p) {
             "has no interface in the kernel: leave out interface and routes");
     v.check(p.bond ? "bond" : "device", !has_waiting_device(p),
             "would wait for the other end (server=1): have that one serve the socket, and leave server=1 out");
+    v.check("bond", !has_member_without_link(p),
+            "has a member by net_af_xdp, which tells nothing of its link and needs packet memory of its own: take "
+            "net_af_packet for that interface");
     v.check("bond", !p.bond || (p.interface.empty() && p.routes.empty()),
             "has no interface in the kernel: leave out interface and routes");
     v.check("vhost-user", !p.vhost_user || (p.interface.empty() && p.routes.empty() && p.queues == 0),

@@ -58,6 +58,10 @@ rte_mbuf* build_arp_reply(rte_mempool* pool, const MacBytes& from_mac, const IpA
 rte_mbuf* build_arp_announcement(rte_mempool* pool, const MacBytes& mac,
                                  const IpAddress& address) noexcept;
 
+// "`mac` is here", of a station whose addresses aren't known: a RARP request for its own address (RFC 903), as
+// virtual machines send when they have moved. Bridges learn by it, and nobody answers.
+rte_mbuf* build_station_announcement(rte_mempool* pool, const MacBytes& mac) noexcept;
+
 // To the solicited-node multicast address of the target, or to the target at `to_mac`. With `from` ::
 // it is a probe and tells no MAC.
 rte_mbuf* build_neighbor_solicitation(rte_mempool* pool, const MacBytes& from_mac, const IpAddress& from,

@@ -1,11 +1,21 @@
 #!/bin/bash
 # Bonds. Active-backup over two TAPs that a bridge of the kernel joins on the other side, and that lose
-# their links in turn, without telling (net_tap says that it does, and doesn't); LACP between two bonds of
-# the switch's own. Two workers, and members with a queue for one.
+# their links in turn, without telling (net_tap says that it does, and doesn't); the same over interfaces of the
+# kernel, of which net_af_packet never tells anything; LACP between two bonds of the switch's own. Two workers,
+# and members with a queue for one.
 . "$(dirname "$0")/_init.sh"
 need iperf3
 
-netns a b c
+netns a b c d remote
+for wire in 0 1; do
+    ip -n "${P}host" link add "kernel$wire" type veth peer name "wire$wire" netns "${P}remote"
+    ip -n "${P}host" link set "kernel$wire" up
+    ip -n "${P}remote" link set "wire$wire" up
+done
+ip -n "${P}remote" link add joined address 02:00:00:00:00:98 type bridge
+for wire in 0 1; do ip -n "${P}remote" link set "wire$wire" master joined; done
+ip -n "${P}remote" address add 10.2.0.9/24 dev joined
+ip -n "${P}remote" link set joined up
 for wire in 0 1; do
     ip -n "${P}host" link add "left$wire" type veth peer name "right$wire"
     for end in left right; do
@@ -20,10 +30,18 @@ ip -n "${P}host" link set joined up
 mapfile -t cores < <(allowed_cores | head -n 2)
 config <<END
 workers: {cores: [$(IFS=,; echo "${cores[*]}")]}
-networks: [{name: blue}, {name: near}, {name: far}]
+networks:
+  - {name: blue}
+  - {name: near}
+  - {name: far}
+  - {name: red, subnets: [10.2.0.0/24], gateway: [10.2.0.254]}
 ports:
   - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1/24]}
   - {name: pair, bond: {members: ["net_tap0,iface=tap0", "net_tap1,iface=tap1"]}, network: blue}
+  - {name: d, netns: ${P}d, network: red, address: [10.2.0.1]}
+  - name: kernels
+    bond: {members: ["net_af_packet4,iface=kernel0", "net_af_packet5,iface=kernel1"]}
+    network: red
   - {name: b, netns: ${P}b, network: near, address: [10.0.0.1/24]}
   - {name: c, netns: ${P}c, network: far, address: [10.0.0.2/24]}
   - name: left
@@ -93,6 +111,53 @@ wait_for 20 "the pair to have no link" no_link
 at host ip link set tap1 up
 members down false up true
 wait_for 5 "ping through the second member" answers_ping a 10.0.0.9
+
+# Over interfaces of the kernel: without carrier, set down, and gone. The bridge on the other side, which would send by
+# the old wire for minutes, learns from the switch where d and the gateway are.
+up d kernels
+state() { query '.port.device.members | map("\(.link) \(.active)") | join(", ")' port show kernels; }
+kernels() { [[ $(state) == "$1" ]]; }
+behind() { # ADDRESS WIRE
+    at remote bridge -j fdb show br joined | jq -e --arg mac "$1" --arg port "$2" \
+        'any(.[]; .mac == $mac and .ifname == $port)'
+}
+mac=$(ip -n "${P}d" -j link show eth0 | jq -r '.[0].address')
+router=$(query '.networks[] | select(.name == "red") | .mac' network list)
+expect "members" "up true, up false" "$(state)"
+wait_for 20 "ping by the first" answers_ping d 10.2.0.9
+steady remote 10.2.0.1 0.05
+ip -n "${P}remote" link set wire0 down
+wait_for 20 "the second to carry for want of a carrier" kernels "down false, up true"
+by_second="kernels: net_af_packet5,iface=kernel1 carries the bond now, for net_af_packet4,iface=kernel0"
+grep -q "$by_second" "$LOG" || fail "no word of the failover"
+wait_for 10 "the remote bridge to know where d is" behind "$mac" wire1
+wait_for 10 "the remote bridge to know where the gateway is" behind "$router" wire1
+wait_for 10 "ping by the second" answers_ping remote 10.2.0.1
+ip -n "${P}remote" link set wire0 up
+wait_for 20 "the first to be back" kernels "up false, up true"
+ip -n "${P}host" link set kernel1 down
+wait_for 20 "the first to carry where the second is down" kernels "up true, down false"
+wait_for 10 "ping by the first again" answers_ping remote 10.2.0.1
+kill -INT "$STEADY"
+wait_for 20 "the end of ping" ended "$STEADY"
+expect_that "pings lost, 50 ms each" "$(awk '/transmitted/ { print $1 - $4 }' "$TMP/steady") <= 60"
+ip -n "${P}remote" link set wire0 down
+no_kernel_link() { [[ $(query .port.state port show kernels) == no-link ]]; }
+wait_for 20 "the bond to have no link" no_kernel_link
+ip -n "${P}host" link set kernel1 up
+wait_for 20 "the second to carry again" kernels "down false, up true"
+wait_for 10 "ping by the second again" answers_ping remote 10.2.0.1
+# An interface that is gone and comes back is another one.
+ip -n "${P}host" link delete kernel0
+wait_for 20 "the second to carry alone" kernels "down false, up true"
+ip -n "${P}host" link add kernel0 type veth peer name wire0 netns "${P}remote"
+ip -n "${P}host" link set kernel0 up
+ip -n "${P}remote" link set wire0 master joined
+ip -n "${P}remote" link set wire0 up
+wait_for 20 "the bond to take the new interface" kernels "up true, up false"
+wait_for 10 "ping by the new interface" answers_ping remote 10.2.0.1
+expect_status 1 ctl port add xdp 'bond={members: ["net_af_xdp9,iface=kernel9"]}' network=blue
+expect_match "a member that can't serve" "net_af_xdp, which tells nothing of its link" "$OUT"
 
 # LACP agrees on both wires, and both carry.
 up left right

@@ -1,6 +1,12 @@
 #include "engine/switch.h"
 
 #include <gtest/gtest.h>
+#include <rte_eth_bond.h>
+#include <rte_ethdev.h>
+
+#include <array>
+#include <set>
+#include <thread>
 
 #include "engine/machine.h"
 #include "support/directory.h"
@@ -107,6 +113,59 @@ TEST_F(SwitchTest, APortThatComesIsAnnouncedInAPlainNetwork) {
     rte_pktmbuf_free(frame);
     expected.resize(bytes.size());
     EXPECT_EQ(bytes, expected);
+}
+
+TEST_F(SwitchTest, AfterAFailoverWhoIsBeyondTheBondIsToldOfOurStations) {
+    test::RingDevice watch("watch");
+    apply("networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254], gateway-mac: '02:00:00:00:00:fe'}]\n"
+          "mirrors: [{name: m, from: [pair], to: watch, direction: egress}]\n"
+          "ports: [{name: a, device: net_ring_a, network: blue, mac: '02:00:00:00:00:0a', address: [10.0.0.1]}, "
+          "{name: b, device: net_ring_b, network: blue}, {name: watch, device: net_ring_watch}, "
+          "{name: pair, bond: {members: ['net_null_failing,no-rx=1', 'net_null_waiting,no-rx=1']}, network: blue}]");
+    ASSERT_TRUE(held("pair").up) << held("pair").reason;
+    const auto told = [&](Clock::time_point now) {
+        switch_.tick(now);
+        while (switch_.workers()[0]->turn()) {}
+        std::set<test::Bytes> frames;
+        while (rte_mbuf* frame = watch.take()) {
+            frames.insert(test::bytes_of(frame));
+            rte_pktmbuf_free(frame);
+        }
+        return frames;
+    };
+    uint16_t member = 0;
+    uint16_t bond = 0;
+    const std::string name = fmt::format("net_bonding{}", path::index(held("pair").port->id()));
+    ASSERT_EQ(rte_eth_dev_get_port_by_name("net_null_waiting", &member), 0);
+    ASSERT_EQ(rte_eth_dev_get_port_by_name(name.c_str(), &bond), 0);
+    // DPDK's interrupt thread finds out that they have links.
+    std::array<uint16_t, 2> active;
+    for (int i = 0; i < 3000 && rte_eth_bond_active_slaves_get(bond, active.data(), 2) != 2; ++i) {
+        std::this_thread::sleep_for(10ms);
+    }
+    b_.put(test::to_mbuf(test::test_pool(), Packet().eth(test::kMacB, "ff:ff:ff:ff:ff:ff").payload(46)));
+    told(kStart);
+    EXPECT_TRUE(told(kStart + 1s).empty()) << "nothing has failed";
+    rte_eth_bond_primary_set(bond, member);
+    std::set<test::Bytes> expected;
+    const auto expect = [&](std::string_view mac, std::string_view address) {
+        test::Bytes frame = Packet().eth(mac, "ff:ff:ff:ff:ff:ff").arp_request(mac, address, address);
+        frame.resize(60);
+        expected.insert(frame);
+    };
+    expect("02:00:00:00:00:fe", "10.0.0.254");
+    expect(test::kMacA, "10.0.0.1");
+    // Of b's station no address is known: a RARP request.
+    test::Bytes station =
+        Packet().eth(test::kMacB, "ff:ff:ff:ff:ff:ff").arp_reply(test::kMacB, "0.0.0.0", test::kMacB, "0.0.0.0");
+    station.resize(60);
+    station[12] = 0x80;
+    station[13] = 0x35;
+    station[21] = 3;
+    expected.insert(station);
+    EXPECT_EQ(told(kStart + 2s), expected);
+    EXPECT_TRUE(told(kStart + 3s).empty()) << "once is enough";
+    apply(kTwo);  // before the ring goes
 }
 
 TEST_F(SwitchTest, ApplyTellsWhatChanged) {

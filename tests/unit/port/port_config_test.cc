@@ -103,6 +103,13 @@ TEST(PortConfig, ADeviceHasNoInterfaceInTheKernel) {
     }
 }
 
+TEST(PortConfig, ABondHasNoMemberThatCannotServeInIt) {
+    EXPECT_EQ(error_of("{name: a, bond: {members: ['net_af_packet0,iface=e0', 'net_af_xdp1,iface=e1']}}"),
+              "bond (f:1:17): has a member by net_af_xdp, which tells nothing of its link and needs packet memory of "
+              "its own: take net_af_packet for that interface");
+    EXPECT_EQ(error_of("{name: a, bond: {members: ['net_af_packet0,iface=e0', 'net_af_packet1,iface=e1']}}"), "");
+}
+
 TEST(PortConfig, AVirtualMachineHasItsInterfaceInside) {
     const PortConfig port = read("{name: a, vhost-user: {path: /run/a}, mac: '02:00:00:00:00:01'}");
     EXPECT_EQ(port.kind(), Kind::kVhostUser);

@@ -314,6 +314,15 @@ TEST(BuildArp, Announcement) {
     EXPECT_TRUE(message->gratuitous && message->solicits);
 }
 
+TEST(BuildArp, OfAStationWithoutAddresses) {
+    Bytes expected = Packet().eth(kMacA, "ff:ff:ff:ff:ff:ff").arp_reply(kMacA, "0.0.0.0", kMacA, "0.0.0.0");
+    expected.resize(60);
+    expected[12] = 0x80;
+    expected[13] = 0x35;
+    expected[21] = 3;
+    EXPECT_EQ(taken(build_station_announcement(test::test_pool(), kA)), expected);
+}
+
 TEST(BuildNeighborDiscovery, Solicitation) {
     const auto build = [](const char* from, std::optional<MacBytes> to_mac) {
         return taken(build_neighbor_solicitation(test::test_pool(), kA, ip(from), ip("fd00::1:b"), to_mac));
