@@ -56,12 +56,13 @@ expect "addresses of azure that blue has learned by the trunk" 1 "$(macs blue le
 
 # A VLAN that the trunk doesn't carry.
 dropped() { query "[.drops[] | select(.port == \"$1\" and .reason == \"$2\") | .packets] | add > 0" drops; }
-frame() { # NAMESPACE INTERFACE HEX
-    at "$1" python3 - "$2" "$3" <<'END'
+frame() { # NAMESPACE INTERFACE HEX [COUNT]
+    at "$1" python3 - "$2" "$3" "${4:-1}" <<'END'
 import socket, sys
 line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 line.bind((sys.argv[1], 0))
-line.send(bytes.fromhex(sys.argv[2].replace(" ", "")).ljust(60, b"\0"))
+for _ in range(int(sys.argv[3])):
+    line.send(bytes.fromhex(sys.argv[2].replace(" ", "")).ljust(60, b"\0"))
 END
 }
 frame host right "ffffffffffff 020000000033 8100 0063 88b5"
@@ -96,9 +97,8 @@ wait_for 10 "the drop between ports of a group" dropped right split-horizon
 sed -i "s/ split-horizon: g,//; s/{name: b, netns: ${P}b,/& flood-limit: {broadcast: 1},/" "$CONFIG"
 expect_status 0 ctl config reload
 pings a 10.0.0.2
-for ((i = 0; i < 5; ++i)); do
-    frame b eth0 "ffffffffffff $(ip -n "${P}b" -j link show eth0 | jq -r '.[0].address' | tr -d :) 88b5"
-done
+# At once: the limit is one a second.
+frame b eth0 "ffffffffffff $(ip -n "${P}b" -j link show eth0 | jq -r '.[0].address' | tr -d :) 88b5" 5
 wait_for 10 "the drop of broadcasts beyond the limit" dropped b flood-limit
 
 wait_for 10 "the books to balance" balanced
