@@ -161,6 +161,7 @@ inline constexpr Parameter kDropsParameters[] = {
     {"reason", Type::kText, kOptional, "REASON", "only for this reason", "\"denied\""},
     {"last", Type::kNumber, kOptional, "COUNT", "the most recent packets in place of counts, so many at most", "20", 1,
      kMaxLastDrops},
+    {"all", Type::kFlag, kOptional, "", "of the most recent packets expected background too", "true"},
 };
 
 inline constexpr std::string_view kCapturedPort[] = {"port"};

@@ -19,6 +19,11 @@ uint64_t sum_of_drops(const path::WorkerTotals& totals) {
     return count;
 }
 
+// Of those: what is expected, and nobody's loss.
+uint64_t background_of(const path::WorkerTotals& totals) {
+    return totals.dropped[static_cast<size_t>(path::Drop::kBackground)].get();
+}
+
 double ratio(uint64_t part, uint64_t whole) {
     if (whole == 0) return 0;
     return std::round(1000.0 * static_cast<double>(part) / static_cast<double>(whole)) / 1000.0;
@@ -282,6 +287,7 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
     uint64_t sum_consumed = 0;
     uint64_t sum_transmitted = 0;
     uint64_t sum_dropped = 0;
+    uint64_t sum_background = 0;
     for (size_t i = 0; i < running.workers().size(); ++i) {
         const path::WorkerTotals& totals = running.workers()[i]->counters().totals;
         json row = report_worker(running, eal, i);
@@ -290,6 +296,7 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
         row["consumed"] = totals.consumed.get();
         row["transmitted"] = totals.transmitted.get();
         row["dropped"] = sum_of_drops(totals);
+        row["background"] = background_of(totals);
         row["batches"] = totals.batches.get();
         row["busy-cycles"] = totals.busy_cycles.get();
         row["idle-cycles"] = totals.idle_cycles.get();
@@ -301,6 +308,7 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
         sum_consumed += totals.consumed.get();
         sum_transmitted += totals.transmitted.get();
         sum_dropped += sum_of_drops(totals);
+        sum_background += background_of(totals);
     }
     json ports = json::array();
     const auto count = static_cast<uint16_t>(running.workers().size());
@@ -326,7 +334,11 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
             row["worker"] = i;
             sent.push_back(std::move(row));
         }
-        ports.push_back({{"name", name}, {"rx", queues}, {"tx", sent}, {"drops", dropped(running, id)}});
+        ports.push_back({{"name", name},
+                         {"rx", queues},
+                         {"tx", sent},
+                         {"drops", dropped(running, id)},
+                         {"background", dropped(running, id, path::Drop::kBackground)}});
     }
     json tunnels = json::array();
     for (const auto& [remote, held] : running.tunnels()) {
@@ -343,7 +355,8 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
               {"made", sum_made},
               {"consumed", sum_consumed},
               {"transmitted", sum_transmitted},
-              {"dropped", sum_dropped}}}};
+              {"dropped", sum_dropped},
+              {"background", sum_background}}}};
 }
 
 }  // namespace sluice::control

@@ -69,6 +69,7 @@ json report_drops(const engine::Switch& running, const DropQuery& query) {
             drops.push_back({{"port", name},
                              {"reason", path::kDropTexts[reason].name},
                              {"packets", count},
+                             {"background", static_cast<path::Drop>(reason) == path::Drop::kBackground},
                              {"meaning", path::kDropTexts[reason].sentence}});
         }
     }
@@ -77,8 +78,8 @@ json report_drops(const engine::Switch& running, const DropQuery& query) {
 
 json report_last_drops(const engine::Switch& running, const DropQuery& query) {
     std::vector<Noted> found;
-    for (size_t worker = 0; worker < running.workers().size(); ++worker) {
-        for (const DropRecord& record : running.workers()[worker]->counters().log.recent()) {
+    const auto take = [&](size_t worker, const path::DropLog& log) {
+        for (const DropRecord& record : log.recent()) {
             if (!query.reason.empty() && text(record.reason).name != query.reason) continue;
             if (!query.port.empty() &&
                 explain::place_name(running, record.port, record.time) != query.port) {
@@ -86,6 +87,12 @@ json report_last_drops(const engine::Switch& running, const DropQuery& query) {
             }
             found.push_back({worker, record});
         }
+    };
+    const bool background = query.all || query.reason == text(path::Drop::kBackground).name;
+    for (size_t worker = 0; worker < running.workers().size(); ++worker) {
+        const path::Counters& counters = running.workers()[worker]->counters();
+        take(worker, counters.log);
+        if (background) take(worker, counters.background);
     }
     std::stable_sort(found.begin(), found.end(), [](const Noted& a, const Noted& b) {
         return a.record.time < b.record.time;
@@ -102,7 +109,7 @@ Answer drops(Running& daemon, const json& params) {
     const std::string port = text_of(params, "port");
     const std::string reason = text_of(params, "reason");
     const uint64_t last = number_of(params, "last", 0);
-    const DropQuery query{port, reason, last};
+    const DropQuery query{port, reason, last, flag_of(params, "all")};
     if (auto errors = mistakes(daemon.running, query); !errors.empty()) return refused(errors);
     if (query.last == 0) return report_drops(daemon.running, query);
     return report_last_drops(daemon.running, query);

@@ -16,12 +16,13 @@ struct DropQuery {
     std::string port;    // counted at; empty: any
     std::string reason;  // empty: any
     size_t last = 0;     // of report_last_drops()
+    bool all = false;    // likewise: expected background too
 };
 nlohmann::json report_drops(const engine::Switch& running, const DropQuery& query);
 // The last so many, the oldest first.
 nlohmann::json report_last_drops(const engine::Switch& running, const DropQuery& query);
 
-// The command: {"last"?, "port"?, "reason"?}.
+// The command: {"last"?, "all"?, "port"?, "reason"?}.
 Answer drops(Running& daemon, const nlohmann::json& params);
 
 }  // namespace sluice::control

@@ -253,6 +253,7 @@ bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::T
     const bool is_tcp = connection.protocol() == wire::Protocol::kTcp;
     if (!opens && is_tcp && judgement.judged && judgement.stateful) {
         connection.object = judgement.object();
+        meta.egress = passage.egress;
         return path::drop(meta, Drop::kNoConnection);
     }
     return !opens || begin(meta, packet, {tuple, passage, opening_of(connection), judgement}, tables);
@@ -282,6 +283,7 @@ bool Tracker::begin(path::Meta& meta, const rte_mbuf* packet, const FirstPacket&
         case flow::Added::kShareUsed: break;
     }
     if (!judgement.judged) return true;
+    meta.egress = first.passage.egress;
     return path::drop(meta, added.outcome == flow::Added::kFull ? Drop::kFlowTableFull : Drop::kFlowShare);
 }
 

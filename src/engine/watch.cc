@@ -53,7 +53,8 @@ void run_alone(path::Batch& batch, const Tables& tables) noexcept {
 }  // namespace
 
 Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept
-    : told_(told), tables_(tables), first_drop_(tables.counters.log.count()) {
+    : told_(told), tables_(tables), first_drop_(tables.counters.log.count()),
+      first_background_(tables.counters.background.count()) {
     told_ = {};
     told_.time = rte_get_tsc_cycles();
     told_.length = packet->pkt_len;
@@ -91,14 +92,18 @@ void Telling::decided(const path::Meta& meta) noexcept {
     told_.neighbor_mac = neighbor.mac.load(std::memory_order_acquire);
 }
 
-void Telling::end() noexcept {
-    told_.asked = tables_.tracker.end_telling();
-    const path::DropLog& log = tables_.counters.log;
-    for (uint64_t n = first_drop_; n != log.count(); ++n) {
+void Telling::note_drops(const path::DropLog& log, uint64_t first) noexcept {
+    for (uint64_t n = first; n != log.count(); ++n) {
         const path::DropRecord record = log.at(n);
         told_.dropped.add() = {record.reason, record.port,   record.ingress, record.egress,
                                record.network, record.object, record.count};
     }
+}
+
+void Telling::end() noexcept {
+    told_.asked = tables_.tracker.end_telling();
+    note_drops(tables_.counters.log, first_drop_);
+    note_drops(tables_.counters.background, first_background_);
     tables_.egress.for_each_waiting([&](path::PortId port, const rte_mbuf* packet) {
         told_.left.add() = {port, packet->pkt_len};
     });

@@ -26,10 +26,12 @@ class Telling {
 
  private:
     void decided(const path::Meta& meta) noexcept;
+    void note_drops(const path::DropLog& log, uint64_t first) noexcept;
 
     path::Witnessed& told_;
     const Tables& tables_;
     uint64_t first_drop_;
+    uint64_t first_background_;
 };
 
 // run_path(), and tells the snapshot's witnesses what they ask for. Frees what was dropped.

@@ -159,6 +159,7 @@ void Worker::adopt(const Snapshot& snapshot) noexcept {
     generation_ = snapshot.generation;
     idle_ = snapshot.idle;
     counters_.log.capture_to(snapshot.drop_captures, id_);
+    counters_.background.capture_to(snapshot.drop_captures, id_);
     is_ready_.reset();
     // Every queue is looked at once, whether or not its descriptor has spoken already.
     ready_.clear();

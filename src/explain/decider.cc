@@ -46,10 +46,12 @@ Decider decider_of(Drop reason) {
         case kLinkDown:
         case kTaggedOnNative:
         case kTooBig:
+        case kTooLongForPeer:
         case kTransmitFull:
         case kTransmitFailed:
         case kInterfaceDown: return Decider::kEgress;
         case kNoMember:
+        case kBackground:
         case kFlatNetwork:
         case kTaggedIntoTunnel:
         case kNoListener:

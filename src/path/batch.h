@@ -66,12 +66,25 @@ inline uint32_t origin(const Meta& meta) noexcept {
     return word;
 }
 
-// Of a packet that is dropped: which of what its metadata knows holds by then. The egress port is known
-// where it was found, and refused.
+// Reasons for which the packet's way out was found, and stands in its metadata.
+constexpr bool has_egress(Drop reason) noexcept {
+    switch (reason) {
+        case Drop::kSamePort:
+        case Drop::kSplitHorizon:
+        case Drop::kPortDown:
+        case Drop::kTaggedIntoTunnel:
+        case Drop::kDenied:
+        case Drop::kRejected:
+        case Drop::kNoConnection:
+        case Drop::kFlowTableFull:
+        case Drop::kFlowShare: return true;
+        default: return false;
+    }
+}
+
+// Of a packet that is dropped: which of what its metadata knows holds by then.
 inline DropSite drop_site(const Meta& meta, Drop reason, uint32_t object = 0) noexcept {
-    const bool was_found = reason == Drop::kSamePort || reason == Drop::kSplitHorizon ||
-                           reason == Drop::kPortDown || reason == Drop::kDenied || reason == Drop::kRejected;
-    return {meta.ingress, was_found ? meta.egress : kNoPort, meta.network, object};
+    return {meta.ingress, has_egress(reason) ? meta.egress : kNoPort, meta.network, object};
 }
 
 // Stands before the first packet of a batch, and is like none.

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "path/background.h"
 #include "path/drop.h"
 #include "path/drop_log.h"
 #include "path/ids.h"
@@ -95,6 +96,9 @@ class Counters {
     // Every drop is counted and recorded in one call, at the port of its reason (drop.h). The packet is
     // the caller's still, to be freed. Of one that could not be made it is what it was to be made of.
     void drop(PortId id, Drop reason, const rte_mbuf* packet, const DropSite& site) noexcept {
+        if (may_be_background(reason) && packet != nullptr && is_background(packet)) {
+            return drop_background(id, packet, site);
+        }
         count_drops(id, reason, site.count);
         log.record(id, reason, packet, site);
     }
@@ -108,6 +112,7 @@ class Counters {
 
     WorkerTotals totals;
     DropLog log;
+    DropLog background;  // those of kBackground, which would fill the other one
     // What rules with `log: true` decided, drops or not; of what they let pass the reason is kCount.
     DropLog rules;
 
@@ -115,6 +120,11 @@ class Counters {
     struct Unmap {
         void operator()(PortCounters* ports) const noexcept;
     };
+    [[gnu::noinline]] void drop_background(PortId id, const rte_mbuf* packet, const DropSite& site) noexcept {
+        count_drops(id, Drop::kBackground, site.count);
+        background.set_time(log.time());
+        background.record(id, Drop::kBackground, packet, site);
+    }
     void count_drops(PortId id, Drop reason, uint64_t count) noexcept {
         port(id).dropped[static_cast<size_t>(reason)].add(count);
         totals.dropped[static_cast<size_t>(reason)].add(count);

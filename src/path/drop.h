@@ -66,11 +66,13 @@ enum class Drop : uint8_t {
     kFragmentUnknown,
     kFlowTableFull,
     kFlowShare,
+    kBackground,
     // counted at the egress port
     kPortDown,
     kLinkDown,
     kTaggedOnNative,
     kTooBig,
+    kTooLongForPeer,
     kNoBuffer,
     kTransmitFull,
     kTransmitFailed,
@@ -241,6 +243,10 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"flow-share",
      "The same, and the port has begun as many connections as it may have while the table is full, or the address "
      "has an eighth of it. Look at what it opens: `sluicectl flow count`, `sluicectl flow list`."},
+    {"background",
+     "A message that every host sends unasked (MLD, IGMP, router solicitations, ARP and ND about its own "
+     "address, mDNS, LLMNR, SSDP, NetBIOS), which nobody was to get: the network has no other member, is "
+     "`flat`, or a policy keeps it back. Expected. `sluicectl drops --last --all` shows them."},
     {"port-down",
      "The port behind which the destination is declared is down. `sluicectl port show` says why."},
     {"link-down",
@@ -252,6 +258,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"too-big",
      "The frame is longer than the MTU of the port that it must leave by. Give both ends the same "
      "`mtu:`."},
+    {"too-long-for-peer",
+     "The frame fits the port's MTU, but is too long for the interface that it leaves by, or for the one at the "
+     "other end (of a veth, say): that has a smaller MTU. Give both ends the same `mtu:`."},
     {"no-buffer",
      "No packet buffer was left for a copy or a segment. Raise `memory.buffers`."},
     {"transmit-full",
@@ -265,6 +274,12 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
 
 // Of the reasons that are counted at the ingress port (Speaker aside, which may lack a buffer there).
 constexpr bool is_of_ingress(Drop reason) noexcept { return reason < Drop::kPortDown; }
+
+// Reasons for which a message that hosts send unasked is no loss: it counts as kBackground (background.h).
+constexpr bool may_be_background(Drop reason) noexcept {
+    return reason == Drop::kNoMember || reason == Drop::kFlatNetwork || reason == Drop::kDenied ||
+           reason == Drop::kRejected;
+}
 
 constexpr const DropText& text(Drop reason) noexcept {
     return kDropTexts[static_cast<size_t>(reason)];

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "path/came_by.h"
 #include "path/capture.h"
 
 namespace sluice::path {
@@ -19,6 +20,7 @@ void DropLog::record(PortId port, Drop reason, const rte_mbuf* packet, const Dro
     PortId ingress = site.ingress;
     PortId egress = site.egress;
     if (ingress == kNoPort && egress == kNoPort) (is_of_ingress(reason) ? ingress : egress) = port;
+    if (ingress == kNoPort && packet != nullptr) ingress = came_by(packet);
     const uint64_t length = packet != nullptr ? packet->pkt_len : 0;
     const uint64_t size = std::min<uint64_t>(length, DropRecord::kBytes);
     // Put together in registers: stores field by field, loaded as words again, made it 52 cycles.

@@ -22,7 +22,8 @@
 namespace sluice::path {
 
 // What is known of a drop besides its reason and the port that it is counted at. Ports that are left out
-// follow from the reason: the counting port is the one that the packet came from, or was to leave by.
+// follow from the reason: the counting port is the one that the packet came from, or was to leave by. The port
+// that the packet came by may also be known by its mbuf (came_by.h).
 struct DropSite {
     PortId ingress = kNoPort;
     PortId egress = kNoPort;
@@ -57,6 +58,7 @@ class DropLog {
 
     // --- the worker ---
     void set_time(uint64_t tsc) noexcept { now_ = tsc; }
+    uint64_t time() const noexcept { return now_; }
     // What is recorded from now on is captured as well. They must live until the next call.
     void capture_to(const std::vector<Capture*>& captures, WorkerId worker) noexcept {
         captures_ = captures.empty() ? nullptr : &captures;

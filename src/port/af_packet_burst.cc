@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "path/batch.h"
+#include "path/came_by.h"
 #include "port/af_packet.h"
 #include "wire/coalesce.h"
 #include "wire/offload.h"
@@ -197,6 +198,7 @@ rte_mbuf* AfPacket::accept(rte_mbuf* packet, const void* header_bytes, uint32_t 
     if ((header.flags & VirtioNetHeader::kNeedsChecksum) != 0) {
         unfinished_.fetch_add(1, std::memory_order_relaxed);
     }
+    path::set_came_by(packet, id());
     return packet;
 }
 

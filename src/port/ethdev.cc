@@ -16,6 +16,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "path/came_by.h"
 #include "port/bond.h"
 #include "port/claims.h"
 #include "port/dpdk_log.h"
@@ -160,6 +161,8 @@ base::Result<void> Ethdev::find_device() {
     if (!probed) return tl::unexpected(probed.error());
     probed_ = *probed;
     device_ = probed_.device;
+    for (const Probed& member : members_) path::set_port_of_device(member.device, id());
+    path::set_port_of_device(device_, id());
     return config_.bond ? join(device_, member_devices()) : base::Result<void>{};
 }
 
@@ -379,10 +382,14 @@ void Ethdev::close() noexcept {
         descriptors_.clear();
         listening_ = {};
         rte_eth_dev_stop(device_);
+        path::set_port_of_device(device_, path::kNoPort);
         release(probed_);
         device_ = RTE_MAX_ETHPORTS;
     }
-    for (const Probed& member : members_) release(member);
+    for (const Probed& member : members_) {
+        path::set_port_of_device(member.device, path::kNoPort);
+        release(member);
+    }
     members_.clear();
     kernel_members_.clear();
     receive_queues_ = 0;

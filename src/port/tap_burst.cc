@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "path/batch.h"
+#include "path/came_by.h"
 #include "port/tap.h"
 #include "wire/coalesce.h"
 #include "wire/offload.h"
@@ -107,6 +108,7 @@ void Tap::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, ui
             case EAGAIN:
             case ENOBUFS: reason = path::Drop::kTransmitFull; break;
             case EIO: reason = path::Drop::kInterfaceDown; break;
+            case EMSGSIZE: reason = path::Drop::kTooLongForPeer; break;
             default: transmit_error_.store(errno, std::memory_order_relaxed);
         }
         counters.drop(id(), reason, packet, {.count = merged[i]});

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "path/batch.h"
+#include "path/came_by.h"
 #include "port/vhost.h"
 #include "wire/offload.h"
 
@@ -53,6 +54,7 @@ Received VhostUser::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
             rte_pktmbuf_free(packet);
             continue;
         }
+        path::set_came_by(packet, id());
         packets[kept++] = packet;
     }
     appetite_[queue] = segments ? kSegments : path::kBatchSize;

@@ -130,6 +130,7 @@ Params drop_params(const Arguments& arguments) {
     if (!last && !arguments.words.empty()) {
         return problem(kUsage, "{} goes with --last", base::shown(arguments.words[0]));
     }
+    if (!last && others.options.contains("all")) return problem(kUsage, "--all goes with --last");
     if (last) (*params)["last"] = protocol::kLastDrops;
     if (!arguments.words.empty()) {
         const auto count = number_of("COUNT", arguments.words[0], 1, protocol::kMaxLastDrops);

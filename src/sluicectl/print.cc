@@ -41,7 +41,7 @@ json queues_of(const json& ports, const char* direction) {
 
 std::string print_last_drops(json rows) {
     for (json& row : rows) {
-        row["time"] = time_of_day(row.at("time"));
+        row["time"] = date_and_time(row.at("time"));
         row["decided-by"] = deciders(row.at("decided_by"));
         if (row.at("packets") != 1) {
             row["packet"] = fmt::format("{} ({} packets)", row.at("packet").get<std::string>(),
@@ -250,14 +250,18 @@ std::string print_stats(const json& result, const Arguments&) {
                                            {"DROPS", "/drops", Format::kNumber}},
                                           "");
     return "totals\n" +
-           table(columns_of(totals, {"received", "made", "transmitted", "dropped", "consumed"}), totals) +
+           table(columns_of(totals, {"received", "made", "transmitted", "dropped", "consumed", "background"}), totals) +
            "\nworkers\n" +
            table(columns_of(workers,
                             {"worker", "core", "received", "made", "transmitted", "dropped",
-                             "consumed"}),
+                             "consumed", "background"}),
                  workers) +
            "\nports\n" +
-           rows_or(ports, {{"PORT", "/name"}, {"DROPS", "/drops", Format::kNumber}}, "no ports") +
+           rows_or(ports,
+                   {{"PORT", "/name"},
+                    {"DROPS", "/drops", Format::kNumber},
+                    {"BACKGROUND", "/background", Format::kNumber}},
+                   "no ports") +
            tunnels +
            "\nqueues\n" +
            rows_or(queues,
@@ -272,12 +276,18 @@ std::string print_stats(const json& result, const Arguments&) {
 
 std::string print_drops(const json& result, const Arguments& arguments) {
     if (arguments.options.contains("last")) return print_last_drops(result.at("drops"));
-    return rows_or(result.at("drops"),
-                   {{"PORT", "/port"},
-                    {"REASON", "/reason"},
-                    {"PACKETS", "/packets", Format::kNumber},
-                    {"MEANING", "/meaning"}},
-                   "nothing was dropped");
+    json drops = json::array();
+    json background = json::array();
+    for (const json& row : result.at("drops")) (row.at("background") ? background : drops).push_back(row);
+    std::string text = rows_or(drops,
+                               {{"PORT", "/port"},
+                                {"REASON", "/reason"},
+                                {"PACKETS", "/packets", Format::kNumber},
+                                {"MEANING", "/meaning"}},
+                               "nothing was dropped");
+    if (background.empty()) return text;
+    return text + "\nexpected background: what every host says unasked, and nobody was to hear\n" +
+           rows_or(background, {{"PORT", "/port"}, {"PACKETS", "/packets", Format::kNumber}}, "");
 }
 
 std::string print_yaml(const json& result, const Arguments&) {

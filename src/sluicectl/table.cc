@@ -86,13 +86,33 @@ std::string format(const json& value, Format format) {
     return plain(value);
 }
 
-std::string time_of_day(double seconds) {
-    const auto whole = static_cast<time_t>(seconds);
-    const auto microseconds = static_cast<long>((seconds - static_cast<double>(whole)) * 1e6 + 0.5);
+namespace {
+
+struct LocalTime {
     tm local{};
-    localtime_r(&whole, &local);
-    return fmt::format("{:02}:{:02}:{:02}.{:06}", local.tm_hour, local.tm_min, local.tm_sec,
-                       std::min(microseconds, 999'999L));
+    long microseconds;
+
+    explicit LocalTime(double seconds) {
+        const auto whole = static_cast<time_t>(seconds);
+        microseconds = std::min(static_cast<long>((seconds - static_cast<double>(whole)) * 1e6 + 0.5), 999'999L);
+        localtime_r(&whole, &local);
+    }
+};
+
+}  // namespace
+
+std::string time_of_day(double seconds) {
+    const LocalTime time(seconds);
+    return fmt::format("{:02}:{:02}:{:02}.{:06}", time.local.tm_hour, time.local.tm_min, time.local.tm_sec,
+                       time.microseconds);
+}
+
+std::string date_and_time(double seconds) {
+    const LocalTime time(seconds);
+    const long offset = std::abs(time.local.tm_gmtoff) / 60;
+    return fmt::format("{:04}-{:02}-{:02}T{}{}{:02}:{:02}", time.local.tm_year + 1900, time.local.tm_mon + 1,
+                       time.local.tm_mday, time_of_day(seconds), time.local.tm_gmtoff < 0 ? '-' : '+', offset / 60,
+                       offset % 60);
 }
 
 std::string table(std::span<const Column> columns, const json& rows) {

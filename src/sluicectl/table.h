@@ -20,6 +20,8 @@ enum class Format {
 
 // Seconds since the epoch, by the clock on this machine's wall: "16:04:05.000123".
 std::string time_of_day(double seconds);
+// The same with date and zone, by ISO 8601: "2026-11-29T16:04:05.000123+01:00".
+std::string date_and_time(double seconds);
 
 struct Column {
     std::string header;

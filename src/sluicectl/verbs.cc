@@ -105,7 +105,7 @@ constexpr Verb kVerbs[] = {
      "what would become of a packet, or becomes of those that come, and which objects decide it",
      "trace --from web --to 10.0.0.3 --proto tcp --dport 443",
      kTrace, trace_params, print_trace, false, nullptr, live_trace, "live", kTraceOwn},
-    {"drops", "[--last] [COUNT] --port --reason", "dropped packets, by port and reason",
+    {"drops", "[--last] [COUNT] --all --port --reason", "dropped packets, by port and reason",
      "drops --last 50 --port web",
      kDrops, drop_params, print_drops, false, nullptr, nullptr, nullptr, kDropsOwn},
     {"capture", "PORT|drops [-f FILTER] [-w FILE] [-c COUNT]", "what passes a port, or what is dropped and why",

@@ -96,8 +96,10 @@ uint64_t Harness::made() const {
 // Of a worker whose log is not full every drop is there.
 void Harness::check_drop_logs() const {
     for (const auto& worker : switch_->workers()) {
-        const std::vector<path::DropRecord> records = worker->counters().log.recent();
-        if (records.size() == path::DropLog::kSize) continue;
+        std::vector<path::DropRecord> records = worker->counters().log.recent();
+        const std::vector<path::DropRecord> background = worker->counters().background.recent();
+        if (records.size() == path::DropLog::kSize || background.size() == path::DropLog::kSize) continue;
+        records.insert(records.end(), background.begin(), background.end());
         std::array<uint64_t, path::kDropCount> recorded{};
         for (const path::DropRecord& record : records) {
             recorded[static_cast<size_t>(record.reason)] += record.count;

@@ -175,6 +175,19 @@ std::vector<Row> rows() {
          .in = {{"a", plain(kA, kBroadcast)}},
          .drops = {{"a", Drop::kNoMember, 1}}});
 
+    const Bytes report = Packet()
+                             .eth(kA, "33:33:00:00:00:16")
+                             .ipv6("fe80::ff:fe00:a", "ff02::16")
+                             .extension(0, 8)
+                             .icmp(143, 0, 1)
+                             .payload(20);
+    add({.name = "WhatEveryHostSaysUnaskedIsBackgroundWhereNobodyHearsIt",
+         .configuration =
+             "networks: [{name: blue}, {name: red}]\nports:\n" + port("a") + port("b", "red") + port("c", "red"),
+         .in = {{"a", report}, {"b", report}},
+         .out = {{"c", report}},
+         .drops = {{"a", Drop::kBackground, 1}}});
+
     // --- sizes ---
     add({.name = "ALongerFrameThanTheMtuIsTooBig",
          .configuration = kThree,
@@ -344,8 +357,8 @@ INSTANTIATE_TEST_SUITE_P(Path, Golden, testing::ValuesIn(rows()),
 // A new reason comes with its row, or with a word about why it can't have one.
 TEST(GoldenRows, EveryReachableReasonHasARow) {
     std::set<Drop> covered{Drop::kMalformedOffload, Drop::kCutShort, Drop::kStale,
-                            Drop::kTransmitFailed, Drop::kInterfaceDown, Drop::kHostUnreachable,
-                            Drop::kFlowTableFull, Drop::kFlowShare};
+                            Drop::kTransmitFailed, Drop::kTooLongForPeer, Drop::kInterfaceDown,
+                            Drop::kHostUnreachable, Drop::kFlowTableFull, Drop::kFlowShare};
     for (const Row& row : rows()) {
         for (const auto& [port, reason, count] : row.drops) covered.insert(reason);
     }

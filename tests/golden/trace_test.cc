@@ -44,7 +44,7 @@ std::string digest(Harness& harness) {
         text +=
             fmt::format("received {} transmitted {} made {} consumed {} logged {} batches {}\n",
                         totals.received.get(), totals.transmitted.get(), totals.made.get(),
-                        totals.consumed.get(), worker->counters().log.recent().size(), totals.batches.get());
+                        totals.consumed.get(), worker->counters().log.recent().size() + worker->counters().background.recent().size(), totals.batches.get());
     }
     for (const auto& [where, count] : harness.drops()) {
         text += fmt::format("{} {} {}\n", where.first, path::text(where.second).name, count);

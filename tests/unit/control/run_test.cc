@@ -105,6 +105,8 @@ TEST_F(Run, SendsItsParameters) {
     EXPECT_EQ(asked_, R"({"last": 20, "port": "web", "reason": "runt"})"_json);
     EXPECT_EQ(run({"drops", "--last", "5"}), kDone);
     EXPECT_EQ(asked_, R"({"last": 5})"_json);
+    EXPECT_EQ(run({"drops", "--last", "--all"}), kDone);
+    EXPECT_EQ(asked_, R"({"last": 20, "all": true})"_json);
 }
 
 TEST_F(Run, TellsEachErrorOnItsLine) {
@@ -137,6 +139,7 @@ TEST_F(Run, ExitStatusTellsUsageFromNotReached) {
     EXPECT_EQ(run({"port", "add", "web", "x"}), kUsage);
     EXPECT_EQ(run({"drops", "5"}), kUsage);
     EXPECT_EQ(err(), "sluicectl: '5' goes with --last\n");
+    EXPECT_EQ(run({"drops", "--all"}), kUsage);
     EXPECT_EQ(run({"drops", "--last", "0"}), kUsage);
     EXPECT_EQ(run({"drops", "--last", "many"}), kUsage);
     EXPECT_EQ(run({"drops", "--socket", path_ + ".none"}), kNotReached);

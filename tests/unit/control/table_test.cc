@@ -238,22 +238,22 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "         3         4      5\n"},
         {"tunnel list", R"({"tunnels": []})", "no tunnels\n"},
         {"stats", R"({"workers": [{"worker": 0, "core": 1, "received": 9, "made": 1,
-            "transmitted": 8, "dropped": 2, "consumed": 0, "naps": 4}],
+            "transmitted": 8, "dropped": 2, "background": 1, "consumed": 0, "naps": 4}],
             "tunnels": [{"remote": "192.0.2.2", "rx": {"packets": 1}, "tx": {"packets": 3}, "drops": 5}],
             "ports": [{"name": "web", "rx": [{"queue": 0, "worker": 0, "packets": 9, "bytes": 576}],
-                "tx": [{"worker": 0, "packets": 8, "bytes": 512}], "drops": 2}],
-            "totals": {"received": 9, "made": 1, "transmitted": 8, "dropped": 2, "consumed": 0}})",
+                "tx": [{"worker": 0, "packets": 8, "bytes": 512}], "drops": 2, "background": 1}],
+            "totals": {"received": 9, "made": 1, "transmitted": 8, "dropped": 2, "background": 1, "consumed": 0}})",
          "totals\n"
-         "RECEIVED  MADE  TRANSMITTED  DROPPED  CONSUMED\n"
-         "       9     1            8        2         0\n"
+         "RECEIVED  MADE  TRANSMITTED  DROPPED  CONSUMED  BACKGROUND\n"
+         "       9     1            8        2         0           1\n"
          "\n"
          "workers\n"
-         "WORKER  CORE  RECEIVED  MADE  TRANSMITTED  DROPPED  CONSUMED  NAPS\n"
-         "     0     1         9     1            8        2         0     4\n"
+         "WORKER  CORE  RECEIVED  MADE  TRANSMITTED  DROPPED  CONSUMED  BACKGROUND  NAPS\n"
+         "     0     1         9     1            8        2         0           1     4\n"
          "\n"
          "ports\n"
-         "PORT  DROPS\n"
-         "web       2\n"
+         "PORT  DROPS  BACKGROUND\n"
+         "web       2           1\n"
          "\n"
          "tunnels\n"
          "REMOTE     RX-PACKETS  TX-PACKETS  DROPS\n"
@@ -263,10 +263,17 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "PORT  DIRECTION  QUEUE  WORKER  PACKETS  BYTES\n"
          "web   rx             0       0        9    576\n"
          "web   tx             -       0        8    512\n"},
-        {"drops", R"({"drops": [{"port": "web", "reason": "no-vlan", "packets": 3,
+        {"drops", R"({"drops": [{"port": "web", "reason": "no-vlan", "packets": 3, "background": false,
             "meaning": "the port takes no tags"}]})",
          "PORT  REASON   PACKETS  MEANING\n"
          "web   no-vlan        3  the port takes no tags\n"},
+        {"drops", R"({"drops": [{"port": "web", "reason": "background", "packets": 9, "background": true,
+            "meaning": "expected"}]})",
+         "nothing was dropped\n"
+         "\n"
+         "expected background: what every host says unasked, and nobody was to hear\n"
+         "PORT  PACKETS\n"
+         "web         9\n"},
         {"drops", R"({"drops": []})", "nothing was dropped\n"},
         {"acl list", R"({"acls": [{"name": "edge", "origin": "f:1:1",
             "apply": [{"port": "web", "direction": "ingress"}], "rules": [
@@ -332,7 +339,7 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
 }
 
 TEST(Print, TheLastDropsAreALog) {
-    setenv("TZ", "UTC", 1);
+    setenv("TZ", "XST-5:30", 1);
     tzset();
     const json result = R"({"drops": [
         {"time": 1700000000.000123, "worker": 0, "port": "web", "ingress": "web", "egress": "",
@@ -345,10 +352,18 @@ TEST(Print, TheLastDropsAreALog) {
          "network": "blue", "reason": "runt", "packets": 1, "length": 0, "packet": "",
          "decided_by": []}]})"_json;
     EXPECT_EQ(print_drops(result, {{}, {{"last", ""}}}),
-              "TIME             FROM  TO  NETWORK  REASON         DECIDED-BY                 PACKET\n"
-              "22:13:20.000123  web   -   blue     spoofed-mac    port web (host.yaml:12:5)  a > b\n"
-              "22:13:21.500000  -     db  -        transmit-full  port db (added)            b > a (3 packets)\n"
-              "22:13:22.250000  web   -   blue     runt           -                          -\n");
+              "TIME                              FROM  TO  NETWORK  REASON         DECIDED-BY                 PACKET\n"
+              "2023-11-15T03:43:20.000123+05:30  web   -   blue     spoofed-mac    port web (host.yaml:12:5)  a > b\n"
+              "2023-11-15T03:43:21.500000+05:30  -     db  -        transmit-full  port db (added)            b > a (3 packets)\n"
+              "2023-11-15T03:43:22.250000+05:30  web   -   blue     runt           -                          -\n");
+    setenv("TZ", "UTC", 1);
+    tzset();
+    EXPECT_EQ(date_and_time(1700000000.5), "2023-11-14T22:13:20.500000+00:00");
+    setenv("TZ", "XST3:30", 1);
+    tzset();
+    EXPECT_EQ(date_and_time(1700000000.5), "2023-11-14T18:43:20.500000-03:30");
+    setenv("TZ", "UTC", 1);
+    tzset();
     EXPECT_EQ(print_drops(R"({"drops": []})"_json, {{}, {{"last", ""}}}), "nothing was dropped\n");
 }
 

@@ -87,6 +87,7 @@ TEST_F(DeciderTest, APacketThatIsWrongIsDecidedByNobody) {
     apply("networks: [{name: blue}]\nports: [{name: a, device: net_ring_a, network: blue}]");
     EXPECT_EQ(told(dropped(Bytes(13))), "runt: nobody");
     EXPECT_EQ(told(dropped(Packet().eth().payload(46))), "no-member: network blue (f:1:12)");
+    EXPECT_EQ(told(record(Drop::kBackground, "blue", Packet().eth().payload(46))), "background: network blue (f:1:12)");
 }
 
 TEST_F(DeciderTest, TheWayOutIsThePortsThere) {

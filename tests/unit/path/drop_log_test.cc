@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "path/batch.h"
+#include "path/came_by.h"
 #include "support/eal.h"
 #include "support/packet.h"
 
@@ -101,6 +102,25 @@ TEST_F(DropLogTest, ThePortIsTheOneOfTheReasonWhereNoneIsGiven) {
     log_->record(kPort, Drop::kNoBuffer, nullptr, {.ingress = kPort});
     EXPECT_EQ(last().ingress, kPort);
     EXPECT_EQ(last().egress, kNoPort);
+}
+
+// A port of ours writes its number into the mbuf, a driver that of its device.
+TEST_F(DropLogTest, ThePortThatAPacketCameByIsKnownOnTheWayOut) {
+    const auto ingress_of = [&](auto set) {
+        rte_mbuf* packet = test::to_mbuf(test::test_pool(), test::pattern(60));
+        set(packet);
+        log_->record(kPort, Drop::kTransmitFull, packet, {});
+        rte_pktmbuf_free(packet);
+        EXPECT_EQ(last().egress, kPort);
+        return last().ingress;
+    };
+    EXPECT_EQ(ingress_of([](rte_mbuf*) {}), kNoPort);
+    EXPECT_EQ(ingress_of([](rte_mbuf* packet) { set_came_by(packet, PortId{kMaxPorts - 1}); }), PortId{kMaxPorts - 1});
+    EXPECT_EQ(ingress_of([](rte_mbuf* packet) { packet->port = 3; }), kNoPort);
+    set_port_of_device(3, PortId{0});
+    EXPECT_EQ(ingress_of([](rte_mbuf* packet) { packet->port = 3; }), PortId{0});
+    set_port_of_device(3, kNoPort);
+    EXPECT_EQ(ingress_of([](rte_mbuf* packet) { packet->port = 3; }), kNoPort);
 }
 
 TEST_F(DropLogTest, TheOldestGivesWay) {

@@ -41,8 +41,10 @@ TEST(Drop, NamesStandAtTheirEnumerators) {
     EXPECT_EQ(text(Drop::kVxlanTruncated).name, "vxlan-truncated");
     EXPECT_EQ(text(Drop::kVxlanEcn).name, "vxlan-ecn");
     EXPECT_EQ(text(Drop::kUnknownRemote).name, "unknown-remote");
+    EXPECT_EQ(text(Drop::kBackground).name, "background");
     EXPECT_EQ(text(Drop::kPortDown).name, "port-down");
     EXPECT_EQ(text(Drop::kTooBig).name, "too-big");
+    EXPECT_EQ(text(Drop::kTooLongForPeer).name, "too-long-for-peer");
     EXPECT_EQ(text(Drop::kNoBuffer).name, "no-buffer");
     EXPECT_EQ(text(Drop::kTransmitFull).name, "transmit-full");
     EXPECT_EQ(text(Drop::kTransmitFailed).name, "transmit-failed");
