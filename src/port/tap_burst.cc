@@ -11,6 +11,7 @@
 #include "port/tap.h"
 #include "wire/coalesce.h"
 #include "wire/offload.h"
+#include "wire/vlan.h"
 
 namespace sluice::port {
 namespace {
@@ -68,6 +69,9 @@ Received Tap::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
             rte_pktmbuf_free(packet);
             continue;
         }
+        // Here the frame has just been copied, and no fast path of other ports pays for it.
+        if (wire::ether_type(packet) == wire::EtherType::kVlan) [[unlikely]] wire::pop_priority_tag(packet);
+        path::set_came_by(packet, id());
         packets[received.count++] = packet;
     }
     rte_pktmbuf_free(head);
