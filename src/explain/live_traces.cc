@@ -1,12 +1,15 @@
 #include "explain/live_traces.h"
 
 #include <algorithm>
+#include <map>
 
 #include "explain/wall_clock.h"
 #include "wire/summary.h"
 
 namespace sluice::explain {
 namespace {
+
+constexpr uint32_t kShortest = 60;  // bytes of a frame
 
 Stage entrance(const engine::Switch& running, const path::Witnessed& told) {
     const std::string port = place_name(running, told.came, told.time);
@@ -46,10 +49,18 @@ std::optional<LiveTraces::Portion> LiveTraces::read(uint32_t number, const Owner
     }
     std::stable_sort(told.begin(), told.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
     const auto clock = WallClock::now();
+    // As the ports are now: whether they take anything at all. Asked once, for a port may have to ask the kernel.
+    std::map<path::PortId, std::optional<port::Port::Refusal>> refusals;
+    const auto refusal_of = [&](path::PortId id) -> std::optional<port::Port::Refusal> {
+        const auto [known, is_new] = refusals.try_emplace(id);
+        const auto* port = running_.find_port(id);
+        if (is_new && port != nullptr && port->second.up) known->second = port->second.port->refusal(kShortest);
+        return known->second;
+    };
     Portion portion;
     for (const path::Witnessed& packet : told) {
-        std::vector<path::PortId> left;
-        for (const auto& frame : packet.left) left.push_back(frame.port);
+        std::vector<Left> left;
+        for (const auto& frame : packet.left) left.push_back({frame.port, refusal_of(frame.port)});
         portion.packets.push_back(
             {static_cast<double>(clock.nanoseconds(packet.time) / 1000) / 1e6, packet.length,
              wire::summary({packet.bytes.data(), packet.size}, packet.length),

@@ -1,6 +1,7 @@
 #include "explain/teller.h"
 
 #include <algorithm>
+#include <set>
 
 #include "acl/acl_config.h"
 
@@ -20,7 +21,7 @@ std::string mac_text(uint64_t mac) {
 
 class Teller {
  public:
-    Teller(const Switch& running, const Witnessed& told, std::span<const path::PortId> left)
+    Teller(const Switch& running, const Witnessed& told, std::span<const Left> left)
         : running_(running), told_(told), left_(left) {}
 
     Trace tell(Stage ingress) {
@@ -139,14 +140,12 @@ class Teller {
     }
 
     void tell_what_left() {
-        for (const path::PortId left : left_) {
+        std::set<std::string> refused;
+        for (const auto& [left, refusal] : left_) {
             const std::string port = name_of(left);
             if (is_mirror(port)) continue;
-            const auto held = running_.ports().find(port);
-            if (held != running_.ports().end() && !held->second.port->has_link()) {
-                trace_.verdict = Verdict::kDrop;
-                trace_.reason = path::text(Drop::kLinkDown).name;
-                stage("transmit", fmt::format("port {}: {}", port, held->second.port->no_link()));
+            if (refusal) {
+                if (refused.insert(port).second) tell_refusal(port, *refusal);
                 continue;
             }
             // A packet that is routed may leave by where it came from.
@@ -159,6 +158,19 @@ class Teller {
             if (!is_told) stage("transmit", fmt::format("by port {}", port));
         }
         if (told_.left.count > left_.size()) stage("transmit", fmt::format("{} frames in all", told_.left.count));
+        // Where the packet goes to several ports, what one of them refuses isn't the end of it.
+        if (!trace_.to.empty() || !refused_by_) return;
+        trace_.verdict = Verdict::kDrop;
+        trace_.reason = path::text(refused_by_->first).name;
+        if (refused_by_->second) trace_.decided_by.push_back(*refused_by_->second);
+    }
+
+    void tell_refusal(const std::string& port, const port::Port::Refusal& refusal) {
+        const auto held = running_.ports().find(port);
+        std::optional<Object> by;
+        if (held != running_.ports().end()) by = Object{"port", port, held->second.port->config().place};
+        stage("transmit", fmt::format("port {}: {}", port, refusal.why), by);
+        if (!refused_by_) refused_by_ = {refusal.reason, by};
     }
 
     path::DropRecord record_of(const Witnessed::Dropped& dropped) const {
@@ -199,13 +211,14 @@ class Teller {
 
     const Switch& running_;
     const Witnessed& told_;
-    std::span<const path::PortId> left_;
+    std::span<const Left> left_;
     Trace trace_;
+    std::optional<std::pair<Drop, std::optional<Object>>> refused_by_;  // the first port that refuses
 };
 
 }  // namespace
 
-Trace tell(const Switch& running, const Witnessed& told, std::span<const path::PortId> left, Stage ingress) {
+Trace tell(const Switch& running, const Witnessed& told, std::span<const Left> left, Stage ingress) {
     return Teller(running, told, left).tell(std::move(ingress));
 }
 

@@ -41,9 +41,15 @@ struct Trace {
     std::vector<Sent> sent;          // of a packet that was only asked about; answers of the switch's own too
 };
 
+// A frame that was given to a port.
+struct Left {
+    path::PortId port;
+    std::optional<port::Port::Refusal> refusal;  // why it would get no further, as far as the port knows
+};
+
 // `ingress` is the first stage; its object is named if nothing else has decided. `left`: the frames that left, of
 // which `told` may have kept only some.
-Trace tell(const engine::Switch& running, const path::Witnessed& told, std::span<const path::PortId> left,
+Trace tell(const engine::Switch& running, const path::Witnessed& told, std::span<const Left> left,
            Stage ingress);
 
 }  // namespace sluice::explain

@@ -7,6 +7,7 @@
 #include "engine/tracker.h"
 #include "engine/watch.h"
 #include "wire/address.h"
+#include "wire/mbuf.h"
 #include "wire/summary.h"
 
 namespace sluice::explain {
@@ -37,6 +38,7 @@ class Outbox final : public port::Sink {
     struct Frame {
         path::PortId port;
         std::vector<uint8_t> bytes;
+        std::optional<port::Port::Refusal> refusal;  // by the port
     };
 
     void take(port::Port& port, rte_mbuf** packets, uint16_t count) noexcept override {
@@ -44,7 +46,7 @@ class Outbox final : public port::Sink {
             std::vector<uint8_t> bytes(packets[i]->pkt_len);
             const void* read = rte_pktmbuf_read(packets[i], 0, packets[i]->pkt_len, bytes.data());
             if (read != bytes.data()) std::memcpy(bytes.data(), read, bytes.size());
-            frames.push_back({port.id(), std::move(bytes)});
+            frames.push_back({port.id(), std::move(bytes), port.refusal(wire::longest_frame(packets[i]))});
             rte_pktmbuf_free(packets[i]);
         }
     }
@@ -176,11 +178,12 @@ base::Result<Trace> trace(Switch& running, const Question& question) {
     std::string summary = wire::summary({rte_pktmbuf_mtod(packet, const uint8_t*), packet->data_len}, packet->pkt_len);
     Run run(running, *probe);
     run.go(packet);
-    std::vector<path::PortId> left;
-    for (const auto& frame : run.frames()) left.push_back(frame.port);
+    std::vector<Left> left;
+    for (const auto& frame : run.frames()) left.push_back({frame.port, frame.refusal});
     Trace trace = tell(running, run.told(), left, entrance(running, *probe));
     trace.packet = std::move(summary);
     for (const auto& frame : run.frames()) {
+        if (frame.refusal) continue;
         trace.sent.push_back({place_name(running, frame.port, rte_get_tsc_cycles()), frame.bytes});
     }
     return trace;

@@ -37,6 +37,8 @@ constexpr uint32_t kMinSlots = 512;
 constexpr uint32_t kBlock = 128 << 10;
 constexpr int kSocketBuffer = 32 << 20;
 
+constexpr uint32_t kChecksBetweenLooks = 5;  // at a veth's other end
+
 template <class T>
 bool set_option(const base::Fd& socket, int option, const T& value) {
     return setsockopt(socket.get(), SOL_PACKET, option, &value, sizeof value) == 0;
@@ -108,8 +110,8 @@ base::Result<void> AfPacket::open() {
     if (link_.kind == "veth") runs_whole_.turn_off(link_.name, {"tx-udp-segmentation"});
     met_untakeable_ = false;
     runs_ = Runs::kUnknown;
-    no_link_ = read_link();
-    changed_ = false;
+    refresh();
+    look_at_peer();
     return {};
 }
 
@@ -221,6 +223,10 @@ base::Result<void> AfPacket::check() {
     }
     link_.name = name;
     if (read_link() != no_link_) changed_ = true;
+    // Whoever has the other end may change it at any time; that is told apart where it matters.
+    if (met_refusal_.exchange(false, std::memory_order_relaxed) || ++checks_ % kChecksBetweenLooks == 0) {
+        look_at_peer();
+    }
     if (met_untakeable_.load(std::memory_order_relaxed) && !limit_.imposed()) {
         const bool done = limit_.impose(link_);
         base::log::info("port", "{}: {} gave segments of UDP, or inside of a tunnel: {}", config_.name,
@@ -234,6 +240,36 @@ base::Result<void> AfPacket::check() {
 void AfPacket::refresh() {
     changed_ = false;
     no_link_ = read_link();
+    has_no_link_ = !no_link_.empty();
+}
+
+bool AfPacket::is_down() const { return no_link_.starts_with("interface "); }
+
+void AfPacket::look_at_peer() {
+    if (link_.kind != "veth") return;
+    auto netlink = Netlink::open();
+    if (!netlink) return;
+    const auto peer = netlink->find_peer(link_.index);
+    peer_mtu_ = peer && *peer ? (*peer)->mtu : 0;
+}
+
+// A veth gives its other end frames of that one's MTU, and a VLAN tag more (is_skb_forwardable() of the kernel).
+bool AfPacket::is_too_long_for_peer(uint32_t size) const noexcept {
+    const uint32_t mtu = peer_mtu_.load(std::memory_order_relaxed);
+    return mtu != 0 && size > mtu + kFrameHeader;
+}
+
+std::optional<Port::Refusal> AfPacket::refusal(uint32_t size) const {
+    if (!no_link_.empty()) return Refusal{is_down() ? path::Drop::kInterfaceDown : path::Drop::kLinkDown, no_link_};
+    auto netlink = Netlink::open();
+    const auto own = netlink ? netlink->find_link(link_.index).value_or(std::nullopt) : std::nullopt;
+    const auto too_long = [&](const std::string& where, uint32_t mtu) {
+        return Refusal{path::Drop::kTooLongForPeer,
+                       fmt::format("a frame of {} bytes is too long for {}, which has an MTU of {}", size, where, mtu)};
+    };
+    if (own && size > own->mtu + kFrameHeader) return too_long("interface " + link_.name, own->mtu);
+    if (is_too_long_for_peer(size)) return too_long("the other end of " + link_.name, peer_mtu_);
+    return std::nullopt;
 }
 
 std::string AfPacket::read_link() const { return why_no_link(link_.name); }
@@ -271,6 +307,9 @@ nlohmann::json AfPacket::describe() const {
     };
     if (const int error = transmit_error_.load(std::memory_order_relaxed); error != 0) {
         answer["last-transmit-error"] = std::strerror(error);
+    }
+    if (const uint32_t mtu = peer_mtu_.load(std::memory_order_relaxed); mtu != 0) {
+        answer["kernel-interface"]["mtu-of-other-end"] = mtu;
     }
     return answer;
 }

@@ -51,6 +51,7 @@ class AfPacket final : public Port {
     std::string no_link() const override { return no_link_; }
     bool changed() const noexcept override { return changed_; }
     void refresh() override;
+    std::optional<Refusal> refusal(uint32_t size) const override;
 
     uint16_t receive_queues() const noexcept override { return static_cast<uint16_t>(queues_.size()); }
     Wake wake(uint16_t) const noexcept override { return Wake::kOnDemand; }
@@ -96,6 +97,9 @@ class AfPacket final : public Port {
     base::Result<void> bind_to_interface(const base::Fd& socket, uint16_t protocol) const;
     base::Result<void> spread() const;
     std::string read_link() const;
+    bool is_down() const;
+    void look_at_peer();
+    bool is_too_long_for_peer(uint32_t size) const noexcept;
     void count_missed() const noexcept;
 
     rte_mbuf* take(Queue& queue, const uint8_t* slot, uint32_t status, path::Counters& counters) noexcept;
@@ -116,6 +120,7 @@ class AfPacket final : public Port {
     FrameLimit limit_;
     std::string no_link_;
     bool changed_ = false;
+    uint32_t checks_ = 0;
     mutable uint64_t missed_ = 0;  // frames that found the ring full; the kernel forgets what it has told
 
     // Workers write, the control thread reads.
@@ -124,6 +129,10 @@ class AfPacket final : public Port {
     std::atomic<uint64_t> missed_long_{0};  // frames that found no room beside the ring
     std::atomic<bool> met_untakeable_{false};
     std::atomic<int> transmit_error_{0};  // errno of the last refused packet
+    std::atomic<bool> met_refusal_{false};  // of a frame that the kernel had no room for, or no taker
+    // The control thread writes, workers read.
+    std::atomic<bool> has_no_link_{false};
+    std::atomic<uint32_t> peer_mtu_{0};  // of a veth's other end; 0: not known
     enum class Runs : uint8_t { kUnknown, kTaken, kRefused };
     std::atomic<Runs> runs_{Runs::kUnknown};  // of UDP datagrams: Linux takes them from 6.2 on
 };

@@ -15,6 +15,7 @@
 #include "path/came_by.h"
 #include "port/af_packet.h"
 #include "wire/coalesce.h"
+#include "wire/mbuf.h"
 #include "wire/offload.h"
 #include "wire/udp_run.h"
 
@@ -215,7 +216,7 @@ class AfPacket::Outbox {
 
     // `frames` of `bytes` in all is what it counts as.
     void add(rte_mbuf* packet, uint16_t frames, uint64_t bytes) noexcept {
-        if (!has_room(packet->nb_segs)) return drop(packet, frames, EMSGSIZE);
+        if (!has_room(packet->nb_segs)) return drop(packet, frames, E2BIG);
         begin(wire::to_virtio(packet), {packet, nullptr, bytes, 0, 0, frames});
         append(packet, 0);
     }
@@ -308,11 +309,22 @@ class AfPacket::Outbox {
     void drop(const rte_mbuf* packet, uint16_t frames, int error) noexcept {
         auto reason = path::Drop::kTransmitFailed;
         if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) reason = path::Drop::kTransmitFull;
+        if (reason == path::Drop::kTransmitFull) reason = why_no_room(packet);
+        if (error == EMSGSIZE) reason = path::Drop::kTooLongForPeer;
         if (error == ENETDOWN || error == ENXIO || error == ENODEV) reason = path::Drop::kInterfaceDown;
         if (reason == path::Drop::kTransmitFailed) {
             port_.transmit_error_.store(error, std::memory_order_relaxed);
         }
         counters_.drop(port_.id(), reason, packet, {.count = frames});
+    }
+
+    // The kernel says ENOBUFS too of what nobody takes: without a link, or too long for a veth's other end.
+    path::Drop why_no_room(const rte_mbuf* packet) noexcept {
+        port_.met_refusal_.store(true, std::memory_order_relaxed);
+        if (port_.has_no_link_.load(std::memory_order_relaxed)) return path::Drop::kLinkDown;
+        const bool is_whole = !wire::is_segment(packet);
+        return is_whole && port_.is_too_long_for_peer(packet->pkt_len) ? path::Drop::kTooLongForPeer
+                                                                       : path::Drop::kTransmitFull;
     }
 
     AfPacket& port_;

@@ -194,6 +194,26 @@ base::Result<std::optional<Link>> Netlink::find_link(int index) {
     return get_link(message.header);
 }
 
+base::Result<std::optional<Link>> Netlink::find_peer(int index) {
+    Message question(RTM_GETLINK, 0);
+    question.extra<ifinfomsg>()->ifi_index = index;
+    int peer = 0;
+    std::optional<uint32_t> netns;
+    auto done = exchange(question.header, [&](const nlmsghdr* header) {
+        if (header->nlmsg_type != RTM_NEWLINK) return;
+        auto found = attributes<IFLA_MAX + 1>(header, sizeof(ifinfomsg));
+        if (found[IFLA_LINK] != nullptr) peer = static_cast<int>(mnl_attr_get_u32(found[IFLA_LINK]));
+        if (found[IFLA_LINK_NETNSID] != nullptr) netns = mnl_attr_get_u32(found[IFLA_LINK_NETNSID]);
+    });
+    if (!done) return tl::unexpected(done.error());
+    // Numbers are a namespace's own: two ends may have the same.
+    if (peer == 0 || (peer == index && !netns)) return std::nullopt;
+    Message message(RTM_GETLINK, 0);
+    message.extra<ifinfomsg>()->ifi_index = peer;
+    if (netns) mnl_attr_put_u32(message.header, IFLA_TARGET_NETNSID, *netns);
+    return get_link(message.header);
+}
+
 base::Result<std::optional<Link>> Netlink::get_link(nlmsghdr* request) {
     std::optional<Link> link;
     auto done = exchange(request, [&](const nlmsghdr* header) {

@@ -69,6 +69,8 @@ class Netlink {
     // One of them; none: it isn't there.
     base::Result<std::optional<Link>> find_link(const std::string& name);
     base::Result<std::optional<Link>> find_link(int index);
+    // The other end of a veth, in whatever namespace it is; none: it can't be found.
+    base::Result<std::optional<Link>> find_peer(int index);
     base::Result<void> change_link(int index, const LinkChange& change);
     base::Result<void> delete_link(int index);
 

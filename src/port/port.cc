@@ -20,6 +20,12 @@ std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const
     return std::make_unique<Tap>(id, config, context);
 }
 
+std::optional<Port::Refusal> Port::refusal(uint32_t) const {
+    std::string why = no_link();
+    if (why.empty()) return std::nullopt;
+    return Refusal{path::Drop::kLinkDown, std::move(why)};
+}
+
 void Port::set_max_frame() noexcept {
     max_frame_.store(config_.frame_mtu() + uint32_t{sizeof(wire::EthernetHeader)},
                      std::memory_order_relaxed);

@@ -51,6 +51,8 @@ class Port {
 
     // Makes the device ready. After an error the port is as it was before, and may be tried again.
     virtual base::Result<void> open() = 0;
+    // After an error of open(): that isn't over. Its device takes its time; open() again asks how far it is.
+    virtual bool is_opening() const { return false; }
     virtual void close() noexcept = 0;
     // Removes what must not outlive the port's configuration (a persistent interface). Closes.
     virtual void destroy() noexcept { close(); }
@@ -73,6 +75,14 @@ class Port {
     // True once after another member of a bond has begun to carry the traffic: whoever is beyond the port has to
     // learn by which member our stations are reached now.
     virtual bool take_failover() { return false; }
+    // Why a frame of so many bytes (of a segment: the longest that it is cut to) would get no further than the
+    // port, were it given to the port now: for a packet that is only asked about. None: nothing that is known
+    // would keep it.
+    struct Refusal {
+        path::Drop reason;
+        std::string why;
+    };
+    virtual std::optional<Refusal> refusal(uint32_t size) const;
     // What an open device does by itself: its link, queues and descriptors may be others since the
     // last refresh(), which takes that over. No worker may wait for the old descriptors any more.
     virtual bool changed() const noexcept { return false; }

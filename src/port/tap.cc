@@ -221,6 +221,22 @@ base::Result<void> Tap::check() {
     return {};
 }
 
+std::optional<Link> Tap::find_link() const {
+    auto inside = InNetns::enter(config_.netns);
+    if (!inside) return std::nullopt;
+    auto netlink = Netlink::open();
+    if (!netlink) return std::nullopt;
+    return netlink->find_link(index_).value_or(std::nullopt);
+}
+
+std::optional<Port::Refusal> Tap::refusal(uint32_t size) const {
+    if (auto refusal = Port::refusal(size)) return refusal;
+    const auto link = find_link();
+    if (!link || link->up) return std::nullopt;
+    return Refusal{path::Drop::kInterfaceDown,
+                   fmt::format("interface {0} is down inside: ip link set {0} up", link->name)};
+}
+
 nlohmann::json Tap::describe() const {
     nlohmann::json answer{{"queues", wanted_queues()},
                           {"offloads", {"checksum", "tcp-segmentation"}},
@@ -233,15 +249,11 @@ nlohmann::json Tap::describe() const {
     answer["ifindex"] = index_;
     answer["repairs"] = kept_.repairs();
     if (kept_.repairs() != 0) answer["last-repair"] = kept_.last_repair();
-    auto inside = InNetns::enter(config_.netns);
-    if (!inside) return answer;
-    auto netlink = Netlink::open();
-    if (!netlink) return answer;
-    const auto link = netlink->find_link(index_);
-    if (!link || !*link) return answer;
-    answer["mac"] = (*link)->mac.text();
-    answer["mtu"] = (*link)->mtu;
-    answer["interface-up"] = (*link)->up;
+    const auto link = find_link();
+    if (!link) return answer;
+    answer["mac"] = link->mac.text();
+    answer["mtu"] = link->mtu;
+    answer["interface-up"] = link->up;
     return answer;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "port/kept_interface.h"
+#include "port/netlink.h"
 #include "port/netns.h"
 #include "port/port.h"
 
@@ -40,6 +41,7 @@ class Tap final : public Port {
     void transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                   path::Counters& counters) noexcept override;
 
+    std::optional<Refusal> refusal(uint32_t size) const override;
     nlohmann::json describe() const override;
     std::string interface() const override { return interface_; }
     std::optional<MacAddress> mac() const override;
@@ -52,6 +54,7 @@ class Tap final : public Port {
     base::Result<void> attach();          // in the namespace: queues_, interface_, index_
     base::Result<void> set_up();          // in the namespace: link, addresses, routes
     WantedInterface wanted() const;
+    std::optional<Link> find_link() const;
 
     Pools pools_;
     std::string mark_;
