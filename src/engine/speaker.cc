@@ -415,8 +415,9 @@ void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     }
     if (network.answers && is_neighbor_message(packet) && converse(meta, packet, tables)) return;
     if (network.flat) return drop(meta, Drop::kFlatNetwork, packet, tables);
+    if (tables.slot(meta.ingress).tunnel == nullptr) tell_too_long(meta, meta.network, packet, tables);
     const auto& members = tables.tracker.may_reach(meta, packet, meta.network, tables);
-    send_to_all(meta.network, members, meta.ingress, packet, tables);
+    send_to_all(meta.network, members, meta.ingress, &meta, packet, tables);
 }
 
 void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
@@ -425,7 +426,7 @@ void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) 
         if (converse(meta, packet, tables)) return;
         // All hosts of an overlay have the same router, and any of them may be the one that asked.
         if (network.vni != 0 && tables.slot(meta.ingress).tunnel == nullptr && may_answer(meta.ingress)) {
-            send_to_tunnels(meta.network, packet, tables);
+            send_to_tunnels(meta.network, nullptr, packet, tables);
         }
         return consume(packet, tables);
     }
@@ -568,7 +569,7 @@ void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
     rte_mbuf* packet = build_announcement(chore);
     if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
-    send_to_all(chore.network, network.members, chore.port, packet, tables);
+    send_to_all(chore.network, network.members, chore.port, nullptr, packet, tables);
 }
 
 void Speaker::tell(const Chore& chore, const Tables& tables) noexcept {

@@ -150,7 +150,7 @@ class Speaker {
     bool may_answer(path::PortId port) noexcept;
 
     template <class Send>
-    void too_big(path::Meta& meta, uint32_t mtu, rte_mbuf* packet, Send send_piece,
+    void too_big(path::Meta& meta, path::PortId exit, uint32_t mtu, rte_mbuf* packet, Send send_piece,
                  const Tables& tables) noexcept;
     static void count_down(rte_mbuf* piece) noexcept;
     void consume(rte_mbuf* packet, const Tables& tables) noexcept;
@@ -185,9 +185,13 @@ class Speaker {
 
     // Ways out.
     void send(path::NetworkId network, path::PortId exit, rte_mbuf* packet, const Tables& tables) noexcept;
+    // `from` gets none; kNoPort: all do. `cause` is the packet as it came; null: the switch itself says it.
     void send_to_all(path::NetworkId network, const std::vector<port::Exit>& members, path::PortId from,
-                     rte_mbuf* packet, const Tables& tables) noexcept;
-    void send_to_tunnels(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
+                     const path::Meta* cause, rte_mbuf* packet, const Tables& tables) noexcept;
+    void send_to_tunnels(path::NetworkId network, const path::Meta* cause, rte_mbuf* packet,
+                         const Tables& tables) noexcept;
+    void tell_too_long(const path::Meta& cause, path::NetworkId network, const rte_mbuf* packet,
+                       const Tables& tables) noexcept;
     void send_in(path::NetworkId network, rte_mbuf* packet, const Tables& tables) noexcept;
     void find_way(WayIn& way, path::PortId exit, path::NetworkId network, const Tables& tables) noexcept;
     struct Underlay;

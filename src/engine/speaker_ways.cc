@@ -17,6 +17,18 @@ namespace {
 
 using path::Drop;
 
+// A frame of that length goes into every tunnel: what the least path MTU leaves (vxlan/path_mtu.h).
+constexpr uint32_t kAlwaysCarried = vxlan::PathMtu::kLeastIpv4 - vxlan::kOverheadIpv4;
+
+bool may_be_fragmented(const rte_mbuf* packet) noexcept {
+    if (wire::ether_type(packet) != wire::EtherType::kIpv4 || wire::is_segment(packet) ||
+        wire::check_ipv4(packet, kEthernet) != wire::IpCheck::kValid) {
+        return false;
+    }
+    const auto* ip = rte_pktmbuf_mtod_offset(packet, const wire::Ipv4Header*, kEthernet);
+    return (ip->fragment.host() & wire::Ipv4Header::kDontFragment) == 0;
+}
+
 }  // namespace
 
 // How a packet gets to a remote end point.
@@ -42,7 +54,7 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
                                                                       : likely_exit_of(neighbor, mac, network, tables);
     const PortSlot* slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
     if (slot != nullptr && slot->port != nullptr && wire::longest_frame(packet) > slot->port->max_frame()) {
-        return too_big(meta, slot->port->max_frame() - kEthernet, packet, [&](rte_mbuf* piece) {
+        return too_big(meta, exit, slot->port->max_frame() - kEthernet, packet, [&](rte_mbuf* piece) {
             count_down(piece);
             write_macs(piece, mac, network.mac);
             send(neighbor.network, exit, piece, tables);
@@ -61,7 +73,7 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
         Underlay underlay;
         if (find_underlay(packet, *slot->tunnel, underlay, tables) &&
             wire::longest_frame(packet) > underlay.most) {
-            return too_big(meta, underlay.most - kEthernet, packet, [&](rte_mbuf* piece) {
+            return too_big(meta, exit, underlay.most - kEthernet, packet, [&](rte_mbuf* piece) {
                 count_down(piece);
                 write_macs(piece, mac, network.mac);
                 wrap(neighbor.network, exit, underlay, piece, tables);
@@ -73,29 +85,25 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
         if (tables.assumed == nullptr && may_answer(meta.ingress)) solicit(neighbor, tables);
         return drop(meta, Drop::kNeighborPending, packet, tables);
     }
+    // Likewise of what goes to all of them.
+    if (exit == path::kNoPort) tell_too_long(meta, neighbor.network, packet, tables);
     count_down(meta);
     write_macs(packet, mac, network.mac);
     if (exit == path::kNoPort) {
         const auto& members = tables.tracker.may_reach(meta, packet, neighbor.network, tables);
-        return send_to_all(neighbor.network, members, path::kNoPort, packet, tables);
+        return send_to_all(neighbor.network, members, path::kNoPort, &meta, packet, tables);
     }
     send(neighbor.network, exit, packet, tables);
 }
 
 // What is longer than its way on: in fragments where its sender allows that, else told about.
 template <class Send>
-void Speaker::too_big(path::Meta& meta, uint32_t mtu, rte_mbuf* packet, Send send_piece,
+void Speaker::too_big(path::Meta& meta, path::PortId exit, uint32_t mtu, rte_mbuf* packet, Send send_piece,
                       const Tables& tables) noexcept {
-    bool may_fragment = false;
-    if (wire::ether_type(packet) == wire::EtherType::kIpv4 && !wire::is_segment(packet) &&
-        wire::check_ipv4(packet, kEthernet) == wire::IpCheck::kValid) {
-        const auto* ip = rte_pktmbuf_mtod_offset(packet, const wire::Ipv4Header*, kEthernet);
-        may_fragment = (ip->fragment.host() & wire::Ipv4Header::kDontFragment) == 0;
-    }
-    if (!may_fragment) {
+    if (!may_be_fragmented(packet)) {
         answer_with_error(meta, Drop::kFragmentationNeeded, static_cast<uint16_t>(mtu), packet, tables);
         tables.counters.drop(meta.ingress, Drop::kFragmentationNeeded, packet,
-                             path::drop_site(meta, Drop::kFragmentationNeeded));
+                             {.ingress = meta.ingress, .egress = exit, .network = meta.network});
         rte_pktmbuf_free(packet);
         return;
     }
@@ -111,7 +119,7 @@ void Speaker::too_big(path::Meta& meta, uint32_t mtu, rte_mbuf* packet, Send sen
     tables.counters.totals.made.add(pieces + missing - 1);
     if (missing != 0) {
         tables.counters.drop(meta.ingress, Drop::kNoBuffer, packet,
-                             {.ingress = meta.ingress, .network = meta.network, .count = missing});
+                             {.ingress = meta.ingress, .egress = exit, .network = meta.network, .count = missing});
     }
     rte_pktmbuf_free(packet);
 }
@@ -162,11 +170,11 @@ void Speaker::send_in(path::NetworkId id, rte_mbuf* packet, const Tables& tables
         const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
         if (entry.found() && tables.carries(entry.port(), id)) return send(id, entry.port(), packet, tables);
     }
-    send_to_all(id, network.members, path::kNoPort, packet, tables);
+    send_to_all(id, network.members, path::kNoPort, nullptr, packet, tables);
 }
 
 void Speaker::send_to_all(path::NetworkId id, const std::vector<port::Exit>& members, path::PortId from,
-                          rte_mbuf* packet, const Tables& tables) noexcept {
+                          const path::Meta* cause, rte_mbuf* packet, const Tables& tables) noexcept {
     const Network& network = tables.network(id);
     const PortSlot* slot = from == path::kNoPort ? nullptr : &tables.slot(from);
     const bool from_tunnel = slot != nullptr && slot->tunnel != nullptr;
@@ -180,7 +188,7 @@ void Speaker::send_to_all(path::NetworkId id, const std::vector<port::Exit>& mem
         if (!others) return rte_pktmbuf_free(packet);
         tables.counters.totals.made.add(1);
     }
-    if (to_tunnels) send_to_tunnels(id, packet, tables);
+    if (to_tunnels) send_to_tunnels(id, cause, packet, tables);
     // Where a policy has kept it from some, those are counted.
     const bool withheld = members.size() < network.members.size();
     if (!others && (to_tunnels || slot == nullptr || withheld)) {
@@ -192,7 +200,8 @@ void Speaker::send_to_all(path::NetworkId id, const std::vector<port::Exit>& mem
                         {.ingress = from, .network = id});
 }
 
-void Speaker::send_to_tunnels(path::NetworkId id, rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::send_to_tunnels(path::NetworkId id, const path::Meta* cause, rte_mbuf* packet,
+                              const Tables& tables) noexcept {
     // Copies share their bytes, so nothing may be finished in them later.
     if (!wire::is_segment(packet)) wire::finish_checksums(packet);
     for (const path::PortId tunnel : tables.network(id).tunnels) {
@@ -202,8 +211,28 @@ void Speaker::send_to_tunnels(path::NetworkId id, rte_mbuf* packet, const Tables
             tables.counters.drop(tunnel, Drop::kNoBuffer, packet, {.egress = tunnel, .network = id});
             continue;
         }
-        send(id, tunnel, copy, tables);
+        path::Meta meta{};
+        meta.ingress = cause != nullptr ? cause->ingress : tunnel;
+        meta.egress = tunnel;
+        meta.network = id;
+        meta.layer3 = path::Layer3::kOther;  // its sender was told already
+        send_unusual_by_tunnel(meta, copy, tables.slot(tunnel), tables);
     }
+}
+
+// Of a packet that goes into all tunnels of the network: its sender is told once, of the one that takes the least.
+// Nothing is cut for those that take more.
+void Speaker::tell_too_long(const path::Meta& cause, path::NetworkId id, const rte_mbuf* packet,
+                            const Tables& tables) noexcept {
+    const uint32_t longest = wire::longest_frame(packet);
+    if (longest <= kAlwaysCarried || may_be_fragmented(packet)) return;
+    uint32_t least = UINT32_MAX;
+    for (const path::PortId tunnel : tables.network(id).tunnels) {
+        Underlay underlay;
+        if (find_underlay(packet, *tables.slot(tunnel).tunnel, underlay, tables)) least = std::min(least, underlay.most);
+    }
+    if (longest <= least) return;
+    answer_with_error(cause, Drop::kFragmentationNeeded, static_cast<uint16_t>(least - kEthernet), packet, tables);
 }
 
 bool Speaker::find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Underlay& underlay,
@@ -241,7 +270,7 @@ void Speaker::send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const P
         return;
     }
     if (unlikely(wire::longest_frame(packet) > underlay.most)) {
-        return too_big(meta, underlay.most - kEthernet, packet, [&](rte_mbuf* piece) {
+        return too_big(meta, meta.egress, underlay.most - kEthernet, packet, [&](rte_mbuf* piece) {
             wrap(meta.network, meta.egress, underlay, piece, tables);
         }, tables);
     }

@@ -268,6 +268,28 @@ void add_tunnels(std::vector<Row>& rows) {
                            .icmp(3, 4, 1450)
                            .payload(quoted)}},
          .drops = {{"a", Drop::kFragmentationNeeded, 1}}});
+    // To a station that nobody knows: into all tunnels, and too long for each of them.
+    const Bytes lost = Packet().eth(kA, kC).ipv4("10.0.0.1", "10.0.0.3").udp(7, 7).payload(1423);
+    Bytes quoted_lost = packet_of(lost);
+    quoted_lost.resize(548);
+    add({.name = "TooBigForAFloodIntoTunnelsIsToldOnce",
+         .configuration = kTwo,
+         .in = {meet(), meet(kS, "192.0.2.3"), {"a", lost}},
+         .out = {{"a", Packet()
+                           .eth(kC, kA)
+                           .ipv4("10.0.0.254", "10.0.0.1")
+                           .traffic_class(0xc0)
+                           .fragment(0)
+                           .icmp(3, 4, 1450)
+                           .payload(quoted_lost)}},
+         .drops = {{"a", Drop::kFragmentationNeeded, 2}}});
+    const Bytes shout =
+        Packet().eth(kA, "01:00:5e:01:02:03").ipv4("10.0.0.1", "239.1.2.3").udp(7, 7).payload(1423);
+    add({.name = "TooBigForATunnelIsNotToldOfMulticastOnIpv4",
+         .configuration = kTwo,
+         .in = {meet(), meet(kS, "192.0.2.3"), {"a", shout}},
+         .out = {},
+         .drops = {{"a", Drop::kFragmentationNeeded, 2}}});
 }
 
 // A router on the way to 192.0.2.2 says that a packet of ours is too long; what it quotes of that.
