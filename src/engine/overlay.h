@@ -8,6 +8,7 @@
 #include "engine/tables.h"
 #include "path/parse.h"
 #include "vxlan/decapsulate.h"
+#include "wire/address.h"
 
 namespace sluice::engine {
 
@@ -70,13 +71,24 @@ struct Decap {
         return network != path::kNoNetworkId && tables.network(network).carries_tags;
     }
 
+    static void note(path::Event::Kind kind, const vxlan::Outer& outer, path::NetworkId network,
+                     const Tables& tables) noexcept {
+        if (tables.assumed != nullptr) return;
+        const IpAddress source = outer.ipv6 ? wire::address_of(outer.source_ipv6) : wire::address_of(outer.source);
+        tables.counters.events.note({.kind = kind, .network = network, .number = outer.vni, .address = source});
+    }
+
     [[gnu::noinline]] static path::Drop find(const vxlan::Outer& outer, const Snapshot& snapshot,
                                              WayOut& way, const Tables& tables) noexcept {
         const path::NetworkId network = snapshot.vnis.find(outer.vni);
-        if (network == path::kNoNetworkId) return path::Drop::kUnknownVni;
+        if (network == path::kNoNetworkId) {
+            note(path::Event::Kind::kUnknownVni, outer, network, tables);
+            return path::Drop::kUnknownVni;
+        }
         const auto remote = outer.ipv6 ? snapshot.remotes.find(outer.source_ipv6)
                                        : snapshot.remotes.find(outer.source);
         if (remote == vxlan::kNoNumber || !tables.carries(path::PortId{remote}, network)) {
+            note(path::Event::Kind::kUnknownRemote, outer, network, tables);
             return path::Drop::kUnknownRemote;
         }
         tables.speaker.ways_out().renew(way, tables.counters);

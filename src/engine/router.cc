@@ -309,11 +309,16 @@ void Router::suspect(HopId hop) noexcept {
     if (neighbor::Entry* neighbor = hops_.data()[hop].neighbor) neighbors_.suspect(*neighbor);
 }
 
-void Router::rebalance() {
+void Router::rebalance(base::CountedLog& log, base::CountedLog::Clock::time_point now) {
     for (const auto& [id, is_gone] : hops_.rebalance()) {
         const HopKey& key = hops_.key(id);
-        base::log::warning("route", "next hop {} in network {} {}", key.via.text(), network_name(key.network),
-                           is_gone ? "does not answer: the other ones take its flows" : "is there again");
+        const std::string hop = fmt::format("next hop {} in network {}", key.via.text(), network_name(key.network));
+        if (is_gone) {
+            log.tell(now, base::log::Level::kWarning, "route", hop + " gone",
+                     hop + " does not answer: the other ones take its flows");
+        } else {
+            log.tell(now, base::log::Level::kNotice, "route", hop + " back", hop + " is there again");
+        }
     }
 }
 

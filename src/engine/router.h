@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/counted_log.h"
 #include "engine/config.h"
 #include "engine/next_hop.h"
 #include "neighbor/neighbor_table.h"
@@ -76,7 +77,7 @@ class Router {
     // Nothing comes back by this hop: its neighbors are probed.
     void suspect(HopId hop) noexcept;
     // Lets the next hops of groups that have gone be passed by, and those that have come back be used.
-    void rebalance();
+    void rebalance(base::CountedLog& log, base::CountedLog::Clock::time_point now);
 
     // What the configuration says about a destination; null: nothing.
     const Domain::Derived* declared(const std::string& domain, const IpPrefix& to) const;

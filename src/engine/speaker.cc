@@ -321,7 +321,8 @@ path::Meta Speaker::waiting_meta(const neighbor::Waiting& waiting, const Tables&
 void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& message,
                         const Tables& tables) noexcept {
     const Network& network = tables.network(meta.network);
-    if (message.probe || has(network.addresses, message.sender)) return;
+    if (message.probe) return;
+    if (has(network.addresses, message.sender)) return note_claim(meta, message, network, tables);
     neighbor::Held waiting;
     if (!message.has_sender_mac) {
         // The answer to a question that was asked directly says no more than that it is still there (RFC
@@ -347,7 +348,9 @@ void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& mes
         entry = tables.neighbors.add(meta.network, message.sender, tables.now);
     }
     if (entry == nullptr) return;
-    tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
+    const uint64_t before = entry->mac.load(std::memory_order_relaxed);
+    const bool is_new = tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
+    if (unlikely(before != 0 && before != mac)) note_rival(meta, *entry, mac, before, is_new, tables);
     resume(waiting, *entry, tables);
 }
 

@@ -173,10 +173,12 @@ void Switch::tick(Clock::time_point now) {
     supervise(now);
     attend();
     age_macs();
-    age_neighbors();
-    watch_tunnels();
+    age_neighbors(now);
+    watch_tunnels(now);
     age_flows();
     rule_log_.write(*this, clock_seconds());
+    event_log_.write(*this, counted_log_, now);
+    counted_log_.tick(now);
     for (auto& [name, held] : ports_) {
         if (!held.up) continue;
         if (std::exchange(held.announce, false)) announce(held);

@@ -12,8 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "base/counted_log.h"
 #include "engine/config.h"
 #include "engine/diff.h"
+#include "engine/event_log.h"
 #include "engine/retry.h"
 #include "engine/rule_log.h"
 #include "engine/snapshot.h"
@@ -193,8 +195,10 @@ class Switch {
     void find_tunnels();
     void set_static_neighbors();
     void forget_neighbors();
-    void age_neighbors();
-    void watch_tunnels();
+    void age_neighbors(Clock::time_point now);
+    void tell_next_hops(const neighbor::Table::Due& due, Clock::time_point now);
+    void watch_tunnels(Clock::time_point now);
+    void tell_tunnel(const IpAddress& remote, vxlan::RemoteState state, Clock::time_point now);
     void announce(const HeldPort& held);
     void tell_stations(const HeldPort& held);
     void ask(std::vector<Chore> chores);
@@ -232,6 +236,8 @@ class Switch {
     flow::Table flows_;
     flow::Fragments fragments_;
     RuleLog rule_log_;
+    base::CountedLog counted_log_;
+    EventLog event_log_;
     std::atomic<uint32_t> flow_generation_{1};
     uint64_t generation_ = 0;
     bool started_ = false;  // a configuration was applied

@@ -65,7 +65,7 @@ void Switch::set_static_neighbors() {
         }
     }
     router_.set_static_neighbors(std::move(statics), clock_seconds());
-    router_.rebalance();
+    router_.rebalance(counted_log_, Clock::now());
 }
 
 // Those of networks that are gone: another network may get the number. What still has packets waiting
@@ -79,40 +79,62 @@ void Switch::forget_neighbors() {
     if (gone != 0) router_.settle();
 }
 
-void Switch::age_neighbors() {
+void Switch::age_neighbors(Clock::time_point tick) {
     const bridge::Seconds now = clock_seconds();
     if (!speaks()) return;
     // A next hop that has answered since the last tick gets its flows back.
-    router_.rebalance();
+    router_.rebalance(counted_log_, tick);
     if (now == neighbors_aged_) return;
     neighbors_aged_ = now;
     const neighbor::Table::Due due = router_.neighbors().age(now);
     std::vector<Chore> chores;
     for (auto* entry : due.solicit) chores.push_back({.kind = Chore::Kind::kSolicit, .neighbor = entry});
     for (auto* entry : due.release) chores.push_back({.kind = Chore::Kind::kRelease, .neighbor = entry});
+    tell_next_hops(due, tick);
     ask(std::move(chores));
-    router_.rebalance();
+    router_.rebalance(counted_log_, tick);
     if (router_.neighbors().has_retired()) router_.settle();
 }
 
-namespace {
+// Of several for one destination the router tells (Router::rebalance()).
+void Switch::tell_next_hops(const neighbor::Table::Due& due, Clock::time_point now) {
+    const auto name_of = [&](const neighbor::Entry& entry) {
+        return fmt::format("next hop {} in network {}", entry.address.text(), router_.network_name(entry.network));
+    };
+    for (const auto* entry : due.failed) {
+        const std::string hop = name_of(*entry);
+        counted_log_.tell(now, base::log::Level::kWarning, "route", hop + " gone",
+                          hop + " does not answer: what is routed by it is dropped (host-unreachable)");
+    }
+    for (const auto* entry : due.returned) {
+        const std::string hop = name_of(*entry);
+        counted_log_.tell(now, base::log::Level::kNotice, "route", hop + " back", hop + " is there again");
+    }
+}
 
-void tell_state(const IpAddress& remote, vxlan::RemoteState state) {
-    const std::string name = remote.text();
+// Each state is an event of its own: a host that comes and goes is told as both, with a count each.
+void Switch::tell_tunnel(const IpAddress& remote, vxlan::RemoteState state, Clock::time_point now) {
+    using base::log::Level;
+    const auto tell = [&](Level level, std::string_view what) {
+        const std::string message = fmt::format("{} {}", remote.text(), what);
+        counted_log_.tell(now, level, "tunnel", message, message);
+    };
     switch (state) {
-        case vxlan::RemoteState::kReachable: base::log::warning("tunnel", "{} is reachable again", name); break;
+        case vxlan::RemoteState::kReachable: tell(Level::kNotice, "is reachable again"); break;
         case vxlan::RemoteState::kSilent:
-            base::log::warning("tunnel", "{} is silent: it sends nothing and answers no pings", name);
+            tell(Level::kWarning, "is silent: it sends nothing and answers no pings");
             break;
         case vxlan::RemoteState::kUnreachable:
-            base::log::warning("tunnel", "{} is unreachable: a router on the way says so", name);
+            tell(Level::kWarning, "is unreachable: a router on the way says so");
             break;
         case vxlan::RemoteState::kRefused:
-            base::log::warning("tunnel", "{} refuses VXLAN: nobody there takes it at that UDP port", name);
+            tell(Level::kWarning, "refuses VXLAN: nobody there takes it at that UDP port");
             break;
         case vxlan::RemoteState::kProbe: break;
     }
 }
+
+namespace {
 
 void tell_mtu(const IpAddress& remote, uint32_t mtu, uint32_t headers) {
     if (mtu == 0) {
@@ -126,7 +148,7 @@ void tell_mtu(const IpAddress& remote, uint32_t mtu, uint32_t headers) {
 
 }  // namespace
 
-void Switch::watch_tunnels() {
+void Switch::watch_tunnels(Clock::time_point tick) {
     const bridge::Seconds now = clock_seconds();
     if (now == tunnels_watched_) return;
     tunnels_watched_ = now;
@@ -142,7 +164,7 @@ void Switch::watch_tunnels() {
         const vxlan::RemoteState state = remote.state(now);
         if (state != held.told && state != vxlan::RemoteState::kProbe) {
             const bool is_first = held.told == vxlan::RemoteState::kProbe;
-            if (!is_first || state != vxlan::RemoteState::kReachable) tell_state(address, state);
+            if (!is_first || state != vxlan::RemoteState::kReachable) tell_tunnel(address, state, tick);
             held.told = state;
         }
         remote.path_mtu.expire(now);

@@ -143,6 +143,7 @@ Entry* Table::insert(path::NetworkId network, const IpAddress& address) noexcept
     entry.tries = 0;
     entry.pins = 0;
     entry.watches = 0;
+    entry.is_told_gone = false;
     entry.state.store(State::kFailed, std::memory_order_release);
     listed_[index] = true;
     // Last: who finds the slot sees the entry.
@@ -284,6 +285,14 @@ Table::Due Table::age(Seconds now) {
             due.solicit.push_back(&entry);
         };
         const bool is_watched = entry.watches != 0;
+        const auto tell_failed = [&] {
+            if (entry.pins == 0 || is_watched || std::exchange(entry.is_told_gone, true)) return;
+            due.failed.push_back(&entry);
+        };
+        if (entry.is_told_gone && entry.resolved()) {
+            entry.is_told_gone = false;
+            if (entry.pins != 0) due.returned.push_back(&entry);
+        }
         const State state = entry.state.load(std::memory_order_acquire);
         if (state != State::kIncomplete && entry.held != 0) due.release.push_back(&entry);
         switch (state) {
@@ -299,6 +308,7 @@ Table::Due Table::age(Seconds now) {
                 entry.tries = 0;
                 entry.is_gone.store(true, std::memory_order_relaxed);
                 entry.state.store(State::kFailed, std::memory_order_relaxed);
+                tell_failed();
                 due.release.push_back(&entry);
                 break;
             }
@@ -331,6 +341,7 @@ Table::Due Table::age(Seconds now) {
                 entry.tries = 0;
                 entry.is_gone.store(true, std::memory_order_relaxed);
                 entry.state.store(State::kFailed, std::memory_order_relaxed);
+                tell_failed();
                 break;
             }
             case State::kFailed: {

@@ -50,6 +50,7 @@ struct alignas(64) Entry {
     // It was asked and didn't answer, or what was configured of it is gone: until it is heard of again.
     std::atomic<bool> is_gone{false};
     uint16_t watches = 0;               // those who want to know soon whether it is there: control thread
+    bool is_told_gone = false;          // in Due::failed, and not in Due::returned since: control thread
     IpAddress address;
 
     bool resolved() const noexcept { return mac.load(std::memory_order_acquire) != 0; }
@@ -136,6 +137,9 @@ class Table {
     struct Due {
         std::vector<Entry*> solicit;
         std::vector<Entry*> release;
+        // Next hops of routes (pinned, and not watched) that have been given up, and those that are there again.
+        std::vector<Entry*> failed;
+        std::vector<Entry*> returned;
     };
     Due age(Seconds now);
     // Takes the entries that have been given up or are of no use out of the table, and those of

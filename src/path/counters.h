@@ -14,6 +14,7 @@
 #include "path/background.h"
 #include "path/drop.h"
 #include "path/drop_log.h"
+#include "path/events.h"
 #include "path/ids.h"
 
 namespace sluice::path {
@@ -115,6 +116,7 @@ class Counters {
     DropLog background;  // those of kBackground, which would fill the other one
     // What rules with `log: true` decided, drops or not; of what they let pass the reason is kCount.
     DropLog rules;
+    Events events;
 
  private:
     struct Unmap {

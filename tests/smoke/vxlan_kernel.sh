@@ -231,6 +231,11 @@ while read -r reason; do
     [[ $reason != unknown-remote ]] || expected=4
     wait_for 10 "$expected packets dropped: $reason" has_dropped uplink "$reason" "$expected"
 done <"$TMP/reasons"
+for line in "192.0.2.2 sends frames of VNI 105, which no network here has" \
+    "192.0.2.77 sends frames of network four, which doesn't have it among its remotes"; do
+    wait_for 10 "a line in the log" grep -q "warning tunnel: $line" "$LOG"
+    expect "lines of it" 1 "$(grep -c "$line\$" "$LOG")"
+done
 pings a 10.0.4.2
 
 # What waited for the remote host that isn't there has been given up.

@@ -194,6 +194,40 @@ TEST_F(NeighborTable, OneThatIsWatchedIsAskedWhetherItIsUsedOrNot) {
     EXPECT_EQ(entry.state, State::kReachable);
 }
 
+// For the log: once when it is given up, once when it is there again.
+TEST_F(NeighborTable, ANextHopThatGoesAndComesBackIsTold) {
+    Entry& hop = *table_.pin(kBlue, ip(1), kNow);
+    Entry& watched = *table_.pin(kBlue, ip(2), kNow);
+    table_.watch(watched);
+    Entry& station = *table_.add(kBlue, ip(3), kNow);
+    std::vector<Entry*> failed;
+    std::vector<Entry*> returned;
+    const auto age = [&](Seconds from, Seconds to) {
+        failed.clear();
+        returned.clear();
+        for (Seconds now = from; now != to; ++now) {
+            const Table::Due due = table_.age(now);
+            failed.insert(failed.end(), due.failed.begin(), due.failed.end());
+            returned.insert(returned.end(), due.returned.begin(), due.returned.end());
+        }
+    };
+    EXPECT_TRUE(table_.ask(hop, kNow));
+    EXPECT_TRUE(table_.ask(station, kNow));
+    age(kNow, kNow + 10);
+    EXPECT_EQ(failed, std::vector<Entry*>{&hop});
+    EXPECT_TRUE(returned.empty());
+    // Asked in vain once more.
+    EXPECT_TRUE(table_.ask(hop, kNow + 10));
+    age(kNow + 10, kNow + 20);
+    EXPECT_TRUE(failed.empty());
+    EXPECT_TRUE(table_.ask(hop, kNow + 20));
+    Held waiting;
+    EXPECT_TRUE(table_.learn(hop, kMac, true, kNow + 20, waiting));
+    age(kNow + 20, kNow + 30);
+    EXPECT_EQ(returned, std::vector<Entry*>{&hop});
+    EXPECT_TRUE(failed.empty());
+}
+
 TEST_F(NeighborTable, OneThatNobodyUsesIsRemovedUnlessARouteLeadsToIt) {
     Entry& used = resolved(1);
     Entry* pinned = table_.pin(kBlue, ip(2), kNow);

@@ -1,0 +1,44 @@
+// The lines about what workers have seen (path/events.h): addresses that two stations claim, and tunnel packets
+// that nobody here expects. What happens again is counted (base/counted_log.h). Control thread.
+#pragma once
+
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/counted_log.h"
+#include "path/events.h"
+
+namespace sluice::engine {
+
+class Switch;
+
+class EventLog {
+ public:
+    using Clock = base::CountedLog::Clock;
+
+    // A station that is back at the MAC address of before within this time has a rival.
+    static constexpr std::chrono::seconds kRivalry{60};
+    static constexpr size_t kMostMoves = 1024;
+
+    // What is new. A few times a second.
+    void write(const Switch& running, base::CountedLog& log, Clock::time_point now);
+
+ private:
+    struct Move {
+        uint64_t from;
+        uint64_t to;
+        Clock::time_point time;
+    };
+
+    void tell(const Switch& running, base::CountedLog& log, Clock::time_point now, const path::Event& event,
+              uint64_t count);
+    void tell_move(base::CountedLog& log, Clock::time_point now, const std::string& network,
+                   const path::Event& event, uint64_t count);
+
+    std::vector<path::Events::AllSeen> seen_;                            // by WorkerId
+    std::map<std::pair<path::NetworkId, IpAddress>, Move> moves_;  // the last one of each address
+};
+
+}  // namespace sluice::engine
