@@ -24,9 +24,22 @@ HeldPort Switch::make(const port::PortConfig& config) const {
     return held;
 }
 
+namespace {
+
+// The port's opening isn't over, and is no failure. The next tick asks how far it is, which costs nothing.
+void go_on(HeldPort& held, std::string reason, Clock::time_point now) {
+    if (held.reason != reason) base::log::notice("port", "{} is not up yet: {}", held.port->config().name, reason);
+    held.reason = std::move(reason);
+    held.retry.due = now;
+    held.retry.cost = {};
+}
+
+}  // namespace
+
 void Switch::open(HeldPort& held, Clock::time_point now) {
     const Clock::time_point start = read_clock_();
     if (auto done = held.port->open(); !done) {
+        if (held.port->is_opening()) return go_on(held, std::move(done.error().message), now);
         return fail(held, done.error().message, now, read_clock_() - start);
     }
     const std::string& name = held.port->config().name;

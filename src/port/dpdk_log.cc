@@ -11,7 +11,8 @@
 namespace sluice::port {
 namespace {
 
-std::string last_error;
+// Of each thread: what it has called for.
+thread_local std::string last_error;
 
 ssize_t take_line(void*, const char* text, size_t size) {
     std::string_view line(text, size);

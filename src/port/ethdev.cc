@@ -9,7 +9,6 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_pause.h>
-#include <rte_vfio.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -29,6 +28,7 @@ namespace {
 
 constexpr uint32_t kEthernet = sizeof(wire::EthernetHeader);
 constexpr uint32_t kTagsAndFcs = 12;     // what drivers add to an MTU beside the Ethernet header
+constexpr std::chrono::seconds kLongestRest{60};  // of what makes a device that took long to fail
 constexpr uint16_t kDescriptors = 1024;  // a queue; devices with less say so
 
 constexpr uint64_t kReceiveChecksums =
@@ -101,9 +101,9 @@ Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
       is_backup_(config_.bond && config_.bond->mode == BondMode::kActiveBackup) {}
 
 base::Result<void> Ethdev::open() {
-    take_dpdk_words();  // of earlier troubles
+    if (!is_opening()) take_dpdk_words();  // of earlier troubles
     auto done = find_device().and_then([&] { return start(); });
-    if (done) return done;
+    if (done || is_opening()) return done;
     close();
     return base::fail("{}{}", done.error().message, take_dpdk_words());
 }
@@ -112,23 +112,37 @@ base::Result<void> Ethdev::open() {
 base::Result<Ethdev::Probed> Ethdev::probe(const std::string& arguments) {
     const std::string name = device_name(arguments);
     Probed probed;
-    if (rte_eth_dev_get_port_by_name(name.c_str(), &probed.device) == 0) return probed;
-    if (rte_eth_dev_count_total() >= kMostDevices) {
-        return base::fail("DPDK opens no more than {} devices (RTE_MAX_ETHPORTS; a bond is one beside its "
-                          "members), and has opened them: delete another device port, or use net_af_packet, "
-                          "which needs none of them",
-                          kMostDevices);
-    }
+    if (!is_opening() && rte_eth_dev_get_port_by_name(name.c_str(), &probed.device) == 0) return probed;
     const bool is_pci = pci::address_of(arguments).has_value();
-    if (is_pci) {
-        if (auto done = check_function(name); !done) return tl::unexpected(done.error());
-        // DPDK looks for vfio when it starts only; the module may have come later.
-        if (rte_vfio_is_enabled("vfio") == 0) rte_vfio_enable("vfio");
+    if (!is_opening()) {
+        if (rte_eth_dev_count_total() >= kMostDevices) {
+            return base::fail("DPDK opens no more than {} devices (RTE_MAX_ETHPORTS; a bond is one beside its "
+                              "members), and has opened them: delete another device port, or use net_af_packet, "
+                              "which needs none of them",
+                              kMostDevices);
+        }
+        if (is_pci) {
+            if (auto done = check_function(name); !done) return tl::unexpected(done.error());
+        }
+        const auto now = std::chrono::steady_clock::now();
+        if (now < make_again_) return base::fail("{}", failure_);
+        making_since_ = now;
+        making_ = std::make_unique<DeviceMaking>(arguments);
     }
-    if (int status = rte_dev_probe(arguments.c_str()); status != 0) {
-        return base::fail("DPDK can't make a device of \"{}\" ({}): is {} installed (librte-net-*)?",
-                          arguments, rte_strerror(-status),
-                          is_pci ? "the driver for it" : "the driver's name right, and its package");
+    if (!making_->is_over()) {
+        return base::fail("DPDK has not finished making its device, or another one that comes first");
+    }
+    const auto making = std::move(making_);
+    if (making->status() != 0) {
+        failure_ = fmt::format("DPDK can't make a device of \"{}\" ({}): is {} installed (librte-net-*)?{}", arguments,
+                               rte_strerror(-making->status()),
+                               is_pci ? "the driver for it" : "the driver's name right, and its package",
+                               making->words());
+        const auto now = std::chrono::steady_clock::now();
+        const auto took = now - making_since_;
+        const std::chrono::steady_clock::duration longest = kLongestRest;
+        if (took > kDevicePatience) make_again_ = now + std::min(took * 10, longest);
+        return base::fail("{}", failure_);
     }
     probed.ours = true;
     if (rte_eth_dev_get_port_by_name(name.c_str(), &probed.device) != 0) {
@@ -142,15 +156,16 @@ void Ethdev::release(const Probed& probed) noexcept {
     rte_eth_dev_info info{};
     rte_device* device = rte_eth_dev_info_get(probed.device, &info) == 0 ? info.device : nullptr;
     rte_eth_dev_close(probed.device);
-    if (device != nullptr) rte_dev_remove(device);
+    if (device != nullptr) remove_device(device);
 }
 
 base::Result<void> Ethdev::find_device() {
-    remove_stale_memif_socket(config_.device);
+    if (!is_opening()) remove_stale_memif_socket(config_.device);
     std::string arguments = config_.device;
     if (config_.bond) {
-        for (const std::string& member : config_.bond->members) {
-            auto probed = probe(member);
+        // Those before were made in an earlier attempt of this opening.
+        for (size_t i = members_.size(); i < config_.bond->members.size(); ++i) {
+            auto probed = probe(config_.bond->members[i]);
             if (!probed) return tl::unexpected(probed.error());
             members_.push_back(*probed);
             kernel_members_.push_back(KernelMember::of(member));
@@ -376,6 +391,7 @@ base::Result<void> Ethdev::set_mtu() {
 }
 
 void Ethdev::close() noexcept {
+    making_.reset();
     if (device_ != RTE_MAX_ETHPORTS) {
         earlier_ = counted();
         ignore_events();

@@ -18,11 +18,14 @@
 #include <rte_spinlock.h>
 
 #include <array>
+#include <chrono>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/fd.h"
 #include "port/bond.h"
+#include "port/device_thread.h"
 #include "port/kernel_device.h"
 #include "port/port.h"
 
@@ -39,6 +42,7 @@ class Ethdev final : public Port {
     ~Ethdev() override { close(); }
 
     base::Result<void> open() override;
+    bool is_opening() const override { return making_ != nullptr; }
     void close() noexcept override;
     base::Result<void> configure(const PortConfig& next) override;
     base::Result<void> check() override;
@@ -88,7 +92,7 @@ class Ethdev final : public Port {
         uint16_t device = RTE_MAX_ETHPORTS;
         bool ours = false;  // made by us, so ours to remove
     };
-    static base::Result<Probed> probe(const std::string& arguments);
+    base::Result<Probed> probe(const std::string& arguments);
     static void release(const Probed& probed) noexcept;
 
     base::Result<void> find_device();
@@ -131,6 +135,11 @@ class Ethdev final : public Port {
     uint16_t workers_;
     std::function<void()> attention_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
+    std::unique_ptr<DeviceMaking> making_;  // of what open() waits for
+    std::chrono::steady_clock::time_point making_since_{};
+    // A device that took long to fail is not made again before then: others wait for their turn.
+    std::chrono::steady_clock::time_point make_again_{};
+    std::string failure_;  // what it said
     Probed probed_;
     std::vector<Probed> members_;         // of a bond
     std::vector<std::optional<KernelMember>> kernel_members_;  // of each of those

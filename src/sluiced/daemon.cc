@@ -4,6 +4,7 @@
 #include <rte_lcore.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -22,6 +23,7 @@
 #include "engine/intent.h"
 #include "engine/switch.h"
 #include "port/claims.h"
+#include "port/device_thread.h"
 #include "port/tap.h"
 
 namespace sluice {
@@ -225,6 +227,9 @@ int run_daemon(const std::string& config_file) {
         Daemon daemon(std::move(*intent), std::move(*eal), *pools);
         status = daemon.run();
     }
+    // A device that is still being made holds DPDK, for as long as it likes.
+    constexpr std::chrono::seconds kPatience{2};
+    if (!port::devices_are_idle(kPatience)) _exit(status);
     engine::stop_eal();
     return status;
 }
