@@ -168,7 +168,7 @@ base::Result<void> Ethdev::find_device() {
             auto probed = probe(config_.bond->members[i]);
             if (!probed) return tl::unexpected(probed.error());
             members_.push_back(*probed);
-            kernel_members_.push_back(KernelMember::of(member));
+            kernel_members_.push_back(KernelMember::of(config_.bond->members[i]));
         }
         arguments = bond_arguments(id(), config_.bond->mode, member_devices());
     }
