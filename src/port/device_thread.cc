@@ -20,6 +20,8 @@ namespace {
 
 using ThreadClock = std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds kMoment{50};
+
 // Lives as long as the process: its thread may be inside of DPDK at the end.
 class DeviceThread {
  public:
@@ -42,14 +44,16 @@ class DeviceThread {
         std::unique_lock locked(mutex_);
         return is_over() || changed_.wait_for(locked, patience, is_over);
     }
-    // The same, for as long as is left of kDevicePatience: a tenth of the time gives that back.
+    // The same, for as long as is left of kDevicePatience: a tenth of the time gives that back. What is over in a
+    // moment takes nothing of it.
     template <class IsOver>
     bool wait_with_patience(IsOver is_over) {
         const ThreadClock::time_point begin = ThreadClock::now();
         patience_ = std::min<ThreadClock::duration>(kDevicePatience, patience_ + (begin - waited_) / 10);
         const bool done = wait(is_over, patience_);
         waited_ = ThreadClock::now();
-        patience_ -= std::min(patience_, waited_ - begin);
+        const ThreadClock::duration took = waited_ - begin;
+        if (!done || took > kMoment) patience_ -= std::min(patience_, took);
         return done;
     }
     bool is_idle() const noexcept { return jobs_.empty() && !is_busy_; }  // with the lock
