@@ -4,10 +4,16 @@
 #include <linux/netlink.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 namespace sluice::port {
 namespace {
+
+// libmnl compares as int, for which a length beyond INT_MAX is less than any.
+bool is_whole(const nlmsghdr* header, int left) noexcept {
+    return mnl_nlmsg_ok(header, left) && header->nlmsg_len <= static_cast<uint32_t>(left);
+}
 
 // The number with which a message of this kind begins: of an error negative, of an acknowledgment 0.
 int status_of(const nlmsghdr* header) noexcept {
@@ -29,7 +35,7 @@ NetlinkReply::State NetlinkReply::end() const noexcept {
 NetlinkReply::State NetlinkReply::take(std::span<const char> piece, const Visit& visit) {
     auto left = static_cast<int>(piece.size());
     const auto* header = reinterpret_cast<const nlmsghdr*>(piece.data());
-    for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+    for (; is_whole(header, left); header = mnl_nlmsg_next(header, &left)) {
         // What is left of an answer that nobody waited for.
         if (header->nlmsg_seq != sequence_) continue;
         interrupted_ |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
@@ -43,7 +49,7 @@ NetlinkReply::State NetlinkReply::take(std::span<const char> piece, const Visit&
                 if (status == -EINTR || status == -EAGAIN) {
                     interrupted_ = true;
                 } else if (status < 0) {
-                    error_ = -status;
+                    error_ = status == INT_MIN ? EPROTO : -status;
                 }
                 return end();
             }

@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -71,6 +72,21 @@ TEST_F(NetlinkReplyTest, AnInterruptedDumpIsReadToItsEnd) {
     EXPECT_EQ(take({{RTM_NEWLINK, 4}}), kMore);
     EXPECT_EQ(take({{NLMSG_DONE}}), kInterrupted);
     EXPECT_EQ(visited_, std::vector{1});
+}
+
+TEST_F(NetlinkReplyTest, AMessageLongerThanItsPieceIsNotRead) {
+    for (const uint32_t length : {uint32_t{sizeof(nlmsghdr)} + 1, uint32_t{0x80000000}, uint32_t{0xffffffff}}) {
+        const nlmsghdr header{.nlmsg_len = length, .nlmsg_type = RTM_NEWLINK, .nlmsg_flags = NLM_F_MULTI,
+                              .nlmsg_seq = kSequence, .nlmsg_pid = 0};
+        const auto state = reply_.take({reinterpret_cast<const char*>(&header), sizeof header},
+                                       [](const nlmsghdr*) { FAIL() << "visited"; });
+        EXPECT_EQ(state, kMore);
+    }
+}
+
+TEST_F(NetlinkReplyTest, EveryNegativeNumberIsAnError) {
+    EXPECT_EQ(take({{NLMSG_ERROR, INT_MIN}}), kFailed);
+    EXPECT_EQ(reply_.error(), EPROTO);
 }
 
 TEST_F(NetlinkReplyTest, TheEndAloneMayTellOfTheInterruption) {
