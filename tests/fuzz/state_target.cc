@@ -1,0 +1,145 @@
+// What a switch finds of its state when it starts: whatever bytes are in the file of added ports and in that of
+// added routes, it comes up, and the next start finds what this one has read and kept.
+//
+// An input is the one file up to its first zero byte, then the other. No port is opened: a port of the state
+// may name any network namespace of this machine.
+#include "engine/added_routes.h"
+#include "engine/combine.h"
+#include "engine/machine.h"
+#include "engine/state.h"
+#include "fuzz/folder.h"
+#include "fuzz/target.h"
+#include "support/pools.h"
+
+namespace sluice::fuzz {
+namespace {
+
+using engine::AddedRoutes;
+using engine::Switch;
+
+constexpr const char* kConfiguration = R"(networks:
+  - {name: blue, subnets: [10.0.0.0/24, "fd00::/64"], gateway: [10.0.0.254, "fd00::fe"]}
+  - {name: red, subnets: 10.0.1.0/24, gateway: 10.0.1.254}
+  - {name: plain}
+  - {name: far, subnets: 10.0.0.0/24, gateway: 10.0.0.254, domain: customer}
+routes: [{to: 10.9.0.0/16, via: 10.0.0.9}]
+)";
+
+engine::Config configuration() {
+    auto config = engine::load_config(kConfiguration, "fuzz", {}, engine::Machine{});
+    must(config.has_value(), "{}", config ? "" : config.error()[0].text());
+    return *config;
+}
+
+// Whatever is in the file, the configuration comes up, and no port is forgotten.
+void check_ports(const std::string& file) {
+    const engine::State state = engine::load_state(file);
+    for (const base::Error& error : state.faults) must(!error.text().empty(), "refused without a word");
+    const auto combined = engine::combine(kConfiguration, "fuzz", state.ports, state.has_lost);
+    must(combined.has_value(), "added ports keep the file from loading: {}",
+         combined ? "" : combined.error()[0].text());
+    must(combined->added.size() + combined->declared.size() == state.ports.size(),
+         "{} ports are added, {} declared, of {}", combined->added.size(), combined->declared.size(),
+         state.ports.size());
+    for (const auto& waiting : combined->waiting) must(!waiting.reason().empty(), "a port waits without a reason");
+
+    auto saved = engine::save_state(file, state.ports);
+    must(saved.has_value(), "{}", saved ? "" : saved.error().text());
+    const engine::State again = engine::load_state(file);
+    if (!state.faults.empty()) return;
+    must(again.faults.empty(), "what was saved doesn't load: {}", again.faults.empty() ? "" : again.faults[0].text());
+    must(again.ports == state.ports, "what was saved is another state");
+}
+
+// The added routes as lines: in force, and waiting.
+std::vector<std::string> lines_of(const Switch& running, const AddedRoutes& routes) {
+    std::vector<std::string> lines;
+    for (const auto& [name, domain] : running.router().domains()) {
+        domain->table.each([&, &domain = *domain](const IpPrefix& to, engine::HopId hop) {
+            if (domain.derived.contains(to)) return;
+            lines.push_back(route::to_line(running.router().added_route(domain, to, hop)));
+        });
+    }
+    for (const auto& [name, waiting] : routes.waiting()) {
+        lines.push_back("waits: " + route::to_line(waiting.route));
+    }
+    return lines;
+}
+
+// One switch serves all inputs, as it takes longer to make than all else; without the added routes it is as new.
+Switch& running() {
+    static Switch running(1, test::switch_pools(), "fuzz", {.size = flow::kMinFlows, .timeouts = {}});
+    static const auto changes = running.apply(configuration(), engine::Clock::time_point{});
+    must(changes.has_value(), "{}", changes ? "" : changes.error()[0].text());
+    return running;
+}
+
+void remove_added(Switch& running) {
+    route::Changes gone;
+    for (const auto& [name, domain] : running.router().domains()) {
+        domain->table.each([&, &name = name, &domain = *domain](const IpPrefix& to, engine::HopId) {
+            if (domain.derived.contains(to)) return;
+            const route::Changes one = route::Changes::remove(to, name);
+            gone.changes.push_back(one.changes[0]);
+            gone.changes.back().way = static_cast<uint32_t>(gone.ways.size());
+            gone.ways.push_back(one.ways[0]);
+        });
+    }
+    const auto done = running.change_routes(gone);
+    must(done.has_value(), "{}", done ? "" : done.error().text());
+}
+
+// The lines that a start finds.
+std::vector<std::string> start(const std::string& state) {
+    AddedRoutes routes = AddedRoutes::load(state);
+    (void)routes.remarks(running().config());
+    routes.restore(running());
+    const auto lines = lines_of(running(), routes);
+    remove_added(running());
+    return lines;
+}
+
+}  // namespace
+
+void run(std::span<const uint8_t> bytes) {
+    static const Folder folder;
+    const std::string state = folder / "state.json";
+    Input input(bytes);
+    write_file(state, input.line());
+    check_ports(state);
+    const auto routes = input.rest();
+    if (routes.empty()) return;
+    write_file(state + ".routes", text_of(routes));
+    const auto found = start(state);
+    const auto again = start(state);
+    must(again == found, "other routes after a restart:\n{}\n\n{}", fmt::join(found, "\n"), fmt::join(again, "\n"));
+}
+
+std::vector<Bytes> seeds() {
+    const auto added = [](std::string_view ports) { return Bytes(Output().line(ports)); };
+    const auto routes = [](std::string_view lines) { return Bytes(Output().line("").add(bytes_of(lines))); };
+    return {
+        added(R"({"ports": [{"name": "web", "netns": "pid:12", "network": "blue", "address": ["10.0.0.2"]}]})"),
+        added(R"({"ports": [{"name": "on", "host": true, "mac": "02:00:00:00:00:01", "mtu": 9000, "queues": 2}]})"),
+        added(R"({"ports": [{"name": "d", "device": "net_null0,size=60", "trunk": {"networks": ["blue"]}}]})"),
+        added(R"({"ports": [{"name": "g", "vhost-user": {"path": "/run/g"}, "serves": ["dhcp"]}]})"),
+        added(R"({"ports": [{"name": "half)"),
+        added(R"({"version": 1, "ports": [{"name": "x", "netns": "x", "network": "nosuch", "future": {"a": [1]}}]})"),
+        routes("10.1.0.0/16 via 10.0.0.1\nblackhole 10.8.0.0/16\ndelete 10.8.0.0/16\n"),
+        routes("10.2.0.0/16 nexthop via 10.0.0.1 nexthop via 10.0.1.1\n10.2.0.0/16 network red\n"),
+        routes("10.9.0.0/16 via 10.0.0.2\n10.3.0.0/16 via 10.7.0.1\n10.3.0.0/16 network nosuch\n"),
+        routes("default via fd00::1\nunreachable fd00:1::/64 domain customer\n10.4.0.0/16 via 10.0"),
+    };
+}
+
+std::vector<std::string> words() {
+    std::vector<std::string> words = {"via ",       "network ", "nexthop ", "domain customer", "blackhole ",
+                                      "unreachable ", "delete ", "10.0.0.1", "10.0.1.1",        "fd00::1",
+                                      "blue",       "red",      "plain",    "\n",              std::string(1, '\0')};
+    for (const base::Key& key : base::list_keys<port::PortConfig>()) {
+        words.push_back("\"" + key.path.substr(key.path.rfind('.') + 1) + "\": ");
+    }
+    return words;
+}
+
+}  // namespace sluice::fuzz
