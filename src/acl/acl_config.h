@@ -182,7 +182,8 @@ void fields(V& v, MatchConfig& m) {
     v.check("from", !is_empty(m.from), kEmpty);
     v.optional("to", m.to);
     v.check("to", !is_empty(m.to), kEmpty);
-    const bool has_ports = m.protocol && m.protocol->has_ports();
+    const bool is_unclear = v.is_wrong("proto");
+    const bool has_ports = is_unclear || (m.protocol && m.protocol->has_ports());
     v.optional("from-port", m.from_port);
     v.check("from-port", !is_empty(m.from_port), kEmpty);
     v.check("from-port", !m.from_port || has_ports, kNeedsPorts);
@@ -190,13 +191,13 @@ void fields(V& v, MatchConfig& m) {
     v.check("port", !is_empty(m.to_port), kEmpty);
     v.check("port", !m.to_port || has_ports, kNeedsPorts);
     v.optional("type", m.icmp_type);
-    v.check("type", !m.icmp_type || (m.protocol && m.protocol->is_icmp()),
+    v.check("type", !m.icmp_type || is_unclear || (m.protocol && m.protocol->is_icmp()),
             "needs `proto`: icmp or icmpv6");
     v.optional("code", m.icmp_code);
     v.check("code", !m.icmp_code || m.icmp_type, "needs a `type`");
     v.optional("tcp-flags", m.tcp_flags);
     v.check("tcp-flags", !is_empty(m.tcp_flags), kEmpty);
-    v.check("tcp-flags", !m.tcp_flags || (m.protocol && m.protocol->is(wire::Protocol::kTcp)),
+    v.check("tcp-flags", !m.tcp_flags || is_unclear || (m.protocol && m.protocol->is(wire::Protocol::kTcp)),
             "needs `proto: tcp`");
     const FlagBits bits = m.flag_bits();
     v.check("tcp-flags", (bits.set & bits.clear) == 0, "asks for the same flag both set and not");

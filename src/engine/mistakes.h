@@ -31,15 +31,21 @@ class Mistakes {
 
     bool is_missed(std::string_view port) const { return missed_.contains(port); }
 
-    // Whether what was read of this key says nothing, as it is wrong: an item of it, or an unknown key beside it,
-    // which may have been meant.
+    // Whether what was read of this key, or an item of it, is wrong.
+    bool is_wrong(std::initializer_list<Step> steps) const {
+        const std::string path = path_of(steps);
+        return std::any_of(read_.begin(), read_.end(),
+                           [&](const base::Error& error) { return is_within(error.path, path); });
+    }
+
+    // The same, and whether an unknown key stands beside it, which may have been meant.
     bool is_unknown(std::initializer_list<Step> steps) const {
         if (read_.empty()) return false;
         const std::string path = path_of(steps);
         const std::string_view object = std::string_view(path).substr(0, path.rfind('.'));
-        return std::any_of(read_.begin(), read_.end(), [&](const base::Error& error) {
-            return error.path == object || is_within(error.path, path);
-        });
+        return is_wrong(steps) || std::any_of(read_.begin(), read_.end(), [&](const base::Error& error) {
+                   return error.path == object;
+               });
     }
 
     // Reports at the key's value in the file, or where the object stands if the file has no such key. What was

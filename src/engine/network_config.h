@@ -48,7 +48,8 @@ void fields(V& v, NetworkConfig& n) {
     v.optional("domain", n.domain);
     v.optional("vxlan", n.vxlan);
     v.check("domain", base::is_object_name(n.domain), base::kObjectNameRule);
-    v.check("gateway-mac", !n.gateway_mac || n.is_routed(), "is of no use without a `gateway`");
+    v.check("gateway-mac", !n.gateway_mac || n.is_routed() || v.is_wrong("gateway") || v.is_wrong("flat"),
+            "is of no use without a `gateway`");
     v.check("gateway-mac",
             !n.gateway_mac || (!n.gateway_mac->is_multicast() && !n.gateway_mac->is_zero()),
             "is a group or zero address, which no router has");

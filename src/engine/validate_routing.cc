@@ -82,6 +82,7 @@ std::vector<RouteMistake> mistakes_of(const Config& config, const route::RouteCo
                                 i});
             continue;
         }
+        if (!hop.via && hop.network.empty() && hop.port.empty()) continue;  // told when it was read
         if (!is_domain) continue;
         auto network = network_of_hop(config, hop, route.domain);
         if (!network) {
@@ -279,7 +280,7 @@ class RoutingValidator {
             if (names_missed(route)) continue;
             const bool is_one = route.hops.empty();
             for (const auto& mistake : mistakes_of(config_, route)) {
-                if (mistake.is_of_networks && !knows_networks()) continue;
+                if (mistake.is_of_networks ? !knows_networks() : mistakes_.is_wrong({"routes", i, "to"})) continue;
                 if (mistake.key == "domain") {
                     mistakes_.report({"routes", i, "domain"}, route.place, "{}", mistake.message);
                 } else if (is_one) {

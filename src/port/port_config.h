@@ -45,7 +45,7 @@ void fields(V& v, VhostUserConfig& u) {
     v.optional("queues", u.queues, base::Range{1, path::kMaxQueues});
     v.optional("offloads", u.offloads);
     v.optional("group", u.group);
-    v.check("group", u.group.empty() || u.mode == VhostMode::kServer,
+    v.check("group", u.group.empty() || u.mode == VhostMode::kServer || v.is_wrong("mode"),
             "is for `mode: server`: as a client the switch connects to a socket of QEMU's");
     v.check("path", u.path.starts_with('/') && u.path.size() < 108,
             "is not an absolute path of less than 108 characters");
@@ -66,7 +66,7 @@ void fields(V& v, RouteConfig& r) {
     v.required("to", to);
     v.optional("via", r.via);
     if (to != base::Destination{r.to}) r.to = to.for_family(!r.via || r.via->is_v4());
-    v.check("via", !r.via || r.via->is_v4() == r.to.address.is_v4(),
+    v.check("via", !r.via || v.is_wrong("to") || r.via->is_v4() == r.to.address.is_v4(),
             "is of another address family than `to`");
 }
 

@@ -77,12 +77,14 @@ void fields(V& v, RouteConfig& r) {
     v.optional("domain", r.domain);
     if (to != base::Destination{r.to}) r.to = to.for_family(r.is_by_v4());
     const bool has_hop = r.hop.via || !r.hop.network.empty() || !r.hop.port.empty();
+    const bool is_unclear =
+        v.is_wrong("type") || v.is_wrong("network") || v.is_wrong("port") || v.is_wrong("next-hops");
     v.check("next-hops", r.hops.empty() || !has_hop,
             "stands beside `via`, `network` or `port`: give one next hop, or a list of them");
     v.check("next-hops", r.hops.size() <= kMaxHops, "are too many: 64 at most");
     v.check("type", r.kind == Kind::kUnicast || (!has_hop && r.hops.empty()),
             "has no next hop: leave out via, network, port and next-hops");
-    v.check("to", r.kind != Kind::kUnicast || has_hop || !r.hops.empty(),
+    v.check("to", r.kind != Kind::kUnicast || has_hop || !r.hops.empty() || is_unclear,
             "leads nowhere: give `via`, a `network`, `next-hops`, or `type: blackhole`");
     v.check("port", r.hop.port.empty() || r.hop.network.empty(),
             "stands beside `network`: give one of them");

@@ -65,6 +65,16 @@ TEST(Validate, NothingFollowsFromWhatIsWrong) {
     EXPECT_EQ(errors("ports: [{name: u, device: d}]\nunderlay: {port: u, address: 192.0.2.3/24}\nnetworks: [{name: n, "
                      "vxlan: {vni: 1, remotes: [x], static: [{mac: '02:00:00:00:00:01', remote: 192.0.2.2}]}}]"),
               one("networks[0].vxlan.remotes[0] (f:3:48): 'x' is not an IP address"));
+    EXPECT_EQ(errors("networks: [{name: n, subnets: 10.0.0.0/24, gateway: 10.0.0.1}]\nroutes: [{to: defualt, via: 10.0.0.3},"
+                     " {to: 10.1.0.0/16, type: blackhol}, {to: 10.2.0.0/16, next-hops: 5}]"),
+              (Texts{"routes[0].to (f:2:15): 'defualt' is not an IP prefix (such as 10.0.0.0/24)",
+                     "routes[1].type (f:2:64): 'blackhol' is not one of unicast, blackhole, unreachable",
+                     "routes[2].next-hops (f:2:104): expected a list of mappings, found a scalar"}));
+    EXPECT_EQ(errors("ports: [{name: a, netns: a, routes: [{to: 10.0.0.1/8, via: 10.0.0.1}]},"
+                     " {name: b, vhost-user: {path: /x, mode: sever, group: g}}]").size(), 2u);
+    EXPECT_EQ(errors("networks: [{name: n, gateway: {}, gateway-mac: '02:00:00:00:00:01'}]").size(), 1u);
+    EXPECT_EQ(errors("acls: [{name: a, rules: [{permit: {proto: tpc, port: 80}}, {permit: {proto: icmpx, type: 8}}]}]")
+                  .size(), 2u);
     // Two that aren't understood aren't the same either.
     EXPECT_EQ(errors("networks: [{name: n}]\nports: [{name: a, netns: a, network: n, address: x, mac: x},\n"
                      "  {name: b, netns: b, network: n, address: x, mac: x}]").size(), 4u);
