@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "engine/answers.h"
 #include "engine/tracker.h"
 #include "wire/address.h"
 #include "wire/flow_hash.h"
@@ -86,21 +87,6 @@ bool has_source_route(const wire::Ipv4Header& ip) noexcept {
         at += at[1];
     }
     return false;
-}
-
-// Whether an IPv4 address of the packet is the broadcast address of one of the network's subnets: no station's,
-// although its bits look like one (RFC 1122, 3.2.1.3).
-bool is_about_broadcast(const rte_mbuf* packet, const Network& network) noexcept {
-    if (wire::ether_type(packet) != wire::EtherType::kIpv4) return false;
-    wire::Ipv4Header copy;
-    const auto* ip = wire::read(packet, kEthernet, copy);
-    if (ip == nullptr) return true;
-    return std::any_of(network.subnets.begin(), network.subnets.end(), [&](const IpPrefix& subnet) {
-        if (!subnet.address.is_v4() || subnet.length >= 31) return false;
-        const uint32_t hosts = 0xffff'ffffU >> subnet.length;
-        const uint32_t broadcast = subnet.address.v4() | hosts;
-        return ip->source.host() == broadcast || ip->destination.host() == broadcast;
-    });
 }
 
 uint8_t ttl_of(const path::Meta& meta) noexcept {
@@ -395,6 +381,7 @@ bool Speaker::converse(path::Meta& meta, rte_mbuf* packet, const Tables& tables)
         drop(meta, Drop::kMalformedNeighbor, packet, tables);
         return true;
     }
+    if (!may_be_answered(meta, packet, tables.network(meta.network), Asked::kAsOneOfMany)) return false;
     take_note(meta, *message, tables);
     if (!message->solicits || !answer(meta, *message, tables)) return false;
     consume(packet, tables);
@@ -437,6 +424,7 @@ void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) 
     if (network.is_underlay && hear(packet, tables)) return consume(packet, tables);
     switch (wire::classify_local(packet, kEthernet)) {
         case wire::LocalPacket::kEchoRequest: {
+            if (!may_be_answered(meta, packet, network, Asked::kAlone)) break;
             if (!wire::is_own(packet)) {
                 rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.holding(packet->pkt_len), 0, UINT32_MAX);
                 if (own == nullptr) return drop(meta, Drop::kNoBuffer, packet, tables);
@@ -469,9 +457,9 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
     if (reason == Drop::kNoListener && wire::classify_local(packet, kEthernet) == wire::LocalPacket::kOther) {
         kind = wire::IcmpErrorKind::kProtocolUnreachable;
     }
-    // No answer goes to a group, and none comes from one: of IPv6 "too big" alone is told of packets to groups
-    // (RFC 4443, 2.4 (e.3)), by the router.
-    if (path::is_group(meta.source_mac) || is_about_broadcast(packet, tables.network(meta.network))) return;
+    // Of packets to groups "too big" alone is told (RFC 4443, 2.4 (e.3)), by the router.
+    const Asked asked = *kind == wire::IcmpErrorKind::kTooBig ? Asked::kAsOneOfMany : Asked::kAlone;
+    if (!may_be_answered(meta, packet, tables.network(meta.network), asked)) return;
     const uint64_t own_mac =
         path::is_group(meta.destination_mac) ? tables.network(meta.network).mac : meta.destination_mac;
     if (own_mac == 0) return;
@@ -505,7 +493,6 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
 // Of a TCP segment that is rejected: true if its sender was told, or may not be told more.
 bool Speaker::reset(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
     if (meta.connection.protocol() != wire::Protocol::kTcp) return false;
-    if (path::is_group(meta.destination_mac)) return true;
     if (!may_answer(meta.ingress)) return true;
     rte_mbuf* answer = wire::build_tcp_reset(pools_.buffers, packet, kEthernet);
     if (answer == nullptr) return true;

@@ -289,7 +289,7 @@ std::vector<Row> rows() {
          .in = {{"a", plain(kA, kB), {}, {}, 10}},
          .out = {{"tiny", plain(kA, kB), 4}},
          .drops = {{"tiny", Drop::kTransmitFull, 6}}});
-    for (auto* more : {layer2_rows, route_rows, vxlan_rows, policy_rows}) {
+    for (auto* more : {layer2_rows, station_rows, route_rows, vxlan_rows, policy_rows}) {
         for (Row& row : more()) rows.push_back(std::move(row));
     }
     return rows;
