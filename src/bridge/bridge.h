@@ -4,8 +4,10 @@
 // `Tables` is the engine's view of a snapshot. Asked of it here:
 //     MacTable* macs(NetworkId)       the network's table, to prefetch from
 //     Entry find(const Meta&)         where the destination is, by that table
-//     bool learn(const Meta&, limit)  the source, into it: MacTable::learn(); false where it must not pass
-//     bool is_foreign(const Meta&)    whether the source belongs to another port, or to the router
+//     bool knows_source(const Meta&)  whether learning the source would change nothing
+//     Drop judge_source(const Meta&, limit)  whether another source may come from its port
+//     bool learn(const Meta&, limit)  the source, into the table: MacTable::learn()
+//     Drop judge_claim(const Meta&, mbuf*)  whether the frame claims the IP address of another
 //     bool carries(PortId, NetworkId) whether the port is up and in that network
 //     slot(PortId)                    `horizon`, `mac_limit`: what the port's limits are
 //     bool may_flood(PortId, kind)    whether it may have one more frame flooded
@@ -15,6 +17,7 @@
 #include "bridge/flood_limit.h"
 #include "bridge/mac_table.h"
 #include "path/path.h"
+#include "wire/headers.h"
 
 namespace sluice::bridge {
 
@@ -30,10 +33,18 @@ constexpr bool is_reserved(uint64_t mac) noexcept {
 // 147 instructions and 11 of 51 cycles where there are runs, and costs 12 instructions where there are
 // none (bench/run replay: flows, MACs).
 struct Lookup {
+    //
+    // ARP and Neighbor Discovery are looked into here, before anything is learned: of IPv4 that costs a comparison.
     template <class Tables>
-    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf*,
+    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
                                              const Tables& tables) noexcept {
+        constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         const path::Meta& before = *meta.before;
+        const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
+        if (unlikely(ethernet->type.raw() != kIpv4)) {
+            const path::Drop reason = tables.judge_claim(meta, packet);
+            if (unlikely(reason != path::Drop::kCount)) return path::drop(meta, reason);
+        }
         meta.repeats = meta.destination_mac == before.destination_mac &&
                        meta.source_mac == before.source_mac &&
                        path::origin(meta) == path::origin(before);
@@ -54,10 +65,17 @@ struct Lookup {
     }
 };
 
-// Decide: learn, then forward or flood.
+// Decide: forward or flood, and then learn. Nothing is learned from what is dropped.
 struct Bridge {
     template <class Tables>
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const Tables& tables) noexcept {
+        return decide_or(meta, tables, [&]() noexcept { return decide_unknown(meta, tables); });
+    }
+
+    // `decide_unknown` is called for a packet whose source is to be learned.
+    template <class Tables, class Unknown>
+    [[gnu::always_inline]] static bool decide_or(path::Meta& meta, const Tables& tables,
+                                                 Unknown decide_unknown) noexcept {
         if (meta.repeats) {
             if (likely(meta.before->fate == path::Fate::kForward)) {
                 meta.egress = meta.before->egress;
@@ -66,8 +84,24 @@ struct Bridge {
             }
             if (!Lookup::look_up(meta, tables)) return false;
         }
-        if (unlikely(!learn(meta, tables))) return refuse(meta, tables);
+        if (unlikely(!tables.knows_source(meta))) return decide_unknown();
         return forward(meta, tables);
+    }
+
+    template <class Tables>
+    [[gnu::noinline]] static bool decide_unknown(path::Meta& meta, const Tables& tables) noexcept {
+        return decide_unknown(meta, tables, []() noexcept { return true; });
+    }
+
+    // `decide_rest` has the last word.
+    template <class Tables, class Rest>
+    static bool decide_unknown(path::Meta& meta, const Tables& tables, Rest decide_rest) noexcept {
+        if (!admit_source(meta, tables)) return false;
+        if (meta.destination_mac == meta.source_mac) {
+            meta.egress = meta.ingress;
+            return path::drop(meta, path::Drop::kSamePort);
+        }
+        return forward(meta, tables) && decide_rest() && learn(meta, tables);
     }
 
     // Without learning, what has been looked up.
@@ -99,20 +133,25 @@ struct Bridge {
         return true;
     }
 
-    // False if the source may not send from its port: refuse() says why.
+    // Before a packet is decided whose source is to be learned: whether it may come from its port.
     template <class Tables>
-    [[gnu::always_inline]] static bool learn(path::Meta& meta, const Tables& tables) noexcept {
-        const uint32_t limit = unlikely(meta.unusual) ? tables.slot(meta.ingress).mac_limit : 0;
-        return tables.learn(meta, limit);
+    static bool admit_source(path::Meta& meta, const Tables& tables) noexcept {
+        const path::Drop reason = tables.judge_source(meta, mac_limit(meta, tables));
+        return reason == path::Drop::kCount || path::drop(meta, reason);
     }
 
-    // Of a packet whose source learn() has refused.
+    // Afterwards. Another worker may have taken the last place.
     template <class Tables>
-    [[gnu::noinline]] static bool refuse(path::Meta& meta, const Tables& tables) noexcept {
-        return path::drop(meta, tables.is_foreign(meta) ? path::Drop::kForeignMac : path::Drop::kMacLimit);
+    static bool learn(path::Meta& meta, const Tables& tables) noexcept {
+        return tables.learn(meta, mac_limit(meta, tables)) || path::drop(meta, path::Drop::kMacLimit);
     }
 
  private:
+    template <class Tables>
+    static uint32_t mac_limit(const path::Meta& meta, const Tables& tables) noexcept {
+        return unlikely(meta.unusual) ? tables.slot(meta.ingress).mac_limit : 0;
+    }
+
     template <class Tables>
     static bool share_a_horizon(const path::Meta& meta, const Tables& tables) noexcept {
         const uint16_t group = tables.slot(meta.ingress).horizon;

@@ -36,6 +36,7 @@ class Compiler {
         for (const auto& [name, held] : ports_) {
             if (held.up) add_port(held);
         }
+        add_owners();
         mark_tracked();
         add_mirrors();
         for (const auto& [name, held] : ports_) {
@@ -249,6 +250,42 @@ class Compiler {
         }
         if (guard->allows_all()) return nullptr;
         return snapshot_->guards.emplace_back(std::move(guard)).get();
+    }
+
+    // Whose the addresses are that the configuration knows of.
+    void add_owners() {
+        using guard::Owners;
+        std::vector<Owners::Entry> owners;
+        std::vector<path::PortId> trusted;
+        for (size_t i = 0; i < snapshot_->networks.size(); ++i) {
+            for (const IpAddress& address : snapshot_->networks[i].addresses) {
+                owners.push_back({path::NetworkId{static_cast<uint16_t>(i)}, Owners::kRouter, address});
+            }
+        }
+        for (const auto& [name, held] : ports_) {
+            const port::PortConfig& config = held.port->config();
+            if (config.spoofing == port::Spoofing::kAllow) trusted.push_back(held.port->id());
+            if (config.address.empty() || !holds_addresses(held)) continue;
+            const auto mac = held.port->mac();
+            for (const auto& network : networks_of(config_, config)) {
+                const auto id = ids_.find(network);
+                // Half-way through a change a port may name what is gone already.
+                if (id == ids_.end()) continue;
+                for (const auto& own : config.address) owners.push_back({id->second, held.port->id(), own.address});
+                if (mac) owners.push_back({id->second, held.port->id(), wire::link_local_of(mac->bytes)});
+            }
+        }
+        for (const auto& config : networks_) {
+            if (!config.vxlan) continue;
+            for (const auto& entry : config.vxlan->statics) {
+                const auto tunnel = parts_.tunnels.find(entry.remote);
+                if (tunnel == parts_.tunnels.end()) continue;
+                for (const auto& address : entry.address) {
+                    owners.push_back({ids_.at(config.name), tunnel->second.id, address});
+                }
+            }
+        }
+        snapshot_->owners = Owners(std::move(owners), trusted);
     }
 
     // A group's number; 0 for none.

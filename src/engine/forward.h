@@ -100,27 +100,31 @@ struct Forward {
     template <class T>
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
-        if (meta.layer3 == path::Layer3::kNone) return bridge_it(meta, tables);
-        if (unlikely(!learn_source(meta, tables))) return bridge::Bridge::refuse(meta, tables);
+        if (meta.layer3 == path::Layer3::kNone) {
+            return bridge_it(meta, tables, [&]() noexcept { return bridge::Bridge::decide_unknown(meta, tables); });
+        }
+        if (unlikely(!knows_source(meta, tables))) return route_unknown(meta, packet, tables);
         return route(meta, packet, tables);
     }
 
-    // Of a packet for the router. False if its source may not send from its port.
+    // Of a packet for the router: whether learning its source would change nothing.
     template <class T>
-    [[gnu::always_inline]] static bool learn_source(path::Meta& meta, const T& tables) noexcept {
+    [[gnu::always_inline]] static bool knows_source(path::Meta& meta, const T& tables) noexcept {
         // Of a run the first has been learned, if it came as far.
         if (likely(meta.repeats && meta.before->fate != path::Fate::kDrop)) return true;
         meta.source_hash = bridge::MacTable::hash(meta.source_mac);
-        return bridge::Bridge::learn(meta, tables);
+        return tables.knows_source(meta);
     }
 
-    template <class T>
-    [[gnu::always_inline]] static bool bridge_it(path::Meta& meta, const T& tables) noexcept {
+    // `decide_unknown` is called for a frame whose source is to be learned.
+    template <class T, class Unknown>
+    [[gnu::always_inline]] static bool bridge_it(path::Meta& meta, const T& tables,
+                                                 Unknown decide_unknown) noexcept {
         if (unlikely(meta.unusual) && meta.source_mac == tables.network(meta.network).mac &&
             tables.slot(meta.ingress).tunnel != nullptr) {
             return bridge_from_router(meta, tables);
         }
-        if (!bridge::Bridge::decide(meta, tables)) return false;
+        if (!bridge::Bridge::decide_or(meta, tables, decide_unknown)) return false;
         // There is no bridging between the ports of a flat network: what isn't for the router is ARP and
         // ND at best.
         if (unlikely(tables.network(meta.network).flat)) meta.fate = path::Fate::kFlood;
@@ -167,6 +171,13 @@ struct Forward {
     }
 
  private:
+    template <class T>
+    [[gnu::noinline]] static bool route_unknown(path::Meta& meta, const rte_mbuf* packet,
+                                                const T& tables) noexcept {
+        return bridge::Bridge::admit_source(meta, tables) && route(meta, packet, tables) &&
+               bridge::Bridge::learn(meta, tables);
+    }
+
     // From a tunnel: the routers of an overlay's hosts have one address, which is behind no port. Learned,
     // it would move with every other packet from two of them, and each move makes all neighbors be looked
     // up again.

@@ -16,6 +16,7 @@
 #include "engine/policies.h"
 #include "engine/router.h"
 #include "guard/guard.h"
+#include "guard/owners.h"
 #include "path/witness.h"
 #include "port/egress.h"
 #include "port/port.h"
@@ -147,6 +148,8 @@ struct Snapshot {
         const size_t at = path::index(network);
         return at < networks.size() ? networks[at].policies : kNoPolicies;
     }
+
+    guard::Owners owners;            // of the addresses in all networks
 
     // What slots point to.
     std::vector<std::unique_ptr<TunnelSlot>> tunnels;

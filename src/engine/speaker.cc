@@ -413,6 +413,9 @@ void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
 void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
     const Network& network = tables.network(meta.network);
     if (is_neighbor_message(packet)) {
+        // Of what is bridged the bridge has asked this.
+        const Drop reason = tables.judge_claim(meta, packet);
+        if (reason != Drop::kCount) return drop(meta, reason, packet, tables);
         if (converse(meta, packet, tables)) return;
         // All hosts of an overlay have the same router, and any of them may be the one that asked.
         if (network.vni != 0 && tables.slot(meta.ingress).tunnel == nullptr && may_answer(meta.ingress)) {

@@ -47,6 +47,11 @@ std::vector<std::string> networks_of(const Config& config, const port::PortConfi
     return names;
 }
 
+bool holds_addresses(const HeldPort& held) {
+    const port::PortConfig& config = held.port->config();
+    return (held.up && held.port->has_link()) || (config.vhost_user && config.mac);
+}
+
 Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const flow::FlowConfig& flows,
                ReadClock read_clock)
     : read_clock_(std::move(read_clock)),
@@ -296,9 +301,7 @@ void Switch::set_static_macs() {
     for (const auto& [name, held] : ports_) {
         const auto mac = held.port->mac();
         if (!mac || mac->is_zero()) continue;
-        // A guest that is declared with an address is waited for.
-        const bool is_there = held.up && held.port->has_link();
-        if (!is_there && !(held.port->config().vhost_user && held.port->config().mac)) continue;
+        if (!holds_addresses(held)) continue;
         for (const auto& network : networks_of(config_, held.port->config())) {
             const std::pair place{network, *mac};
             if (!wanted.emplace(place, held.port->id()).second) ambiguous.insert(place);

@@ -53,6 +53,10 @@ struct HeldPort {
     void limit_floods(const port::FloodLimitConfig& limits);
 };
 
+// Whether the addresses that are declared for the port are its own at this time: while it has a link. A guest that
+// is declared with a MAC address is waited for.
+bool holds_addresses(const HeldPort& held);
+
 using Ports = std::map<std::string, HeldPort>;
 using MacTables = std::map<std::string, std::shared_ptr<bridge::MacTable>>;  // by network
 

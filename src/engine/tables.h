@@ -71,25 +71,30 @@ struct Tables {
     [[gnu::always_inline]] bridge::Entry find(const path::Meta& meta) const noexcept {
         return macs(meta.network)->find(meta.destination_mac, meta.destination_hash);
     }
-    [[gnu::always_inline]] bool learn(const path::Meta& meta, uint32_t limit) const noexcept {
+    // Whether learning the source would change nothing.
+    [[gnu::always_inline]] bool knows_source(const path::Meta& meta) const noexcept {
         const bridge::Entry entry = macs(meta.network)->find(meta.source_mac, meta.source_hash);
         if (likely(entry.word() == bridge::Entry::learned(meta.ingress, now).word())) return true;
-        if (entry.is_static()) return entry.port() == meta.ingress;
-        return learn_slowly(meta, limit);
+        return entry.is_static() && entry.port() == meta.ingress;
     }
-    // The router's MAC address is in no table: it is behind no port, and no station may have it. A frame to a
-    // reserved address teaches nothing, since it goes no further.
-    [[gnu::noinline]] bool learn_slowly(const path::Meta& meta, uint32_t limit) const noexcept {
-        if (meta.source_mac == network(meta.network).mac) return false;
-        if (bridge::is_reserved(meta.destination_mac)) return true;
+    // The reason to drop a packet for its source MAC address; kCount: it may come from its port. The router's is in
+    // no table: it is behind no port, and no station may have it.
+    [[gnu::noinline]] path::Drop judge_source(const path::Meta& meta, uint32_t limit) const noexcept {
+        const bridge::MacTable& table = *macs(meta.network);
+        const bridge::Entry entry = table.find(meta.source_mac, bridge::MacTable::hash(meta.source_mac));
+        const bool is_here = entry.found() && entry.port() == meta.ingress;
+        const bool is_router = meta.source_mac == network(meta.network).mac;
+        if (is_router || (entry.is_static() && !is_here)) return path::Drop::kForeignMac;
+        const bool is_one_more = limit != 0 && !is_here && table.count(meta.ingress) >= limit;
+        return is_one_more ? path::Drop::kMacLimit : path::Drop::kCount;
+    }
+    [[gnu::noinline]] bool learn(const path::Meta& meta, uint32_t limit) const noexcept {
         return macs(meta.network)->learn(meta.source_mac, meta.source_hash, meta.ingress, now, limit);
     }
-    bool is_foreign(const path::Meta& meta) const noexcept {
-        if (meta.source_mac == network(meta.network).mac) return true;
-        const uint32_t hash = bridge::MacTable::hash(meta.source_mac);
-        const bridge::Entry entry = macs(meta.network)->find(meta.source_mac, hash);
-        return entry.is_static() && entry.port() != meta.ingress;
-    }
+    // The reason to drop a frame for what it says of IP addresses, in ARP or Neighbor Discovery; kCount: none.
+    path::Drop judge_claim(const path::Meta& meta, const rte_mbuf* packet) const noexcept;
+    // Whether a packet whose connection was read may have its IP source.
+    bool may_send_from_source(const path::Meta& meta) const noexcept;
     bool may_flood(path::PortId id, bridge::FloodKind kind) const noexcept {
         bridge::FloodLimiter* floods = slot(id).floods;
         return floods == nullptr || floods->allow(kind, rte_rdtsc());

@@ -69,12 +69,33 @@ struct Track {
     template <class T>
     [[gnu::noinline]] static bool decide_singly(path::Meta& meta, const rte_mbuf* packet,
                                                 const T& tables) noexcept {
-        if (meta.layer3 == path::Layer3::kNone) {
-            if (!Forward::bridge_it(meta, tables)) return false;
-        } else if (!Forward::learn_source(meta, tables)) {
-            return bridge::Bridge::refuse(meta, tables);
+        if (meta.layer3 != path::Layer3::kNone) {
+            return Forward::knows_source(meta, tables) ? tables.tracker.decide(meta, packet, tables)
+                                                       : route_unknown(meta, packet, tables);
         }
-        return tables.tracker.decide(meta, packet, tables);
+        bool is_decided = false;
+        const auto decide_unknown = [&]() noexcept {
+            is_decided = true;
+            return bridge_unknown(meta, packet, tables);
+        };
+        if (!Forward::bridge_it(meta, tables, decide_unknown)) return false;
+        return is_decided || tables.tracker.decide(meta, packet, tables);
+    }
+
+    // Of a packet whose source is to be learned: by the tracker, also where a flow speaks for it.
+    template <class T>
+    [[gnu::noinline]] static bool bridge_unknown(path::Meta& meta, const rte_mbuf* packet,
+                                                 const T& tables) noexcept {
+        return bridge::Bridge::decide_unknown(meta, tables, [&]() noexcept {
+            if (tables.network(meta.network).flat) meta.fate = path::Fate::kFlood;
+            return tables.tracker.decide(meta, packet, tables);
+        });
+    }
+    template <class T>
+    [[gnu::noinline]] static bool route_unknown(path::Meta& meta, const rte_mbuf* packet,
+                                                const T& tables) noexcept {
+        return bridge::Bridge::admit_source(meta, tables) && tables.tracker.decide(meta, packet, tables) &&
+               bridge::Bridge::learn(meta, tables);
     }
 
     // Whether the packet has a flow, if nothing stands against it.
@@ -92,7 +113,13 @@ struct Track {
     template <class T>
     [[gnu::always_inline]] static bool bridge(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
-        if (!Forward::bridge_it(meta, tables)) return false;
+        bool is_decided = false;
+        const auto decide_unknown = [&]() noexcept {
+            is_decided = true;
+            return bridge_unknown(meta, packet, tables);
+        };
+        if (!Forward::bridge_it(meta, tables, decide_unknown)) return false;
+        if (unlikely(is_decided)) return true;
         const flow::Decided wanted(tables.flow_generation, true, meta.ingress, meta.egress);
         if (likely(has_flow(meta.connection, tables) && meta.fate == path::Fate::kForward &&
                    meta.connection.candidate->decided.load(std::memory_order_acquire) == wanted &&
@@ -107,7 +134,7 @@ struct Track {
     template <class T>
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
                                              const T& tables) noexcept {
-        if (unlikely(!Forward::learn_source(meta, tables))) return bridge::Bridge::refuse(meta, tables);
+        if (unlikely(!Forward::knows_source(meta, tables))) return route_unknown(meta, packet, tables);
         if (likely(has_flow(meta.connection, tables) && follow(meta, tables) &&
                    count(meta.connection, packet, tables))) {
             return true;

@@ -117,6 +117,7 @@ Passage Tracker::passage_of(const path::Meta& meta, const Tables& tables) noexce
 bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
     meta.connection.object = 0;
     has_decided_ = true;
+    if (!tables.may_send_from_source(meta)) return path::drop(meta, Drop::kForeignAddress);
     if (meta.layer3 != path::Layer3::kNone && !Forward::route(meta, packet, tables)) return false;
     return decide_passage(meta, packet, tables);
 }

@@ -36,6 +36,7 @@ Decider decider_of(Drop reason) {
         case kRogueDhcp:
         case kRogueRa:
         case kForeignMac:
+        case kForeignAddress:
         case kMacLimit:
         case kFloodLimit:
         case kCutShort:

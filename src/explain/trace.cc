@@ -26,7 +26,7 @@ struct QuestionTables : Tables {
                                 meta.network == station.network && assumed->port != path::kNoPort;
         return known.found() || !is_assumed ? known : bridge::Entry::fixed(assumed->port);
     }
-    bool learn(const path::Meta& meta, uint32_t) const noexcept { return !is_foreign(meta); }
+    bool learn(const path::Meta&, uint32_t) const noexcept { return true; }
     bool may_flood(path::PortId id, bridge::FloodKind kind) const noexcept {
         const bridge::FloodLimiter* floods = slot(id).floods;
         return floods == nullptr || floods->would_allow(kind, rte_rdtsc());

@@ -392,7 +392,8 @@ void add_conversation(std::vector<Row>& rows) {
          .in = {{"a", full(in4())},
                 {"b", Packet().eth(kB, kToRed).arp_reply(kToRed, "10.0.1.2", kToRed, "10.0.1.254")},
                 {"b", answer}},
-         .out = {{"b", question}, {"b", full(out4())}}});
+         .out = {{"b", question}, {"b", full(out4())}},
+         .drops = {{"b", Drop::kForeignMac, 1}}});
 }
 
 void add_flat(std::vector<Row>& rows) {

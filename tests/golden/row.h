@@ -64,7 +64,7 @@ inline Bytes plain(std::string_view from, std::string_view to, size_t size = 100
 std::vector<Row> layer2_rows();
 // What the switch does as a router.
 std::vector<Row> route_rows();
-// Whom the switch answers.
+// Who may say which address it has, what is learned of stations, and whom the switch answers.
 std::vector<Row> station_rows();
 // Networks that span hosts.
 std::vector<Row> vxlan_rows();

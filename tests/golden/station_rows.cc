@@ -1,10 +1,192 @@
-// Whom the switch answers.
+// Who may say which address it has, what is learned of stations, and whom the switch answers.
 #include "golden/row.h"
+#include "port/derived_mac.h"
 
 namespace sluice::golden {
 namespace {
 
+constexpr std::string_view kD = "02:00:00:00:00:0d";
+
+std::string owner(const std::string& name, const std::string& addresses = "10.0.0.1, 'fd00::1'") {
+    return port(name, "blue", ", mac: '" + std::string(kA) + "', address: [" + addresses + "]");
+}
+
+// A message of Neighbor Discovery with the sender's link-layer address as its option.
+Bytes discovery(uint8_t type, std::string_view mac, std::string_view source, const Bytes& body,
+                std::string_view to = "33:33:00:00:00:01", std::string_view destination = "ff02::1") {
+    Bytes payload = body;
+    const Bytes bytes = test::mac_bytes(mac);
+    payload.insert(payload.end(), {static_cast<uint8_t>(type == 136 ? 2 : 1), 1});
+    payload.insert(payload.end(), bytes.begin(), bytes.end());
+    return Packet().eth(mac, to).ipv6(source, destination).ttl(255).icmp(type, 0, 0).payload(payload);
+}
+Bytes neighbor(uint8_t type, std::string_view mac, std::string_view source, std::string_view target) {
+    return discovery(type, mac, source, test::address_bytes(target));
+}
 Packet arp(std::string_view mac, std::string_view to = kBroadcast) { return Packet().eth(mac, to); }
+
+void add_claims(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    const std::string kOwned = kBlue + owner("a") + port("b") + port("c");
+    add({.name = "NobodyElseSaysInArpThatItHasADeclaredAddress",
+         .configuration = kOwned,
+         .in = {{"c", plain(kC, kB)},
+                {"b", arp(kB).arp_request(kB, "10.0.0.1", "10.0.0.2")},
+                {"b", arp(kB).arp_request(kB, "10.0.0.1", "10.0.0.1")},
+                {"b", arp(kB, kC).arp_reply(kB, "10.0.0.1", kC, "10.0.0.3"), {}, {}, 2},
+                {"b", arp(kB, kC).arp_reply(kD, "10.0.0.1", kC, "10.0.0.3"), {}, {14, 9}},
+                {"b", Packet().eth(kB, kC).vlan(0).arp_reply(kB, "10.0.0.1", kC, "10.0.0.3")}},
+         .out = {{"a", plain(kC, kB)}, {"b", plain(kC, kB)}},
+         .drops = {{"b", Drop::kForeignAddress, 6}}});
+    add({.name = "NobodyElseSaysInNeighborDiscoveryThatItHasADeclaredAddress",
+         .configuration = kOwned,
+         .in = {{"b", neighbor(136, kB, "fe80::b", "fd00::1")},
+                {"b", neighbor(135, kB, "fd00::1", "fd00::2")},
+                {"b", discovery(133, kB, "fd00::1", {})},
+                {"b", discovery(134, kB, "fd00::1", Bytes(8))},
+                {"b", discovery(136, kB, "fe80::b", test::address_bytes("fd00::1"), kC, "fd00::3")},
+                {"b", neighbor(136, kB, "fe80::b", "fe80::ff:fe00:a")},  // what a's MAC makes
+                {"b", Packet()
+                          .eth(kB, "33:33:00:00:00:01")
+                          .ipv6("fe80::b", "ff02::1")
+                          .ttl(255)
+                          .extension(0, 8)
+                          .icmp(136, 0, 0)
+                          .payload(test::address_bytes("fd00::1"))}},
+         .drops = {{"b", Drop::kForeignAddress, 7}}});
+    const Bytes gratuitous = arp(kA).arp_request(kA, "10.0.0.1", "10.0.0.1");
+    const Bytes probe = arp(kB).arp_request(kB, "0.0.0.0", "10.0.0.1");
+    const Bytes own = arp(kB).arp_request(kB, "10.0.0.2", "10.0.0.1");
+    const Bytes inside = Packet().eth(kB, kC).vlan(5).arp_reply(kB, "10.0.0.1", kC, "10.0.0.3");
+    add({.name = "TheOwnerMaySayItAndAnybodyMayAskForIt",
+         .configuration = kOwned,
+         .in = {{"a", gratuitous}, {"b", probe}, {"b", own}, {"b", inside}},
+         .out = {{"b", gratuitous}, {"c", gratuitous}, {"a", probe}, {"c", probe}, {"a", own}, {"c", own},
+                 {"a", inside}, {"c", inside}}});
+    const Bytes taken = arp(kB).arp_request(kB, "10.0.0.1", "10.0.0.1");
+    add({.name = "APortThatIsTrustedMayUseTheAddressesOfOthers",
+         .configuration = kBlue + owner("a") + port("b", "blue", ", spoofing: allow"),
+         .in = {{"b", taken}},
+         .out = {{"a", taken}}});
+    add({.name = "AnAddressIsFreeInAnotherNetwork",
+         .configuration = "networks: [{name: blue}, {name: red}]\nports:\n" + owner("a") + port("b", "red") +
+                          port("c", "red"),
+         .in = {{"b", taken}},
+         .out = {{"c", taken}}});
+}
+
+void add_gateway(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    const std::string kRouted = "networks: [{name: blue, subnets: [10.0.0.0/24, 'fd00::/64'], "
+                                "gateway: [10.0.0.254, 'fd00::fe']}]\nports:\n" +
+                                port("a") + port("b") + port("c", "blue", ", spoofing: allow");
+    const std::string kToBlue = router_of("blue");
+    add({.name = "NobodySaysThatItHasTheGatewaysAddress",
+         .configuration = kRouted,
+         .in = {{"b", arp(kB).arp_request(kB, "10.0.0.254", "10.0.0.254")},
+                {"b", arp(kB, kA).arp_reply(kB, "10.0.0.254", kA, "10.0.0.1")},
+                {"b", arp(kB, kToBlue).arp_reply(kB, "10.0.0.254", kToBlue, "10.0.0.254")},
+                {"b", neighbor(136, kB, "fe80::b", "fd00::fe")},
+                {"c", arp(kC).arp_request(kC, "10.0.0.254", "10.0.0.254")}},
+         .drops = {{"b", Drop::kForeignAddress, 4}, {"c", Drop::kForeignAddress, 1}}});
+    add({.name = "NobodySaysThatItIsAtTheGatewaysMac",
+         .configuration = kRouted,
+         .in = {{"b", arp(kB).arp_request(kToBlue, "10.0.0.2", "10.0.0.1")}},
+         .drops = {{"b", Drop::kForeignMac, 1}}});
+}
+
+void add_connections(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    const std::string kTracked = kBlue + owner("a") + port("b") + port("c") +
+                                 "acls: [{name: all, apply: {network: blue, direction: ingress}, "
+                                 "rules: [{permit: {}}]}]\n";
+    const auto from = [](std::string_view mac, std::string_view address) {
+        return Packet().eth(mac, kC).ipv4(address, "10.0.0.3").udp(7, 7).payload(20);
+    };
+    const Bytes known = Packet().eth(kC, kBroadcast).ipv4("10.0.0.3", "255.255.255.255").udp(1, 2).payload(20);
+    add({.name = "NobodyElseBeginsAConnectionFromADeclaredAddress",
+         .configuration = kTracked,
+         .in = {{"c", known}, {"b", from(kB, "10.0.0.1")}, {"a", from(kA, "10.0.0.1")}, {"b", from(kB, "10.0.0.1")},
+                {"b", Packet().eth(kB, kC).ipv6("fd00::1", "fd00::3").udp(7, 7).payload(20)},
+                {"b", from(kB, "10.0.0.2")}},
+         .out = {{"a", known}, {"b", known}, {"c", from(kA, "10.0.0.1")}, {"c", from(kB, "10.0.0.2")}},
+         .drops = {{"b", Drop::kForeignAddress, 3}}});
+}
+
+void add_overlay(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    const std::string kRouter = port::derived_mac("router:vni:100:10.0.0.254").text();
+    const std::string kHere = router_of("(underlay)");
+    const std::string kOverlay =
+        "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254], vxlan: {vni: 100, "
+        "remotes: [192.0.2.2], static: [{mac: '" + std::string(kC) +
+        "', address: [10.0.0.3], remote: 192.0.2.2}]}}]\n"
+        "underlay: {port: e, address: 192.0.2.1/24}\nports:\n" + owner("a", "10.0.0.1") + port("b") + port("e", "");
+    const auto tunneled = [&](const Bytes& frame) {
+        return In{"e", Packet()
+                           .eth("02:00:00:00:00:1a", kHere)
+                           .ipv4("192.0.2.2", "192.0.2.1")
+                           .udp(50000, 4789)
+                           .without_checksum()
+                           .vxlan(100)
+                           .payload(frame)};
+    };
+    const Bytes by_router = arp(kRouter).arp_request(kRouter, "10.0.0.254", "10.0.0.1");
+    const Bytes by_station = arp(kC).arp_request(kC, "10.0.0.3", "10.0.0.9");
+    add({.name = "NobodyBehindATunnelSaysThatItHasADeclaredAddress",
+         .configuration = kOverlay,
+         .in = {tunneled(arp(kD).arp_request(kD, "10.0.0.1", "10.0.0.9")),
+                tunneled(arp(kD, kB).arp_reply(kD, "10.0.0.1", kB, "10.0.0.2")),
+                tunneled(arp(kD).arp_request(kD, "10.0.0.254", "10.0.0.254")),
+                {"b", arp(kB).arp_request(kB, "10.0.0.3", "10.0.0.9")}},
+         .drops = {{"192.0.2.2", Drop::kForeignAddress, 3}, {"b", Drop::kForeignAddress, 1}}});
+    add({.name = "TheRoutersOfOtherHostsHaveTheGatewaysAddressAsWell",
+         .configuration = kOverlay,
+         .in = {tunneled(by_router), tunneled(by_station)},
+         .out = {{"a", by_router}, {"b", by_router}, {"a", by_station}, {"b", by_station}}});
+}
+
+void add_learning(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    // Who is flooded to was not learned.
+    const auto is_flooded = [](Row& row, std::string_view to) {
+        row.in.push_back({"b", plain(kB, to)});
+        row.out.push_back({"a", plain(kB, to)});
+        row.out.push_back({"c", plain(kB, to)});
+    };
+    Row limited{.name = "NothingIsLearnedFromWhatTheFloodLimitDrops",
+                .configuration = kBlue + port("a", "blue", ", flood-limit: {broadcast: 1}") + port("b") + port("c"),
+                .in = {{"a", plain(kA, kBroadcast)}, {"a", plain(kD, kBroadcast)}},
+                .out = {{"b", plain(kA, kBroadcast)}, {"c", plain(kA, kBroadcast)}},
+                .drops = {{"a", Drop::kFloodLimit, 1}}};
+    is_flooded(limited, kD);
+    add(limited);
+    Row same{.name = "NothingIsLearnedFromWhatHasArrivedAlready",
+             .configuration = kThree,
+             .in = {{"a", plain(kA, kBroadcast)}, {"a", plain(kD, kA)}, {"a", plain(kD, kD)}},
+             .out = {{"b", plain(kA, kBroadcast)}, {"c", plain(kA, kBroadcast)}},
+             .drops = {{"a", Drop::kSamePort, 2}}};
+    is_flooded(same, kD);
+    add(same);
+    Row denied{.name = "NothingIsLearnedFromWhatAPolicyDenies",
+               .configuration = kThree + "acls: [{name: none, apply: {port: c, direction: egress}, "
+                                         "rules: [{deny: {}}]}]\n",
+               .in = {{"c", plain(kD, kB)}, {"c", plain(kD, kBroadcast)}},
+               .drops = {{"c", Drop::kDenied, 2}}};
+    is_flooded(denied, kD);
+    add(denied);
+    Row claimed{.name = "NothingIsLearnedFromAFalseClaim",
+                .configuration = kBlue + owner("a") + port("b") + port("c"),
+                .in = {{"c", arp(kD).arp_request(kD, "10.0.0.1", "10.0.0.9")}},
+                .drops = {{"c", Drop::kForeignAddress, 1}}};
+    is_flooded(claimed, kD);
+    add(claimed);
+    add({.name = "AFrameThatPassesIsLearnedFrom",
+         .configuration = kThree + "acls: [{name: all, apply: {port: c, direction: egress}, "
+                                   "rules: [{permit: {}}]}]\n",
+         .in = {{"c", plain(kD, kBroadcast)}, {"b", plain(kB, kD)}},
+         .out = {{"a", plain(kD, kBroadcast)}, {"b", plain(kD, kBroadcast)}, {"c", plain(kB, kD)}}});
+}
 
 void add_answers(std::vector<Row>& rows) {
     auto add = [&](Row row) { rows.push_back(std::move(row)); };
@@ -44,6 +226,11 @@ void add_answers(std::vector<Row>& rows) {
 
 std::vector<Row> station_rows() {
     std::vector<Row> rows;
+    add_claims(rows);
+    add_gateway(rows);
+    add_connections(rows);
+    add_overlay(rows);
+    add_learning(rows);
     add_answers(rows);
     return rows;
 }

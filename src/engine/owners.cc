@@ -1,0 +1,70 @@
+// What a snapshot's owners of addresses say about a packet (guard/owners.h).
+#include <algorithm>
+
+#include "engine/tables.h"
+#include "wire/address.h"
+
+namespace sluice::engine {
+namespace {
+
+using path::Drop;
+
+// The routers of all hosts of an overlay have one MAC address and one IP address.
+bool is_router(const path::Meta& meta, const Tables& tables) noexcept {
+    return tables.slot(meta.ingress).tunnel != nullptr && meta.source_mac == tables.network(meta.network).mac;
+}
+
+// Most IPv6, which claims nothing.
+bool is_plain_ipv6(const rte_mbuf* packet) noexcept {
+    constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+    if (packet->data_len < kIp + sizeof(wire::Ipv6Header)) return false;
+    const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
+    const wire::Protocol next = reinterpret_cast<const wire::Ipv6Header*>(ethernet + 1)->protocol();
+    return ethernet->ether_type() == wire::EtherType::kIpv6 &&
+           (next == wire::Protocol::kTcp || next == wire::Protocol::kUdp);
+}
+
+// For the log, where it is known at which MAC address the owner is.
+void note_claim(const path::Meta& meta, const guard::Claim& claim, const Tables& tables) noexcept {
+    const neighbor::Entry* owner = tables.neighbors.find(meta.network, claim.address);
+    const uint64_t at = owner != nullptr ? owner->mac.load(std::memory_order_relaxed) : 0;
+    const auto& own = tables.network(meta.network).addresses;
+    const bool is_gateway = std::find(own.begin(), own.end(), claim.address) != own.end();
+    const uint64_t other = is_gateway ? tables.network(meta.network).mac : at;
+    if (other == 0 || tables.assumed != nullptr) return;
+    tables.counters.events.note({.kind = path::Event::Kind::kClaimed,
+                                 .network = meta.network,
+                                 .address = claim.address,
+                                 .mac = claim.mac != 0 ? claim.mac : meta.source_mac,
+                                 .other = other,
+                                 .port = path::index(meta.ingress)});
+}
+
+}  // namespace
+
+Drop Tables::judge_claim(const path::Meta& meta, const rte_mbuf* packet) const noexcept {
+    if (is_plain_ipv6(packet) || snapshot.owners.empty()) return Drop::kCount;
+    const auto claim = guard::find_claim(packet);
+    if (!claim) return Drop::kCount;
+    const bool by_router = is_router(meta, *this);
+    const uint64_t router_mac = network(meta.network).mac;
+    if (router_mac != 0 && claim->mac == router_mac && !by_router) return Drop::kForeignMac;
+    if (snapshot.owners.may_use(meta.network, claim->address, meta.ingress, by_router)) return Drop::kCount;
+    // A frame of the owner's own that has come back says so by its source.
+    const bool is_foreign = !by_router && judge_source(meta, 0) == Drop::kForeignMac;
+    if (is_foreign) return Drop::kForeignMac;
+    note_claim(meta, *claim, *this);
+    return Drop::kForeignAddress;
+}
+
+bool Tables::may_send_from_source(const path::Meta& meta) const noexcept {
+    const path::Connection& connection = meta.connection;
+    if (connection.ip == nullptr || snapshot.owners.empty()) return true;
+    const IpAddress source =
+        connection.is_ipv6()
+            ? wire::address_of(reinterpret_cast<const wire::Ipv6Header*>(connection.ip)->source)
+            : wire::address_of(reinterpret_cast<const wire::Ipv4Header*>(connection.ip)->source);
+    return snapshot.owners.may_use(meta.network, source, meta.ingress, is_router(meta, *this));
+}
+
+}  // namespace sluice::engine

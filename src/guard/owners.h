@@ -1,0 +1,59 @@
+// Whose address an IP address of a network is: the switch's own as a router, or that of the port (or of the remote
+// end point) that the configuration declares it for. Nobody else may say that it has it, in ARP (RFC 826) or
+// Neighbor Discovery (RFC 4861), or open a connection from it. Guards (guard.h) hold a port to its own addresses;
+// this holds ports that declare none, and tunnels, off those of others.
+//
+// Asking for an address claims nothing: probes (RFC 5227, RFC 4862) pass. Built with a snapshot, read by workers.
+#pragma once
+
+#include <bitset>
+#include <optional>
+#include <vector>
+
+#include "path/ids.h"
+#include "path/parse.h"
+#include "sluice/address.h"
+
+namespace sluice::guard {
+
+// What a frame of ARP or Neighbor Discovery says that its sender has.
+struct Claim {
+    IpAddress address;
+    uint64_t mac = 0;  // path::mac_key() of where it is said to be; 0: the message doesn't say
+};
+// Of a frame that claims nothing, nothing.
+std::optional<Claim> find_claim(const rte_mbuf* packet) noexcept;
+
+class Owners {
+ public:
+    static constexpr path::PortId kRouter = path::kNoPort;
+
+    struct Entry {
+        path::NetworkId network;
+        path::PortId port;  // or kRouter
+        IpAddress address;
+
+        bool operator==(const Entry&) const = default;
+    };
+
+    Owners() : Owners({}, {}) {}
+    // An address that two ports have in one network is nobody's, unless the router has it as well. `trusted` ports
+    // may use the addresses of other ports (`spoofing: allow`), and never the router's.
+    Owners(std::vector<Entry> entries, std::vector<path::PortId> trusted);
+
+    bool empty() const noexcept { return count_ == 0; }
+    // Whether the port may send as if the address was its own. `is_router`: the frame came by a tunnel from
+    // the router's MAC address, which the routers of all hosts of an overlay have.
+    bool may_use(path::NetworkId network, const IpAddress& address, path::PortId port,
+                 bool is_router) const noexcept;
+
+ private:
+    const Entry* find(path::NetworkId network, const IpAddress& address) const noexcept;
+    static uint64_t hash(path::NetworkId network, const IpAddress& address) noexcept;
+
+    uint32_t count_ = 0;
+    std::vector<Entry> slots_;  // linear probing; a free one is in no network
+    std::bitset<path::kMaxPorts> trusted_;
+};
+
+}  // namespace sluice::guard
