@@ -48,6 +48,7 @@ MacTable::MacTable(uint32_t capacity)
     for (size_t i = 0; i <= mask_; ++i) new (&buckets_[i]) Bucket{};
     move_log_ = std::make_unique<Moves[]>((size_t{mask_} + 1) * kSlots);
     learned_ = std::make_unique<std::atomic<uint32_t>[]>(path::kMaxPorts);
+    motions_.reserve(kMostMotions);
 }
 
 void MacTable::Free::operator()(Bucket* buckets) const noexcept { std::free(buckets); }
@@ -86,6 +87,8 @@ bool MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seco
                 note(next, +1);
             }
             (write ? moves_ : flaps_).fetch_add(1, std::memory_order_relaxed);
+            Motion& seen = motion(mac, entry.port(), port);
+            ++(write ? seen.moves : seen.flaps);
         }
         const bool moved = write && entry.port() != port;
         if (write) value.store(next.word(), std::memory_order_release);
@@ -93,6 +96,30 @@ bool MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seco
     }
     lock_.clear(std::memory_order_release);
     return allowed;
+}
+
+// Where there is no room for another pair the last one gives way.
+MacTable::Motion& MacTable::motion(uint64_t mac, path::PortId from, path::PortId to) noexcept {
+    for (Motion& known : motions_) {
+        if (known.from == from && known.to == to) return known;
+    }
+    if (motions_.size() == kMostMotions) motions_.pop_back();
+    return motions_.emplace_back(Motion{.mac = mac, .from = from, .to = to});
+}
+
+void MacTable::note_foreign(uint64_t mac, path::PortId owner, path::PortId port) noexcept {
+    if (lock_.test_and_set(std::memory_order_acquire)) return;
+    ++motion(mac, owner, port).foreign;
+    lock_.clear(std::memory_order_release);
+}
+
+std::vector<MacTable::Motion> MacTable::take_motions() {
+    std::vector<Motion> taken;
+    taken.reserve(kMostMotions);
+    Locked locked(lock_);
+    taken.assign(motions_.begin(), motions_.end());
+    motions_.clear();
+    return taken;
 }
 
 void MacTable::note(Entry entry, int change) noexcept {

@@ -105,6 +105,9 @@ class MacTable {
         return learn_slowly(mac, hash, port, now, limit);
     }
 
+    // Takes note that a frame from `mac`, which belongs to `owner`, came from another port.
+    void note_foreign(uint64_t mac, path::PortId owner, path::PortId port) noexcept;
+
     // --- control thread ---
 
     // Sets a static entry, which learning doesn't move. False if the table is full.
@@ -114,6 +117,18 @@ class MacTable {
     size_t expire(Seconds now, Seconds age);
     // Removes all learned entries of a port.
     size_t flush(path::PortId port);
+
+    // Addresses that were seen behind another port than before, by the two ports.
+    struct Motion {
+        uint64_t mac = 0;  // the first of them
+        path::PortId from{};
+        path::PortId to{};
+        uint32_t moves = 0;    // the address went along
+        uint32_t flaps = 0;    // it had moved too often, and stayed
+        uint32_t foreign = 0;  // it belongs to `from`, whatever is seen
+    };
+    // Since they were last taken. Beyond kMostMotions pairs of ports some are left out.
+    std::vector<Motion> take_motions();
 
     struct Listed {
         uint64_t mac;
@@ -136,6 +151,7 @@ class MacTable {
 
  private:
     static constexpr uint32_t kSlots = 4;
+    static constexpr size_t kMostMotions = 32;
 
     struct alignas(64) Bucket {
         std::atomic<uint64_t> keys[kSlots];  // zero: free. No station has the address zero.
@@ -191,6 +207,7 @@ class MacTable {
     void put(Slot slot, uint64_t mac, Entry entry) noexcept;
     void clear(Slot slot) noexcept;
     void note(Entry entry, int change) noexcept;
+    Motion& motion(uint64_t mac, path::PortId from, path::PortId to) noexcept;
     Moves& moves_of(Slot slot) noexcept { return move_log_[slot.bucket * kSlots + slot.index]; }
     template <class Predicate>
     size_t remove_if(Predicate predicate);
@@ -210,6 +227,8 @@ class MacTable {
     std::atomic<uint64_t> moves_{0};
     std::atomic<uint64_t> flaps_{0};    // moves refused
     std::atomic<uint64_t> refused_{0};  // addresses not learned, for want of room
+    // Written with the lock held.
+    std::vector<Motion> motions_;
 };
 
 }  // namespace sluice::bridge

@@ -46,7 +46,8 @@ json report_worker(const engine::Switch& running, const engine::Eal& eal, size_t
 void tell_state(json& row, const engine::HeldPort& held) {
     const std::string no_link = held.up ? held.port->no_link() : "";
     row["state"] = !held.up ? "down" : no_link.empty() ? "up" : "no-link";
-    row["reason"] = !held.up ? held.reason : no_link.empty() ? held.port->trouble() : no_link;
+    const std::string trouble = held.loop.empty() ? held.port->trouble() : "a loop with " + held.loop;
+    row["reason"] = !held.up ? held.reason : no_link.empty() ? trouble : no_link;
 }
 
 // Over the last second that was measured.

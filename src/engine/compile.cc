@@ -200,7 +200,7 @@ class Compiler {
         slot.port = &port;
         slot.mac_limit = config.mac_limit;
         slot.horizon = group(config.split_horizon);
-        if (config.flood_limit != port::FloodLimitConfig{}) slot.floods = held.floods.get();
+        slot.floods = held.floods.get();
         slot.guard = guard_of(port);
         if (config.trunk) {
             slot.trunk = trunk_of(*config.trunk);

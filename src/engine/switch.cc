@@ -147,8 +147,8 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         HeldPort& held = found->second;
         held.port->set_place(config.place);
         if (held.port->config() == config) continue;
-        held.limit_floods(config.flood_limit);
         const auto done = held.port->configure(config);
+        held.limit_floods();
         if (!held.up) {
             // What kept it down may have been what has just been changed.
             open(held, now);
@@ -178,6 +178,7 @@ void Switch::tick(Clock::time_point now) {
     supervise(now);
     attend();
     age_macs();
+    watch_stations();
     age_neighbors(now);
     watch_tunnels(now);
     age_flows();
@@ -296,7 +297,7 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
 // has a link; afterwards another port or a remote end point may have it. What a network lists as `static`
 // always belongs where that says.
 void Switch::set_static_macs() {
-    std::map<std::pair<std::string, MacAddress>, path::PortId> wanted;
+    StaticMacs wanted;
     std::set<std::pair<std::string, MacAddress>> ambiguous;  // two ports of a network have it: it is learned
     for (const auto& [name, held] : ports_) {
         const auto mac = held.port->mac();
@@ -304,7 +305,7 @@ void Switch::set_static_macs() {
         if (!holds_addresses(held)) continue;
         for (const auto& network : networks_of(config_, held.port->config())) {
             const std::pair place{network, *mac};
-            if (!wanted.emplace(place, held.port->id()).second) ambiguous.insert(place);
+            if (!wanted.emplace(place, Home{held.port->id(), "port " + name}).second) ambiguous.insert(place);
         }
     }
     for (const auto& place : ambiguous) wanted.erase(place);
@@ -312,21 +313,27 @@ void Switch::set_static_macs() {
         for (const auto& entry : network.static_macs) {
             // Half-way through a change the port may not be there yet.
             const auto port = ports_.find(entry.port);
-            if (port != ports_.end()) wanted[{network.name, entry.mac}] = port->second.port->id();
+            if (port == ports_.end()) continue;
+            wanted[{network.name, entry.mac}] = {port->second.port->id(), "port " + entry.port};
         }
         if (!network.vxlan) continue;
         for (const auto& entry : network.vxlan->statics) {
             const auto tunnel = tunnels_.find(entry.remote);
-            if (tunnel != tunnels_.end()) wanted.try_emplace({network.name, entry.mac}, tunnel->second.id);
+            if (tunnel == tunnels_.end()) continue;
+            wanted.try_emplace({network.name, entry.mac}, Home{tunnel->second.id, "tunnel " + entry.remote.text()});
         }
     }
-    for (const auto& [place, port] : static_macs_) {
+    for (const auto& [place, home] : static_macs_) {
         const auto table = macs_.find(place.first);
-        if (table != macs_.end() && !wanted.contains(place)) table->second->remove(path::mac_key(place.second));
+        if (table == macs_.end() || wanted.contains(place)) continue;
+        table->second->remove(path::mac_key(place.second));
+        departed_[place] = {home, clock_seconds()};
     }
-    for (const auto& [place, port] : wanted) {
+    for (const auto& [place, home] : wanted) {
         const auto table = macs_.find(place.first);
-        if (table != macs_.end()) table->second->set_static(path::mac_key(place.second), port);
+        if (table == macs_.end()) continue;
+        tell_arrival(place, home);
+        table->second->set_static(path::mac_key(place.second), home.port);
     }
     static_macs_ = std::move(wanted);
 }

@@ -16,6 +16,8 @@
 #include "engine/config.h"
 #include "engine/diff.h"
 #include "engine/event_log.h"
+#include "engine/loop_watch.h"
+#include "engine/move_log.h"
 #include "engine/retry.h"
 #include "engine/rule_log.h"
 #include "engine/snapshot.h"
@@ -43,6 +45,7 @@ struct HeldPort {
     std::unique_ptr<port::Port> port;
     bool up = false;
     bool announce = false;      // it has come up: others are to be told where its addresses are
+    std::string loop;           // the port that it has a loop with, as LoopWatch sees it
     std::string reason;         // why it is down
     uint64_t downs = 0;         // how often it went from up to down
     Retry retry;                // while it is down
@@ -50,7 +53,8 @@ struct HeldPort {
     // What the port has had flooded lately: it outlives the snapshots that point to it.
     std::unique_ptr<bridge::FloodLimiter> floods = std::make_unique<bridge::FloodLimiter>(rte_get_tsc_hz());
 
-    void limit_floods(const port::FloodLimitConfig& limits);
+    // To what is configured, or to less while it has a loop.
+    void limit_floods();
 };
 
 // Whether the addresses that are declared for the port are its own at this time: while it has a link. A guest that
@@ -209,6 +213,18 @@ class Switch {
     bool speaks() const noexcept { return !router_.domains().empty() || !tunnels_.empty(); }
     void set_static_macs();
     void forget_macs(path::PortId id);
+    // Where stations are, and whether that makes sense (switch_stations.cc).
+    struct Home {
+        path::PortId port;
+        std::string name;
+    };
+    using StaticMacs = std::map<std::pair<std::string, MacAddress>, Home>;  // by network
+    std::string place_of(path::PortId id) const;
+    void tell_arrival(const StaticMacs::key_type& place, const Home& home);
+    void watch_departed();
+    void watch_loops();
+    void watch_stations();
+    bool is_tunnel(path::PortId id) const;
     void reset_counters(path::PortId id);
     void arrange_policies();
     void age_flows();
@@ -225,7 +241,15 @@ class Switch {
     std::vector<std::unique_ptr<Worker>> workers_;
     Ports ports_;
     MacTables macs_;
-    std::map<std::pair<std::string, MacAddress>, path::PortId> static_macs_;  // by network: what they hold
+    StaticMacs static_macs_;  // what they hold
+    struct Departed {
+        Home home;
+        bridge::Seconds since;
+    };
+    std::map<StaticMacs::key_type, Departed> departed_;  // of them, what belongs to no port any more
+    MoveLog move_log_;
+    LoopWatch loop_watch_;
+    bridge::Seconds stations_watched_ = 0;
     NetworkIds network_ids_;
     Tunnels tunnels_;
     ActiveCaptures captures_;

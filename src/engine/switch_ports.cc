@@ -9,17 +9,22 @@
 
 namespace sluice::engine {
 
-void HeldPort::limit_floods(const port::FloodLimitConfig& limits) {
+void HeldPort::limit_floods() {
     using enum bridge::FloodKind;
-    floods->set(kBroadcast, limits.broadcast);
-    floods->set(kMulticast, limits.multicast);
-    floods->set(kUnknown, limits.unknown);
+    const auto limit = [this](uint32_t configured) {
+        if (loop.empty()) return configured;
+        return configured == 0 ? LoopWatch::kFloods : std::min(configured, LoopWatch::kFloods);
+    };
+    const port::FloodLimits limits = port->config().flood_limits();
+    floods->set(kBroadcast, limit(limits.broadcast));
+    floods->set(kMulticast, limit(limits.multicast));
+    floods->set(kUnknown, limit(limits.unknown));
 }
 
 HeldPort Switch::make(const port::PortConfig& config) const {
     HeldPort held;
     held.port = port::make_port(free_id(), config, context_);
-    held.limit_floods(config.flood_limit);
+    held.limit_floods();
     held.reason = "not opened yet";
     return held;
 }

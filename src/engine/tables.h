@@ -80,11 +80,15 @@ struct Tables {
     // The reason to drop a packet for its source MAC address; kCount: it may come from its port. The router's is in
     // no table: it is behind no port, and no station may have it.
     [[gnu::noinline]] path::Drop judge_source(const path::Meta& meta, uint32_t limit) const noexcept {
-        const bridge::MacTable& table = *macs(meta.network);
+        bridge::MacTable& table = *macs(meta.network);
         const bridge::Entry entry = table.find(meta.source_mac, bridge::MacTable::hash(meta.source_mac));
         const bool is_here = entry.found() && entry.port() == meta.ingress;
         const bool is_router = meta.source_mac == network(meta.network).mac;
-        if (is_router || (entry.is_static() && !is_here)) return path::Drop::kForeignMac;
+        if (is_router || (entry.is_static() && !is_here)) {
+            const path::PortId owner = is_router ? path::kNoPort : entry.port();
+            if (assumed == nullptr) table.note_foreign(meta.source_mac, owner, meta.ingress);
+            return path::Drop::kForeignMac;
+        }
         const bool is_one_more = limit != 0 && !is_here && table.count(meta.ingress) >= limit;
         return is_one_more ? path::Drop::kMacLimit : path::Drop::kCount;
     }

@@ -140,8 +140,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The port has as many MAC addresses behind it as its `mac-limit` allows, and this is another. "
      "`sluicectl mac list` shows them."},
     {"flood-limit",
-     "More broadcast, multicast or unknown frames a second than the port's `flood-limit` allows. "
-     "Expected in a storm; look for a loop behind the port."},
+     "More broadcast, multicast or unknown frames a second than the port's `flood-limit` allows, or than a port "
+     "with a loop may have. Expected in a storm; look for a loop behind the port: where one was seen, `sluicectl "
+     "port list` and the log name its two ports."},
     {"reserved-mac",
      "The destination is one of 01:80:c2:00:00:00 to 0f (STP, LACP, pause, LLDP), which a bridge "
      "doesn't forward (IEEE 802.1Q, 8.6.3). Expected with LLDP or STP speakers."},

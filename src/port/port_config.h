@@ -115,13 +115,22 @@ constexpr auto names(Spoofing) {
 
 using path::Service;
 
-// Frames a second that a port may have flooded; 0: no limit.
+// Frames a second that a port may have flooded; 0: no limit. What isn't given: PortConfig::flood_limits().
 struct FloodLimitConfig {
-    uint32_t broadcast = 0;
-    uint32_t multicast = 0;
-    uint32_t unknown = 0;
+    std::optional<uint32_t> broadcast;
+    std::optional<uint32_t> multicast;
+    std::optional<uint32_t> unknown;
 
     bool operator==(const FloodLimitConfig&) const = default;
+};
+
+struct FloodLimits {
+    uint32_t broadcast;
+    uint32_t multicast;
+    uint32_t unknown;
+
+    // More than any honest container sends, and little enough that no storm takes a worker's time.
+    static constexpr FloodLimits of_container() noexcept { return {1000, 10'000, 10'000}; }
 };
 
 template <class V>
@@ -176,6 +185,12 @@ struct PortConfig {
     bool may_serve(Service service) const {
         if (!serves) return kind() == Kind::kHost || (is_ethdev() && address.empty());
         return std::find(serves->begin(), serves->end(), service) != serves->end();
+    }
+    // As configured. Else containers, guests and the host have limits; a device may lead to a whole network.
+    FloodLimits flood_limits() const noexcept {
+        const FloodLimits usual = is_ethdev() ? FloodLimits{0, 0, 0} : FloodLimits::of_container();
+        return {flood_limit.broadcast.value_or(usual.broadcast), flood_limit.multicast.value_or(usual.multicast),
+                flood_limit.unknown.value_or(usual.unknown)};
     }
     // As configured or derived (engine/config.h completes it), else Ethernet's.
     uint16_t frame_mtu() const noexcept { return mtu.value_or(1500); }

@@ -131,6 +131,8 @@ move_to() { # HOST-NUMBER
     on h$1 ctl port add mover netns="${P}m$1" network=blue address=10.0.1.77 mac=02:00:00:00:00:77
     on h$1 up mover
 }
+told() { grep -qF "notice mac: network blue: 02:00:00:00:00:77 has moved from $2 to $3" "$TMP/h$1.log"; }
+tells() { wait_for 20 "host $1 to tell of the move from $2 to $3" told "$@"; } # HOST-NUMBER FROM TO
 move_to 1
 pings blue3 10.0.1.77
 steady blue3 10.0.1.77 0.05
@@ -140,6 +142,9 @@ move_to 2
 wait_for 10 "the container that has moved" answers_ping red3 10.0.1.77
 pings blue1 10.0.1.77
 lost_at_most 20
+tells 1 "port mover" "tunnel 192.0.2.2"
+tells 2 "tunnel 192.0.2.1" "port mover"
+tells 3 "tunnel 192.0.2.1" "tunnel 192.0.2.2"
 steady red3 10.0.1.77 0.05
 pings blue3 10.0.1.77 -c 10
 on h2 ctl port delete mover

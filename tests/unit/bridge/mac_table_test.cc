@@ -362,5 +362,36 @@ TEST(MacTable, ALimitOfAddressesBehindAPort) {
     EXPECT_EQ(table.count(kPort1), 1u);
 }
 
+TEST(MacTable, TellsWhatHasMovedBetweenWhichPorts) {
+    MacTable table(16);
+    learn(table, kMac, kPort1, 100);
+    EXPECT_TRUE(table.take_motions().empty());
+    for (int i = 0; i < 4; ++i) {
+        learn(table, kMac, kPort2, 100);
+        learn(table, kMac, kPort1, 100);
+    }
+    table.note_foreign(kMac + 2, kPort1, kHighPort);
+    table.note_foreign(kMac + 4, kPort1, kHighPort);
+    const auto motions = table.take_motions();
+    ASSERT_EQ(motions.size(), 3u);
+    EXPECT_EQ(motions[0].mac, kMac);
+    EXPECT_EQ(motions[0].from, kPort1);
+    EXPECT_EQ(motions[0].to, kPort2);
+    EXPECT_EQ(motions[0].moves, 3u);
+    EXPECT_EQ(motions[1].moves, 2u);
+    EXPECT_EQ(motions[1].flaps + motions[0].flaps, table.flaps());
+    EXPECT_EQ(motions[2].mac, kMac + 2);
+    EXPECT_EQ(motions[2].to, kHighPort);
+    EXPECT_EQ(motions[2].foreign, 2u);
+    EXPECT_EQ(motions[2].moves, 0u);
+    EXPECT_TRUE(table.take_motions().empty());
+}
+
+TEST(MacTable, MotionsOfManyPortsAreBounded) {
+    MacTable table(16);
+    for (uint16_t port = 0; port < 1000; ++port) table.note_foreign(kMac, kPort1, PortId{port});
+    EXPECT_LE(table.take_motions().size(), 32u);
+}
+
 }  // namespace
 }  // namespace sluice::bridge

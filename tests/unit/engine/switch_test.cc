@@ -168,6 +168,34 @@ TEST_F(SwitchTest, AfterAFailoverWhoIsBeyondTheBondIsToldOfOurStations) {
     apply(kTwo);  // before the ring goes
 }
 
+// An address that is seen on both ports in turn.
+TEST_F(SwitchTest, ALoopBetweenTwoPortsIsToldAndBounded) {
+    apply(kTwo);
+    for (int i = 0; i < 10; ++i) {
+        reaches(a_, b_);
+        reaches(b_, a_);
+    }
+    testing::internal::CaptureStderr();
+    switch_.tick(kStart);
+    EXPECT_NE(testing::internal::GetCapturedStderr().find(
+                  "warning loop: network blue: a loop between port a and port b, or one MAC address on both: "
+                  "02:00:00:00:00:0a was seen on both"),
+              std::string::npos);
+    EXPECT_EQ(held("a").loop, "port b");
+    EXPECT_EQ(held("b").loop, "port a");
+    for (uint32_t i = 0; i < 500; ++i) {
+        a_.put(test::to_mbuf(pools_.buffers, Packet().eth(test::kMacA, "ff:ff:ff:ff:ff:ff").payload(46)));
+    }
+    while (switch_.workers()[0]->turn()) {
+    }
+    const auto& dropped = switch_.workers()[0]->counters().port(held("a").port->id()).dropped;
+    EXPECT_NE(dropped[static_cast<size_t>(path::Drop::kFloodLimit)].get(), 0u);
+    while (rte_mbuf* frame = b_.take()) rte_pktmbuf_free(frame);
+    // The loop ends with one of its ports.
+    apply("networks: [{name: blue}]\nports: [{name: a, device: net_ring_a, network: blue}]");
+    EXPECT_TRUE(held("a").port->config().flood_limits().broadcast == 0);
+}
+
 TEST_F(SwitchTest, ApplyTellsWhatChanged) {
     auto changes = switch_.apply(load(kTwo), kStart);
     ASSERT_TRUE(changes);
