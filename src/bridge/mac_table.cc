@@ -48,7 +48,9 @@ MacTable::MacTable(uint32_t capacity)
     for (size_t i = 0; i <= mask_; ++i) new (&buckets_[i]) Bucket{};
     move_log_ = std::make_unique<Moves[]>((size_t{mask_} + 1) * kSlots);
     learned_ = std::make_unique<std::atomic<uint32_t>[]>(path::kMaxPorts);
+    departed_ = std::make_unique<std::atomic<uint64_t>[]>(kMostDeparted);
     motions_.reserve(kMostMotions);
+    arrivals_.reserve(kMostArrivals);
 }
 
 void MacTable::Free::operator()(Bucket* buckets) const noexcept { std::free(buckets); }
@@ -70,6 +72,7 @@ bool MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seco
             refused_.fetch_add(1, std::memory_order_relaxed);
         } else {
             note(next, +1);
+            if (arrivals_.size() < kMostArrivals) arrivals_.push_back(mac);
         }
     } else {
         auto& value = buckets_[slot.bucket].values[slot.index];
@@ -119,6 +122,15 @@ std::vector<MacTable::Motion> MacTable::take_motions() {
     Locked locked(lock_);
     taken.assign(motions_.begin(), motions_.end());
     motions_.clear();
+    return taken;
+}
+
+std::vector<uint64_t> MacTable::take_arrivals() {
+    std::vector<uint64_t> taken;
+    taken.reserve(kMostArrivals);
+    Locked locked(lock_);
+    taken.assign(arrivals_.begin(), arrivals_.end());
+    arrivals_.clear();
     return taken;
 }
 
@@ -217,8 +229,8 @@ void MacTable::remove(uint64_t mac) {
 }
 
 template <class Predicate>
-size_t MacTable::remove_if(Predicate predicate) {
-    size_t removed = 0;
+std::vector<uint64_t> MacTable::remove_if(Predicate predicate) {
+    std::vector<uint64_t> removed;
     for (uint32_t bucket = 0; bucket <= mask_; ++bucket) {
         for (uint32_t i = 0; i < kSlots; ++i) {
             auto matches = [&] {
@@ -231,11 +243,12 @@ size_t MacTable::remove_if(Predicate predicate) {
             if (!matches()) continue;
             Locked locked(lock_);
             if (!matches()) continue;
+            const uint64_t mac = buckets_[bucket].keys[i].load(std::memory_order_relaxed);
             note(Entry(buckets_[bucket].values[i].load(std::memory_order_relaxed)), -1);
             clear({bucket, i});
             version_.fetch_add(1, std::memory_order_release);
             count_.fetch_sub(1, std::memory_order_relaxed);
-            ++removed;
+            removed.push_back(mac);
         }
     }
     return removed;
@@ -243,13 +256,16 @@ size_t MacTable::remove_if(Predicate predicate) {
 
 size_t MacTable::expire(Seconds now, Seconds age) {
     // A worker's clock may be a second ahead of the caller's: signed, so that this is no great age.
-    return remove_if([&](Entry entry) {
+    const auto removed = remove_if([&](Entry entry) {
         return static_cast<int32_t>(now - entry.seen()) >= static_cast<int32_t>(age);
     });
+    return removed.size();
 }
 
-size_t MacTable::flush(path::PortId port) {
-    return remove_if([&](Entry entry) { return entry.port() == port; });
+std::vector<uint64_t> MacTable::flush(path::PortId port) {
+    std::vector<uint64_t> removed = remove_if([&](Entry entry) { return entry.port() == port; });
+    for (const uint64_t mac : removed) set_departed(mac);
+    return removed;
 }
 
 std::vector<MacTable::Listed> MacTable::list() const {

@@ -108,6 +108,12 @@ class MacTable {
     // Takes note that a frame from `mac`, which belongs to `owner`, came from another port.
     void note_foreign(uint64_t mac, path::PortId owner, path::PortId port) noexcept;
 
+    // Whether the address was behind a port that has gone, and nowhere since: stations may still send to it. Of many
+    // such addresses the table knows some.
+    bool has_departed(uint64_t mac, uint32_t hash) const noexcept {
+        return departed_[hash % kMostDeparted].load(std::memory_order_relaxed) == mac;
+    }
+
     // --- control thread ---
 
     // Sets a static entry, which learning doesn't move. False if the table is full.
@@ -115,8 +121,12 @@ class MacTable {
     void remove(uint64_t mac);
     // Removes the learned entries that were last seen `age` seconds or more before `now`.
     size_t expire(Seconds now, Seconds age);
-    // Removes all learned entries of a port.
-    size_t flush(path::PortId port);
+    // Removes all learned entries of a port; which ones.
+    std::vector<uint64_t> flush(path::PortId port);
+    // From now on has_departed().
+    void set_departed(uint64_t mac) noexcept {
+        departed_[hash(mac) % kMostDeparted].store(mac, std::memory_order_relaxed);
+    }
 
     // Addresses that were seen behind another port than before, by the two ports.
     struct Motion {
@@ -129,6 +139,8 @@ class MacTable {
     };
     // Since they were last taken. Beyond kMostMotions pairs of ports some are left out.
     std::vector<Motion> take_motions();
+    // Addresses that were learned and had not been known, since they were last taken: some of them if they are many.
+    std::vector<uint64_t> take_arrivals();
 
     struct Listed {
         uint64_t mac;
@@ -152,6 +164,8 @@ class MacTable {
  private:
     static constexpr uint32_t kSlots = 4;
     static constexpr size_t kMostMotions = 32;
+    static constexpr size_t kMostArrivals = 32;
+    static constexpr size_t kMostDeparted = 256;
 
     struct alignas(64) Bucket {
         std::atomic<uint64_t> keys[kSlots];  // zero: free. No station has the address zero.
@@ -210,7 +224,7 @@ class MacTable {
     Motion& motion(uint64_t mac, path::PortId from, path::PortId to) noexcept;
     Moves& moves_of(Slot slot) noexcept { return move_log_[slot.bucket * kSlots + slot.index]; }
     template <class Predicate>
-    size_t remove_if(Predicate predicate);
+    std::vector<uint64_t> remove_if(Predicate predicate);
 
     struct Free {
         void operator()(Bucket* buckets) const noexcept;
@@ -229,6 +243,8 @@ class MacTable {
     std::atomic<uint64_t> refused_{0};  // addresses not learned, for want of room
     // Written with the lock held.
     std::vector<Motion> motions_;
+    std::vector<uint64_t> arrivals_;
+    std::unique_ptr<std::atomic<uint64_t>[]> departed_;  // by hash; control thread
 };
 
 }  // namespace sluice::bridge

@@ -61,8 +61,11 @@ class Compiler {
         network.flow_domain = parts_.flow_domains.at(flow_domain_of(config));
         snapshot_->macs[path::index(id)] = network.table;
         vlans_[path::index(id)] = config.vlan;
-        if (config.vxlan) network.vni = config.vxlan->vni;
-        if (config.vxlan) guard_tunnels(network, config.vxlan->serves);
+        if (config.vxlan) {
+            network.vni = config.vxlan->vni;
+            network.asker = path::mac_key(port::host_mac("asker:" + parts_.instance + ":" + config.name));
+            guard_tunnels(network, config.vxlan->serves);
+        }
         network.carries_tags = config.vxlan && config.vxlan->inner_vlan == vxlan::InnerVlan::kCarry;
         // Half-way through a change a domain may not be there yet.
         const auto domain = parts_.router.domains().find(config.domain);

@@ -35,6 +35,7 @@ struct Transmit {
             }
         } else if (meta.fate == path::Fate::kFlood) {
             const PortSlot& slot = tables.slot(meta.ingress);
+            if (!path::is_group(meta.destination_mac)) tables.speaker.seek_departed(meta, packet, tables);
             tables.egress.flood(tables.networks[path::index(meta.network)].members, slot.port,
                                 slot.horizon, packet, {.ingress = meta.ingress, .network = meta.network});
         } else {

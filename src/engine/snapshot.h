@@ -61,6 +61,7 @@ struct alignas(64) Network {
     path::FlowDomain flow_domain{};
     bool tunnels_serve_dhcp = true;
     const guard::Guard* tunnel_guard = nullptr;  // of what comes out of its tunnels; null: all may pass
+    uint64_t asker = UINT64_MAX;        // that asks for neighbors in an overlay without a router; else no frame's
 
     std::shared_ptr<bridge::MacTable> macs;
     std::vector<port::Exit> members;    // ports that are up and have a link

@@ -18,12 +18,6 @@ namespace {
 
 using path::Drop;
 
-wire::MacBytes bytes_of(uint64_t mac) noexcept {
-    wire::MacBytes bytes;
-    std::memcpy(bytes.data(), &mac, bytes.size());
-    return bytes;
-}
-
 bool is_neighbor_message(const rte_mbuf* packet) noexcept {
     const wire::EtherType type = wire::ether_type(packet);
     if (type == wire::EtherType::kArp) return true;
@@ -39,19 +33,6 @@ bool is_neighbor_message(const rte_mbuf* packet) noexcept {
 
 bool has(const std::vector<IpAddress>& addresses, const IpAddress& address) noexcept {
     return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
-// The router's address to speak from to this one: of its subnet if there is one, else of its family.
-std::optional<IpAddress> own_address(const Network& network, const IpAddress& peer) noexcept {
-    std::optional<IpAddress> best;
-    for (const IpAddress& address : network.addresses) {
-        if (address.is_v4() != peer.is_v4()) continue;
-        if (!best) best = address;
-        for (const IpPrefix& subnet : network.subnets) {
-            if (subnet.contains(address) && subnet.contains(peer)) return address;
-        }
-    }
-    return best;
 }
 
 std::optional<wire::IcmpErrorKind> error_for(Drop reason) noexcept {
@@ -107,6 +88,18 @@ Speaker::Speaker(port::Pools pools)
     : pools_(pools),
       answers_due_(std::make_unique<uint64_t[]>(path::kMaxPorts)),
       second_(rte_get_tsc_hz()) {}
+
+std::optional<IpAddress> Speaker::own_address(const Network& network, const IpAddress& peer) noexcept {
+    std::optional<IpAddress> best;
+    for (const IpAddress& address : network.addresses) {
+        if (address.is_v4() != peer.is_v4()) continue;
+        if (!best) best = address;
+        for (const IpPrefix& subnet : network.subnets) {
+            if (subnet.contains(address) && subnet.contains(peer)) return address;
+        }
+    }
+    return best;
+}
 
 // --- decide ---
 
@@ -335,9 +328,15 @@ void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& mes
     }
     if (entry == nullptr) return;
     const uint64_t before = entry->mac.load(std::memory_order_relaxed);
-    const bool is_new = tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
-    if (unlikely(before != 0 && before != mac)) note_rival(meta, *entry, mac, before, is_new, tables);
+    const bool has_changed = tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
+    if (unlikely(before != 0 && before != mac)) note_rival(meta, *entry, mac, before, has_changed, tables);
     resume(waiting, *entry, tables);
+    // Others may believe in the address before: not all of them hear this message.
+    const bool is_news = has_changed && before != 0 && !network.flat;
+    if (is_news && may_answer(meta.ingress)) {
+        const Chore news{.kind = Chore::Kind::kAnnounce, .address = message.sender, .mac = mac};
+        spread(meta.network, meta.ingress, build_announcement(news), tables);
+    }
 }
 
 // An answer to a solicitation; false if it isn't the switch's to give.
@@ -405,6 +404,10 @@ void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     }
     if (network.answers && is_neighbor_message(packet) && converse(meta, packet, tables)) return;
     if (network.flat) return drop(meta, Drop::kFlatNetwork, packet, tables);
+    if (!path::is_group(meta.destination_mac)) {
+        if (meta.destination_mac == network.asker) return consume(packet, tables);
+        seek_departed(meta, packet, tables);
+    }
     if (tables.slot(meta.ingress).tunnel == nullptr) tell_too_long(meta, meta.network, packet, tables);
     const auto& members = tables.tracker.may_reach(meta, packet, meta.network, tables);
     send_to_all(meta.network, members, meta.ingress, &meta, packet, tables);
@@ -531,6 +534,7 @@ void Speaker::do_chores(const Tables& tables) noexcept {
             case Chore::Kind::kAnnounce: announce(chore, tables); break;
             case Chore::Kind::kTell: tell(chore, tables); break;
             case Chore::Kind::kPing: ping(chore.port, tables); break;
+            case Chore::Kind::kVerify: verify(chore, tables); break;
         }
     }
     if (done_ < doing_.size()) return;
@@ -547,38 +551,6 @@ void Speaker::release(neighbor::Entry& neighbor, const Tables& tables) noexcept 
         path::Meta meta = waiting_meta(waiting.packets[i], tables);
         drop(meta, Drop::kHostUnreachable, waiting.packets[i].packet, tables);
     }
-}
-
-void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
-    if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
-    const Network& network = tables.network(chore.network);
-    if (!tables.carries(chore.port, chore.network)) return;
-    // Here, too: it may have been behind a tunnel until now.
-    network.table->learn(chore.mac, bridge::MacTable::hash(chore.mac), chore.port, tables.now);
-    const port::Port* port = tables.slot(chore.port).port;
-    const bool others = std::any_of(network.members.begin(), network.members.end(),
-                                    [&](const auto& exit) { return exit.port != port; });
-    if (network.flat || (!others && network.tunnels.empty())) return;
-    rte_mbuf* packet = build_announcement(chore);
-    if (packet == nullptr) return;
-    tables.counters.totals.made.add(1);
-    send_to_all(chore.network, network.members, chore.port, nullptr, packet, tables);
-}
-
-void Speaker::tell(const Chore& chore, const Tables& tables) noexcept {
-    if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
-    if (!tables.carries(chore.port, chore.network)) return;
-    rte_mbuf* packet = build_announcement(chore);
-    if (packet == nullptr) return;
-    tables.counters.totals.made.add(1);
-    send(chore.network, chore.port, packet, tables);
-}
-
-rte_mbuf* Speaker::build_announcement(const Chore& chore) const noexcept {
-    const wire::MacBytes mac = bytes_of(chore.mac);
-    if (chore.address.is_unspecified()) return wire::build_station_announcement(pools_.buffers, mac);
-    if (chore.address.is_v4()) return wire::build_arp_announcement(pools_.buffers, mac, chore.address);
-    return wire::build_neighbor_announcement(pools_.buffers, mac, chore.address, false);
 }
 
 }  // namespace sluice::engine

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/tables.h"
@@ -27,14 +28,21 @@ namespace sluice::engine {
 // Where the network header of an untagged frame begins.
 constexpr uint16_t kEthernet = sizeof(wire::EthernetHeader);
 
+inline wire::MacBytes bytes_of(uint64_t mac) noexcept {
+    wire::MacBytes bytes;
+    std::memcpy(bytes.data(), &mac, bytes.size());
+    return bytes;
+}
+
 // What the control thread asks a worker to do.
 struct Chore {
-    enum class Kind : uint8_t { kSolicit, kRelease, kAnnounce, kTell, kPing } kind;
+    enum class Kind : uint8_t { kSolicit, kRelease, kAnnounce, kTell, kPing, kVerify } kind;
     neighbor::Entry* neighbor = nullptr;  // of kSolicit, kRelease
-    path::NetworkId network{};            // of kAnnounce: this address is at this MAC, behind this port
-                                          // of kTell: this port tells whoever is beyond it that the
-                                          // address (::, none is known) at this MAC is on our side
-    path::PortId port{};                  // of kPing: the tunnel to the one who is asked
+    // Of kAnnounce: this address is at this MAC, behind this port; without an address, the MAC is there. Of kTell:
+    // this port tells whoever is beyond it that the address (::, none is known) at this MAC is on our side. Of
+    // kVerify: who has this address there? Of kPing the port is the tunnel to the one who is asked.
+    path::NetworkId network{};
+    path::PortId port{};
     IpAddress address{};
     uint64_t mac = 0;
 };
@@ -122,6 +130,9 @@ class Speaker {
     void send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
                                 const Tables& tables) noexcept;
 
+    // Apply, of a frame that is flooded since its destination isn't known.
+    void seek_departed(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+
     // --- between batches ---
 
     bool has_chores() const noexcept { return has_chores_.load(std::memory_order_acquire); }
@@ -171,10 +182,16 @@ class Speaker {
     void route_unseen(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
     void resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const Tables& tables) noexcept;
     void release(neighbor::Entry& neighbor, const Tables& tables) noexcept;
+    static path::Meta waiting_meta(const neighbor::Waiting& waiting, const Tables& tables) noexcept;
+
+    // Where stations are (speaker_stations.cc).
+    void spread(path::NetworkId network, path::PortId from, rte_mbuf* packet, const Tables& tables) noexcept;
     void announce(const Chore& chore, const Tables& tables) noexcept;
     void tell(const Chore& chore, const Tables& tables) noexcept;
     rte_mbuf* build_announcement(const Chore& chore) const noexcept;
-    static path::Meta waiting_meta(const neighbor::Waiting& waiting, const Tables& tables) noexcept;
+    void verify(const Chore& chore, const Tables& tables) noexcept;
+    // The router's address to speak from to this one: of its subnet if there is one, else of its family.
+    static std::optional<IpAddress> own_address(const Network& network, const IpAddress& peer) noexcept;
 
     // What is for the switch.
     void flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;

@@ -326,7 +326,9 @@ void Switch::set_static_macs() {
     for (const auto& [place, home] : static_macs_) {
         const auto table = macs_.find(place.first);
         if (table == macs_.end() || wanted.contains(place)) continue;
-        table->second->remove(path::mac_key(place.second));
+        const uint64_t mac = path::mac_key(place.second);
+        table->second->remove(mac);
+        table->second->set_departed(mac);
         departed_[place] = {home, clock_seconds()};
     }
     for (const auto& [place, home] : wanted) {
@@ -338,8 +340,21 @@ void Switch::set_static_macs() {
     static_macs_ = std::move(wanted);
 }
 
+// Neighbors that were there go along, so that they are asked for anew.
 void Switch::forget_macs(path::PortId id) {
-    for (const auto& [name, table] : macs_) table->flush(id);
+    std::set<std::pair<path::NetworkId, uint64_t>> gone;
+    for (const auto& [name, table] : macs_) {
+        for (const uint64_t mac : table->flush(id)) gone.insert({network_ids_.at(name), mac});
+    }
+    for (const auto& [place, home] : static_macs_) {
+        const auto network = network_ids_.find(place.first);
+        if (home.port != id || network == network_ids_.end()) continue;
+        gone.insert({network->second, path::mac_key(place.second)});
+    }
+    if (gone.empty() || !speaks()) return;
+    router_.neighbors().forget_if([&](const neighbor::Entry& entry) {
+        return gone.contains({entry.network, entry.mac.load(std::memory_order_relaxed)});
+    });
 }
 
 // Of a number that is free from now on: a port that takes it over starts from zero.

@@ -224,6 +224,8 @@ class Switch {
     void watch_departed();
     void watch_loops();
     void watch_stations();
+    void verify_neighbors();
+    void forget_silent();
     bool is_tunnel(path::PortId id) const;
     void reset_counters(path::PortId id);
     void arrange_policies();
@@ -247,6 +249,7 @@ class Switch {
         bridge::Seconds since;
     };
     std::map<StaticMacs::key_type, Departed> departed_;  // of them, what belongs to no port any more
+    std::map<std::pair<std::string, path::PortId>, bridge::Seconds> suspects_;  // tunnels of networks, since when
     MoveLog move_log_;
     LoopWatch loop_watch_;
     bridge::Seconds stations_watched_ = 0;

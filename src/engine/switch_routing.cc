@@ -180,15 +180,22 @@ void Switch::watch_tunnels(Clock::time_point tick) {
 void Switch::announce(const HeldPort& held) {
     const port::PortConfig& config = held.port->config();
     const auto mac = held.port->mac();
-    auto network = network_ids_.find(network_of(config_, config));
-    if (!mac || !config.is_guarded() || network == network_ids_.end()) return;
+    if (!mac || mac->is_zero()) return;
+    // Without an address, that the MAC address is there is all there is to say.
+    std::vector<IpAddress> addresses;
+    for (const auto& own : config.address) addresses.push_back(own.address);
+    if (addresses.empty()) addresses.emplace_back();
     std::vector<Chore> chores;
-    for (const auto& address : config.address) {
-        chores.push_back({.kind = Chore::Kind::kAnnounce,
-                          .network = network->second,
-                          .port = held.port->id(),
-                          .address = address.address,
-                          .mac = path::mac_key(*mac)});
+    for (const auto& name : networks_of(config_, config)) {
+        const auto network = network_ids_.find(name);
+        if (network == network_ids_.end()) continue;
+        for (const auto& address : addresses) {
+            chores.push_back({.kind = Chore::Kind::kAnnounce,
+                              .network = network->second,
+                              .port = held.port->id(),
+                              .address = address,
+                              .mac = path::mac_key(*mac)});
+        }
     }
     ask(std::move(chores));
 }

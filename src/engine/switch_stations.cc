@@ -1,6 +1,8 @@
-// The switch's half of stations: where they are, whether they have moved, and loops between ports.
+// The switch's half of stations: where they are, whether they have moved, loops between ports, and neighbors that
+// may have another address by now.
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "base/log.h"
 #include "engine/switch.h"
@@ -10,6 +12,12 @@ namespace {
 
 // What belonged to a port that has gone is looked for so long elsewhere: as long as MAC tables keep it.
 constexpr bridge::Seconds kDepartedFor = 300;
+
+// Stations behind a tunnel at which one has come up are watched for silence so long.
+constexpr bridge::Seconds kSuspectedFor = 2;
+
+// Solicitations of a tick that the arrival of a station may cause.
+constexpr size_t kMostVerified = 16;
 
 MacAddress mac_of(uint64_t key) {
     MacAddress mac;
@@ -104,8 +112,68 @@ void Switch::watch_loops() {
     }
 }
 
+// Where a station comes up that says nothing of its address, it may have taken the one of another that was known
+// there. The neighbors behind that port are asked whether they are still where they were. What others believe of
+// stations behind a tunnel nobody knows: those that are silent are forgotten (forget_silent()).
+void Switch::verify_neighbors() {
+    if (!speaks()) return;
+    std::vector<Chore> chores;
+    for (const auto& [name, table] : macs_) {
+        std::vector<uint64_t> arrivals = table->take_arrivals();
+        if (arrivals.empty()) continue;
+        const path::NetworkId id = network_ids_.at(name);
+        router_.neighbors().each([&](const neighbor::Entry& neighbor) {
+            if (neighbor.network == id) std::erase(arrivals, neighbor.mac.load(std::memory_order_relaxed));
+        });
+        std::set<path::PortId> places;
+        for (const uint64_t mac : arrivals) {
+            // One that comes back has been there before, with its address.
+            if (table->has_departed(mac, bridge::MacTable::hash(mac))) continue;
+            const bridge::Entry entry = table->find(mac, bridge::MacTable::hash(mac));
+            if (!entry.found() || entry.is_static()) continue;
+            places.insert(entry.port());
+            if (is_tunnel(entry.port())) suspects_[{name, entry.port()}] = clock_seconds();
+        }
+        if (places.empty()) continue;
+        router_.neighbors().each([&](const neighbor::Entry& neighbor) {
+            const uint64_t mac = neighbor.mac.load(std::memory_order_relaxed);
+            const bool is_static = neighbor.state.load(std::memory_order_relaxed) == neighbor::State::kStatic;
+            if (neighbor.network != id || mac == 0 || is_static || chores.size() == kMostVerified) return;
+            const bridge::Entry entry = table->find(mac, bridge::MacTable::hash(mac));
+            if (!entry.found() || !places.contains(entry.port())) return;
+            chores.push_back({.kind = Chore::Kind::kVerify,
+                              .network = id,
+                              .port = entry.port(),
+                              .address = neighbor.address});
+        });
+    }
+    ask(std::move(chores));
+}
+
+// A frame for a station that is forgotten makes its sender ask for it (Speaker::seek_departed()): one that is there
+// answers and is known again, and of one that has another MAC address now the sender learns that.
+void Switch::forget_silent() {
+    // Who speaks at all has been seen in this second by now.
+    if (rte_get_tsc_cycles() % rte_get_tsc_hz() < rte_get_tsc_hz() / 4) return;
+    const bridge::Seconds now = clock_seconds();
+    std::erase_if(suspects_, [&](const auto& suspect) {
+        const auto& [name, port] = suspect.first;
+        const auto table = macs_.find(name);
+        if (table == macs_.end()) return true;
+        for (const auto& [mac, entry] : table->second->list()) {
+            const bool is_silent = static_cast<int32_t>(now - entry.seen()) > 0;
+            if (entry.is_static() || entry.port() != port || !is_silent) continue;
+            table->second->remove(mac);
+            table->second->set_departed(mac);
+        }
+        return now - suspect.second >= kSuspectedFor;
+    });
+}
+
 // A few times a second.
 void Switch::watch_stations() {
+    verify_neighbors();
+    forget_silent();
     const bridge::Seconds now = clock_seconds();
     if (now == stations_watched_) return;
     stations_watched_ = now;

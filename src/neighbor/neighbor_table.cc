@@ -270,6 +270,17 @@ void Table::forget_static(Entry& entry) {
     entry.state.store(State::kFailed, std::memory_order_release);
 }
 
+void Table::forget(Entry& entry) noexcept {
+    Locked locked(*this);
+    const State state = entry.state.load(std::memory_order_relaxed);
+    if (state == State::kStatic || state == State::kFree || !entry.resolved()) return;
+    entry.mac.store(0, std::memory_order_release);
+    if (is_unresolved(entry)) unresolved_.fetch_add(1, std::memory_order_relaxed);
+    entry.tries = 0;
+    entry.is_gone.store(true, std::memory_order_relaxed);
+    entry.state.store(State::kFailed, std::memory_order_release);
+}
+
 Table::Due Table::age(Seconds now) {
     Due due;
     for (uint32_t i = 0; i < high_; ++i) {

@@ -132,6 +132,13 @@ class Table {
     // A configured entry; false if the table is full. forget_static() turns it into a stale one.
     bool set_static(path::NetworkId network, const IpAddress& address, uint64_t mac, Seconds now);
     void forget_static(Entry& entry);
+    // Entries whose MAC address no station has any more: asked for anew when they are used.
+    template <class Gone>
+    void forget_if(Gone gone) {
+        for (uint32_t i = 0; i < high_; ++i) {
+            if (listed_[i] && entries_[i].resolved() && gone(entries_[i])) forget(entries_[i]);
+        }
+    }
     // What is due: entries to be solicited (again), and those for which packets wait that must go. Once a
     // second.
     struct Due {
@@ -178,6 +185,7 @@ class Table {
     bool erase(Entry& entry) noexcept;
     void take_held(Entry& entry, Held& waiting) noexcept;
     void free_held(Entry& entry) noexcept;
+    void forget(Entry& entry) noexcept;
     bool try_lock() noexcept;
     void unlock() noexcept { lock_.clear(std::memory_order_release); }
 

@@ -421,11 +421,14 @@ TEST_P(Policy, ANeighborAtAnotherPortIsJudgedByThatPortsPolicies) {
     const Bytes packet = from_a("10.0.1.2").tcp(1234, 80).payload(20);
     EXPECT_EQ(fate("a", packet), "b");
     EXPECT_EQ(fate("a", packet), "b");
+    // The others are told that it has moved.
     put("c", arp(kC, "10.0.1.2"));
+    EXPECT_EQ(harness_.sent("b").size(), 1u);
     harness_.sent("c");
     EXPECT_EQ(fate("a", packet), "denied");
     EXPECT_EQ(fate("a", packet), "denied");
     put("b", arp(kB, "10.0.1.2"));
+    EXPECT_EQ(harness_.sent("c").size(), 1u);
     harness_.sent("b");
     EXPECT_EQ(fate("a", packet), "b");
     EXPECT_EQ(flows().size(), 1u);

@@ -126,6 +126,11 @@ struct Seen {
     std::set<Drop> drops;
 };
 
+// The switch asks for stations whose ports have gone, in the name of those who send to them.
+bool is_solicitation(const Bytes& frame) {
+    return frame.size() == 86 && frame[12] == 0x86 && frame[13] == 0xdd && frame[20] == 58 && frame[54] == 135;
+}
+
 // Everything that the devices were sent, against who may have sent it.
 void check_sent(test::Harness& harness, const std::vector<std::optional<std::string>>& membership,
                 Seen& seen) {
@@ -135,7 +140,7 @@ void check_sent(test::Harness& harness, const std::vector<std::optional<std::str
             ASSERT_TRUE(test::checksums_valid(frame)) << kDevices[out];
             ASSERT_TRUE(membership[out] && !membership[out]->empty()) << kDevices[out];
             // The headers of a frame with little payload may end in what looks like a tag.
-            if (frame.size() < 80) continue;
+            if (frame.size() < 80 || is_solicitation(frame)) continue;
             const size_t in = frame.back() - kTag;
             ASSERT_LT(in, kDevices.size());
             ASSERT_NE(in, out) << "back to its sender: " << kDevices[out];

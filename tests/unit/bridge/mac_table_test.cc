@@ -93,7 +93,7 @@ TEST(MacTable, AStaticEntryNeverMovesNorAges) {
     EXPECT_TRUE(table.set_static(kMac, kPort1));
     learn(table, kMac, kPort2, 100);
     EXPECT_EQ(table.expire(1'000'000, 1), 0u);
-    EXPECT_EQ(table.flush(kPort1), 0u);
+    EXPECT_EQ(table.flush(kPort1).size(), 0u);
     const Entry entry = find(table, kMac);
     EXPECT_TRUE(entry.is_static());
     EXPECT_EQ(entry.port(), kPort1);
@@ -162,7 +162,7 @@ TEST(MacTable, FlushForgetsOnePort) {
     for (uint64_t i = 0; i < 40; ++i) {
         learn(table, kMac + (i << 16), i % 4 == 0 ? kPort1 : kPort2, 7);
     }
-    EXPECT_EQ(table.flush(kPort1), 10u);
+    EXPECT_EQ(table.flush(kPort1).size(), 10u);
     EXPECT_EQ(table.count(), 30u);
     for (uint64_t i = 0; i < 40; ++i) {
         EXPECT_EQ(find(table, kMac + (i << 16)).found(), i % 4 != 0) << i;
@@ -327,7 +327,7 @@ TEST(MacTable, DoesAsAMapDoes) {
         } else if (dice < 982) {
             ASSERT_EQ(table.expire(now, 3), model.expire(now, 3));
         } else if (dice < 984) {
-            ASSERT_EQ(table.flush(port), model.flush(port));
+            ASSERT_EQ(table.flush(port).size(), model.flush(port));
         } else {
             ++now;
         }
@@ -391,6 +391,27 @@ TEST(MacTable, MotionsOfManyPortsAreBounded) {
     MacTable table(16);
     for (uint16_t port = 0; port < 1000; ++port) table.note_foreign(kMac, kPort1, PortId{port});
     EXPECT_LE(table.take_motions().size(), 32u);
+}
+
+TEST(MacTable, TellsWhichAddressesAreNew) {
+    MacTable table(16);
+    learn(table, kMac, kPort1, 100);
+    learn(table, kMac, kPort2, 100);
+    EXPECT_EQ(table.take_arrivals(), std::vector<uint64_t>{kMac});
+    learn(table, kMac, kPort2, 101);
+    EXPECT_TRUE(table.take_arrivals().empty());
+}
+
+TEST(MacTable, KnowsWhoHasDepartedWithItsPort) {
+    MacTable table(16);
+    learn(table, kMac, kPort1, 100);
+    learn(table, kMac + 2, kPort2, 100);
+    EXPECT_FALSE(table.has_departed(kMac, MacTable::hash(kMac)));
+    EXPECT_EQ(table.flush(kPort1), std::vector<uint64_t>{kMac});
+    EXPECT_TRUE(table.has_departed(kMac, MacTable::hash(kMac)));
+    EXPECT_FALSE(table.has_departed(kMac + 2, MacTable::hash(kMac + 2)));
+    table.expire(1000, 300);
+    EXPECT_FALSE(table.has_departed(kMac + 2, MacTable::hash(kMac + 2))) << "it was silent, no more";
 }
 
 }  // namespace

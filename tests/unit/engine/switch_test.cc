@@ -168,6 +168,21 @@ TEST_F(SwitchTest, AfterAFailoverWhoIsBeyondTheBondIsToldOfOurStations) {
     apply(kTwo);  // before the ring goes
 }
 
+TEST_F(SwitchTest, APortWithoutAnAddressIsAnnouncedByItsMac) {
+    apply("networks: [{name: blue, vlan: 7}]\n"
+          "ports: [{name: a, device: net_ring_a, network: blue, mac: '02:00:00:00:00:0a'}, "
+          "{name: b, device: net_ring_b, trunk: {networks: [blue]}}]");
+    switch_.tick(kStart);
+    switch_.workers()[0]->turn();
+    rte_mbuf* frame = b_.take();
+    ASSERT_NE(frame, nullptr);
+    const test::Bytes bytes = test::bytes_of(frame);
+    rte_pktmbuf_free(frame);
+    EXPECT_EQ(test::Bytes(bytes.begin() + 6, bytes.begin() + 12), test::mac_bytes(test::kMacA));
+    EXPECT_EQ(test::Bytes(bytes.begin() + 12, bytes.begin() + 18), (test::Bytes{0x81, 0, 0, 7, 0x80, 0x35}));
+    EXPECT_EQ(b_.take(), nullptr);
+}
+
 // An address that is seen on both ports in turn.
 TEST_F(SwitchTest, ALoopBetweenTwoPortsIsToldAndBounded) {
     apply(kTwo);
@@ -194,6 +209,57 @@ TEST_F(SwitchTest, ALoopBetweenTwoPortsIsToldAndBounded) {
     // The loop ends with one of its ports.
     apply("networks: [{name: blue}]\nports: [{name: a, device: net_ring_a, network: blue}]");
     EXPECT_TRUE(held("a").port->config().flood_limits().broadcast == 0);
+}
+
+// Who still sends to a station that has gone with its port learns who has its address now.
+TEST_F(SwitchTest, AStationIsSoughtWhosePortHasGone) {
+    test::RingDevice c("c");
+    const std::string three = std::string(kTwo).substr(0, std::string(kTwo).size() - 1) +
+                              ", {name: c, device: net_ring_c, network: blue}]";
+    constexpr std::string_view kGone = "02:00:00:00:00:0c";
+    apply(three);
+    c.put(test::to_mbuf(pools_.buffers, Packet().eth(kGone, "ff:ff:ff:ff:ff:ff").payload(46)));
+    switch_.workers()[0]->turn();
+    for (test::RingDevice* device : {&a_, &b_}) rte_pktmbuf_free(device->take());
+    const test::Bytes frame =
+        Packet().eth(test::kMacB, kGone).ipv4("10.0.0.2", "10.0.0.3").udp(7, 7).payload(20);
+    const auto sent = [&](test::RingDevice& to) {
+        b_.put(test::to_mbuf(pools_.buffers, frame));
+        switch_.workers()[0]->turn();
+        std::vector<test::Bytes> frames;
+        while (rte_mbuf* taken = to.take()) {
+            frames.push_back(test::bytes_of(taken));
+            rte_pktmbuf_free(taken);
+        }
+        return frames;
+    };
+    EXPECT_EQ(sent(c), std::vector<test::Bytes>{frame});
+    apply(kTwo);
+    test::Bytes question = Packet()
+                               .eth(test::kMacB, "ff:ff:ff:ff:ff:ff")
+                               .arp_request(test::kMacB, "10.0.0.2", "10.0.0.3");
+    question.resize(60);
+    EXPECT_EQ(sent(a_), (std::vector<test::Bytes>{question, frame}));
+}
+
+// Not in the name of another.
+TEST_F(SwitchTest, NobodyHasAStationSoughtFromAForeignAddress) {
+    constexpr std::string_view kGone = "02:00:00:00:00:0c";
+    apply(kOwned);
+    b_.put(test::to_mbuf(pools_.buffers, Packet().eth(kGone, "ff:ff:ff:ff:ff:ff").payload(46)));
+    switch_.workers()[0]->turn();
+    rte_pktmbuf_free(a_.take());
+    test::Bytes mac = test::mac_bytes(kGone);
+    mac.resize(8);
+    switch_.macs().at("blue")->flush(held("b").port->id());
+    ASSERT_TRUE(switch_.macs().at("blue")->has_departed(path::mac_key(mac.data()),
+                                                        bridge::MacTable::hash(path::mac_key(mac.data()))));
+    const uint64_t before = switch_.workers()[0]->counters().totals.made.get();
+    b_.put(test::to_mbuf(pools_.buffers,
+                         Packet().eth(test::kMacB, kGone).ipv4("10.0.0.1", "10.0.0.3").udp(7, 7).payload(20)));
+    switch_.workers()[0]->turn();
+    EXPECT_EQ(switch_.workers()[0]->counters().totals.made.get(), before);
+    rte_pktmbuf_free(a_.take());
 }
 
 TEST_F(SwitchTest, ApplyTellsWhatChanged) {

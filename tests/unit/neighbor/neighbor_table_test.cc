@@ -356,5 +356,19 @@ TEST_F(NeighborTable, RemovalLeavesTheOthersWhereTheyAreFound) {
     }
 }
 
+TEST_F(NeighborTable, WhoseStationHasGoneIsAskedForAnew) {
+    Entry& gone = resolved(1);
+    Entry& other = resolved(2);
+    Held waiting;
+    ASSERT_TRUE(table_.learn(other, kOther, true, kNow, waiting));
+    ASSERT_TRUE(table_.set_static(kBlue, ip(3), kMac, kNow));
+    table_.forget_if([](const Entry& entry) { return entry.mac.load() == kMac; });
+    EXPECT_FALSE(gone.resolved());
+    EXPECT_TRUE(other.resolved());
+    EXPECT_TRUE(table_.find(kBlue, ip(3))->resolved()) << "it is configured";
+    EXPECT_TRUE(table_.ask(gone, kNow));
+    EXPECT_TRUE(table_.learn(gone, kOther, false, kNow, waiting));
+}
+
 }  // namespace
 }  // namespace sluice::neighbor

@@ -1,0 +1,124 @@
+// What the speaker says about where stations are: announcements of those that come, and questions for those that
+// may have another MAC address than others believe.
+#include <algorithm>
+#include <optional>
+
+#include "engine/speaker.h"
+#include "port/derived_mac.h"
+#include "wire/layers.h"
+#include "wire/mbuf.h"
+
+namespace sluice::engine {
+namespace {
+
+// Who sends a frame to whom, as far as one can ask for the other.
+struct Ends {
+    IpAddress from;
+    IpAddress to;
+};
+
+std::optional<Ends> ends_of(const rte_mbuf* packet) noexcept {
+    if (const auto message = wire::read_neighbor_message(packet)) {
+        if (!message->solicits || message->probe) return std::nullopt;
+        return Ends{message->sender, message->target};
+    }
+    if (wire::ether_type(packet) == wire::EtherType::kIpv4) {
+        wire::Ipv4Header copy;
+        const auto* ip = wire::read(packet, kEthernet, copy);
+        if (ip == nullptr || wire::is_martian_source4(ip->source.host()) ||
+            wire::is_martian_source4(ip->destination.host())) {
+            return std::nullopt;
+        }
+        return Ends{wire::address_of(ip->source), wire::address_of(ip->destination)};
+    }
+    if (wire::ether_type(packet) != wire::EtherType::kIpv6) return std::nullopt;
+    wire::Ipv6Header copy;
+    const auto* ip = wire::read(packet, kEthernet, copy);
+    if (ip == nullptr || wire::is_martian_source6(ip->source) || wire::is_martian_source6(ip->destination)) {
+        return std::nullopt;
+    }
+    return Ends{wire::address_of(ip->source), wire::address_of(ip->destination)};
+}
+
+bool is_on_link(const Network& network, const IpAddress& address) noexcept {
+    if (network.subnets.empty() || (!address.is_v4() && address.bytes[0] == 0xfe)) return true;
+    return std::any_of(network.subnets.begin(), network.subnets.end(),
+                       [&](const IpPrefix& subnet) { return subnet.contains(address); });
+}
+
+}  // namespace
+
+// To all in the network but who is behind `from`, where there is anybody.
+void Speaker::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet, const Tables& tables) noexcept {
+    if (packet == nullptr) return;
+    const Network& network = tables.network(id);
+    const port::Port* port = tables.slot(from).port;
+    const bool is_local = port != nullptr;
+    const bool others = std::any_of(network.members.begin(), network.members.end(),
+                                    [&](const auto& exit) { return exit.port != port; });
+    if (!others && (!is_local || network.tunnels.empty())) return rte_pktmbuf_free(packet);
+    tables.counters.totals.made.add(1);
+    send_to_all(id, network.members, from, nullptr, packet, tables);
+}
+
+// Of a port that has come: its addresses, or that its MAC address is there (RFC 903, as QEMU announces guests).
+void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
+    if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
+    const Network& network = tables.network(chore.network);
+    if (!tables.carries(chore.port, chore.network)) return;
+    // Here, too: it may have been behind a tunnel until now.
+    network.table->learn(chore.mac, bridge::MacTable::hash(chore.mac), chore.port, tables.now);
+    if (network.flat) return;
+    spread(chore.network, chore.port, build_announcement(chore), tables);
+}
+
+void Speaker::tell(const Chore& chore, const Tables& tables) noexcept {
+    if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
+    if (!tables.carries(chore.port, chore.network)) return;
+    rte_mbuf* packet = build_announcement(chore);
+    if (packet == nullptr) return;
+    tables.counters.totals.made.add(1);
+    send(chore.network, chore.port, packet, tables);
+}
+
+rte_mbuf* Speaker::build_announcement(const Chore& chore) const noexcept {
+    const wire::MacBytes mac = bytes_of(chore.mac);
+    if (chore.address.is_unspecified()) return wire::build_station_announcement(pools_.buffers, mac);
+    if (chore.address.is_v4()) return wire::build_arp_announcement(pools_.buffers, mac, chore.address);
+    return wire::build_neighbor_announcement(pools_.buffers, mac, chore.address, false);
+}
+
+// A frame that nobody takes, since its destination has gone with its port: whoever sends it believes in an address
+// that another station may have by now. That one is asked for in the sender's name, and answers the sender.
+void Speaker::seek_departed(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    const Network& network = tables.network(meta.network);
+    if (!network.macs->has_departed(meta.destination_mac, bridge::MacTable::hash(meta.destination_mac))) return;
+    if (tables.assumed != nullptr || tables.slot(meta.ingress).tunnel != nullptr || network.flat) return;
+    const auto ends = ends_of(packet);
+    if (!ends || !is_on_link(network, ends->to) || !is_on_link(network, ends->from)) return;
+    if (!tables.snapshot.owners.may_use(meta.network, ends->from, meta.ingress, false)) return;
+    if (!may_answer(meta.ingress)) return;
+    const wire::MacBytes mac = bytes_of(meta.source_mac);
+    rte_mbuf* question = ends->to.is_v4()
+                             ? wire::build_arp_request(pools_.buffers, mac, ends->from, ends->to)
+                             : wire::build_neighbor_solicitation(pools_.buffers, mac, ends->from, ends->to);
+    spread(meta.network, meta.ingress, question, tables);
+}
+
+// Asks who has the address, behind one port or tunnel, by broadcast: the station may have another MAC address now.
+void Speaker::verify(const Chore& chore, const Tables& tables) noexcept {
+    if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
+    const Network& network = tables.network(chore.network);
+    if (!tables.carries(chore.port, chore.network)) return;
+    const wire::MacBytes mac = bytes_of(network.mac != 0 ? network.mac : network.asker);
+    const auto from = own_address(network, chore.address);
+    rte_mbuf* packet =
+        chore.address.is_v4()
+            ? wire::build_arp_request(pools_.buffers, mac, from.value_or(IpAddress::from_v4(0)), chore.address)
+            : wire::build_neighbor_solicitation(pools_.buffers, mac, from.value_or(IpAddress{}), chore.address);
+    if (packet == nullptr) return;
+    tables.counters.totals.made.add(1);
+    send(chore.network, chore.port, packet, tables);
+}
+
+}  // namespace sluice::engine
