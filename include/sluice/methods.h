@@ -69,6 +69,13 @@ inline constexpr Parameter kDomain =
 inline constexpr Parameter kOnePort[] = {kPortName};
 inline constexpr Parameter kOneNetwork[] = {kNetwork};
 
+inline constexpr std::string_view kPortStates[] = {"up", "down", "no-link", "waiting"};
+inline constexpr Parameter kPortListParameters[] = {
+    {"name", Type::kText, kOptional, "NAME", "only ports of this name, in which * and ? stand for others", "\"web*\""},
+    kNetwork,
+    {"state", Type::kWord, kOptional, "STATE", "only in this state", "\"down\"", 0, 0, kPortStates},
+};
+
 inline constexpr Parameter kPortAddParameters[] = {
     {"port", Type::kObject, kRequired, "PORT", "the port, with the keys of `ports` in sluice.yaml",
      R"({"name": "web", "netns": "web", "network": "blue"})"},
@@ -191,7 +198,8 @@ inline constexpr Parameter kConfigParameters[] = {
 
 inline constexpr Method kMethods[] = {
     {kStatus, Effect::kReads, "how sluiced is doing: workers, memory, ports", {}},
-    {kPortList, Effect::kReads, "the ports, with their state and counters", {}},
+    {kPortList, Effect::kReads, "the ports that match all that is given, with their state and counters",
+     described::kPortListParameters},
     {kPortShow, Effect::kReads, "everything about one port", described::kOnePort},
     {kPortAdd, Effect::kChanges, "add a port; it is kept in the state. It need not be up: the answer's \"port\" has "
      "its state and the reason", described::kPortAddParameters},

@@ -28,7 +28,9 @@
 //
 // The data of kInvalidParams has the same form; the "path" is the parameter's name.
 //
-// "path", "file", "line" and "column" may be missing or empty where there is no place.
+// "path", "file", "line" and "column" are null or missing where there is no place.
+//
+// Keys of answers are words with hyphens ("decided-by"), and none is null: no empty text, no missing key.
 #pragma once
 
 #include <cstddef>

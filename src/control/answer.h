@@ -7,6 +7,7 @@
 #include <tl/expected.hpp>
 
 #include "base/error.h"
+#include "base/none.h"
 #include "base/text.h"
 #include "control/rpc.h"
 #include "sluice/protocol.h"
@@ -16,11 +17,9 @@ namespace sluice::control {
 using Answer = tl::expected<nlohmann::json, RpcError>;
 
 inline nlohmann::json error_json(const base::Error& error) {
-    return {{"message", error.message},
-            {"path", error.path},
-            {"file", error.place.file},
-            {"line", error.place.line},
-            {"column", error.place.column}};
+    nlohmann::json row{{"message", error.message}, {"path", base::or_none(error.path)}};
+    base::tell_place(row, error.place);
+    return row;
 }
 
 inline tl::unexpected<RpcError> refused(const base::Errors& errors) {

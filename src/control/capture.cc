@@ -25,7 +25,7 @@ Answer capture_read(Running& daemon, const json& params, const Caller& caller) {
     json answer{{"count", portion->count},
                 {"more", portion->more},
                 {"lost", portion->lost},
-                {"ended", std::move(portion->ended)}};
+                {"ended", base::or_none(portion->ended)}};
     if (pcapng) {
         answer["pcapng"] = base::to_base64(portion->pcapng);
     } else {

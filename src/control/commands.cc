@@ -30,7 +30,7 @@ json changes_json(const std::vector<engine::Change>& changes) {
         list.push_back({{"action", word_of(change.action)},
                         {"object", change.object},
                         {"origin", change.origin},
-                        {"detail", change.detail},
+                        {"detail", base::or_none(change.detail)},
                         {"effect", word_of(change.effect)},
                         {"keys", std::move(keys)}});
     }
@@ -40,6 +40,16 @@ json changes_json(const std::vector<engine::Change>& changes) {
 Answer changed(Running& daemon, const engine::Changes& changes) {
     if (!changes) return refused(changes.error());
     return json{{"changes", changes_json(*changes)}, {"generation", daemon.running.generation()}};
+}
+
+Answer port_list(Running& daemon, const json& params) {
+    const PortQuery query{text_of(params, "name"), text_of(params, "network"), text_of(params, "state")};
+    const auto& networks = daemon.running.config().networks;
+    const auto is_wanted = [&](const auto& network) { return network.name == query.network; };
+    if (!query.network.empty() && std::none_of(networks.begin(), networks.end(), is_wanted)) {
+        return refused({{fmt::format("there is no network \"{}\"", query.network), {}, {}}});
+    }
+    return report_ports(daemon.running, daemon.intent.waiting(), query);
 }
 
 Answer port_show(Running& daemon, const json& params) {
@@ -133,7 +143,7 @@ std::vector<Command> commands(Running& daemon) {
              return report_status(d->running, d->intent, d->eal, d->started);
          }},
         {method(protocol::kPortList),
-         [d](const json&) -> Answer { return report_ports(d->running, d->intent.waiting()); }},
+         [d](const json& p) { return port_list(*d, p); }},
         {method(protocol::kPortShow), [d](const json& p) { return port_show(*d, p); }},
         {method(protocol::kPortAdd), [d](const json& p) { return port_add(*d, p); }},
         {method(protocol::kPortDelete), [d](const json& p) { return port_delete(*d, p); }},

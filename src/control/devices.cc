@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/none.h"
 
 namespace sluice::control {
 namespace {
@@ -19,12 +20,13 @@ json names_of(const std::vector<pci::Interface>& interfaces) {
 // The link as whoever has the device sees it.
 void tell_link(json& row, const pci::Device& device, const PciPort* port) {
     if (port != nullptr && port->up) {
-        row["link"] = port->device.value("link", "");
-        row["speed"] = port->device.value("speed", "");
+        for (const char* key : {"link", "speed"}) {
+            row[key] = port->device.contains(key) ? port->device.at(key) : json();
+        }
         return;
     }
-    row["link"] = "";
-    row["speed"] = "";
+    row["link"] = nullptr;
+    row["speed"] = nullptr;
     for (const auto& interface : device.interfaces) {
         if (row["link"] != "up") row["link"] = interface.state;
         if (interface.speed != 0) row["speed"] = fmt::format("{} Mbit/s", interface.speed);
@@ -35,15 +37,15 @@ json report(const pci::Device& device, const std::vector<PciPort>& ports) {
     auto port = std::ranges::find(ports, device.address, &PciPort::address);
     json row{{"address", device.address},
              {"id", device.id},
-             {"driver", device.driver},
-             {"iommu-group", device.iommu_group},
+             {"driver", base::or_none(device.driver)},
+             {"iommu-group", base::or_none(device.iommu_group)},
              {"group-held-by", device.group_held_by},
-             {"physical-function", device.physical_function},
+             {"physical-function", base::or_none(device.physical_function)},
              {"virtual-functions", device.virtual_functions.size()},
              {"interfaces", names_of(device.interfaces)},
              {"default-route", std::ranges::any_of(device.interfaces,
                                                    &pci::Interface::has_default_route)},
-             {"port", port == ports.end() ? "" : port->name}};
+             {"port", port == ports.end() ? json() : json(port->name)}};
     row["numa-node"] = device.numa_node < 0 ? json() : json(device.numa_node);
     tell_link(row, device, port == ports.end() ? nullptr : &*port);
     return row;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "base/none.h"
 #include "base/text.h"
 #include "base/tree.h"
 #include "control/report.h"
@@ -34,15 +35,15 @@ json rule_json(const acl::List& list, uint32_t number) {
     const bool is_end = number == acl::kNoRule;
     const acl::RuleConfig* rule = is_end ? nullptr : &list.config().rules[number];
     json row{{"rule", is_end ? json("end") : json(number + 1)},
-             {"name", is_end ? "" : rule->name},
+             {"name", is_end ? json() : base::or_none(rule->name)},
              {"action", is_end ? "deny" : word_of(rule->action)},
              {"match", is_end ? "what no rule matches" : match_text(rule->match)},
              {"hits", list.hits(number)},
-             {"file", object.place.file},
-             {"line", object.place.line},
              {"origin", engine::origin(object.place)}};
-    if (rule != nullptr && rule->action == acl::Action::kPermit) row["stateful"] = rule->stateful;
-    if (rule != nullptr) row["log"] = rule->log;
+    base::tell_place(row, object.place);
+    const bool is_permit = rule != nullptr && rule->action == acl::Action::kPermit;
+    row["stateful"] = is_permit ? json(rule->stateful) : json();
+    row["log"] = rule == nullptr ? json() : json(rule->log);
     return row;
 }
 
@@ -101,7 +102,7 @@ tl::expected<Filter, RpcError> filter_of(const Running& daemon, const json& para
 }
 
 json end_json(const path::Tuple& tuple) {
-    json end{{"address", Filter::source_of(tuple).text()}};
+    json end{{"address", Filter::source_of(tuple).text()}, {"port", nullptr}};
     if (wire::has_ports(static_cast<uint8_t>(tuple.key.protocol()))) {
         end["port"] = tuple.key.source_port().host();
     }
@@ -170,11 +171,11 @@ class Names {
 };
 
 json direction_json(const Names& names, const flow::Listed::Direction& direction, flow::Seconds age) {
-    json row{{"packets", direction.packets}, {"bytes", direction.bytes}};
+    json row{{"packets", direction.packets}, {"bytes", direction.bytes}, {"ingress", nullptr}, {"egress", nullptr}};
     if (!direction.decided) return row;
     for (const auto& [key, port] : {std::pair("ingress", direction.ingress),
                                     std::pair("egress", direction.egress)}) {
-        if (port != path::kNoPort) row[key] = names.place(port, age);
+        if (port != path::kNoPort) row[key] = base::or_none(names.place(port, age));
     }
     return row;
 }
@@ -185,15 +186,13 @@ json flow_json(const Names& names, const flow::Listed& flow) {
     for (const uint32_t number : flow.objects) {
         const auto object = names.rule(number);
         if (!object) continue;
-        by.push_back({{"kind", object->kind},
-                      {"name", object->name},
-                      {"file", object->place.file},
-                      {"line", object->place.line}});
+        by.push_back({{"kind", object->kind}, {"name", object->name}});
+        base::tell_place(by.back(), object->place);
     }
     json row{{"proto", protocol_text(key.protocol())},
              {"source", end_json(flow.original)},
              {"destination", end_json(flow.original.reversed())},
-             {"domain", names.domain(key.domain())},
+             {"domain", base::or_none(names.domain(key.domain()))},
              {"state", word_of(flow.state)},
              {"verdict", verdict_text(flow.verdict)},
              {"original", direction_json(names, flow.directions[0], flow.age)},
@@ -201,7 +200,8 @@ json flow_json(const Names& names, const flow::Listed& flow) {
              {"age", flow.age},
              {"idle", flow.idle},
              {"timeout", flow.timeout},
-             {"decided_by", by}};
+             {"id", nullptr},
+             {"decided-by", by}};
     if (key.protocol() == wire::Protocol::kIcmp || key.protocol() == wire::Protocol::kIcmpv6) {
         row["id"] = key.source_port().host();
     }

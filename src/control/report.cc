@@ -1,11 +1,13 @@
 #include "control/report.h"
 
+#include <fnmatch.h>
 #include <rte_mempool.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <fstream>
 
+#include "base/none.h"
 #include "control/report_routing.h"
 
 namespace sluice::control {
@@ -47,7 +49,7 @@ void tell_state(json& row, const engine::HeldPort& held) {
     const std::string no_link = held.up ? held.port->no_link() : "";
     row["state"] = !held.up ? "down" : no_link.empty() ? "up" : "no-link";
     const std::string trouble = held.loop.empty() ? held.port->trouble() : "a loop with " + held.loop;
-    row["reason"] = !held.up ? held.reason : no_link.empty() ? trouble : no_link;
+    row["reason"] = base::or_none(!held.up ? held.reason : no_link.empty() ? trouble : no_link);
 }
 
 // Over the last second that was measured.
@@ -170,27 +172,56 @@ json report_status(const engine::Switch& running, const engine::Intent& intent, 
             {"tunnels", running.tunnels().size()}};
 }
 
-json report_ports(const engine::Switch& running, const std::vector<engine::WaitingPort>& waiting) {
+namespace {
+
+bool is_asked_for(const PortQuery& query, const std::string& name, const port::PortConfig& config) {
+    if (!query.name.empty() && fnmatch(query.name.c_str(), name.c_str(), 0) != 0) return false;
+    return query.network.empty() || config.network == query.network;
+}
+
+json addresses_of(const port::PortConfig& config) {
+    json addresses = json::array();
+    for (const auto& address : config.address) addresses.push_back(address.text());
+    return addresses;
+}
+
+}  // namespace
+
+json report_ports(const engine::Switch& running, const std::vector<engine::WaitingPort>& waiting,
+                  const PortQuery& query) {
     json ports = json::array();
     for (const auto& [name, held] : running.ports()) {
         const port::PortConfig& config = held.port->config();
+        if (!is_asked_for(query, name, config)) continue;
+        const auto mac = held.port->mac();
         json row{{"name", name},
                  {"kind", port::kind_name(config.kind())},
-                 {"network", config.network},
-                 {"interface", held.port->interface()},
+                 {"network", base::or_none(config.network)},
+                 {"interface", base::or_none(held.port->interface())},
+                 {"addresses", addresses_of(config)},
+                 {"mac", mac ? json(mac->text()) : json()},
+                 {"mtu", config.frame_mtu()},
                  {"rx", received(running, held.port->id()).to_json()},
                  {"tx", transmitted(running, held.port->id()).to_json()},
+                 {"rates", report_rates(held.traffic)},
                  {"drops", dropped(running, held.port->id())},
                  {"origin", engine::origin(config.place)}};
         tell_state(row, held);
+        if (!query.state.empty() && row["state"] != query.state) continue;
         ports.push_back(std::move(row));
     }
     for (const engine::WaitingPort& each : waiting) {
         const port::PortConfig& config = each.port.config;
+        if (!is_asked_for(query, config.name, config)) continue;
+        if (!query.state.empty() && query.state != "waiting") continue;
         ports.push_back({{"name", config.name},
                          {"kind", port::kind_name(config.kind())},
-                         {"network", config.network},
-                         {"interface", ""},
+                         {"network", base::or_none(config.network)},
+                         {"interface", nullptr},
+                         {"addresses", addresses_of(config)},
+                         {"mac", config.mac ? json(config.mac->text()) : json()},
+                         {"mtu", config.frame_mtu()},
+                         {"rates", report_rates({})},
                          {"rx", Sum{}.to_json()},
                          {"tx", Sum{}.to_json()},
                          {"drops", 0},
@@ -243,11 +274,13 @@ json report_networks(const engine::Switch& running) {
         json gateway = json::array();
         for (const auto& address : config.gateway) gateway.push_back(address.text());
         json row{{"name", config.name}, {"subnets", subnets}, {"gateway", gateway}};
+        row["mac"] = nullptr;
+        row["domain"] = nullptr;
         if (config.is_routed()) {
             row["mac"] = engine::router_mac(config, running.instance()).text();
             row["domain"] = config.domain;
         }
-        if (config.vxlan) row["vni"] = config.vxlan->vni;
+        row["vni"] = config.vxlan ? json(config.vxlan->vni) : json();
         row.update(json{{"ports", ports},
                         {"macs", table.count()},
                         {"mac-table-size", table.capacity()},
@@ -271,8 +304,9 @@ json report_macs(const engine::Switch& running, const std::string& network) {
             auto place = names.find(entry.port());
             json row{{"network", name},
                      {"mac", mac_of(key).text()},
-                     {"port", place == names.end() ? "" : place->second},
-                     {"kind", entry.is_static() ? "static" : "learned"}};
+                     {"port", place == names.end() ? json() : json(place->second)},
+                     {"kind", entry.is_static() ? "static" : "learned"},
+                     {"age", nullptr}};
             // A worker's clock may be a little ahead.
             if (!entry.is_static()) row["age"] = now > entry.seen() ? now - entry.seen() : 0;
             macs.push_back(std::move(row));

@@ -37,7 +37,14 @@ MacAddress mac_of(uint64_t key);  // path::mac_key()
 
 nlohmann::json report_status(const engine::Switch& running, const engine::Intent& intent, const engine::Eal& eal,
                              engine::Clock::time_point started);
-nlohmann::json report_ports(const engine::Switch& running, const std::vector<engine::WaitingPort>& waiting);
+// Those that match all that is given; empty: not asked for.
+struct PortQuery {
+    std::string name;  // a pattern: * and ? stand for others
+    std::string network;
+    std::string state;
+};
+nlohmann::json report_ports(const engine::Switch& running, const std::vector<engine::WaitingPort>& waiting,
+                            const PortQuery& query);
 nlohmann::json report_port(const engine::Switch& running, const engine::HeldPort& held);
 nlohmann::json report_port(const engine::WaitingPort& waiting);
 nlohmann::json report_networks(const engine::Switch& running);

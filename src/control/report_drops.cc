@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/none.h"
 #include "base/text.h"
 #include "control/report.h"
 #include "explain/wall_clock.h"
@@ -24,16 +25,17 @@ json record_json(const engine::Switch& running, const explain::WallClock& clock,
     if (auto object = explain::decider_of(running, record)) decided_by.push_back(to_json(*object));
     return {{"time", static_cast<double>(clock.nanoseconds(record.time) / 1000) / 1e6},
             {"worker", noted.worker},
-            {"port", explain::place_name(running, record.port, record.time)},
-            {"ingress", explain::place_name(running, record.ingress, record.time)},
-            {"egress", explain::place_name(running, record.egress, record.time)},
-            {"network", explain::network_name(running, record.network, record.time)},
+            {"port", base::or_none(explain::place_name(running, record.port, record.time))},
+            {"ingress", base::or_none(explain::place_name(running, record.ingress, record.time))},
+            {"egress", base::or_none(explain::place_name(running, record.egress, record.time))},
+            {"network", base::or_none(explain::network_name(running, record.network, record.time))},
             {"reason", text(record.reason).name},
-            {"decided_by", decided_by},
+            {"decided-by", decided_by},
             {"packets", record.count},
             {"length", record.length},
-            {"packet", record.length == 0 ? ""
-                                          : wire::summary({record.bytes.data(), record.size}, record.length)}};
+            {"packet", record.length == 0
+                           ? json()
+                           : json(wire::summary({record.bytes.data(), record.size}, record.length))}};
 }
 
 base::Errors mistakes(const engine::Switch& running, const DropQuery& query) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/none.h"
 #include "control/report.h"
 #include "path/parse.h"
 
@@ -48,32 +49,33 @@ std::vector<HopKey> hops_of(const engine::Router& router, HopId id) {
 }
 
 json hop_json(const engine::Router& router, const HopKey& hop) {
-    json row = json::object();
-    if (hop.kind == HopKind::kVia) row["via"] = hop.via.text();
-    if (auto name = router.network_name(hop.network); !name.empty()) row["network"] = name;
-    return row;
+    return {{"via", hop.kind == HopKind::kVia ? json(hop.via.text()) : json()},
+            {"network", base::or_none(router.network_name(hop.network))}};
+}
+
+// A route that leads nowhere has none.
+bool leads_somewhere(const json& hop) {
+    return !hop.at("via").is_null() || !hop.at("network").is_null();
 }
 
 json route_json(const engine::Router& router, const engine::Domain& domain, const IpPrefix& to, HopId id) {
     json hops = json::array();
     for (const HopKey& hop : hops_of(router, id)) {
-        if (json row = hop_json(router, hop); !row.empty()) hops.push_back(std::move(row));
+        if (json row = hop_json(router, hop); leads_somewhere(row)) hops.push_back(std::move(row));
     }
     return {{"to", to.text()},
             {"type", type_of(router.hops().key(id).kind)},
             {"next-hops", hops},
             {"domain", domain.name},
             {"state", "in-force"},
+            {"reason", nullptr},
             {"origin", origin_of(domain, to)}};
 }
 
 json waiting_json(const engine::AddedRoutes::Waiting& waiting) {
     json hops = json::array();
     for (const auto& hop : waiting.route.all_hops()) {
-        json row = json::object();
-        if (hop.via) row["via"] = hop.via->text();
-        if (!hop.network.empty()) row["network"] = hop.network;
-        hops.push_back(std::move(row));
+        hops.push_back({{"via", hop.via ? json(hop.via->text()) : json()}, {"network", base::or_none(hop.network)}});
     }
     std::string_view type;
     for (const auto& [kind, word] : names(waiting.route.kind)) {
@@ -105,13 +107,15 @@ std::string_view state_of(neighbor::State state) {
 void tell_neighbor(json& row, const engine::Switch& running, path::NetworkId network,
                    const neighbor::Entry* entry) {
     row["state"] = entry == nullptr ? "unknown" : state_of(entry->state.load(std::memory_order_acquire));
+    row["mac"] = nullptr;
+    row["port"] = nullptr;
     const uint64_t mac = entry == nullptr ? 0 : entry->mac.load(std::memory_order_acquire);
     if (mac == 0) return;
     row["mac"] = mac_of(mac).text();
     auto table = running.macs().find(std::string(running.router().network_name(network)));
     if (table == running.macs().end()) return;
     const bridge::Entry found = table->second->find(mac, bridge::MacTable::hash(mac));
-    if (found.found()) row["port"] = place_name(running, found.port());
+    if (found.found()) row["port"] = base::or_none(place_name(running, found.port()));
 }
 
 }  // namespace
@@ -181,12 +185,13 @@ json report_lookup(const engine::Switch& running, const std::string& name, const
     for (const HopId member : members_of(router, id)) {
         const HopKey& hop = router.hops().key(member);
         json row = hop_json(router, hop);
-        if (is_group) row["share"] = shares.at(member);
+        row["share"] = is_group ? json(shares.at(member)) : json();
+        for (const char* key : {"state", "mac", "port"}) row[key] = nullptr;
         if (hop.kind == HopKind::kVia || hop.kind == HopKind::kConnected) {
             const IpAddress& station = hop.kind == HopKind::kVia ? hop.via : address;
             tell_neighbor(row, running, hop.network, router.neighbors().find(hop.network, station));
         }
-        if (!row.empty()) hops.push_back(std::move(row));
+        if (leads_somewhere(row)) hops.push_back(std::move(row));
     }
     answer["route"] = route_json(router, domain, to, id);
     answer["route"]["next-hops"] = hops;
@@ -203,6 +208,7 @@ json report_neighbors(engine::Switch& running, const std::string& network) {
         tell_neighbor(row, running, entry.network, &entry);
         const neighbor::Seconds confirmed = entry.confirmed.load(std::memory_order_relaxed);
         // A worker's clock may be a little ahead.
+        row["age"] = nullptr;
         if (confirmed != 0) row["age"] = now > confirmed ? now - confirmed : 0;
         row["waiting"] = running.waiting_for(entry);
         rows.push_back(std::move(row));
@@ -222,7 +228,7 @@ json mtu_of(const engine::Switch& running, const vxlan::Remote& remote, bool ipv
     const uint32_t learned = remote.path_mtu.get();
     const bool is_less = learned != 0 && learned < link;
     const uint32_t path = is_less ? learned : link;
-    json mtu{{"path", path}, {"inside", path - vxlan::inner_headers(ipv6)}};
+    json mtu{{"path", path}, {"inside", path - vxlan::inner_headers(ipv6)}, {"expires", nullptr}};
     if (is_less) mtu["expires"] = remote.path_mtu.left(engine::clock_seconds());
     return mtu;
 }

@@ -54,7 +54,7 @@ json trace_json(const Trace& trace) {
     return {{"verdict", word_of(trace.verdict)},
             {"reason", trace.reason.empty() ? json(nullptr) : json(trace.reason)},
             {"to", to},
-            {"decided_by", by},
+            {"decided-by", by},
             {"stages", stages}};
 }
 

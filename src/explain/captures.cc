@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/none.h"
 #include "explain/pcapng.h"
 #include "wire/summary.h"
 
@@ -171,16 +172,19 @@ json Captures::tell_packet(const Held& held, const Frame& frame, const WallClock
     if (frame.header.what != Captured::kDropped) {
         packet["port"] = held.capture->port();
         packet["direction"] = frame.header.what == Captured::kFromPort ? "from" : "to";
+        packet["network"] = nullptr;
+        packet["reason"] = nullptr;
+        packet["decided-by"] = json::array();
         return packet;
     }
     const DropRecord& drop = frame.drop;
     json decided_by = json::array();
     if (const auto object = decider_of(running_, drop)) decided_by.push_back(to_json(*object));
-    packet["port"] = place_name(running_, drop.port, drop.time);
+    packet["port"] = base::or_none(place_name(running_, drop.port, drop.time));
     packet["direction"] = drop.port == drop.ingress ? "from" : "to";
-    packet["network"] = network_name(running_, drop.network, drop.time);
+    packet["network"] = base::or_none(network_name(running_, drop.network, drop.time));
     packet["reason"] = path::text(drop.reason).name;
-    packet["decided_by"] = std::move(decided_by);
+    packet["decided-by"] = std::move(decided_by);
     return packet;
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/none.h"
 #include "wire/address.h"
 #include "wire/headers.h"
 
@@ -210,11 +211,9 @@ std::optional<Object> rule_object(const engine::Switch& running, uint32_t number
 }  // namespace
 
 nlohmann::json to_json(const Object& object) {
-    return {{"kind", object.kind},
-            {"name", object.name},
-            {"file", object.place.file},
-            {"line", object.place.line},
-            {"column", object.place.column}};
+    nlohmann::json row{{"kind", object.kind}, {"name", object.name}};
+    base::tell_place(row, object.place);
+    return row;
 }
 
 std::string text(const Object& object) {

@@ -23,12 +23,12 @@ using nlohmann::json;
 
 // "16:04:05.000123 from web  02:… > 02:…, length 60: …"
 std::string line_of(const json& packet) {
-    const auto text = [&](const char* key) { return base::escaped(packet.at(key).get<std::string>()); };
+    const auto text = [&](const char* key) { return word(packet.at(key)); };
     std::string line = fmt::format("{} {} {}  {}", time_of_day(packet.at("time")), text("direction"),
                                    text("port"), text("packet"));
-    if (packet.contains("reason")) {
+    if (has(packet, "reason")) {
         line += "  dropped: " + text("reason");
-        const std::string objects = deciders(packet.at("decided_by"));
+        const std::string objects = deciders(packet.at("decided-by"));
         if (!objects.empty()) line += ", decided by " + base::escaped(objects);
     }
     return line + "\n";
@@ -124,9 +124,9 @@ tl::expected<int, CallError> capture(Client& client, const json& params, const A
             wanted -= std::min(wanted, portion->at("count").get<uint64_t>());
         }
         lost = portion->at("lost");
-        const std::string ended = portion->at("ended");
-        more = ended.empty();
-        if (!more && !stopped) output.err << "the capture has ended: " << base::escaped(ended) << "\n";
+        const json& ended = portion->at("ended");
+        more = ended.is_null();
+        if (!more && !stopped) output.err << "the capture has ended: " << word(ended) << "\n";
         if (more && wanted != 0 && !portion->at("more").get<bool>()) pause_briefly();
     }
     output.err << fmt::format("{} packets captured, {} lost\n", count, lost);

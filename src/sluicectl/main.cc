@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdlib>
 #include <iostream>
 
@@ -7,5 +9,6 @@
 int main(int argc, char** argv) {
     return sluice::sluicectl::run({argv + 1, argv + argc},
                                   std::getenv(sluice::protocol::kSocketVariable), std::cout,
-                                  std::cerr);
+                                  std::cerr, sluice::sluicectl::sleep_for,
+                                  sluice::sluicectl::screen_of(STDOUT_FILENO));
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "sluicectl/table.h"
@@ -12,19 +14,19 @@ namespace {
 using nlohmann::json;
 
 // A table, or a sentence in place of an empty one.
-std::string rows_or(const json& rows, std::initializer_list<Column> columns, const char* none) {
+std::string rows_or(const json& rows, std::initializer_list<Column> columns, const char* none, size_t width) {
     if (rows.empty()) return std::string(none) + "\n";
-    return table({columns.begin(), columns.size()}, rows);
+    return table({columns.begin(), columns.size()}, rows, width);
 }
 
-std::string changes(const json& rows, const char* none) {
+std::string changes(const json& rows, const char* none, size_t width) {
     return rows_or(rows,
                    {{"ACTION", "/action"},
                     {"OBJECT", "/object"},
-                    {"ORIGIN", "/origin"},
-                    {"EFFECT", "/effect"},
+                    {"ORIGIN", "/origin", Format::kText, 2},
+                    {"EFFECT", "/effect", Format::kText, 1},
                     {"DETAIL", "/detail"}},
-                   none);
+                   none, width);
 }
 
 // A port's queues in one direction, as rows that begin with the port's name.
@@ -39,12 +41,12 @@ json queues_of(const json& ports, const char* direction) {
     return rows;
 }
 
-std::string print_last_drops(json rows) {
+std::string print_last_drops(json rows, size_t width) {
     for (json& row : rows) {
         row["time"] = date_and_time(row.at("time"));
-        row["decided-by"] = deciders(row.at("decided_by"));
+        row["decided-by"] = deciders(row.at("decided-by"));
         if (row.at("packets") != 1) {
-            row["packet"] = fmt::format("{} ({} packets)", row.at("packet").get<std::string>(),
+            row["packet"] = fmt::format("{} ({} packets)", word(row.at("packet")),
                                         row.at("packets").get<uint64_t>());
         }
     }
@@ -52,11 +54,11 @@ std::string print_last_drops(json rows) {
                    {{"TIME", "/time"},
                     {"FROM", "/ingress"},
                     {"TO", "/egress"},
-                    {"NETWORK", "/network"},
+                    {"NETWORK", "/network", Format::kText, 1},
                     {"REASON", "/reason"},
                     {"DECIDED-BY", "/decided-by"},
                     {"PACKET", "/packet"}},
-                   "nothing was dropped");
+                   "nothing was dropped", width);
 }
 
 }  // namespace
@@ -65,10 +67,20 @@ std::string word(const json& value) {
     return format(value, Format::kText);
 }
 
+base::Place place_of(const json& object) {
+    const auto number = [&](const char* key) {
+        const auto found = object.find(key);
+        return found != object.end() && found->is_number() ? found->get<int>() : 0;
+    };
+    const auto file = object.find("file");
+    const bool is_named = file != object.end() && file->is_string();
+    return {is_named ? file->get<std::string>() : "", number("line"), number("column")};
+}
+
 std::string deciders(const json& objects) {
     std::string text;
     for (const json& object : objects) {
-        const base::Place place{object.at("file"), object.at("line"), object.at("column")};
+        const base::Place place = place_of(object);
         text += fmt::format("{}{} {} ({})", text.empty() ? "" : ", ", object.at("kind").get<std::string>(),
                             object.at("name").get<std::string>(),
                             place.line == 0 ? "added"
@@ -77,7 +89,7 @@ std::string deciders(const json& objects) {
     return text;
 }
 
-std::string print_status(const json& result, const Arguments&) {
+std::string print_status(const json& result, const Arguments& arguments) {
     const json& config = result.at("config");
     const json& ports = result.at("ports");
     const json& memory = result.at("memory");
@@ -118,49 +130,54 @@ std::string print_status(const json& result, const Arguments&) {
                                 {"IPV6", "/ipv6", Format::kNumber},
                                 {"ADDED", "/added", Format::kNumber},
                                 {"SIZE", "/bytes", Format::kBytes}},
-                               "");
+                               "", arguments.width);
     text += "\n" + rows_or(result.at("workers"),
                            {{"WORKER", "/worker", Format::kNumber},
                             {"CORE", "/core", Format::kNumber},
                             {"BUSY", "/busy", Format::kPercent},
-                            {"CYCLES/PACKET", "/cycles-per-packet", Format::kNumber},
-                            {"PACKETS/BATCH", "/packets-per-batch", Format::kNumber},
+                            {"CYCLES/PACKET", "/cycles-per-packet", Format::kNumber, 2},
+                            {"PACKETS/BATCH", "/packets-per-batch", Format::kNumber, 1},
                             {"PACKETS", "/packets", Format::kNumber},
                             {"IDLE", "/idle"}},
-                           "no workers");
+                           "no workers", arguments.width);
     text += "\n" + rows_or(memory.at("pools"),
                            {{"POOL", "/name"},
                             {"COUNT", "/count", Format::kNumber},
                             {"AVAILABLE", "/available", Format::kNumber},
                             {"SIZE", "/bytes", Format::kBytes}},
-                           "no packet pools");
+                           "no packet pools", arguments.width);
     return text;
 }
 
-std::string print_ports(const json& result, const Arguments&) {
+std::string print_ports(const json& result, const Arguments& arguments) {
     return rows_or(result.at("ports"),
                    {{"NAME", "/name"},
-                    {"KIND", "/kind"},
+                    {"KIND", "/kind", Format::kText, 5},
                     {"NETWORK", "/network"},
-                    {"INTERFACE", "/interface"},
+                    {"INTERFACE", "/interface", Format::kText, 6},
                     {"STATE", "/state"},
-                    {"RX-PACKETS", "/rx/packets", Format::kNumber},
-                    {"RX-BYTES", "/rx/bytes", Format::kNumber},
-                    {"TX-PACKETS", "/tx/packets", Format::kNumber},
-                    {"TX-BYTES", "/tx/bytes", Format::kNumber},
-                    {"DROPS", "/drops", Format::kNumber},
-                    {"ORIGIN", "/origin"},
+                    {"ADDRESSES", "/addresses"},
+                    {"MAC", "/mac", Format::kText, 3},
+                    {"MTU", "/mtu", Format::kNumber, 4},
+                    {"RX/S", "/rates/rx/packets-per-second", Format::kNumber, 1},
+                    {"TX/S", "/rates/tx/packets-per-second", Format::kNumber, 1},
+                    {"RX-PACKETS", "/rx/packets", Format::kNumber, 7},
+                    {"RX-BYTES", "/rx/bytes", Format::kNumber, 8},
+                    {"TX-PACKETS", "/tx/packets", Format::kNumber, 7},
+                    {"TX-BYTES", "/tx/bytes", Format::kNumber, 8},
+                    {"DROPS", "/drops", Format::kNumber, 2},
+                    {"ORIGIN", "/origin", Format::kText, 9},
                     {"REASON", "/reason"}},
-                   "no ports");
+                   "no ports", arguments.width);
 }
 
-std::string print_port(const json& result, const Arguments&) {
-    return indented(result.at("port"));
+std::string print_port(const json& result, const Arguments& arguments) {
+    return indented(result.at("port"), arguments.width);
 }
 
 std::string print_added(const json& result, const Arguments&) {
     const json& port = result.at("port");
-    if (port.at("reason") == "") return fmt::format("port {} added: {}\n", word(port.at("name")), word(port.at("state")));
+    if (!has(port, "reason")) return fmt::format("port {} added: {}\n", word(port.at("name")), word(port.at("state")));
     return fmt::format("port {} added: {}, {}\n", word(port.at("name")), word(port.at("state")), word(port.at("reason")));
 }
 
@@ -168,21 +185,21 @@ std::string print_deleted(const json&, const Arguments& arguments) {
     return fmt::format("port {} deleted\n", base::escaped(arguments.words[0]));
 }
 
-std::string print_devices(const json& result, const Arguments&) {
+std::string print_devices(const json& result, const Arguments& arguments) {
     return rows_or(result.at("devices"),
                    {{"DEVICE", "/address"},
-                    {"ID", "/id"},
+                    {"ID", "/id", Format::kText, 4},
                     {"DRIVER", "/driver"},
-                    {"NUMA", "/numa-node", Format::kNumber},
-                    {"IOMMU-GROUP", "/iommu-group"},
-                    {"VF-OF", "/physical-function"},
-                    {"VFS", "/virtual-functions", Format::kNumber},
+                    {"NUMA", "/numa-node", Format::kNumber, 6},
+                    {"IOMMU-GROUP", "/iommu-group", Format::kText, 5},
+                    {"VF-OF", "/physical-function", Format::kText, 3},
+                    {"VFS", "/virtual-functions", Format::kNumber, 3},
                     {"INTERFACES", "/interfaces"},
-                    {"DEFAULT-ROUTE", "/default-route"},
+                    {"DEFAULT-ROUTE", "/default-route", Format::kText, 2},
                     {"LINK", "/link"},
-                    {"SPEED", "/speed"},
+                    {"SPEED", "/speed", Format::kText, 1},
                     {"PORT", "/port"}},
-                   "no PCI network devices");
+                   "no PCI network devices", arguments.width);
 }
 
 std::string print_bound(const json& result, const Arguments&) {
@@ -207,35 +224,35 @@ std::string print_unbound(const json& result, const Arguments&) {
                        word(device.at("driver")), interfaces.empty() ? "" : ", " + word(interfaces));
 }
 
-std::string print_networks(const json& result, const Arguments&) {
+std::string print_networks(const json& result, const Arguments& arguments) {
     return rows_or(result.at("networks"),
                    {{"NAME", "/name"},
                     {"SUBNETS", "/subnets"},
                     {"GATEWAY", "/gateway"},
-                    {"ROUTER-MAC", "/mac"},
-                    {"DOMAIN", "/domain"},
-                    {"VNI", "/vni", Format::kNumber},
+                    {"ROUTER-MAC", "/mac", Format::kText, 4},
+                    {"DOMAIN", "/domain", Format::kText, 3},
+                    {"VNI", "/vni", Format::kNumber, 1},
                     {"PORTS", "/ports", Format::kNumber},
-                    {"MACS", "/macs", Format::kNumber},
-                    {"MAC-TABLE-SIZE", "/mac-table-size", Format::kNumber},
-                    {"AGEING", "/ageing", Format::kSeconds},
-                    {"MOVES", "/moves", Format::kNumber},
-                    {"FLAPS", "/flaps", Format::kNumber},
-                    {"ORIGIN", "/origin"}},
-                   "no networks");
+                    {"MACS", "/macs", Format::kNumber, 1},
+                    {"MAC-TABLE-SIZE", "/mac-table-size", Format::kNumber, 7},
+                    {"AGEING", "/ageing", Format::kSeconds, 6},
+                    {"MOVES", "/moves", Format::kNumber, 2},
+                    {"FLAPS", "/flaps", Format::kNumber, 2},
+                    {"ORIGIN", "/origin", Format::kText, 5}},
+                   "no networks", arguments.width);
 }
 
-std::string print_macs(const json& result, const Arguments&) {
+std::string print_macs(const json& result, const Arguments& arguments) {
     return rows_or(result.at("macs"),
                    {{"NETWORK", "/network"},
                     {"MAC", "/mac"},
                     {"PORT", "/port"},
                     {"KIND", "/kind"},
                     {"AGE", "/age", Format::kSeconds}},
-                   "no MAC addresses");
+                   "no MAC addresses", arguments.width);
 }
 
-std::string print_stats(const json& result, const Arguments&) {
+std::string print_stats(const json& result, const Arguments& arguments) {
     const json& workers = result.at("workers");
     const json& ports = result.at("ports");
     json queues = queues_of(ports, "rx");
@@ -248,20 +265,20 @@ std::string print_stats(const json& result, const Arguments&) {
                                            {"RX-PACKETS", "/rx/packets", Format::kNumber},
                                            {"TX-PACKETS", "/tx/packets", Format::kNumber},
                                            {"DROPS", "/drops", Format::kNumber}},
-                                          "");
+                                          "", arguments.width);
     return "totals\n" +
-           table(columns_of(totals, {"received", "made", "transmitted", "dropped", "consumed", "background"}), totals) +
+           table(columns_of(totals, {"received", "made", "transmitted", "dropped", "consumed", "background"}), totals, arguments.width) +
            "\nworkers\n" +
            table(columns_of(workers,
                             {"worker", "core", "received", "made", "transmitted", "dropped",
                              "consumed", "background"}),
-                 workers) +
+                 workers, arguments.width) +
            "\nports\n" +
            rows_or(ports,
                    {{"PORT", "/name"},
                     {"DROPS", "/drops", Format::kNumber},
                     {"BACKGROUND", "/background", Format::kNumber}},
-                   "no ports") +
+                   "no ports", arguments.width) +
            tunnels +
            "\nqueues\n" +
            rows_or(queues,
@@ -271,23 +288,24 @@ std::string print_stats(const json& result, const Arguments&) {
                     {"WORKER", "/worker", Format::kNumber},
                     {"PACKETS", "/packets", Format::kNumber},
                     {"BYTES", "/bytes", Format::kNumber}},
-                   "no queues");
+                   "no queues", arguments.width);
 }
 
 std::string print_drops(const json& result, const Arguments& arguments) {
-    if (arguments.options.contains("last")) return print_last_drops(result.at("drops"));
+    if (arguments.options.contains("last")) return print_last_drops(result.at("drops"), arguments.width);
     json drops = json::array();
     json background = json::array();
     for (const json& row : result.at("drops")) (row.at("background") ? background : drops).push_back(row);
-    std::string text = rows_or(drops,
-                               {{"PORT", "/port"},
-                                {"REASON", "/reason"},
-                                {"PACKETS", "/packets", Format::kNumber},
-                                {"MEANING", "/meaning"}},
-                               "nothing was dropped");
+    std::vector<Column> columns = {
+        {"PORT", "/port"}, {"REASON", "/reason"}, {"PACKETS", "/packets", Format::kNumber}};
+    // Of two answers (--watch).
+    const bool has_rates = std::ranges::any_of(drops, [](const json& row) { return row.contains("packets-per-second"); });
+    if (has_rates) columns.push_back({"PER-SECOND", "/packets-per-second", Format::kNumber});
+    columns.push_back({"MEANING", "/meaning"});
+    const std::string text = drops.empty() ? "nothing was dropped\n" : table(columns, drops, arguments.width);
     if (background.empty()) return text;
     return text + "\nexpected background: what every host says unasked, and nobody was to hear\n" +
-           rows_or(background, {{"PORT", "/port"}, {"PACKETS", "/packets", Format::kNumber}}, "");
+           rows_or(background, {{"PORT", "/port"}, {"PACKETS", "/packets", Format::kNumber}}, "", arguments.width);
 }
 
 std::string print_yaml(const json& result, const Arguments&) {
@@ -305,12 +323,12 @@ std::string print_checked(const json& result, const Arguments&) {
     return text;
 }
 
-std::string print_changes(const json& result, const Arguments&) {
-    return changes(result.at("changes"), "no differences");
+std::string print_changes(const json& result, const Arguments& arguments) {
+    return changes(result.at("changes"), "no differences", arguments.width);
 }
 
-std::string print_reloaded(const json& result, const Arguments&) {
-    return changes(result.at("changes"), "nothing changed") +
+std::string print_reloaded(const json& result, const Arguments& arguments) {
+    return changes(result.at("changes"), "nothing changed", arguments.width) +
            fmt::format("generation {}\n", word(result.at("generation")));
 }
 

@@ -2,6 +2,7 @@
 // nlohmann's exception, which run() turns into a sentence.
 #pragma once
 
+#include "base/error.h"
 #include "sluicectl/verbs.h"
 
 namespace sluice::sluicectl {
@@ -21,7 +22,9 @@ std::string print_networks(const nlohmann::json& result, const Arguments& argume
 std::string print_macs(const nlohmann::json& result, const Arguments& arguments);
 std::string print_stats(const nlohmann::json& result, const Arguments& arguments);
 std::string print_drops(const nlohmann::json& result, const Arguments& arguments);
-// What decided a drop, of "decided_by": "port web (host.yaml:12:5)".
+// "file", "line" and "column" of an object, where it has them.
+base::Place place_of(const nlohmann::json& object);
+// What decided a drop, of "decided-by": "port web (host.yaml:12:5)".
 std::string deciders(const nlohmann::json& objects);
 std::string print_yaml(const nlohmann::json& result, const Arguments& arguments);
 std::string print_checked(const nlohmann::json& result, const Arguments& arguments);

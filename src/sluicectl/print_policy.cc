@@ -2,6 +2,7 @@
 
 #include "sluicectl/print.h"
 #include "sluicectl/table.h"
+#include "sluicectl/wrap.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -11,21 +12,21 @@ using nlohmann::json;
 // "acl-rule api rule 1 (sluice.yaml:12)"
 std::string object_text(const json& object) {
     std::string text = fmt::format("{} {}", word(object.at("kind")), word(object.at("name")));
-    if (object.at("line") != 0)
+    if (has(object, "line"))
         text += fmt::format(" ({}:{})", word(object.at("file")), word(object.at("line")));
     return text;
 }
 
 std::string end_text(const json& end) {
     const std::string address = word(end.at("address"));
-    if (!end.contains("port")) return address;
+    if (!has(end, "port")) return address;
     const bool ipv6 = address.find(':') != std::string::npos;
     return fmt::format("{}{}{}:{}", ipv6 ? "[" : "", address, ipv6 ? "]" : "", word(end.at("port")));
 }
 
 }  // namespace
 
-std::string print_acls(const json& result, const Arguments&) {
+std::string print_acls(const json& result, const Arguments& arguments) {
     const json& acls = result.at("acls");
     if (acls.empty()) return "no ACLs\n";
     std::string text;
@@ -38,15 +39,18 @@ std::string print_acls(const json& result, const Arguments&) {
         }
         text += fmt::format("{}{}: {} ({})\n", text.empty() ? "" : "\n", word(acl.at("name")),
                             places.empty() ? "in force nowhere" : places, word(acl.at("origin")));
-        const std::vector<Column> columns = {{"RULE", "/rule"},   {"NAME", "/name"},
-                                             {"ACTION", "/action"}, {"MATCH", "/match"},
-                                             {"HITS", "/hits", Format::kNumber}, {"ORIGIN", "/origin"}};
-        text += table(columns, acl.at("rules"));
+        const std::vector<Column> columns = {{"RULE", "/rule"},
+                                             {"NAME", "/name", Format::kText, 1},
+                                             {"ACTION", "/action"},
+                                             {"MATCH", "/match"},
+                                             {"HITS", "/hits", Format::kNumber},
+                                             {"ORIGIN", "/origin", Format::kText, 2}};
+        text += table(columns, acl.at("rules"), arguments.width);
     }
     return text;
 }
 
-std::string print_flows(const json& result, const Arguments&) {
+std::string print_flows(const json& result, const Arguments& arguments) {
     json rows = result.at("flows");
     const json& count = result.at("count");
     if (rows.empty()) return "no flows\n";
@@ -54,7 +58,7 @@ std::string print_flows(const json& result, const Arguments&) {
         row["from"] = end_text(row.at("source"));
         row["to"] = end_text(row.at("destination"));
         json by = json::array();
-        for (const json& object : row.at("decided_by")) by.push_back(object_text(object));
+        for (const json& object : row.at("decided-by")) by.push_back(object_text(object));
         row["by"] = std::move(by);
     }
     const std::vector<Column> columns = {{"PROTO", "/proto"},
@@ -63,24 +67,24 @@ std::string print_flows(const json& result, const Arguments&) {
                                          {"STATE", "/state"},
                                          {"VERDICT", "/verdict"},
                                          {"PACKETS", "/original/packets", Format::kNumber},
-                                         {"ANSWERS", "/reply/packets", Format::kNumber},
-                                         {"BYTES", "/original/bytes", Format::kNumber},
-                                         {"ANSWER-BYTES", "/reply/bytes", Format::kNumber},
-                                         {"AGE", "/age", Format::kSeconds},
-                                         {"IDLE", "/idle", Format::kSeconds},
-                                         {"DECIDED-BY", "/by"}};
-    std::string text = table(columns, rows);
+                                         {"ANSWERS", "/reply/packets", Format::kNumber, 1},
+                                         {"BYTES", "/original/bytes", Format::kNumber, 4},
+                                         {"ANSWER-BYTES", "/reply/bytes", Format::kNumber, 5},
+                                         {"AGE", "/age", Format::kSeconds, 3},
+                                         {"IDLE", "/idle", Format::kSeconds, 2},
+                                         {"DECIDED-BY", "/by", Format::kText, 6}};
+    std::string text = table(columns, rows, arguments.width);
     if (rows.size() < count.get<size_t>())
         text += fmt::format("{} of {} flows: --limit shows more, a filter fewer\n", rows.size(), word(count));
     return text;
 }
 
-std::string print_flow_count(const json& result, const Arguments&) {
+std::string print_flow_count(const json& result, const Arguments& arguments) {
     std::string text = fmt::format("{} of {} flows\n", word(result.at("count")), word(result.at("capacity")));
     const std::vector<Column> columns = {{"STATE", "/state"}, {"FLOWS", "/count", Format::kNumber}};
-    if (!result.at("states").empty()) text += table(columns, result.at("states"));
+    if (!result.at("states").empty()) text += table(columns, result.at("states"), arguments.width);
     const std::vector<Column> owners = {{"FROM-PORT", "/port"}, {"FLOWS", "/count", Format::kNumber}};
-    if (!result.at("ports").empty()) text += table(owners, result.at("ports"));
+    if (!result.at("ports").empty()) text += table(owners, result.at("ports"), arguments.width);
     for (const json& row : result.at("pressure"))
         text += fmt::format("{}: {}\n", word(row.at("what")), word(row.at("count")));
     return text;
@@ -90,21 +94,22 @@ std::string print_flushed(const json& result, const Arguments&) {
     return fmt::format("{} flows forgotten\n", word(result.at("flushed")));
 }
 
-std::string print_trace(const json& result, const Arguments&) {
+std::string print_trace(const json& result, const Arguments& arguments) {
     std::string text;
     // One that was made up; of one that came the caller has told.
     const auto packet = result.find("packet");
     if (packet != result.end() && packet->is_string() && !result.contains("time")) text = word(*packet) + "\n";
     for (const json& stage : result.at("stages")) {
-        text += fmt::format("{:<10} {}", word(stage.at("stage")), word(stage.at("text")));
-        if (!stage.at("by").is_null()) text += fmt::format("  [{}]", object_text(stage.at("by")));
-        text += "\n";
+        std::string said = word(stage.at("text"));
+        if (!stage.at("by").is_null()) said += fmt::format("  [{}]", object_text(stage.at("by")));
+        if (arguments.width != 0) said = hang(said, 11, arguments.width);
+        text += fmt::format("{:<10} {}\n", word(stage.at("stage")), said);
     }
     text += word(result.at("verdict"));
     if (!result.at("reason").is_null()) text += fmt::format(": {}", word(result.at("reason")));
     if (!result.at("to").is_null()) text += fmt::format(" to {}", word(result.at("to")));
     std::string by;
-    for (const json& object : result.at("decided_by"))
+    for (const json& object : result.at("decided-by"))
         by += fmt::format("{}{}", by.empty() ? "" : ", ", object_text(object));
     if (!by.empty()) text += fmt::format(", decided by {}", by);
     return text + "\n";

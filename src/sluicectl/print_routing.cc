@@ -15,7 +15,7 @@ json hops_text(const json& hops) {
     for (const json& hop : hops) {
         std::string text;
         for (const char* key : {"via", "network"}) {
-            if (!hop.contains(key)) continue;
+            if (!has(hop, key)) continue;
             text += fmt::format("{}{} {}", text.empty() ? "" : " ", key, word(hop[key]));
         }
         texts.push_back(text);
@@ -25,22 +25,26 @@ json hops_text(const json& hops) {
 
 }  // namespace
 
-std::string print_routes(const json& result, const Arguments&) {
+std::string print_routes(const json& result, const Arguments& arguments) {
     json rows = result.at("routes");
     const json& count = result.at("count");
     if (rows.empty() && count == 0) return "no routes\n";
     for (json& row : rows) row["way"] = hops_text(row.at("next-hops"));
-    const std::vector<Column> columns = {{"TO", "/to"},         {"TYPE", "/type"},   {"NEXT-HOP", "/way"},
-                                         {"DOMAIN", "/domain"}, {"STATE", "/state"}, {"ORIGIN", "/origin"},
-                                         {"REASON", "/reason"}};
-    std::string text = table(columns, rows);
+    const std::vector<Column> columns = {{"TO", "/to"},
+                                         {"TYPE", "/type"},
+                                         {"NEXT-HOP", "/way"},
+                                         {"DOMAIN", "/domain", Format::kText, 1},
+                                         {"STATE", "/state"},
+                                         {"ORIGIN", "/origin", Format::kText, 2},
+                                         {"REASON", "/reason", Format::kText}};
+    std::string text = table(columns, rows, arguments.width);
     if (rows.size() < count.get<size_t>())
         text += fmt::format("{} of {} routes: --limit shows more, a prefix fewer\n", rows.size(),
                             word(count));
     return text;
 }
 
-std::string print_lookup(const json& result, const Arguments&) {
+std::string print_lookup(const json& result, const Arguments& arguments) {
     const json& route = result.at("route");
     const std::string address = word(result.at("address"));
     if (route.is_null())
@@ -53,10 +57,10 @@ std::string print_lookup(const json& result, const Arguments&) {
     const std::vector<Column> columns = {{"VIA", "/via"},     {"NETWORK", "/network"}, {"MAC", "/mac"},
                                          {"STATE", "/state"}, {"PORT", "/port"}};
     // Of one next hop everything goes there.
-    if (!hops.front().contains("share")) return text + table(columns, hops);
+    if (!has(hops.front(), "share")) return text + table(columns, hops, arguments.width);
     std::vector<Column> shared = columns;
     shared.push_back({"SHARE", "/share", Format::kPercent});
-    return text + table(shared, hops);
+    return text + table(shared, hops, arguments.width);
 }
 
 std::string print_route_added(const json& result, const Arguments&) {
@@ -74,17 +78,17 @@ std::string print_loaded(const json& result, const Arguments&) {
     return text;
 }
 
-std::string print_neighbors(const json& result, const Arguments&) {
+std::string print_neighbors(const json& result, const Arguments& arguments) {
     const json& rows = result.at("neighbors");
     if (rows.empty()) return "no neighbors\n";
     const std::vector<Column> columns = {{"NETWORK", "/network"}, {"ADDRESS", "/address"},
                                          {"MAC", "/mac"},         {"STATE", "/state"},
-                                         {"AGE", "/age", Format::kSeconds},
-                                         {"PORT", "/port"},       {"WAITING", "/waiting", Format::kNumber}};
-    return table(columns, rows);
+                                         {"AGE", "/age", Format::kSeconds, 2},
+                                         {"PORT", "/port"},       {"WAITING", "/waiting", Format::kNumber, 1}};
+    return table(columns, rows, arguments.width);
 }
 
-std::string print_tunnels(const json& result, const Arguments&) {
+std::string print_tunnels(const json& result, const Arguments& arguments) {
     json rows = result.at("tunnels");
     if (rows.empty()) return "no tunnels\n";
     for (json& row : rows) {
@@ -97,9 +101,9 @@ std::string print_tunnels(const json& result, const Arguments&) {
         json macs = json::array();
         for (const json& hop : row.at("next-hops")) {
             const std::string via = word(hop.at("via"));
-            const bool is_known = hop.contains("mac");
+            const bool is_known = has(hop, "mac");
             hops.push_back(is_known ? via : fmt::format("{} ({})", via, word(hop.at("state"))));
-            macs.push_back(hop.value("mac", ""));
+            macs.push_back(is_known ? hop.at("mac") : json());
         }
         row["via"] = std::move(hops);
         row["mac"] = std::move(macs);
@@ -107,16 +111,16 @@ std::string print_tunnels(const json& result, const Arguments&) {
     const std::vector<Column> columns = {{"REMOTE", "/remote"},
                                          {"NETWORKS", "/networks"},
                                          {"VIA", "/via"},
-                                         {"MAC", "/mac"},
+                                         {"MAC", "/mac", Format::kText, 4},
                                          {"STATE", "/state"},
                                          {"MTU", "/mtu/path", Format::kNumber},
-                                         {"EXPIRES", "/mtu/expires", Format::kSeconds},
-                                         {"RX-PACKETS", "/rx/packets", Format::kNumber},
-                                         {"RX-BYTES", "/rx/bytes", Format::kNumber},
-                                         {"TX-PACKETS", "/tx/packets", Format::kNumber},
-                                         {"TX-BYTES", "/tx/bytes", Format::kNumber},
-                                         {"DROPS", "/drops", Format::kNumber}};
-    return table(columns, rows);
+                                         {"EXPIRES", "/mtu/expires", Format::kSeconds, 5},
+                                         {"RX-PACKETS", "/rx/packets", Format::kNumber, 2},
+                                         {"RX-BYTES", "/rx/bytes", Format::kNumber, 3},
+                                         {"TX-PACKETS", "/tx/packets", Format::kNumber, 2},
+                                         {"TX-BYTES", "/tx/bytes", Format::kNumber, 3},
+                                         {"DROPS", "/drops", Format::kNumber, 1}};
+    return table(columns, rows, arguments.width);
 }
 
 }  // namespace sluice::sluicectl

@@ -1,6 +1,13 @@
 #include "sluicectl/run.h"
 
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
+#include <ctime>
+#include <optional>
 #include <ostream>
 #include <sstream>
 #include <thread>
@@ -12,6 +19,9 @@
 #include "sluicectl/command_line.h"
 #include "sluicectl/help.h"
 #include "sluicectl/params.h"
+#include "sluicectl/print.h"
+#include "sluicectl/rates.h"
+#include "sluicectl/wrap.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -21,78 +31,143 @@ using nlohmann::json;
 // Cursor home, and erase what is below (ECMA-48).
 constexpr const char* kClear = "\033[H\033[J";
 
+// Where a run's answers and errors go, and in which form.
+struct Outputs {
+    std::ostream& out;
+    std::ostream& err;
+    bool json = false;
+    bool one_line = false;  // JSON, of many answers after each other
+    Screen screen = {};
+};
+
+void write_json(const json& value, const Outputs& to) {
+    to.out << value.dump(to.one_line ? -1 : 2, ' ', false, json::error_handler_t::replace) << "\n";
+}
+
 // What each error of data.errors says, one a line; false where there is none.
 bool print_errors(const json& data, std::ostream& err) {
     const auto errors = data.is_object() ? data.find("errors") : data.end();
     if (errors == data.end() || !errors->is_array() || errors->empty()) return false;
     for (const json& error : *errors) {
-        const base::Error one{
-            error.at("message"),
-            error.value("path", ""),
-            {error.value("file", ""), error.value("line", 0), error.value("column", 0)}};
+        const auto path = error.find("path");
+        const bool has_path = path != error.end() && path->is_string();
+        const base::Error one{error.at("message"), has_path ? path->get<std::string>() : "", place_of(error)};
         err << base::escaped(one.text()) << "\n";
     }
     return true;
 }
 
-int complain(int status, const std::string& message, std::ostream& err) {
-    err << "sluicectl: " << base::escaped(message) << "\n";
+const char* kind_of(int status) {
+    switch (status) {
+        case kUsage: return "usage";
+        case kNotReached: return "not-reached";
+        default: return "failed";
+    }
+}
+
+// `data`: an error answer's.
+int complain(int status, const std::string& message, const Outputs& to, const json& data = nullptr,
+             const json& code = nullptr) {
+    if (to.json) {
+        const bool has_errors = data.is_object() && data.contains("errors");
+        write_json({{"error",
+                     {{"kind", kind_of(status)},
+                      {"message", message},
+                      {"code", code},
+                      {"errors", has_errors ? data.at("errors") : json::array()}}}},
+                   to);
+    } else if (!print_errors(data, to.err)) {
+        to.err << "sluicectl: " << base::escaped(message) << "\n";
+    }
     return status;
 }
 
-int complain(const CallError& error, std::ostream& err) {
-    if (print_errors(error.data, err)) return kFailed;
-    return complain(error.kind == CallError::Kind::kNotReached ? kNotReached : kFailed,
-                    error.message, err);
+int complain(const CallError& error, const Outputs& to) {
+    return complain(error.kind == CallError::Kind::kNotReached ? kNotReached : kFailed, error.message, to,
+                    error.data, error.code == 0 ? json() : json(error.code));
 }
 
-int call(const CommandLine& line, const char* socket_variable, std::ostream& out,
-         std::ostream& err) {
+// An answer and when it came: what --watch compares the next one with.
+struct Earlier {
+    json answer;
+    std::chrono::steady_clock::time_point time;
+};
+
+int call(const CommandLine& line, const char* socket_variable, const Outputs& to,
+         std::optional<Earlier>* earlier = nullptr) {
     const auto params = params_of(*line.verb, line.arguments);
-    if (!params) return complain(params.error().status, params.error().message, err);
+    if (!params) return complain(params.error().status, params.error().message, to);
 
     const bool from_environment = socket_variable && *socket_variable;
     const std::string socket = line.socket.value_or(from_environment ? socket_variable : protocol::kDefaultSocket);
     if (line.verb->connects != nullptr) {
-        Output output{out, err, line.json};
+        Output output{to.out, to.err, line.json};
         const auto status = line.verb->connects(socket, *params, output);
-        return status ? *status : complain(status.error(), err);
+        return status ? *status : complain(status.error(), to);
     }
     auto client = Client::connect(socket);
-    if (!client) return complain(client.error(), err);
+    if (!client) return complain(client.error(), to);
     if (line.verb->streams(line.arguments)) {
-        Output output{out, err, line.json};
+        Output output{to.out, to.err, line.json};
         const auto status = line.verb->stream(*client, *params, line.arguments, output);
-        return status ? *status : complain(status.error(), err);
+        return status ? *status : complain(status.error(), to);
     }
-    const auto result = line.verb->call != nullptr ? line.verb->call(*client, *params)
-                                                   : client->call(line.verb->method, *params);
-    if (!result) return complain(result.error(), err);
+    auto result = line.verb->call != nullptr ? line.verb->call(*client, *params)
+                                             : client->call(line.verb->method, *params);
+    if (!result) return complain(result.error(), to);
+    if (earlier != nullptr) {
+        const auto now = std::chrono::steady_clock::now();
+        Earlier latest{*result, now};
+        if (*earlier) add_rates(*result, (*earlier)->answer, std::chrono::duration<double>(now - (*earlier)->time).count());
+        *earlier = std::move(latest);
+    }
 
     // Errors can be a result too: those that a check was asked to find.
-    const bool erroneous = print_errors(*result, err);
-    if (line.json)
-        // Watched, one answer is one line.
-        out << result->dump(line.watch ? -1 : 2, ' ', false, json::error_handler_t::replace) << "\n";
-    else if (!erroneous)
-        out << line.verb->print(*result, line.arguments);
+    const bool erroneous = result->is_object() && result->contains("errors") && !result->at("errors").empty();
+    if (to.json)
+        write_json(*result, to);
+    else if (erroneous)
+        print_errors(*result, to.err);
+    else
+        to.out << line.verb->print(*result, line.arguments);
     return erroneous ? kFailed : kDone;
 }
 
+// "2026-11-29 16:04:05  sluicectl port list  (every 1 s)"
+std::string heading(const CommandLine& line) {
+    const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    tm local{};
+    localtime_r(&now, &local);
+    char clock[32];
+    strftime(clock, sizeof clock, "%F %T", &local);
+    return fmt::format("{}  sluicectl {}  (every {} s)\n\n", clock, line.verb->words, *line.watch);
+}
+
 // The same again and again. What can't be answered now (sluiced restarts) may be the next time.
-int watch(const CommandLine& line, const char* socket_variable, std::ostream& out, std::ostream& err,
-          const Pause& pause) {
+int watch(const CommandLine& line, const char* socket_variable, const Outputs& to, const Pause& pause) {
     int status = kDone;
+    std::optional<Earlier> earlier;
     do {
         std::ostringstream page;
-        status = call(line, socket_variable, page, line.json ? err : page);
-        if (!line.json) out << kClear;
-        if (!(out << page.str()).flush()) return kFailed;
+        if (!line.json && to.screen.is_terminal) page << kClear;
+        if (!line.json) page << heading(line);
+        status = call(line, socket_variable,
+                      {.out = page, .err = page, .json = line.json, .one_line = true, .screen = to.screen}, &earlier);
+        // On a terminal one page takes the place of another.
+        if (!line.json && !to.screen.is_terminal) page << "\n";
+        if (!(to.out << page.str()).flush()) return kFailed;
     } while (pause(*line.watch));
     return status;
 }
 
 }  // namespace
+
+Screen screen_of(int descriptor) {
+    if (isatty(descriptor) == 0) return {};
+    winsize size{};
+    const bool is_known = ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col != 0;
+    return {.is_terminal = true, .width = is_known ? size.ws_col : kScreenWidth};
+}
 
 bool sleep_for(double seconds) {
     std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
@@ -100,12 +175,15 @@ bool sleep_for(double seconds) {
 }
 
 int run(const std::vector<std::string>& words, const char* socket_variable, std::ostream& out,
-        std::ostream& err, const Pause& pause) {
-    const auto line = parse(words);
+        std::ostream& err, const Pause& pause, Screen screen) {
+    Outputs to{.out = out, .err = err, .json = std::ranges::find(words, "--json") != words.end(), .screen = screen};
+    auto line = parse(words);
     if (!line) {
-        err << "sluicectl: " << line.error().message << "\n" << line.error().usage;
+        complain(kUsage, line.error().message, to);
+        if (!to.json) err << line.error().usage;
         return kUsage;
     }
+    line->arguments.width = screen.width;
     int status = kDone;
     if (line->help) {
         if (line->protocol && line->json)
@@ -118,17 +196,16 @@ int run(const std::vector<std::string>& words, const char* socket_variable, std:
         out << list_verbs();
     } else {
         try {
-            status = line->watch ? watch(*line, socket_variable, out, err, pause)
-                                 : call(*line, socket_variable, out, err);
+            status = line->watch ? watch(*line, socket_variable, to, pause) : call(*line, socket_variable, to);
         } catch (const json::exception& error) {
             return complain(kFailed,
                             "the answer isn't what this sluicectl expects (are both of one "
                             "version? --json shows it as it is): " +
                                 std::string(error.what()),
-                            err);
+                            to);
         }
     }
-    if (!out.flush()) return complain(kFailed, "the output can't be written", err);
+    if (!out.flush()) return complain(kFailed, "the output can't be written", to);
     return status;
 }
 

@@ -68,6 +68,86 @@ std::string pointer_to(std::string_view key) {
     return (json::json_pointer() / std::string(key)).to_string();
 }
 
+// The headers, then the rows.
+using Cells = std::vector<std::vector<std::string>>;
+
+struct Layout {
+    std::vector<size_t> shown;   // columns
+    std::vector<size_t> widths;  // of all columns
+    std::string left_out;        // headers
+
+    size_t width() const {
+        size_t sum = shown.empty() ? 0 : 2 * (shown.size() - 1);
+        for (const size_t i : shown) sum += widths[i];
+        return sum;
+    }
+};
+
+// Columns of a rank, as many as it takes: first those that say nothing, then those of the highest rank.
+void leave_out(std::span<const Column> columns, const Cells& cells, size_t width, Layout& layout) {
+    const auto weight = [&](size_t i) {
+        if (columns[i].rank == 0) return 0;
+        const bool says_nothing = std::all_of(cells.begin() + 1, cells.end(), [&](const auto& line) {
+            return line[i] == "-";
+        });
+        return columns[i].rank + (says_nothing ? 1000 : 0);
+    };
+    while (layout.width() > width) {
+        const auto last = std::max_element(layout.shown.begin(), layout.shown.end(),
+                                           [&](size_t a, size_t b) { return weight(a) <= weight(b); });
+        if (last == layout.shown.end() || weight(*last) == 0) return;
+        layout.left_out += (layout.left_out.empty() ? "" : ", ") + columns[*last].header;
+        layout.shown.erase(last);
+    }
+}
+
+// The widest texts become as narrow as is needed and as their longest word lets them.
+void narrow(std::span<const Column> columns, const Cells& cells, size_t width, Layout& layout) {
+    const auto least = [&](size_t i) {
+        size_t longest = 0;
+        for (const auto& line : cells) {
+            for (const std::string& word : wrap(line[i], 1)) longest = std::max(longest, width_of(word));
+        }
+        return longest;
+    };
+    std::vector<size_t> texts;
+    for (const size_t i : layout.shown) {
+        if (columns[i].format == Format::kText) texts.push_back(i);
+    }
+    std::ranges::stable_sort(texts, [&](size_t a, size_t b) { return layout.widths[a] > layout.widths[b]; });
+    for (const size_t i : texts) {
+        const size_t all = layout.width();
+        if (all <= width) return;
+        const size_t spare = layout.widths[i] - std::min(layout.widths[i], least(i));
+        layout.widths[i] -= std::min(spare, all - width);
+    }
+}
+
+// One row, on as many lines as its longest text takes.
+std::string line_text(std::span<const Column> columns, const std::vector<std::string>& cells, const Layout& layout) {
+    std::vector<std::vector<std::string>> broken;
+    size_t height = 0;
+    for (const size_t i : layout.shown) {
+        const bool fits = width_of(cells[i]) <= layout.widths[i];
+        broken.push_back(fits ? std::vector{cells[i]} : wrap(cells[i], layout.widths[i]));
+        height = std::max(height, broken.back().size());
+    }
+    std::string text;
+    for (size_t row = 0; row < height; row++) {
+        std::string line;
+        for (size_t at = 0; at < layout.shown.size(); at++) {
+            const size_t i = layout.shown[at];
+            const std::string cell = row < broken[at].size() ? broken[at][row] : "";
+            const std::string space(layout.widths[i] - std::min(layout.widths[i], width_of(cell)), ' ');
+            if (at > 0) line += "  ";
+            line += columns[i].format == Format::kText ? cell + space : space + cell;
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        text += line + '\n';
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string format(const json& value, Format format) {
@@ -84,6 +164,11 @@ std::string format(const json& value, Format format) {
             break;
     }
     return plain(value);
+}
+
+bool has(const json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && !found->is_null();
 }
 
 namespace {
@@ -115,31 +200,28 @@ std::string date_and_time(double seconds) {
                        offset % 60);
 }
 
-std::string table(std::span<const Column> columns, const json& rows) {
-    std::vector<std::vector<std::string>> lines(1);
-    for (const Column& column : columns) lines[0].push_back(column.header);
+std::string table(std::span<const Column> columns, const json& rows, size_t width) {
+    Cells cells(1);
+    for (const Column& column : columns) cells[0].push_back(column.header);
     for (const json& row : rows) {
-        auto& line = lines.emplace_back();
+        auto& line = cells.emplace_back();
         for (const Column& column : columns) {
             const json::json_pointer pointer(column.pointer);
             line.push_back(row.contains(pointer) ? format(row.at(pointer), column.format) : "-");
         }
     }
-    std::vector<size_t> widths(columns.size());
-    for (const auto& line : lines)
-        for (size_t i = 0; i < line.size(); i++) widths[i] = std::max(widths[i], width_of(line[i]));
-
-    std::string text;
-    for (const auto& line : lines) {
-        for (size_t i = 0; i < line.size(); i++) {
-            const std::string space(widths[i] - width_of(line[i]), ' ');
-            if (i > 0) text += "  ";
-            const bool left = columns[i].format == Format::kText;
-            text += left ? line[i] + space : space + line[i];
-        }
-        text.erase(text.find_last_not_of(' ') + 1);
-        text += '\n';
+    Layout layout{.shown = {}, .widths = std::vector<size_t>(columns.size()), .left_out = ""};
+    for (size_t i = 0; i < columns.size(); i++) {
+        layout.shown.push_back(i);
+        for (const auto& line : cells) layout.widths[i] = std::max(layout.widths[i], width_of(line[i]));
     }
+    if (width != 0) {
+        leave_out(columns, cells, width, layout);
+        narrow(columns, cells, width, layout);
+    }
+    std::string text;
+    for (const auto& line : cells) text += line_text(columns, line, layout);
+    if (!layout.left_out.empty()) text += hang(fmt::format("({} in a wider terminal)", layout.left_out), 1, width) + "\n";
     return text;
 }
 
@@ -148,8 +230,9 @@ std::vector<Column> columns_of(const json& rows, std::vector<std::string_view> f
     const auto add = [&](std::string_view key, const json& value) {
         const std::string header = upper(key);
         if (std::ranges::find(columns, header, &Column::header) == columns.end())
-            columns.push_back(
-                {header, pointer_to(key), value.is_number() ? Format::kNumber : Format::kText});
+            // The later, the sooner left out.
+            columns.push_back({header, pointer_to(key), value.is_number() ? Format::kNumber : Format::kText,
+                               columns.size() < 2 ? 0 : static_cast<int>(columns.size())});
     };
     for (std::string_view key : first)
         for (const json& row : rows)
@@ -160,7 +243,7 @@ std::vector<Column> columns_of(const json& rows, std::vector<std::string_view> f
     return columns;
 }
 
-std::string indented(const json& object, size_t indent) {
+std::string indented(const json& object, size_t screen, size_t indent) {
     const std::string margin(indent, ' ');
     size_t width = 0;
     for (const auto& [key, value] : object.items())
@@ -171,16 +254,19 @@ std::string indented(const json& object, size_t indent) {
     for (const auto& [raw, value] : object.items()) {
         const std::string key = base::escaped(raw);
         if (value.is_object() && !value.empty()) {
-            text += margin + key + "\n" + indented(value, indent + 2);
+            text += margin + key + "\n" + indented(value, screen, indent + 2);
         } else if (is_table(value)) {
             text += margin + key + "\n";
-            std::string rows = table(columns_of(value, {"name", "queue", "worker"}), value);
+            std::string rows = table(columns_of(value, {"name", "queue", "worker"}), value,
+                                     screen == 0 ? 0 : screen - std::min(screen, indent + 2));
             for (size_t at = 0; at < rows.size(); at = rows.find('\n', at) + 1)
                 rows.insert(at, margin + "  ");
             text += rows;
         } else {
             const std::string space(width > width_of(key) ? width - width_of(key) : 0, ' ');
-            text += margin + key + space + "  " + (value.is_object() ? "-" : plain(value)) + "\n";
+            const std::string said = value.is_object() ? "-" : plain(value);
+            const size_t at = indent + std::max(width, width_of(key)) + 2;
+            text += margin + key + space + "  " + (screen == 0 ? said : hang(said, at, screen)) + "\n";
         }
     }
     return text;

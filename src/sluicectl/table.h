@@ -1,4 +1,4 @@
-// JSON as text for people: aligned tables, and indented keys and values. Nothing is cut off, and
+// JSON as text for people: aligned tables, and indented keys and values. No word is cut off, and
 // text that may come from a guest or a file is escaped before it reaches the terminal.
 #pragma once
 
@@ -27,18 +27,24 @@ struct Column {
     std::string header;
     std::string pointer;  // RFC 6901, "/rx/packets", from the row
     Format format = Format::kText;
+    // Where a terminal is too narrow the column of the highest rank is left out first; of rank 0 none is.
+    int rank = 0;
 };
 
 std::string format(const nlohmann::json& value, Format format);
 
-// One line a row below the headers.
-std::string table(std::span<const Column> columns, const nlohmann::json& rows);
+// Whether an object says something under the key: it is there, and not null.
+bool has(const nlohmann::json& object, const char* key);
+
+// One line a row below the headers. In a width, other than 0, columns are left out by their rank, which a last
+// line tells, and then texts are broken between their words.
+std::string table(std::span<const Column> columns, const nlohmann::json& rows, size_t width = 0);
 
 // A column for each key of the rows with a plain value: the named ones first, numbers to the right.
 std::vector<Column> columns_of(const nlohmann::json& rows, std::vector<std::string_view> first);
 
 // An object of any shape: a key and its value a line, objects indented below their key, lists of
 // objects as tables.
-std::string indented(const nlohmann::json& object, size_t indent = 0);
+std::string indented(const nlohmann::json& object, size_t width = 0, size_t indent = 0);
 
 }  // namespace sluice::sluicectl

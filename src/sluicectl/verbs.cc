@@ -52,8 +52,8 @@ constexpr Verb kVerbs[] = {
      "wait --timeout 5",
      kStatus, wait_params, nullptr, false, nullptr, nullptr, nullptr, kWaitOwn, wait_until},
 
-    {"port list", "", "the ports, with their state and counters",
-     "port list --watch", kPortList, nullptr, print_ports},
+    {"port list", "name --network --state", "the ports, with their state and rates",
+     "port list --network blue --state down", kPortList, nullptr, print_ports},
     {"port show", "name", "everything about one port",
      "port show web", kPortShow, nullptr, print_port},
     {"port add", "NAME KEY=VALUE... [--wait[=S]]", "add a port, with keys as in sluice.yaml",

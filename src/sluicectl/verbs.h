@@ -46,6 +46,7 @@ struct Arguments {
     std::vector<std::string> words;
     // Without the dashes, but "-f" for a short one; "" for one without a value.
     std::map<std::string, std::string> options;
+    size_t width = 0;  // of the terminal that is printed on; 0: lines as long as they come
 };
 
 // Where a verb that does more than print one answer writes to.

@@ -11,6 +11,7 @@
 #include "sluice/protocol.h"
 #include "sluicectl/params.h"
 #include "sluicectl/print.h"
+#include "sluicectl/table.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -28,8 +29,8 @@ bool is_up(const json& port) { return port.at("state") == "up"; }
 
 // "down, its network namespace does not exist"
 std::string state_of(const json& port) {
-    const std::string reason = port.at("reason");
-    return port.at("state").get<std::string>() + (reason.empty() ? "" : ", " + reason);
+    return port.at("state").get<std::string>() +
+           (has(port, "reason") ? ", " + port.at("reason").get<std::string>() : "");
 }
 
 // Not the daemon's words, but an error as those are.
@@ -108,6 +109,7 @@ tl::expected<int, CallError> add_and_wait(Client& client, const json& params, co
         output.out << print_added(*added, arguments);
     }
     if (is_up(port)) return kDone;
+    if (output.json) return kFailed;  // the answer has the state and the reason
     return in_vain(CallError::Kind::kDaemon, fmt::format("port {} is not up after {} s: {}",
                                                          port.at("name").get<std::string>(), seconds, state_of(port)));
 }

@@ -117,8 +117,8 @@ finish "$json" 20 "the capture of one drop"
 packet=$(cat "$TMP/drops_json.out")
 expect "the drop's reason" blackhole "$(jq -r .reason <<<"$packet")"
 expect "what decided it" "route 10.9.0.0/16 $CONFIG $(line_of blackhole)" \
-    "$(jq -r '.decided_by[0] | "\(.kind) \(.name) \(.file) \(.line)"' <<<"$packet")"
-last() { ctl --json drops --last "$@" | jq -r '.drops[-1] | "\(.ingress) \(.network) \(.reason) \(.decided_by[0] | "\(.kind) \(.name) \(.file):\(.line)")"'; }
+    "$(jq -r '."decided-by"[0] | "\(.kind) \(.name) \(.file) \(.line)"' <<<"$packet")"
+last() { ctl --json drops --last "$@" | jq -r '.drops[-1] | "\(.ingress) \(.network) \(.reason) \(."decided-by"[0] | "\(.kind) \(.name) \(.file):\(.line)")"'; }
 blackholed() { [[ $(last --reason blackhole) == "a blue blackhole route 10.9.0.0/16 $CONFIG:$(line_of blackhole)" ]]; }
 wait_for 10 "the last drop by a route" blackholed
 spoofed() { [[ $(last --port a --reason spoofed-address) == "a blue spoofed-address port a $CONFIG:$(line_of "name: a,")" ]]; }

@@ -42,7 +42,7 @@ FILTER='.packet | test("multicast listener|router solicitation|mDNS"; "i")'
 expect "reports and solicitations among the last drops" 0 "$(records)"
 FILTER='.ingress == "lone" and .reason == "no-member"'
 expect_that "real drops without another member" "$(records) > 0"
-FILTER='.ingress == "guarded" and .reason == "denied" and .decided_by[0].name == "closed end"'
+FILTER='.ingress == "guarded" and .reason == "denied" and ."decided-by"[0].name == "closed end"'
 expect_that "real drops by policy" "$(records) > 0"
 OUT=$(ctl drops)
 expect_match "drops for people" $'\n\nexpected background.*\nPORT +PACKETS\n' "$OUT"
@@ -57,7 +57,7 @@ wait_for 20 "balanced books" balanced
 pings a 10.0.0.9 -s 1400
 last() { query ".drops[-1] | \"\(.ingress) \(.egress) \(.reason)\"" drops --last 1 --reason "$1"; }
 to_outer=(--to 10.0.0.9 --proto icmp --destination-mac "$(ip -n "${P}outer" -j link show eth0 | jq -r '.[0].address')")
-trace_of() { ctl --json trace --from a "$@" | jq -r '"\(.verdict) \(.reason) \(.to // "-") \(.decided_by[-1].name)"'; }
+trace_of() { ctl --json trace --from a "$@" | jq -r '"\(.verdict) \(.reason) \(.to // "-") \(."decided-by"[-1].name)"'; }
 expect "trace of a long packet" "deliver null outer a" "$(trace_of "${to_outer[@]}" --length 1400)"
 ip -n "${P}outer" link set eth0 mtu 1000
 too_long() { at a ping -q -c 1 -W 0.2 -M "do" -s 1300 10.0.0.9; [[ $(last too-long-for-peer) == "a outer too-long-for-peer" ]]; }

@@ -76,15 +76,15 @@ expect_match "the last drops" "api-in end" "$OUT"
 expect_match "the last drops" "api-in rule 2" "$OUT"
 expect_match "the last drops" "api-out end" "$OUT"
 line=$(grep -n "name: api-out" "$CONFIG" | cut -d: -f1)
-query '[.drops[] | select(.reason == "denied" and .decided_by[0].name == "api-out end")] | length > 0' drops --last 50
-query "[.drops[] | select(.decided_by[0].name == \"api-out end\")][0].decided_by[0].line == $line" drops --last 50
-query '.verdict == "deliver" and .to == "api" and (.decided_by | map(.name) | index("api-in rule 1 (requests)") != null)' \
+query '[.drops[] | select(.reason == "denied" and ."decided-by"[0].name == "api-out end")] | length > 0' drops --last 50
+query "[.drops[] | select(.\"decided-by\"[0].name == \"api-out end\")][0].\"decided-by\"[0].line == $line" drops --last 50
+query '.verdict == "deliver" and .to == "api" and (."decided-by" | map(.name) | index("api-in rule 1 (requests)") != null)' \
     trace --from frontend --to api --dport 8080
 query '.reason == "fragmentation-needed"' trace --from api --to 10.0.1.2 --dport 5432 --length 1450
 query '.reason == "spoofed-mac" and (.packet | contains("02:00:00:00:00:99 > "))' \
     trace --from api --to 10.0.1.2 --dport 5432 --source-mac 02:00:00:00:00:99
 query '.verdict == "reject" and .reason == "rejected"' trace --from stranger --to 10.0.0.2 --dport 8081
-query '.verdict == "drop" and .decided_by[0].kind == "acl-rule"' trace --from api --to 10.0.1.2 --dport 22
+query '.verdict == "drop" and ."decided-by"[0].kind == "acl-rule"' trace --from api --to 10.0.1.2 --dport 22
 
 # The same of packets that come, the first of a connection and a later one.
 watch() { # NAME FILTER COUNT
@@ -99,7 +99,7 @@ watch rejected 'tcp port 8081' 1
 expect_match "the stranger's request while it is watched" "refused" "$(asks stranger 10.0.0.2 8081)"
 finish "$PID" 20 "the live trace of a rejected packet"
 seen rejected '.[0].verdict == "reject"'
-seen rejected '[.[0].decided_by[].name] | index("api-in rule 2") != null'
+seen rejected '[.[0]."decided-by"[].name] | index("api-in rule 2") != null'
 seen rejected '[.[0].stages[].stage] | index("ingress") != null and index("policy") != null'
 watch permitted 'tcp dst port 8080' 2
 expect "the frontend's request while it is watched" hello "$(asks frontend 10.0.0.2 8080)"

@@ -42,4 +42,4 @@ except OSError as error:
         no_ping "$from" "${address[$to]}"
     done
 done
-query '[.drops[] | select(.reason == "denied" and .decided_by[0].name == "blue-in end")] | length > 0' drops --last 50
+query '[.drops[] | select(.reason == "denied" and ."decided-by"[0].name == "blue-in end")] | length > 0' drops --last 50

@@ -33,8 +33,8 @@ TEST_F(Devices, AreListedAsTheKernelHasThem) {
     ASSERT_TRUE(answer) << answer.error().message;
     EXPECT_EQ(*answer, R"({"devices": [{"address": "0000:03:00.0", "id": "8086:1572",
         "driver": "ixgbe", "numa-node": 1, "iommu-group": "12", "group-held-by": [],
-        "physical-function": "", "virtual-functions": 0, "interfaces": ["eth0"],
-        "default-route": false, "link": "up", "speed": "10000 Mbit/s", "port": ""}]})"_json);
+        "physical-function": null, "virtual-functions": 0, "interfaces": ["eth0"],
+        "default-route": false, "link": "up", "speed": "10000 Mbit/s", "port": null}]})"_json);
 }
 
 TEST_F(Devices, OfPortsAreListedAsThePortsHaveThem) {
@@ -45,7 +45,7 @@ TEST_F(Devices, OfPortsAreListedAsThePortsHaveThem) {
     EXPECT_EQ(row["driver"], "vfio-pci");
     EXPECT_EQ(row["interfaces"], json::array());
     EXPECT_EQ(row["link"], "down");
-    EXPECT_EQ(row["speed"], "");
+    EXPECT_EQ(row["speed"], nullptr);
 }
 
 TEST_F(Devices, TellWhatWasLost) {

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstring>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "base/base64.h"
@@ -28,10 +29,18 @@ class Run : public testing::Test {
     int run(std::vector<std::string> words) {
         out_.str("");
         err_.str("");
-        return sluicectl::run(words, path_.c_str(), out_, err_, [this](double seconds) {
-            pause_ = seconds;
-            return --watched_ > 0;
-        });
+        return sluicectl::run(
+            words, path_.c_str(), out_, err_,
+            [this](double seconds) {
+                pause_ = seconds;
+                return --watched_ > 0;
+            },
+            screen_);
+    }
+    // The output without the clock at the head of each page.
+    std::string pages() const {
+        static const std::regex kClock("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}");
+        return std::regex_replace(out_.str(), kClock, "CLOCK");
     }
     std::string out() const { return out_.str(); }
     std::string err() const { return err_.str(); }
@@ -39,12 +48,15 @@ class Run : public testing::Test {
     control::Directory directory_;
     const std::string path_ = directory_ / "control.sock";
     json asked_;
+    uint64_t dropped_ = 0;
     control::Serving serving_{
         {.socket = path_},
         {{protocol::method(protocol::kDrops),
           [this](const json& params) {
               asked_ = params;
-              return R"({"drops": []})"_json;
+              if (params.value("port", "") != "counting") return R"({"drops": []})"_json;
+              dropped_ += 10;
+              return json{{"drops", {{{"port", "p"}, {"reason", "runt"}, {"packets", dropped_}, {"background", false}, {"meaning", "m"}}}}};
           }},
          {protocol::method(protocol::kStatus), [](const json&) { return json("strange"); }},
          {protocol::method(protocol::kMacList),
@@ -68,14 +80,20 @@ class Run : public testing::Test {
     std::ostringstream out_, err_;
     int watched_ = 0;   // how often, for --watch
     double pause_ = 0;  // between
+    Screen screen_;
 };
 
 TEST_F(Run, Watches) {
     watched_ = 3;
     EXPECT_EQ(run({"drops", "--watch"}), kDone);
     EXPECT_EQ(pause_, 1);
-    const std::string page = "\033[H\033[Jnothing was dropped\n";
-    EXPECT_EQ(out(), page + page + page);
+    const std::string page = "CLOCK  sluicectl drops  (every 1 s)\n\nnothing was dropped\n";
+    EXPECT_EQ(pages(), page + "\n" + page + "\n" + page + "\n") << "without escape codes";
+    watched_ = 2;
+    screen_ = {.is_terminal = true, .width = 80};
+    EXPECT_EQ(run({"drops", "--watch"}), kDone);
+    EXPECT_EQ(pages(), "\033[H\033[J" + page + "\033[H\033[J" + page);
+    screen_ = {};
     watched_ = 2;
     EXPECT_EQ(run({"--watch=0.5", "drops", "--json"}), kDone);
     EXPECT_EQ(pause_, 0.5);
@@ -84,6 +102,38 @@ TEST_F(Run, Watches) {
     EXPECT_EQ(run({"drops", "--watch=0"}), kUsage);
     EXPECT_EQ(run({"port", "delete", "web", "--watch"}), kUsage);
     EXPECT_NE(err().find("changes something"), std::string::npos);
+}
+
+TEST_F(Run, WatchTellsRates) {
+    watched_ = 2;
+    EXPECT_EQ(run({"drops", "--watch", "--port", "counting"}), kDone);
+    EXPECT_NE(out().find("PACKETS  MEANING"), std::string::npos) << out();
+    EXPECT_NE(out().find("PACKETS  PER-SECOND  MEANING"), std::string::npos) << out();
+}
+
+TEST_F(Run, ErrorsAreJsonUnderJson) {
+    EXPECT_EQ(run({"config", "reload", "--json"}), kFailed);
+    EXPECT_EQ(json::parse(out())["error"]["message"], "2 errors");
+    EXPECT_EQ(json::parse(out())["error"]["errors"][0]["path"], "ports[2].vlan");
+    EXPECT_EQ(json::parse(out())["error"]["code"], protocol::kFailed);
+    EXPECT_EQ(err(), "");
+    EXPECT_EQ(run({"port", "delete", "web", "--json"}), kFailed);
+    EXPECT_EQ(json::parse(out()),
+              R"({"error": {"kind": "failed", "message": "there is no port web", "code": 1, "errors": []}})"_json);
+    EXPECT_EQ(run({"--json", "stauts"}), kUsage);
+    EXPECT_EQ(json::parse(out())["error"]["kind"], "usage");
+    EXPECT_EQ(run({"--json", "drops", "5"}), kUsage);
+    EXPECT_EQ(json::parse(out())["error"]["message"], "'5' goes with --last");
+    EXPECT_EQ(run({"drops", "--json", "--socket", path_ + ".none"}), kNotReached);
+    EXPECT_EQ(json::parse(out())["error"]["kind"], "not-reached");
+    EXPECT_EQ(err(), "");
+    // Watched, each is a line.
+    watched_ = 2;
+    EXPECT_EQ(run({"drops", "--json", "--watch", "--socket", path_ + ".none"}), kNotReached);
+    std::istringstream lines(out());
+    int count = 0;
+    for (std::string line; std::getline(lines, line); ++count) EXPECT_TRUE(json::parse(line).contains("error"));
+    EXPECT_EQ(count, 2);
 }
 
 TEST_F(Run, PrintsForPeopleOrAsJson) {
@@ -254,7 +304,7 @@ class Capture : public testing::Test {
         static const char* const kParts[] = {"first", "", "last"};
         const size_t part = reads_++;
         if (part == 0 && interrupts_) kill(getpid(), SIGINT);
-        json answer{{"count", part == 1 ? 0 : 1}, {"more", false}, {"lost", 4}, {"ended", ""}};
+        json answer{{"count", part == 1 ? 0 : 1}, {"more", false}, {"lost", 4}, {"ended", nullptr}};
         if (part == 2) answer["ended"] = "port web was deleted";
         if (params.at("pcapng") == true) {
             answer["pcapng"] = base::to_base64(std::string(kParts[part]) + '\0');
@@ -265,7 +315,7 @@ class Capture : public testing::Test {
         json packet{{"time", 1700000000.25}, {"port", "web"}, {"direction", "from"}, {"packet", kParts[part]}};
         if (part == 2) {
             packet["reason"] = "runt";
-            packet["decided_by"] = R"([{"kind": "port", "name": "web", "file": "f", "line": 2, "column": 3}])"_json;
+            packet["decided-by"] = R"([{"kind": "port", "name": "web", "file": "f", "line": 2, "column": 3}])"_json;
         }
         answer["packets"].push_back(packet);
         return answer;

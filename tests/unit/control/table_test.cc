@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+#include <sstream>
+
 #include "sluicectl/print.h"
+#include "sluicectl/rates.h"
 #include "sluicectl/verbs.h"
+#include "sluicectl/wrap.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -22,6 +28,87 @@ TEST(Table, AlignsNumbersToTheRightAndCutsNothingOff) {
               "web                                    7  blue\n"
               "a-very-long-name-of-a-port  123456789012  -\n"
               "größe                                  -  -\n");
+}
+
+TEST(Table, LeavesColumnsOutByTheirRankWhereATerminalIsNarrow) {
+    const Column columns[] = {{"NAME", "/name"},
+                              {"BYTES", "/bytes", Format::kNumber, 2},
+                              {"PACKETS", "/packets", Format::kNumber, 1},
+                              {"VNI", "/vni", Format::kNumber, 1},
+                              {"REASON", "/reason"}};
+    const json rows = R"([{"name": "web", "bytes": 1234, "packets": 5, "reason": "no such namespace"},
+                          {"name": "db", "bytes": 1, "packets": 1, "reason": null}])"_json;
+    const std::string all =
+        "NAME  BYTES  PACKETS  VNI  REASON\n"
+        "web    1234        5    -  no such namespace\n"
+        "db        1        1    -  -\n";
+    EXPECT_EQ(table(columns, rows), all);
+    EXPECT_EQ(table(columns, rows, 80), all);
+    EXPECT_EQ(table(columns, rows, 44), all);
+    EXPECT_EQ(table(columns, rows, 43),
+              "NAME  BYTES  PACKETS  REASON\n"
+              "web    1234        5  no such namespace\n"
+              "db        1        1  -\n"
+              "(VNI in a wider terminal)\n");
+    EXPECT_EQ(table(columns, rows, 36),
+              "NAME  PACKETS  REASON\n"
+              "web         5  no such namespace\n"
+              "db          1  -\n"
+              "(VNI, BYTES in a wider terminal)\n");
+    // Then texts are broken, and never inside a word.
+    EXPECT_EQ(table(columns, rows, 17),
+              "NAME  REASON\n"
+              "web   no such\n"
+              "      namespace\n"
+              "db    -\n"
+              "(VNI, BYTES,\n PACKETS in a\n wider terminal)\n");
+    EXPECT_EQ(table(columns, rows, 3).substr(0, 27), "NAME  REASON\nweb   no such\n");
+}
+
+TEST(Table, BreaksNoWord) {
+    const Column columns[] = {{"ADDRESSES", "/a"}, {"MEANING", "/m"}};
+    const json rows = R"([{"a": ["2001:db8:1234:5678:9abc:def0:1234:5678/64", "10.0.0.1/24"],
+                           "m": "a sentence of some length that says why this happened, and what to do"}])"_json;
+    for (size_t width = 1; width < 140; ++width) {
+        std::istringstream text(table(columns, rows, width));
+        std::set<std::string> words;
+        for (std::string word; text >> word;) words.insert(word);
+        EXPECT_TRUE(words.contains("2001:db8:1234:5678:9abc:def0:1234:5678/64,")) << width;
+        EXPECT_TRUE(words.contains("happened,") && words.contains("10.0.0.1/24")) << width;
+        std::istringstream lines(table(columns, rows, width));
+        for (std::string line; std::getline(lines, line);) {
+            EXPECT_LE(width_of(line), std::max<size_t>(width, 55)) << line;
+        }
+    }
+}
+
+TEST(Print, PortsFitATerminalOfEightyColumns) {
+    json port = R"({"name": "a-port-of-a-container", "kind": "netns", "network": "blue", "interface": "eth0",
+        "state": "down", "reason": "there is no network namespace with the name that the configuration says",
+        "addresses": ["10.0.0.2/24", "fd00:1234:5678::2/64"], "mac": "02:00:00:00:00:01", "mtu": 1500,
+        "rates": {"rx": {"packets-per-second": 1234567}, "tx": {"packets-per-second": 1234567}},
+        "rx": {"packets": 123456789012, "bytes": 123456789012345}, "drops": 12345678,
+        "tx": {"packets": 123456789012, "bytes": 123456789012345}, "origin": "/etc/sluice/sluice.yaml:12:5"})"_json;
+    const json result{{"ports", json::array({port})}};
+    const std::string text = print_ports(result, {.words = {}, .options = {}, .width = 80});
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(width_of(line), 80u) << text;
+    for (const char* shown : {"a-port-of-a-container", "down", "10.0.0.2/24", "fd00:1234:5678::2/64", "namespace"})
+        EXPECT_NE(text.find(shown), std::string::npos) << text;
+}
+
+TEST(Rates, AreOfTheSameRows) {
+    json now = R"({"drops": [{"port": "b", "reason": "x", "packets": 7}, {"port": "a", "reason": "x", "packets": 30}],
+                   "rx": {"bytes": 300, "age": 9}, "drops-at": 4})"_json;
+    const json before = R"({"drops": [{"port": "a", "reason": "x", "packets": 10}], "rx": {"bytes": 100, "age": 1}})"_json;
+    add_rates(now, before, 2);
+    EXPECT_EQ(now, R"({"drops": [{"port": "b", "reason": "x", "packets": 7},
+                   {"port": "a", "reason": "x", "packets": 30, "packets-per-second": 10}],
+                   "rx": {"bytes": 300, "bytes-per-second": 100, "age": 9}, "drops-at": 4})"_json);
+    // A daemon that has restarted counts anew.
+    json fewer = R"({"rx": {"bytes": 50}})"_json;
+    add_rates(fewer, before, 2);
+    EXPECT_EQ(fewer, R"({"rx": {"bytes": 50}})"_json);
 }
 
 TEST(Table, EscapesWhatATerminalWouldObey) {
@@ -121,12 +208,14 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "socket 0   8192       8000  20.0 MiB\n"},
         {"port list", R"({"ports": [{"name": "web", "kind": "tap", "network": "blue",
             "interface": "eth0", "state": "down", "reason": "no such namespace",
+            "addresses": ["10.0.0.2/24", "fd00::2/64"], "mac": "02:00:00:00:00:01", "mtu": 1500,
+            "rates": {"rx": {"packets-per-second": 5}, "tx": {"packets-per-second": 6}},
             "rx": {"packets": 1, "bytes": 64}, "tx": {"packets": 2, "bytes": 128}, "drops": 0,
             "origin": "file"}]})",
-         "NAME  KIND  NETWORK  INTERFACE  STATE  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  DROPS"
-         "  ORIGIN  REASON\n"
-         "web   tap   blue     eth0       down            1        64           2       128      0"
-         "  file    no such namespace\n"},
+         "NAME  KIND  NETWORK  INTERFACE  STATE  ADDRESSES                MAC                 MTU  RX/S  TX/S"
+         "  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  DROPS  ORIGIN  REASON\n"
+         "web   tap   blue     eth0       down   10.0.0.2/24, fd00::2/64  02:00:00:00:00:01  1500     5     6"
+         "           1        64           2       128      0  file    no such namespace\n"},
         {"port list", R"({"ports": []})", "no ports\n"},
         {"port show", R"({"port": {"name": "web"}})", "name  web\n"},
         {"port add", R"({"port": {"name": "web", "state": "down", "reason": "no such container"}})",
@@ -288,7 +377,7 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"flow list", R"({"count": 2, "flows": [{"proto": "tcp", "source": {"address": "10.0.0.1", "port": 9},
             "destination": {"address": "fd00::2", "port": 80}, "state": "established", "verdict": "allow",
             "original": {"packets": 3, "bytes": 200}, "reply": {"packets": 2, "bytes": 130}, "age": 61, "idle": 1,
-            "decided_by": [{"kind": "acl-rule", "name": "edge rule 1", "file": "f", "line": 2}]}]})",
+            "decided-by": [{"kind": "acl-rule", "name": "edge rule 1", "file": "f", "line": 2}]}]})",
          "PROTO  FROM        TO            STATE        VERDICT  PACKETS  ANSWERS  BYTES  ANSWER-BYTES    AGE"
          "  IDLE  DECIDED-BY\n"
          "tcp    10.0.0.1:9  [fd00::2]:80  established  allow          3        2    200           130  1m 1s"
@@ -306,14 +395,14 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "refused-full: 2\n"},
         {"flow flush", R"({"flushed": 3})", "3 flows forgotten\n"},
         {"trace", R"({"verdict": "drop", "reason": "denied", "to": null,
-            "decided_by": [{"kind": "acl-rule", "name": "edge end", "file": "f", "line": 1}], "stages": [
+            "decided-by": [{"kind": "acl-rule", "name": "edge end", "file": "f", "line": 1}], "stages": [
             {"stage": "ingress", "text": "from port a", "by": null},
             {"stage": "policy", "text": "edge end: deny",
              "by": {"kind": "acl-rule", "name": "edge end", "file": "f", "line": 1}}]})",
          "ingress    from port a\n"
          "policy     edge end: deny  [acl-rule edge end (f:1)]\n"
          "drop: denied, decided by acl-rule edge end (f:1)\n"},
-        {"trace", R"({"verdict": "deliver", "reason": null, "to": "b", "decided_by": [], "stages": [],
+        {"trace", R"({"verdict": "deliver", "reason": null, "to": "b", "decided-by": [], "stages": [],
             "packet": "a > b, length 60: LLC"})",
          "a > b, length 60: LLC\n"
          "deliver to b\n"},
@@ -344,13 +433,13 @@ TEST(Print, TheLastDropsAreALog) {
     const json result = R"({"drops": [
         {"time": 1700000000.000123, "worker": 0, "port": "web", "ingress": "web", "egress": "",
          "network": "blue", "reason": "spoofed-mac", "packets": 1, "length": 60, "packet": "a > b",
-         "decided_by": [{"kind": "port", "name": "web", "file": "host.yaml", "line": 12, "column": 5}]},
+         "decided-by": [{"kind": "port", "name": "web", "file": "host.yaml", "line": 12, "column": 5}]},
         {"time": 1700000001.5, "worker": 0, "port": "db", "ingress": "", "egress": "db",
          "network": "", "reason": "transmit-full", "packets": 3, "length": 60, "packet": "b > a",
-         "decided_by": [{"kind": "port", "name": "db", "file": "", "line": 0, "column": 0}]},
+         "decided-by": [{"kind": "port", "name": "db", "file": "", "line": 0, "column": 0}]},
         {"time": 1700000002.25, "worker": 1, "port": "web", "ingress": "web", "egress": "",
          "network": "blue", "reason": "runt", "packets": 1, "length": 0, "packet": "",
-         "decided_by": []}]})"_json;
+         "decided-by": []}]})"_json;
     EXPECT_EQ(print_drops(result, {{}, {{"last", ""}}}),
               "TIME                              FROM  TO  NETWORK  REASON         DECIDED-BY                 PACKET\n"
               "2023-11-15T03:43:20.000123+05:30  web   -   blue     spoofed-mac    port web (host.yaml:12:5)  a > b\n"

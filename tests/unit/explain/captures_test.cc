@@ -72,7 +72,7 @@ class CapturesTest : public testing::Test {
         for (const auto& packet : portion->packets) {
             std::string text = packet.at("direction").get<std::string>() + " " +
                                packet.at("port").get<std::string>();
-            if (packet.contains("reason")) text += " dropped " + packet.at("reason").get<std::string>();
+            if (!packet.at("reason").is_null()) text += " dropped " + packet.at("reason").get<std::string>();
             texts.push_back(text);
         }
         return texts;
@@ -134,10 +134,10 @@ TEST_F(CapturesTest, DropsAreToldWithWhatDecided) {
     const auto portion = read(number);
     ASSERT_EQ(portion->count, 2u);
     EXPECT_EQ(portion->packets[0]["reason"], "runt");
-    EXPECT_TRUE(portion->packets[0]["decided_by"].empty());
+    EXPECT_TRUE(portion->packets[0]["decided-by"].empty());
     EXPECT_EQ(portion->packets[1]["reason"], "no-network");
-    EXPECT_EQ(portion->packets[1]["decided_by"][0]["name"], "a");
-    EXPECT_EQ(portion->packets[1]["decided_by"][0]["line"], 3);
+    EXPECT_EQ(portion->packets[1]["decided-by"][0]["name"], "a");
+    EXPECT_EQ(portion->packets[1]["decided-by"][0]["line"], 3);
 }
 
 TEST_F(CapturesTest, AFileBeginsOnceAndEndsWithWhatWasLost) {

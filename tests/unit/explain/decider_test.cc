@@ -128,7 +128,7 @@ TEST_F(DeciderTest, ARouteOfTheCommandLineHasNoPlace) {
         dropped(Packet().eth(test::kMacA, router_mac("blue")).ipv6("fd00::1", "fd00:1::1").udp(1, 2));
     EXPECT_EQ(told(record), "blackhole: route fd00:1::/32 (added)");
     EXPECT_EQ(to_json(*decider_of(switch_, record)).dump(),
-              R"({"column":0,"file":"","kind":"route","line":0,"name":"fd00:1::/32"})");
+              R"({"column":null,"file":null,"kind":"route","line":null,"name":"fd00:1::/32"})");
 }
 
 TEST_F(DeciderTest, TunnelsAreTheUnderlaysAndTheNetworks) {
