@@ -153,7 +153,7 @@ std::optional<Object> underlay_object(const engine::Switch& running) {
     return Object{"underlay", underlay->port, underlay->place};
 }
 
-const engine::NetworkConfig* find_network(const engine::Switch& running, const std::string& name) {
+const engine::NetworkConfig* network_named(const engine::Switch& running, const std::string& name) {
     const auto& networks = running.config().networks;
     const auto found = std::find_if(networks.begin(), networks.end(),
                                     [&](const auto& network) { return network.name == name; });
@@ -163,7 +163,7 @@ const engine::NetworkConfig* find_network(const engine::Switch& running, const s
 std::optional<Object> network_object(const engine::Switch& running, const DropRecord& record) {
     const std::string name = network_name(running, record.network, record.time);
     if (name == engine::kUnderlay) return underlay_object(running);
-    const engine::NetworkConfig* network = find_network(running, name);
+    const engine::NetworkConfig* network = network_named(running, name);
     if (network == nullptr) return std::nullopt;
     return Object{"network", name, network->place};
 }
@@ -189,7 +189,7 @@ HopKind hop_of(Drop reason) {
 // The route that the packet would meet now, if it is still one of that kind.
 std::optional<Object> route_object(const engine::Switch& running, const DropRecord& record,
                                    const std::optional<IpAddress>& destination) {
-    const auto* network = find_network(running, network_name(running, record.network, record.time));
+    const auto* network = network_named(running, network_name(running, record.network, record.time));
     if (!destination || network == nullptr) return std::nullopt;
     const engine::Router& router = running.router();
     const auto domain = router.domains().find(network->domain);

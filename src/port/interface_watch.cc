@@ -73,7 +73,7 @@ base::Result<InterfaceWatch> InterfaceWatch::open(int index, std::vector<IpPrefi
 bool InterfaceWatch::read() {
     if (socket_ == nullptr) return false;
     bool told = false;
-    std::array<char, 32768> buffer;
+    alignas(nlmsghdr) std::array<char, 32768> buffer;
     for (int i = 0; i < kMostMessages; ++i) {
         const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
         if (size < 0 && errno == EINTR) continue;

@@ -131,7 +131,7 @@ base::Result<void> Netlink::exchange(nlmsghdr* request, const NetlinkReply::Visi
         if (sent < 0) return base::fail_errno("netlink");
         NetlinkReply reply(request);
         NetlinkReply::State state = NetlinkReply::State::kMore;
-        std::array<char, 32768> buffer;
+        alignas(nlmsghdr) std::array<char, 32768> buffer;
         while (state == NetlinkReply::State::kMore) {
             const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
             if (size < 0 && errno == EINTR) continue;

@@ -8,13 +8,13 @@ ports="networks: [{name: blue, subnets: [10.0.0.0/24]}]
 ports:
   - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1/24]}
   - {name: b, netns: ${P}b, network: blue, address: [10.0.0.2/24]}"
-run() { expect_status 1 at host timeout --foreground 30 "$@" "$SLUICED" --config "$CONFIG"; }
+run() { expect_status 1 at host timeout --foreground 300 "$@" "$SLUICED" --config "$CONFIG"; }
 
 # A core that there isn't, and one that the process may not use.
 mapfile -t cores < <(allowed_cores)
 config <<<"workers: {cores: [9999]}
 $ports"
-expect_status 2 at host timeout --foreground 30 "$SLUICED" --config "$CONFIG"
+expect_status 2 at host timeout --foreground 300 "$SLUICED" --config "$CONFIG"
 expect_match "a core that isn't there" "workers.cores.0. .*there is no core 9999: this machine has" "$OUT"
 if ((${#cores[@]} > 1)); then
     config <<<"workers: {cores: [${cores[1]}]}
@@ -52,7 +52,7 @@ without_tun() { # MOUNT-OPTIONS COMMAND-IN-/dev/net REASON
     spawn host unshare --mount sh -ec \
         "mount -t tmpfs -o $1 none /dev/net; $2; exec \"$SLUICED\" --config \"$CONFIG\"" 2>>"$LOG"
     DAEMON=$PID
-    wait_for 30 "sluiced to answer" answers
+    wait_for 300 "sluiced to answer" answers
     down a "$3"
     down b "$3"
     expect "ports" "0 up, 2 down" "$(query '.ports | "\(.up) up, \(.down) down"' status)"
@@ -69,7 +69,7 @@ sed -i 's/group: root/group: nogroup/' "$CONFIG"
 spawn host setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all \
     "$SLUICED" --config "$CONFIG" 2>>"$LOG"
 DAEMON=$PID
-wait_for 30 "sluiced to answer" answers
+wait_for 300 "sluiced to answer" answers
 down a "needs root"
 stop
 SOCK=$TMP/sock
