@@ -106,7 +106,7 @@ for words in (["port", "list"], ["status"], ["stats"], ["network", "list"], ["ro
 ports = on_terminal(80, "port", "list")
 for word in ("web1", "10.0.0.1/24,", "fd00:1234:5678::1/64", "in a wider terminal"): assert word in ports, (word, ports)
 assert "in a wider terminal" not in on_terminal(300, "port", "list")
-watched = on_terminal(80, "port", "list", "--watch=0.2", lines=12)
+watched = on_terminal(80, "port", "list", "--watch=0.2", lines=60)
 assert watched.count("\x1b[H\x1b[J") >= 2 and "sluicectl port list  (every 0.2 s)" in watched, watched
 piped = subprocess.Popen([sys.argv[2], "--socket", sys.argv[1], "drops", "--watch=0.2"], stdout=subprocess.PIPE, text=True)
 text = ""
