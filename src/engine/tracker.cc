@@ -291,12 +291,16 @@ bool Tracker::begin(path::Meta& meta, const rte_mbuf* packet, const FirstPacket&
 // A packet in the midst of a connection that is not known: a restart has lost that, or there is none. Either end
 // may have begun it. The packet is judged as it stands, as the first one of its sender. Where no policy has a say
 // in that, but one lets the other end begin the connection, it is the other end's. While flows are recovered, a
-// packet that is refused passes if a SYN of either end would have been let through.
+// packet that is refused passes if a SYN of either end would have been let through. It must be one that a
+// connection's midst has: what can neither continue nor reset one is judged by the rules alone.
 bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
                       flow::Beginning beginning, const Tables& tables) noexcept {
     const Connection& connection = meta.connection;
     const bool is_way_known = passage.egress != path::kNoPort && !passage.is_unfinished;
-    const bool recovers = is_way_known && tables.flows.is_recovering(tables.now);
+    const bool is_reset = connection.protocol() == wire::Protocol::kTcp &&
+                          (connection.tcp_flags & (wire::TcpHeader::kSyn | wire::TcpHeader::kRst)) == wire::TcpHeader::kRst;
+    const bool recovers = is_way_known && tables.flows.is_recovering(tables.now) &&
+                          (beginning != flow::Beginning::kNever || is_reset);
     const auto permits = [](const Judgement& judgement) { return judgement.verdict == flow::Verdict::kAllow; };
     const auto judge_first = [&](const FirstPacket& first, Hits hits) {
         const bool is_answer = first.sender == flow::Sender::kResponder;

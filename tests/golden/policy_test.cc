@@ -301,6 +301,20 @@ TEST_P(Policy, AConnectionOfBeforeARestartGoesOnWhoeverSpeaksFirst) {
     EXPECT_EQ(flows().size(), 2u) << "which makes no flow";
 }
 
+// What no connection's midst has is judged by the rules, however lately the switch has started.
+TEST_P(Policy, AfterARestartOnlyWhatContinuesOrResetsAConnectionGoesOnWithoutARule) {
+    configure(bridge(kOnlyWeb));
+    harness_.running().flows().recover_until(engine::clock_seconds() + 1000);
+    uint16_t port = 2000;
+    const std::initializer_list<uint8_t> kNeither = {0, Tcp::kFin, Tcp::kSyn | Tcp::kAck, Tcp::kSyn | Tcp::kRst,
+                                                     Tcp::kSyn | Tcp::kFin, Tcp::kFin | Tcp::kPsh | 0x20};
+    for (const uint8_t flags : kNeither) {
+        EXPECT_EQ(fate("b", answer(flags, port++)), "denied") << "flags " << +flags;
+    }
+    EXPECT_EQ(fate("b", answer(Tcp::kRst | Tcp::kAck, port++)), "a");
+    EXPECT_EQ(fate("b", answer(Tcp::kFin | Tcp::kAck, port++)), "a");
+}
+
 TEST_P(Policy, AConnectionThatBeganWithARulesSynGoesOnAfterARestart) {
     configure(bridge(into_b("{permit: {proto: tcp, port: 80, tcp-flags: [syn, '!ack']}}")));
     EXPECT_EQ(fate("a", request(Tcp::kAck)), "denied");
