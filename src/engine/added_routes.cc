@@ -233,14 +233,15 @@ base::Result<void> AddedRoutes::add(Switch& running, const route::RouteConfig& r
 }
 
 base::Result<void> AddedRoutes::remove(Switch& running, const IpPrefix& to, const std::string& domain) {
-    if (const auto* derived = running.router().declared(domain, to)) {
+    const bool waits = waiting_.contains({domain, to});
+    if (const auto* derived = running.router().declared(domain, to); derived != nullptr && !waits) {
         if (derived->origin != RouteOrigin::kConfigured) {
             return base::fail("the route to {} follows from the networks: it goes with them", to.text());
         }
         return base::fail("the route to {} is declared in {}: remove it there and `config reload`", to.text(),
                           origin(derived->place));
     }
-    if (!running.router().has_added(domain, to) && !waiting_.contains({domain, to})) {
+    if (!running.router().has_added(domain, to) && !waits) {
         return base::fail("there is no route to {} in domain {}", to.text(), domain);
     }
     auto done = commit(running, route::Changes::remove(to, domain));

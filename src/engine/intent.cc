@@ -97,8 +97,8 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
 base::Result<void> Intent::put_aside() {
     auto name = base::put_aside(config_.state);
     if (!name) return tl::unexpected(name.error());
-    base::log::error("state", "{} can't be read as a whole: it is kept as {}, and the rest of it is in force",
-                     config_.state, *name);
+    base::log::error("state", "{} can't be read as a whole: it is kept as {}, and {} of it is in force",
+                     config_.state, *name, added_.empty() && waiting_.empty() ? "nothing" : "the rest");
     faults_.clear();
     return {};
 }

@@ -14,9 +14,13 @@ namespace {
 
 constexpr int kVersion = 1;
 
-// Takes out the keys that have their default's value.
+// Takes out the keys that have the value that was their default when no state had a version.
 void drop_defaults(base::Tree& keys) {
-    static const base::Tree defaults = base::write(port::PortConfig{});
+    static const base::Tree defaults = [] {
+        port::PortConfig config;
+        config.flood_limit = {.broadcast = 0, .multicast = 0, .unknown = 0};
+        return base::write(config);
+    }();
     std::erase_if(keys.entries, [](const base::Tree::Entry& entry) {
         const base::Tree* value = defaults.find(entry.key.text);
         return value != nullptr && *value == entry.value;
@@ -31,6 +35,11 @@ class Loader {
         const base::Tree& root = document_.root;
         if (root.kind != base::Tree::Kind::kMap) {
             lose(root, "", "expected a mapping with the key 'ports'");
+            return std::move(state_);
+        }
+        // sluiced writes a version at least. A loss of power may leave an empty file.
+        if (root.entries.empty()) {
+            lose(root, "", "the file is empty: what was added before is lost");
             return std::move(state_);
         }
         check_version(root.find("version"));

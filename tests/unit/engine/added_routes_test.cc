@@ -207,6 +207,19 @@ TEST_F(AddedRoutesTest, WhatTheFileDeclaresWaitsTillItDoesNot) {
     EXPECT_EQ(added(), Texts{"10.9.0.0/16 via 10.0.1.1 network red"});
 }
 
+TEST_F(AddedRoutesTest, WhatWaitsForARouteOfTheFileCanBeDeleted) {
+    start();
+    ASSERT_EQ(add("10.9.0.0/16 via 10.0.1.1"), "");
+    configure(std::string(kBlue) + kRed, "routes: [{to: 10.9.0.0/16, type: blackhole}]\n");
+    reload();
+    ASSERT_EQ(waiting().size(), 1u);
+    EXPECT_EQ(remove("10.9.0.0/16"), "");
+    EXPECT_EQ(waiting(), Texts{});
+    EXPECT_NE(remove("10.9.0.0/16"), "") << "now it is the file's";
+    start();
+    EXPECT_EQ(waiting(), Texts{});
+}
+
 TEST_F(AddedRoutesTest, WhatWaitsCanBeDeleted) {
     start();
     ASSERT_EQ(add("10.9.0.0/16 via 10.0.1.1"), "");

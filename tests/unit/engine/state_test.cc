@@ -127,7 +127,9 @@ TEST_F(StateTest, WhatCannotBeReadIsAFaultWithItsPlace) {
     };
     const Row rows[] = {
         {R"({"ports": [{"name": "half)", {":1:26: the file ends inside quotes"}},
-        {"", {}},
+        {"", {": the file is empty: what was added before is lost"}},
+        {"null\n", {": the file is empty: what was added before is lost"}},
+        {"{}", {":1:1: the file is empty: what was added before is lost"}},
         {"[]", {":1:1: expected a mapping with the key 'ports'"}},
         {R"({"ports": {}})", {}},
         {R"({"version": 2, "ports": []})",
