@@ -3,6 +3,8 @@
 //
 // An input is the one file up to its first zero byte, then the other. No port is opened: a port of the state
 // may name any network namespace of this machine.
+#include <nlohmann/json.hpp>
+
 #include "engine/added_routes.h"
 #include "engine/combine.h"
 #include "engine/machine.h"
@@ -31,6 +33,13 @@ engine::Config configuration() {
     return *config;
 }
 
+// With the keys in the order of JSON's writer, which a saved state has.
+std::vector<std::string> texts_of(const std::vector<engine::AddedPort>& ports) {
+    std::vector<std::string> texts;
+    for (const engine::AddedPort& port : ports) texts.push_back(base::to_json(port.keys).dump());
+    return texts;
+}
+
 // Whatever is in the file, the configuration comes up, and no port is forgotten.
 void check_ports(const std::string& file) {
     const engine::State state = engine::load_state(file);
@@ -48,7 +57,8 @@ void check_ports(const std::string& file) {
     const engine::State again = engine::load_state(file);
     if (!state.faults.empty()) return;
     must(again.faults.empty(), "what was saved doesn't load: {}", again.faults.empty() ? "" : again.faults[0].text());
-    must(again.ports == state.ports, "what was saved is another state");
+    must(texts_of(again.ports) == texts_of(state.ports), "saved {}, loaded {}", fmt::join(texts_of(state.ports), ", "),
+         fmt::join(texts_of(again.ports), ", "));
 }
 
 // The added routes as lines: in force, and waiting.

@@ -226,7 +226,7 @@ class Wait : public testing::Test {
         return sluicectl::run(words, path_.c_str(), out_, err_);
     }
     json port() const {
-        if (asked_ >= up_after_) return {{"name", "web"}, {"state", "up"}, {"reason", ""}};
+        if (asked_ >= up_after_) return {{"name", "web"}, {"state", "up"}, {"reason", nullptr}};
         return {{"name", "web"}, {"state", "down"}, {"reason", "there is no such container"}};
     }
 
