@@ -66,8 +66,9 @@ class Loader {
     void read_ports(const base::Tree& list) {
         if (list.kind != base::Tree::Kind::kList) return lose(list, "ports", "expected a list of ports");
         for (size_t i = 0; i < list.items.size(); ++i) {
-            AddedPort port = read_added_port({document_.file, list.items[i]});
-            if (is_of_earlier_) drop_defaults(port.keys);
+            base::Tree keys = list.items[i];
+            if (is_of_earlier_) drop_defaults(keys);
+            AddedPort port = read_added_port({document_.file, std::move(keys)});
             for (base::Error fault : port.faults) {
                 fault.path = fmt::format("ports[{}]{}{}", i, fault.path.empty() ? "" : ".", fault.path);
                 state_.faults.push_back(std::move(fault));

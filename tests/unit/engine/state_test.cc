@@ -77,6 +77,8 @@ TEST_F(StateTest, AFileOfAnEarlierSwitchIsRead) {
     EXPECT_EQ(texts(loaded.faults), Texts{});
     EXPECT_EQ(loaded.ports,
               ports({R"({"address": ["10.0.0.2"], "name": "a", "netns": "x", "network": "blue"})"}));
+    ASSERT_EQ(loaded.ports.size(), 1u);
+    EXPECT_FALSE(loaded.ports[0].config.flood_limit.broadcast) << "a default of that time is no wish of today";
 }
 
 TEST_F(StateTest, MakesItsFolder) {
