@@ -40,6 +40,19 @@ void note_claim(const path::Meta& meta, const guard::Claim& claim, const Tables&
                                  .port = path::index(meta.ingress)});
 }
 
+// Whether the network that the packet came from is the one that has its source on its link, if any network of the
+// routing domain has (RFC 3704, 2.2): rules name stations by address, whatever network they are in.
+bool is_from_here(const path::Meta& meta, const IpAddress& source, const Tables& tables) noexcept {
+    const Network& network = tables.network(meta.network);
+    if (network.routes == nullptr) return true;
+    const HopId id = source.is_v4() ? network.routes->fib4().find(source.v4())
+                                    : network.routes->fib6().find(source.bytes.data());
+    const NextHop& hop = tables.hops[id];
+    if (hop.network == meta.network) return true;
+    if (hop.kind == HopKind::kLocal) return false;
+    return hop.kind != HopKind::kConnected || tables.snapshot.owners.trusts(meta.ingress);
+}
+
 }  // namespace
 
 Drop Tables::judge_claim(const path::Meta& meta, const rte_mbuf* packet) const noexcept {
@@ -59,12 +72,14 @@ Drop Tables::judge_claim(const path::Meta& meta, const rte_mbuf* packet) const n
 
 bool Tables::may_send_from_source(const path::Meta& meta) const noexcept {
     const path::Connection& connection = meta.connection;
-    if (connection.ip == nullptr || snapshot.owners.empty()) return true;
+    if (connection.ip == nullptr) return true;
     const IpAddress source =
         connection.is_ipv6()
             ? wire::address_of(reinterpret_cast<const wire::Ipv6Header*>(connection.ip)->source)
             : wire::address_of(reinterpret_cast<const wire::Ipv4Header*>(connection.ip)->source);
-    return snapshot.owners.may_use(meta.network, source, meta.ingress, is_router(meta, *this));
+    const bool by_router = is_router(meta, *this);
+    return snapshot.owners.may_use(meta.network, source, meta.ingress, by_router) &&
+           (by_router || is_from_here(meta, source, *this));
 }
 
 }  // namespace sluice::engine

@@ -153,7 +153,7 @@ bool Owners::may_use(path::NetworkId network, const IpAddress& address, path::Po
                      bool is_router) const noexcept {
     const Entry* owner = find(network, address);
     if (owner == nullptr || owner->port == port) return true;
-    return owner->port == kRouter ? is_router : trusted_[path::index(port)];
+    return owner->port == kRouter ? is_router : trusts(port);
 }
 
 }  // namespace sluice::guard

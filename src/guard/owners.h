@@ -41,6 +41,7 @@ class Owners {
     // may use the addresses of other ports (`spoofing: allow`), and never the router's.
     Owners(std::vector<Entry> entries, std::vector<path::PortId> trusted);
 
+    bool trusts(path::PortId port) const noexcept { return trusted_[path::index(port)]; }
     bool empty() const noexcept { return count_ == 0; }
     // Whether the port may send as if the address was its own. `is_router`: the frame came by a tunnel from
     // the router's MAC address, which the routers of all hosts of an overlay have.

@@ -587,7 +587,7 @@ TEST_P(Policy, WhatATrunkSendsIsJudgedInTheNetworkThatItIsIn) {
     put("c", Packet().eth(kC, kBroadcast).vlan(20));
     for (const char* device : {"a", "b", "c"}) harness_.sent(device);
     const auto in = [](uint16_t vlan) -> Bytes {
-        return Packet().eth(kA, kC).vlan(vlan).ipv4("10.0.0.1", "10.0.0.2").udp(1, 53).payload(20);
+        return Packet().eth(kA, kC).vlan(vlan).ipv4("192.0.2.1", "192.0.2.2").udp(1, 53).payload(20);
     };
     EXPECT_EQ(fate("a", in(10)), "c");
     EXPECT_EQ(fate("a", in(10)), "c");

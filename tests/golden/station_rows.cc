@@ -111,6 +111,33 @@ void add_connections(std::vector<Row>& rows) {
                 {"b", from(kB, "10.0.0.2")}},
          .out = {{"a", known}, {"b", known}, {"c", from(kA, "10.0.0.1")}, {"c", from(kB, "10.0.0.2")}},
          .drops = {{"b", Drop::kForeignAddress, 3}}});
+
+    const std::string kDomain =
+        "networks: [{name: blue, subnets: [10.0.0.0/24, 'fd00:a::/64'], gateway: [10.0.0.254, 'fd00:a::fe']}, "
+        "{name: red, subnets: [10.0.1.0/24, 'fd00:b::/64'], gateway: [10.0.1.254, 'fd00:b::fe']}]\n"
+        "routes: [{to: 10.7.0.0/16, via: 10.0.0.77}]\nports:\n" +
+        port("c", "blue", ", mac: '" + std::string(kC) + "', address: [10.0.0.3, 'fd00:a::3']") + port("b", "red") +
+        port("a", "red", ", spoofing: allow") +
+        "acls: [{name: all, apply: {network: blue, direction: egress}, rules: [{permit: {}}]}]\n";
+    const auto routed = [](std::string_view source) {
+        return Packet().eth(kB, router_of("red")).ipv4(source, "10.0.0.3").udp(7, 7).payload(20);
+    };
+    const auto arrives = [](std::string_view source) {
+        return Packet().eth(router_of("blue"), kC).ipv4(source, "10.0.0.3").ttl(63).udp(7, 7).payload(20);
+    };
+    add({.name = "NobodyBeginsAConnectionFromAnAddressOfAnotherNetwork",
+         .configuration = kDomain,
+         .in = {{"b", routed("10.0.1.9")}, {"b", routed("10.0.0.3")}, {"b", routed("10.0.0.9")},
+                {"b", routed("10.0.0.254")}, {"b", routed("10.0.1.254")}, {"b", routed("10.7.0.1")},
+                {"b", routed("192.0.2.1")},
+                {"b", Packet().eth(kB, router_of("red")).ipv6("fd00:a::9", "fd00:a::3").udp(7, 7).payload(20)}},
+         .out = {{"c", arrives("10.0.1.9")}, {"c", arrives("10.7.0.1")}, {"c", arrives("192.0.2.1")}},
+         .drops = {{"b", Drop::kForeignAddress, 5}}});
+    add({.name = "ARouterOfAnotherNetworkMayIfItIsAllowed",
+         .configuration = kDomain,
+         .in = {{"a", routed("10.0.0.9")}, {"a", routed("10.0.0.254")}, {"a", routed("10.0.1.254")}},
+         .out = {{"c", arrives("10.0.0.9")}},
+         .drops = {{"a", Drop::kForeignAddress, 2}}});
 }
 
 void add_overlay(std::vector<Row>& rows) {
