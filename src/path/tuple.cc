@@ -17,6 +17,7 @@ constexpr uint16_t kMaxExtensions = 8;
 // IP as it is found in a frame, or in the quote of an ICMP error: all offsets from the frame's start.
 struct Found {
     bool ipv6 = false;
+    bool of_other_link = false;  // behind a VLAN tag of which the switch knows nothing
     uint16_t ip = 0;
     uint32_t l4 = 0;
     uint32_t end = 0;  // of the datagram, as it says
@@ -167,7 +168,8 @@ Ports read_ports(const rte_mbuf* m, const Found& found, bool quoted) noexcept {
         ports.is_answer = header->type == (found.ipv6 ? H::kV6EchoReply : H::kEchoReply);
     } else if (is_error(header->type, found.ipv6)) {
         ports.kind = PacketKind::kIcmpError;
-    } else if (found.ipv6 && is_neighbor_discovery(header->type) && found.hop_limit == kNeighborHopLimit) {
+    } else if (found.ipv6 && is_neighbor_discovery(header->type) && found.hop_limit == kNeighborHopLimit &&
+               !found.of_other_link) {
         ports.kind = PacketKind::kNeighbor;
     }
     return ports;
@@ -184,13 +186,14 @@ Payload find_ethernet(const rte_mbuf* m, Found& found, wire::EtherType& type) no
         wire::VlanTag copy;
         const auto* tag = wire::read(m, found.ip, copy);
         if (tag == nullptr) return Payload::kUnknown;
+        found.of_other_link |= tag->id() != 0;
         type = tag->ether_type();
         found.ip += sizeof *tag;
     }
     if (wire::is_vlan(type)) return Payload::kUnknown;
     found.ipv6 = type == wire::EtherType::kIpv6;
     if (found.ipv6 || type == wire::EtherType::kIpv4) return Payload::kIp;
-    return type == wire::EtherType::kArp ? Payload::kArp : Payload::kOther;
+    return type == wire::EtherType::kArp && !found.of_other_link ? Payload::kArp : Payload::kOther;
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ inline TupleKey reversed(const TupleKey& key) noexcept {
 inline Tuple Tuple::reversed() const noexcept { return {path::reversed(key), ipv6.reversed()}; }
 
 enum class PacketKind : uint8_t {
-    kArp,            // nothing that a policy is about
+    kArp,            // nothing that a policy is about, unless a VLAN tag stands before it
     kNeighbor,       // Neighbor Discovery (RFC 4861), of which the same is true
     kNotIp,          // judged by itself, by its EtherType
     kConnection,     // has a connection: TCP, UDP, SCTP, ICMP echo and its reply

@@ -96,6 +96,18 @@ void add_rules(std::vector<Row>& rows) {
          .configuration = kStations + acl(kIntoB, kWeb),
          .in = {{"a", Packet().eth(kA, kB).vlan(5).ipv4("10.0.0.1", "10.0.0.2").udp(1, 80)}},
          .drops = {{"a", Drop::kDenied, 1}}});
+    const auto solicitation = [](Packet packet) -> Bytes {
+        return packet.ipv6("fd00::1", "fd00::2").ttl(255).icmp(135, 0, 0).payload(Bytes(16));
+    };
+    const Bytes asks = Packet().eth(kA, kB).vlan(0).arp_request(kA, "10.0.0.1", "10.0.0.2");
+    add({.name = "PolicyLetsNoNeighborMessagesOfAnotherLinkPass",
+         .configuration = kStations + acl(kIntoB, kWeb),
+         .in = {{"a", asks}, {"a", solicitation(Packet().eth(kA, kB))},
+                {"a", Packet().eth(kA, kB).vlan(5).arp_request(kA, "10.0.0.1", "10.0.0.2")},
+                {"a", Packet().eth(kA, kB).vlan(0).vlan(5).arp_request(kA, "10.0.0.1", "10.0.0.2")},
+                {"a", solicitation(Packet().eth(kA, kB).vlan(5))}},
+         .out = {{"b", asks}, {"b", solicitation(Packet().eth(kA, kB))}},
+         .drops = {{"a", Drop::kDenied, 3}}});
     Packet deep = Packet().eth(kA, kB);
     for (int i = 0; i < 5; ++i) deep.vlan(0);
     add({.name = "PolicyOfMoreTagsThanAnybodyNeeds",

@@ -81,7 +81,10 @@ TEST(Tuple, BehindOptionsExtensionsAndTags) {
 TEST(Tuple, KindsOfPackets) {
     auto kind = [](const test::Bytes& bytes) { return Read(bytes).connection.kind; };
     EXPECT_EQ(kind(Packet().eth().arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")), PacketKind::kArp);
-    EXPECT_EQ(kind(Packet().eth().vlan(5).arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")), PacketKind::kArp);
+    EXPECT_EQ(kind(Packet().eth().vlan(0).arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")), PacketKind::kArp);
+    EXPECT_EQ(kind(Packet().eth().vlan(5).arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")), PacketKind::kNotIp);
+    EXPECT_EQ(kind(Packet().eth().vlan(0).vlan(5).arp_request(test::kMacA, "10.0.0.1", "10.0.0.2")),
+              PacketKind::kNotIp);
     EXPECT_EQ(kind(Packet().eth().payload(60)), PacketKind::kNotIp);
     EXPECT_EQ(Read(Packet().eth().payload(60)).connection.ether_type, 0x88b5);
     EXPECT_EQ(Read(Packet().eth().vlan(5, 0x8100, 0x8847).payload(60)).connection.ether_type, 0x8847);
