@@ -73,6 +73,8 @@ class KeptInterface {
     bool is_due();
     void rename(const std::string& name) { wanted_.name = name; }
     void close() { *this = {}; }
+    // It is no longer in its namespace.
+    bool is_gone() const noexcept { return is_gone_; }
     // Why nothing can come or go by it; empty if it can.
     const std::string& no_link() const noexcept { return no_link_; }
     // What else is wrong, or was until a moment ago; empty: nothing.
@@ -99,6 +101,7 @@ class KeptInterface {
     bool has_news_ = false;
     bool repairs_now_ = false;
     bool sets_mac_ = true;
+    bool is_gone_ = false;
     std::vector<std::string> changes_;       // when inspect() last looked
     std::array<std::string, 2> failures_;    // of the last apply(): IPv4, IPv6
     std::string no_link_;

@@ -208,16 +208,22 @@ base::Result<void> Tap::check() {
     if (ioctl(queues_[0].get(), TUNGETIFF, &request) != 0) {
         return base::fail("interface {} was deleted inside the container", interface_);
     }
+    if (kept_.is_due()) {
+        auto inside = InNetns::enter(config_.netns);
+        if (!inside) return tl::unexpected(inside.error());
+        kept_.look();
+    }
+    if (kept_.is_gone()) {
+        // Elsewhere nobody would keep it, and it would have the port's addresses: it goes with its descriptors.
+        ioctl(queues_[0].get(), TUNSETPERSIST, 0);
+        return base::fail("interface {} was moved to another network namespace", interface_);
+    }
     if (interface_ != request.ifr_name) {
         base::log::warning("port", "{}: the container renamed interface {} to {}", config_.name,
                            interface_, request.ifr_name);
         interface_ = request.ifr_name;
         kept_.rename(interface_);
     }
-    if (!kept_.is_due()) return {};
-    auto inside = InNetns::enter(config_.netns);
-    if (!inside) return tl::unexpected(inside.error());
-    kept_.look();
     return {};
 }
 

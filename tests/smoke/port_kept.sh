@@ -80,3 +80,13 @@ has_address 10.0.0.9 || fail "the new address isn't there"
 has_address 10.0.0.1 && fail "the old address is still there"
 no_loss
 wait_for 10 "the books to balance" balanced
+
+# One that was taken to another namespace is no longer the port's, and vanishes there; the port has a new one.
+netns elsewhere
+moved() { grep -q "b is down: interface eth0 was moved to another network namespace" "$LOG"; }
+ip -n "${P}b" link set eth0 netns "${P}elsewhere" name foreign
+wait_for 30 "word of the move" moved
+up b
+wait_for 30 "b with a new interface" answers_ping b 10.0.0.254
+expect "what is left elsewhere" '["lo"]' "$(ip -n "${P}elsewhere" -j link show | jq -c '[.[].ifname]')"
+wait_for 10 "the books to balance" balanced
