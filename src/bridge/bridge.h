@@ -33,7 +33,6 @@ constexpr bool is_reserved(uint64_t mac) noexcept {
 // 147 instructions and 11 of 51 cycles where there are runs, and costs 12 instructions where there are
 // none (bench/run replay: flows, MACs).
 struct Lookup {
-    //
     // ARP and Neighbor Discovery are looked into here, before anything is learned: of IPv4 that costs a comparison.
     template <class Tables>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,

@@ -123,6 +123,10 @@ class MacTable {
     size_t expire(Seconds now, Seconds age);
     // Removes all learned entries of a port; which ones.
     std::vector<uint64_t> flush(path::PortId port);
+    // Seen again: no longer has_departed(); whether it was.
+    bool take_departed(uint64_t mac) noexcept {
+        return departed_[hash(mac) % kMostDeparted].compare_exchange_strong(mac, 0, std::memory_order_relaxed);
+    }
     // From now on has_departed().
     void set_departed(uint64_t mac) noexcept {
         departed_[hash(mac) % kMostDeparted].store(mac, std::memory_order_relaxed);
@@ -244,7 +248,8 @@ class MacTable {
     // Written with the lock held.
     std::vector<Motion> motions_;
     std::vector<uint64_t> arrivals_;
-    std::unique_ptr<std::atomic<uint64_t>[]> departed_;  // by hash; control thread
+    // By hash; the control thread writes it without the lock.
+    std::unique_ptr<std::atomic<uint64_t>[]> departed_;
 };
 
 }  // namespace sluice::bridge

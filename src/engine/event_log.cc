@@ -57,7 +57,7 @@ void EventLog::tell(const Switch& running, base::CountedLog& log, Clock::time_po
             break;
         case EventKind::kMoved: tell_move(log, now, network, event, count); break;
         case EventKind::kClaimed:
-            log.tell(now, kWarning, "neighbor", fmt::format("claim {} {} {}", network, address, event.mac),
+            log.tell(now, kWarning, "neighbor", fmt::format("claim {} {} {}", network, address, event.port),
                      fmt::format("{} behind {} claims {} in network {}, which is at {}", mac_text(event.mac),
                                  port_text(running, event.port), address, network, mac_text(event.other)),
                      count);
@@ -86,7 +86,7 @@ void EventLog::tell_move(base::CountedLog& log, Clock::time_point now, const std
                  count);
     }
     if (before == moves_.end() && moves_.size() == kMostMoves) return;
-    moves_[place] = {event.other, event.mac, now};
+    moves_[place] = {event.other, now};
 }
 
 }  // namespace sluice::engine

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -28,7 +27,6 @@ class EventLog {
  private:
     struct Move {
         uint64_t from;
-        uint64_t to;
         Clock::time_point time;
     };
 

@@ -45,6 +45,10 @@ class LoopWatch {
         }
         return ended;
     }
+    // A port that goes takes its loops along: its number may be another's at once.
+    void forget(path::PortId port) {
+        std::erase_if(loops_, [=](const Loop& loop) { return loop.a == port || loop.b == port; });
+    }
     bool has(path::NetworkId network, path::PortId a, path::PortId b) const;
     const std::vector<Loop>& loops() const noexcept { return loops_; }
 

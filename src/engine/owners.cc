@@ -59,6 +59,7 @@ Drop Tables::judge_claim(const path::Meta& meta, const rte_mbuf* packet) const n
     if (is_plain_ipv6(packet) || snapshot.owners.empty()) return Drop::kCount;
     const auto claim = guard::find_claim(packet);
     if (!claim) return Drop::kCount;
+    if (claim->is_hidden) return Drop::kForeignAddress;
     const bool by_router = is_router(meta, *this);
     const uint64_t router_mac = network(meta.network).mac;
     if (router_mac != 0 && claim->mac == router_mac && !by_router) return Drop::kForeignMac;

@@ -301,7 +301,7 @@ void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& mes
                         const Tables& tables) noexcept {
     const Network& network = tables.network(meta.network);
     if (message.probe) return;
-    if (has(network.addresses, message.sender)) return note_claim(meta, message, network, tables);
+    if (has(network.addresses, message.sender)) return;
     neighbor::Held waiting;
     if (!message.has_sender_mac) {
         // The answer to a question that was asked directly says no more than that it is still there (RFC
@@ -331,8 +331,9 @@ void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& mes
     const bool has_changed = tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
     if (unlikely(before != 0 && before != mac)) note_rival(meta, *entry, mac, before, has_changed, tables);
     resume(waiting, *entry, tables);
-    // Others may believe in the address before: not all of them hear this message.
-    const bool is_news = has_changed && before != 0 && !network.flat;
+    // Others may believe in the address before: not all of them hear this message. Only of the station's own: the
+    // announcement is sent from its MAC address.
+    const bool is_news = has_changed && before != 0 && mac == meta.source_mac && !network.flat;
     if (is_news && may_answer(meta.ingress)) {
         const Chore news{.kind = Chore::Kind::kAnnounce, .address = message.sender, .mac = mac};
         spread(meta.network, meta.ingress, build_announcement(news), tables);

@@ -172,8 +172,6 @@ class Speaker {
                    const Tables& tables) noexcept;
     static void note_rival(const path::Meta& meta, const neighbor::Entry& entry, uint64_t mac, uint64_t before,
                            bool has_moved, const Tables& tables) noexcept;
-    static void note_claim(const path::Meta& meta, const wire::NeighborMessage& message, const Network& network,
-                           const Tables& tables) noexcept;
     bool answer(const path::Meta& meta, const wire::NeighborMessage& message, const Tables& tables) noexcept;
     void resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
                  const Tables& tables) noexcept;

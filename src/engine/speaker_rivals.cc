@@ -3,20 +3,6 @@
 
 namespace sluice::engine {
 
-// Of a message from one who says that the router's address is his.
-void Speaker::note_claim(const path::Meta& meta, const wire::NeighborMessage& message, const Network& network,
-                         const Tables& tables) noexcept {
-    uint64_t mac = 0;
-    std::memcpy(&mac, message.sender_mac.data(), message.sender_mac.size());
-    if (!message.has_sender_mac || mac == network.mac || tables.assumed != nullptr) return;
-    tables.counters.events.note({.kind = path::Event::Kind::kClaimed,
-                                 .network = meta.network,
-                                 .address = message.sender,
-                                 .mac = mac,
-                                 .other = network.mac,
-                                 .port = path::index(meta.ingress)});
-}
-
 // Of an address that is known to be at another MAC address, or was until this moment: for the log.
 void Speaker::note_rival(const path::Meta& meta, const neighbor::Entry& entry, uint64_t mac, uint64_t before,
                          bool has_moved, const Tables& tables) noexcept {

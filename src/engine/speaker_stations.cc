@@ -112,10 +112,13 @@ void Speaker::verify(const Chore& chore, const Tables& tables) noexcept {
     if (!tables.carries(chore.port, chore.network)) return;
     const wire::MacBytes mac = bytes_of(network.mac != 0 ? network.mac : network.asker);
     const auto from = own_address(network, chore.address);
+    // A solicitation from :: would be a probe, for which a station gives up an address that is new to it (RFC 4862,
+    // 5.4.3).
     rte_mbuf* packet =
         chore.address.is_v4()
             ? wire::build_arp_request(pools_.buffers, mac, from.value_or(IpAddress::from_v4(0)), chore.address)
-            : wire::build_neighbor_solicitation(pools_.buffers, mac, from.value_or(IpAddress{}), chore.address);
+            : wire::build_neighbor_solicitation(pools_.buffers, mac, from.value_or(wire::link_local_of(mac)),
+                                                chore.address);
     if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
     send(chore.network, chore.port, packet, tables);

@@ -183,7 +183,8 @@ void Switch::tick(Clock::time_point now) {
     watch_tunnels(now);
     age_flows();
     rule_log_.write(*this, clock_seconds());
-    event_log_.write(*this, counted_log_, now);
+    event_log_.write(*this, strangers_log_, now);
+    strangers_log_.tick(now);
     counted_log_.tick(now);
     for (auto& [name, held] : ports_) {
         if (!held.up) continue;
@@ -359,6 +360,7 @@ void Switch::forget_macs(path::PortId id) {
 
 // Of a number that is free from now on: a port that takes it over starts from zero.
 void Switch::reset_counters(path::PortId id) {
+    loop_watch_.forget(id);
     freed_ports_[id] = rte_get_tsc_cycles();
     for (auto& worker : workers_) worker->counters().port(id).reset();
 }

@@ -226,6 +226,7 @@ class Switch {
     void watch_stations();
     void verify_neighbors();
     void forget_silent();
+    void suspect(const std::string& network, path::PortId tunnel);
     bool is_tunnel(path::PortId id) const;
     void reset_counters(path::PortId id);
     void arrange_policies();
@@ -268,6 +269,7 @@ class Switch {
     flow::Fragments fragments_;
     RuleLog rule_log_;
     base::CountedLog counted_log_;
+    base::CountedLog strangers_log_;  // of what strangers cause: they may fill it
     EventLog event_log_;
     std::atomic<uint32_t> flow_generation_{1};
     uint64_t generation_ = 0;

@@ -15,6 +15,8 @@ constexpr bridge::Seconds kDepartedFor = 300;
 
 // Stations behind a tunnel at which one has come up are watched for silence so long.
 constexpr bridge::Seconds kSuspectedFor = 2;
+// And not again before.
+constexpr bridge::Seconds kSuspectedAgain = 10;
 
 // Solicitations of a tick that the arrival of a station may cause.
 constexpr size_t kMostVerified = 16;
@@ -81,8 +83,8 @@ void Switch::watch_loops() {
         const path::NetworkId id = network_ids_.at(name);
         for (const LoopWatch::Loop& loop : loop_watch_.look(id, motions, now)) {
             base::log::warning("loop", "network {}: a loop between {} and {}, or one MAC address on both: {} was seen "
-                               "on both, {} frames in a second. While it lasts each may have {} frames a second "
-                               "flooded", name, place_of(loop.a), place_of(loop.b), mac_of(loop.mac).text(),
+                               "on both, {} frames in a second. While it lasts a port of them may have {} frames a "
+                               "second flooded", name, place_of(loop.a), place_of(loop.b), mac_of(loop.mac).text(),
                                loop.count, LoopWatch::kFloods);
         }
         for (const auto& motion : motions) {
@@ -122,17 +124,17 @@ void Switch::verify_neighbors() {
         std::vector<uint64_t> arrivals = table->take_arrivals();
         if (arrivals.empty()) continue;
         const path::NetworkId id = network_ids_.at(name);
+        // One that comes back has been there before, with its address.
+        std::erase_if(arrivals, [&](uint64_t mac) { return table->take_departed(mac); });
         router_.neighbors().each([&](const neighbor::Entry& neighbor) {
             if (neighbor.network == id) std::erase(arrivals, neighbor.mac.load(std::memory_order_relaxed));
         });
         std::set<path::PortId> places;
         for (const uint64_t mac : arrivals) {
-            // One that comes back has been there before, with its address.
-            if (table->has_departed(mac, bridge::MacTable::hash(mac))) continue;
             const bridge::Entry entry = table->find(mac, bridge::MacTable::hash(mac));
             if (!entry.found() || entry.is_static()) continue;
             places.insert(entry.port());
-            if (is_tunnel(entry.port())) suspects_[{name, entry.port()}] = clock_seconds();
+            if (is_tunnel(entry.port())) suspect(name, entry.port());
         }
         if (places.empty()) continue;
         router_.neighbors().each([&](const neighbor::Entry& neighbor) {
@@ -150,6 +152,13 @@ void Switch::verify_neighbors() {
     ask(std::move(chores));
 }
 
+// Each time costs the tunnel's stations a flood: who makes new addresses up may not cause it all the time.
+void Switch::suspect(const std::string& network, path::PortId tunnel) {
+    const bridge::Seconds now = clock_seconds();
+    const auto [suspect, is_new] = suspects_.try_emplace({network, tunnel}, now);
+    if (!is_new && now - suspect->second >= kSuspectedAgain) suspect->second = now;
+}
+
 // A frame for a station that is forgotten makes its sender ask for it (Speaker::seek_departed()): one that is there
 // answers and is known again, and of one that has another MAC address now the sender learns that.
 void Switch::forget_silent() {
@@ -160,13 +169,14 @@ void Switch::forget_silent() {
         const auto& [name, port] = suspect.first;
         const auto table = macs_.find(name);
         if (table == macs_.end()) return true;
+        if (now - suspect.second >= kSuspectedFor) return now - suspect.second >= kSuspectedAgain;
         for (const auto& [mac, entry] : table->second->list()) {
             const bool is_silent = static_cast<int32_t>(now - entry.seen()) > 0;
             if (entry.is_static() || entry.port() != port || !is_silent) continue;
             table->second->remove(mac);
             table->second->set_departed(mac);
         }
-        return now - suspect.second >= kSuspectedFor;
+        return false;
     });
 }
 

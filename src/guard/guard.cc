@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "guard/extensions.h"
 #include "wire/address.h"
 #include "wire/headers.h"
 #include "wire/layers.h"
@@ -15,31 +16,10 @@ using namespace wire;
 
 constexpr Drop kFine = Drop::kCount;
 
-constexpr int kMostTags = 2;
-constexpr int kMostExtensions = 4;
-
 constexpr uint32_t kEverybody = 0xffff'ffff;
 constexpr uint16_t kDhcpServer = 67;
 constexpr uint16_t kDhcpClient = 68;
 constexpr uint16_t kDhcpv6Client = 546;
-
-// Extension headers that nothing else here knows of (IANA, "IPv6 Extension Header Types").
-constexpr Protocol kMobility{135};  // RFC 6275
-constexpr Protocol kHip{139};       // RFC 7401
-constexpr Protocol kShim6{140};     // RFC 5533
-
-constexpr bool is_extension(Protocol protocol) noexcept {
-    return protocol == Protocol::kHopByHop || protocol == Protocol::kRouting || protocol == Protocol::kFragment ||
-           protocol == Protocol::kDestinationOptions || protocol == Protocol::kAuthentication ||
-           protocol == kMobility || protocol == kHip || protocol == kShim6;
-}
-
-uint32_t size_of(Protocol protocol, const Ipv6Extension& extension) noexcept {
-    if (protocol == Protocol::kFragment) return sizeof(Ipv6Fragment);
-    // RFC 4302, 2.2: in units of 4 bytes, less 2.
-    if (protocol == Protocol::kAuthentication) return (uint32_t{extension.size_word} + 2) * 4;
-    return extension.header_size();
-}
 
 uint64_t key_of(const MacBytes& mac) noexcept {
     uint64_t key = 0;

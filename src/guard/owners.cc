@@ -5,6 +5,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "guard/extensions.h"
 #include "wire/address.h"
 #include "wire/headers.h"
 #include "wire/layers.h"
@@ -13,9 +14,6 @@ namespace sluice::guard {
 namespace {
 
 using namespace wire;
-
-constexpr int kMostTagsOfClaims = 2;
-constexpr int kMostExtensionsOfClaims = 4;
 
 uint64_t key_of_mac(const MacBytes& mac) noexcept {
     uint64_t key = 0;
@@ -74,15 +72,18 @@ std::optional<Claim> find_ipv6_claim(const rte_mbuf* packet, uint32_t at) noexce
     if (ip == nullptr) return std::nullopt;
     Protocol protocol = ip->protocol();
     at += sizeof *ip;
-    for (int i = 0; i < kMostExtensionsOfClaims && protocol != Protocol::kIcmpv6; ++i) {
-        if (protocol != Protocol::kHopByHop && protocol != Protocol::kRouting &&
-            protocol != Protocol::kFragment && protocol != Protocol::kDestinationOptions) {
-            return std::nullopt;
-        }
+    for (int i = 0; is_extension(protocol); ++i) {
+        if (i == kMostExtensions) return Claim{.is_hidden = true};
         Ipv6Extension copy;
         const auto* extension = read(packet, at, copy);
         if (extension == nullptr) return std::nullopt;
-        at += protocol == Protocol::kFragment ? sizeof(Ipv6Fragment) : extension->header_size();
+        if (protocol == Protocol::kFragment) {
+            // Another than the first begins with no header.
+            Ipv6Fragment fragment_copy;
+            const auto* fragment = read(packet, at, fragment_copy);
+            if (fragment == nullptr || fragment->offset() != 0) return std::nullopt;
+        }
+        at += size_of(protocol, *extension);
         protocol = extension->protocol();
     }
     return protocol == Protocol::kIcmpv6 ? find_discovery_claim(packet, *ip, at) : std::nullopt;
@@ -97,10 +98,11 @@ std::optional<Claim> find_claim(const rte_mbuf* packet) noexcept {
     if (ethernet == nullptr) return std::nullopt;
     EtherType type = ethernet->ether_type();
     uint32_t at = sizeof *ethernet;
-    for (int tags = 0; is_vlan(type) && tags < kMostTagsOfClaims; ++tags) {
+    for (int tags = 0; is_vlan(type); ++tags) {
         VlanTag copy;
         const auto* tag = read(packet, at, copy);
         if (tag == nullptr || tag->id() != 0) return std::nullopt;
+        if (tags == kMostTags) return Claim{.is_hidden = true};
         type = tag->ether_type();
         at += sizeof *tag;
     }

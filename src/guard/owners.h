@@ -1,7 +1,7 @@
 // Whose address an IP address of a network is: the switch's own as a router, or that of the port (or of the remote
 // end point) that the configuration declares it for. Nobody else may say that it has it, in ARP (RFC 826) or
-// Neighbor Discovery (RFC 4861), or open a connection from it. Guards (guard.h) hold a port to its own addresses;
-// this holds ports that declare none, and tunnels, off those of others.
+// Neighbor Discovery (RFC 4861), or open a connection from it where connections are followed. Guards (guard.h) hold
+// a port to its own addresses; this holds ports that declare none, and tunnels, off those of others.
 //
 // Asking for an address claims nothing: probes (RFC 5227, RFC 4862) pass. Built with a snapshot, read by workers.
 #pragma once
@@ -20,6 +20,8 @@ namespace sluice::guard {
 struct Claim {
     IpAddress address;
     uint64_t mac = 0;  // path::mac_key() of where it is said to be; 0: the message doesn't say
+    // It stands behind more tags or extension headers than anybody needs: nothing is known of it.
+    bool is_hidden = false;
 };
 // Of a frame that claims nothing, nothing.
 std::optional<Claim> find_claim(const rte_mbuf* packet) noexcept;

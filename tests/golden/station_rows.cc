@@ -54,6 +54,16 @@ void add_claims(std::vector<Row>& rows) {
                           .icmp(136, 0, 0)
                           .payload(test::address_bytes("fd00::1"))}},
          .drops = {{"b", Drop::kForeignAddress, 7}}});
+    const auto behind_options = [](int count) -> Bytes {
+        Packet packet = Packet().eth(kB, "33:33:00:00:00:01").ipv6("fe80::b", "ff02::1").ttl(255);
+        for (int i = 0; i < count; ++i) packet.extension(60, 8);
+        return packet.icmp(136, 0, 0).payload(test::address_bytes("fd00::1"));
+    };
+    add({.name = "NobodyHidesWhatHeSaysOfAddresses",
+         .configuration = kOwned,
+         .in = {{"b", behind_options(4)}, {"b", behind_options(5)}, {"b", behind_options(8)},
+                {"b", Packet().eth(kB, kC).vlan(0).vlan(0).vlan(0).arp_reply(kB, "10.0.0.1", kC, "10.0.0.3")}},
+         .drops = {{"b", Drop::kForeignAddress, 4}}});
     const Bytes gratuitous = arp(kA).arp_request(kA, "10.0.0.1", "10.0.0.1");
     const Bytes probe = arp(kB).arp_request(kB, "0.0.0.0", "10.0.0.1");
     const Bytes own = arp(kB).arp_request(kB, "10.0.0.2", "10.0.0.1");
@@ -138,6 +148,28 @@ void add_connections(std::vector<Row>& rows) {
          .in = {{"a", routed("10.0.0.9")}, {"a", routed("10.0.0.254")}, {"a", routed("10.0.1.254")}},
          .out = {{"c", arrives("10.0.0.9")}},
          .drops = {{"a", Drop::kForeignAddress, 2}}});
+}
+
+// Others are told of a station's new MAC address by a frame from that address: only the station itself causes one.
+void add_news(std::vector<Row>& rows) {
+    const std::string kRouted =
+        "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254]}]\nports:\n" + port("a") + port("b");
+    const std::string kToBlue = router_of("blue");
+    const auto asks = [&](std::string_view from, std::string_view mac) -> Bytes {
+        return Packet().eth(from, kToBlue).arp_request(mac, "10.0.0.9", "10.0.0.254");
+    };
+    const auto told = [&](std::string_view to, std::string_view mac) -> Bytes {
+        return padded(Packet().eth(kToBlue, to).arp_reply(kToBlue, "10.0.0.254", mac, "10.0.0.9"));
+    };
+    rows.push_back(Row{.name = "AStationsNewMacAddressIsToldToOthers",
+                    .configuration = kRouted,
+                    .in = {{"b", asks(kB, kB)}, {"b", asks(kC, kC)}},
+                    .out = {{"b", told(kB, kB)}, {"b", told(kC, kC)},
+                            {"a", padded(arp(kC).arp_request(kC, "10.0.0.9", "10.0.0.9"))}}});
+    rows.push_back(Row{.name = "NobodySpeaksFromAMacAddressThatAMessageOnlyNames",
+                    .configuration = kRouted,
+                    .in = {{"b", asks(kB, kB)}, {"b", asks(kB, kC)}},
+                    .out = {{"b", told(kB, kB), 2}}});
 }
 
 void add_overlay(std::vector<Row>& rows) {
@@ -256,6 +288,7 @@ std::vector<Row> station_rows() {
     add_claims(rows);
     add_gateway(rows);
     add_connections(rows);
+    add_news(rows);
     add_overlay(rows);
     add_learning(rows);
     add_answers(rows);

@@ -410,6 +410,9 @@ TEST(MacTable, KnowsWhoHasDepartedWithItsPort) {
     EXPECT_EQ(table.flush(kPort1), std::vector<uint64_t>{kMac});
     EXPECT_TRUE(table.has_departed(kMac, MacTable::hash(kMac)));
     EXPECT_FALSE(table.has_departed(kMac + 2, MacTable::hash(kMac + 2)));
+    EXPECT_FALSE(table.take_departed(kMac + 2));
+    EXPECT_TRUE(table.take_departed(kMac));
+    EXPECT_FALSE(table.has_departed(kMac, MacTable::hash(kMac))) << "it is back";
     table.expire(1000, 300);
     EXPECT_FALSE(table.has_departed(kMac + 2, MacTable::hash(kMac + 2))) << "it was silent, no more";
 }
