@@ -53,7 +53,7 @@ ctl port delete later >/dev/null
 # Deleted, and at the end of sluiced, while it is being made.
 : >"$TMP/silence"
 serve_silence
-wait_for 300 "another connection to it" grep -q connected "$TMP/silence"
+wait_for 120 "another connection to it" grep -q connected "$TMP/silence"
 ctl port delete slow >/dev/null
 pings a 10.0.0.2
 stop
