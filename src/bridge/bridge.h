@@ -100,7 +100,13 @@ struct Bridge {
             meta.egress = meta.ingress;
             return path::drop(meta, path::Drop::kSamePort);
         }
-        return forward(meta, tables) && decide_rest() && learn(meta, tables);
+        if (!forward(meta, tables)) {
+            // Behind a hub it has arrived, and its sender is there. It takes no station from another port.
+            const bool is_there = meta.reason == path::Drop::kSamePort && !tables.is_elsewhere(meta);
+            if (is_there) (void)tables.learn(meta, mac_limit(meta, tables));
+            return false;
+        }
+        return decide_rest() && learn(meta, tables);
     }
 
     // Without learning, what has been looked up.

@@ -77,6 +77,11 @@ struct Tables {
         if (likely(entry.word() == bridge::Entry::learned(meta.ingress, now).word())) return true;
         return entry.is_static() && entry.port() == meta.ingress;
     }
+    // Whether the source is known behind another port.
+    bool is_elsewhere(const path::Meta& meta) const noexcept {
+        const bridge::Entry entry = macs(meta.network)->find(meta.source_mac, meta.source_hash);
+        return entry.found() && entry.port() != meta.ingress;
+    }
     // The reason to drop a packet for its source MAC address; kCount: it may come from its port. The router's is in
     // no table: it is behind no port, and no station may have it.
     [[gnu::noinline]] path::Drop judge_source(const path::Meta& meta, uint32_t limit) const noexcept {

@@ -220,13 +220,24 @@ void add_learning(std::vector<Row>& rows) {
                 .drops = {{"a", Drop::kFloodLimit, 1}}};
     is_flooded(limited, kD);
     add(limited);
-    Row same{.name = "NothingIsLearnedFromWhatHasArrivedAlready",
+    Row same{.name = "NothingIsLearnedFromAFrameToItsSender",
              .configuration = kThree,
-             .in = {{"a", plain(kA, kBroadcast)}, {"a", plain(kD, kA)}, {"a", plain(kD, kD)}},
-             .out = {{"b", plain(kA, kBroadcast)}, {"c", plain(kA, kBroadcast)}},
-             .drops = {{"a", Drop::kSamePort, 2}}};
+             .in = {{"a", plain(kD, kD)}},
+             .drops = {{"a", Drop::kSamePort, 1}}};
     is_flooded(same, kD);
     add(same);
+    add({.name = "AStationBehindAHubIsLearned",
+         .configuration = kThree,
+         .in = {{"a", plain(kA, kBroadcast)}, {"a", plain(kD, kA)}, {"b", plain(kB, kD)}},
+         .out = {{"b", plain(kA, kBroadcast)}, {"c", plain(kA, kBroadcast)}, {"a", plain(kB, kD)}},
+         .drops = {{"a", Drop::kSamePort, 1}}});
+    add({.name = "WhatHasArrivedAlreadyTakesNoStationFromAnotherPort",
+         .configuration = kThree,
+         .in = {{"a", plain(kA, kBroadcast)}, {"b", plain(kB, kBroadcast)}, {"a", plain(kB, kA)},
+                {"c", plain(kC, kB)}},
+         .out = {{"b", plain(kA, kBroadcast)}, {"c", plain(kA, kBroadcast)}, {"a", plain(kB, kBroadcast)},
+                 {"c", plain(kB, kBroadcast)}, {"b", plain(kC, kB)}},
+         .drops = {{"a", Drop::kSamePort, 1}}});
     Row denied{.name = "NothingIsLearnedFromWhatAPolicyDenies",
                .configuration = kThree + "acls: [{name: none, apply: {port: c, direction: egress}, "
                                          "rules: [{deny: {}}]}]\n",
