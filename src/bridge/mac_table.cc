@@ -48,6 +48,7 @@ MacTable::MacTable(uint32_t capacity)
     for (size_t i = 0; i <= mask_; ++i) new (&buckets_[i]) Bucket{};
     move_log_ = std::make_unique<Moves[]>((size_t{mask_} + 1) * kSlots);
     learned_ = std::make_unique<std::atomic<uint32_t>[]>(path::kMaxPorts);
+    foreign_ = std::make_unique<std::atomic<uint32_t>[]>(path::kMaxPorts);
     departed_ = std::make_unique<std::atomic<uint64_t>[]>(kMostDeparted);
     motions_.reserve(kMostMotions);
     arrivals_.reserve(kMostArrivals);
@@ -110,8 +111,20 @@ MacTable::Motion& MacTable::motion(uint64_t mac, path::PortId from, path::PortId
     return motions_.emplace_back(Motion{.mac = mac, .from = from, .to = to});
 }
 
-void MacTable::note_foreign(uint64_t mac, path::PortId owner, path::PortId port) noexcept {
-    if (lock_.test_and_set(std::memory_order_acquire)) return;
+// Workers that count at once may note one too many.
+bool MacTable::may_note_foreign(path::PortId port, Seconds now) noexcept {
+    static_assert(kMostForeign < 0x100);
+    std::atomic<uint32_t>& count = foreign_[path::index(port)];
+    const uint32_t second = static_cast<uint32_t>(now) << 8;
+    uint32_t noted = count.load(std::memory_order_relaxed);
+    if ((noted ^ second) >> 8 != 0) noted = second;
+    if ((noted & 0xff) == kMostForeign) return false;
+    count.store(noted + 1, std::memory_order_relaxed);
+    return true;
+}
+
+void MacTable::note_foreign(uint64_t mac, path::PortId owner, path::PortId port, Seconds now) noexcept {
+    if (!may_note_foreign(port, now) || lock_.test_and_set(std::memory_order_acquire)) return;
     ++motion(mac, owner, port).foreign;
     lock_.clear(std::memory_order_release);
 }

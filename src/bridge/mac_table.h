@@ -105,8 +105,9 @@ class MacTable {
         return learn_slowly(mac, hash, port, now, limit);
     }
 
-    // Takes note that a frame from `mac`, which belongs to `owner`, came from another port.
-    void note_foreign(uint64_t mac, path::PortId owner, path::PortId port) noexcept;
+    // Takes note that a frame from `mac`, which belongs to `owner`, came from another port. Of each port it notes
+    // kMostForeign frames a second: the frames of one must not keep the others from the lock.
+    void note_foreign(uint64_t mac, path::PortId owner, path::PortId port, Seconds now) noexcept;
 
     // Whether the address was behind a port that has gone, and nowhere since: stations may still send to it. Of many
     // such addresses the table knows some.
@@ -139,7 +140,7 @@ class MacTable {
         path::PortId to{};
         uint32_t moves = 0;    // the address went along
         uint32_t flaps = 0;    // it had moved too often, and stayed
-        uint32_t foreign = 0;  // it belongs to `from`, whatever is seen
+        uint32_t foreign = 0;  // it belongs to `from`, whatever is seen; not all are counted
     };
     // Since they were last taken. Beyond kMostMotions pairs of ports some are left out.
     std::vector<Motion> take_motions();
@@ -170,6 +171,7 @@ class MacTable {
     static constexpr size_t kMostMotions = 32;
     static constexpr size_t kMostArrivals = 32;
     static constexpr size_t kMostDeparted = 256;
+    static constexpr uint32_t kMostForeign = 32;
 
     struct alignas(64) Bucket {
         std::atomic<uint64_t> keys[kSlots];  // zero: free. No station has the address zero.
@@ -225,6 +227,7 @@ class MacTable {
     void put(Slot slot, uint64_t mac, Entry entry) noexcept;
     void clear(Slot slot) noexcept;
     void note(Entry entry, int change) noexcept;
+    bool may_note_foreign(path::PortId port, Seconds now) noexcept;
     Motion& motion(uint64_t mac, path::PortId from, path::PortId to) noexcept;
     Moves& moves_of(Slot slot) noexcept { return move_log_[slot.bucket * kSlots + slot.index]; }
     template <class Predicate>
@@ -245,6 +248,8 @@ class MacTable {
     std::atomic<uint64_t> moves_{0};
     std::atomic<uint64_t> flaps_{0};    // moves refused
     std::atomic<uint64_t> refused_{0};  // addresses not learned, for want of room
+    // By PortId: the second, and how many frames note_foreign() has noted in it (its low byte).
+    std::unique_ptr<std::atomic<uint32_t>[]> foreign_;
     // Written with the lock held.
     std::vector<Motion> motions_;
     std::vector<uint64_t> arrivals_;

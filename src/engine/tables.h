@@ -91,7 +91,7 @@ struct Tables {
         const bool is_router = meta.source_mac == network(meta.network).mac;
         if (is_router || (entry.is_static() && !is_here)) {
             const path::PortId owner = is_router ? path::kNoPort : entry.port();
-            if (assumed == nullptr) table.note_foreign(meta.source_mac, owner, meta.ingress);
+            if (assumed == nullptr) table.note_foreign(meta.source_mac, owner, meta.ingress, now);
             return path::Drop::kForeignMac;
         }
         const bool is_one_more = limit != 0 && !is_here && table.count(meta.ingress) >= limit;

@@ -331,7 +331,9 @@ TEST(MacTable, DoesAsAMapDoes) {
         } else {
             ++now;
         }
-        if (step % 97 == 0) ASSERT_NO_FATAL_FAILURE(expect_same(table, model, macs)) << step;
+        if (step % 97 == 0) {
+            ASSERT_NO_FATAL_FAILURE(expect_same(table, model, macs)) << step;
+        }
     }
     EXPECT_GT(model.moves, 1000u);
     EXPECT_GT(model.flaps, 100u);
@@ -370,8 +372,8 @@ TEST(MacTable, TellsWhatHasMovedBetweenWhichPorts) {
         learn(table, kMac, kPort2, 100);
         learn(table, kMac, kPort1, 100);
     }
-    table.note_foreign(kMac + 2, kPort1, kHighPort);
-    table.note_foreign(kMac + 4, kPort1, kHighPort);
+    table.note_foreign(kMac + 2, kPort1, kHighPort, 100);
+    table.note_foreign(kMac + 4, kPort1, kHighPort, 100);
     const auto motions = table.take_motions();
     ASSERT_EQ(motions.size(), 3u);
     EXPECT_EQ(motions[0].mac, kMac);
@@ -389,8 +391,23 @@ TEST(MacTable, TellsWhatHasMovedBetweenWhichPorts) {
 
 TEST(MacTable, MotionsOfManyPortsAreBounded) {
     MacTable table(16);
-    for (uint16_t port = 0; port < 1000; ++port) table.note_foreign(kMac, kPort1, PortId{port});
+    for (uint16_t port = 0; port < 1000; ++port) table.note_foreign(kMac, kPort1, PortId{port}, 100);
     EXPECT_LE(table.take_motions().size(), 32u);
+}
+
+TEST(MacTable, OnePortsForeignFramesLeaveTheLockToOthers) {
+    MacTable table(16);
+    const auto noted = [&](Seconds now) {
+        for (int i = 0; i < 1000; ++i) table.note_foreign(kMac, kPort1, kPort2, now);
+        table.note_foreign(kMac, kPort1, kHighPort, now);
+        return table.take_motions();
+    };
+    for (const Seconds now : {Seconds{100}, Seconds{101}}) {
+        const auto motions = noted(now);
+        ASSERT_EQ(motions.size(), 2u);
+        EXPECT_EQ(motions[0].foreign, 32u);
+        EXPECT_EQ(motions[1].foreign, 1u);
+    }
 }
 
 TEST(MacTable, TellsWhichAddressesAreNew) {
