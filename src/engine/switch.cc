@@ -353,9 +353,8 @@ void Switch::forget_macs(path::PortId id) {
         gone.insert({network->second, path::mac_key(place.second)});
     }
     if (gone.empty() || !speaks()) return;
-    router_.neighbors().forget_if([&](const neighbor::Entry& entry) {
-        return gone.contains({entry.network, entry.mac.load(std::memory_order_relaxed)});
-    });
+    router_.neighbors().forget_if(
+        [&](path::NetworkId network, uint64_t mac) { return gone.contains({network, mac}); });
 }
 
 // Of a number that is free from now on: a port that takes it over starts from zero.

@@ -270,10 +270,11 @@ void Table::forget_static(Entry& entry) {
     entry.state.store(State::kFailed, std::memory_order_release);
 }
 
-void Table::forget(Entry& entry) noexcept {
+void Table::forget(Entry& entry, uint64_t mac) noexcept {
     Locked locked(*this);
     const State state = entry.state.load(std::memory_order_relaxed);
-    if (state == State::kStatic || state == State::kFree || !entry.resolved()) return;
+    if (state == State::kStatic || state == State::kFree) return;
+    if (entry.mac.load(std::memory_order_relaxed) != mac) return;
     entry.mac.store(0, std::memory_order_release);
     if (is_unresolved(entry)) unresolved_.fetch_add(1, std::memory_order_relaxed);
     entry.tries = 0;

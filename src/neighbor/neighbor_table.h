@@ -132,11 +132,14 @@ class Table {
     // A configured entry; false if the table is full. forget_static() turns it into a stale one.
     bool set_static(path::NetworkId network, const IpAddress& address, uint64_t mac, Seconds now);
     void forget_static(Entry& entry);
-    // Entries whose MAC address no station has any more: asked for anew when they are used.
-    template <class Gone>
-    void forget_if(Gone gone) {
+    // Entries whose MAC address no station of the network has any more (`is_gone(network, mac)`): asked for anew
+    // when they are used.
+    template <class IsGone>
+    void forget_if(IsGone is_gone) {
         for (uint32_t i = 0; i < high_; ++i) {
-            if (listed_[i] && entries_[i].resolved() && gone(entries_[i])) forget(entries_[i]);
+            Entry& entry = entries_[i];
+            const uint64_t mac = entry.mac.load(std::memory_order_relaxed);
+            if (listed_[i] && mac != 0 && is_gone(entry.network, mac)) forget(entry, mac);
         }
     }
     // What is due: entries to be solicited (again), and those for which packets wait that must go. Once a
@@ -185,7 +188,8 @@ class Table {
     bool erase(Entry& entry) noexcept;
     void take_held(Entry& entry, Held& waiting) noexcept;
     void free_held(Entry& entry) noexcept;
-    void forget(Entry& entry) noexcept;
+    // Unless it has another MAC address by now.
+    void forget(Entry& entry, uint64_t mac) noexcept;
     bool try_lock() noexcept;
     void unlock() noexcept { lock_.clear(std::memory_order_release); }
 

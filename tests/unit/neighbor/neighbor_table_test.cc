@@ -362,12 +362,23 @@ TEST_F(NeighborTable, WhoseStationHasGoneIsAskedForAnew) {
     Held waiting;
     ASSERT_TRUE(table_.learn(other, kOther, true, kNow, waiting));
     ASSERT_TRUE(table_.set_static(kBlue, ip(3), kMac, kNow));
-    table_.forget_if([](const Entry& entry) { return entry.mac.load() == kMac; });
+    table_.forget_if([](NetworkId, uint64_t mac) { return mac == kMac; });
     EXPECT_FALSE(gone.resolved());
     EXPECT_TRUE(other.resolved());
     EXPECT_TRUE(table_.find(kBlue, ip(3))->resolved()) << "it is configured";
     EXPECT_TRUE(table_.ask(gone, kNow));
     EXPECT_TRUE(table_.learn(gone, kOther, false, kNow, waiting));
+}
+
+// A worker learns its new MAC address while the control thread judges the old one.
+TEST_F(NeighborTable, WhoHasAnotherMacAddressByNowIsNotForgotten) {
+    Entry& entry = resolved(1);
+    table_.forget_if([&](NetworkId, uint64_t mac) {
+        Held waiting;
+        EXPECT_TRUE(table_.learn(entry, kOther, true, kNow, waiting));
+        return mac == kMac;
+    });
+    EXPECT_EQ(entry.mac.load(), kOther);
 }
 
 }  // namespace
