@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "guard/extensions.h"
 #include "wire/address.h"
+#include "wire/extensions.h"
 #include "wire/headers.h"
 #include "wire/layers.h"
 
@@ -49,7 +49,7 @@ class Judgement {
             VlanTag copy;
             const auto* tag = read(packet_, at_, copy);
             // Behind more tags than anybody needs stands what is not meant to be seen here.
-            if (tag == nullptr || tags == kMostTags) return hidden();
+            if (tag == nullptr || tags == kMostTagsSeen) return hidden();
             type = tag->ether_type();
             at_ += sizeof *tag;
         }
@@ -121,7 +121,7 @@ class Judgement {
         const uint32_t size = ip->payload_size.host();
         if (size != 0 || protocol != Protocol::kHopByHop) end_ = std::min(end_, at + size);
         bool first = true;
-        for (int i = 0; i < kMostExtensions && first && is_extension(protocol); ++i) {
+        for (int i = 0; i < kMostExtensionsSeen && first && is_extension(protocol); ++i) {
             Ipv6Extension extension_copy;
             const auto* extension = read_inside(at, extension_copy);
             if (extension == nullptr) break;
@@ -129,7 +129,7 @@ class Judgement {
                 Ipv6Fragment fragment_copy;
                 first = read_inside(at, fragment_copy)->offset() == 0;
             }
-            at += size_of(protocol, *extension);
+            at += extension_size(protocol, *extension);
             protocol = extension->protocol();
         }
         // Behind more extensions than anybody needs, or beyond the end of a first fragment, stands what is

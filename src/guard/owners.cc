@@ -5,8 +5,8 @@
 #include <cstring>
 #include <tuple>
 
-#include "guard/extensions.h"
 #include "wire/address.h"
+#include "wire/extensions.h"
 #include "wire/headers.h"
 #include "wire/layers.h"
 
@@ -73,7 +73,7 @@ std::optional<Claim> find_ipv6_claim(const rte_mbuf* packet, uint32_t at) noexce
     Protocol protocol = ip->protocol();
     at += sizeof *ip;
     for (int i = 0; is_extension(protocol); ++i) {
-        if (i == kMostExtensions) return Claim{.is_hidden = true};
+        if (i == kMostExtensionsSeen) return Claim{.is_hidden = true};
         Ipv6Extension copy;
         const auto* extension = read(packet, at, copy);
         if (extension == nullptr) return std::nullopt;
@@ -83,7 +83,7 @@ std::optional<Claim> find_ipv6_claim(const rte_mbuf* packet, uint32_t at) noexce
             const auto* fragment = read(packet, at, fragment_copy);
             if (fragment == nullptr || fragment->offset() != 0) return std::nullopt;
         }
-        at += size_of(protocol, *extension);
+        at += extension_size(protocol, *extension);
         protocol = extension->protocol();
     }
     return protocol == Protocol::kIcmpv6 ? find_discovery_claim(packet, *ip, at) : std::nullopt;
@@ -102,7 +102,7 @@ std::optional<Claim> find_claim(const rte_mbuf* packet) noexcept {
         VlanTag copy;
         const auto* tag = read(packet, at, copy);
         if (tag == nullptr || tag->id() != 0) return std::nullopt;
-        if (tags == kMostTags) return Claim{.is_hidden = true};
+        if (tags == kMostTagsSeen) return Claim{.is_hidden = true};
         type = tag->ether_type();
         at += sizeof *tag;
     }

@@ -4,14 +4,12 @@
 #include <array>
 
 #include "wire/address.h"
+#include "wire/extensions.h"
 #include "wire/headers.h"
 #include "wire/layers.h"
 
 namespace sluice::path {
 namespace {
-
-constexpr int kMostVlanTags = 2;
-constexpr int kMostExtensions = 4;
 
 constexpr uint8_t kIgmp = 2;
 constexpr uint8_t kMldQuery = 130;  // RFC 2710, 3.1, and the next two
@@ -62,12 +60,13 @@ bool is_background_ipv6(const rte_mbuf* packet, uint32_t at) noexcept {
     if (ip == nullptr) return false;
     wire::Protocol protocol = ip->protocol();
     at += uint32_t{sizeof *ip};
-    for (int i = 0; i < kMostExtensions; ++i) {
-        if (protocol != wire::Protocol::kHopByHop && protocol != wire::Protocol::kDestinationOptions) break;
+    for (int i = 0; i < wire::kMostExtensionsSeen && wire::is_extension(protocol); ++i) {
+        // What is announced fits into one frame.
+        if (protocol == wire::Protocol::kFragment) return false;
         wire::Ipv6Extension extension_copy;
         const auto* extension = wire::read(packet, at, extension_copy);
         if (extension == nullptr) return false;
-        at += extension->header_size();
+        at += wire::extension_size(protocol, *extension);
         protocol = extension->protocol();
     }
     if (protocol == wire::Protocol::kIcmpv6) return is_background_icmpv6(packet, at, *ip);
@@ -82,7 +81,7 @@ bool is_background(const rte_mbuf* packet) noexcept {
     if (ethernet == nullptr || !wire::is_group(ethernet->destination)) return false;
     wire::EtherType type = ethernet->ether_type();
     uint32_t at = sizeof *ethernet;
-    for (int tags = 0; wire::is_vlan(type) && tags < kMostVlanTags; ++tags) {
+    for (int tags = 0; wire::is_vlan(type) && tags < wire::kMostTagsSeen; ++tags) {
         wire::VlanTag tag_copy;
         const auto* tag = wire::read(packet, at, tag_copy);
         if (tag == nullptr) return false;

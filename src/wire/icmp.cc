@@ -7,6 +7,7 @@
 
 #include "wire/address.h"
 #include "wire/checksum.h"
+#include "wire/extensions.h"
 #include "wire/ip_check.h"
 #include "wire/layers.h"
 #include "wire/offload.h"
@@ -54,19 +55,6 @@ std::optional<Upper> find_upper4(const rte_mbuf* m, uint32_t l3_offset) noexcept
                  .offset = l3_offset + ip->header_size(),
                  .end = std::min(l3_offset + ip->total_size.host(), m->pkt_len),
                  .next_field = 0};
-}
-
-uint32_t extension_size(Protocol protocol, const Ipv6Extension& extension) noexcept {
-    if (protocol == Protocol::kFragment) return sizeof(Ipv6Fragment);
-    // In units of 4 bytes, not counting the first 8 (RFC 4302, 2.2).
-    if (protocol == Protocol::kAuthentication) return (uint32_t{extension.size_word} + 2) * 4;
-    return extension.header_size();
-}
-
-bool is_extension(Protocol protocol) noexcept {
-    return protocol == Protocol::kHopByHop || protocol == Protocol::kRouting ||
-           protocol == Protocol::kFragment || protocol == Protocol::kAuthentication ||
-           protocol == Protocol::kDestinationOptions;
 }
 
 std::optional<Upper> find_upper6(const rte_mbuf* m, uint32_t l3_offset) noexcept {
