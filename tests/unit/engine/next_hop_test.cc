@@ -126,7 +126,9 @@ TEST_F(NextHopGroup, FlowsOfAMemberThatHasGoneAreSharedOutAndNoOthersMove) {
     EXPECT_TRUE(hops_.rebalance().empty());
     const auto without_one = picks();
     for (size_t i = 0; i < before.size(); ++i) {
-        if (before[i] != members_[1]) EXPECT_EQ(without_one[i], before[i]);
+        if (before[i] != members_[1]) {
+            EXPECT_EQ(without_one[i], before[i]);
+        }
     }
     EXPECT_EQ(count(without_one, members_[1]), 0u);
     for (const HopId member : {members_[0], members_[2], members_[3]}) {
@@ -140,7 +142,9 @@ TEST_F(NextHopGroup, FlowsOfAMemberThatHasGoneAreSharedOutAndNoOthersMove) {
     hops_.rebalance();
     const auto without_two = picks();
     for (size_t i = 0; i < before.size(); ++i) {
-        if (without_one[i] != members_[2]) EXPECT_EQ(without_two[i], without_one[i]);
+        if (without_one[i] != members_[2]) {
+            EXPECT_EQ(without_two[i], without_one[i]);
+        }
         EXPECT_NE(without_two[i], members_[2]);
     }
 
