@@ -17,7 +17,6 @@
 #include "engine/diff.h"
 #include "engine/event_log.h"
 #include "engine/loop_watch.h"
-#include "engine/move_log.h"
 #include "engine/retry.h"
 #include "engine/rule_log.h"
 #include "engine/snapshot.h"
@@ -220,11 +219,14 @@ class Switch {
     };
     using StaticMacs = std::map<std::pair<std::string, MacAddress>, Home>;  // by network
     std::string place_of(path::PortId id) const;
+    // Stations to ask whether they still have their address, and behind which port: by network and address.
+    using Unverified = std::map<std::pair<path::NetworkId, IpAddress>, path::PortId>;
     void tell_arrival(const StaticMacs::key_type& place, const Home& home);
     void watch_departed();
     void watch_loops();
     void watch_stations();
     void verify_neighbors();
+    void ask_unverified();
     void forget_silent();
     void suspect(const std::string& network, path::PortId tunnel);
     bool is_tunnel(path::PortId id) const;
@@ -251,7 +253,8 @@ class Switch {
     };
     std::map<StaticMacs::key_type, Departed> departed_;  // of them, what belongs to no port any more
     std::map<std::pair<std::string, path::PortId>, bridge::Seconds> suspects_;  // tunnels of networks, since when
-    MoveLog move_log_;
+    Unverified unverified_;
+    Unverified::key_type verified_;  // the last one that was asked
     LoopWatch loop_watch_;
     bridge::Seconds stations_watched_ = 0;
     NetworkIds network_ids_;

@@ -18,8 +18,15 @@ constexpr bridge::Seconds kSuspectedFor = 2;
 // And not again before.
 constexpr bridge::Seconds kSuspectedAgain = 10;
 
-// Solicitations of a tick that the arrival of a station may cause.
-constexpr size_t kMostVerified = 16;
+// Solicitations of a tick that the arrival of stations may cause, and those that wait for a tick.
+constexpr size_t kVerifiedAtOnce = 16;
+constexpr size_t kMostUnverified = 4096;
+
+void tell_move(base::CountedLog& log, const std::string& network, const MacAddress& mac, const std::string& from,
+               const std::string& to, uint64_t count = 1) {
+    const std::string what = fmt::format("network {}: {} has moved from {} to {}", network, mac.text(), from, to);
+    log.tell(base::CountedLog::Clock::now(), base::log::Level::kNotice, "mac", what, what, count);
+}
 
 MacAddress mac_of(uint64_t key) {
     MacAddress mac;
@@ -56,7 +63,7 @@ void Switch::tell_arrival(const StaticMacs::key_type& place, const Home& home) {
     }
     if (departed != departed_.end()) departed_.erase(departed);
     if (from.empty() || from == home.name) return;
-    move_log_.note({place.first, place.second, from, home.name}, clock_seconds());
+    tell_move(counted_log_, place.first, place.second, from, home.name);
 }
 
 // What belonged to a port and is seen elsewhere: a container was moved to another host.
@@ -70,7 +77,8 @@ void Switch::watch_departed() {
         const bridge::Entry entry = table->second->find(mac, bridge::MacTable::hash(mac));
         if (!entry.found()) return false;
         const std::string to = place_of(entry.port());
-        if (to != departed.home.name) move_log_.note({place.first, place.second, departed.home.name, to}, now);
+        const std::string& from = departed.home.name;
+        if (to != from) tell_move(counted_log_, place.first, place.second, from, to);
         return true;
     });
 }
@@ -83,14 +91,15 @@ void Switch::watch_loops() {
         const path::NetworkId id = network_ids_.at(name);
         for (const LoopWatch::Loop& loop : loop_watch_.look(id, motions, now)) {
             base::log::warning("loop", "network {}: a loop between {} and {}, or one MAC address on both: {} was seen "
-                               "on both, {} frames in a second. While it lasts a port of them may have {} frames a "
+                               "on both, in at least {} frames a second. While it lasts a port of them may have {} frames a "
                                "second flooded", name, place_of(loop.a), place_of(loop.b), mac_of(loop.mac).text(),
                                loop.count, LoopWatch::kFloods);
         }
         for (const auto& motion : motions) {
             const bool is_of_overlay = is_tunnel(motion.from) || is_tunnel(motion.to);
             if (motion.moves == 0 || !is_of_overlay || loop_watch_.has(id, motion.from, motion.to)) continue;
-            move_log_.note({name, mac_of(motion.mac), place_of(motion.from), place_of(motion.to)}, now);
+            tell_move(strangers_log_, name, mac_of(motion.mac), place_of(motion.from), place_of(motion.to),
+                      motion.moves);
         }
     }
     const auto is_gone = [&](const LoopWatch::Loop& loop) {
@@ -98,8 +107,8 @@ void Switch::watch_loops() {
         return router_.network_name(loop.network).empty() || !is_there(loop.a) || !is_there(loop.b);
     };
     for (const LoopWatch::Loop& loop : loop_watch_.take_ended(now, is_gone)) {
-        base::log::notice("loop", "network {}: the loop between {} and {} has ended; {} frames were seen on the wrong "
-                          "one of them", router_.network_name(loop.network), place_of(loop.a), place_of(loop.b),
+        base::log::notice("loop", "network {}: the loop between {} and {} has ended; at least {} frames were seen on the "
+                          "wrong one of them", router_.network_name(loop.network), place_of(loop.a), place_of(loop.b),
                           loop.count);
     }
     for (auto& [name, held] : ports_) {
@@ -119,7 +128,6 @@ void Switch::watch_loops() {
 // stations behind a tunnel nobody knows: those that are silent are forgotten (forget_silent()).
 void Switch::verify_neighbors() {
     if (!speaks()) return;
-    std::vector<Chore> chores;
     for (const auto& [name, table] : macs_) {
         std::vector<uint64_t> arrivals = table->take_arrivals();
         if (arrivals.empty()) continue;
@@ -140,14 +148,25 @@ void Switch::verify_neighbors() {
         router_.neighbors().each([&](const neighbor::Entry& neighbor) {
             const uint64_t mac = neighbor.mac.load(std::memory_order_relaxed);
             const bool is_static = neighbor.state.load(std::memory_order_relaxed) == neighbor::State::kStatic;
-            if (neighbor.network != id || mac == 0 || is_static || chores.size() == kMostVerified) return;
+            if (neighbor.network != id || mac == 0 || is_static || unverified_.size() == kMostUnverified) return;
             const bridge::Entry entry = table->find(mac, bridge::MacTable::hash(mac));
             if (!entry.found() || !places.contains(entry.port())) return;
-            chores.push_back({.kind = Chore::Kind::kVerify,
-                              .network = id,
-                              .port = entry.port(),
-                              .address = neighbor.address});
+            unverified_.insert_or_assign({id, neighbor.address}, entry.port());
         });
+    }
+    ask_unverified();
+}
+
+// Some in each tick, from the one on that was asked last: stations that come up all the time get no more than a turn.
+void Switch::ask_unverified() {
+    std::vector<Chore> chores;
+    while (!unverified_.empty() && chores.size() < kVerifiedAtOnce) {
+        auto next = unverified_.upper_bound(verified_);
+        if (next == unverified_.end()) next = unverified_.begin();
+        const auto& [network, address] = verified_ = next->first;
+        chores.push_back(
+            {.kind = Chore::Kind::kVerify, .network = network, .port = next->second, .address = address});
+        unverified_.erase(next);
     }
     ask(std::move(chores));
 }
@@ -189,7 +208,6 @@ void Switch::watch_stations() {
     stations_watched_ = now;
     watch_departed();
     watch_loops();
-    move_log_.flush(now);
 }
 
 }  // namespace sluice::engine

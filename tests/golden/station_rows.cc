@@ -1,4 +1,8 @@
 // Who may say which address it has, what is learned of stations, and whom the switch answers.
+#include <gtest/gtest.h>
+
+#include <set>
+
 #include "golden/row.h"
 #include "port/derived_mac.h"
 
@@ -290,6 +294,46 @@ void add_answers(std::vector<Row>& rows) {
          .in = {{"a", echo("10.0.0.255")}, {"a", echo("10.0.0.0")}, {"a", udp("10.0.0.255")},
                 {"a", echo("224.0.0.1")}, {"a", echo("255.255.255.255")}},
          .drops = {{"a", Drop::kNoListener, 3}, {"a", Drop::kMartian, 2}}});
+}
+
+// Behind a port come new MAC addresses, as many at a time as there are neighbors.
+TEST(GoldenStations, AllNeighborsBehindAPortAreAskedWhereAStationComesUp) {
+    constexpr uint8_t kStations = 40;
+    test::Harness harness(1, {"a", "b"});
+    ASSERT_NO_FATAL_FAILURE(harness.apply(
+        "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.254}]\nports:\n" + port("a") + port("b")));
+    engine::Switch& running = harness.running();
+    const auto put = [&](const Bytes& frame) {
+        harness.device("b").put(test::to_mbuf(test::switch_pools().buffers, frame));
+        harness.run();
+    };
+    const auto turn = [&] {
+        running.tick(engine::Clock::now());
+        harness.run();
+    };
+    const path::NetworkId blue = running.network_ids().at("blue");
+    std::set<std::string> wanted;
+    for (uint8_t i = 1; i <= kStations; ++i) {
+        const std::string address = fmt::format("10.0.0.{}", i);
+        const bridge::Seconds now = engine::clock_seconds();
+        neighbor::Entry* entry = running.neighbors().add(blue, *IpAddress::parse(address), now);
+        ASSERT_NE(entry, nullptr);
+        neighbor::Held nothing;
+        running.neighbors().learn(*entry, path::mac_key(test::mac_bytes(kB).data()), true, now, nothing);
+        wanted.insert(address);
+    }
+    put(Packet().eth(kB, kBroadcast).payload(46));
+    turn();
+    harness.sent("b");
+
+    std::set<std::string> asked;
+    put(Packet().eth(kD, kBroadcast).payload(46));
+    for (int i = 0; i < 5; ++i) turn();
+    for (const Bytes& frame : harness.sent("b")) {
+        if (frame.size() < 42 || frame[12] != 8 || frame[13] != 6) continue;
+        asked.insert(fmt::format("{}.{}.{}.{}", frame[38], frame[39], frame[40], frame[41]));
+    }
+    EXPECT_EQ(asked, wanted);
 }
 
 }  // namespace
