@@ -1,6 +1,8 @@
 #include "port/device_thread.h"
 
+#include <fmt/ranges.h>
 #include <rte_dev.h>
+#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_vfio.h>
 
@@ -88,11 +90,58 @@ class DeviceThread {
     bool is_busy_ = false;
 };
 
-void remove_by_name(const std::string& name) {
-    uint16_t port = 0;
+// Why DPDK can't have a PCI function, before it is asked and finds no better words than "no driver".
+base::Result<void> check_function(const std::string& address) {
+    const auto device = pci::find(pci::this_host(), address);
+    if (!device) return tl::unexpected(device.error());
+    if (!pci::is_for_programs(device->driver) && !pci::shares_kernel_driver(*device)) {
+        return base::fail("{} is {}: `sluicectl device bind {}` gives it to the switch", address,
+                          device->driver.empty() ? "bound to no driver"
+                                                 : fmt::format("bound to the kernel's {}", device->driver),
+                          address);
+    }
+    if (!device->group_held_by.empty()) {
+        return base::fail("the kernel still drives {} of {}'s IOMMU group {}: bind it as well, or unbind "
+                          "it from its driver",
+                          fmt::join(device->group_held_by, ", "), address, device->iommu_group);
+    }
+    return {};
+}
+
+// The device thread's, as all that follows until DeviceMaking.
+base::Result<MadeDevice> find_or_make(const std::string& arguments) {
+    const std::string name = device_name(arguments);
+    MadeDevice device{.port = RTE_MAX_ETHPORTS, .is_ours = false};
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &device.port) == 0) return device;
+    if (rte_eth_dev_count_total() >= kMostDevices) {
+        return base::fail("DPDK opens no more than {} devices (RTE_MAX_ETHPORTS; a bond is one beside its "
+                          "members), and has opened them: delete another device port, or use net_af_packet, "
+                          "which needs none of them",
+                          kMostDevices);
+    }
+    const bool is_pci = pci::address_of(arguments).has_value();
+    if (is_pci) {
+        if (auto done = check_function(name); !done) return tl::unexpected(done.error());
+        // DPDK looks for vfio when it starts only; the module may have come later.
+        if (rte_vfio_is_enabled("vfio") == 0) rte_vfio_enable("vfio");
+    }
+    take_dpdk_words();  // of earlier troubles
+    if (const int status = rte_dev_probe(arguments.c_str()); status != 0) {
+        return base::fail("DPDK can't make a device of \"{}\" ({}): is {} installed (librte-net-*)?{}", arguments,
+                          rte_strerror(-status),
+                          is_pci ? "the driver for it" : "the driver's name right, and its package",
+                          take_dpdk_words());
+    }
+    device.is_ours = true;
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &device.port) == 0) return device;
+    rte_eal_hotplug_remove(is_pci ? "pci" : "vdev", name.c_str());
+    return base::fail("\"{}\" is not an Ethernet device", arguments);
+}
+
+void remove_untaken(const base::Result<MadeDevice>& made) {
     rte_eth_dev_info info{};
-    if (rte_eth_dev_get_port_by_name(name.c_str(), &port) != 0 || rte_eth_dev_info_get(port, &info) != 0) return;
-    rte_eth_dev_close(port);
+    if (!made || !made->is_ours || rte_eth_dev_info_get(made->port, &info) != 0) return;
+    rte_eth_dev_close(made->port);
     if (info.device != nullptr) rte_dev_remove(info.device);
 }
 
@@ -103,8 +152,9 @@ struct DeviceMaking::State {
     // The thread's lock.
     bool is_over = false;
     bool is_unwanted = false;
-    int status = 0;
-    std::string words;
+    // The thread's until it is over, then the control thread's.
+    base::Result<MadeDevice> made = tl::unexpected(base::Error{});
+    ThreadClock::duration took{};
 };
 
 DeviceMaking::DeviceMaking(const std::string& arguments) : state_(std::make_shared<State>()) {
@@ -114,28 +164,27 @@ DeviceMaking::DeviceMaking(const std::string& arguments) : state_(std::make_shar
             std::lock_guard locked(DeviceThread::get().mutex());
             if (state->is_unwanted) return;
         }
-        take_dpdk_words();  // of earlier troubles
-        const bool is_pci = pci::address_of(state->arguments).has_value();
-        // DPDK looks for vfio when it starts only; the module may have come later.
-        if (is_pci && rte_vfio_is_enabled("vfio") == 0) rte_vfio_enable("vfio");
-        const int status = rte_dev_probe(state->arguments.c_str());
-        std::string words = take_dpdk_words();
+        const ThreadClock::time_point begin = ThreadClock::now();
+        state->made = find_or_make(state->arguments);
+        state->took = ThreadClock::now() - begin;
         bool is_unwanted = false;
         {
             std::lock_guard locked(DeviceThread::get().mutex());
-            state->status = status;
-            state->words = std::move(words);
             state->is_over = true;
             is_unwanted = state->is_unwanted;
         }
         DeviceThread::get().tell();
-        if (is_unwanted && status == 0) remove_by_name(device_name(state->arguments));
+        if (is_unwanted) remove_untaken(state->made);
     });
 }
 
 DeviceMaking::~DeviceMaking() {
-    std::lock_guard locked(DeviceThread::get().mutex());
-    state_->is_unwanted = !state_->is_over;
+    {
+        std::lock_guard locked(DeviceThread::get().mutex());
+        state_->is_unwanted = !state_->is_over;
+    }
+    if (state_->is_unwanted || !state_->made || !state_->made->is_ours) return;
+    DeviceThread::get().add([state = state_] { remove_untaken(state->made); });
 }
 
 bool DeviceMaking::is_over() {
@@ -144,8 +193,13 @@ bool DeviceMaking::is_over() {
     return DeviceThread::get().wait_with_patience(is_over);
 }
 
-int DeviceMaking::status() const { return state_->status; }
-std::string DeviceMaking::words() const { return state_->words; }
+base::Result<MadeDevice> DeviceMaking::take() {
+    base::Result<MadeDevice> made = state_->made;
+    if (made) state_->made->is_ours = false;
+    return made;
+}
+
+ThreadClock::duration DeviceMaking::took() const { return state_->took; }
 
 void remove_device(rte_device* device) {
     auto is_removed = std::make_shared<bool>(false);

@@ -1,6 +1,9 @@
 // DPDK's list of devices is changed on one thread of its own: to make a device may take seconds (a NIC's firmware,
 // a program at the other end of a socket that doesn't answer), and clients would wait for it. The order is kept: a
-// device that was removed is gone before one of the same name is made.
+// device that was removed is gone before one of the same name is looked for or made.
+//
+// A device that was made has one owner: the DeviceMaking until take(), then its caller, who ends it by
+// remove_device().
 //
 // Why another thread may do it: rte_dev_probe() and rte_dev_remove() work on the buses' lists of devices, which
 // nothing locks and which nobody else touches here. What they share with the control thread (the table of Ethernet
@@ -11,9 +14,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+
+#include "base/error.h"
 
 struct rte_device;
 
@@ -22,7 +28,12 @@ namespace sluice::port {
 // How long the control thread waits for devices at a time: nearly all are there in a few milliseconds.
 inline constexpr std::chrono::milliseconds kDevicePatience{500};
 
-// A device that is being made.
+struct MadeDevice {
+    uint16_t port;  // DPDK's number of it
+    bool is_ours;   // made now, so ours to remove; else it was there already
+};
+
+// An Ethernet device that is being made, or found where it is there already.
 class DeviceMaking {
  public:
     struct State;
@@ -30,15 +41,16 @@ class DeviceMaking {
     // `arguments` as rte_dev_probe() takes them.
     explicit DeviceMaking(const std::string& arguments);
     DeviceMaking(const DeviceMaking&) = delete;
-    // One that isn't made yet is removed when it is.
+    // A device that was made and not taken is removed, also where it is made only later.
     ~DeviceMaking();
 
     // True if it is over, successful or not. Waits the first time, for what is left of kDevicePatience: together
     // all of them and remove_device() wait for a tenth of the time at most.
     bool is_over();
-    // Of one that is over: 0, or what rte_dev_probe() has said, and what DPDK's log has.
-    int status() const;
-    std::string words() const;
+    // Of a making that is over: the device, which belongs to the caller now, or why there is none.
+    base::Result<MadeDevice> take();
+    // Of a making that is over: its time on the thread, without what it has waited there for others.
+    std::chrono::steady_clock::duration took() const;
 
  private:
     std::shared_ptr<State> state_;

@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "path/came_by.h"
 #include "port/bond.h"
-#include "port/claims.h"
 #include "port/dpdk_log.h"
 #include "port/pci.h"
 #include "port/socket_device.h"
@@ -39,24 +38,6 @@ constexpr uint64_t kSegmentation = kTransmitChecksums | RTE_ETH_TX_OFFLOAD_IPV4_
                                    RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 
 constexpr bool has_all(uint64_t offloads, uint64_t wanted) { return (offloads & wanted) == wanted; }
-
-// Why DPDK can't have a PCI function, before it is asked and finds no better words than "no driver".
-base::Result<void> check_function(const std::string& address) {
-    const auto device = pci::find(pci::this_host(), address);
-    if (!device) return tl::unexpected(device.error());
-    if (!pci::is_for_programs(device->driver) && !pci::shares_kernel_driver(*device)) {
-        return base::fail("{} is {}: `sluicectl device bind {}` gives it to the switch", address,
-                          device->driver.empty() ? "bound to no driver"
-                                                 : fmt::format("bound to the kernel's {}", device->driver),
-                          address);
-    }
-    if (!device->group_held_by.empty()) {
-        return base::fail("the kernel still drives {} of {}'s IOMMU group {}: bind it as well, or unbind "
-                          "it from its driver",
-                          fmt::join(device->group_held_by, ", "), address, device->iommu_group);
-    }
-    return {};
-}
 
 int on_port_event(uint16_t, rte_eth_event_type event, void* port, void*) {
     auto* ethdev = static_cast<Ethdev*>(port);
@@ -109,53 +90,29 @@ base::Result<void> Ethdev::open() {
 }
 
 // Finds a device that is there already, or makes it.
-base::Result<Ethdev::Probed> Ethdev::probe(const std::string& arguments) {
-    const std::string name = device_name(arguments);
-    Probed probed;
-    if (!is_opening() && rte_eth_dev_get_port_by_name(name.c_str(), &probed.device) == 0) return probed;
-    const bool is_pci = pci::address_of(arguments).has_value();
+base::Result<MadeDevice> Ethdev::probe(const std::string& arguments) {
     if (!is_opening()) {
-        if (rte_eth_dev_count_total() >= kMostDevices) {
-            return base::fail("DPDK opens no more than {} devices (RTE_MAX_ETHPORTS; a bond is one beside its "
-                              "members), and has opened them: delete another device port, or use net_af_packet, "
-                              "which needs none of them",
-                              kMostDevices);
-        }
-        if (is_pci) {
-            if (auto done = check_function(name); !done) return tl::unexpected(done.error());
-        }
-        const auto now = std::chrono::steady_clock::now();
-        if (now < make_again_) return base::fail("{}", failure_);
-        making_since_ = now;
+        if (std::chrono::steady_clock::now() < make_again_) return base::fail("{}", failure_);
         making_ = std::make_unique<DeviceMaking>(arguments);
     }
     if (!making_->is_over()) {
         return base::fail("DPDK has not finished making its device, or another one that comes first");
     }
     const auto making = std::move(making_);
-    if (making->status() != 0) {
-        failure_ = fmt::format("DPDK can't make a device of \"{}\" ({}): is {} installed (librte-net-*)?{}", arguments,
-                               rte_strerror(-making->status()),
-                               is_pci ? "the driver for it" : "the driver's name right, and its package",
-                               making->words());
-        const auto now = std::chrono::steady_clock::now();
-        const auto took = now - making_since_;
+    auto made = making->take();
+    if (!made && making->took() > kDevicePatience) {
+        failure_ = made.error().message;
         const std::chrono::steady_clock::duration longest = kLongestRest;
-        if (took > kDevicePatience) make_again_ = now + std::min(took * 10, longest);
-        return base::fail("{}", failure_);
+        make_again_ = std::chrono::steady_clock::now() + std::min(making->took() * 10, longest);
     }
-    probed.ours = true;
-    if (rte_eth_dev_get_port_by_name(name.c_str(), &probed.device) != 0) {
-        return base::fail("\"{}\" is not an Ethernet device", arguments);
-    }
-    return probed;
+    return made;
 }
 
-void Ethdev::release(const Probed& probed) noexcept {
-    if (probed.device == RTE_MAX_ETHPORTS || !probed.ours) return;
+void Ethdev::release(const MadeDevice& made) noexcept {
+    if (!made.is_ours) return;
     rte_eth_dev_info info{};
-    rte_device* device = rte_eth_dev_info_get(probed.device, &info) == 0 ? info.device : nullptr;
-    rte_eth_dev_close(probed.device);
+    rte_device* device = rte_eth_dev_info_get(made.port, &info) == 0 ? info.device : nullptr;
+    rte_eth_dev_close(made.port);
     if (device != nullptr) remove_device(device);
 }
 
@@ -165,25 +122,25 @@ base::Result<void> Ethdev::find_device() {
     if (config_.bond) {
         // Those before were made in an earlier attempt of this opening.
         for (size_t i = members_.size(); i < config_.bond->members.size(); ++i) {
-            auto probed = probe(config_.bond->members[i]);
-            if (!probed) return tl::unexpected(probed.error());
-            members_.push_back(*probed);
+            auto member = probe(config_.bond->members[i]);
+            if (!member) return tl::unexpected(member.error());
+            members_.push_back(*member);
             kernel_members_.push_back(KernelMember::of(config_.bond->members[i]));
         }
         arguments = bond_arguments(id(), config_.bond->mode, member_devices());
     }
-    auto probed = probe(arguments);
-    if (!probed) return tl::unexpected(probed.error());
-    probed_ = *probed;
-    device_ = probed_.device;
-    for (const Probed& member : members_) path::set_port_of_device(member.device, id());
+    auto made = probe(arguments);
+    if (!made) return tl::unexpected(made.error());
+    made_ = *made;
+    device_ = made_.port;
+    for (const MadeDevice& member : members_) path::set_port_of_device(member.port, id());
     path::set_port_of_device(device_, id());
     return config_.bond ? join(device_, member_devices()) : base::Result<void>{};
 }
 
 std::vector<uint16_t> Ethdev::member_devices() const {
     std::vector<uint16_t> devices;
-    for (const Probed& member : members_) devices.push_back(member.device);
+    for (const MadeDevice& member : members_) devices.push_back(member.port);
     return devices;
 }
 
@@ -399,11 +356,11 @@ void Ethdev::close() noexcept {
         listening_ = {};
         rte_eth_dev_stop(device_);
         path::set_port_of_device(device_, path::kNoPort);
-        release(probed_);
+        release(made_);
         device_ = RTE_MAX_ETHPORTS;
     }
-    for (const Probed& member : members_) {
-        path::set_port_of_device(member.device, path::kNoPort);
+    for (const MadeDevice& member : members_) {
+        path::set_port_of_device(member.port, path::kNoPort);
         release(member);
     }
     members_.clear();
@@ -444,7 +401,7 @@ base::Result<void> Ethdev::check_members() {
 std::string Ethdev::why_no_link(size_t member) const {
     if (kernel_members_[member]) return kernel_members_[member]->no_link();
     rte_eth_link link{};
-    const bool has_link = rte_eth_link_get_nowait(members_[member].device, &link) != 0 ||
+    const bool has_link = rte_eth_link_get_nowait(members_[member].port, &link) != 0 ||
                           link.link_status == RTE_ETH_LINK_UP;
     return has_link ? "" : "the device has no link: look at the cable and at the other end";
 }
@@ -452,7 +409,7 @@ std::string Ethdev::why_no_link(size_t member) const {
 std::optional<size_t> Ethdev::carrying_member() const {
     const std::optional<uint16_t> now = carrier(device_);
     for (size_t i = 0; now && i < members_.size(); ++i) {
-        if (members_[i].device == *now) return i;
+        if (members_[i].port == *now) return i;
     }
     return {};
 }
@@ -462,7 +419,7 @@ void Ethdev::choose_carrier() {
     const auto now = carrying_member();
     if (!now || !kernel_members_[*now] || why_no_link(*now).empty()) return;
     for (size_t i = 0; i < members_.size(); ++i) {
-        if (i != *now && why_no_link(i).empty()) return set_carrier(device_, members_[i].device);
+        if (i != *now && why_no_link(i).empty()) return set_carrier(device_, members_[i].port);
     }
 }
 
@@ -472,7 +429,7 @@ void Ethdev::tell_of_failover() {
     if (!now || now == carrier_) return;
     const auto name = [&](uint16_t device) -> std::string_view {
         for (size_t i = 0; i < members_.size(); ++i) {
-            if (members_[i].device == device) return config_.bond->members[i];
+            if (members_[i].port == device) return config_.bond->members[i];
         }
         return "?";
     };
@@ -531,7 +488,7 @@ nlohmann::json Ethdev::describe() const {
     for (size_t i = 0; i < members_.size(); ++i) {
         answer["members"].push_back({{"device", config_.bond->members[i]},
                                      {"link", why_no_link(i).empty() ? "up" : "down"},
-                                     {"active", is_active(device_, config_.bond->mode, members_[i].device)}});
+                                     {"active", is_active(device_, config_.bond->mode, members_[i].port)}});
     }
     rte_eth_dev_info info{};
     if (rte_eth_dev_info_get(device_, &info) == 0) answer["driver"] = info.driver_name;

@@ -88,12 +88,8 @@ class Ethdev final : public Port {
     };
     DeviceCounters counted() const noexcept;
 
-    struct Probed {
-        uint16_t device = RTE_MAX_ETHPORTS;
-        bool ours = false;  // made by us, so ours to remove
-    };
-    base::Result<Probed> probe(const std::string& arguments);
-    static void release(const Probed& probed) noexcept;
+    base::Result<MadeDevice> probe(const std::string& arguments);
+    static void release(const MadeDevice& made) noexcept;
 
     base::Result<void> find_device();
     std::vector<uint16_t> member_devices() const;
@@ -136,12 +132,11 @@ class Ethdev final : public Port {
     std::function<void()> attention_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
     std::unique_ptr<DeviceMaking> making_;  // of what open() waits for
-    std::chrono::steady_clock::time_point making_since_{};
     // A device that took long to fail is not made again before then: others wait for their turn.
     std::chrono::steady_clock::time_point make_again_{};
     std::string failure_;  // what it said
-    Probed probed_;
-    std::vector<Probed> members_;         // of a bond
+    MadeDevice made_{RTE_MAX_ETHPORTS, false};
+    std::vector<MadeDevice> members_;     // of a bond
     std::vector<std::optional<KernelMember>> kernel_members_;  // of each of those
     bool failed_over_ = false;            // until take_failover()
     DeviceCounters earlier_;              // of the device, each time until it was closed

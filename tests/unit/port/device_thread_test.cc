@@ -1,16 +1,21 @@
 #include "port/device_thread.h"
 
 #include <gtest/gtest.h>
+#include <rte_dev.h>
 #include <rte_ethdev.h>
 
+#include <atomic>
 #include <future>
 
-#include "support/eal.h"
+#include "port/claims.h"
+#include "port/port.h"
+#include "support/pools.h"
 
 namespace sluice::port {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
 constexpr milliseconds kHanging{600'000};
 
@@ -19,13 +24,10 @@ bool is_there(const char* name) {
     return rte_eth_dev_get_port_by_name(name, &port) == 0;
 }
 
-class DeviceThreadTest : public testing::Test {
- protected:
-    DeviceThreadTest() { test::test_pool(); }  // DPDK is up
-    ~DeviceThreadTest() override { EXPECT_TRUE(devices_are_idle(kHanging)); }
-
-    // The thread is inside of a job from now on, until release().
-    void block() {
+// The thread is inside of a job for as long as this lives.
+class Blocked {
+ public:
+    Blocked() {
         std::promise<void> begun;
         run_on_device_thread([&begun, gate = gate_.get_future().share()] {
             begun.set_value();
@@ -33,53 +35,219 @@ class DeviceThreadTest : public testing::Test {
         });
         begun.get_future().wait();
     }
-    void release() { gate_.set_value(); }
+    ~Blocked() { gate_.set_value(); }
 
+ private:
     std::promise<void> gate_;
 };
 
-TEST_F(DeviceThreadTest, ADeviceIsMadeAndRemoved) {
-    DeviceMaking making("net_ring_made");
-    while (!making.is_over()) {
+// Counts the devices that DPDK makes. Called inside of rte_dev_probe(), on its thread.
+class NewDevices {
+ public:
+    NewDevices() { rte_eth_dev_callback_register(RTE_ETH_ALL, RTE_ETH_EVENT_NEW, count_one, &count_); }
+    ~NewDevices() { rte_eth_dev_callback_unregister(RTE_ETH_ALL, RTE_ETH_EVENT_NEW, count_one, &count_); }
+    int count() const { return count_; }
+
+ private:
+    static int count_one(uint16_t, rte_eth_event_type, void* count, void*) {
+        ++*static_cast<std::atomic<int>*>(count);
+        return 0;
     }
-    EXPECT_EQ(making.status(), 0);
-    ASSERT_TRUE(is_there("net_ring_made"));
+    std::atomic<int> count_ = 0;
+};
+
+class DeviceThreadTest : public testing::Test {
+ protected:
+    DeviceThreadTest() : pools_(test::switch_pools()) {}  // DPDK is up
+    ~DeviceThreadTest() override { EXPECT_TRUE(is_idle()); }
+
+    static bool is_idle() { return devices_are_idle(kHanging); }
+    // When the thread has done all that it was given.
+    static base::Result<MadeDevice> made(DeviceMaking& making) {
+        EXPECT_TRUE(is_idle());
+        EXPECT_TRUE(making.is_over());
+        return making.take();
+    }
+    static void remove(const MadeDevice& device) {
+        rte_eth_dev_info info{};
+        ASSERT_EQ(rte_eth_dev_info_get(device.port, &info), 0);
+        ASSERT_EQ(rte_eth_dev_close(device.port), 0);
+        remove_device(info.device);
+        ASSERT_TRUE(is_idle());
+    }
+    std::unique_ptr<Port> make_port(const std::string& device) {
+        PortConfig config{.device = device};
+        config.name = "port";
+        return port::make_port(path::PortId{3}, config, {pools_, 1, "test"});
+    }
+
+    const Pools& pools_;
+    NewDevices new_devices_;
+};
+
+TEST_F(DeviceThreadTest, ADeviceIsMadeAndRemoved) {
+    ASSERT_FALSE(is_there("net_ring_made"));
+    DeviceMaking making("net_ring_made");
+    const auto device = made(making);
+    ASSERT_TRUE(device) << device.error().message;
+    EXPECT_TRUE(device->is_ours);
+    EXPECT_EQ(new_devices_.count(), 1);
     uint16_t port = 0;
-    rte_eth_dev_info info{};
     ASSERT_EQ(rte_eth_dev_get_port_by_name("net_ring_made", &port), 0);
-    ASSERT_EQ(rte_eth_dev_info_get(port, &info), 0);
-    ASSERT_EQ(rte_eth_dev_close(port), 0);
-    remove_device(info.device);
-    ASSERT_TRUE(devices_are_idle(kHanging));
+    EXPECT_EQ(device->port, port);
+    remove(*device);
     EXPECT_FALSE(is_there("net_ring_made"));
+}
+
+TEST_F(DeviceThreadTest, ADeviceThatIsThereIsFound) {
+    DeviceMaking first("net_ring_found");
+    const auto device = made(first);
+    ASSERT_TRUE(device) << device.error().message;
+    {
+        DeviceMaking second("net_ring_found");
+        const auto same = made(second);
+        ASSERT_TRUE(same) << same.error().message;
+        EXPECT_EQ(same->port, device->port);
+        EXPECT_FALSE(same->is_ours);
+        DeviceMaking never_taken("net_ring_found");
+        ASSERT_TRUE(is_idle());
+    }
+    ASSERT_TRUE(is_idle());
+    EXPECT_TRUE(is_there("net_ring_found")) << "it is the first one's";
+    EXPECT_EQ(new_devices_.count(), 1);
+    remove(*device);
 }
 
 TEST_F(DeviceThreadTest, WhatCannotBeMadeSaysSo) {
     DeviceMaking making("net_nonsense0");
-    while (!making.is_over()) {
-    }
-    EXPECT_NE(making.status(), 0);
+    const auto device = made(making);
+    ASSERT_FALSE(device);
+    EXPECT_NE(device.error().message.find("can't make a device of \"net_nonsense0\""), std::string::npos)
+        << device.error().message;
 }
 
-// The one that asks goes on; whoever waits for another's device learns it soon.
+TEST_F(DeviceThreadTest, WhatIsNoEthernetDeviceIsRemoved) {
+    for (int i = 0; i < 2; ++i) {
+        DeviceMaking making("crypto_null_sluice");
+        const auto device = made(making);
+        ASSERT_FALSE(device);
+        EXPECT_EQ(device.error().message, "\"crypto_null_sluice\" is not an Ethernet device");
+        EXPECT_NE(rte_eal_hotplug_remove("vdev", "crypto_null_sluice"), 0) << "it is still there";
+    }
+}
+
+// The one that asks goes on; what comes later waits for its turn.
 TEST_F(DeviceThreadTest, ASlowDeviceHoldsNobodyUp) {
-    block();
+    auto blocked = std::make_unique<Blocked>();
     DeviceMaking first("net_ring_late");
     EXPECT_FALSE(first.is_over());
     EXPECT_FALSE(first.is_over());
     EXPECT_FALSE(devices_are_idle(milliseconds(0)));
-    release();
-    while (!first.is_over()) {
+    EXPECT_FALSE(is_there("net_ring_late"));
+    blocked.reset();
+    const auto device = made(first);
+    ASSERT_TRUE(device) << device.error().message;
+    remove(*device);
+}
+
+// Or a device that fails at once would rest for as long as another one has taken.
+TEST_F(DeviceThreadTest, TheWaitForOthersIsNotTheDevicesTime) {
+    auto blocked = std::make_unique<Blocked>();
+    DeviceMaking making("net_nonsense0");
+    const auto queued = steady_clock::now();
+    while (steady_clock::now() - queued < milliseconds(50)) {
     }
-    EXPECT_TRUE(is_there("net_ring_late"));
+    const auto released = steady_clock::now();
+    blocked.reset();
+    EXPECT_FALSE(made(making));
+    EXPECT_LE(making.took(), steady_clock::now() - released);
 }
 
 TEST_F(DeviceThreadTest, ADeviceThatNobodyWantsAnyMoreIsNotMade) {
-    block();
-    { DeviceMaking unwanted("net_ring_unwanted"); }
-    release();
-    ASSERT_TRUE(devices_are_idle(kHanging));
+    {
+        const Blocked blocked;
+        const DeviceMaking unwanted("net_ring_unwanted");
+    }
+    DeviceMaking wanted("net_ring_wanted");
+    const auto device = made(wanted);
+    ASSERT_TRUE(device) << device.error().message;
+    EXPECT_EQ(new_devices_.count(), 1);
     EXPECT_FALSE(is_there("net_ring_unwanted"));
+    remove(*device);
+}
+
+TEST_F(DeviceThreadTest, ADeviceThatNobodyTakesIsRemoved) {
+    {
+        DeviceMaking making("net_ring_untaken");
+        ASSERT_TRUE(is_idle());
+        ASSERT_TRUE(is_there("net_ring_untaken"));
+    }
+    ASSERT_TRUE(is_idle());
+    EXPECT_FALSE(is_there("net_ring_untaken"));
+    EXPECT_EQ(new_devices_.count(), 1);
+}
+
+// Its port is deleted while DPDK is at it.
+TEST_F(DeviceThreadTest, ADeviceThatIsGivenUpHalfWayIsRemoved) {
+    struct Gate {
+        std::promise<void> begun, open;
+    } gate;
+    const auto wait = [](uint16_t, rte_eth_event_type, void* at, void*) {
+        static_cast<Gate*>(at)->begun.set_value();
+        static_cast<Gate*>(at)->open.get_future().wait();
+        return 0;
+    };
+    ASSERT_EQ(rte_eth_dev_callback_register(RTE_ETH_ALL, RTE_ETH_EVENT_NEW, wait, &gate), 0);
+    {
+        const DeviceMaking making("net_ring_given_up");
+        gate.begun.get_future().wait();
+    }
+    gate.open.set_value();
+    ASSERT_TRUE(is_idle());
+    ASSERT_EQ(rte_eth_dev_callback_unregister(RTE_ETH_ALL, RTE_ETH_EVENT_NEW, wait, &gate), 0);
+    EXPECT_FALSE(is_there("net_ring_given_up"));
+    EXPECT_EQ(new_devices_.count(), 1);
+}
+
+// The first port's device was made, and the port was deleted before it has asked again.
+TEST_F(DeviceThreadTest, APortDoesNotTakeADeviceThatIsAboutToBeRemoved) {
+    auto first = make_port("net_null_heir");
+    {
+        const Blocked blocked;
+        ASSERT_FALSE(first->open());
+        ASSERT_TRUE(first->is_opening());
+    }
+    ASSERT_TRUE(is_idle());
+    ASSERT_TRUE(is_there("net_null_heir"));
+    auto second = make_port("net_null_heir");
+    {
+        const Blocked blocked;
+        first.reset();
+        EXPECT_FALSE(second->open());
+        EXPECT_TRUE(second->is_opening()) << "it waits for the removal";
+    }
+    ASSERT_TRUE(is_idle());
+    const auto opened = second->open();
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_EQ(new_devices_.count(), 2);
+    second.reset();
+    ASSERT_TRUE(is_idle());
+    EXPECT_FALSE(is_there("net_null_heir"));
+}
+
+TEST_F(DeviceThreadTest, PortsThatAreGivenUpLeaveNoDevices) {
+    const uint16_t before = rte_eth_dev_count_total();
+    for (size_t i = 0; i < kMostDevices + 1; ++i) {
+        auto port = make_port("net_null_again" + std::to_string(i));
+        {
+            const Blocked blocked;
+            ASSERT_FALSE(port->open());
+            ASSERT_TRUE(port->is_opening());
+        }
+        ASSERT_TRUE(is_idle());
+    }
+    ASSERT_TRUE(is_idle());
+    EXPECT_EQ(rte_eth_dev_count_total(), before);
 }
 
 }  // namespace
