@@ -99,7 +99,6 @@ void KeptInterface::inspect(Netlink& netlink) {
     auto link = netlink.find_link(index_);
     auto addresses = netlink.addresses(index_, Whose::kAll);
     auto routes = netlink.routes(index_, Whose::kAll);
-    if (link) is_gone_ = !*link;
     if (!link || !*link || !addresses || !routes) return;
     changes_ = changes(wanted_, {**link, std::move(*addresses), std::move(*routes)});
     no_link_ = (*link)->up ? "" : fmt::format("interface {} is set down in its namespace", (*link)->name);

@@ -61,7 +61,8 @@ class RepairPace {
 
 class KeptInterface {
  public:
-    // The next ones are called in the interface's namespace.
+    // The next ones are called in the interface's namespace, by one who knows that the index and the name are
+    // still the interface's.
 
     // Makes it what is wanted. An error is about the link; what is wrong with addresses and routes is trouble().
     base::Result<void> set_up(int index, WantedInterface wanted);
@@ -73,8 +74,6 @@ class KeptInterface {
     bool is_due();
     void rename(const std::string& name) { wanted_.name = name; }
     void close() { *this = {}; }
-    // It is no longer in its namespace.
-    bool is_gone() const noexcept { return is_gone_; }
     // Why nothing can come or go by it; empty if it can.
     const std::string& no_link() const noexcept { return no_link_; }
     // What else is wrong, or was until a moment ago; empty: nothing.
@@ -101,7 +100,6 @@ class KeptInterface {
     bool has_news_ = false;
     bool repairs_now_ = false;
     bool sets_mac_ = true;
-    bool is_gone_ = false;
     std::vector<std::string> changes_;       // when inspect() last looked
     std::array<std::string, 2> failures_;    // of the last apply(): IPv4, IPv6
     std::string no_link_;

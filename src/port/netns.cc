@@ -41,12 +41,6 @@ base::Result<base::Fd> open_netns(const std::string& netns) {
     return fd;
 }
 
-base::Result<NetnsId> identify(int fd) {
-    struct stat status;
-    if (fstat(fd, &status) != 0) return base::fail_errno("network namespace: fstat");
-    return NetnsId{status.st_dev, status.st_ino};
-}
-
 }  // namespace
 
 std::string netns_path(const std::string& netns) {
@@ -56,8 +50,14 @@ std::string netns_path(const std::string& netns) {
     return "/run/netns/" + netns;
 }
 
+base::Result<NetnsId> identify_netns(const base::Fd& file) {
+    struct stat status;
+    if (fstat(file.get(), &status) != 0) return base::fail_errno("network namespace: fstat");
+    return NetnsId{status.st_dev, status.st_ino};
+}
+
 base::Result<NetnsId> identify_netns(const std::string& netns) {
-    return open_netns(netns).and_then([](base::Fd fd) { return identify(fd.get()); });
+    return open_netns(netns).and_then([](const base::Fd& file) { return identify_netns(file); });
 }
 
 std::vector<std::string> all_netns() {
@@ -85,7 +85,7 @@ base::Result<InNetns> InNetns::enter(const std::string& netns) {
     if (!home) return base::fail_errno("cannot open the switch's own network namespace");
     auto there = open_netns(netns);
     if (!there) return tl::unexpected(there.error());
-    auto id = identify(there->get());
+    auto id = identify_netns(*there);
     if (!id) return tl::unexpected(id.error());
     if (setns(there->get(), CLONE_NEWNET) != 0) {
         return base::fail_errno(fmt::format(

@@ -30,6 +30,8 @@ std::string netns_path(const std::string& netns);
 
 // What the name stands for now; an error if it names nothing or no network namespace.
 base::Result<NetnsId> identify_netns(const std::string& netns);
+// The same of an open file.
+base::Result<NetnsId> identify_netns(const base::Fd& file);
 
 // Every network namespace that has a name in /run/netns or a process, the switch's own included: a
 // path for each, no namespace twice.

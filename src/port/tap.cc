@@ -195,7 +195,7 @@ base::Result<void> Tap::configure(const PortConfig& next) {
     config_ = next;
     set_max_frame();
     if (queues_.empty()) return {};
-    auto inside = InNetns::enter(config_.netns);
+    auto inside = enter_to_change();
     if (!inside) return tl::unexpected(inside.error());
     return set_up();
 }
@@ -204,16 +204,45 @@ base::Result<void> Tap::check() {
     auto id = identify_netns(config_.netns);
     if (!id) return tl::unexpected(id.error());
     if (*id != netns_) return base::fail("network namespace {} was replaced", config_.netns);
+    if (auto done = look_at_device(); !done || !kept_.is_due()) return done;
+    auto inside = enter_to_change();
+    if (!inside) return tl::unexpected(inside.error());
+    kept_.look();
+    return {};
+}
+
+base::Result<InNetns> Tap::enter() const {
+    auto inside = InNetns::enter(config_.netns);
+    if (inside && inside->id() != netns_) {
+        return base::fail("network namespace {} was replaced", config_.netns);
+    }
+    return inside;
+}
+
+// What is changed is named by the interface's number, and by its name where it is in /proc/sys. Somebody else's
+// interface may have either by now: in a namespace that has replaced the port's, or where ours was renamed, or was
+// taken elsewhere. Only our descriptors know for certain which one is ours.
+base::Result<InNetns> Tap::enter_to_change() {
+    auto inside = enter();
+    if (!inside) return inside;
+    if (auto done = look_at_device(); !done) return tl::unexpected(done.error());
+    if (static_cast<int>(if_nametoindex(interface_.c_str())) != index_) {
+        return base::fail("interface {} was moved to another network namespace and back", interface_);
+    }
+    return inside;
+}
+
+// Where the port's device is, and what it is called now. In any namespace.
+base::Result<void> Tap::look_at_device() {
     ifreq request{};
     if (ioctl(queues_[0].get(), TUNGETIFF, &request) != 0) {
         return base::fail("interface {} was deleted inside the container", interface_);
     }
-    if (kept_.is_due()) {
-        auto inside = InNetns::enter(config_.netns);
-        if (!inside) return tl::unexpected(inside.error());
-        kept_.look();
-    }
-    if (kept_.is_gone()) {
+    const base::Fd netns(ioctl(queues_[0].get(), TUNGETDEVNETNS));
+    if (!netns) return base::fail_errno(fmt::format("cannot tell where interface {} is", interface_));
+    const auto id = identify_netns(netns);
+    if (!id) return tl::unexpected(id.error());
+    if (*id != netns_) {
         // Elsewhere nobody would keep it, and it would have the port's addresses: it goes with its descriptors.
         ioctl(queues_[0].get(), TUNSETPERSIST, 0);
         return base::fail("interface {} was moved to another network namespace", interface_);
@@ -228,7 +257,7 @@ base::Result<void> Tap::check() {
 }
 
 std::optional<Link> Tap::find_link() const {
-    auto inside = InNetns::enter(config_.netns);
+    auto inside = enter();
     if (!inside) return std::nullopt;
     auto netlink = Netlink::open();
     if (!netlink) return std::nullopt;

@@ -53,6 +53,9 @@ class Tap final : public Port {
     uint16_t wanted_queues() const noexcept;
     base::Result<void> attach();          // in the namespace: queues_, interface_, index_
     base::Result<void> set_up();          // in the namespace: link, addresses, routes
+    base::Result<InNetns> enter() const;  // fails if the name stands for another namespace now
+    base::Result<InNetns> enter_to_change();
+    base::Result<void> look_at_device();
     WantedInterface wanted() const;
     std::optional<Link> find_link() const;
 

@@ -1,0 +1,136 @@
+#include "port/tap.h"
+
+#include <gtest/gtest.h>
+#include <net/if.h>
+
+#include <filesystem>
+
+#include "support/directory.h"
+#include "support/netns.h"
+#include "support/pools.h"
+
+namespace sluice::port {
+namespace {
+
+class TapTest : public testing::Test {
+ protected:
+    void SetUp() override {
+        if (!here_.is_there() || access("/dev/net/tun", R_OK | W_OK) != 0) {
+            GTEST_SKIP() << "needs root and /dev/net/tun";
+        }
+        point_to(here_);
+        config_.name = "web";
+        config_.netns = directory_ / "netns";
+        config_.address = {*InterfaceAddress::parse("10.0.0.1/24")};
+        port_ = make_port(path::PortId{3}, config_, {test::switch_pools(), 1, "test"});
+        const auto opened = port_->open();
+        ASSERT_TRUE(opened) << opened.error().message;
+    }
+    void TearDown() override {
+        if (port_) port_->destroy();
+    }
+
+    void point_to(const test::Netns& netns) {
+        std::filesystem::remove(directory_ / "netns");
+        std::filesystem::create_symlink(netns.path(), directory_ / "netns");
+    }
+    static int index_of(test::Netns& netns, const std::string& name) {
+        int index = 0;
+        netns.run([&] { index = static_cast<int>(if_nametoindex(name.c_str())); });
+        return index;
+    }
+    // An interface that isn't ours, under the number that ours has, or had.
+    static void add_foreign(test::Netns& netns, const std::string& name, int index) {
+        ASSERT_TRUE(netns.shell("ip link add " + name + " index " + std::to_string(index) +
+                                " mtu 1440 type veth peer name peer index 900"));
+    }
+    static void expect_untouched(test::Netns& netns, const std::string& name) {
+        netns.run([&] {
+            auto netlink = Netlink::open();
+            ASSERT_TRUE(netlink);
+            const auto link = netlink->find_link(name);
+            ASSERT_TRUE(link && *link) << name;
+            EXPECT_EQ((*link)->mtu, 1440u);
+            EXPECT_FALSE((*link)->up);
+            EXPECT_TRUE(netlink->addresses((*link)->index, Whose::kAll)->empty());
+        });
+    }
+    // Whatever the change may be, the port refuses it, and goes down at the next check.
+    void expect_refused(std::string_view why) {
+        PortConfig next = config_;
+        next.mtu = 1300;
+        const auto configured = port_->configure(next);
+        ASSERT_FALSE(configured);
+        EXPECT_NE(configured.error().message.find(why), std::string::npos) << configured.error().message;
+        const auto checked = port_->check();
+        ASSERT_FALSE(checked);
+        EXPECT_NE(checked.error().message.find(why), std::string::npos) << checked.error().message;
+    }
+
+    test::Directory directory_;
+    test::Netns here_;
+    test::Netns there_;
+    PortConfig config_;
+    std::unique_ptr<Port> port_;
+};
+
+TEST_F(TapTest, AnotherNamespaceUnderTheNameIsLeftAlone) {
+    add_foreign(there_, "foreign", index_of(here_, "eth0"));
+    point_to(there_);
+    expect_refused("was replaced");
+    expect_untouched(there_, "foreign");
+    EXPECT_FALSE(port_->describe().contains("mtu")) << "that is the foreign interface's";
+    point_to(here_);
+}
+
+TEST_F(TapTest, AnotherInterfaceUnderItsNumberIsLeftAlone) {
+    const int index = index_of(here_, "eth0");
+    ASSERT_TRUE(here_.shell("ip link set eth0 netns " + there_.path() + " name away"));
+    add_foreign(here_, "eth0", index);
+    expect_refused("was moved to another network namespace");
+    expect_untouched(here_, "eth0");
+    port_->close();
+    EXPECT_EQ(index_of(there_, "away"), 0) << "it goes with its port";
+}
+
+TEST_F(TapTest, OneThatWasMovedAndCameBackIsOpenedAnew) {
+    const int index = index_of(here_, "eth0");
+    ASSERT_TRUE(here_.shell("ip link set eth0 netns " + there_.path()));
+    add_foreign(here_, "foreign", index);
+    ASSERT_TRUE(there_.shell("ip link set eth0 netns " + here_.path()));
+    ASSERT_NE(index_of(here_, "eth0"), index);
+    expect_refused("and back");
+    expect_untouched(here_, "foreign");
+    port_->close();
+    const auto opened = port_->open();
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(port_->check());
+    EXPECT_EQ(port_->describe().at("ifindex"), index_of(here_, "eth0"));
+    EXPECT_EQ(port_->describe().at("mtu"), 1300);
+    expect_untouched(here_, "foreign");
+}
+
+TEST_F(TapTest, AnotherInterfaceUnderItsNameIsLeftAlone) {
+    ASSERT_TRUE(here_.shell("ip link set eth0 down && ip link set eth0 name eth9"));
+    add_foreign(here_, "eth0", 77);
+    const auto accept_ra = [&](const std::string& name) {
+        std::string text;
+        here_.run([&] { text = test::file_text("/proc/sys/net/ipv6/conf/" + name + "/accept_ra"); });
+        return text;
+    };
+    ASSERT_EQ(accept_ra("eth9"), "0\n");
+    ASSERT_EQ(accept_ra("eth0"), "1\n");
+    PortConfig next = config_;
+    next.mtu = 1300;
+    const auto configured = port_->configure(next);
+    ASSERT_TRUE(configured) << configured.error().message;
+    expect_untouched(here_, "eth0");
+    EXPECT_EQ(accept_ra("eth0"), "1\n");
+    EXPECT_EQ(accept_ra("eth9"), "0\n");
+    EXPECT_EQ(port_->interface(), "eth9");
+    EXPECT_EQ(port_->describe().at("mtu"), 1300);
+    EXPECT_TRUE(port_->check());
+}
+
+}  // namespace
+}  // namespace sluice::port
