@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "port/netlink.h"
+
 namespace sluice::port {
 namespace {
 
@@ -19,6 +21,7 @@ constexpr int kRestAfterLoss = 25;
 
 bool is_route_of(const nlmsghdr* header, int index, const std::vector<IpPrefix>& destinations) noexcept {
     const auto* route = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
+    if (route->rtm_table != RT_TABLE_MAIN) return false;  // ours are in there
     bool is_ours = false;
     const bool is_v4 = route->rtm_family == AF_INET;
     IpPrefix to{is_v4 ? IpAddress::from_v4(0) : IpAddress{}, route->rtm_dst_len};
@@ -26,7 +29,11 @@ bool is_route_of(const nlmsghdr* header, int index, const std::vector<IpPrefix>&
     const auto* at = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, sizeof *route));
     for (; mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at))); at = mnl_attr_next(at)) {
         const size_t size = is_v4 ? 4 : 16;
-        if (mnl_attr_get_type(at) == RTA_OIF) is_ours = static_cast<int>(mnl_attr_get_u32(at)) == index;
+        if (mnl_attr_get_type(at) == RTA_OIF) is_ours |= static_cast<int>(mnl_attr_get_u32(at)) == index;
+        if (mnl_attr_get_type(at) == RTA_MULTIPATH) {
+            const std::vector<int> links = links_of_hops(at);
+            is_ours |= std::find(links.begin(), links.end(), index) != links.end();
+        }
         if (mnl_attr_get_type(at) == RTA_DST && mnl_attr_get_payload_len(at) == size) {
             std::memcpy(to.address.bytes.data() + (16 - size), mnl_attr_get_payload(at), size);
         }

@@ -39,7 +39,11 @@ std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterf
         changes.push_back(fmt::format("address {}/{} was removed", address.address.text(), address.length));
     }
     for (const KernelRoute& route : wanted.routes) {
-        if (!contains(seen.routes, route)) changes.push_back(route_text(route) + " was removed");
+        if (contains(seen.routes, route)) continue;
+        const bool is_multipath = std::any_of(seen.routes.begin(), seen.routes.end(), [&](const KernelRoute& other) {
+            return other.is_multipath && other.to == route.to;
+        });
+        changes.push_back(route_text(route) + (is_multipath ? " was given several next hops" : " was removed"));
     }
     return changes;
 }

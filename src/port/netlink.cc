@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -104,6 +105,18 @@ Link parse_link(const nlmsghdr* header) {
 }
 
 }  // namespace
+
+std::vector<int> links_of_hops(const nlattr* multipath) {
+    std::vector<int> links;
+    const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(multipath));
+    int left = mnl_attr_get_payload_len(multipath);
+    while (left >= static_cast<int>(sizeof *hop) && hop->rtnh_len >= sizeof *hop && hop->rtnh_len <= left) {
+        links.push_back(hop->rtnh_ifindex);
+        left -= static_cast<int>(NLMSG_ALIGN(hop->rtnh_len));
+        hop = RTNH_NEXT(hop);
+    }
+    return links;
+}
 
 void Netlink::Close::operator()(mnl_socket* socket) const noexcept { mnl_socket_close(socket); }
 
@@ -298,11 +311,12 @@ base::Result<std::vector<KernelRoute>> Netlink::routes(int index, Whose whose) {
             if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_table != RT_TABLE_MAIN) return std::nullopt;
             if (whose == Whose::kOurs && info->rtm_protocol != kRouteProtocol) return std::nullopt;
             auto found = attributes<RTA_MAX + 1>(header, sizeof *info);
-            if (found[RTA_OIF] == nullptr ||
-                static_cast<int>(mnl_attr_get_u32(found[RTA_OIF])) != index) {
-                return std::nullopt;
-            }
-            KernelRoute route;
+            std::vector<int> links;
+            if (found[RTA_OIF] != nullptr) links = {static_cast<int>(mnl_attr_get_u32(found[RTA_OIF]))};
+            if (found[RTA_MULTIPATH] != nullptr) links = links_of_hops(found[RTA_MULTIPATH]);
+            if (std::find(links.begin(), links.end(), index) == links.end()) return std::nullopt;
+            KernelRoute route{.is_multipath = found[RTA_MULTIPATH] != nullptr};
+            if (whose == Whose::kOurs && route.is_multipath) return std::nullopt;
             IpAddress to = found[RTA_DST] != nullptr ? address_of(found[RTA_DST], family)
                                                      : any_address(family);
             route.to = {to, info->rtm_dst_len};
@@ -357,14 +371,7 @@ base::Result<std::set<int>> Netlink::default_route_links() {
                 links.insert(static_cast<int>(mnl_attr_get_u32(found[RTA_OIF])));
             }
             if (found[RTA_MULTIPATH] == nullptr) return;
-            const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(found[RTA_MULTIPATH]));
-            int left = mnl_attr_get_payload_len(found[RTA_MULTIPATH]);
-            while (left >= static_cast<int>(sizeof *hop) && hop->rtnh_len >= sizeof *hop &&
-                   hop->rtnh_len <= left) {
-                links.insert(hop->rtnh_ifindex);
-                left -= static_cast<int>(NLMSG_ALIGN(hop->rtnh_len));
-                hop = RTNH_NEXT(hop);
-            }
+            for (const int link : links_of_hops(found[RTA_MULTIPATH])) links.insert(link);
         });
         if (!done) return tl::unexpected(done.error());
     }

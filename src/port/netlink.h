@@ -18,6 +18,7 @@
 #include "sluice/address.h"
 
 struct mnl_socket;
+struct nlattr;
 struct nlmsghdr;
 
 namespace sluice::port {
@@ -56,10 +57,14 @@ struct KernelAddress {
 
 struct KernelRoute {
     IpPrefix to;
-    std::optional<IpAddress> via;
+    std::optional<IpAddress> via = {};
+    bool is_multipath = false;  // it has several next hops, which `via` doesn't name
 
     bool operator==(const KernelRoute&) const = default;
 };
+
+// The interfaces by which the next hops of a multipath route lead (RTA_MULTIPATH).
+std::vector<int> links_of_hops(const nlattr* multipath);
 
 class Netlink {
  public:
@@ -79,7 +84,8 @@ class Netlink {
     base::Result<void> add_address(int index, const KernelAddress& address);
     base::Result<void> delete_address(int index, const KernelAddress& address);
 
-    // In the main table.
+    // In the main table. Multipath routes of which a next hop leads by the interface are there among all; ours have
+    // one next hop.
     base::Result<std::vector<KernelRoute>> routes(int index, Whose whose);
     base::Result<void> add_route(int index, const KernelRoute& route);
     base::Result<void> delete_route(int index, const KernelRoute& route);

@@ -40,17 +40,31 @@ bool address(uint16_t type, uint32_t index) {
     return notification.is_about_ours();
 }
 
-bool route(uint16_t type, std::string_view to, uint32_t index) {
+struct Route {
+    uint8_t table = RT_TABLE_MAIN;
+    uint32_t second = 0;  // the interface of a second next hop; 0: there is none
+};
+
+bool route(uint16_t type, std::string_view to, uint32_t index, const Route& more = {}) {
     const IpPrefix prefix = *IpPrefix::parse(to);
     Notification notification(type);
     auto* route = notification.extra<rtmsg>();
     const bool is_v4 = prefix.address.is_v4();
     route->rtm_family = is_v4 ? AF_INET : AF_INET6;
     route->rtm_dst_len = prefix.length;
+    route->rtm_table = more.table;
     const size_t size = is_v4 ? 4 : 16;
     // The kernel leaves the destination of a default route out.
     if (prefix.length != 0) notification.put(RTA_DST, prefix.address.bytes.data() + 16 - size, size);
-    notification.put(RTA_OIF, &index, sizeof index);
+    if (more.second == 0) {
+        notification.put(RTA_OIF, &index, sizeof index);
+    } else {
+        std::array<rtnexthop, 2> hops{};
+        for (rtnexthop& hop : hops) hop.rtnh_len = sizeof hop;
+        hops[0].rtnh_ifindex = static_cast<int>(index);
+        hops[1].rtnh_ifindex = static_cast<int>(more.second);
+        notification.put(RTA_MULTIPATH, hops.data(), sizeof hops);
+    }
     return notification.is_about_ours();
 }
 
@@ -70,6 +84,20 @@ TEST(InterfaceWatch, OfRoutesThoseToWhereOursLead) {
     EXPECT_FALSE(route(RTM_DELROUTE, "fd09::/64", kIndex));
     EXPECT_FALSE(route(RTM_DELROUTE, "0.0.0.0/0", kIndex + 1)) << "another interface's";
     EXPECT_TRUE(route(RTM_NEWROUTE, "0.0.0.0/0", kIndex + 1)) << "it may have replaced ours";
+}
+
+TEST(InterfaceWatch, OfMultipathRoutesThoseWithANextHopByOurInterface) {
+    EXPECT_TRUE(route(RTM_DELROUTE, "0.0.0.0/0", kIndex + 1, {.second = kIndex}));
+    EXPECT_TRUE(route(RTM_DELROUTE, "fd09::/48", kIndex, {.second = kIndex}));
+    EXPECT_FALSE(route(RTM_DELROUTE, "0.0.0.0/0", kIndex + 1, {.second = kIndex + 2}));
+}
+
+TEST(InterfaceWatch, OtherTablesAreNoneOfOurs) {
+    EXPECT_FALSE(route(RTM_DELROUTE, "0.0.0.0/0", kIndex, {.table = 100}));
+    EXPECT_FALSE(route(RTM_NEWROUTE, "0.0.0.0/0", kIndex, {.table = 100}));
+    EXPECT_FALSE(route(RTM_NEWROUTE, "fd09::/48", kIndex, {.table = RT_TABLE_LOCAL}));
+    // A number that doesn't fit.
+    EXPECT_FALSE(route(RTM_NEWROUTE, "fd09::/48", kIndex, {.table = RT_TABLE_COMPAT}));
 }
 
 TEST(InterfaceWatch, OtherAndShortMessagesAreAboutNobody) {
