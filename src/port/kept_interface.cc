@@ -82,7 +82,7 @@ base::Result<void> KeptInterface::set_up(int index, WantedInterface wanted) {
     }
     changes_.clear();
     no_link_.clear();
-    if (done && failures_ != std::array<std::string, 2>{}) inspect(*netlink);
+    if (done && failures_ != decltype(failures_){}) inspect(*netlink);
     return done;
 }
 
@@ -95,7 +95,7 @@ bool KeptInterface::is_due() {
 void KeptInterface::look() {
     auto netlink = Netlink::open();
     if (!netlink) return;
-    if (std::exchange(has_news_, false)) inspect(*netlink);
+    if (has_news_) inspect(*netlink);
     if (std::exchange(repairs_now_, false) && !changes_.empty()) repair(*netlink);
 }
 
@@ -103,7 +103,9 @@ void KeptInterface::inspect(Netlink& netlink) {
     auto link = netlink.find_link(index_);
     auto addresses = netlink.addresses(index_, Whose::kAll);
     auto routes = netlink.routes(index_, Whose::kAll);
-    if (!link || !*link || !addresses || !routes) return;
+    // What couldn't be read is read at the next tick. An interface that is gone is found out by its owner.
+    has_news_ = !link || !addresses || !routes;
+    if (has_news_ || !*link) return;
     changes_ = changes(wanted_, {**link, std::move(*addresses), std::move(*routes)});
     no_link_ = (*link)->up ? "" : fmt::format("interface {} is set down in its namespace", (*link)->name);
     if (changes_.empty()) failures_ = {};
@@ -114,7 +116,7 @@ void KeptInterface::inspect(Netlink& netlink) {
 
 void KeptInterface::repair(Netlink& netlink) {
     const std::string broken = fmt::format("{}", fmt::join(changes_, ", "));
-    (void)apply(netlink);
+    if (auto done = apply(netlink); !done) failures_.back() = done.error().message;
     inspect(netlink);
     if (!changes_.empty()) return;
     ++repairs_;
@@ -162,9 +164,24 @@ void KeptInterface::reconcile(Netlink& netlink, const std::vector<T>& present, c
     for (const T& item : wanted) note(item, (netlink.*add)(index_, item));
 }
 
+// The kernel keeps an IPv6 address of an interface once, and doesn't change its prefix length: one that is there with
+// another length goes first. An IPv4 address may be there with several lengths.
+base::Result<void> KeptInterface::make_room(Netlink& netlink) {
+    const auto present = netlink.addresses(index_, Whose::kAll);
+    if (!present) return tl::unexpected(present.error());
+    for (const KernelAddress& wanted : wanted_.addresses) {
+        if (wanted.address.is_v4() || contains(*present, wanted)) continue;
+        for (const KernelAddress& other : *present) {
+            if (other.address == wanted.address) (void)netlink.delete_address(index_, other);
+        }
+    }
+    return {};
+}
+
 base::Result<void> KeptInterface::apply(Netlink& netlink) {
     failures_ = {};
     if (auto done = apply_link(netlink); !done) return done;
+    if (auto done = make_room(netlink); !done) return done;
     const auto addresses = netlink.addresses(index_, Whose::kOurs);
     if (!addresses) return tl::unexpected(addresses.error());
     reconcile(netlink, *addresses, wanted_.addresses, &Netlink::add_address, &Netlink::delete_address);

@@ -88,6 +88,7 @@ class KeptInterface {
     void reconcile(Netlink& netlink, const std::vector<T>& present, const std::vector<T>& wanted,
                    base::Result<void> (Netlink::*add)(int, const T&),
                    base::Result<void> (Netlink::*remove)(int, const T&));
+    base::Result<void> make_room(Netlink& netlink);
     void set_router_advertisements() const;
     void inspect(Netlink& netlink);
     void repair(Netlink& netlink);
@@ -101,7 +102,7 @@ class KeptInterface {
     bool repairs_now_ = false;
     bool sets_mac_ = true;
     std::vector<std::string> changes_;       // when inspect() last looked
-    std::array<std::string, 2> failures_;    // of the last apply(): IPv4, IPv6
+    std::array<std::string, 3> failures_;    // of the last apply(): IPv4, IPv6, the interface itself
     std::string no_link_;
     std::string told_;  // in the log
     std::string last_repair_;

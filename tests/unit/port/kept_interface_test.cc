@@ -1,8 +1,30 @@
 #include "port/kept_interface.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <libmnl/libmnl.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <cerrno>
 
 #include "port/ipv6_settings.h"
+#include "support/netns.h"
+
+namespace {
+thread_local bool receiving_fails = false;
+}
+
+// In place of libmnl's: the kernel refuses an answer only where memory is short.
+extern "C" ssize_t mnl_socket_recvfrom(const mnl_socket* socket, void* buffer, size_t size) {
+    static const auto original =
+        reinterpret_cast<decltype(&mnl_socket_recvfrom)>(dlsym(RTLD_NEXT, "mnl_socket_recvfrom"));
+    if (!receiving_fails) return original(socket, buffer, size);
+    errno = ENOBUFS;
+    return -1;
+}
 
 namespace sluice::port {
 namespace {
@@ -63,6 +85,125 @@ TEST(KeptInterface, WhatWasRemovedIsNamed) {
     seen = as_wanted();
     seen.routes[0].via = *IpAddress::parse("10.0.0.66");
     EXPECT_EQ(changes(kWanted, seen), (Texts{"the default route was removed"})) << "it leads elsewhere";
+    seen.routes[0] = {*IpPrefix::parse("0.0.0.0/0"), {}, true};
+    EXPECT_EQ(changes(kWanted, seen), (Texts{"the default route was given several next hops"}));
+}
+
+// An interface of the kernel's, in a namespace of its own.
+class KeptInterfaceTest : public testing::Test {
+ protected:
+    void SetUp() override {
+        if (!netns_.is_there()) GTEST_SKIP() << "needs root";
+        ASSERT_TRUE(netns_.shell("ip link add eth0 type veth peer name peer && ip link set peer up"));
+        netns_.run([&] {
+            index_ = static_cast<int>(if_nametoindex("eth0"));
+            const auto done = kept_.set_up(index_, kWanted);
+            ASSERT_TRUE(done) << done.error().message;
+            ASSERT_EQ(kept_.trouble(), "");
+            while (kept_.is_due()) kept_.look();  // what set_up() itself has done
+        });
+    }
+    void TearDown() override { kept_.close(); }
+
+    SeenInterface seen() {
+        SeenInterface seen;
+        netns_.run([&] {
+            auto netlink = Netlink::open();
+            seen = {netlink->find_link(index_)->value(), *netlink->addresses(index_, Whose::kAll),
+                    *netlink->routes(index_, Whose::kAll)};
+        });
+        return seen;
+    }
+    void expect_repaired(const std::string& command, const std::string& what) {
+        SCOPED_TRACE(command);
+        const uint64_t before = kept_.repairs();
+        ASSERT_TRUE(netns_.shell(command));
+        EXPECT_NE(changes(kWanted, seen()), Texts{});
+        // By the first attempt: the next one comes later.
+        netns_.run([&] {
+            for (int i = 0; i < pause_ + 1; ++i) {
+                if (kept_.is_due()) kept_.look();
+            }
+        });
+        pause_ *= 2;
+        EXPECT_EQ(kept_.repairs(), before + 1);
+        EXPECT_EQ(kept_.last_repair(), what + ": repaired");
+        EXPECT_EQ(changes(kWanted, seen()), Texts{});
+    }
+
+    test::Netns netns_;
+    int index_ = 0;
+    int pause_ = RepairPace::kFirstPause;
+    KeptInterface kept_;
+};
+
+TEST_F(KeptInterfaceTest, AnAddressOfAnotherLengthIsReplaced) {
+    expect_repaired("ip address delete fd00::2/64 dev eth0 && ip address add fd00::2/48 dev eth0",
+                    "address fd00::2/64 was removed");
+    expect_repaired("ip address delete 10.0.0.2/24 dev eth0 && ip address add 10.0.0.2/16 dev eth0 && "
+                    "ip route add default via 10.0.0.1 && ip route add 10.9.0.0/16 via 10.0.0.1",
+                    "address 10.0.0.2/24 was removed");
+}
+
+TEST_F(KeptInterfaceTest, OurOwnAddressTakesAnotherLength) {
+    WantedInterface wanted = kWanted;
+    wanted.addresses[1].length = 48;
+    netns_.run([&] { ASSERT_TRUE(kept_.set_up(index_, wanted)); });
+    EXPECT_EQ(kept_.trouble(), "");
+    EXPECT_EQ(changes(wanted, seen()), Texts{});
+}
+
+TEST_F(KeptInterfaceTest, AMultipathRouteIsReplaced) {
+    expect_repaired("ip route replace default nexthop via 10.0.0.1 dev eth0 nexthop via 10.0.0.66 dev eth0",
+                    "the default route was given several next hops");
+    expect_repaired("ip -6 route append default via fd00::66 dev eth0",
+                    "the default route of IPv6 was given several next hops");
+    const std::vector<KernelRoute> routes = seen().routes;
+    EXPECT_EQ(std::count_if(routes.begin(), routes.end(), [](const auto& route) { return route.to.length == 0; }), 2);
+}
+
+TEST_F(KeptInterfaceTest, NewsThatCouldNotBeReadIsReadLater) {
+    ASSERT_TRUE(netns_.shell("ip link set eth0 mtu 1400"));
+    netns_.run([&] {
+        ASSERT_TRUE(kept_.is_due());
+        receiving_fails = true;
+        kept_.look();
+        receiving_fails = false;
+        EXPECT_EQ(kept_.trouble(), "");
+        EXPECT_TRUE(kept_.is_due());
+        kept_.look();
+        EXPECT_EQ(kept_.trouble(), "its MTU was set to 1400");
+    });
+}
+
+TEST_F(KeptInterfaceTest, ARepairThatFailsIsToldOnce) {
+    ASSERT_TRUE(netns_.shell("ip link set eth0 mtu 1400"));
+    testing::internal::CaptureStderr();
+    netns_.run([&] {
+        // Of this thread.
+        __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+        std::array<__user_cap_data_struct, 2> all{};
+        ASSERT_EQ(syscall(SYS_capget, &header, all.data()), 0);
+        auto less = all;
+        less[0].effective &= ~(1U << CAP_NET_ADMIN);
+        ASSERT_EQ(syscall(SYS_capset, &header, less.data()), 0);
+        for (int i = 0; i < 3 * RepairPace::kLongestPause; ++i) {
+            if (kept_.is_due()) kept_.look();
+        }
+        EXPECT_EQ(kept_.trouble(), "cannot set up the interface: Operation not permitted");
+        ASSERT_EQ(syscall(SYS_capset, &header, all.data()), 0);
+    });
+    const std::string log = testing::internal::GetCapturedStderr();
+    const size_t first = log.find("Operation not permitted");
+    EXPECT_NE(first, std::string::npos) << log;
+    EXPECT_EQ(log.find("Operation not permitted", first + 1), std::string::npos) << log;
+    netns_.run([&] {
+        for (int i = 0; i < 2 * RepairPace::kLongestPause; ++i) {
+            if (kept_.is_due()) kept_.look();
+        }
+    });
+    EXPECT_EQ(kept_.last_repair(), "its MTU was set to 1400: repaired");
+    EXPECT_EQ(changes(kWanted, seen()), Texts{});
 }
 
 // The calls of tick() until a repair, of something that is broken in each.
