@@ -122,10 +122,15 @@ base::Result<void> Ethdev::find_device() {
     if (config_.bond) {
         // Those before were made in an earlier attempt of this opening.
         for (size_t i = members_.size(); i < config_.bond->members.size(); ++i) {
+            auto kernel = KernelMember::of(config_.bond->members[i]);
+            if (kernel && !is_opening()) {
+                auto link = take_interface(kernel->interface, config_.frame_mtu(), borrowed_mtus_);
+                if (!link) return tl::unexpected(link.error());
+            }
             auto member = probe(config_.bond->members[i]);
             if (!member) return tl::unexpected(member.error());
             members_.push_back(*member);
-            kernel_members_.push_back(KernelMember::of(config_.bond->members[i]));
+            kernel_members_.push_back(std::move(kernel));
         }
         arguments = bond_arguments(id(), config_.bond->mode, member_devices());
     }
@@ -365,6 +370,7 @@ void Ethdev::close() noexcept {
     }
     members_.clear();
     kernel_members_.clear();
+    borrowed_mtus_.restore();
     receive_queues_ = 0;
     without_link_ = 0;
     if (kernel_) kernel_->close();
@@ -391,9 +397,10 @@ base::Result<void> Ethdev::check() {
 
 base::Result<void> Ethdev::check_members() {
     for (const auto& member : kernel_members_) {
-        if (member && member->was_replaced()) {
-            return base::fail("interface {} was made anew: the bond is opened again", member->interface);
-        }
+        if (!member || !member->was_replaced()) continue;
+        // The bond would be down until the device thread comes to it, and other members may carry the traffic.
+        if (!devices_are_idle(std::chrono::milliseconds(0))) return {};
+        return base::fail("interface {} was made anew: the bond is opened again", member->interface);
     }
     return {};
 }

@@ -26,6 +26,7 @@
 #include "base/fd.h"
 #include "port/bond.h"
 #include "port/device_thread.h"
+#include "port/interface.h"
 #include "port/kernel_device.h"
 #include "port/port.h"
 
@@ -138,6 +139,7 @@ class Ethdev final : public Port {
     MadeDevice made_{RTE_MAX_ETHPORTS, false};
     std::vector<MadeDevice> members_;     // of a bond
     std::vector<std::optional<KernelMember>> kernel_members_;  // of each of those
+    BorrowedMtu borrowed_mtus_;           // of the kernel members' interfaces
     bool failed_over_ = false;            // until take_failover()
     DeviceCounters earlier_;              // of the device, each time until it was closed
     bool is_lacp_;

@@ -9,6 +9,7 @@
 
 #include "port/claims.h"
 #include "port/port.h"
+#include "support/device_thread.h"
 #include "support/pools.h"
 
 namespace sluice::port {
@@ -23,23 +24,6 @@ bool is_there(const char* name) {
     uint16_t port = 0;
     return rte_eth_dev_get_port_by_name(name, &port) == 0;
 }
-
-// The thread is inside of a job for as long as this lives.
-class Blocked {
- public:
-    Blocked() {
-        std::promise<void> begun;
-        run_on_device_thread([&begun, gate = gate_.get_future().share()] {
-            begun.set_value();
-            gate.wait();
-        });
-        begun.get_future().wait();
-    }
-    ~Blocked() { gate_.set_value(); }
-
- private:
-    std::promise<void> gate_;
-};
 
 // Counts the devices that DPDK makes. Called inside of rte_dev_probe(), on its thread.
 class NewDevices {
@@ -138,7 +122,7 @@ TEST_F(DeviceThreadTest, WhatIsNoEthernetDeviceIsRemoved) {
 
 // The one that asks goes on; what comes later waits for its turn.
 TEST_F(DeviceThreadTest, ASlowDeviceHoldsNobodyUp) {
-    auto blocked = std::make_unique<Blocked>();
+    auto blocked = std::make_unique<test::BlockedDeviceThread>();
     DeviceMaking first("net_ring_late");
     EXPECT_FALSE(first.is_over());
     EXPECT_FALSE(first.is_over());
@@ -152,7 +136,7 @@ TEST_F(DeviceThreadTest, ASlowDeviceHoldsNobodyUp) {
 
 // Or a device that fails at once would rest for as long as another one has taken.
 TEST_F(DeviceThreadTest, TheWaitForOthersIsNotTheDevicesTime) {
-    auto blocked = std::make_unique<Blocked>();
+    auto blocked = std::make_unique<test::BlockedDeviceThread>();
     DeviceMaking making("net_nonsense0");
     const auto queued = steady_clock::now();
     while (steady_clock::now() - queued < milliseconds(50)) {
@@ -165,7 +149,7 @@ TEST_F(DeviceThreadTest, TheWaitForOthersIsNotTheDevicesTime) {
 
 TEST_F(DeviceThreadTest, ADeviceThatNobodyWantsAnyMoreIsNotMade) {
     {
-        const Blocked blocked;
+        const test::BlockedDeviceThread blocked;
         const DeviceMaking unwanted("net_ring_unwanted");
     }
     DeviceMaking wanted("net_ring_wanted");
@@ -213,7 +197,7 @@ TEST_F(DeviceThreadTest, ADeviceThatIsGivenUpHalfWayIsRemoved) {
 TEST_F(DeviceThreadTest, APortDoesNotTakeADeviceThatIsAboutToBeRemoved) {
     auto first = make_port("net_null_heir");
     {
-        const Blocked blocked;
+        const test::BlockedDeviceThread blocked;
         ASSERT_FALSE(first->open());
         ASSERT_TRUE(first->is_opening());
     }
@@ -221,7 +205,7 @@ TEST_F(DeviceThreadTest, APortDoesNotTakeADeviceThatIsAboutToBeRemoved) {
     ASSERT_TRUE(is_there("net_null_heir"));
     auto second = make_port("net_null_heir");
     {
-        const Blocked blocked;
+        const test::BlockedDeviceThread blocked;
         first.reset();
         EXPECT_FALSE(second->open());
         EXPECT_TRUE(second->is_opening()) << "it waits for the removal";
@@ -240,7 +224,7 @@ TEST_F(DeviceThreadTest, PortsThatAreGivenUpLeaveNoDevices) {
     for (size_t i = 0; i < kMostDevices + 1; ++i) {
         auto port = make_port("net_null_again" + std::to_string(i));
         {
-            const Blocked blocked;
+            const test::BlockedDeviceThread blocked;
             ASSERT_FALSE(port->open());
             ASSERT_TRUE(port->is_opening());
         }

@@ -2,11 +2,14 @@
 
 #include "port/ethdev.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <rte_dev.h>
 #include <rte_thash.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +17,8 @@
 
 #include "base/fd.h"
 #include "path/batch.h"
+#include "port/netlink.h"
+#include "support/device_thread.h"
 #include "support/directory.h"
 #include "support/pools.h"
 #include "support/rings.h"
@@ -390,6 +395,101 @@ TEST_F(EthdevTapTest, ASegmentThatOthersShareIsLeftAsItIs) {
     transmit({segment});
     EXPECT_EQ(test::bytes_of(copy), before);
     rte_pktmbuf_free(copy);
+}
+
+// A TAP, which has a link as long as this lives.
+class KernelInterface {
+ public:
+    explicit KernelInterface(const std::string& prefix) : name_(prefix + std::to_string(getpid() % 1000000)) { make(); }
+
+    const std::string& name() const { return name_; }
+    void make_anew() {
+        fd_.reset();
+        make();
+    }
+    uint32_t mtu() const {
+        const auto link = Netlink::open()->find_link(name_);
+        return link && *link ? (*link)->mtu : 0;
+    }
+    void set_mtu(uint32_t mtu) {
+        const auto index = static_cast<int>(if_nametoindex(name_.c_str()));
+        const auto done = Netlink::open()->change_link(index, {.mtu = mtu, .up = true});
+        ASSERT_TRUE(done) << done.error().message;
+    }
+
+ private:
+    void make() {
+        fd_ = base::Fd(open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+        ifreq request{};
+        name_.copy(request.ifr_name, IFNAMSIZ - 1);
+        request.ifr_flags = IFF_TAP | IFF_NO_PI;
+        ASSERT_EQ(ioctl(fd_.get(), TUNSETIFF, &request), 0);
+        set_mtu(1500);
+    }
+
+    std::string name_;
+    base::Fd fd_;
+};
+
+class EthdevBondTest : public EthdevTest {
+ protected:
+    void SetUp() override {
+        if (geteuid() != 0 || access("/dev/net/tun", R_OK | W_OK) != 0) {
+            GTEST_SKIP() << "needs root and /dev/net/tun";
+        }
+        for (const char* prefix : {"sla", "slb"}) kernel_.push_back(std::make_unique<KernelInterface>(prefix));
+    }
+    std::unique_ptr<Port> make_bond(uint16_t mtu) {
+        BondConfig bond;
+        for (const auto& interface : kernel_) {
+            bond.members.push_back("net_af_packet_" + interface->name() + ",iface=" + interface->name());
+        }
+        return make({.bond = bond, .mtu = mtu});
+    }
+
+    std::vector<std::unique_ptr<KernelInterface>> kernel_;
+};
+
+TEST_F(EthdevBondTest, AMemberGetsItsMtuBack) {
+    kernel_[1]->set_mtu(1450);
+    auto port = make_bond(1400);
+    const auto opened = open_at_last(*port);
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_EQ(kernel_[0]->mtu(), 1400u);
+    EXPECT_EQ(kernel_[1]->mtu(), 1400u);
+    port->close();
+    EXPECT_EQ(kernel_[0]->mtu(), 1500u);
+    EXPECT_EQ(kernel_[1]->mtu(), 1450u);
+}
+
+TEST_F(EthdevBondTest, AMemberOfABondThatCannotOpenGetsItsMtuBack) {
+    auto port = make_bond(1400);
+    PortConfig config = port->config();
+    config.bond->members[1] = "net_af_packet_none,iface=no-such-one";
+    port = make(config);
+    const auto opened = open_at_last(*port);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().message, "there is no interface no-such-one");
+    EXPECT_EQ(kernel_[0]->mtu(), 1500u);
+}
+
+// The bond would be down for as long as another device takes.
+TEST_F(EthdevBondTest, ABondGoesOnWithItsOtherMemberWhileDevicesCannotBeMade) {
+    auto port = make_bond(1500);
+    const auto opened = open_at_last(*port);
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(port->check());
+    kernel_[0]->make_anew();
+    {
+        const test::BlockedDeviceThread blocked;
+        const auto checked = port->check();
+        EXPECT_TRUE(checked) << checked.error().message;
+    }
+    ASSERT_TRUE(devices_are_idle(std::chrono::minutes(10)));
+    const auto checked = port->check();
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().message, "interface " + kernel_[0]->name() +
+                                           " was made anew: the bond is opened again");
 }
 
 TEST_F(EthdevTest, TakesWhatADeviceLeavesUnfinished) {
