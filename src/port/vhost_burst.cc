@@ -9,6 +9,7 @@
 #include "path/came_by.h"
 #include "port/vhost.h"
 #include "wire/offload.h"
+#include "wire/vlan.h"
 
 namespace sluice::port {
 namespace {
@@ -54,6 +55,8 @@ Received VhostUser::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
             rte_pktmbuf_free(packet);
             continue;
         }
+        // rte_vhost has just copied the frame, so that its EtherType is in the core's cache.
+        if (wire::ether_type(packet) == wire::EtherType::kVlan) [[unlikely]] wire::pop_priority_tag(packet);
         path::set_came_by(packet, id());
         packets[kept++] = packet;
     }

@@ -19,7 +19,7 @@ no_link() { wait_for 20 "port $1 to lose its link" port_is "$1" no-link; }
 device() { query ".port.device | $1" port show "$2"; }
 
 config <<END
-networks: [{name: blue, subnets: [10.0.0.0/24]}]
+networks: [{name: blue, subnets: [10.0.0.0/24]}, {name: bare}]
 ports:
   - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1/24]}
   - {name: g, vhost-user: {path: $TMP/g.sock}, network: blue}
@@ -43,6 +43,25 @@ at h ip address add 10.0.0.3/24 dev eth0
 pings a 10.0.0.2
 pings a 10.0.0.3
 pings g 10.0.0.3
+
+# A priority tag (VLAN 0) is none: not from a guest to another guest either, where no frame of it is looked into.
+cp "$CONFIG" "$TMP/before"
+sed -i "/name: g,/s/network: blue/network: bare, serves: [dhcp, ra]/; /name: h,/s/network: blue/network: bare/" "$CONFIG"
+expect_status 0 ctl config reload
+pings g 10.0.0.3
+"$SLUICECTL" --socket "$SOCK" capture h -c 1 -f "ether src 02:00:00:00:00:0a and ether proto 0x88b5" \
+    >"$TMP/untagged" 2>"$TMP/untagged.err" &
+capture=$!
+wait_for 10 "the capture to begin" grep -q "^capturing" "$TMP/untagged.err"
+at g python3 - <<'END'
+import socket
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as line:
+    line.bind(("eth0", 0))
+    line.send(bytes.fromhex("02000000000b02000000000a8100600088b5") + bytes(60))
+END
+finish "$capture" 10 "the capture of a frame without its tag"
+cp "$TMP/before" "$CONFIG"
+expect_status 0 ctl config reload
 
 # Segments: what arrives at a port is far longer than a frame, and no checksum is wrong.
 serve g
