@@ -85,13 +85,14 @@ expect "what is in a full file" $'b out to port b\nb statistics' "$(blocks "$TMP
 
 # --- into a pipe, until interrupted ---
 mkfifo "$TMP/pipe"
-timeout 20 tcpdump -n -r - icmp <"$TMP/pipe" >"$TMP/piped" 2>/dev/null &
+timeout 20 tcpdump -n -l -r - icmp <"$TMP/pipe" >"$TMP/piped" 2>/dev/null &
 reader=$!
 "$SLUICECTL" --socket "$SOCK" capture a -w - >"$TMP/pipe" 2>"$TMP/pipe.err" &
 capture=$!
 wait_for 10 "the capture into a pipe to begin" grep -q "^capturing" "$TMP/pipe.err"
 pings a 10.0.0.3
-sleep 0.2
+piped() { (($(grep -c ICMP "$TMP/piped") >= 6)); }
+wait_for 10 "packets through the pipe" piped
 kill -INT "$capture"
 finish "$capture" 10 "the capture into a pipe"
 finish "$reader" 10 "tcpdump at the pipe's end"
@@ -132,7 +133,8 @@ expect_match "the recent drops for people" "blackhole +route 10\.9\.0\.0/16 \($C
 expect "the drop's time" true "$(query '(now - .drops[-1].time) | (. >= 0 and . < 600)' drops --last)"
 expect_status 1 ctl drops --reason blakhole
 expect_match "a reason that there isn't" "did you mean 'blackhole'" "$OUT"
-sleep 0.2
+captured() { (($(tcpdump -n -r "$TMP/drops.pcapng" 2>/dev/null | grep -c 'ICMP echo') >= 2)); }
+wait_for 10 "the drops in the file" captured
 kill -INT "$file"
 finish "$file" 10 "the capture of drops"
 expect "the drops in the file" "2 a in dropped: blackhole, decided by route 10.9.0.0/16 ($CONFIG:$(line_of blackhole):5), from a, network blue" \
