@@ -12,7 +12,7 @@ from lib.processes import Failed, run
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(BENCH)
 BUILT = os.path.join(ROOT, "build-bench")  # git-ignored: the plug-in, programs, unpacked peers
-HUGEPAGES = "/proc/sys/vm/nr_hugepages"
+HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 
 
 def read(path, default=""):
@@ -89,7 +89,7 @@ def commit():
 
 def free_hugepages():
     """Of 2 MiB."""
-    return int(re.search(r"HugePages_Free:\s+(\d+)", read("/proc/meminfo"))[1])
+    return int(read(f"{HUGEPAGES}/free_hugepages", "0"))
 
 
 class Hugepages:
@@ -120,11 +120,11 @@ class Hugepages:
 
     @staticmethod
     def _reserved():
-        return int(read(HUGEPAGES, "0"))
+        return int(read(f"{HUGEPAGES}/nr_hugepages", "0"))
 
     @staticmethod
     def _set(pages):
-        with open(HUGEPAGES, "w") as file:
+        with open(f"{HUGEPAGES}/nr_hugepages", "w") as file:
             file.write(str(pages))
 
 

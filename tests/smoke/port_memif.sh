@@ -4,8 +4,8 @@
 # side; and it carries TCP and large frames between two ports of each kind.
 . "$(dirname "$0")/_init.sh"
 need dpdk-testpmd iperf3
-free=$(awk '$1 == "HugePages_Free:" { print $2 }' /proc/meminfo)
-((free >= 256)) || skip "needs 256 free hugepages, for memory that two processes share"
+free=$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages 2>/dev/null || echo 0)
+((free >= 256)) || skip "needs 256 free hugepages of 2 MiB, for memory that two processes share"
 mapfile -t cores < <(allowed_cores)
 
 # testpmd MODE DEVICE...: its process is $TESTPMD, what it says $TMP/testpmd. A front end by virtio-user

@@ -4,8 +4,8 @@
 # and TCP, and either side may be killed and come back.
 . "$(dirname "$0")/_init.sh"
 need dpdk-testpmd iperf3
-free=$(awk '$1 == "HugePages_Free:" { print $2 }' /proc/meminfo)
-((free >= 256)) || skip "needs 256 free hugepages, for memory that two processes share"
+free=$(cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages 2>/dev/null || echo 0)
+((free >= 256)) || skip "needs 256 free hugepages of 2 MiB, for memory that two processes share"
 core=$(allowed_cores | head -n 1)
 
 netns a b
