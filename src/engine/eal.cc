@@ -33,20 +33,18 @@ std::string list(const std::vector<uint16_t>& cores) {
     return text;
 }
 
+// Of the sizes that DPDK takes: all of them. /proc/meminfo counts those of the default size only.
 uint64_t free_hugepage_bytes() {
-    std::ifstream meminfo("/proc/meminfo");
-    std::string key;
-    std::string rest;
-    uint64_t value = 0;
-    uint64_t pages = 0;
-    uint64_t reserved = 0;
-    uint64_t size = 0;
-    while (meminfo >> key >> value && std::getline(meminfo, rest)) {
-        if (key == "HugePages_Free:") pages = value;
-        if (key == "HugePages_Rsvd:") reserved = value;
-        if (key == "Hugepagesize:") size = value * 1024;
+    uint64_t bytes = 0;
+    for (const uint64_t size : {uint64_t{2} << 20, uint64_t{1} << 30}) {
+        const std::string folder = fmt::format("/sys/kernel/mm/hugepages/hugepages-{}kB/", size >> 10);
+        uint64_t free = 0;
+        uint64_t reserved = 0;
+        std::ifstream(folder + "free_hugepages") >> free;
+        std::ifstream(folder + "resv_hugepages") >> reserved;
+        bytes += (free - std::min(free, reserved)) * size;
     }
-    return (pages - std::min(pages, reserved)) * size;
+    return bytes;
 }
 
 }  // namespace
