@@ -40,9 +40,9 @@ std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterf
     }
     for (const KernelRoute& route : wanted.routes) {
         if (contains(seen.routes, route)) continue;
-        const bool is_multipath = std::any_of(seen.routes.begin(), seen.routes.end(), [&](const KernelRoute& other) {
-            return other.is_multipath && other.to == route.to;
-        });
+        const bool is_multipath = std::any_of(
+            seen.routes.begin(), seen.routes.end(),
+            [&](const KernelRoute& other) { return other.is_multipath && other.to == route.to; });
         changes.push_back(route_text(route) + (is_multipath ? " was given several next hops" : " was removed"));
     }
     return changes;
@@ -164,8 +164,8 @@ void KeptInterface::reconcile(Netlink& netlink, const std::vector<T>& present, c
     for (const T& item : wanted) note(item, (netlink.*add)(index_, item));
 }
 
-// The kernel keeps an IPv6 address of an interface once, and doesn't change its prefix length: one that is there with
-// another length goes first. An IPv4 address may be there with several lengths.
+// The kernel keeps an IPv6 address of an interface once, and doesn't change its prefix length: one that is there
+// with another length goes first. An IPv4 address may be there with several lengths.
 base::Result<void> KeptInterface::make_room(Netlink& netlink) {
     const auto present = netlink.addresses(index_, Whose::kAll);
     if (!present) return tl::unexpected(present.error());

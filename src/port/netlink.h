@@ -84,8 +84,8 @@ class Netlink {
     base::Result<void> add_address(int index, const KernelAddress& address);
     base::Result<void> delete_address(int index, const KernelAddress& address);
 
-    // In the main table. Multipath routes of which a next hop leads by the interface are there among all; ours have
-    // one next hop.
+    // In the main table. Multipath routes of which a next hop leads by the interface are there among all; ours
+    // have one next hop.
     base::Result<std::vector<KernelRoute>> routes(int index, Whose whose);
     base::Result<void> add_route(int index, const KernelRoute& route);
     base::Result<void> delete_route(int index, const KernelRoute& route);

@@ -400,7 +400,9 @@ TEST_F(EthdevTapTest, ASegmentThatOthersShareIsLeftAsItIs) {
 // A TAP, which has a link as long as this lives.
 class KernelInterface {
  public:
-    explicit KernelInterface(const std::string& prefix) : name_(prefix + std::to_string(getpid() % 1000000)) { make(); }
+    explicit KernelInterface(const std::string& prefix) : name_(prefix + std::to_string(getpid() % 1000000)) {
+        make();
+    }
 
     const std::string& name() const { return name_; }
     void make_anew() {

@@ -159,7 +159,8 @@ TEST_F(KeptInterfaceTest, AMultipathRouteIsReplaced) {
     expect_repaired("ip -6 route append default via fd00::66 dev eth0",
                     "the default route of IPv6 was given several next hops");
     const std::vector<KernelRoute> routes = seen().routes;
-    EXPECT_EQ(std::count_if(routes.begin(), routes.end(), [](const auto& route) { return route.to.length == 0; }), 2);
+    const auto is_default = [](const KernelRoute& route) { return route.to.length == 0; };
+    EXPECT_EQ(std::count_if(routes.begin(), routes.end(), is_default), 2);
 }
 
 TEST_F(KeptInterfaceTest, NewsThatCouldNotBeReadIsReadLater) {
