@@ -181,6 +181,7 @@ base::Result<void> Ethdev::start() {
         interrupts.link = false;
         done = start(limits, interrupts);
     }
+    if (kernel_) kernel_->note_sockets();
     if (!done) return done;
     has_interrupts_ = interrupts.receive;
     find_descriptors();

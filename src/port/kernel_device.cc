@@ -2,9 +2,14 @@
 
 #include <rte_errno.h>
 #include <rte_lcore.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -54,7 +59,31 @@ base::Result<void> KernelDevice::open(uint16_t queues, uint16_t mtu) {
     }
     if (auto done = make_pool(queues); !done) return done;
     if (auto link = take_interface(interface_, mtu_, borrowed_); !link) return tl::unexpected(link.error());
+    others_ = xdp_sockets();
     return {};
+}
+
+std::vector<KernelDevice::Socket> KernelDevice::xdp_sockets() {
+    std::vector<Socket> sockets;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", ignored)) {
+        const int descriptor = std::atoi(entry.path().filename().c_str());
+        int domain = 0;
+        socklen_t size = sizeof domain;
+        struct stat status {};
+        if (getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_XDP ||
+            fstat(descriptor, &status) != 0) {
+            continue;
+        }
+        sockets.push_back({descriptor, status.st_ino});
+    }
+    return sockets;
+}
+
+void KernelDevice::note_sockets() {
+    for (const Socket& socket : xdp_sockets()) {
+        if (std::find(others_.begin(), others_.end(), socket) == others_.end()) sockets_.push_back(socket);
+    }
 }
 
 base::Result<void> KernelDevice::make_pool(uint16_t queues) {
@@ -84,6 +113,12 @@ base::Result<void> KernelDevice::make_pool(uint16_t queues) {
 }
 
 void KernelDevice::close() noexcept {
+    if (!sockets_.empty()) {
+        for (const Socket& socket : xdp_sockets()) {
+            if (std::find(sockets_.begin(), sockets_.end(), socket) != sockets_.end()) ::close(socket.descriptor);
+        }
+        sockets_.clear();
+    }
     borrowed_.restore();
     rte_mempool_free(own_);
     own_ = nullptr;

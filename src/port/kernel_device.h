@@ -9,16 +9,20 @@
 //                          the switch it would send clones (floods) from wrong addresses; so it has some
 //                          of its own.
 //   MTU                    the driver is wrong about the longest one.
+//   Sockets                the driver of DPDK 22.11 leaves them open where the device is closed, and with them the
+//                          interface's queues taken and its memory in use.
 //
 // Control thread but for receive(), which workers call, each for its own queue.
 #pragma once
 
 #include <rte_mbuf.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "path/counters.h"
@@ -38,6 +42,8 @@ class KernelDevice {
     // The device is there and stopped. After an error, close().
     base::Result<void> open(uint16_t queues, uint16_t mtu);
     rte_mempool* pool() const noexcept { return own_; }
+    // The device was started, or that has failed.
+    void note_sockets();
     // After the device.
     void close() noexcept;
 
@@ -53,6 +59,14 @@ class KernelDevice {
     uint32_t frame_size() const noexcept;
     base::Result<void> make_pool(uint16_t queues);
 
+    struct Socket {
+        int descriptor;
+        ino_t inode;  // which no other socket has as long as this one is there
+
+        bool operator==(const Socket&) const = default;
+    };
+    static std::vector<Socket> xdp_sockets();
+
     path::PortId id_;
     std::string name_;
     std::string interface_;
@@ -60,6 +74,8 @@ class KernelDevice {
     Pools pools_;
     rte_mempool* own_ = nullptr;
     BorrowedMtu borrowed_;
+    std::vector<Socket> others_;   // of this process, before the device was started
+    std::vector<Socket> sockets_;  // the device's
     std::atomic<uint64_t> unfinished_{0};
     std::atomic<uint64_t> cut_short_{0};
     bool told_unfinished_ = false;

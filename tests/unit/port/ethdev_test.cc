@@ -494,6 +494,22 @@ TEST_F(EthdevBondTest, ABondGoesOnWithItsOtherMemberWhileDevicesCannotBeMade) {
                                            " was made anew: the bond is opened again");
 }
 
+// The driver leaves its sockets open, and with them the interface's queue taken.
+TEST_F(EthdevBondTest, AnXdpDeviceOpensAgainAfterClose) {
+    auto port = make({.device = "net_af_xdp_again,iface=" + kernel_[0]->name()});
+    if (const auto opened = open_at_last(*port); !opened) GTEST_SKIP() << opened.error().message;
+    for (int i = 0; i < 2; ++i) {
+        port->close();
+        // The kernel gives the queue free a moment after the last descriptor is closed.
+        auto opened = open_at_last(*port);
+        for (int attempt = 0; !opened && attempt < 500; ++attempt) {
+            usleep(10'000);
+            opened = open_at_last(*port);
+        }
+        ASSERT_TRUE(opened) << opened.error().message;
+    }
+}
+
 TEST_F(EthdevTest, TakesWhatADeviceLeavesUnfinished) {
     test::RingDevice ring("unfinished");
     auto port = make({.device = ring.device()});
