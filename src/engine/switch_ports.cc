@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "engine/switch.h"
+#include "port/device_thread.h"
 
 namespace sluice::engine {
 
@@ -43,9 +44,12 @@ void go_on(HeldPort& held, std::string reason, Clock::time_point now) {
 
 void Switch::open(HeldPort& held, Clock::time_point now) {
     const Clock::time_point start = read_clock_();
+    const Clock::duration waited = port::waited_for_devices();
     if (auto done = held.port->open(); !done) {
         if (held.port->is_opening()) return go_on(held, std::move(done.error().message), now);
-        return fail(held, done.error().message, now, read_clock_() - start);
+        // Without the wait for the device thread, which has a bound of its own, and may have been for other devices.
+        const Clock::duration took = read_clock_() - start - (port::waited_for_devices() - waited);
+        return fail(held, done.error().message, now, std::max(took, Clock::duration{}));
     }
     const std::string& name = held.port->config().name;
     if (held.retry.failures == 0) {

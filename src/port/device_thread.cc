@@ -55,9 +55,11 @@ class DeviceThread {
         const bool done = wait(is_over, patience_);
         waited_ = ThreadClock::now();
         const ThreadClock::duration took = waited_ - begin;
+        waited_in_all_ += took;
         if (!done || took > kMoment) patience_ -= std::min(patience_, took);
         return done;
     }
+    ThreadClock::duration waited_in_all() const noexcept { return waited_in_all_; }
     bool is_idle() const noexcept { return jobs_.empty() && !is_busy_; }  // with the lock
 
     std::mutex& mutex() noexcept { return mutex_; }
@@ -82,6 +84,7 @@ class DeviceThread {
     // The control thread's.
     ThreadClock::duration patience_ = kDevicePatience;
     ThreadClock::time_point waited_{};
+    ThreadClock::duration waited_in_all_{};
     // With the lock.
     std::mutex mutex_;
     std::condition_variable changed_;
@@ -210,6 +213,8 @@ void remove_device(rte_device* device) {
     });
     DeviceThread::get().wait_with_patience([&] { return *is_removed; });
 }
+
+ThreadClock::duration waited_for_devices() { return DeviceThread::get().waited_in_all(); }
 
 bool devices_are_idle(std::chrono::milliseconds patience) {
     DeviceThread& thread = DeviceThread::get();

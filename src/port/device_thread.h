@@ -60,6 +60,9 @@ class DeviceMaking {
 // Removes what an Ethernet device was made of; that is closed. Waits likewise.
 void remove_device(rte_device* device);
 
+// How long the control thread has waited for the device thread by now, all in all.
+std::chrono::steady_clock::duration waited_for_devices();
+
 // False if the thread is still busy after so long: then DPDK can't be cleaned up.
 bool devices_are_idle(std::chrono::milliseconds patience);
 

@@ -133,7 +133,7 @@ class Ethdev final : public Port {
     std::function<void()> attention_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
     std::unique_ptr<DeviceMaking> making_;  // of what open() waits for
-    // A device that took long to fail is not made again before then: others wait for their turn.
+    // A device that took long to fail is not made again before then: others wait for their turn meanwhile.
     std::chrono::steady_clock::time_point make_again_{};
     std::string failure_;  // what it said
     MadeDevice made_{RTE_MAX_ETHPORTS, false};

@@ -2,7 +2,10 @@
 // device is not.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "engine/switch.h"
+#include "port/device_thread.h"
 #include "support/directory.h"
 #include "support/pools.h"
 #include "support/rings.h"
@@ -108,6 +111,20 @@ TEST_F(SwitchPortsTest, EveryKindOfPortGoesThroughItsLife) {
         apply("");
         restart();
     }
+}
+
+// A port pauses for a hundred times what its attempt took.
+TEST_F(SwitchPortsTest, APortDoesNotPauseForTheWaitForOtherDevices) {
+    apply("");
+    port::run_on_device_thread([] { std::this_thread::sleep_for(200ms); });
+    const auto begin = Clock::now();
+    const auto waited_before = port::waited_for_devices();
+    apply("device: net_nosuch0, network: blue");
+    const auto waited = port::waited_for_devices() - waited_before;
+    const auto own = Clock::now() - begin - waited;
+    const Retry& retry = switch_->ports().at("p").retry;
+    if (retry.failures == 0) GTEST_SKIP() << "the machine is so busy that the attempt isn't over";
+    EXPECT_LE(retry.due - now_, std::max<Clock::duration>(Retry::kFirstPause, own * 100));
 }
 
 }  // namespace
