@@ -107,7 +107,7 @@ base::Result<void> AfPacket::open() {
         close();
         return done;
     }
-    if (link_.kind == "veth") runs_whole_.turn_off(link_.name, {"tx-udp-segmentation"});
+    if (link_.kind == "veth") runs_whole_.turn_off(link_, {"tx-udp-segmentation"});
     met_untakeable_ = false;
     runs_ = Runs::kUnknown;
     refresh();

@@ -161,24 +161,25 @@ std::string why_no_link(const std::string& interface) {
     return "the device has no link: look at the cable and at the other end";
 }
 
-void FeaturesOff::turn_off(const std::string& interface, const std::vector<std::string>& features) {
-    interface_ = interface;
-    Features all(interface);
+void FeaturesOff::turn_off(const Link& link, const std::vector<std::string>& features) {
+    index_ = link.index;
+    Features all(link.name);
     for (const std::string& name : features) {
         if (all.is_on(name) && all.set(name, false)) features_.push_back(name);
     }
 }
 
 void FeaturesOff::restore() noexcept {
-    if (features_.empty()) return;
-    Features all(interface_);
-    for (const std::string& name : features_) all.set(name, true);
-    features_.clear();
+    const auto features = std::exchange(features_, {});
+    char name[IF_NAMESIZE];
+    if (features.empty() || if_indextoname(static_cast<unsigned>(index_), name) == nullptr) return;
+    Features all(name);
+    for (const std::string& feature : features) all.set(feature, true);
 }
 
 bool FrameLimit::impose(const Link& link) {
     imposed_ = true;
-    merging_.turn_off(link.name, {"rx-gro", "rx-gro-hw", "rx-lro"});
+    merging_.turn_off(link, {"rx-gro", "rx-gro-hw", "rx-lro"});
     if (link.kind != "veth") return true;
     program_ = pass_all(link.index);
     return static_cast<bool>(program_);

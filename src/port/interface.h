@@ -38,18 +38,19 @@ base::Result<Link> take_interface(const std::string& name, uint16_t mtu, Borrowe
 std::string why_no_link(const std::string& interface);
 
 // Features of an interface that are turned off, by the names that `ethtool -k` shows in brackets or the
-// kernel has for them, until restore(). Those that are off already, or fixed, stay as they are.
+// kernel has for them, until restore(). Those that are off already, or fixed, stay as they are; and so does
+// another interface that has taken the name meanwhile.
 class FeaturesOff {
  public:
     FeaturesOff() = default;
     FeaturesOff(const FeaturesOff&) = delete;
     ~FeaturesOff() { restore(); }
 
-    void turn_off(const std::string& interface, const std::vector<std::string>& features);
+    void turn_off(const Link& link, const std::vector<std::string>& features);
     void restore() noexcept;
 
  private:
-    std::string interface_;
+    int index_ = 0;
     std::vector<std::string> features_;  // that we have turned off
 };
 
