@@ -47,7 +47,7 @@ void Switch::open(HeldPort& held, Clock::time_point now) {
     const Clock::duration waited = port::waited_for_devices();
     if (auto done = held.port->open(); !done) {
         if (held.port->is_opening()) return go_on(held, std::move(done.error().message), now);
-        // Without the wait for the device thread, which has a bound of its own, and may have been for other devices.
+        // Without the wait for the device thread: it has a bound of its own, and may have been for other devices.
         const Clock::duration took = read_clock_() - start - (port::waited_for_devices() - waited);
         return fail(held, done.error().message, now, std::max(took, Clock::duration{}));
     }
