@@ -250,6 +250,7 @@ class Validator {
         }
     }
 
+    bool is_full() const { return base::is_full(errors_); }
     base::Errors errors() && { return std::move(errors_); }
 
  private:
@@ -279,7 +280,7 @@ class Validator {
         if (!peers) return PeerFamilies{true, true};
         PeerFamilies all;
         bool known = true;
-        for (size_t i = 0; i < peers->size(); ++i) {
+        for (size_t i = 0; i < peers->size() && !is_full(); ++i) {
             const Peer& peer = (*peers)[i];
             if (!peer.is_read) {
                 known = false;
@@ -297,11 +298,12 @@ class Validator {
         return all;
     }
 
-    std::string unknown_set(std::string_view name) const {
-        std::vector<std::string_view> declared;
-        for (const auto& [other, set] : sets_) declared.push_back(other);
-        std::sort(declared.begin(), declared.end());
-        const auto meant = base::nearest(name, declared);
+    std::string unknown_set(std::string_view name) {
+        if (declared_.empty()) {
+            for (const auto& [other, set] : sets_) declared_.push_back(other);
+            std::sort(declared_.begin(), declared_.end());
+        }
+        const auto meant = base::nearest(name, declared_);
         return fmt::format("there is no address set {}{}", name,
                            meant ? fmt::format("; did you mean '{}'?", *meant) : "");
     }
@@ -322,12 +324,14 @@ class Validator {
             if (tree == nullptr) continue;
             tree = step.index < tree->items.size() ? &tree->items[step.index] : nullptr;
         }
+        if (is_full()) return;
         errors_.push_back({std::move(message), path, tree != nullptr ? document_->place(*tree) : fallback});
     }
 
     const base::Document* document_;
     base::Errors errors_;
     std::unordered_map<std::string_view, Set> sets_;
+    std::vector<std::string_view> declared_;  // their names in order, once one is looked for in vain
     std::unordered_map<std::string_view, const AclConfig*> acls_;
 };
 
@@ -336,10 +340,10 @@ class Validator {
 base::Errors validate(const std::vector<AclConfig>& acls, const std::vector<AddressSetConfig>& sets,
                       const base::Document* document) {
     Validator validator(document);
-    for (size_t i = 0; i < sets.size(); ++i) validator.declare_set(i, sets[i]);
-    for (size_t i = 0; i < acls.size(); ++i) {
+    for (size_t i = 0; i < sets.size() && !validator.is_full(); ++i) validator.declare_set(i, sets[i]);
+    for (size_t i = 0; i < acls.size() && !validator.is_full(); ++i) {
         validator.declare_acl(i, acls[i]);
-        for (size_t r = 0; r < acls[i].rules.size(); ++r) validator.check_rule(i, r, acls[i].rules[r]);
+        for (size_t r = 0; r < acls[i].rules.size() && !validator.is_full(); ++r) validator.check_rule(i, r, acls[i].rules[r]);
     }
     return std::move(validator).errors();
 }

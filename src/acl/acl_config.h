@@ -286,7 +286,7 @@ void fields(V& v, AclConfig& a) {
 
 // Names given twice, sets that nobody declared, rules whose addresses no packet can have. `document` gives
 // the places of what stands in the file; may be null. The lists stand under `acls` in it, the sets under
-// `address-sets`.
+// `address-sets`. It ends when the errors are full.
 base::Errors validate(const std::vector<AclConfig>& acls, const std::vector<AddressSetConfig>& sets,
                       const base::Document* document);
 

@@ -17,6 +17,13 @@ std::string Error::text() const {
     return fmt::format("{} ({}): {}", path, where, message);
 }
 
+void limit(Errors& errors) {
+    if (!is_full(errors)) return;
+    errors.resize(kMaxErrors);
+    errors.push_back({fmt::format("there are more mistakes: these are {} of them", kMaxErrors), {},
+                      {errors.front().place.file, 0, 0}});
+}
+
 tl::unexpected<Error> fail_errno(std::string_view what) {
     // Read first: formatting may allocate, and so change errno.
     const int number = errno;

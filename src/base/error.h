@@ -38,6 +38,15 @@ struct Error {
 
 using Errors = std::vector<Error>;
 
+// More mistakes than a person reads at a time. Whoever collects mistakes stops one behind these, so that a text of
+// mistakes alone takes no more time and memory than any other.
+inline constexpr std::size_t kMaxErrors = 100;
+inline bool is_full(const Errors& errors) {
+    return errors.size() > kMaxErrors;
+}
+// Leaves kMaxErrors of a list that is full, and a last line which says that there are more.
+void limit(Errors& errors);
+
 template <class T>
 using Result = tl::expected<T, Error>;
 

@@ -78,7 +78,7 @@ std::string to_text(const Bytes& bytes) {
 }
 
 void Reader::check(std::string_view key, bool holds, std::string_view message) {
-    if (holds) return;
+    if (holds || is_full(errors_)) return;
     const auto& missing = mapping_.missing;
     if (std::find(missing.begin(), missing.end(), key) != missing.end()) return;
     if (is_wrong(key)) return;
@@ -175,6 +175,7 @@ const std::string* Reader::read_string(const Tree& tree) {
 }
 
 void Reader::report(const Tree& tree, std::string message) {
+    if (is_full(errors_)) return;
     errors_.push_back({std::move(message), path_, document_.place(tree)});
 }
 
@@ -189,6 +190,7 @@ void Reader::report_missing_choice(const std::vector<std::string_view>& words) {
 
 void Reader::report_unknown_keys() {
     for (const Tree::Entry& entry : mapping_.tree->entries) {
+        if (is_full(errors_)) return;
         const std::string_view key = entry.key.text;
         const auto& known = mapping_.known;
         if (std::find(known.begin(), known.end(), key) != known.end()) continue;

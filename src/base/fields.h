@@ -201,6 +201,7 @@ class Reader {
         }
         if (!expect_list(tree, name_of<T>())) return;
         for (const Tree& item : tree.items) {
+            if (is_full(errors_)) return;
             const std::size_t outer = enter(list.size());
             // By way of a local: std::vector<bool> has no elements to refer to.
             T value{};
@@ -212,7 +213,7 @@ class Reader {
 
     template <class T>
     void read_mapping(const Tree& tree, T& value) {
-        if (!expect(tree, Tree::Kind::kMap, name_of<T>())) return;
+        if (is_full(errors_) || !expect(tree, Tree::Kind::kMap, name_of<T>())) return;
         Mapping outer = std::exchange(mapping_, {&tree, {}, errors_.size()});
         if constexpr (requires { requires std::same_as<decltype(value.place), Place>; }) {
             value.place = document_.place(tree);
@@ -402,7 +403,8 @@ class KeyLister {
     std::string path_;
 };
 
-// Fills a struct that holds its defaults. Empty errors mean success; otherwise the struct is spent.
+// Fills a struct that holds its defaults. Empty errors mean success; otherwise the struct is spent. Reading ends
+// when the errors are full: limit() is for whoever shows them.
 template <Fielded T>
 Errors read(const Document& document, T& value) {
     return Reader(document).read(value);

@@ -12,6 +12,9 @@ namespace {
 // A key or a word is shorter; the bound keeps the quadratic table small whatever a user sends.
 constexpr std::size_t kLongestWord = 64;
 
+// Letters times letters that are compared for one suggestion: a word of ten finds its like among ten thousand.
+constexpr std::size_t kMostWork = 1'000'000;
+
 // Edits (insert, delete, replace, swap of neighbours) that lead from a to b.
 std::size_t distance(std::string_view a, std::string_view b) {
     std::array<std::array<std::size_t, kLongestWord + 1>, kLongestWord + 1> edits;
@@ -36,8 +39,12 @@ std::optional<std::string_view> nearest(std::string_view word,
     if (word.size() < 2 || word.size() > kLongestWord) return std::nullopt;
     std::size_t best = std::max<std::size_t>(1, word.size() / 3) + 1;
     std::optional<std::string_view> found;
+    std::size_t work = 0;
     for (std::string_view candidate : candidates) {
         if (candidate.size() < 2 || candidate.size() > kLongestWord) continue;
+        if (std::max(candidate.size(), word.size()) - std::min(candidate.size(), word.size()) >= best) continue;
+        work += candidate.size() * word.size();
+        if (work > kMostWork) break;
         const std::size_t edits = distance(word, candidate);
         if (edits >= best) continue;
         best = edits;

@@ -17,9 +17,6 @@
 namespace sluice::base {
 namespace {
 
-// More mistakes than a person reads; the rest would only repeat them.
-constexpr std::size_t kMaxErrors = 100;
-
 // Thrown through yaml-cpp, which offers no other way to make it stop.
 struct Stop {};
 
@@ -130,7 +127,7 @@ class Builder : public YAML::EventHandler {
 
     void report(Place place, std::string message) {
         errors_.push_back({std::move(message), {}, std::move(place)});
-        if (errors_.size() >= kMaxErrors) throw Stop{};
+        if (is_full(errors_)) throw Stop{};
     }
 
     // `end` is where the text ends: what is missing there is reported there.
@@ -147,6 +144,7 @@ class Builder : public YAML::EventHandler {
     }
 
     tl::expected<Document, Errors> result() && {
+        limit(errors_);
         if (!errors_.empty()) return tl::unexpected(std::move(errors_));
         if (document_.root.kind == Tree::Kind::kNull) document_.root = Tree::map();
         return std::move(document_);

@@ -27,13 +27,6 @@ size_t count_added(const Switch& running) {
     return count;
 }
 
-// Why routes by a way can't be; of all ways, once. Empty: nothing.
-std::vector<std::string> mistakes_of(const Config& config, const std::vector<route::RouteConfig>& ways) {
-    std::vector<std::string> mistakes;
-    for (const auto& way : ways) mistakes.push_back(route_mistake(config, way));
-    return mistakes;
-}
-
 std::string taken(const IpPrefix& to, const Domain::Derived& derived) {
     if (derived.origin == RouteOrigin::kBuiltIn) return fmt::format("{} is never routed", to.text());
     const char* fix = derived.origin == RouteOrigin::kNetwork
@@ -104,7 +97,7 @@ std::vector<std::string> AddedRoutes::remarks(const Config& config) const {
     }
     route::Mistakes known;
     const route::Changes changes = route::read_changes({.lines = text_, .file = file_}, known);
-    const auto mistakes = mistakes_of(config, changes.ways);
+    const auto mistakes = route_mistakes(config, changes.ways);
     std::set<std::pair<std::string, IpPrefix>> waiting;
     for (const auto& change : changes.changes) {
         const std::string& domain = changes.ways[change.way].domain;
@@ -165,7 +158,7 @@ void AddedRoutes::restore(Switch& running) {
 void AddedRoutes::restore(Switch& running, std::string_view lines) {
     route::Mistakes known;  // load() has found them
     route::Changes changes = route::read_changes({.lines = lines, .file = file_}, known);
-    const auto mistakes = mistakes_of(running.config(), changes.ways);
+    const auto mistakes = route_mistakes(running.config(), changes.ways);
     for (auto& change : changes.changes) {
         route::RouteConfig route = changes.ways[change.way];
         route.to = change.to;
@@ -251,7 +244,7 @@ base::Result<void> AddedRoutes::remove(Switch& running, const IpPrefix& to, cons
 
 route::Changes AddedRoutes::read(const Switch& running, const route::Text& text, route::Mistakes& mistakes) {
     route::Changes changes = route::read_changes(text, mistakes);
-    const auto faults = mistakes_of(running.config(), changes.ways);
+    const auto faults = route_mistakes(running.config(), changes.ways);
     for (const auto& change : changes.changes) {
         const route::RouteConfig& way = changes.ways[change.way];
         auto report = [&](std::string message) {

@@ -13,7 +13,11 @@ using Candidates = std::vector<const AddedPort*>;
 
 constexpr const char* kLost = "the file names it, and the state file, where it may have been, can't be read: add it again";
 
-bool is_same_mistake(const base::Error& a, const base::Error& b) { return a.path == b.path && a.message == b.message; }
+constexpr const char* kUntried =
+    "the file says of it, or of another added port, what can't be; too many ports are named there to tell which";
+
+// Whole validations that are spent on what the file says of added ports: each may take long, and anyone may ask.
+constexpr int kMostTries = 32;
 
 // Finds out which of the added ports fit beside the file and each other. Those that came first stay.
 class Fitting {
@@ -24,12 +28,22 @@ class Fitting {
     // The configuration has those that fit when it returns.
     void run(const Candidates& ports) {
         for (const AddedPort* port : ports) missed_.names.insert(port->name());
-        errors_ = errors_with(ports);
-        if (!errors_.empty()) {
-            errors_ = errors_with({});
-            fit(ports);
+        Verdict verdict = judge_with(ports);
+        errors_ = std::move(verdict.errors);
+        Candidates left;
+        for (size_t i = 0; i < ports.size(); ++i) {
+            if (auto own = verdict.added.find(declared_ + i); own != verdict.added.end()) {
+                waiting_.push_back({*ports[i], std::move(own->second)});
+            } else {
+                left.push_back(ports[i]);
+            }
+        }
+        if (errors_.empty()) {
+            fitting_ = std::move(left);
         } else {
-            fitting_ = ports;
+            errors_ = judge_with({}).errors;
+            // What is wrong in the file because of a port that it names: the port waits.
+            if (errors_.empty()) fit(left);
         }
         config_.ports.resize(declared_);
         for (const AddedPort* port : fitting_) config_.ports.push_back(port->config);
@@ -40,36 +54,25 @@ class Fitting {
     base::Errors& errors() { return errors_; }  // the file's
 
  private:
-    base::Errors errors_with(std::span<const AddedPort* const> ports) {
+    Verdict judge_with(std::span<const AddedPort* const> ports) {
         config_.ports.resize(declared_);
-        MissedPorts missed = missed_;
-        auto take = [&](const AddedPort* port) {
-            config_.ports.push_back(port->config);
-            missed.names.erase(port->name());
-        };
-        for (const AddedPort* port : fitting_) take(port);
-        for (const AddedPort* port : ports) take(port);
-        return validate(config_, &document_, this_machine(), read_, missed);
+        for (const AddedPort* port : fitting_) config_.ports.push_back(port->config);
+        for (const AddedPort* port : ports) config_.ports.push_back(port->config);
+        return judge(config_, &document_, this_machine(), read_, missed_, declared_);
     }
 
     // Halves what doesn't fit as a whole: most of a thousand ports are right.
     void fit(std::span<const AddedPort* const> ports) {
         if (ports.empty()) return;
-        base::Errors all = errors_with(ports);
-        base::Errors errors = all;
-        std::erase_if(errors, [&](const base::Error& error) {
-            return std::any_of(errors_.begin(), errors_.end(), [&](const auto& known) { return is_same_mistake(known, error); });
-        });
+        if (tries_ == kMostTries) {
+            for (const AddedPort* port : ports) waiting_.push_back({*port, {{kUntried, {}, {}}}});
+            return;
+        }
+        ++tries_;
+        base::Errors errors = judge_with(ports).errors;
         if (errors.empty()) {
             fitting_.insert(fitting_.end(), ports.begin(), ports.end());
-            errors_ = std::move(all);
         } else if (ports.size() == 1) {
-            const std::string prefix = fmt::format("ports[{}]", declared_ + fitting_.size());
-            for (base::Error& error : errors) {
-                if (!error.path.starts_with(prefix)) continue;
-                error.path.erase(0, prefix.size() + (error.path.size() > prefix.size() ? 1 : 0));
-                error.place = {};
-            }
             waiting_.push_back({*ports[0], std::move(errors)});
         } else {
             const size_t half = ports.size() / 2;
@@ -86,6 +89,7 @@ class Fitting {
     Candidates fitting_;
     std::vector<WaitingPort> waiting_;
     base::Errors errors_;
+    int tries_ = 0;
 };
 
 // The same port, whoever says it.
@@ -184,6 +188,7 @@ tl::expected<Combined, base::Errors> combine(std::string_view text, std::string_
     errors.insert(errors.end(), fitting.errors().begin(), fitting.errors().end());
     if (!errors.empty()) {
         sort_by_place(errors);
+        base::limit(errors);
         return tl::unexpected(errors);
     }
     for (const AddedPort* port : fitting.fitting()) combined.added.push_back(*port);

@@ -189,6 +189,7 @@ tl::expected<Config, base::Errors> load_config(std::string_view text, std::strin
     errors.insert(errors.end(), more.begin(), more.end());
     if (!errors.empty()) {
         sort_by_place(errors);
+        base::limit(errors);
         return tl::unexpected(errors);
     }
     complete(config);
@@ -198,6 +199,7 @@ tl::expected<Config, base::Errors> load_config(std::string_view text, std::strin
 tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document) {
     route::RouteConfig route;
     base::Errors errors = base::read(document, route);
+    base::limit(errors);
     if (!errors.empty()) return tl::unexpected(errors);
     route.place = {};
     return route;

@@ -6,6 +6,7 @@
 // keys, defaults and units for people is config/sluice.yaml, which a test holds against these.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -221,8 +222,17 @@ tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& 
 // What the sections say about each other: references, duplicates, addresses in their networks.
 // `document` gives the places of the file's objects; may be null. `read` are the mistakes that reading has found:
 // what follows from them isn't told.
+// There are no more than base::kMaxErrors, and one. Where `read` has as many, nothing is looked for.
 base::Errors validate(const Config& config, const base::Document* document, const Machine& machine,
                       const base::Errors& read = {}, const MissedPorts& missed = {});
+// The same, where the ports from `first_added` on were added while running. One of these that has a mistake is passed
+// over: it takes its name, its addresses and its device from no port behind it, and is `missed` where it is named.
+struct Verdict {
+    base::Errors errors;                   // the file's
+    std::map<size_t, base::Errors> added;  // by the port's index; paths are those of the port's own keys
+};
+Verdict judge(const Config& config, const base::Document* document, const Machine& machine, const base::Errors& read,
+              const MissedPorts& missed, size_t first_added);
 // Writes into a valid configuration what follows from it, and the kernel will be told: lengths of addresses, MTUs
 // of overlays, default routes.
 void complete(Config& config);

@@ -1,11 +1,14 @@
 // The mistakes that validation finds in what a configuration's sections say about each other, each told
-// at its place in the file. Control thread.
+// at its place in the file. Anyone who may ask can send a text of mistakes alone, so their number is bounded
+// (base::kMaxErrors), and what looks for them takes no longer than the text is long, or little more. Control thread.
 #pragma once
 
 #include <algorithm>
 #include <initializer_list>
+#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "engine/config.h"
@@ -25,10 +28,17 @@ struct Step {
 class Mistakes {
  public:
     // `document` gives the places of the file's objects; may be null. `read` are the mistakes that were found when
-    // it was read, `missed` the ports that it may name though they aren't there.
-    Mistakes(const base::Document* document, const base::Errors& read, const MissedPorts& missed)
-        : document_(document), read_(read), missed_(missed) {}
+    // it was read, `missed` the ports that it may name though they aren't there. The mistakes of the ports from
+    // `first_added` on are kept apart.
+    Mistakes(const base::Document* document, const base::Errors& read, const MissedPorts& missed, size_t first_added)
+        : document_(document), read_(read), missed_(missed), first_added_(first_added) {}
 
+    // Of the file: what follows isn't looked for.
+    bool is_full() const { return base::is_full(verdict_.errors); }
+    bool is_added(size_t port) const { return port >= first_added_; }
+    bool has_mistakes(size_t added_port) const { return verdict_.added.contains(added_port); }
+
+    // Of a port that is not there.
     bool is_missed(std::string_view port) const { return missed_.contains(port); }
 
     // Whether what was read of this key, or an item of it, is wrong.
@@ -53,6 +63,14 @@ class Mistakes {
     template <class... Args>
     void report(std::initializer_list<Step> steps, const base::Place& fallback,
                 fmt::format_string<Args...> format, Args&&... args) {
+        if (const Step* at = steps.begin();
+            steps.size() >= 2 && at[0].key == "ports" && at[1].is_index && is_added(at[1].index)) {
+            base::Errors& errors = verdict_.added[at[1].index];
+            if (errors.size() >= kMostOfOne) return;
+            errors.push_back({fmt::format(format, std::forward<Args>(args)...), path_of(at + 2, steps.end()), {}});
+            return;
+        }
+        if (is_full()) return;
         std::string path = path_of(steps);
         const bool is_told = std::any_of(read_.begin(), read_.end(), [&](const base::Error& error) {
             // A list of one may be written without brackets.
@@ -70,18 +88,21 @@ class Mistakes {
                 tree = tree->find(step.key);
             }
         }
-        errors_.push_back({fmt::format(format, std::forward<Args>(args)...), path,
-                           tree != nullptr ? document_->place(*tree) : fallback});
+        verdict_.errors.push_back({fmt::format(format, std::forward<Args>(args)...), path,
+                                   tree != nullptr ? document_->place(*tree) : fallback});
     }
 
-    base::Errors errors() && { return std::move(errors_); }
+    Verdict verdict() && { return std::move(verdict_); }
 
  private:
-    static std::string path_of(std::initializer_list<Step> steps) {
+    static constexpr size_t kMostOfOne = 10;  // mistakes that are told of an added port
+
+    static std::string path_of(std::initializer_list<Step> steps) { return path_of(steps.begin(), steps.end()); }
+    static std::string path_of(const Step* begin, const Step* end) {
         std::string path;
-        for (const Step& step : steps) {
-            path += step.is_index ? fmt::format("[{}]", step.index)
-                                  : fmt::format("{}{}", path.empty() ? "" : ".", step.key);
+        for (const Step* step = begin; step != end; ++step) {
+            path += step->is_index ? fmt::format("[{}]", step->index)
+                                   : fmt::format("{}{}", path.empty() ? "" : ".", step->key);
         }
         return path;
     }
@@ -93,17 +114,82 @@ class Mistakes {
     const base::Document* document_;
     const base::Errors& read_;
     const MissedPorts& missed_;
-    base::Errors errors_;
+    const size_t first_added_;
+    Verdict verdict_;
+};
+
+// The families apart; a prefix before those that lie in it.
+inline bool is_before(const IpPrefix& a, const IpPrefix& b) {
+    return a.address.is_v4() != b.address.is_v4() ? a.address.is_v4() : a < b;
+}
+
+// Prefixes, to find the one that an address lies in. Those that lie in another one aren't looked at: that is a
+// mistake of its own.
+template <class T>
+class Prefixes {
+ public:
+    void add(const IpPrefix& prefix, T of) { list_.push_back({prefix, of}); }
+    // When all are added.
+    void sort() {
+        std::stable_sort(list_.begin(), list_.end(), [](const auto& a, const auto& b) { return is_before(a.first, b.first); });
+        size_t kept = 0;
+        for (size_t i = 0; i < list_.size(); ++i) {
+            if (kept == 0 || !list_[kept - 1].first.contains(list_[i].first.address)) list_[kept++] = list_[i];
+        }
+        list_.resize(kept);
+    }
+    // Null: none.
+    const std::pair<IpPrefix, T>* find(const IpAddress& address) const {
+        const IpPrefix alone{address, static_cast<uint8_t>(address.bits())};
+        auto next = std::upper_bound(list_.begin(), list_.end(), alone,
+                                     [](const IpPrefix& a, const auto& entry) { return is_before(a, entry.first); });
+        if (next == list_.begin() || !(--next)->first.contains(address)) return nullptr;
+        return &*next;
+    }
+
+ private:
+    std::vector<std::pair<IpPrefix, T>> list_;
+};
+
+// Of each prefix: the first one of the list that it overlaps, if that stands before it, else its own index.
+std::vector<size_t> earlier_overlaps(const std::vector<IpPrefix>& prefixes);
+
+// What the ports of a configuration ask of the machine (validate_machine.cc).
+class MachineUse {
+ public:
+    MachineUse(const Config& config, const Machine& machine, Mistakes& mistakes);
+
+    // False: there are so many objects that no further check is worth its time.
+    bool check_counts();
+    void check_cores();
+    // One after the other, in order.
+    void check_port(size_t i);
+    // An added port that has mistakes takes nothing from those behind it.
+    void release(size_t i);
+
+ private:
+    void check_claims(size_t i);
+    void check_devices(size_t i);
+
+    const Config& config_;
+    const Machine& machine_;
+    Mistakes& mistakes_;
+    std::unordered_map<std::string, size_t> owners_;  // ports by what they have, by identity
+    std::set<std::string> early_;  // devices that `dpdk: args:` makes, which a port may use or not
+    size_t devices_ = 0;
+    bool has_too_many_devices_ = false;
+    size_t most_ports_ = 0;
+    size_t ports_ = 0;
 };
 
 // Why no station can have an address on links with these subnets: "is the broadcast address of 10.0.0.0/24".
 // Empty: one can.
 std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& subnets);
-// Cores, devices, interfaces and sockets (validate_machine.cc).
-void validate_machine(const Config& config, const Machine& machine, Mistakes& mistakes);
 // Gateways, routes, overlays and the underlay (validate_routing.cc).
 void validate_routing(const Config& config, Mistakes& mistakes);
 // What is wrong with one route, of all things the first; empty: nothing.
 std::string route_mistake(const Config& config, const route::RouteConfig& route);
+// The same of many.
+std::vector<std::string> route_mistakes(const Config& config, const std::vector<route::RouteConfig>& routes);
 
 }  // namespace sluice::engine

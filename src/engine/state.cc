@@ -97,6 +97,7 @@ AddedPort read_added_port(const base::Document& document) {
     AddedPort port;
     port.keys = document.root;
     port.faults = base::read(document, port.config);
+    base::limit(port.faults);
     port.config.place = {};
     return port;
 }

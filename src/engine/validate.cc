@@ -12,27 +12,58 @@ namespace {
 
 class Validator {
  public:
-    Validator(const Config& config, Mistakes& mistakes) : config_(config), mistakes_(mistakes) {}
+    Validator(const Config& config, const Machine& machine, Mistakes& mistakes)
+        : config_(config), mistakes_(mistakes), use_(config, machine, mistakes) {}
 
-    void run() {
-        for (size_t i = 0; i < config_.networks.size(); ++i) {
-            names_networks(i);
-        }
-        for (size_t i = 0; i < config_.ports.size(); ++i) {
+    // False: the lists are too long to be looked at.
+    bool run() {
+        if (!use_.check_counts()) return false;
+        use_.check_cores();
+        each(config_.networks, [&](size_t i) { names_networks(i); });
+        each(config_.ports, [&](size_t i) {
             check_port(i);
-        }
-        for (size_t i = 0; i < config_.networks.size(); ++i) {
-            check_static_macs(i);
-        }
-        for (size_t i = 0; i < config_.mirrors.size(); ++i) {
-            check_mirror(i);
-        }
-        for (size_t i = 0; i < config_.acls.size(); ++i) {
-            check_applied(i);
-        }
+            check_mtu(i);
+            use_.check_port(i);
+            if (mistakes_.is_added(i) && mistakes_.has_mistakes(i)) pass_over(i);
+        });
+        each(config_.networks, [&](size_t i) { check_static_macs(i); });
+        each(config_.mirrors, [&](size_t i) { check_mirror(i); });
+        each(config_.acls, [&](size_t i) { check_applied(i); });
+        return true;
     }
 
  private:
+    // Until there are more mistakes than are told.
+    template <class List, class Check>
+    void each(const List& list, Check check) {
+        for (size_t i = 0; i < list.size() && !mistakes_.is_full(); ++i) check(i);
+    }
+
+    // What an added port would have is free for the next one.
+    void pass_over(size_t i) {
+        const port::PortConfig* port = &config_.ports[i];
+        if (auto named = ports_.find(port->name); named != ports_.end() && named->second == port) ports_.erase(named);
+        if (port->mac) {
+            auto mac = macs_.find({port->network, *port->mac});
+            if (mac != macs_.end() && mac->second == port) macs_.erase(mac);
+        }
+        for (const auto& address : port->address) {
+            auto known = addresses_.find({port->network, address.address});
+            if (known != addresses_.end() && known->second == port) addresses_.erase(known);
+        }
+        use_.release(i);
+    }
+
+    void check_mtu(size_t i) {
+        const port::PortConfig& port = config_.ports[i];
+        if (!port.mtu || port.network.empty()) return;
+        auto [known, fresh] = mtus_.try_emplace(port.network);
+        if (fresh) known->second = overlay_mtu(config_, port);
+        if (!known->second || *port.mtu <= *known->second) return;
+        report({"ports", i, "mtu"}, port.place, "is more than network {} carries: {} is what the underlay leaves",
+               port.network, *known->second);
+    }
+
     void names_networks(size_t i) {
         const auto& network = config_.networks[i];
         auto [first, fresh] = networks_.emplace(network.name, &network);
@@ -41,16 +72,15 @@ class Validator {
                    "network {} is declared already, at {}: give one another name", network.name,
                    origin(first->second->place));
         }
+        const std::vector<size_t> overlaps = earlier_overlaps(network.subnets);
+        auto& subnets = subnets_.emplace_back();
         for (size_t a = 0; a < network.subnets.size(); ++a) {
-            for (size_t b = 0; b < a; ++b) {
-                if (!network.subnets[b].contains(network.subnets[a].address) &&
-                    !network.subnets[a].contains(network.subnets[b].address)) {
-                    continue;
-                }
-                report({"networks", i, "subnets", a}, network.place, "{} overlaps {}",
-                       network.subnets[a].text(), network.subnets[b].text());
-            }
+            subnets.add(network.subnets[a], &network.subnets[a]);
+            if (overlaps[a] == a) continue;
+            report({"networks", i, "subnets", a}, network.place, "{} overlaps {}", network.subnets[a].text(),
+                   network.subnets[overlaps[a]].text());
         }
+        subnets.sort();
     }
 
     void check_port(size_t i) {
@@ -65,7 +95,8 @@ class Validator {
         if (network == networks_.end()) {
             report({"ports", i, "network"}, port.place, "there is no network \"{}\"{}", port.network,
                    suggestion(port.network));
-            return check_addresses(i, port, {.name = port.network});
+            static const NetworkConfig kUnknown;
+            return check_addresses(i, port, kUnknown);
         }
         check_addresses(i, port, *network->second);
         if (port.mac && !macs_.emplace(std::pair(port.network, *port.mac), &port).second) {
@@ -82,8 +113,8 @@ class Validator {
                 report({"acls", i, "apply", a, "network"}, apply.place, "there is no network \"{}\"{}",
                        apply.network, suggestion(apply.network));
             }
-            if (mistakes_.is_missed(apply.port)) continue;
             if (!apply.port.empty() && !ports_.contains(apply.port)) {
+                if (mistakes_.is_missed(apply.port)) continue;
                 report({"acls", i, "apply", a, "port"}, apply.place, "there is no port \"{}\"{}", apply.port,
                        suggestion(apply.port, ports_));
             } else if (config_.underlay && !apply.port.empty() && apply.port == config_.underlay->port) {
@@ -166,35 +197,33 @@ class Validator {
 
     void check_addresses(size_t i, const port::PortConfig& port,
                          const NetworkConfig& network) {
-        const auto known = networks_.find(network.name);
-        const bool knows_subnets = known != networks_.end() && !network.subnets.empty() &&
-                                   !mistakes_.is_unknown({"networks", index_of(*known->second), "subnets"});
+        const bool is_known = network_index_is_known(network);
+        const bool knows_subnets = is_known && !network.subnets.empty() &&
+                                   !mistakes_.is_unknown({"networks", index_of(network), "subnets"});
+        std::set<IpAddress> gateways;
+        if (is_added(port.place)) gateways.insert(network.gateway.begin(), network.gateway.end());
         for (size_t a = 0; a < port.address.size(); ++a) {
             const IpAddress& address = port.address[a].address;
-            auto subnet = std::find_if(network.subnets.begin(), network.subnets.end(),
-                                       [&](const IpPrefix& s) { return s.contains(address); });
-            if (subnet == network.subnets.end() && knows_subnets) {
+            const auto* subnet = is_known ? subnets_[index_of(network)].find(address) : nullptr;
+            if (subnet == nullptr && knows_subnets) {
                 report({"ports", i, "address", a}, port.place,
                        "{} is outside network {}, which has {}", address.text(), network.name,
                        subnets_text(network));
                 continue;
             }
-            const auto& own = network.gateway;
-            if (is_added(port.place) && std::find(own.begin(), own.end(), address) != own.end()) {
+            if (gateways.contains(address)) {
                 report({"ports", i, "address", a}, port.place, "{} is the gateway of network {}", address.text(),
                        network.name);
                 continue;
             }
             // Single addresses, as those of a flat network, are on no link with others.
             std::vector<IpPrefix> links{port.address[a].prefix()};
-            if (!network.flat && knows_subnets) {
-                links.insert(links.end(), network.subnets.begin(), network.subnets.end());
-            }
+            if (!network.flat && knows_subnets) links.push_back(subnet->first);
             if (const std::string why = why_unusable(address, links); !why.empty()) {
                 report({"ports", i, "address", a}, port.place, "{} {}", address.text(), why);
                 continue;
             }
-            auto [first, fresh] = addresses_.emplace(std::pair(network.name, address), &port);
+            auto [first, fresh] = addresses_.emplace(std::pair(port.network, address), &port);
             if (!fresh) {
                 report({"ports", i, "address", a}, port.place, "{} is port {}'s already",
                        address.text(), first->second->name);
@@ -208,10 +237,11 @@ class Validator {
         for (size_t s = 0; s < network.static_macs.size(); ++s) {
             const auto& entry = network.static_macs[s];
             auto port = ports_.find(entry.port);
-            if (mistakes_.is_missed(entry.port)) continue;
             if (port == ports_.end()) {
-                report({"networks", i, "static", s, "port"}, entry.place, "there is no port \"{}\"",
-                       entry.port);
+                if (!mistakes_.is_missed(entry.port)) {
+                    report({"networks", i, "static", s, "port"}, entry.place, "there is no port \"{}\"",
+                           entry.port);
+                }
             } else if (!is_in(*port->second, network.name)) {
                 report({"networks", i, "static", s, "port"}, entry.place,
                        "port {} is not in network {}", entry.port, network.name);
@@ -240,15 +270,19 @@ class Validator {
         return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
     }
 
+    // One of the configuration's, not what stands for one that isn't there.
+    bool network_index_is_known(const NetworkConfig& network) const {
+        return &network >= config_.networks.data() && &network < config_.networks.data() + config_.networks.size();
+    }
     size_t index_of(const NetworkConfig& network) const {
         return static_cast<size_t>(&network - config_.networks.data());
     }
 
     static std::string subnets_text(const NetworkConfig& network) {
         std::string text;
-        for (const auto& subnet : network.subnets) {
-            text += (text.empty() ? "" : ", ") + subnet.text();
-        }
+        const size_t told = std::min<size_t>(network.subnets.size(), 10);
+        for (size_t i = 0; i < told; ++i) text += (text.empty() ? "" : ", ") + network.subnets[i].text();
+        if (told < network.subnets.size()) text += fmt::format(" and {} more", network.subnets.size() - told);
         return text;
     }
 
@@ -260,6 +294,9 @@ class Validator {
 
     const Config& config_;
     Mistakes& mistakes_;
+    MachineUse use_;
+    std::vector<Prefixes<const IpPrefix*>> subnets_;  // of each network
+    std::map<std::string, std::optional<uint16_t>> mtus_;  // that overlays carry
     std::map<std::string, const NetworkConfig*> networks_;
     std::map<std::string, const port::PortConfig*> ports_;
     std::map<std::string, const MirrorConfig*> mirrors_;
@@ -289,16 +326,25 @@ std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& 
     return {};
 }
 
+Verdict judge(const Config& config, const base::Document* document, const Machine& machine, const base::Errors& read,
+              const MissedPorts& missed, size_t first_added) {
+    // What wasn't read any more would look like a mistake.
+    if (base::is_full(read)) return {};
+    Mistakes mistakes(document, read, missed, first_added);
+    const bool is_of_size = Validator(config, machine, mistakes).run();
+    if (is_of_size) validate_routing(config, mistakes);
+    Verdict verdict = std::move(mistakes).verdict();
+    if (!is_of_size || base::is_full(verdict.errors)) return verdict;
+    base::Errors policies = acl::validate(config.acls, config.address_sets, document);
+    const size_t room = base::kMaxErrors + 1 - verdict.errors.size();
+    policies.resize(std::min(policies.size(), room));
+    verdict.errors.insert(verdict.errors.end(), policies.begin(), policies.end());
+    return verdict;
+}
+
 base::Errors validate(const Config& config, const base::Document* document, const Machine& machine,
                       const base::Errors& read, const MissedPorts& missed) {
-    Mistakes mistakes(document, read, missed);
-    Validator(config, mistakes).run();
-    validate_machine(config, machine, mistakes);
-    validate_routing(config, mistakes);
-    base::Errors errors = std::move(mistakes).errors();
-    const base::Errors policies = acl::validate(config.acls, config.address_sets, document);
-    errors.insert(errors.end(), policies.begin(), policies.end());
-    return errors;
+    return judge(config, document, machine, read, missed, config.ports.size()).errors;
 }
 
 }  // namespace sluice::engine

@@ -9,39 +9,7 @@
 namespace sluice::engine {
 namespace {
 
-void check_cores(const Config& config, const Machine& machine, Mistakes& mistakes) {
-    std::set<uint16_t> seen;
-    for (size_t i = 0; i < config.workers.cores.size(); ++i) {
-        const uint16_t core = config.workers.cores[i];
-        if (!seen.insert(core).second) {
-            mistakes.report({"workers", "cores", i}, {}, "core {} has a worker already", core);
-        } else if (!machine.cores.empty() && !machine.cores.contains(core)) {
-            mistakes.report({"workers", "cores", i}, {}, "there is no core {}: this machine has {}", core,
-                            machine.cores_text());
-        }
-    }
-}
-
-void check_claims(const Config& config, Mistakes& mistakes) {
-    std::map<std::string, std::string> owners;  // by identity
-    for (size_t i = 0; i < config.ports.size(); ++i) {
-        const port::PortConfig& port = config.ports[i];
-        for (const port::Claim& claim : port::claims(port)) {
-            const auto [owner, fresh] = owners.emplace(claim.identity, port.name);
-            if (fresh) continue;
-            if (claim.member) {
-                mistakes.report({"ports", i, "bond", "members", *claim.member}, port.place, "{} is port {}'s already",
-                                claim.what, owner->second);
-            } else {
-                mistakes.report({"ports", i, std::string_view(claim.key)}, port.place, "{} is port {}'s already", claim.what,
-                                owner->second);
-            }
-            break;  // the device's name and its interface are one mistake
-        }
-    }
-}
-
-// The names of the devices that `dpdk: args:` makes, which a port may use or not.
+// The names of the devices that `dpdk: args:` makes.
 std::set<std::string> early_devices(const Config& config) {
     std::set<std::string> names;
     const auto& args = config.dpdk.args;
@@ -52,46 +20,97 @@ std::set<std::string> early_devices(const Config& config) {
     return names;
 }
 
-void check_devices(const Config& config, Mistakes& mistakes) {
-    const std::set<std::string> early = early_devices(config);
-    size_t count = early.size();
-    for (size_t i = 0; i < config.ports.size(); ++i) {
-        const port::PortConfig& port = config.ports[i];
-        size_t devices = port::dpdk_devices(port);
-        if (devices == 0) continue;
-        for (const port::Claim& claim : port::claims(port)) {
-            if (claim.identity.starts_with("device ") && early.contains(claim.what)) --devices;
-        }
-        count += devices;
-        if (count <= port::kMostDevices) continue;
-        mistakes.report({"ports", i, port.bond ? "bond" : "device"}, port.place,
-                        "is more than the {} devices that DPDK opens (RTE_MAX_ETHPORTS; a bond is one beside its "
-                        "members): containers, guests and net_af_packet need none of them",
-                        port::kMostDevices);
-        return;
+// Those that a port has DPDK open, but for those that DPDK has made at its start.
+size_t devices_of(const port::PortConfig& port, const std::set<std::string>& early) {
+    size_t devices = port::dpdk_devices(port);
+    if (devices == 0 || early.empty()) return devices;
+    for (const port::Claim& claim : port::claims(port)) {
+        if (claim.identity.starts_with("device ") && early.contains(claim.what)) --devices;
     }
-}
-
-void check_counts(const Config& config, Mistakes& mistakes) {
-    const size_t remotes = remotes_of(config).size();
-    const size_t most = path::kMaxPorts - std::min<size_t>(remotes, path::kMaxPorts);
-    if (config.ports.size() > most) {
-        mistakes.report({"ports", most}, config.ports[most].place,
-                        "is one port too many: with {} remote end points there may be {}", remotes, most);
-    }
-    if (config.networks.size() >= path::kMaxNetworks) {
-        mistakes.report({"networks", path::kMaxNetworks - 1}, config.networks[path::kMaxNetworks - 1].place,
-                        "is one network too many: there may be {}", path::kMaxNetworks - 1);
-    }
+    return devices;
 }
 
 }  // namespace
 
-void validate_machine(const Config& config, const Machine& machine, Mistakes& mistakes) {
-    check_cores(config, machine, mistakes);
-    check_claims(config, mistakes);
-    check_devices(config, mistakes);
-    check_counts(config, mistakes);
+MachineUse::MachineUse(const Config& config, const Machine& machine, Mistakes& mistakes)
+    : config_(config), machine_(machine), mistakes_(mistakes), early_(early_devices(config)), devices_(early_.size()) {}
+
+bool MachineUse::check_counts() {
+    const size_t remotes = remotes_of(config_).size();
+    most_ports_ = path::kMaxPorts - std::min<size_t>(remotes, path::kMaxPorts);
+    bool holds = true;
+    if (config_.ports.size() > most_ports_ && !mistakes_.is_added(most_ports_)) {
+        mistakes_.report({"ports", most_ports_}, config_.ports[most_ports_].place,
+                         "is one port too many: with {} remote end points there may be {}", remotes, most_ports_);
+        holds = false;
+    }
+    if (config_.networks.size() >= path::kMaxNetworks) {
+        mistakes_.report({"networks", path::kMaxNetworks - 1}, config_.networks[path::kMaxNetworks - 1].place,
+                         "is one network too many: there may be {}", path::kMaxNetworks - 1);
+        holds = false;
+    }
+    return holds;
+}
+
+void MachineUse::check_cores() {
+    std::set<uint16_t> seen;
+    for (size_t i = 0; i < config_.workers.cores.size(); ++i) {
+        const uint16_t core = config_.workers.cores[i];
+        if (!seen.insert(core).second) {
+            mistakes_.report({"workers", "cores", i}, {}, "core {} has a worker already", core);
+        } else if (!machine_.cores.empty() && !machine_.cores.contains(core)) {
+            mistakes_.report({"workers", "cores", i}, {}, "there is no core {}: this machine has {}", core,
+                             machine_.cores_text());
+        }
+    }
+}
+
+void MachineUse::check_port(size_t i) {
+    check_claims(i);
+    check_devices(i);
+    if (++ports_ > most_ports_) {
+        mistakes_.report({"ports", i}, config_.ports[i].place, "is one port too many: there may be {}", most_ports_);
+    }
+}
+
+void MachineUse::check_claims(size_t i) {
+    const port::PortConfig& port = config_.ports[i];
+    for (const port::Claim& claim : port::claims(port)) {
+        const auto [owner, fresh] = owners_.emplace(claim.identity, i);
+        if (fresh) continue;
+        const std::string& name = config_.ports[owner->second].name;
+        if (claim.member) {
+            mistakes_.report({"ports", i, "bond", "members", *claim.member}, port.place, "{} is port {}'s already",
+                             claim.what, name);
+        } else {
+            mistakes_.report({"ports", i, std::string_view(claim.key)}, port.place, "{} is port {}'s already",
+                             claim.what, name);
+        }
+        break;  // the device's name and its interface are one mistake
+    }
+}
+
+void MachineUse::check_devices(size_t i) {
+    const port::PortConfig& port = config_.ports[i];
+    const size_t devices = devices_of(port, early_);
+    devices_ += devices;
+    if (devices == 0 || devices_ <= port::kMostDevices) return;
+    // Of the file's ports the first is told, of the others each.
+    if (!mistakes_.is_added(i) && std::exchange(has_too_many_devices_, true)) return;
+    mistakes_.report({"ports", i, port.bond ? "bond" : "device"}, port.place,
+                     "is more than the {} devices that DPDK opens (RTE_MAX_ETHPORTS; a bond is one beside its "
+                     "members): containers, guests and net_af_packet need none of them",
+                     port::kMostDevices);
+}
+
+void MachineUse::release(size_t i) {
+    const port::PortConfig& port = config_.ports[i];
+    for (const port::Claim& claim : port::claims(port)) {
+        const auto owner = owners_.find(claim.identity);
+        if (owner != owners_.end() && owner->second == i) owners_.erase(owner);
+    }
+    devices_ -= devices_of(port, early_);
+    --ports_;
 }
 
 }  // namespace sluice::engine

@@ -1,8 +1,11 @@
 // What a configuration says about routing and overlays, held together: gateways in their subnets, routes
 // over networks that are routed, end points of the underlay's family.
 #include <algorithm>
+#include <array>
 #include <map>
+#include <numeric>
 #include <set>
+#include <unordered_map>
 
 #include "engine/mistakes.h"
 
@@ -14,34 +17,95 @@ bool is_in_any(const std::vector<IpPrefix>& subnets, const IpAddress& address) {
                        [&](const IpPrefix& subnet) { return subnet.contains(address); });
 }
 
-const NetworkConfig* find_network(const Config& config, std::string_view name) {
-    for (const auto& network : config.networks) {
-        if (network.name == name) return &network;
+// The objects that routes name, looked up one by one: for one route.
+struct Searched {
+    const Config& config;
+
+    const port::PortConfig* port(std::string_view name) const { return find_port(config, name); }
+    const NetworkConfig* network(std::string_view name) const {
+        for (const auto& network : config.networks) {
+            if (network.name == name) return &network;
+        }
+        return nullptr;
     }
-    return nullptr;
-}
+    bool has_domain(const std::string& domain) const {
+        return std::any_of(config.networks.begin(), config.networks.end(),
+                           [&](const auto& n) { return n.is_routed() && n.domain == domain; });
+    }
+    // The routed network of a domain that an address lies in.
+    const NetworkConfig* around(const IpAddress& address, const std::string& domain) const {
+        for (const auto& network : config.networks) {
+            if (network.is_routed() && network.domain == domain && is_in_any(network.subnets, address)) return &network;
+        }
+        return nullptr;
+    }
+    std::vector<IpPrefix> links(const NetworkConfig& network, const IpAddress&) const { return network.subnets; }
+};
+
+// The same, put in order: for many routes.
+class Indexed {
+ public:
+    explicit Indexed(const Config& config) : config_(config), subnets_(config.networks.size()) {
+        for (const auto& port : config.ports) ports_.emplace(port.name, &port);
+        for (size_t i = 0; i < config.networks.size(); ++i) {
+            const NetworkConfig& network = config.networks[i];
+            networks_.emplace(network.name, &network);
+            auto* domain = network.is_routed() ? &domains_[network.domain] : nullptr;
+            for (const auto& subnet : network.subnets) {
+                subnets_[i].add(subnet, &network);
+                if (domain != nullptr) domain->add(subnet, &network);
+            }
+            subnets_[i].sort();
+        }
+        for (auto& [name, subnets] : domains_) subnets.sort();
+    }
+
+    const port::PortConfig* port(std::string_view name) const { return found(ports_, name); }
+    const NetworkConfig* network(std::string_view name) const { return found(networks_, name); }
+    bool has_domain(const std::string& domain) const { return domains_.contains(domain); }
+    const NetworkConfig* around(const IpAddress& address, const std::string& domain) const {
+        const auto subnets = domains_.find(domain);
+        const auto* subnet = subnets == domains_.end() ? nullptr : subnets->second.find(address);
+        return subnet == nullptr ? nullptr : subnet->second;
+    }
+    // Those that the address may lie in.
+    std::vector<IpPrefix> links(const NetworkConfig& network, const IpAddress& address) const {
+        const auto* subnet = subnets_[static_cast<size_t>(&network - config_.networks.data())].find(address);
+        return subnet == nullptr ? std::vector<IpPrefix>{} : std::vector<IpPrefix>{subnet->first};
+    }
+
+ private:
+    template <class T>
+    static const T* found(const std::unordered_map<std::string_view, const T*>& objects, std::string_view name) {
+        const auto object = objects.find(name);
+        return object == objects.end() ? nullptr : object->second;
+    }
+
+    const Config& config_;
+    std::unordered_map<std::string_view, const port::PortConfig*> ports_;
+    std::unordered_map<std::string_view, const NetworkConfig*> networks_;
+    std::vector<Prefixes<const NetworkConfig*>> subnets_;  // of each network
+    std::map<std::string, Prefixes<const NetworkConfig*>> domains_;
+};
 
 // The network that a next hop is in, or why there is none.
-tl::expected<const NetworkConfig*, std::string> network_of_hop(const Config& config,
-                                                               const route::HopConfig& hop,
+template <class Known>
+tl::expected<const NetworkConfig*, std::string> network_of_hop(const Known& known, const route::HopConfig& hop,
                                                                const std::string& domain) {
     std::string name = hop.network;
     if (!hop.port.empty()) {
-        const port::PortConfig* port = find_port(config, hop.port);
+        const port::PortConfig* port = known.port(hop.port);
         if (port == nullptr) return tl::unexpected(fmt::format("there is no port \"{}\"", hop.port));
         name = port->network;
         if (name.empty()) return tl::unexpected(fmt::format("port {} is in no network", hop.port));
     }
     if (name.empty()) {
-        for (const auto& network : config.networks) {
-            if (!network.is_routed() || network.domain != domain) continue;
-            if (is_in_any(network.subnets, *hop.via)) return &network;
-        }
+        if (const NetworkConfig* network = known.around(*hop.via, domain)) return network;
         return tl::unexpected(fmt::format("{} is in no subnet of a routed network of domain {}: name "
                                           "the `network`",
                                           hop.via->text(), domain));
     }
-    const NetworkConfig* network = find_network(config, name);
+    const NetworkConfig* network = known.network(name);
     if (network == nullptr) return tl::unexpected(fmt::format("there is no network \"{}\"", name));
     if (!network->is_routed()) {
         return tl::unexpected(fmt::format("network {} is not routed: give it a `gateway`", name));
@@ -60,14 +124,13 @@ struct RouteMistake {
     bool is_of_networks = false;  // it follows from what the networks say
 };
 
-std::vector<RouteMistake> mistakes_of(const Config& config, const route::RouteConfig& route) {
+template <class Known>
+std::vector<RouteMistake> mistakes_of(const Known& known, const route::RouteConfig& route) {
     std::vector<RouteMistake> mistakes;
     auto of_networks = [&](std::string_view key, size_t hop, std::string message) {
         mistakes.push_back({key, std::move(message), hop, true});
     };
-    const bool is_domain = std::any_of(config.networks.begin(), config.networks.end(), [&](const auto& n) {
-        return n.is_routed() && n.domain == route.domain;
-    });
+    const bool is_domain = known.has_domain(route.domain);
     if (!is_domain) {
         of_networks("domain", 0,
                     fmt::format("no network with a `gateway` is of routing domain \"{}\"", route.domain));
@@ -84,16 +147,17 @@ std::vector<RouteMistake> mistakes_of(const Config& config, const route::RouteCo
         }
         if (!hop.via && hop.network.empty() && hop.port.empty()) continue;  // told when it was read
         if (!is_domain) continue;
-        auto network = network_of_hop(config, hop, route.domain);
+        auto network = network_of_hop(known, hop, route.domain);
         if (!network) {
             of_networks(!hop.port.empty() ? "port" : !hop.network.empty() ? "network" : "via", i, network.error());
             continue;
         }
         if (!hop.via) continue;
         const auto& own = (*network)->gateway;
-        const std::string why =
-            why_unusable(*hop.via, (*network)->flat ? std::vector<IpPrefix>{} : (*network)->subnets);
-        if (!(*network)->flat && !is_in_any((*network)->subnets, *hop.via)) {
+        const std::vector<IpPrefix> links =
+            (*network)->flat ? std::vector<IpPrefix>{} : known.links(**network, *hop.via);
+        const std::string why = why_unusable(*hop.via, links);
+        if (!(*network)->flat && !is_in_any(links, *hop.via)) {
             of_networks("via", i,
                         fmt::format("{} is in none of network {}'s subnets", hop.via->text(), (*network)->name));
         } else if (!why.empty()) {
@@ -107,16 +171,20 @@ std::vector<RouteMistake> mistakes_of(const Config& config, const route::RouteCo
 
 class RoutingValidator {
  public:
-    RoutingValidator(const Config& config, Mistakes& mistakes) : config_(config), mistakes_(mistakes) {}
+    RoutingValidator(const Config& config, Mistakes& mistakes) : config_(config), mistakes_(mistakes), known_(config) {
+        for (const auto& port : config.ports) {
+            if (is_added(port.place)) continue;  // one of these has the mistake itself
+            for (const auto& address : port.address) addresses_.emplace(std::pair(port.network, address.address), &port);
+        }
+    }
 
     void run() {
         if (config_.underlay) check_underlay(*config_.underlay);
-        for (size_t i = 0; i < config_.networks.size(); ++i) {
+        for (size_t i = 0; i < config_.networks.size() && !mistakes_.is_full(); ++i) {
             check_gateways(i);
-            check_overlaps(i);
             if (config_.networks[i].vxlan) check_overlay(i);
         }
-        for (size_t i = 0; i < config_.ports.size(); ++i) check_mtu(i);
+        check_overlaps();
         check_routes();
     }
 
@@ -125,49 +193,57 @@ class RoutingValidator {
         const NetworkConfig& network = config_.networks[i];
         for (size_t g = 0; g < network.gateway.size(); ++g) {
             const IpAddress& gateway = network.gateway[g];
-            if (!network.flat && !is_in_any(network.subnets, gateway)) {
+            const std::vector<IpPrefix> links =
+                network.flat ? std::vector<IpPrefix>{} : known_.links(network, gateway);
+            if (!network.flat && links.empty()) {
                 if (mistakes_.is_unknown({"networks", i, "subnets"})) continue;
                 mistakes_.report({"networks", i, "gateway", g}, network.place,
                                  "{} is in none of the network's `subnets`", gateway.text());
-            } else if (const std::string why = why_unusable(gateway, network.flat ? std::vector<IpPrefix>{}
-                                                                                 : network.subnets);
-                       !why.empty()) {
+            } else if (const std::string why = why_unusable(gateway, links); !why.empty()) {
                 mistakes_.report({"networks", i, "gateway", g}, network.place, "{} {}", gateway.text(), why);
             }
-            for (const auto& port : config_.ports) {
-                // An added one has the mistake itself.
-                if (port.network != network.name || is_added(port.place)) continue;
-                for (const auto& address : port.address) {
-                    if (address.address != gateway) continue;
-                    mistakes_.report({"networks", i, "gateway", g}, network.place,
-                                     "{} is port {}'s address", gateway.text(), port.name);
-                }
+            if (const auto port = addresses_.find({network.name, gateway}); port != addresses_.end()) {
+                mistakes_.report({"networks", i, "gateway", g}, network.place, "{} is port {}'s address",
+                                 gateway.text(), port->second->name);
             }
         }
     }
 
-    // Where a packet for an address goes must be clear within a routing domain.
-    void check_overlaps(size_t i) {
-        const NetworkConfig& network = config_.networks[i];
-        if (!network.is_routed()) return;
-        for (size_t o = 0; o < i; ++o) {
-            const NetworkConfig& other = config_.networks[o];
-            if (!other.is_routed() || other.domain != network.domain) continue;
+    // Where a packet for an address goes must be clear within a routing domain. Each subnet is told once, however
+    // many it overlaps.
+    void check_overlaps() {
+        struct Domain {
+            std::vector<IpPrefix> subnets;
+            std::vector<std::pair<size_t, size_t>> at;  // network, and index in it
+        };
+        std::map<std::string_view, Domain> domains;
+        for (size_t i = 0; i < config_.networks.size(); ++i) {
+            const NetworkConfig& network = config_.networks[i];
+            if (!network.is_routed()) continue;
+            Domain& domain = domains[network.domain];
             for (size_t s = 0; s < network.subnets.size(); ++s) {
-                for (const IpPrefix& taken : other.subnets) {
-                    const IpPrefix& subnet = network.subnets[s];
-                    if (!taken.contains(subnet.address) && !subnet.contains(taken.address)) continue;
-                    mistakes_.report({"networks", i, "subnets", s}, network.place,
-                                     "{} overlaps {} of network {}, and both are routed in domain {}: "
-                                     "give one another `domain`",
-                                     subnet.text(), taken.text(), other.name, network.domain);
-                }
+                domain.subnets.push_back(network.subnets[s]);
+                domain.at.emplace_back(i, s);
+            }
+        }
+        for (const auto& [name, domain] : domains) {
+            const std::vector<size_t> overlaps = earlier_overlaps(domain.subnets);
+            for (size_t k = 0; k < overlaps.size(); ++k) {
+                const auto [i, s] = domain.at[k];
+                const NetworkConfig& other = config_.networks[domain.at[overlaps[k]].first];
+                const NetworkConfig& network = config_.networks[i];
+                if (&other == &network) continue;  // told there
+                mistakes_.report({"networks", i, "subnets", s}, network.place,
+                                 "{} overlaps {} of network {}, and both are routed in domain {}: "
+                                 "give one another `domain`",
+                                 domain.subnets[k].text(), domain.subnets[overlaps[k]].text(), other.name, name);
+                if (mistakes_.is_full()) return;
             }
         }
     }
 
     void check_underlay(const vxlan::UnderlayConfig& underlay) {
-        const port::PortConfig* port = find_port(config_, underlay.port);
+        const port::PortConfig* port = known_.port(underlay.port);
         if (port == nullptr) {
             if (!mistakes_.is_missed(underlay.port)) {
                 mistakes_.report({"underlay", "port"}, underlay.place, "there is no port \"{}\"", underlay.port);
@@ -187,6 +263,7 @@ class RoutingValidator {
             mistakes_.report({"underlay", "port"}, underlay.place,
                              "port {} is where mirror {} sends its copies", underlay.port, mirror.name);
         }
+        std::array<bool, 2> has_family{};
         for (size_t a = 0; a < underlay.address.size(); ++a) {
             const InterfaceAddress& address = underlay.address[a];
             if (!address.has_length()) {
@@ -197,10 +274,11 @@ class RoutingValidator {
                 mistakes_.report({"underlay", "address", a}, underlay.place, "{} {}", address.address.text(),
                                  why);
             }
-            for (size_t b = 0; b < a; ++b) {
-                if (underlay.address[b].address.is_v4() != address.address.is_v4()) continue;
+            if (std::exchange(has_family[address.address.is_v4() ? 1 : 0], true)) {
                 mistakes_.report({"underlay", "address", a}, underlay.place,
                                  "is a second address of its family: give one for IPv4, one for IPv6");
+                // Nothing is to be held against so many.
+                return;
             }
         }
         for (size_t g = 0; g < underlay.gateway.size(); ++g) {
@@ -236,6 +314,7 @@ class RoutingValidator {
                 mistakes_.report({"networks", i, "vxlan", "remotes", r}, network.place, "{} {}",
                                  remote.text(), message);
             };
+            if (mistakes_.is_full()) return;
             if (!remotes.insert(remote).second) report("is named already");
             if (remote.is_multicast()) report("is a group address: name each end point");
             const auto& own = config_.underlay->address;
@@ -259,18 +338,9 @@ class RoutingValidator {
         }
     }
 
-    void check_mtu(size_t i) {
-        const port::PortConfig& port = config_.ports[i];
-        const auto most = overlay_mtu(config_, port);
-        if (!most || !port.mtu || *port.mtu <= *most) return;
-        mistakes_.report({"ports", i, "mtu"}, port.place,
-                         "is more than network {} carries: {} is what the underlay leaves", port.network,
-                         *most);
-    }
-
     void check_routes() {
         std::map<std::pair<std::string, IpPrefix>, const route::RouteConfig*> known;
-        for (size_t i = 0; i < config_.routes.size(); ++i) {
+        for (size_t i = 0; i < config_.routes.size() && !mistakes_.is_full(); ++i) {
             const route::RouteConfig& route = config_.routes[i];
             if (auto [first, fresh] = known.emplace(std::pair(route.domain, route.to), &route); !fresh) {
                 mistakes_.report({"routes", i, "to"}, route.place,
@@ -279,7 +349,7 @@ class RoutingValidator {
             }
             if (names_missed(route)) continue;
             const bool is_one = route.hops.empty();
-            for (const auto& mistake : mistakes_of(config_, route)) {
+            for (const auto& mistake : mistakes_of(known_, route)) {
                 if (mistake.is_of_networks ? !knows_networks() : mistakes_.is_wrong({"routes", i, "to"})) continue;
                 if (mistake.key == "domain") {
                     mistakes_.report({"routes", i, "domain"}, route.place, "{}", mistake.message);
@@ -296,12 +366,16 @@ class RoutingValidator {
     bool names_missed(const route::RouteConfig& route) const {
         const auto hops = route.all_hops();
         return std::any_of(hops.begin(), hops.end(), [&](const auto& hop) {
-            return !hop.port.empty() && find_port(config_, hop.port) == nullptr && mistakes_.is_missed(hop.port);
+            return !hop.port.empty() && known_.port(hop.port) == nullptr && mistakes_.is_missed(hop.port);
         });
     }
 
     // Whether it is clear which network has which subnets, and which of them are routed.
-    bool knows_networks() const {
+    bool knows_networks() {
+        if (!knows_networks_) knows_networks_ = look_whether_networks_are_known();
+        return *knows_networks_;
+    }
+    bool look_whether_networks_are_known() const {
         for (size_t i = 0; i < config_.networks.size(); ++i) {
             for (const char* key : {"subnets", "gateway", "flat", "domain"}) {
                 if (mistakes_.is_unknown({"networks", i, key})) return false;
@@ -312,22 +386,62 @@ class RoutingValidator {
 
     const Config& config_;
     Mistakes& mistakes_;
+    const Indexed known_;
+    std::map<std::pair<std::string, IpAddress>, const port::PortConfig*> addresses_;  // of the file's ports
     std::map<uint32_t, const NetworkConfig*> vnis_;
+    std::optional<bool> knows_networks_;  // once it was asked
 };
 
 }  // namespace
 
 void validate_routing(const Config& config, Mistakes& mistakes) { RoutingValidator(config, mistakes).run(); }
 
+// In the order of their addresses a prefix stands before those that lie in it, and these before all others: what is
+// open at a prefix are those that it lies in.
+std::vector<size_t> earlier_overlaps(const std::vector<IpPrefix>& prefixes) {
+    std::vector<size_t> first(prefixes.size());
+    std::iota(first.begin(), first.end(), size_t{0});
+    std::vector<size_t> order = first;
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return is_before(prefixes[a], prefixes[b]); });
+    struct Open {
+        size_t prefix;
+        size_t around;  // the first of those that it lies in, and itself
+        size_t inside;  // the first of those that lie in it, so far
+    };
+    std::vector<Open> open;
+    auto close = [&] {
+        const Open closed = open.back();
+        open.pop_back();
+        first[closed.prefix] = std::min(closed.around, closed.inside);
+        if (!open.empty()) open.back().inside = std::min({open.back().inside, closed.inside, closed.prefix});
+    };
+    for (const size_t i : order) {
+        while (!open.empty() && !prefixes[open.back().prefix].contains(prefixes[i].address)) close();
+        open.push_back({i, open.empty() ? i : std::min(open.back().around, i), i});
+    }
+    while (!open.empty()) close();
+    return first;
+}
+
 std::string route_mistake(const Config& config, const route::RouteConfig& route) {
-    const auto mistakes = mistakes_of(config, route);
+    const auto mistakes = mistakes_of(Searched{config}, route);
     return mistakes.empty() ? std::string() : mistakes.front().message;
+}
+
+std::vector<std::string> route_mistakes(const Config& config, const std::vector<route::RouteConfig>& routes) {
+    const Indexed known(config);
+    std::vector<std::string> texts;
+    for (const auto& route : routes) {
+        const auto mistakes = mistakes_of(known, route);
+        texts.push_back(mistakes.empty() ? std::string() : mistakes.front().message);
+    }
+    return texts;
 }
 
 std::string resolve_network(const Config& config, const route::HopConfig& hop,
                             const std::string& domain) {
     if (domain == kUnderlay) return std::string(kUnderlay);
-    auto network = network_of_hop(config, hop, domain);
+    auto network = network_of_hop(Searched{config}, hop, domain);
     return network ? (*network)->name : std::string();
 }
 

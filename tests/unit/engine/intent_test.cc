@@ -269,6 +269,54 @@ TEST_F(IntentTest, OfManyPortsOnlyThoseThatConflictWait) {
     EXPECT_EQ(load().waiting().size(), 3u);
 }
 
+// A port that waits takes nothing from those behind it.
+TEST_F(IntentTest, APortThatWaitsHasNothing) {
+    Intent intent = started();
+    save(R"({"version": 1, "ports": [
+        {"name": "b", "netns": "no-such-1", "network": "gone", "mac": "02:00:00:00:00:01", "address": ["10.0.0.1"]},
+        {"name": "c", "netns": "no-such-1", "network": "blue", "mac": "02:00:00:00:00:01", "address": ["10.0.0.1"]},
+        {"name": "d", "netns": "no-such-2", "network": "blue", "address": ["10.0.0.1"]},
+        {"name": "e", "netns": "no-such-2", "network": "blue", "address": ["10.0.0.2"]}]})");
+    Intent next = load();
+    EXPECT_EQ(waiting(next), (Texts{"b: network: there is no network \"gone\"",
+                                    "d: address[0]: 10.0.0.1 is port c's already"}));
+    EXPECT_EQ(next.config().ports.size(), 3u);
+}
+
+// What many added ports have wrong costs no more than one look at all of them.
+TEST_F(IntentTest, OfManyPortsWhoseNetworkIsGoneEachWaitsWithItsReason) {
+    std::string ports;
+    for (int i = 0; i < 3000; ++i) {
+        ports += fmt::format(R"({}{{"name": "p{}", "netns": "no-such-{}", "network": "{}"}})", i == 0 ? "" : ",", i, i,
+                             i % 3 == 0 ? "blue" : "gone");
+    }
+    save(R"({"version": 1, "ports": [)" + ports + "]}");
+    const Intent intent = load();
+    EXPECT_EQ(intent.config().ports.size(), 1001u);
+    ASSERT_EQ(intent.waiting().size(), 2000u);
+    for (const auto& port : intent.waiting()) EXPECT_EQ(port.reason(), "network: there is no network \"gone\"");
+}
+
+// The file is refused for nothing that was added, but nor is it looked at without end.
+TEST_F(IntentTest, APortOfWhichTheFileSaysWhatCannotBeWaits) {
+    save(R"({"version": 1, "ports": [{"name": "b", "netns": "no-such-1", "network": "blue"},
+        {"name": "c", "netns": "no-such-2", "network": "blue"}, {"name": "d", "netns": "no-such-3", "network": "blue"}]})");
+    write(std::string(kPortA) + "mirrors: [{name: m, from: [a], to: c}]\n");
+    Intent intent = load();
+    EXPECT_EQ(waiting(intent), Texts{"c: mirrors[0].to (" + file_ +
+                                     ":5:36): port c is in a network: copies go to a port that is in none"});
+    EXPECT_EQ(intent.config().ports.size(), 3u);
+    std::string ports;
+    std::string mirrors = "mirrors:\n";
+    for (int i = 0; i < 200; ++i) {
+        ports += fmt::format(R"({}{{"name": "p{}", "netns": "no-such-{}", "network": "blue"}})", i == 0 ? "" : ",", i, i);
+        mirrors += fmt::format("  - {{name: m{0}, from: [a], to: p{0}}}\n", i);
+    }
+    save(R"({"version": 1, "ports": [)" + ports + "]}");
+    write(kPortA + mirrors);
+    EXPECT_EQ(load().waiting().size(), 200u);
+}
+
 // The port that runs keeps what it has.
 TEST_F(IntentTest, APortThatCameWhileAnotherWaitedStays) {
     Intent intent = started();
@@ -412,6 +460,24 @@ TEST_F(IntentTest, PortsOfALostStateThatTheFileNamesWait) {
     ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
     EXPECT_EQ(intent.config().acls.at(0).apply.size(), 1u);
     EXPECT_EQ(waiting(intent), Texts{});
+}
+
+TEST_F(IntentTest, WithALostStateWhatTheFileSaysOfPortsThatAreThereIsStillChecked) {
+    save("{");
+    const std::string text = std::string(kPortA) + "  - {name: u, device: net_null0}\n";
+    for (const char* wrong : {"mirrors: [{name: m, from: [u], to: a}]\n",
+                              "underlay: {port: u, address: 192.0.2.1/24}\n"
+                              "acls: [{name: l, apply: {port: u, direction: ingress}, rules: []}]\n"}) {
+        write(text + wrong);
+        EXPECT_FALSE(Intent::load(file_)) << wrong;
+    }
+    test::write_file(file_, fmt::format("state: {}\nnetworks: [{{name: blue, static: [{{mac: '02:00:00:00:00:01', port: u}},"
+                                        "{{mac: '02:00:00:00:00:02', port: lost}}]}}]\nports: [{{name: u, device: d}}]\n",
+                                        state_));
+    auto intent = Intent::load(file_);
+    ASSERT_FALSE(intent);
+    ASSERT_EQ(intent.error().size(), 1u);
+    EXPECT_EQ(intent.error()[0].message, "port u is not in network blue");
 }
 
 TEST_F(IntentTest, AStateThatCannotBePutAsideIsNotOverwritten) {

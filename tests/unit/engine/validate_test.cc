@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "engine/config.h"
 #include "engine/machine.h"
+#include "engine/mistakes.h"
 
 namespace sluice::engine {
 namespace {
@@ -34,6 +37,89 @@ TEST(Validate, SubnetsOfANetworkDoNotOverlap) {
     EXPECT_EQ(
         errors("networks: [{name: a, subnets: [10.0.0.0/8]}, {name: b, subnets: [10.0.0.0/8]}]"),
         Texts{});
+}
+
+TEST(Validate, ASubnetIsToldOnceHoweverManyItOverlaps) {
+    EXPECT_EQ(errors("networks: [{name: a, subnets: [10.1.0.0/16, 10.2.0.0/16, '::/0', 10.0.0.0/8, 10.2.3.0/24, "
+                     "10.3.0.0/16, 'fd00::/64', 11.0.0.0/8]}]"),
+              (Texts{"networks[0].subnets[3] (f:1:66): 10.0.0.0/8 overlaps 10.1.0.0/16",
+                     "networks[0].subnets[4] (f:1:78): 10.2.3.0/24 overlaps 10.2.0.0/16",
+                     "networks[0].subnets[5] (f:1:91): 10.3.0.0/16 overlaps 10.0.0.0/8",
+                     "networks[0].subnets[6] (f:1:104): fd00::/64 overlaps ::/0"}));
+    EXPECT_EQ(errors("networks: [{name: a, subnets: [10.1.0.0/16, 10.2.0.0/16], flat: true},\n"
+                     "  {name: b, subnets: [10.1.1.0/24], flat: true},\n"
+                     "  {name: c, subnets: [10.0.0.0/8], flat: true}, {name: d, subnets: [10.0.0.0/8]}]"),
+              (Texts{"networks[1].subnets[0] (f:2:23): 10.1.1.0/24 overlaps 10.1.0.0/16 of network a, and both are "
+                     "routed in domain main: give one another `domain`",
+                     "networks[2].subnets[0] (f:3:23): 10.0.0.0/8 overlaps 10.1.0.0/16 of network a, and both are "
+                     "routed in domain main: give one another `domain`"}));
+}
+
+// The overlaps that a comparison of all with all finds.
+TEST(Validate, OverlapsAreThoseOfEachWithEach) {
+    std::mt19937 random(7);
+    for (int round = 0; round < 200; ++round) {
+        std::vector<IpPrefix> prefixes;
+        for (int i = 0; i < 20; ++i) {
+            const auto length = static_cast<uint8_t>(random() % 33);
+            IpAddress address = IpAddress::from_v4(static_cast<uint32_t>(random()) & 0xc000'00c0);
+            if (random() % 4 == 0) address.bytes[0] = static_cast<uint8_t>(random());
+            prefixes.push_back(IpPrefix::around(address, length));
+        }
+        const std::vector<size_t> overlaps = earlier_overlaps(prefixes);
+        for (size_t a = 0; a < prefixes.size(); ++a) {
+            size_t first = 0;
+            while (first < a && !prefixes[first].contains(prefixes[a].address) &&
+                   !prefixes[a].contains(prefixes[first].address)) {
+                ++first;
+            }
+            ASSERT_EQ(overlaps[a], first) << prefixes[a].text() << " in round " << round;
+        }
+    }
+}
+
+// The largest text that a reader may send, of as many mistakes as fit: some are told, and that there are more.
+TEST(Validate, MistakesAreBounded) {
+    constexpr size_t kSize = 1 << 20;
+    auto filled = [](std::string text, auto line) {
+        for (int i = 0; text.size() < kSize; ++i) text += line(i);
+        return text;
+    };
+    std::string names = "networks:\n";
+    for (int i = 0; i < path::kMaxNetworks - 1; ++i) names += fmt::format("- {{name: a-long-name-of-a-network-{:031}}}\n", i);
+    const std::vector<std::string> texts{
+        filled("", [](int i) { return fmt::format("a-key-that-nobody-knows-{}: 1\n", i); }),
+        filled("networks:\n- name: n\n", [](int i) { return fmt::format("  sub-nets-{}: 1\n", i); }),
+        filled("networks:\n", [](int) { return "- {nam: 1}\n"; }),
+        filled("networks:\n", [](int) { return "- {name: n}\n"; }),
+        filled("networks:\n- name: n\n  subnets:\n", [](int) { return "  - 10.0.0.0/8\n"; }),
+        filled("networks:\n- name: n\n  flat: true\n  subnets: [10.0.0.0/8]\n- name: m\n  flat: true\n  subnets:\n",
+               [](int i) { return fmt::format("  - 10.{}.{}.{}/32\n", i >> 16, i >> 8 & 255, i & 255); }),
+        filled(names + "ports:\n", [](int i) {
+            return fmt::format("- {{name: p{0}, netns: x{0}, network: b-long-name-of-a-network-{0:031}}}\n", i % 4096);
+        }),
+        filled("networks: [{name: n}]\nports:\n- name: a\n  netns: x\n  network: n\n  address:\n",
+               [](int) { return "  - 224.0.0.1\n"; }),
+        filled("networks: [{name: n, flat: true}]\nroutes:\n", [](int) { return "- {to: 10.0.0.0/8, network: n}\n"; }),
+        filled("networks: [{name: n, subnets: x, flat: true}]\nroutes:\n",
+               [](int i) { return fmt::format("- {{to: 10.0.0.0/8, network: m{}}}\n", i); }),
+        filled("ports: [{name: u, device: d}]\nunderlay:\n  port: u\n  address:\n", [](int) { return "  - 192.0.2.1\n"; }),
+        filled("acls:\n", [](int) { return "- {name: a, rules: []}\n"; }),
+        filled("acls:\n- name: a\n  rules:\n",
+               [](int i) { return fmt::format("  - permit: {{from: [no-such-{}]}}\n", i); }),
+        filled("address-sets:\n", [](int) { return "- {name: a, addresses: []}\n"; }),
+        filled("mirrors:\n", [](int) { return "- {name: a, to: x, from: [x]}\n"; }),
+    };
+    for (const std::string& text : texts) {
+        const Texts told = errors(text);
+        EXPECT_GE(told.size(), 1u) << text.substr(0, 200);
+        EXPECT_LE(told.size(), base::kMaxErrors + 1) << text.substr(0, 200);
+        size_t size = 0;
+        for (const std::string& line : told) size += line.size();
+        EXPECT_LE(size, 100'000u) << text.substr(0, 200);
+    }
+    EXPECT_EQ(errors(texts[2]).back(), "f: there are more mistakes: these are 100 of them");
+    EXPECT_EQ(errors(texts[4]).back(), "f: there are more mistakes: these are 100 of them");
 }
 
 TEST(Validate, PortsHaveNamesOfTheirOwn) {
