@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -34,6 +35,34 @@ void make_folder(const std::string& file) {
     std::filesystem::create_directories(std::filesystem::path(file).parent_path(), error);
 }
 
+// Where a chain of symbolic links leads to, though nothing may be there. Too many links lead nowhere: the call that
+// follows says so.
+std::string target_of(const std::string& file) {
+    std::filesystem::path path(file);
+    for (int links = 0; links < 40; ++links) {
+        std::error_code error;
+        const auto next = std::filesystem::read_symlink(path, error);
+        if (error) break;
+        path = next.is_absolute() ? next : path.parent_path() / next;
+    }
+    return path.string();
+}
+
+// Nothing may be there yet.
+Result<void> expect_regular(const std::string& file) {
+    struct stat status {};
+    if (lstat(file.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return {};
+    return fail("{} is {}, and no file", file, S_ISDIR(status.st_mode) ? "a folder" : "a device, a socket or a pipe");
+}
+
+// A pipe in place of the file is to be an error, not to be waited for.
+constexpr int kOpen = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+
+bool is_regular(int fd) {
+    struct stat status {};
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 // A new name in a folder is on the disk when the folder is.
 void sync_folder(const std::string& file) {
     const Fd folder(open(std::filesystem::path(file).parent_path().c_str(),
@@ -51,10 +80,19 @@ std::vector<std::string> kept_aside(const std::string& file) {
     std::error_code error;
     for (std::filesystem::directory_iterator entry(path.parent_path(), error), end; !error && entry != end;
          entry.increment(error)) {
+        std::error_code unknown;  // it has gone
+        if (entry->symlink_status(unknown).type() != std::filesystem::file_type::regular) continue;
         if (entry->path().filename().string().starts_with(prefix)) names.push_back(entry->path().string());
     }
     std::sort(names.begin(), names.end());
     return names;
+}
+
+// Gives a file a second name, which is free, or a new one where its file system knows no second names.
+bool link_or_move(const std::string& file, const std::string& name) {
+    if (link(file.c_str(), name.c_str()) == 0) return true;
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK) return false;
+    return renameat2(AT_FDCWD, file.c_str(), AT_FDCWD, name.c_str(), RENAME_NOREPLACE) == 0;
 }
 
 bool same_text(const std::string& a, const std::string& b) {
@@ -71,21 +109,25 @@ bool same_text(const std::string& a, const std::string& b) {
 }  // namespace
 
 Result<void> replace_file(const std::string& file, std::string_view text) {
-    const std::string beside = file + ".new";
-    make_folder(file);
-    const Fd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode));
+    const std::string target = target_of(file);
+    if (auto regular = expect_regular(target); !regular) return regular;
+    const std::string beside = target + ".new";
+    make_folder(target);
+    const Fd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | kOpen, kMode));
     if (!fd) return fail_errno(fmt::format("cannot write {}", beside));
+    if (!is_regular(fd.get())) return fail("cannot write {}: it is no file", beside);
     if (auto done = write_all(fd.get(), text, beside); !done) return done;
-    if (fsync(fd.get()) != 0 || rename(beside.c_str(), file.c_str()) != 0) {
-        return fail_errno(fmt::format("cannot replace {}", file));
+    if (fsync(fd.get()) != 0 || rename(beside.c_str(), target.c_str()) != 0) {
+        return fail_errno(fmt::format("cannot replace {}", target));
     }
-    sync_folder(file);
+    sync_folder(target);
     return {};
 }
 
 Result<uint64_t> append_to_file(const std::string& file, std::string_view text) {
-    make_folder(file);
-    const Fd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kMode));
+    if (auto regular = expect_regular(target_of(file)); !regular) return tl::unexpected(regular.error());
+    make_folder(target_of(file));
+    const Fd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | kOpen, kMode));
     struct stat status {};
     if (!fd || fstat(fd.get(), &status) != 0) return fail_errno(fmt::format("cannot write {}", file));
     const auto before = static_cast<uint64_t>(status.st_size);
@@ -95,12 +137,13 @@ Result<uint64_t> append_to_file(const std::string& file, std::string_view text) 
         (void)ftruncate(fd.get(), status.st_size);
         return tl::unexpected(done.error());
     }
-    if (before == 0) sync_folder(file);
+    if (before == 0) sync_folder(target_of(file));
     return before;
 }
 
 Result<void> cut_file(const std::string& file, uint64_t size) {
-    const Fd fd(open(file.c_str(), O_WRONLY | O_CLOEXEC));
+    if (auto regular = expect_regular(target_of(file)); !regular) return regular;
+    const Fd fd(open(file.c_str(), O_WRONLY | kOpen));
     if (!fd || ftruncate(fd.get(), static_cast<off_t>(size)) != 0 || fdatasync(fd.get()) != 0) {
         return fail_errno(fmt::format("cannot shorten {}", file));
     }
@@ -108,28 +151,27 @@ Result<void> cut_file(const std::string& file, uint64_t size) {
 }
 
 Result<std::string> put_aside(const std::string& file) {
-    std::vector<std::string> kept = kept_aside(file);
+    const std::string target = target_of(file);
+    if (auto regular = expect_regular(target); !regular) return tl::unexpected(regular.error());
+    std::vector<std::string> kept = kept_aside(target);
     for (const std::string& name : kept) {
-        if (same_text(name, file)) return name;
+        if (same_text(name, target)) return name;
     }
     const std::time_t now = std::time(nullptr);
     std::tm parts{};
     gmtime_r(&now, &parts);
     char date[32];
     std::strftime(date, sizeof date, "%Y%m%d-%H%M%S", &parts);
-    std::string name = fmt::format("{}.bad-{}", file, date);
+    std::string name = fmt::format("{}.bad-{}", target, date);
     // Several in one second are in order too.
     for (int i = 2; !kept.empty() && name <= kept.back() && i < 100; ++i) {
-        name = fmt::format("{}.bad-{}.{:02}", file, date, i);
+        name = fmt::format("{}.bad-{}.{:02}", target, date, i);
     }
-    if (link(file.c_str(), name.c_str()) != 0 && rename(file.c_str(), name.c_str()) != 0) {
-        return fail_errno(fmt::format("cannot keep {} as {}", file, name));
-    }
-    sync_folder(file);
+    if (!link_or_move(target, name)) return fail_errno(fmt::format("cannot keep {} as {}", target, name));
+    sync_folder(target);
     kept.push_back(name);
     for (size_t i = 0; i + kKeptAside < kept.size(); ++i) {
-        std::error_code error;  // one too many is no harm
-        std::filesystem::remove_all(kept[i], error);
+        (void)unlink(kept[i].c_str());  // one too many is no harm
     }
     return name;
 }

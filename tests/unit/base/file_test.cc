@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -61,13 +62,61 @@ TEST_F(FileTest, TheNewestOfManyAreKept) {
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1 + 5);
 }
 
-TEST_F(FileTest, AFolderInItsPlaceIsPutAsideToo) {
+// Whoever names a folder or a device by mistake loses nothing.
+TEST_F(FileTest, OnlyFilesAreTouched) {
     std::filesystem::create_directories(file_);
+    test::write_file(file_ + "/inside", "dear");
+    std::filesystem::create_symlink("file", directory_ / "folder/link");
+    std::filesystem::create_symlink("/dev/null", directory_ / "folder/null");
+    ASSERT_EQ(mkfifo((directory_ / "folder/pipe").c_str(), 0600), 0);
+    for (const char* name : {"folder/file", "folder/link", "folder/null", "folder/pipe"}) {
+        const std::string path = directory_ / name;
+        EXPECT_FALSE(put_aside(path)) << name;
+        EXPECT_FALSE(replace_file(path, "x")) << name;
+        EXPECT_FALSE(append_to_file(path, "x")) << name;
+        EXPECT_FALSE(cut_file(path, 0)) << name;
+    }
+    EXPECT_EQ(put_aside(file_).error().text(), file_ + " is a folder, and no file");
+    EXPECT_EQ(test::file_text(file_ + "/inside"), "dear");
+    EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+    EXPECT_TRUE(std::filesystem::is_fifo(directory_ / "folder/pipe"));
+    EXPECT_FALSE(put_aside(directory_ / "folder/none"));
+}
+
+TEST_F(FileTest, OnlyFilesThatWerePutAsideGoAgain) {
+    ASSERT_TRUE(replace_file(file_, "bad"));
+    std::filesystem::create_directories(file_ + ".bad-0/inside");
+    std::filesystem::create_symlink("file", file_ + ".bad-1");
+    std::filesystem::create_directories(file_ + ".bad-9");
+    for (int i = 0; i < 9; ++i) {
+        ASSERT_TRUE(replace_file(file_, fmt::format("bad {}", i)));
+        const auto name = put_aside(file_);
+        ASSERT_TRUE(name) << name.error().text();
+        EXPECT_EQ(test::file_text(*name), fmt::format("bad {}", i));
+    }
+    EXPECT_TRUE(std::filesystem::is_directory(file_ + ".bad-0/inside"));
+    EXPECT_TRUE(std::filesystem::is_symlink(file_ + ".bad-1"));
+    EXPECT_TRUE(std::filesystem::is_directory(file_ + ".bad-9"));
+}
+
+TEST_F(FileTest, WhatALinkLeadsToIsWritten) {
+    std::filesystem::create_directories(directory_ / "folder");
+    std::filesystem::create_symlink("second", file_);
+    std::filesystem::create_symlink("../other/target", directory_ / "folder/second");
+    ASSERT_TRUE(replace_file(file_, "one\n"));  // makes the folder, too
+    ASSERT_TRUE(append_to_file(file_, "two\n"));
+    EXPECT_TRUE(std::filesystem::is_symlink(file_));
+    EXPECT_TRUE(std::filesystem::is_symlink(directory_ / "folder/second"));
+    EXPECT_EQ(test::file_text(directory_ / "other/target"), "one\ntwo\n");
     const auto name = put_aside(file_);
     ASSERT_TRUE(name) << name.error().text();
-    EXPECT_TRUE(std::filesystem::is_directory(*name));
-    EXPECT_FALSE(std::filesystem::exists(file_));
-    EXPECT_FALSE(put_aside(file_));  // there is none any more
+    EXPECT_TRUE(std::filesystem::is_regular_file(std::filesystem::symlink_status(*name)));
+    EXPECT_EQ(test::file_text(*name), "one\ntwo\n");
+    EXPECT_EQ(put_aside(file_).value(), *name);
+    // Links in a circle lead nowhere.
+    std::filesystem::create_symlink("circle", directory_ / "folder/circle");
+    EXPECT_FALSE(replace_file(directory_ / "folder/circle", "x"));
+    EXPECT_FALSE(append_to_file(directory_ / "folder/circle", "x"));
 }
 
 }  // namespace
