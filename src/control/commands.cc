@@ -106,7 +106,7 @@ tl::expected<engine::Combined, RpcError> considered(Running& daemon, const json&
     }
     file = name.empty() ? daemon.intent.file() : name;
     if (!params.contains("text")) {
-        auto content = engine::read_file(daemon.intent.file());
+        auto content = engine::read_file(daemon.intent.file(), engine::Reading::kAgain);
         if (!content) return refused(content.error());
         text = std::move(*content);
     }

@@ -101,7 +101,7 @@ Answer route_load(Running& daemon, const json& params) {
     if (!domain->empty()) text.domain = *domain;
     if (check) {
         // Mistakes are what was asked for: an answer, that a client puts together from several.
-        auto checked = engine::AddedRoutes::check(daemon.running, text);
+        auto checked = daemon.intent.routes().check(daemon.running, text);
         json errors = json::array();
         if (checked) return json{{"routes", loaded_json(*checked)}, {"errors", errors}, {"error-count", 0}};
         for (const auto& error : checked.error().errors) errors.push_back(error_json(error));

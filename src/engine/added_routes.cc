@@ -70,7 +70,7 @@ AddedRoutes AddedRoutes::load(const std::string& state) {
     AddedRoutes routes;
     routes.file_ = state + ".routes";
     if (access(routes.file_.c_str(), F_OK) != 0 && errno == ENOENT) return routes;
-    auto text = read_file(routes.file_);
+    auto text = read_file(routes.file_, Reading::kState);
     if (!text) {
         for (const auto& error : text.error()) routes.faults_.add(error);
         return routes;
@@ -150,7 +150,7 @@ void AddedRoutes::restore(Switch& running) {
         base::log::warning("route", "{} added routes of {} wait, as the configuration has no place for them",
                            waiting_.size(), file_);
     }
-    if (faults_.count != 0) return;  // the file is the only place where its text is
+    if (faults_.count != 0 || is_kept_) return;  // the file is the only place where its text is
     if (!has_lost && lines_ == count_added(running) + waiting_.size()) return;
     if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());
 }
@@ -169,27 +169,32 @@ void AddedRoutes::restore(Switch& running, std::string_view lines) {
         change.deletes = true;  // what an earlier line has set
     }
     if (auto done = running.change_routes(changes); !done) {
-        base::log::error("route", "{} routes of {} are not in force: {}", changes.changes.size(), file_,
+        is_kept_ = true;
+        base::log::error("route", "{} routes of {} are not in force, and stay in it: {}", changes.changes.size(), file_,
                          done.error().text());
     }
 }
 
 void AddedRoutes::wait(const route::RouteConfig& route, std::string reason) {
-    if (waiting_.size() < kTold) {
+    if (waiting_.size() < kTold && !reason.empty()) {
         base::log::warning("route", "{}, which was added while running, is not in force: {}",
                            route::to_line(route), reason);
     }
     waiting_[key_of(route)] = {route, std::move(reason)};
 }
 
-void AddedRoutes::review(Switch& running) {
+void AddedRoutes::review(Switch& running, const Config& before) {
     const Config& config = running.config();
     auto reason_of = [&](const route::RouteConfig& route) {
         const auto* derived = running.router().declared(route.domain, route.to);
         return derived != nullptr ? taken(route.to, *derived) : route_mistake(config, route);
     };
-    for (const auto& route : running.take_displaced_routes()) wait(route, reason_of(route));
     route::Changes back;
+    // As the file has them: by the gateway's address one may find its way into another network.
+    for (const auto& displaced : running.take_displaced_routes()) {
+        const auto route = brief(before, displaced);
+        wait(route, reason_of(route));
+    }
     for (auto& [name, waiting] : waiting_) {
         waiting.reason = reason_of(waiting.route);
         if (!waiting.reason.empty()) continue;
@@ -242,7 +247,8 @@ base::Result<void> AddedRoutes::remove(Switch& running, const IpPrefix& to, cons
     return {};
 }
 
-route::Changes AddedRoutes::read(const Switch& running, const route::Text& text, route::Mistakes& mistakes) {
+route::Changes AddedRoutes::read(const Switch& running, const route::Text& text,
+                                 route::Mistakes& mistakes) const {
     route::Changes changes = route::read_changes(text, mistakes);
     const auto faults = route_mistakes(running.config(), changes.ways);
     for (const auto& change : changes.changes) {
@@ -250,7 +256,11 @@ route::Changes AddedRoutes::read(const Switch& running, const route::Text& text,
         auto report = [&](std::string message) {
             mistakes.add({std::move(message), {}, {text.file, static_cast<int>(change.line), 1}});
         };
-        if (const auto* derived = running.router().declared(way.domain, change.to)) {
+        const auto* derived = running.router().declared(way.domain, change.to);
+        if (change.deletes) {
+            // What is gone already is deleted without a word; what stands in the file stays there.
+            if (derived != nullptr && !waiting_.contains({way.domain, change.to})) report(taken(change.to, *derived));
+        } else if (derived != nullptr) {
             report(taken(change.to, *derived));
         } else if (!faults[change.way].empty()) {
             // Its sentence may name the destination.
@@ -266,7 +276,7 @@ route::Changes AddedRoutes::read(const Switch& running, const route::Text& text,
 }
 
 tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::check(const Switch& running,
-                                                                      const route::Text& text) {
+                                                                      const route::Text& text) const {
     route::Mistakes mistakes;
     const route::Changes changes = read(running, text, mistakes);
     if (mistakes.count != 0) return tl::unexpected(mistakes);
@@ -291,7 +301,9 @@ tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::load(Switch& run
 base::Result<AddedRoutes::Loaded> AddedRoutes::commit(Switch& running, const route::Changes& changes) {
     if (changes.changes.empty()) return Loaded{};
     std::vector<std::string> texts;
-    for (const auto& way : changes.ways) texts.push_back(way_text(settled(running.config(), way)));
+    for (const auto& way : changes.ways) {
+        texts.push_back(way_text(brief(running.config(), settled(running.config(), way))));
+    }
     Loaded loaded;
     std::string lines;
     for (const auto& change : changes.changes) {
@@ -323,7 +335,7 @@ base::Result<AddedRoutes::Loaded> AddedRoutes::commit(Switch& running, const rou
 }
 
 void AddedRoutes::tidy(const Switch& running) {
-    if (faults_.count != 0) return;
+    if (faults_.count != 0 || is_kept_) return;
     const size_t valid = count_added(running) + waiting_.size();
     if (lines_ <= 2 * valid + kVoidLines) return;
     if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());

@@ -41,21 +41,22 @@ class AddedRoutes {
     // Brings what the file has into force, at the start. What can't be read of it is told, and the file is put
     // aside before it is written again without that.
     void restore(Switch& running);
-    // After a change of the configuration: what it put out of force waits, what can be again is in force.
-    void review(Switch& running);
+    // After a change of the configuration: what it put out of force waits, what can be again is in force. It comes to
+    // what a restart would come to.
+    void review(Switch& running, const Config& before);
 
     enum class Existing { kRefuse, kReplace };
     base::Result<void> add(Switch& running, const route::RouteConfig& route, Existing existing);
     base::Result<void> remove(Switch& running, const IpPrefix& to, const std::string& domain);
     // All lines or none. check() only looks for what is wrong.
     tl::expected<Loaded, route::Mistakes> load(Switch& running, const route::Text& text);
-    static tl::expected<Loaded, route::Mistakes> check(const Switch& running, const route::Text& text);
+    tl::expected<Loaded, route::Mistakes> check(const Switch& running, const route::Text& text) const;
 
     const WaitingRoutes& waiting() const noexcept { return waiting_; }
     const std::string& file() const noexcept { return file_; }
 
  private:
-    static route::Changes read(const Switch& running, const route::Text& text, route::Mistakes& mistakes);
+    route::Changes read(const Switch& running, const route::Text& text, route::Mistakes& mistakes) const;
     void restore(Switch& running, std::string_view lines);
     bool put_aside();
     base::Result<Loaded> commit(Switch& running, const route::Changes& changes);
@@ -67,6 +68,7 @@ class AddedRoutes {
     std::string text_;      // of the file, between load() and restore()
     bool is_cut_ = false;   // the file has the beginning of a line behind it
     route::Mistakes faults_;  // lines of the file that can't be read
+    bool is_kept_ = false;    // the file has routes that are neither in force nor waiting: it isn't rewritten
     size_t lines_ = 0;      // in the file
     WaitingRoutes waiting_;
 };

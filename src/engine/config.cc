@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
+#include "base/fd.h"
 #include "engine/machine.h"
 
 namespace sluice::engine {
@@ -156,20 +156,43 @@ void sort_by_place(base::Errors& errors) {
     });
 }
 
-tl::expected<std::string, base::Errors> read_file(const std::string& file) {
+tl::expected<std::string, base::Errors> read_file(const std::string& file, Reading reading) {
     auto failed = [&](int error) {
         const char* fix = error == ENOENT ? "; is the path right?" : "";
         return tl::unexpected(base::Errors{
             {fmt::format("cannot be read: {}{}", std::strerror(error), fix), "", {file, 0, 0}}});
     };
+    auto refused = [&](std::string why) {
+        return tl::unexpected(base::Errors{{std::move(why), "", {file, 0, 0}}});
+    };
     struct stat status {};
+    // Opening a pipe waits for who writes to it, so what it is comes first, and again when it is open.
+    auto fault = [&]() -> const char* {
+        if (S_ISREG(status.st_mode)) return nullptr;
+        if (S_ISDIR(status.st_mode)) return "cannot be read: Is a directory";
+        if (reading == Reading::kAgain && S_ISFIFO(status.st_mode)) return "is a pipe, which can't be read again";
+        if (reading == Reading::kOnce && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode))) return nullptr;
+        return "is no file, but a device, a socket or a pipe";
+    };
     if (stat(file.c_str(), &status) != 0) return failed(errno);
-    if (S_ISDIR(status.st_mode)) return failed(EISDIR);
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream) return failed(errno);
-    std::ostringstream text;
-    text << stream.rdbuf();
-    return text.str();
+    if (const char* why = fault()) return refused(why);
+    const base::Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!fd || fstat(fd.get(), &status) != 0) return failed(errno);
+    if (const char* why = fault()) return refused(why);
+    if (S_ISCHR(status.st_mode) && isatty(fd.get()) == 0) return refused("is a device, and no file");
+    std::string text;
+    for (;;) {
+        constexpr size_t kPiece = 1 << 20;
+        const size_t size = text.size();
+        text.resize(size + kPiece);
+        const ssize_t count = read(fd.get(), text.data() + size, kPiece);
+        if (count < 0 && errno != EINTR) return failed(errno);
+        text.resize(size + static_cast<size_t>(std::max<ssize_t>(count, 0)));
+        if (count == 0) return text;
+        if (reading != Reading::kState && text.size() > kMaxFile) {
+            return refused(fmt::format("is larger than {} MiB", kMaxFile >> 20));
+        }
+    }
 }
 
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,

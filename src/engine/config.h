@@ -214,7 +214,14 @@ tl::expected<Config, base::Errors> load_config(std::string_view text, std::strin
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
                                                const std::vector<port::PortConfig>& added,
                                                const Machine& machine);
-tl::expected<std::string, base::Errors> read_file(const std::string& file);
+// What a file is read for.
+enum class Reading {
+    kOnce,   // a configuration: a pipe or a terminal will do
+    kAgain,  // a configuration that is read for the second time: a pipe would give nothing, or keep us waiting
+    kState,  // what we have written ourselves, of any size
+};
+inline constexpr size_t kMaxFile = 64 << 20;  // bytes of a configuration
+tl::expected<std::string, base::Errors> read_file(const std::string& file, Reading reading = Reading::kOnce);
 
 // One route as given in a request.
 tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document);

@@ -1,5 +1,7 @@
 #include "engine/intent.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "base/file.h"
@@ -22,6 +24,14 @@ std::string state_of(std::string_view text, std::string_view file) {
     return alone.state.starts_with('/') ? alone.state : std::string();
 }
 
+// A state file that can't be read is put aside. What is no file stays as it is, and nothing could be kept there.
+std::optional<std::string> fault_of_state(const std::string& path) {
+    struct stat status {};
+    if (path.empty() || stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return std::nullopt;
+    return fmt::format("{} is {}: name a file, which sluiced makes", path,
+                       S_ISDIR(status.st_mode) ? "a folder" : "a device, a socket or a pipe");
+}
+
 bool contains(const std::vector<std::string>& list, const std::string& text) {
     return std::find(list.begin(), list.end(), text) != list.end();
 }
@@ -35,6 +45,7 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     if (!text) return tl::unexpected(text.error());
     intent.text_ = std::move(*text);
     const std::string path = state_of(intent.text_, file);
+    if (auto error = fault_of_state(path)) return tl::unexpected(base::Errors{{*error, "state", {file, 0, 0}}});
     State state = path.empty() ? State{} : load_state(path);
     intent.saved_ = std::move(state.ports);
     intent.faults_ = std::move(state.faults);
@@ -79,6 +90,8 @@ std::vector<std::string> Intent::remarks() const {
 Changes Intent::start(Switch& running, Clock::time_point now) {
     if (!faults_.empty()) {
         for (const auto& fault : faults_) base::log::error("state", "{}", fault.text());
+        // What rewriting it keeps need not be kept twice.
+        if (!lost_) faults_.clear();
         if (auto done = put_aside(); !done) base::log::error("state", "{}", done.error().text());
     }
     auto changes = running.apply(config_, now);
@@ -95,6 +108,7 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
 
 // What can't be read stays readable for people.
 base::Result<void> Intent::put_aside() {
+    if (faults_.empty()) return {};
     auto name = base::put_aside(config_.state);
     if (!name) return tl::unexpected(name.error());
     base::log::error("state", "{} can't be read as a whole: it is kept as {}, and {} of it is in force",
@@ -104,16 +118,14 @@ base::Result<void> Intent::put_aside() {
 }
 
 base::Result<void> Intent::save(const std::vector<AddedPort>& added) {
-    if (!faults_.empty()) {
-        if (auto done = put_aside(); !done) return done;
-    }
+    if (auto done = put_aside(); !done) return done;
     auto done = save_state(config_.state, added);
     if (done) saved_ = added;
     return done;
 }
 
 Changes Intent::reload(Switch& running, Clock::time_point now) {
-    auto text = read_file(file_);
+    auto text = read_file(file_, Reading::kAgain);
     if (!text) return tl::unexpected(text.error());
     auto next = combine(*text, file_, added_);
     if (!next) return tl::unexpected(next.error());
@@ -223,8 +235,9 @@ Changes Intent::commit(Switch& running, std::string text, Combined next, Clock::
         return applied;
     }
     text_ = std::move(text);
+    const Config config_before = config_;
     take_over(std::move(next));
-    routes_.review(running);
+    routes_.review(running, config_before);
     return changes;
 }
 

@@ -45,6 +45,12 @@ expect_status 0 ctl config check
 expect_match "config check" "port c, which was added while running, would wait" "$OUT"
 expect_status 1 ctl port add b "netns=${P}b" network=green
 expect_match "adding it again" "name: port b exists already .added, and it waits" "$OUT"
+for question in "trace --from b --to 10.0.0.1" "trace --from a --to b" "capture b -c 1" "drops --port b" \
+    "route add 10.9.0.0/16 port=b"; do
+    # shellcheck disable=SC2086
+    expect_status 1 ctl $question
+    expect_match "$question" "port b is not in force, it waits: network: there is no network .blue" "$OUT"
+done
 reload <<<"$head$a"
 expect_match "config reload" "add +port b +added" "$OUT"
 up a b c
@@ -113,13 +119,13 @@ up a c
 expect "the ports" "a up, b waiting, c up" "$(states)"
 expect_match "the reason" "unknown key .colour" "$(query .port.reason port show b)"
 expect_match "the log" "error state: .*unknown key .colour" "$(cat "$LOG")"
-expect "what was put aside" 1 "$(aside | wc -l)"
+expect "what was put aside" 0 "$(aside | wc -l)"
 expect "the key is kept" 3 "$(jq '.ports[] | select(.name == "b") | .colour' "$STATE")"
 expect_status 0 ctl port delete b
 add_b
 
-# A truncated file, and a folder in its place: the file's ports come up, what was there is kept, and the
-# interfaces that are left find their ports when these are added again.
+# A truncated file: the file's ports come up, what was there is kept, and the interfaces that are left find their
+# ports when these are added again. A folder in its place is a mistake of the configuration, and stays.
 index=$(ifindex b)
 kill_9
 head -c 60 "$STATE" >"$TMP/edited"
@@ -132,7 +138,7 @@ start
 up a
 expect "the ports" "a up, b waiting" "$(states)"
 expect_match "the log" "error state: $STATE can't be read as a whole: it is kept as $STATE.bad-" "$(cat "$LOG")"
-expect "what was put aside" 2 "$(aside | wc -l)"
+expect "what was put aside" 1 "$(aside | wc -l)"
 expect "the interface of b" "$index" "$(ifindex b)"
 add_b
 pings a 10.0.0.2
@@ -140,7 +146,12 @@ expect "the interface of b" "$index" "$(ifindex b)"
 expect "hits of the list at b" true "$(query '.acls[0].rules[0].hits > 0 | tostring' acl list)"
 stop
 rm "$STATE"
-mkdir "$STATE"
+mkdir -p "$STATE/inside"
+expect_status 2 "$SLUICED" --check "$CONFIG"
+expect_match "a folder in its place" "^state .*$STATE is a folder: name a file" "$OUT"
+expect "what was in it" inside "$(ls "$STATE")"
+rm -r "$STATE"
+echo "{" >"$STATE"
 start
 up a
 expect "the ports" "a up, b waiting" "$(states)"

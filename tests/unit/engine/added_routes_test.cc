@@ -155,11 +155,56 @@ TEST_F(AddedRoutesTest, ATextIsLoadedAsAWholeOrNotAtAll) {
                      "r:5:1: no network with a `gateway` is of routing domain \"none\""}));
     EXPECT_EQ(added(), Texts{});
     EXPECT_FALSE(std::filesystem::exists(state_ + ".routes"));
-    auto checked = AddedRoutes::check(*switch_, {.lines = "10.9.0.0/16 via 10.0.0.1\ndelete 10.1.0.0/16\n"});
+    auto checked = routes().check(*switch_, {.lines = "10.9.0.0/16 via 10.0.0.1\ndelete 10.1.0.0/16\n"});
     ASSERT_TRUE(checked);
     EXPECT_EQ(checked->set, 1u);
     EXPECT_EQ(checked->deleted, 1u);
     EXPECT_EQ(added(), Texts{});
+}
+
+// As with `route delete` it doesn't matter whether the route could be added now.
+TEST_F(AddedRoutesTest, ATextDeletesWhatCouldNotBeAddedAnyMore) {
+    start();
+    ASSERT_EQ(load("10.9.0.0/16 via 10.0.1.1\n10.8.0.0/16 via 10.0.1.1\n10.7.0.0/16 network red\n"), Texts{});
+    configure(kBlue, "routes: [{to: 10.8.0.0/16, type: blackhole}]\n");
+    reload();
+    ASSERT_EQ(waiting().size(), 3u);
+    // It is not the file's that is deleted, as long as one waits.
+    EXPECT_EQ(load("delete 10.8.0.0/16\n"), Texts{});
+    EXPECT_EQ(load("delete 10.8.0.0/16\n").size(), 1u);
+    configure("  - {name: blue}\n");
+    reload();
+    ASSERT_EQ(waiting().size(), 2u);
+    EXPECT_TRUE(routes().check(*switch_, {.lines = "delete 10.9.0.0/16\n"}));
+    EXPECT_EQ(load("delete 10.9.0.0/16\ndelete 10.7.0.0/16\ndelete 10.6.0.0/16 domain gone\n"), Texts{});
+    EXPECT_EQ(waiting(), Texts{});
+    start();
+    EXPECT_EQ(waiting(), Texts{});
+}
+
+// A reload and a restart come to the same.
+TEST_F(AddedRoutesTest, ARenamedNetworkKeepsTheRoutesByItsGateways) {
+    const char* renamed = "  - {name: green, subnets: 10.0.1.0/24, gateway: 10.0.1.254}\n";
+    start();
+    ASSERT_EQ(load("10.9.0.0/16 via 10.0.1.1\n10.8.0.0/16 via 10.0.1.1 via 10.0.0.1 network blue\n"
+                   "10.6.0.0/16 via 10.0.1.1 network red\n10.7.0.0/16 network red\n"),
+              Texts{});
+    configure(std::string(kBlue) + renamed);
+    reload();
+    const Texts added_then = added();
+    const Texts waiting_then = waiting();
+    EXPECT_EQ(waiting_then, Texts{"10.7.0.0/16 network red: there is no network \"red\""});
+    EXPECT_EQ(added_then.size(), 3u);
+    start();
+    EXPECT_EQ(added(), added_then);
+    EXPECT_EQ(waiting(), waiting_then);
+    // Where they find no way both let them wait, for the same reason.
+    configure(kBlue);
+    reload();
+    const Texts reasons = waiting();
+    EXPECT_EQ(reasons.size(), 4u);
+    start();
+    EXPECT_EQ(waiting(), reasons);
 }
 
 TEST_F(AddedRoutesTest, APortStandsForItsNetworkAndMayGo) {
@@ -178,9 +223,12 @@ TEST_F(AddedRoutesTest, WhatLosesItsNetworkWaitsForIt) {
     configure(kBlue);
     reload();
     EXPECT_EQ(added(), Texts{"10.8.0.0/16 via 10.0.0.1 network blue"});
-    EXPECT_EQ(waiting(), Texts{"10.9.0.0/16 via 10.0.1.1 network red: there is no network \"red\""});
+    const Texts reasons{"10.9.0.0/16 via 10.0.1.1: 10.0.1.1 is in no subnet of a routed network of domain main: name "
+                        "the `network`"};
+    EXPECT_EQ(waiting(), reasons);
     // A restart changes nothing about it.
     start();
+    EXPECT_EQ(waiting(), reasons);
     EXPECT_EQ(added(), Texts{"10.8.0.0/16 via 10.0.0.1 network blue"});
     EXPECT_EQ(waiting().size(), 1u);
     EXPECT_NE(kept().find("10.9.0.0/16"), std::string::npos);
@@ -198,7 +246,7 @@ TEST_F(AddedRoutesTest, WhatTheFileDeclaresWaitsTillItDoesNot) {
     reload();
     EXPECT_EQ(added(), Texts{});
     EXPECT_EQ(waiting(),
-              Texts{"10.9.0.0/16 via 10.0.1.1 network red: 10.9.0.0/16 has a route already, at " + file_ +
+              Texts{"10.9.0.0/16 via 10.0.1.1: 10.9.0.0/16 has a route already, at " + file_ +
                     ":5:10: change it there and `config reload`"});
     start();
     EXPECT_EQ(waiting().size(), 1u);
@@ -297,6 +345,27 @@ TEST_F(AddedRoutesTest, WhatHasNoRoomIsTakenOutOfTheFileAgain) {
     EXPECT_NE(errors[0].find("no room"), std::string::npos);
     EXPECT_EQ(kept(), before);
     EXPECT_EQ(added().size(), 1u);
+}
+
+// What a start can't bring into force isn't lost with the next change: a later start may have room.
+TEST_F(AddedRoutesTest, AFileThatFindsNoRoomStaysAsItIs) {
+    configure("  - {name: blue, subnets: 10.0.0.0/8, gateway: 10.0.0.254}\n");
+    start();
+    std::string lines = "blackhole 10.9.0.0/16\ndelete 10.9.0.0/16\n";
+    for (uint32_t i = 0; i <= switch_->router().neighbors().capacity(); ++i) {
+        lines += "30.0.0.0/16 via " + IpAddress::from_v4(0x0a02'0000 + i).text() + "\n";
+    }
+    std::filesystem::create_directories(directory_ / "state");
+    test::write_file(state_ + ".routes", lines);
+    start();
+    EXPECT_EQ(added(), Texts{});
+    EXPECT_TRUE(kept() == lines);
+    EXPECT_EQ(add("blackhole 20.0.0.0/16"), "");
+    // So many void lines would have it rewritten.
+    std::string voids;
+    for (int i = 0; i < 70'000; ++i) voids += "blackhole 21.0.0.0/16\ndelete 21.0.0.0/16\n";
+    EXPECT_EQ(load(voids), Texts{});
+    EXPECT_TRUE(kept() == lines + "blackhole 20.0.0.0/16\n" + voids);
 }
 
 TEST_F(AddedRoutesTest, AFileOfVoidLinesIsRewrittenWhileRunning) {

@@ -1,6 +1,9 @@
 #include "engine/config.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -183,6 +186,30 @@ TEST(ReadFile, SaysWhyItCannot) {
 }
 
 TEST(Show, LoadsToAnEqualConfiguration) {
+TEST(ReadFile, ReadsFilesOfABoundedSizeAndPipes) {
+    const test::Directory directory;
+    const auto error = [](const std::string& file, Reading reading) {
+        const auto text = read_file(file, reading);
+        return text ? "" : text.error()[0].message;
+    };
+    EXPECT_EQ(error("/dev/zero", Reading::kOnce), "is a device, and no file");
+    EXPECT_EQ(error("/dev/zero", Reading::kState), "is no file, but a device, a socket or a pipe");
+    test::write_file(directory / "f", "x");
+    std::filesystem::resize_file(directory / "f", kMaxFile);
+    EXPECT_EQ(read_file(directory / "f")->size(), kMaxFile);
+    std::filesystem::resize_file(directory / "f", kMaxFile + 1);
+    EXPECT_EQ(error(directory / "f", Reading::kOnce), "is larger than 64 MiB");
+    EXPECT_EQ(error(directory / "f", Reading::kAgain), "is larger than 64 MiB");
+    EXPECT_EQ(error(directory / "f", Reading::kState), "");
+    const std::string pipe = directory / "pipe";
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    EXPECT_EQ(error(pipe, Reading::kAgain), "is a pipe, which can't be read again");
+    EXPECT_EQ(error(pipe, Reading::kState), "is no file, but a device, a socket or a pipe");
+    std::thread writer([&] { test::write_file(pipe, "from a pipe"); });
+    EXPECT_EQ(*read_file(pipe), "from a pipe");
+    writer.join();
+}
+
     const port::PortConfig added{.name = "later", .netns = "pid:7", .network = "blue"};
     for (const Config& config :
          {Config{}, load(kEverything), load("control: {group: ''}"), load(kEverything, {added})}) {

@@ -448,6 +448,28 @@ TEST_F(IntentTest, OfADamagedStateTheRestComesUp) {
     EXPECT_TRUE(load_state(state_).faults.empty());
 }
 
+// Rewriting it loses nothing.
+TEST_F(IntentTest, AStateOfWhichNothingIsLostIsNotPutAside) {
+    save(R"({"version": 1, "ports": [{"name": "c", "netns": "x", "colour": 3},
+             {"name": "b", "device": "net_ring_b", "network": "blue"}]})");
+    Intent intent = started();
+    EXPECT_FALSE(intent.has_lost_state());
+    EXPECT_EQ(waiting(intent).size(), 1u);
+    EXPECT_EQ(aside(), Texts{});
+    ASSERT_TRUE(intent.add_port(switch_, request(R"({"name": "d", "netns": "no-such", "network": "blue"})"), kNow));
+    EXPECT_EQ(aside(), Texts{});
+    EXPECT_NE(test::file_text(state_).find("colour"), std::string::npos);
+}
+
+TEST_F(IntentTest, AStateThatIsNoFileIsAMistakeOfTheConfiguration) {
+    std::filesystem::create_directories(state_ + "/inside");
+    auto intent = Intent::load(file_);
+    ASSERT_FALSE(intent);
+    EXPECT_EQ(intent.error()[0].text(),
+              "state (" + file_ + "): " + state_ + " is a folder: name a file, which sluiced makes");
+    EXPECT_TRUE(std::filesystem::is_directory(state_ + "/inside"));
+}
+
 TEST_F(IntentTest, PortsOfALostStateThatTheFileNamesWait) {
     save("{");
     write(std::string(kPortA) + "acls: [{name: web, apply: {port: b, direction: ingress}, rules: []}]\n");
