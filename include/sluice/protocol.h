@@ -12,7 +12,8 @@
 // - Without an "id" a request is a notification: it is carried out and never answered.
 // - An array of up to kMaxBatch requests is a batch; its answers come in one array, in order.
 // - Answers come in the order of the requests. A client may send several without waiting, but
-//   sluiced stops reading while kMaxUnsent bytes of answers wait for it.
+//   sluiced stops reading while kMaxUnsent bytes of answers wait for it. If kMaxUnsentOfAll wait for all clients
+//   together, sluiced hangs up on the one that has left them unread longest.
 // - A line that is no JSON is answered with kParseError and an id of null, and the next line counts
 //   again. A request beyond the size limit is answered with kInvalidRequest and ends the
 //   connection, as do kDenied for a stranger and kBusy; these may come before any request. kBusy also
@@ -61,6 +62,7 @@ inline constexpr std::size_t kMaxBatch = 100;
 inline constexpr std::size_t kMaxDepth = 100;       // of nested arrays and objects in a request
 inline constexpr std::size_t kMaxUnsent = 4 << 20;  // bytes; one answer alone may be larger
 
+inline constexpr std::size_t kMaxUnsentOfAll = 256 << 20;  // bytes that wait for all clients together
 // The methods; methods.h describes what each takes and does.
 inline constexpr char kStatus[] = "status";
 inline constexpr char kPortList[] = "port.list";

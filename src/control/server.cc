@@ -137,7 +137,8 @@ void Server::admit(int connection) {
                                      : config_.max_request;
     const auto session = std::make_shared<Session>(
         std::move(socket), Requester{.peer = client, .log = &changes_}, commands_, max_request,
-        [this](const std::shared_ptr<Session>& ended) { sessions_.erase(ended); });
+        [this](const std::shared_ptr<Session>& ended) { sessions_.erase(ended); },
+        [this](const std::shared_ptr<Session>& latest) { bound_unsent(latest); });
     sessions_.insert(session);
     session->start();
 }
@@ -186,6 +187,33 @@ void Server::let_go(const std::shared_ptr<Session>& session) {
     session->let_go(error_answer(protocol::kBusy,
                                  "sluiced needs your place for another client, and you were idle longest: "
                                  "connect again"));
+}
+
+// A client that asks much and reads nothing goes, one of a lower rank first, and none of a higher one.
+void Server::bound_unsent(const std::shared_ptr<Session>& latest) {
+    constexpr size_t kLarge = 64 << 10;  // what ends without one of these wouldn't help
+    size_t sum = 0;
+    for (const auto& session : sessions_) sum += session->unsent();
+    while (sum > config_.max_unsent) {
+        std::shared_ptr<Session> longest;
+        for (const auto& session : sessions_) {
+            if (session == latest || session->unsent() <= kLarge) continue;
+            if (rank_of(session->peer()) > rank_of(latest->peer())) continue;
+            if (!longest || std::pair(rank_of(session->peer()), session->idle_since()) <
+                                std::pair(rank_of(longest->peer()), longest->idle_since()))
+                longest = session;
+        }
+        // One answer alone may be larger; but not beside those of a higher rank.
+        if (!longest && sum == latest->unsent()) return;
+        const std::shared_ptr<Session>& leaves = longest ? longest : latest;
+        sum -= leaves->unsent();
+        if (const auto held_back = departures_.let_through(std::chrono::steady_clock::now()))
+            base::log::notice("control", "{} is let go: {} MiB of answers wait for it, and too many for all clients{}",
+                              who_text(leaves->peer()), leaves->unsent() >> 20,
+                              *held_back == 0 ? "" : fmt::format(" ({} before weren't logged)", *held_back));
+        leaves->end();
+        if (!longest) return;
+    }
 }
 
 }  // namespace sluice::control

@@ -7,7 +7,8 @@
 //
 // The places for clients are bounded, but nobody can occupy them: where a newcomer would be one too many, the
 // client that has been idle longest goes, one of a lower rank first (readers; the group; root and the daemon's own
-// user), never one of a higher rank. Some places are for the highest rank alone.
+// user), never one of a higher rank. Some places are for the highest rank alone. The memory for answers that wait to be
+// read is bounded in the same way: where they are too many bytes together, the client that has left its own unread longest goes.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -23,6 +24,7 @@
 #include "control/listener.h"
 #include "control/rpc.h"
 #include "control/session.h"
+#include "sluice/protocol.h"
 
 namespace sluice::control {
 
@@ -31,6 +33,7 @@ struct ServerConfig {
     std::string group = {};            // may do everything; empty: root only
     std::string read_only_group = {};  // may ask; empty: none
     uint64_t max_request = 64 << 20;   // bytes
+    uint64_t max_unsent = protocol::kMaxUnsentOfAll;
 };
 
 class Server {
@@ -50,6 +53,7 @@ class Server {
     void admit(int connection);
     bool make_room(const Peer& newcomer);
     void let_go(const std::shared_ptr<Session>& session);
+    void bound_unsent(const std::shared_ptr<Session>& latest);
 
     boost::asio::io_context& context_;
     const ServerConfig config_;

@@ -13,12 +13,13 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 Session::Session(Socket socket, Requester requester, Commands commands, uint64_t max_request,
-                 std::function<void(const std::shared_ptr<Session>&)> on_end)
+                 Told on_end, Told on_unsent)
     : socket_(std::move(socket)),
       requester_(std::move(requester)),
       commands_(std::move(commands)),
       max_request_(max_request),
-      on_end_(std::move(on_end)) {}
+      on_end_(std::move(on_end)),
+      on_unsent_(std::move(on_unsent)) {}
 
 void Session::start() {
     requester_.caller = weak_from_this();
@@ -28,8 +29,10 @@ void Session::start() {
 void Session::close() {
     closed_ = true;
     on_end_ = nullptr;
+    on_unsent_ = nullptr;
     error_code ignored;
     socket_.close(ignored);
+    output_ = {};  // what is being sent is its handler's until that is called
 }
 
 void Session::let_go(std::string answer) {
@@ -48,7 +51,7 @@ void Session::end() {
 // The only place that decides what comes next; every finished operation leads here.
 void Session::advance() {
     if (closed_) return;
-    if (!last_ && output_.size() + sending_.size() <= protocol::kMaxUnsent) {
+    if (!last_ && unsent() <= protocol::kMaxUnsent) {
         const bool served = serve_line();
         if (closed_) return;  // by the command
         if (served)
@@ -104,6 +107,10 @@ void Session::say(std::string answer) {
         output_ = std::move(answer);
     else
         output_ += answer;
+    constexpr size_t kSmall = 64 << 10;  // as many as there are clients
+    if (unsent() <= kSmall || !on_unsent_) return;
+    const auto on_unsent = on_unsent_;  // it may end this session
+    on_unsent(shared_from_this());
 }
 
 void Session::read() {

@@ -22,10 +22,11 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
     using Socket = boost::asio::local::stream_protocol::socket;
 
+    using Told = std::function<void(const std::shared_ptr<Session>&)>;
+
     // The socket is non-blocking. `on_end` is called once, when the client has left, and not by
-    // close().
-    Session(Socket socket, Requester requester, Commands commands, uint64_t max_request,
-            std::function<void(const std::shared_ptr<Session>&)> on_end);
+    // close(). `on_unsent` is called when a large answer waits to be sent; it may end this session or others.
+    Session(Socket socket, Requester requester, Commands commands, uint64_t max_request, Told on_end, Told on_unsent);
 
     void start();
     void close();
@@ -35,6 +36,10 @@ class Session : public std::enable_shared_from_this<Session> {
     const Peer& peer() const { return requester_.peer; }
     // Since its last request, or since it connected.
     std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
+    // Bytes of answers that wait for the client to read them.
+    size_t unsent() const { return output_.size() + sending_.size(); }
+    // Ends it at once, with what it has not been sent.
+    void end();
 
  private:
     void advance();
@@ -44,13 +49,13 @@ class Session : public std::enable_shared_from_this<Session> {
     void read();
     void receive();
     void write();
-    void end();
 
     Socket socket_;
     Requester requester_;
     const Commands commands_;
     const uint64_t max_request_;
-    std::function<void(const std::shared_ptr<Session>&)> on_end_;
+    Told on_end_;
+    Told on_unsent_;
 
     std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
     std::string input_;  // received; served up to begin_, without a newline up to seen_

@@ -148,6 +148,27 @@ TEST_F(ServerTest, AClientThatNeverReadsHoldsUpNobodyAndIsReadNoFurther) {
     for (int i = 0; i < 20; i++) EXPECT_EQ(deaf.answer()["id"], i);
 }
 
+// Answers of 3 MiB, of which six have room.
+TEST_F(ServerTest, ClientsThatNeverReadFillABoundedMemory) {
+    start({.max_unsent = 20 << 20});
+    std::list<RawClient> deaf;
+    for (int i = 0; i < 12; i++) {
+        deaf.emplace_back(path_);
+        ASSERT_TRUE(deaf.back().send(request("large")));
+        expect_served();  // after it, as one thread serves both
+    }
+    size_t answered = 0;
+    for (RawClient& client : deaf) {
+        client.finish();
+        const std::string line = client.line();
+        if (line != "(end)" && json::parse(line).contains("result")) ++answered;
+    }
+    EXPECT_EQ(answered, 6u);
+    RawClient late(path_);
+    ASSERT_TRUE(late.send(request("large")));
+    EXPECT_TRUE(late.answer().contains("result"));
+}
+
 TEST_F(ServerTest, OutlivesClientsThatVanish) {
     start();
     for (int i = 0; i < 50; i++) {
