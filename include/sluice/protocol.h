@@ -18,6 +18,7 @@
 //   again. A request beyond the size limit is answered with kInvalidRequest and ends the
 //   connection, as do kDenied for a stranger and kBusy; these may come before any request. kBusy also
 //   comes to a client that has been idle longest when another one needs its place: connect again.
+// - A key that stands in one object twice is kInvalidRequest, with an id of null, for the whole line.
 // - A request without its newline is not a request: a client that dies in the middle of one
 //   changes nothing.
 //
@@ -27,7 +28,7 @@
 //         {"message": "5000 is not a VLAN id (1 to 4094)", "path": "ports[2].vlan",
 //          "file": "host.yaml", "line": 41, "column": 11}, ...]}}
 //
-// The data of kInvalidParams has the same form; the "path" is the parameter's name.
+// The data of kInvalidParams has the same form; the "path" is the parameter's name, and there is no place.
 //
 // "path", "file", "line" and "column" are null or missing where there is no place.
 //
@@ -61,8 +62,8 @@ inline constexpr std::size_t kMaxReadRequest = 1 << 20;
 inline constexpr std::size_t kMaxBatch = 100;
 inline constexpr std::size_t kMaxDepth = 100;       // of nested arrays and objects in a request
 inline constexpr std::size_t kMaxUnsent = 4 << 20;  // bytes; one answer alone may be larger
-
 inline constexpr std::size_t kMaxUnsentOfAll = 256 << 20;  // bytes that wait for all clients together
+
 // The methods; methods.h describes what each takes and does.
 inline constexpr char kStatus[] = "status";
 inline constexpr char kPortList[] = "port.list";

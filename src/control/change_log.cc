@@ -76,7 +76,9 @@ std::string outcome(const protocol::Method& method, const json& result) {
 
 bool leaves_line(const protocol::Method& method, const json& params) {
     if (method.effect != protocol::Effect::kChanges) return false;
-    // A trial: the mistakes are what was asked for.
+    // A trial: the mistakes are what was asked for. A method that knows no trials has carried the request out, or
+    // refused it.
+    if (protocol::find_parameter(method.parameters, "check") == nullptr) return true;
     return !(params.is_object() && params.contains("check") && params["check"] == true);
 }
 

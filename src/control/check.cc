@@ -116,6 +116,8 @@ std::vector<ParameterMistake> mistakes_in(const json& params, std::span<const Pa
         }
     };
     for (const auto& [name, value] : params.items()) {
+        // What is wrong is put into words for those alone that are told.
+        if (mistakes.size() == kMaxMistakes) break;
         const Parameter* parameter = protocol::find_parameter(parameters, name);
         if (parameter == nullptr) {
             add(name, unknown(name, parameters));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_set>
 
 #include "base/text.h"
 #include "control/check.h"
@@ -49,6 +50,21 @@ std::string scan(std::string_view line) {
     return {};
 }
 
+// A text with a key twice means two things, and the library would keep the last. Takes the text apart on the way;
+// `twice` is the first such key, if there is one.
+json parse_strictly(std::string_view line, std::optional<std::string>& twice) {
+    std::vector<std::unordered_set<std::string>> open;  // the keys of the objects that aren't closed
+    return json::parse(line, [&](int, json::parse_event_t event, json& parsed) {
+        using enum json::parse_event_t;
+        if (event == object_start) open.emplace_back();
+        if (event == object_end) open.pop_back();
+        if (event == key && !open.back().insert(parsed.get_ref<const std::string&>()).second && !twice) {
+            twice = parsed.get<std::string>();
+        }
+        return true;
+    });
+}
+
 // The library's message without its class in brackets; it quotes what it read, however long.
 std::string sentence(std::string_view message) {
     if (const size_t end = message.find("] "); end != message.npos) message.remove_prefix(end + 2);
@@ -73,7 +89,7 @@ RpcError invalid_params(std::string_view method, const std::vector<ParameterMist
     json errors = json::array();
     for (const auto& [parameter, text] : mistakes) {
         message += (errors.empty() ? "" : "; ") + text;
-        errors.push_back({{"message", text}, {"parameter", parameter}});
+        errors.push_back({{"message", text}, {"path", parameter}});
     }
     return {protocol::kInvalidParams, std::move(message), {{"errors", std::move(errors)}}};
 }
@@ -193,11 +209,15 @@ std::string answer(const std::vector<Command>& commands, const Requester& reques
     if (const std::string fault = scan(line); !fault.empty())
         return error_answer(protocol::kParseError, "parse error: " + fault);
     json request;
+    std::optional<std::string> twice;
     try {
-        request = json::parse(line);
+        request = parse_strictly(line, twice);
     } catch (const json::exception& error) {
         return error_answer(protocol::kParseError, sentence(error.what()));
     }
+    if (twice)
+        return error_answer(protocol::kInvalidRequest,
+                            fmt::format("invalid request: the key {} is given twice", base::shown(*twice)));
     if (request.is_array()) return answer_batch(commands, requester, request);
     const auto one = answer_one(commands, requester, request);
     return one ? text(*one) : std::string();

@@ -45,12 +45,13 @@ void write_json(const json& value, const Outputs& to) {
 }
 
 // What each error of data.errors says, one a line; false where there is none.
-bool print_errors(const json& data, std::ostream& err) {
+bool print_errors(const json& data, std::ostream& err, const json& code = nullptr) {
     const auto errors = data.is_object() ? data.find("errors") : data.end();
     if (errors == data.end() || !errors->is_array() || errors->empty()) return false;
     for (const json& error : *errors) {
         const auto path = error.find("path");
-        const bool has_path = path != error.end() && path->is_string();
+        // A message about a parameter has its name in it.
+        const bool has_path = path != error.end() && path->is_string() && code != protocol::kInvalidParams;
         const base::Error one{error.at("message"), has_path ? path->get<std::string>() : "", place_of(error)};
         err << base::escaped(one.text()) << "\n";
     }
@@ -76,7 +77,7 @@ int complain(int status, const std::string& message, const Outputs& to, const js
                       {"code", code},
                       {"errors", has_errors ? data.at("errors") : json::array()}}}},
                    to);
-    } else if (!print_errors(data, to.err)) {
+    } else if (!print_errors(data, to.err, code)) {
         to.err << "sluicectl: " << base::escaped(message) << "\n";
     }
     return status;

@@ -64,6 +64,8 @@ TEST_F(Changes, WhatChangesNothingLeavesNoLine) {
         EXPECT_EQ(log_of(one, params).empty(), one.effect != protocol::Effect::kChanges) << one.name;
     }
     EXPECT_EQ(log_of(method(protocol::kRouteLoad), {{"text", ""}, {"check", true}}), "");
+    // Where there are no trials it is a slip like others.
+    EXPECT_NE(log_of(method(protocol::kPortDelete), {{"name", "web"}, {"check", true}}), "");
     answer_ = tl::unexpected(RpcError{protocol::kFailed, "no", {}});
     EXPECT_EQ(log_of(method(protocol::kPortShow), {{"name", "web"}}), "");
 }

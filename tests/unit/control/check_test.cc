@@ -44,7 +44,7 @@ class Requests : public testing::Test {
         ASSERT_TRUE(answer.contains("error")) << method.name << params << answer;
         const json& error = answer["error"];
         EXPECT_EQ(error["code"], protocol::kInvalidParams) << error;
-        EXPECT_EQ(error["data"]["errors"][0]["parameter"], parameter) << method.name << params << error;
+        EXPECT_EQ(error["data"]["errors"][0]["path"], parameter) << method.name << params << error;
         const std::string message = error["message"];
         EXPECT_TRUE(message.starts_with(std::string(method.name) + ": ")) << message;
         EXPECT_NE(message.find(parameter), std::string::npos) << message;
@@ -108,12 +108,12 @@ TEST_F(Requests, MissingParametersAreRefused) {
 
 TEST_F(Requests, WrongTypesAreRefused) {
     const json values[] = {nullptr, true, 1, 1.5, -1, "text", json::array(), json::object()};
-    const auto fits = [](Type type, const json& value) {
-        switch (type) {
+    const auto fits = [](const Parameter& parameter, const json& value) {
+        switch (parameter.type) {
             case Type::kText:
             case Type::kContent: return value.is_string();
             case Type::kWord: return false;
-            case Type::kNumber: return value == 1 && value.is_number_integer();
+            case Type::kNumber: return value == 1 && value.is_number_integer() && parameter.low <= 1;
             case Type::kFlag: return value.is_boolean();
             case Type::kObject: return value.is_object();
             case Type::kList: return value.is_array();
@@ -125,7 +125,7 @@ TEST_F(Requests, WrongTypesAreRefused) {
             for (const json& value : values) {
                 json params = least(method);
                 put(params, parameter, value);
-                if (fits(parameter.type, value)) {
+                if (fits(parameter, value)) {
                     expect_carried_out(method, params);
                 } else {
                     expect_refused(method, params, parameter.name);
@@ -198,6 +198,7 @@ TEST_F(Requests, TellAllMistakesAndABoundedNumber) {
     json many = json::object();
     for (int i = 0; i < 100'000; ++i) many[std::to_string(i)] = i;
     EXPECT_LT(ask(trace, many).dump().size(), 10'000u);
+    EXPECT_EQ(ask(trace, many)["error"]["data"]["errors"].size(), 20u);
     EXPECT_LT(ask(trace, {{std::string(100'000, 'x'), 1}}).dump().size(), 2'000u);
 }
 

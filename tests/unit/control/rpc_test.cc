@@ -83,6 +83,19 @@ TEST_F(Rpc, FaultsHaveTheirCodes) {
     for (const Row& row : rows) EXPECT_EQ(code(row.line), row.code) << row.line;
 }
 
+TEST_F(Rpc, AKeyThatIsGivenTwiceIsRefused) {
+    for (const char* line : {R"({"jsonrpc":"2.0","id":1,"method":"change","method":"echo"})",
+                             R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"a":"1","\u0061":"2"}})",
+                             R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"x":[{"b":{"c":1},"b":2}]}})",
+                             R"([{"jsonrpc":"2.0","id":1,"method":"change"},{"id":1,"id":2}])"}) {
+        EXPECT_EQ(code(line), protocol::kInvalidRequest) << line;
+    }
+    EXPECT_EQ(ask(R"({"id":1,"id":2})")["error"]["message"], "invalid request: the key 'id' is given twice");
+    EXPECT_EQ(changes_, 0);
+    // Objects beside each other, and in each other, have keys of their own.
+    EXPECT_TRUE(ask(R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"x":[{"x":1},{"x":{"x":2}}]}})").contains("result"));
+}
+
 TEST_F(Rpc, ParseErrorsHaveNoIdAndAShortMessage) {
     const json error = ask("\"" + std::string(1 << 20, 'a'));
     EXPECT_TRUE(error["id"].is_null());
