@@ -26,8 +26,9 @@ _sluicectl_fill() {
             ;;
         PORT | DEVICE | NETWORK | DOMAIN | ACL)
             mapfile -t COMPREPLY < <(
+                # The keys of the listed objects alone: what is in these has names too.
                 "$@" "$list" list --json 2>/dev/null |
-                    sed -n "s/^ *\"$key\": \"\(.*\)\",\{0,1\}\$/\1/p" | sort -u |
+                    sed -n "s/^ \{6\}\"$key\": \"\(.*\)\",\{0,1\}\$/\1/p" | sort -u |
                     while read -r name; do [[ $name == "$current"* ]] && printf '%q\n' "$name"; done
             )
             # Bash replaces what follows the last colon only.
@@ -55,7 +56,7 @@ _sluicectl() {
     local last=$((${#line_words[@]} - 1))
     local current=${line_words[last]} previous=${line_words[last - 1]}
     local -a ask=("$1") given=()
-    local -A value_of=([--socket]=PATH)
+    local -A value_of=([--socket]=PATH [--timeout]=S)
     local verbs words arguments option rest i
     COMPREPLY=()
     verbs=$("$1" --verbs 2>/dev/null) || return
@@ -90,7 +91,7 @@ _sluicectl() {
         given=("${given[@]:1}")
     fi
 
-    local line="${given[*]}" next options='--socket --json --watch --help --version' placeholder
+    local line="${given[*]}" next options='--socket --json --watch --timeout --help --version' own='' placeholder
     local -a candidates=() places
     while IFS=$'\t' read -r words arguments; do
         if [[ -z $line || $words == "$line "* ]]; then
@@ -102,7 +103,7 @@ _sluicectl() {
         elif [[ "$line " == "$words "* ]]; then
             rest=$arguments
             while [[ $rest =~ $any_form ]]; do
-                options+=" ${BASH_REMATCH[1]}"
+                own+=" ${BASH_REMATCH[1]}"
                 rest=${rest/"${BASH_REMATCH[0]}"/}
             done
             read -ra places <<<"$rest"
@@ -113,12 +114,14 @@ _sluicectl() {
     [[ -n $is_help && -z $line ]] && candidates+=(protocol)
 
     if [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "$options$own" -- "$current")
     elif [[ -n $placeholder ]]; then
         _sluicectl_fill "$placeholder" "$current" "${ask[@]}"
     else
         mapfile -t COMPREPLY < <(compgen -W "${candidates[*]}" -- "$current" | sort -u)
     fi
+    # Where no word is expected any more, or none is known, an option may be meant.
+    ((${#COMPREPLY[@]})) || [[ -n $current ]] || mapfile -t COMPREPLY < <(compgen -W "$own")
 }
 
 complete -F _sluicectl sluicectl

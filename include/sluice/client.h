@@ -36,10 +36,12 @@ class Client {
                                                  const nlohmann::json& params);
 
  private:
-    Client(int descriptor, std::string socket);
+    Client(int descriptor, std::string socket, std::chrono::milliseconds limit);
+    std::string silent() const;
 
     int descriptor_;
     std::string socket_;  // its path, for error sentences
+    std::chrono::milliseconds limit_;
     std::string input_;   // received and not yet used
     int id_ = 0;
 };

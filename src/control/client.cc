@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -63,18 +64,27 @@ tl::expected<nlohmann::json, CallError> open(std::string_view line, int id,
 
 }  // namespace
 
-Client::Client(int descriptor, std::string socket)
-    : descriptor_(descriptor), socket_(std::move(socket)) {}
+Client::Client(int descriptor, std::string socket, std::chrono::milliseconds limit)
+    : descriptor_(descriptor), socket_(std::move(socket)), limit_(limit) {}
+
+std::string Client::silent() const {
+    char seconds[32];
+    std::snprintf(seconds, sizeof seconds, "%g", static_cast<double>(limit_.count()) / 1000);
+    return "sluiced at " + socket_ + " doesn't answer within " + seconds + " s: it may be busy with what another client " +
+           "wants, or hang (journalctl -u sluiced)";
+}
 
 Client::Client(Client&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       socket_(std::move(other.socket_)),
+      limit_(other.limit_),
       input_(std::move(other.input_)),
       id_(other.id_) {}
 
 Client& Client::operator=(Client&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);
     std::swap(socket_, other.socket_);
+    std::swap(limit_, other.limit_);
     std::swap(input_, other.input_);
     std::swap(id_, other.id_);
     return *this;
@@ -92,14 +102,16 @@ tl::expected<Client, CallError> Client::connect(const std::string& socket, std::
     socket.copy(address.sun_path, socket.size());
     int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return not_reached(std::string("opening a socket: ") + strerror(errno));
-    Client client(descriptor, socket);
+    Client client(descriptor, socket, limit);
     if (limit.count() > 0) {
         const timeval time{.tv_sec = limit.count() / 1000, .tv_usec = limit.count() % 1000 * 1000};
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
     }
-    if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) < 0)
+    if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) < 0) {
+        if (errno == EAGAIN && limit.count() > 0) return not_reached(client.silent());
         return not_reached(hint(errno, socket));
+    }
     return client;
 }
 
@@ -114,6 +126,7 @@ tl::expected<nlohmann::json, CallError> Client::call(std::string_view method,
         if (n < 0 && errno == EINTR) continue;
         // A daemon that hangs up early has left its reason to read.
         if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) break;
+        if (n < 0 && errno == EAGAIN) return not_reached(silent());
         if (n < 0) return not_reached("sending to " + socket_ + ": " + strerror(errno));
         sent += static_cast<size_t>(n);
     }
@@ -131,7 +144,7 @@ tl::expected<nlohmann::json, CallError> Client::call(std::string_view method,
             return not_reached(
                 "sluiced hung up before it answered: its log says why "
                 "(journalctl -u sluiced)");
-        if (n < 0 && errno == EAGAIN) return not_reached("sluiced at " + socket_ + " doesn't answer");
+        if (n < 0 && errno == EAGAIN) return not_reached(silent());
         if (n < 0) return not_reached("receiving from " + socket_ + ": " + strerror(errno));
         input_.append(buffer, static_cast<size_t>(n));
     }

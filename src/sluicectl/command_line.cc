@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "sluicectl/help.h"
+#include "sluicectl/params.h"
 
 namespace sluice::sluicectl {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 namespace po = boost::program_options;
 
 // What every verb takes, and the name that all_options() has for the words.
-const std::vector<std::string> kGeneral = {"socket", "json", "watch", "help", "version", "verbs", "words"};
+const std::vector<std::string> kGeneral = {"socket", "json", "watch", "timeout", "help", "version", "verbs", "words"};
 
 tl::unexpected<UsageError> wrong(std::string message, std::string usage) {
     return tl::unexpected(UsageError{std::move(message), std::move(usage)});
@@ -31,7 +32,7 @@ std::vector<std::string> split(std::string_view words) {
 po::options_description all_options() {
     po::options_description options;
     options.add_options()("socket", po::value<std::string>())("json", po::bool_switch())(
-        "watch", po::value<std::string>())(
+        "watch", po::value<std::string>())("timeout", po::value<std::string>())(
         "help,h", po::bool_switch())("version", po::bool_switch())("verbs", po::bool_switch())(
         "words", po::value<std::vector<std::string>>()->default_value({}, ""));
     for (const Verb& verb : verbs()) {
@@ -65,6 +66,17 @@ std::vector<std::string> with_values(std::vector<std::string> words) {
         if (word == "--watch") word = "--watch=1";
     }
     return words;
+}
+
+// An option whose value goes with a '=' is followed by a number, which would be taken for an argument. Empty: none is.
+std::string loose_value(const std::vector<std::string>& words) {
+    for (size_t i = 0; i + 1 < words.size(); ++i) {
+        const std::string& value = words[i + 1];
+        if (words[i] != "--watch" && words[i] != "--wait") continue;
+        if (value.empty() || value.find_first_not_of("0123456789.") != value.npos) continue;
+        return fmt::format("{} {} is written {}={}", words[i], value, words[i], value);
+    }
+    return {};
 }
 
 // "sluicectl port …" for the verbs that begin with this word; if none does, where to find them all.
@@ -141,6 +153,7 @@ UsageError no_verb(const std::vector<std::string>& words) {
 }  // namespace
 
 tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& words) {
+    if (auto loose = loose_value(words); !loose.empty()) return wrong(std::move(loose), "  sluicectl --help\n");
     const po::options_description options = all_options();
     po::positional_options_description positional;
     positional.add("words", -1);
@@ -208,8 +221,14 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
     const auto holds = [](const std::vector<std::string>& names, const std::string& name) {
         return std::ranges::find(names, name) != names.end();
     };
+    const bool has_timeout = holds(shape.options, "timeout");  // of its own
+    if (given.contains("timeout") && !has_timeout) {
+        const auto seconds = seconds_of("--timeout", given["timeout"].as<std::string>());
+        if (!seconds) return wrong(seconds.error().message, usage);
+        line.timeout = *seconds;
+    }
     for (const auto& [name, value] : given) {
-        if (holds(kGeneral, name)) continue;
+        if (holds(kGeneral, name) && !(name == "timeout" && has_timeout)) continue;
         const bool flag = holds(shape.flags, name);
         if (!flag && !holds(shape.options, name) && !holds(shape.either, name))
             return wrong(fmt::format("{} takes no {}{}", line.verb->words, name.starts_with("-") ? "" : "--", name),

@@ -16,6 +16,7 @@ struct CommandLine {
     bool help = false;
     bool protocol = false;  // the help that is asked for is the socket's reference
     bool version = false;
+    std::optional<double> timeout;  // seconds that an answer may take; 0: any; none: the verb's own limit
     std::optional<double> watch;  // seconds between one asking and the next
     bool verbs = false;          // list them for the shell's completion
     const Verb* verb = nullptr;  // always there, unless one of the last three is asked for

@@ -147,6 +147,7 @@ std::string help() {
         columns({{"--socket PATH", fmt::format("sluiced's control socket (or {}=PATH; {})", protocol::kSocketVariable,
                                                protocol::kDefaultSocket)},
                  {"--json", "answers and errors as JSON"},
+                 {"--timeout S", "wait S seconds for an answer; 10, or 300 for what changes"},
                  {"--watch[=S]", "ask again every second, or every S seconds, until interrupted"},
                  {"--help", "this text; after a command, that command's"},
                  {"--version", "sluicectl's version"}},

@@ -1,6 +1,8 @@
 #include "sluicectl/params.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +13,7 @@
 #include <optional>
 #include <sstream>
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "base/tree.h"
 #include "sluice/methods.h"
@@ -147,6 +150,11 @@ Params file_params(const Arguments& arguments) {
     std::error_code error;
     if (std::filesystem::is_directory(name, error))
         return problem(kFailed, "{} is a directory", name);
+    // Some devices have no end. A terminal has one.
+    const base::Fd device(std::filesystem::is_character_file(name, error)
+                              ? open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+                              : -1);
+    if (device && isatty(device.get()) == 0) return problem(kFailed, "{} is a device, and no file", name);
     errno = 0;
     std::ifstream file(name, std::ios::binary);
     if (!file) return problem(kFailed, "{}: {}", name, strerror(errno));

@@ -320,6 +320,7 @@ std::string print_checked(const json& result, const Arguments&) {
         text += fmt::format("port {}, which was added while running, would wait: {}\n", word(waiting.at("port")),
                             word(waiting.at("reason")));
     }
+    for (const json& left_out : result.at("left-out")) text += word(left_out) + "\n";
     return text;
 }
 

@@ -33,7 +33,7 @@ std::string print_acls(const json& result, const Arguments& arguments) {
     for (const json& acl : acls) {
         std::string places;
         for (const json& at : acl.at("apply")) {
-            const char* kind = at.contains("port") ? "port" : "network";
+            const char* kind = has(at, "port") ? "port" : "network";
             places += fmt::format("{}{} of {} {}", places.empty() ? "" : ", ", word(at.at("direction")), kind,
                                   word(at.at(kind)));
         }

@@ -106,7 +106,11 @@ int call(const CommandLine& line, const char* socket_variable, const Outputs& to
         const auto status = line.verb->connects(socket, *params, output);
         return status ? *status : complain(status.error(), to);
     }
-    auto client = Client::connect(socket);
+    // What changes may open many ports, or load many routes; others wait for who does.
+    constexpr double kPatience = 10;
+    constexpr double kPatienceForChanges = 300;
+    const double limit = line.timeout.value_or(line.verb->changes ? kPatienceForChanges : kPatience);
+    auto client = Client::connect(socket, std::chrono::milliseconds(static_cast<int64_t>(limit * 1000)));
     if (!client) return complain(client.error(), to);
     if (line.verb->streams(line.arguments)) {
         Output output{to.out, to.err, line.json};

@@ -93,8 +93,10 @@ void leave_out(std::span<const Column> columns, const Cells& cells, size_t width
         return columns[i].rank + (says_nothing ? 1000 : 0);
     };
     while (layout.width() > width) {
-        const auto last = std::max_element(layout.shown.begin(), layout.shown.end(),
-                                           [&](size_t a, size_t b) { return weight(a) <= weight(b); });
+        // Of equals the last.
+        const auto last = std::max_element(layout.shown.begin(), layout.shown.end(), [&](size_t a, size_t b) {
+            return std::pair(weight(a), a) < std::pair(weight(b), b);
+        });
         if (last == layout.shown.end() || weight(*last) == 0) return;
         layout.left_out += (layout.left_out.empty() ? "" : ", ") + columns[*last].header;
         layout.shown.erase(last);

@@ -67,6 +67,25 @@ TEST(CommandLine, AnOptionMayHaveAValueOrNone) {
     EXPECT_EQ(parse({"--watch", "port", "list"})->watch, 1);
 }
 
+TEST(CommandLine, AnOptionIsNotFollowedByItsValue) {
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"port", "list", "--watch", "5"}, {"--watch", "0.5", "status"},
+          {"port", "add", "web", "netns=w", "--wait", "5"}}) {
+        const auto line = parse(words);
+        ASSERT_FALSE(line) << words[0];
+        EXPECT_NE(line.error().message.find("is written --wa"), std::string::npos) << line.error().message;
+    }
+    EXPECT_TRUE(parse({"--watch", "status"}));
+}
+
+TEST(CommandLine, TheLimitOfAnAnswerIsAVerbsOwnOrGeneral) {
+    EXPECT_EQ(parse({"--timeout", "2.5", "status"})->timeout, 2.5);
+    EXPECT_EQ(parse({"status"})->timeout, std::nullopt);
+    const auto own = parse({"wait", "--timeout", "2.5"});
+    EXPECT_EQ(own->timeout, std::nullopt);
+    EXPECT_EQ(own->arguments.options.at("timeout"), "2.5");
+}
+
 TEST(CommandLine, WaitIsForTheDaemonOrForAPort) {
     EXPECT_EQ(wait_params(parse({"wait"})->arguments).value(), R"({"timeout": 30.0})"_json);
     const auto line = parse({"wait", "port", "web", "--timeout", "0.5"});
@@ -299,6 +318,7 @@ TEST(Params, FileGoesWithItsAbsolutePathAndText) {
     std::remove(name.c_str());
     EXPECT_EQ(file_params({{name}, {}}).error().status, kFailed);
     EXPECT_EQ(file_params({{"/tmp"}, {}}).error().message, "/tmp is a directory");
+    EXPECT_EQ(file_params({{"/dev/zero"}, {}}).error().message, "/dev/zero is a device, and no file");
     EXPECT_EQ(file_params({}).value(), json::object());
 }
 

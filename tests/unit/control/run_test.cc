@@ -199,6 +199,20 @@ TEST_F(Run, ExitStatusTellsUsageFromNotReached) {
     EXPECT_EQ(out(), "sluicectl " SLUICE_VERSION "\n");
 }
 
+// One that takes connections and doesn't answer keeps nobody waiting for ever.
+TEST_F(Run, AnAnswerHasALimit) {
+    auto listener = control::listen_at(directory_ / "silent", {});
+    ASSERT_TRUE(listener) << listener.error().text();
+    for (const char* verb : {"status", "stats"}) {
+        EXPECT_EQ(run({verb, "--timeout", "0.2", "--socket", directory_ / "silent"}), kNotReached);
+        EXPECT_NE(err().find("doesn't answer within 0.2 s"), std::string::npos) << err();
+    }
+    EXPECT_EQ(run({"capture", "drops", "--timeout=0.2", "--socket", directory_ / "silent"}), kNotReached);
+    EXPECT_EQ(run({"config", "reload", "--timeout=0.2", "--socket", directory_ / "silent"}), kNotReached);
+    EXPECT_EQ(run({"status", "--timeout", "soon"}), kUsage);
+    EXPECT_EQ(run({"mac", "list", "--timeout", "0"}), kDone);
+}
+
 TEST_F(Run, UnwritableOutputIsAFailure) {
     out_.setstate(std::ios::badbit);
     EXPECT_EQ(run({"drops"}), kFailed);

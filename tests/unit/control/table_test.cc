@@ -365,7 +365,7 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "web         9\n"},
         {"drops", R"({"drops": []})", "nothing was dropped\n"},
         {"acl list", R"({"acls": [{"name": "edge", "origin": "f:1:1",
-            "apply": [{"port": "web", "direction": "ingress"}], "rules": [
+            "apply": [{"port": "web", "network": null, "direction": "ingress"}], "rules": [
             {"rule": 1, "name": "http", "action": "permit", "match": "proto tcp", "hits": 7, "origin": "f:2:3"},
             {"rule": "end", "name": "", "action": "deny", "match": "what no rule matches", "hits": 0,
              "origin": "f:1:1"}]}]})",
@@ -407,8 +407,10 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "a > b, length 60: LLC\n"
          "deliver to b\n"},
         {"config show", R"({"yaml": "ports: []\nnetworks: []"})", "ports: []\nnetworks: []\n"},
-        {"config check", R"({"file": "/x.yaml", "errors": [], "waiting": [{"port": "web", "reason": "no network"}]})",
-         "/x.yaml: no errors\nport web, which was added while running, would wait: no network\n"},
+        {"config check", R"({"file": "/x.yaml", "errors": [], "waiting": [{"port": "web", "reason": "no network"}],
+            "left-out": ["acl edge is not applied (/x.yaml:3:5), as port web is not there"]})",
+         "/x.yaml: no errors\nport web, which was added while running, would wait: no network\n"
+         "acl edge is not applied (/x.yaml:3:5), as port web is not there\n"},
         {"config diff", R"({"changes": [{"action": "add", "object": "port web", "origin": "file",
             "effect": "port opened", "detail": "network blue"}]})",
          "ACTION  OBJECT    ORIGIN  EFFECT       DETAIL\n"
