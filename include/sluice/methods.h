@@ -71,7 +71,7 @@ inline constexpr Parameter kOneNetwork[] = {kNetwork};
 
 inline constexpr std::string_view kPortStates[] = {"up", "down", "no-link", "waiting"};
 inline constexpr Parameter kPortListParameters[] = {
-    {"name", Type::kText, kOptional, "NAME", "only ports of this name, in which * and ? stand for others", "\"web*\""},
+    {"name", Type::kText, kOptional, "PORT", "only ports of this name, in which * and ? stand for others", "\"web*\""},
     kNetwork,
     {"state", Type::kWord, kOptional, "STATE", "only in this state", "\"down\"", 0, 0, kPortStates},
 };
@@ -91,7 +91,8 @@ inline constexpr Parameter kDeviceBindParameters[] = {
 inline constexpr Parameter kDeviceUnbindParameters[] = {kAddress};
 
 inline constexpr Parameter kRouteListParameters[] = {
-    {"within", Type::kText, kOptional, "PREFIX", "only routes in this prefix, or to this address", "\"10.0.0.0/8\""},
+    {"within", Type::kText, kOptional, "PREFIX", "only routes in this prefix, or to this address; default: the default routes",
+     "\"10.0.0.0/8\""},
     {"domain", Type::kText, kOptional, "DOMAIN", "only of this routing domain", "\"main\""},
     {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxRouteLimit},
 };
@@ -105,7 +106,7 @@ inline constexpr Parameter kRouteAddParameters[] = {
     {"replace", Type::kFlag, kOptional, "", "take the place of a route that was added before", "true"},
 };
 inline constexpr Parameter kRouteDeleteParameters[] = {
-    {"to", Type::kText, kRequired, "TO", "the route's prefix", "\"10.1.0.0/16\""},
+    {"to", Type::kText, kRequired, "TO", "the route's prefix, or default: 0.0.0.0/0 and ::/0", "\"10.1.0.0/16\""},
     kDomain,
 };
 inline constexpr Parameter kRouteLoadParameters[] = {
@@ -143,7 +144,7 @@ inline constexpr Parameter kTraceParameters[] = {
     {"proto", Type::kWord, kOptional, "PROTO", "its protocol; tcp if left out", "\"udp\"", 0, 0, kProtocols},
     {"dport", Type::kNumber, kOptional, "N", "its destination port; 80 if left out", "443", 0, 65535},
     {"sport", Type::kNumber, kOptional, "N", "its source port; 40000 if left out", "50000", 0, 65535},
-    {"length", Type::kNumber, kOptional, "BYTES", "the length of its IP packet", "1400", 1, 65535},
+    {"length", Type::kNumber, kOptional, "BYTES", "the length of its IP packet", "1400", 40, 65535},
     {"vlan", Type::kNumber, kOptional, "N", "its VLAN tag", "7", 1, 4094},
     {"source-mac", Type::kText, kOptional, "MAC", "its source MAC address", "\"02:00:00:00:00:01\""},
     {"destination-mac", Type::kText, kOptional, "MAC", "its destination MAC address", "\"02:00:00:00:00:02\""},
@@ -189,9 +190,10 @@ inline constexpr Parameter kCaptureReadParameters[] = {
 inline constexpr Parameter kCaptureStopParameters[] = {kCaptureNumber};
 
 inline constexpr Parameter kConfigParameters[] = {
-    {"file", Type::kText, kOptional, "FILE", "the file's name, for messages", "\"/etc/sluice/sluice.yaml\""},
     {"text", Type::kContent, kOptional, "TEXT", "the file's content; sluiced's own file if left out",
      "\"ports: []\\n\""},
+    {"file", Type::kText, kOptional, "FILE", "the file's name, for messages; goes with the text",
+     "\"/etc/sluice/sluice.yaml\""},
 };
 
 }  // namespace described

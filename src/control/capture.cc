@@ -10,6 +10,7 @@ using nlohmann::json;
 Answer capture_start(Running& daemon, const json& params, const Caller& caller) {
     const std::string port = text_of(params, "port");  // empty: what is dropped
     const std::string filter = text_of(params, "filter");
+    if (auto waiting = if_waiting(daemon, port)) return *waiting;
     auto number = daemon.captures.start(port, filter, caller);
     if (!number) return refused({number.error()});
     return json{{"capture", *number}};

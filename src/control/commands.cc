@@ -29,7 +29,7 @@ json changes_json(const std::vector<engine::Change>& changes) {
         }
         list.push_back({{"action", word_of(change.action)},
                         {"object", change.object},
-                        {"origin", change.origin},
+                        {"origin", base::or_none(change.origin)},
                         {"detail", base::or_none(change.detail)},
                         {"effect", word_of(change.effect)},
                         {"keys", std::move(keys)}});
@@ -57,14 +57,17 @@ Answer port_show(Running& daemon, const json& params) {
     auto found = daemon.running.ports().find(name);
     if (found != daemon.running.ports().end()) return json{{"port", report_port(daemon.running, found->second)}};
     if (const auto* waiting = daemon.intent.find_waiting(name)) return json{{"port", report_port(*waiting)}};
-    return refused({{fmt::format("there is no port \"{}\"", name), {}, {}}});
+    return no_port(daemon, name);
 }
 
 Answer port_add(Running& daemon, const json& params) {
-    const json& port = params.at("port");
-    Answer answer = changed(daemon, daemon.intent.add_port(daemon.running, base::from_json(port), engine::Clock::now()));
-    // Added isn't up: what it waits for is to be seen at once.
-    if (answer) (*answer)["port"] = report_port(daemon.running, daemon.running.ports().at(port.at("name")));
+    const base::Document port = base::from_json(params.at("port"));
+    Answer answer = changed(daemon, daemon.intent.add_port(daemon.running, port, engine::Clock::now()));
+    if (!answer) return answer;
+    // Added isn't up: what it waits for is to be seen at once. A name may have been a number in JSON.
+    const base::Tree* name = port.root.find("name");
+    const auto added = daemon.running.ports().find(name == nullptr ? "" : name->text);
+    (*answer)["port"] = added == daemon.running.ports().end() ? json() : report_port(daemon.running, added->second);
     return answer;
 }
 
@@ -123,7 +126,7 @@ Answer config_check(Running& daemon, const json& params) {
     for (const auto& port : config->waiting) {
         waiting.push_back({{"port", port.port.name()}, {"reason", port.reason()}});
     }
-    return json{{"file", file}, {"errors", json::array()}, {"waiting", waiting}};
+    return json{{"file", file}, {"errors", json::array()}, {"waiting", waiting}, {"left-out", config->left_out}};
 }
 
 Answer config_diff(Running& daemon, const json& params) {
@@ -134,6 +137,18 @@ Answer config_diff(Running& daemon, const json& params) {
 }
 
 }  // namespace
+
+std::optional<tl::unexpected<RpcError>> if_waiting(const Running& daemon, std::string_view name) {
+    if (daemon.running.ports().contains(std::string(name))) return std::nullopt;
+    const auto* waiting = daemon.intent.find_waiting(name);
+    if (waiting == nullptr) return std::nullopt;
+    return refused({{fmt::format("port {} is not in force, it waits: {}", name, waiting->reason()), {}, {}}});
+}
+
+tl::unexpected<RpcError> no_port(const Running& daemon, std::string_view name) {
+    if (auto waiting = if_waiting(daemon, name)) return *waiting;
+    return refused({{fmt::format("there is no port \"{}\"", name), {}, {}}});
+}
 
 std::vector<Command> commands(Running& daemon) {
     Running* d = &daemon;

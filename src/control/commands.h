@@ -2,6 +2,8 @@
 // tables and the workers' counters; no query and no change ever stops a worker. Control thread.
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "control/rpc.h"
@@ -27,5 +29,10 @@ struct Running {
 };
 
 std::vector<Command> commands(Running& daemon);
+
+// The answer to a name that no port in force has: there is none, or it waits, and why.
+tl::unexpected<RpcError> no_port(const Running& daemon, std::string_view name);
+// The same, if there is such a port and it waits; to be asked where more than ports has names.
+std::optional<tl::unexpected<RpcError>> if_waiting(const Running& daemon, std::string_view name);
 
 }  // namespace sluice::control

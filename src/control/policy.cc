@@ -222,7 +222,8 @@ Answer acl_list(Running& daemon, const json& params) {
         json apply = json::array();
         for (const auto& at : list->config().apply) {
             json row{{"direction", word_of(at.direction)}};
-            row[at.port.empty() ? "network" : "port"] = at.port.empty() ? at.network : at.port;
+            row["port"] = base::or_none(at.port);
+            row["network"] = base::or_none(at.network);
             apply.push_back(std::move(row));
         }
         json rules = json::array();

@@ -176,7 +176,11 @@ namespace {
 
 bool is_asked_for(const PortQuery& query, const std::string& name, const port::PortConfig& config) {
     if (!query.name.empty() && fnmatch(query.name.c_str(), name.c_str(), 0) != 0) return false;
-    return query.network.empty() || config.network == query.network;
+    if (query.network.empty() || config.network == query.network) return true;
+    if (!config.trunk) return false;
+    const auto& carried = config.trunk->networks;
+    return config.trunk->native == query.network ||
+           std::find(carried.begin(), carried.end(), query.network) != carried.end();
 }
 
 json addresses_of(const port::PortConfig& config) {

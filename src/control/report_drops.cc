@@ -112,7 +112,11 @@ Answer drops(Running& daemon, const json& params) {
     const std::string reason = text_of(params, "reason");
     const uint64_t last = number_of(params, "last", 0);
     const DropQuery query{port, reason, last, flag_of(params, "all")};
+    if (auto waiting = if_waiting(daemon, port)) return *waiting;
     if (auto errors = mistakes(daemon.running, query); !errors.empty()) return refused(errors);
+    if (query.all && query.last == 0) {
+        return invalid("the parameter 'all' goes with 'last': counts have background in a row of its own");
+    }
     if (query.last == 0) return report_drops(daemon.running, query);
     return report_last_drops(daemon.running, query);
 }

@@ -156,6 +156,13 @@ json report_routes(const engine::Switch& running, const engine::AddedRoutes& add
     for (const auto& [name, domain] : router.domains()) {
         if (!query.domain.empty() && name != query.domain) continue;
         for (const IpPrefix& within : wanted) {
+            if (query.is_default) {
+                const auto hop = domain->table.exact(within);
+                if (!hop) continue;
+                ++count;
+                if (routes.size() < query.limit) routes.push_back(route_json(router, *domain, within, *hop));
+                continue;
+            }
             const auto listed = domain->table.first(within, query.limit - routes.size());
             count += listed.count;
             for (const auto& [to, hop] : listed.routes) {
@@ -166,6 +173,7 @@ json report_routes(const engine::Switch& running, const engine::AddedRoutes& add
     for (const auto& [name, waiting] : added.waiting()) {
         if (!query.domain.empty() && name.first != query.domain) continue;
         if (query.within && !is_within(name.second, *query.within)) continue;
+        if (query.is_default && name.second.length != 0) continue;
         ++count;
         if (routes.size() < query.limit) routes.push_back(waiting_json(waiting));
     }

@@ -18,6 +18,7 @@ nlohmann::json report_neighbor_counts(const engine::Switch& running);
 struct RouteQuery {
     std::string domain;               // empty: all
     std::optional<IpPrefix> within;   // none: both families
+    bool is_default = false;          // 0.0.0.0/0 and ::/0 alone
     size_t limit = 0;
 };
 nlohmann::json report_routes(const engine::Switch& running, const engine::AddedRoutes& added,

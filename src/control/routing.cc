@@ -40,6 +40,20 @@ tl::expected<IpPrefix, RpcError> destination_param(const json& params, const cha
     return IpPrefix{*address, static_cast<uint8_t>(address->bits())};
 }
 
+constexpr const char* kDefault = "default";
+
+// Of `default` as `route add` takes it: the family was its gateway's.
+tl::expected<IpPrefix, RpcError> added_default(Running& daemon, const std::string& domain) {
+    const engine::AddedRoutes& routes = daemon.intent.routes();
+    const auto is_added = [&](const IpPrefix& to) {
+        return daemon.running.router().has_added(domain, to) || routes.waiting().contains({domain, to});
+    };
+    const IpPrefix v4{IpAddress::from_v4(0), 0};
+    const IpPrefix v6{};
+    if (is_added(v4) && is_added(v6)) return refused({{"there are two: name 0.0.0.0/0 or ::/0", "to", {}}});
+    return is_added(v6) ? v6 : v4;
+}
+
 json loaded_json(const engine::AddedRoutes::Loaded& loaded) {
     return {{"set", loaded.set}, {"deleted", loaded.deleted}};
 }
@@ -52,7 +66,9 @@ Answer route_list(Running& daemon, const json& params) {
     if (!domain) return tl::unexpected(domain.error());
     query.domain = *domain;
     query.limit = number_of(params, "limit", protocol::kRouteLimit);
-    if (params.contains("within")) {
+    if (text_of(params, "within") == kDefault) {
+        query.is_default = true;
+    } else if (params.contains("within")) {
         auto within = destination_param(params, "within");
         if (!within) return tl::unexpected(within.error());
         query.within = *within;
@@ -73,16 +89,19 @@ Answer route_add(Running& daemon, const json& params) {
     const bool replace = flag_of(params, "replace");
     auto route = engine::read_route(base::from_json(params.at("route")));
     if (!route) return refused(route.error());
+    for (const auto& hop : route->all_hops()) {
+        if (auto waiting = if_waiting(daemon, hop.port)) return *waiting;
+    }
     auto done = daemon.intent.routes().add(daemon.running, *route, replace ? kReplace : kRefuse);
     if (!done) return refused({done.error()});
     return json{{"route", route::to_line(*route)}};
 }
 
 Answer route_delete(Running& daemon, const json& params) {
-    auto to = destination_param(params, "to");
-    if (!to) return tl::unexpected(to.error());
     std::string domain = text_of(params, "domain");
     if (domain.empty()) domain = route::kMainDomain;
+    auto to = text_of(params, "to") == kDefault ? added_default(daemon, domain) : destination_param(params, "to");
+    if (!to) return tl::unexpected(to.error());
     auto done = daemon.intent.routes().remove(daemon.running, *to, domain);
     if (!done) return refused({done.error()});
     return json{{"to", to->text()}, {"domain", domain}};

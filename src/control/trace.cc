@@ -24,6 +24,14 @@ tl::expected<Question, RpcError> question_of(const json& params) {
     question.from = text_of(params, "from");
     question.to = text_of(params, "to");
     question.protocol = protocol_of(params);
+    if (question.protocol == wire::Protocol::kIcmp) {
+        for (const char* key : {"dport", "sport"}) {
+            if (params.contains(key)) {
+                return invalid(fmt::format("the parameter '{}' is about ports, which {} has not", key,
+                                           text_of(params, "proto")));
+            }
+        }
+    }
     question.destination_port = static_cast<uint16_t>(number_of(params, "dport", question.destination_port));
     question.source_port = static_cast<uint16_t>(number_of(params, "sport", question.source_port));
     if (params.contains("length")) question.length = static_cast<uint32_t>(number_of(params, "length", 0));
@@ -61,6 +69,9 @@ json trace_json(const Trace& trace) {
 Answer answer_one(Running& daemon, const json& params) {
     auto question = question_of(params);
     if (!question) return tl::unexpected(question.error());
+    for (const std::string& end : {question->from, question->to}) {
+        if (auto waiting = if_waiting(daemon, end)) return *waiting;
+    }
     auto trace = explain::trace(daemon.running, *question);
     if (!trace) return refused({trace.error()});
     json answer = trace_json(*trace);

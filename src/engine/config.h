@@ -66,6 +66,7 @@ struct MemoryConfig {
 template <class V>
 void fields(V& v, MemoryConfig& m) {
     v.optional("size", m.size);
+    v.check("size", m.size.value >= 16ULL << 20, "is too small: at least 16 MiB");
     v.optional("buffers", m.buffers, base::Range{1024, 1 << 24});
     v.optional("large-buffers", m.large_buffers, base::Range{64, 1 << 20});
 }

@@ -20,24 +20,6 @@ base::Errors unchangeable(const Config& from, const Config& to) {
     return errors;
 }
 
-base::Errors too_many(const Config& config) {
-    base::Errors errors;
-    const size_t remotes = remotes_of(config).size();
-    if (config.ports.size() + remotes > path::kMaxPorts) {
-        errors.push_back({fmt::format("{} ports and {} remote end points are too many: {} at most",
-                                      config.ports.size(), remotes, path::kMaxPorts),
-                          "ports",
-                          {}});
-    }
-    if (config.networks.size() >= path::kMaxNetworks) {
-        errors.push_back({fmt::format("{} networks are too many: {} at most", config.networks.size(),
-                                      path::kMaxNetworks - 1),
-                          "networks",
-                          {}});
-    }
-    return errors;
-}
-
 }  // namespace
 
 std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port) {
@@ -94,7 +76,6 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         base::Errors errors = unchangeable(config_, next);
         if (!errors.empty()) return tl::unexpected(errors);
     }
-    if (auto errors = too_many(next); !errors.empty()) return tl::unexpected(errors);
     std::vector<Change> changes = diff(config_, next);
     base::log::set_level(next.log.level);
 

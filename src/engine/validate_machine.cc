@@ -39,6 +39,11 @@ bool MachineUse::check_counts() {
     const size_t remotes = remotes_of(config_).size();
     most_ports_ = path::kMaxPorts - std::min<size_t>(remotes, path::kMaxPorts);
     bool holds = true;
+    if (remotes > path::kMaxPorts) {
+        mistakes_.report({"underlay"}, config_.underlay ? config_.underlay->place : base::Place{},
+                         "has {} remote end points: there may be {}", remotes, path::kMaxPorts);
+        holds = false;
+    }
     if (config_.ports.size() > most_ports_ && !mistakes_.is_added(most_ports_)) {
         mistakes_.report({"ports", most_ports_}, config_.ports[most_ports_].place,
                          "is one port too many: with {} remote end points there may be {}", remotes, most_ports_);

@@ -9,6 +9,7 @@ networks: [{name: blue, subnets: [10.0.0.0/24]}]
 ports:
   - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1/24]}
   - {name: b, netns: ${P}b, network: blue, address: [10.0.0.2/24]}
+acls: [{name: edge, rules: [{permit: {}, name: inside}]}]
 END
 sed -i 's/group: root/group: users/' "$CONFIG"
 start
@@ -56,6 +57,8 @@ expect "verbs completed" "add delete list show" "$(complete_words port "")"
 expect "verbs completed after help" "add delete list show" "$(complete_words help port "")"
 expect "ports completed" "a b" "$(complete_words port show "")"
 expect "ports or drops completed" "a b drops" "$(complete_words capture "")"
+expect "no rules of ACLs" "edge" "$(complete_words acl list "")"
+expect "options where no word is known" "--network --state" "$(complete_words port list a "")"
 expect "states completed" established "$(complete_words flow list --state est)"
 expect "options completed" "--network" "$(complete_words mac list --n)"
 
@@ -116,6 +119,10 @@ assert code(s, b"[]") == -32600
 assert code(s, b'{"jsonrpc":"2.0","id":1,"method":"no.such"}') == -32601
 assert code(s, b'{"jsonrpc":"2.0","id":1,"method":"port.show","params":{"name":7}}') == -32602
 assert code(s, b'{"jsonrpc":"2.0","id":1,"method":"port.add","params":{}}') == -32602
+# A name is text, though it may look like a number.
+added = ask(s, b'{"jsonrpc":"2.0","id":1,"method":"port.add","params":{"port":{"name":7,"host":true,"network":"blue"}}}')
+assert added["result"]["port"]["name"] == "7", added
+assert "result" in ask(s, b'{"jsonrpc":"2.0","id":1,"method":"port.delete","params":{"name":"7"}}')
 assert ask(s, status)["id"] == 7, "and the next request counts again"
 assert [a["id"] for a in ask(s, b"[" + status + b"," + status.replace(b"7", b"8") + b"]")] == [7, 8]
 s.sendall(status + b"\r\n" + status + b"\n"); assert line(s)

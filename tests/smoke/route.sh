@@ -28,6 +28,19 @@ pings a 10.0.1.1
 pings a fd00:b::1
 pings b 10.0.0.1
 
+# A default route goes by its name wherever it can be named.
+defaults() { query '[.routes[] | "\(.to) \(.state)"] | join(", ")' route list default; }
+expect "no default routes" "" "$(defaults)"
+expect_status 0 ctl route add default via=fd00:b::2
+expect "the default route" "::/0 in-force" "$(defaults)"
+expect_status 0 ctl route add default via=10.0.1.2
+expect "both default routes" "0.0.0.0/0 in-force, ::/0 in-force" "$(defaults)"
+expect_status 1 ctl route delete default
+expect_match "which of them" "there are two" "$OUT"
+expect_status 0 ctl route delete 0.0.0.0/0
+expect_status 0 ctl route delete default
+expect "no default routes" "" "$(defaults)"
+
 # The route inside came with the gateway, and TCP crosses in large segments.
 expect_match "the container's routes" "default via 10.0.0.254 dev eth0" "$(at a ip route)"
 serve b

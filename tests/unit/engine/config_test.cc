@@ -125,6 +125,7 @@ TEST(LoadConfig, WrongTypesAreToldAtTheValue) {
     EXPECT_EQ(errors("memory: {size: 1 GB}"),
               one("memory.size (f:1:16): '1 GB' is not a size (such as 64 MiB, 512 KiB or 4096)"));
     EXPECT_EQ(errors("- a"), one("f:1:1: expected a mapping, found a list"));
+    EXPECT_EQ(errors("memory: {size: 1}"), one("memory.size (f:1:16): is too small: at least 16 MiB"));
 }
 
 TEST(LoadConfig, ValuesOutOfRangeAreToldWithTheRange) {
@@ -185,7 +186,6 @@ TEST(ReadFile, SaysWhyItCannot) {
     EXPECT_EQ(*read_file(directory / "f"), std::string("a\0b", 3));
 }
 
-TEST(Show, LoadsToAnEqualConfiguration) {
 TEST(ReadFile, ReadsFilesOfABoundedSizeAndPipes) {
     const test::Directory directory;
     const auto error = [](const std::string& file, Reading reading) {
@@ -210,6 +210,7 @@ TEST(ReadFile, ReadsFilesOfABoundedSizeAndPipes) {
     writer.join();
 }
 
+TEST(Show, LoadsToAnEqualConfiguration) {
     const port::PortConfig added{.name = "later", .netns = "pid:7", .network = "blue"};
     for (const Config& config :
          {Config{}, load(kEverything), load("control: {group: ''}"), load(kEverything, {added})}) {

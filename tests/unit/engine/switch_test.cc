@@ -473,15 +473,6 @@ TEST_F(SwitchTest, IdleMayChangeWhileRunning) {
     EXPECT_EQ(switch_.config().workers.idle, Idle::kPoll);
 }
 
-TEST_F(SwitchTest, MorePortsThanNumbersAreRefused) {
-    Config config;
-    config.ports.resize(path::kMaxPorts + 1);
-    auto refused = switch_.apply(config, kStart);
-    ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error()[0].path, "ports");
-    EXPECT_TRUE(switch_.ports().empty());
-}
-
 TEST_F(SwitchTest, ANewPortThatTakesAnOldNumberCountsFromZero) {
     apply(kTwo);
     ASSERT_TRUE(reaches(a_, b_));

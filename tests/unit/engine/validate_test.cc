@@ -181,6 +181,13 @@ TEST(Validate, SoManyPortsAndNetworks) {
     for (int i = 0; i <= path::kMaxPorts; ++i) ports += fmt::format("  - {{name: p{0}, netns: x{0}}}\n", i);
     EXPECT_EQ(errors(ports), one("ports[4096] (f:4098:5): is one port too many: with 0 remote end points there may be "
                                  "4096"));
+    std::string remotes = "ports: [{name: u, device: d}]\nunderlay: {port: u, address: 192.0.2.1/24}\nnetworks:\n"
+                          "  - {name: n, vxlan: {vni: 1, remotes: [";
+    for (int i = 0; i <= path::kMaxPorts; ++i) remotes += fmt::format("{}10.0.{}.{}", i == 0 ? "" : ", ", i >> 8, i & 255);
+    const Texts told = errors(remotes + "]}}");
+    ASSERT_EQ(told.size(), 2u);
+    EXPECT_EQ(told[0], "ports[0] (f:1:9): is one port too many: with 4097 remote end points there may be 0");
+    EXPECT_EQ(told[1], "underlay (f:2:11): has 4097 remote end points: there may be 4096");
 }
 
 TEST(Validate, ANetworkMustExist) {
