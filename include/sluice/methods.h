@@ -71,7 +71,8 @@ inline constexpr Parameter kOneNetwork[] = {kNetwork};
 
 inline constexpr std::string_view kPortStates[] = {"up", "down", "no-link", "waiting"};
 inline constexpr Parameter kPortListParameters[] = {
-    {"name", Type::kText, kOptional, "PORT", "only ports of this name, in which * and ? stand for others", "\"web*\""},
+    {"name", Type::kText, kOptional, "PORT", "only ports of this name, in which * and ? stand for others",
+     "\"web*\""},
     kNetwork,
     {"state", Type::kWord, kOptional, "STATE", "only in this state", "\"down\"", 0, 0, kPortStates},
 };
@@ -91,8 +92,8 @@ inline constexpr Parameter kDeviceBindParameters[] = {
 inline constexpr Parameter kDeviceUnbindParameters[] = {kAddress};
 
 inline constexpr Parameter kRouteListParameters[] = {
-    {"within", Type::kText, kOptional, "PREFIX", "only routes in this prefix, or to this address; default: the default routes",
-     "\"10.0.0.0/8\""},
+    {"within", Type::kText, kOptional, "PREFIX",
+     "only routes in this prefix, or to this address; default: the default routes", "\"10.0.0.0/8\""},
     {"domain", Type::kText, kOptional, "DOMAIN", "only of this routing domain", "\"main\""},
     {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxRouteLimit},
 };

@@ -343,7 +343,8 @@ base::Errors validate(const std::vector<AclConfig>& acls, const std::vector<Addr
     for (size_t i = 0; i < sets.size() && !validator.is_full(); ++i) validator.declare_set(i, sets[i]);
     for (size_t i = 0; i < acls.size() && !validator.is_full(); ++i) {
         validator.declare_acl(i, acls[i]);
-        for (size_t r = 0; r < acls[i].rules.size() && !validator.is_full(); ++r) validator.check_rule(i, r, acls[i].rules[r]);
+        for (size_t r = 0; r < acls[i].rules.size() && !validator.is_full(); ++r)
+            validator.check_rule(i, r, acls[i].rules[r]);
     }
     return std::move(validator).errors();
 }

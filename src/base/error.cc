@@ -20,7 +20,8 @@ std::string Error::text() const {
 void limit(Errors& errors) {
     if (!is_full(errors)) return;
     errors.resize(kMaxErrors);
-    errors.push_back({fmt::format("there are more mistakes: these are {} of them", kMaxErrors), {},
+    errors.push_back({fmt::format("there are more mistakes: these are {} of them", kMaxErrors),
+                      {},
                       {errors.front().place.file, 0, 0}});
 }
 

@@ -1,6 +1,6 @@
 // Files that are to survive a crash: what these functions have written is on the disk when they return. They touch
-// regular files only: a folder or a device in the place of one is an error. A symbolic link stays, and what it leads
-// to is written. One writer a file. Any thread; they block.
+// regular files only: a folder or a device in the place of one is an error. A symbolic link stays, and what it
+// leads to is written. One writer a file. Any thread; they block.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,9 @@ Result<uint64_t> append_to_file(const std::string& file, std::string_view text);
 // Takes off what stands behind these bytes.
 Result<void> cut_file(const std::string& file, uint64_t size);
 
-// Keeps a file that can't be read under another name, FILE.bad-DATE beside it, of which the newest five stay; answers
-// the name. The file itself stays where it is, for replace_file(), unless its file system has no hard links. A text
-// that was kept before is not kept twice. No file that has another name is touched.
+// Keeps a file that can't be read under another name, FILE.bad-DATE beside it, of which the newest five stay;
+// answers the name. The file itself stays where it is, for replace_file(), unless its file system has no hard
+// links. A text that was kept before is not kept twice. No file that has another name is touched.
 Result<std::string> put_aside(const std::string& file);
 
 }  // namespace sluice::base

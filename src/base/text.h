@@ -29,8 +29,8 @@ constexpr std::string_view word_of(E value) {
 }
 
 // The candidate that a mistyped word most likely stands for, or nothing where none is near enough
-// to be worth a suggestion (Damerau-Levenshtein, about one slip in three letters). Of very many candidates it looks
-// at the first thousands only.
+// to be worth a suggestion (Damerau-Levenshtein, about one slip in three letters). Of very many candidates it
+// looks at the first thousands only.
 std::optional<std::string_view> nearest(std::string_view word,
                                         std::span<const std::string_view> candidates);
 

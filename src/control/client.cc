@@ -70,8 +70,8 @@ Client::Client(int descriptor, std::string socket, std::chrono::milliseconds lim
 std::string Client::silent() const {
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%g", static_cast<double>(limit_.count()) / 1000);
-    return "sluiced at " + socket_ + " doesn't answer within " + seconds + " s: it may be busy with what another client " +
-           "wants, or hang (journalctl -u sluiced)";
+    return "sluiced at " + socket_ + " doesn't answer within " + seconds +
+           " s: it may be busy with what another client wants, or hang (journalctl -u sluiced)";
 }
 
 Client::Client(Client&& other) noexcept

@@ -67,7 +67,8 @@ Answer port_add(Running& daemon, const json& params) {
     // Added isn't up: what it waits for is to be seen at once. A name may have been a number in JSON.
     const base::Tree* name = port.root.find("name");
     const auto added = daemon.running.ports().find(name == nullptr ? "" : name->text);
-    (*answer)["port"] = added == daemon.running.ports().end() ? json() : report_port(daemon.running, added->second);
+    (*answer)["port"] =
+        added == daemon.running.ports().end() ? json() : report_port(daemon.running, added->second);
     return answer;
 }
 

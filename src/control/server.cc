@@ -208,7 +208,8 @@ void Server::bound_unsent(const std::shared_ptr<Session>& latest) {
         const std::shared_ptr<Session>& leaves = longest ? longest : latest;
         sum -= leaves->unsent();
         if (const auto held_back = departures_.let_through(std::chrono::steady_clock::now()))
-            base::log::notice("control", "{} is let go: {} MiB of answers wait for it, and too many for all clients{}",
+            base::log::notice("control",
+                              "{} is let go: {} MiB of answers wait for it, and too many for all clients{}",
                               who_text(leaves->peer()), leaves->unsent() >> 20,
                               *held_back == 0 ? "" : fmt::format(" ({} before weren't logged)", *held_back));
         leaves->end();

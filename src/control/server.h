@@ -7,8 +7,9 @@
 //
 // The places for clients are bounded, but nobody can occupy them: where a newcomer would be one too many, the
 // client that has been idle longest goes, one of a lower rank first (readers; the group; root and the daemon's own
-// user), never one of a higher rank. Some places are for the highest rank alone. The memory for answers that wait to be
-// read is bounded in the same way: where they are too many bytes together, the client that has left its own unread longest goes.
+// user), never one of a higher rank. Some places are for the highest rank alone. The memory for answers that wait
+// to be read is bounded in the same way: where they are too many bytes together, the client that has left its own
+// unread longest goes.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

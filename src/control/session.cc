@@ -12,8 +12,8 @@ namespace sluice::control {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-Session::Session(Socket socket, Requester requester, Commands commands, uint64_t max_request,
-                 Told on_end, Told on_unsent)
+Session::Session(Socket socket, Requester requester, Commands commands, uint64_t max_request, Told on_end,
+                 Told on_unsent)
     : socket_(std::move(socket)),
       requester_(std::move(requester)),
       commands_(std::move(commands)),

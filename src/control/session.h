@@ -26,7 +26,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
     // The socket is non-blocking. `on_end` is called once, when the client has left, and not by
     // close(). `on_unsent` is called when a large answer waits to be sent; it may end this session or others.
-    Session(Socket socket, Requester requester, Commands commands, uint64_t max_request, Told on_end, Told on_unsent);
+    Session(Socket socket, Requester requester, Commands commands, uint64_t max_request, Told on_end,
+            Told on_unsent);
 
     void start();
     void close();

@@ -170,8 +170,8 @@ void AddedRoutes::restore(Switch& running, std::string_view lines) {
     }
     if (auto done = running.change_routes(changes); !done) {
         is_kept_ = true;
-        base::log::error("route", "{} routes of {} are not in force, and stay in it: {}", changes.changes.size(), file_,
-                         done.error().text());
+        base::log::error("route", "{} routes of {} are not in force, and stay in it: {}", changes.changes.size(),
+                         file_, done.error().text());
     }
 }
 
@@ -247,8 +247,7 @@ base::Result<void> AddedRoutes::remove(Switch& running, const IpPrefix& to, cons
     return {};
 }
 
-route::Changes AddedRoutes::read(const Switch& running, const route::Text& text,
-                                 route::Mistakes& mistakes) const {
+route::Changes AddedRoutes::read(const Switch& running, const route::Text& text, route::Mistakes& mistakes) const {
     route::Changes changes = route::read_changes(text, mistakes);
     const auto faults = route_mistakes(running.config(), changes.ways);
     for (const auto& change : changes.changes) {
@@ -259,7 +258,8 @@ route::Changes AddedRoutes::read(const Switch& running, const route::Text& text,
         const auto* derived = running.router().declared(way.domain, change.to);
         if (change.deletes) {
             // What is gone already is deleted without a word; what stands in the file stays there.
-            if (derived != nullptr && !waiting_.contains({way.domain, change.to})) report(taken(change.to, *derived));
+            if (derived != nullptr && !waiting_.contains({way.domain, change.to}))
+                report(taken(change.to, *derived));
         } else if (derived != nullptr) {
             report(taken(change.to, *derived));
         } else if (!faults[change.way].empty()) {

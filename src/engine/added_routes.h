@@ -41,8 +41,8 @@ class AddedRoutes {
     // Brings what the file has into force, at the start. What can't be read of it is told, and the file is put
     // aside before it is written again without that.
     void restore(Switch& running);
-    // After a change of the configuration: what it put out of force waits, what can be again is in force. It comes to
-    // what a restart would come to.
+    // After a change of the configuration: what it put out of force waits, what can be again is in force. It comes
+    // to what a restart would come to.
     void review(Switch& running, const Config& before);
 
     enum class Existing { kRefuse, kReplace };

@@ -233,14 +233,15 @@ tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& 
 // There are no more than base::kMaxErrors, and one. Where `read` has as many, nothing is looked for.
 base::Errors validate(const Config& config, const base::Document* document, const Machine& machine,
                       const base::Errors& read = {}, const MissedPorts& missed = {});
-// The same, where the ports from `first_added` on were added while running. One of these that has a mistake is passed
-// over: it takes its name, its addresses and its device from no port behind it, and is `missed` where it is named.
+// The same, where the ports from `first_added` on were added while running. One of these that has a mistake is
+// passed over: it takes its name, its addresses and its device from no port behind it, and is `missed` where it is
+// named.
 struct Verdict {
     base::Errors errors;                   // the file's
     std::map<size_t, base::Errors> added;  // by the port's index; paths are those of the port's own keys
 };
-Verdict judge(const Config& config, const base::Document* document, const Machine& machine, const base::Errors& read,
-              const MissedPorts& missed, size_t first_added);
+Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
+              const base::Errors& read, const MissedPorts& missed, size_t first_added);
 // Writes into a valid configuration what follows from it, and the kernel will be told: lengths of addresses, MTUs
 // of overlays, default routes.
 void complete(Config& config);

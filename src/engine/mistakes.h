@@ -1,6 +1,7 @@
 // The mistakes that validation finds in what a configuration's sections say about each other, each told
 // at its place in the file. Anyone who may ask can send a text of mistakes alone, so their number is bounded
-// (base::kMaxErrors), and what looks for them takes no longer than the text is long, or little more. Control thread.
+// (base::kMaxErrors), and what looks for them takes no longer than the text is long, or little more. Control
+// thread.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +31,8 @@ class Mistakes {
     // `document` gives the places of the file's objects; may be null. `read` are the mistakes that were found when
     // it was read, `missed` the ports that it may name though they aren't there. The mistakes of the ports from
     // `first_added` on are kept apart.
-    Mistakes(const base::Document* document, const base::Errors& read, const MissedPorts& missed, size_t first_added)
+    Mistakes(const base::Document* document, const base::Errors& read, const MissedPorts& missed,
+             size_t first_added)
         : document_(document), read_(read), missed_(missed), first_added_(first_added) {}
 
     // Of the file: what follows isn't looked for.
@@ -131,7 +133,8 @@ class Prefixes {
     void add(const IpPrefix& prefix, T of) { list_.push_back({prefix, of}); }
     // When all are added.
     void sort() {
-        std::stable_sort(list_.begin(), list_.end(), [](const auto& a, const auto& b) { return is_before(a.first, b.first); });
+        std::stable_sort(list_.begin(), list_.end(),
+                         [](const auto& a, const auto& b) { return is_before(a.first, b.first); });
         size_t kept = 0;
         for (size_t i = 0; i < list_.size(); ++i) {
             if (kept == 0 || !list_[kept - 1].first.contains(list_[i].first.address)) list_[kept++] = list_[i];
@@ -141,8 +144,9 @@ class Prefixes {
     // Null: none.
     const std::pair<IpPrefix, T>* find(const IpAddress& address) const {
         const IpPrefix alone{address, static_cast<uint8_t>(address.bits())};
-        auto next = std::upper_bound(list_.begin(), list_.end(), alone,
-                                     [](const IpPrefix& a, const auto& entry) { return is_before(a, entry.first); });
+        auto next = std::upper_bound(list_.begin(), list_.end(), alone, [](const IpPrefix& a, const auto& entry) {
+            return is_before(a, entry.first);
+        });
         if (next == list_.begin() || !(--next)->first.contains(address)) return nullptr;
         return &*next;
     }

@@ -42,7 +42,8 @@ class Validator {
     // What an added port would have is free for the next one.
     void pass_over(size_t i) {
         const port::PortConfig* port = &config_.ports[i];
-        if (auto named = ports_.find(port->name); named != ports_.end() && named->second == port) ports_.erase(named);
+        if (auto named = ports_.find(port->name); named != ports_.end() && named->second == port)
+            ports_.erase(named);
         if (port->mac) {
             auto mac = macs_.find({port->network, *port->mac});
             if (mac != macs_.end() && mac->second == port) macs_.erase(mac);
@@ -295,7 +296,7 @@ class Validator {
     const Config& config_;
     Mistakes& mistakes_;
     MachineUse use_;
-    std::vector<Prefixes<const IpPrefix*>> subnets_;  // of each network
+    std::vector<Prefixes<const IpPrefix*>> subnets_;       // of each network
     std::map<std::string, std::optional<uint16_t>> mtus_;  // that overlays carry
     std::map<std::string, const NetworkConfig*> networks_;
     std::map<std::string, const port::PortConfig*> ports_;
@@ -326,8 +327,8 @@ std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& 
     return {};
 }
 
-Verdict judge(const Config& config, const base::Document* document, const Machine& machine, const base::Errors& read,
-              const MissedPorts& missed, size_t first_added) {
+Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
+              const base::Errors& read, const MissedPorts& missed, size_t first_added) {
     // What wasn't read any more would look like a mistake.
     if (base::is_full(read)) return {};
     Mistakes mistakes(document, read, missed, first_added);

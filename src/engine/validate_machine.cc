@@ -33,7 +33,11 @@ size_t devices_of(const port::PortConfig& port, const std::set<std::string>& ear
 }  // namespace
 
 MachineUse::MachineUse(const Config& config, const Machine& machine, Mistakes& mistakes)
-    : config_(config), machine_(machine), mistakes_(mistakes), early_(early_devices(config)), devices_(early_.size()) {}
+    : config_(config),
+      machine_(machine),
+      mistakes_(mistakes),
+      early_(early_devices(config)),
+      devices_(early_.size()) {}
 
 bool MachineUse::check_counts() {
     const size_t remotes = remotes_of(config_).size();
@@ -74,7 +78,8 @@ void MachineUse::check_port(size_t i) {
     check_claims(i);
     check_devices(i);
     if (++ports_ > most_ports_) {
-        mistakes_.report({"ports", i}, config_.ports[i].place, "is one port too many: there may be {}", most_ports_);
+        mistakes_.report({"ports", i}, config_.ports[i].place, "is one port too many: there may be {}",
+                         most_ports_);
     }
 }
 

@@ -35,7 +35,8 @@ struct Searched {
     // The routed network of a domain that an address lies in.
     const NetworkConfig* around(const IpAddress& address, const std::string& domain) const {
         for (const auto& network : config.networks) {
-            if (network.is_routed() && network.domain == domain && is_in_any(network.subnets, address)) return &network;
+            if (network.is_routed() && network.domain == domain && is_in_any(network.subnets, address))
+                return &network;
         }
         return nullptr;
     }
@@ -171,10 +172,12 @@ std::vector<RouteMistake> mistakes_of(const Known& known, const route::RouteConf
 
 class RoutingValidator {
  public:
-    RoutingValidator(const Config& config, Mistakes& mistakes) : config_(config), mistakes_(mistakes), known_(config) {
+    RoutingValidator(const Config& config, Mistakes& mistakes)
+        : config_(config), mistakes_(mistakes), known_(config) {
         for (const auto& port : config.ports) {
             if (is_added(port.place)) continue;  // one of these has the mistake itself
-            for (const auto& address : port.address) addresses_.emplace(std::pair(port.network, address.address), &port);
+            for (const auto& address : port.address)
+                addresses_.emplace(std::pair(port.network, address.address), &port);
         }
     }
 
@@ -396,13 +399,14 @@ class RoutingValidator {
 
 void validate_routing(const Config& config, Mistakes& mistakes) { RoutingValidator(config, mistakes).run(); }
 
-// In the order of their addresses a prefix stands before those that lie in it, and these before all others: what is
-// open at a prefix are those that it lies in.
+// In the order of their addresses a prefix stands before those that lie in it, and these before all others: what
+// is open at a prefix are those that it lies in.
 std::vector<size_t> earlier_overlaps(const std::vector<IpPrefix>& prefixes) {
     std::vector<size_t> first(prefixes.size());
     std::iota(first.begin(), first.end(), size_t{0});
     std::vector<size_t> order = first;
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return is_before(prefixes[a], prefixes[b]); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return is_before(prefixes[a], prefixes[b]); });
     struct Open {
         size_t prefix;
         size_t around;  // the first of those that it lies in, and itself

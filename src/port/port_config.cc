@@ -41,8 +41,7 @@ bool is_netns(std::string_view netns) noexcept {
     if (netns.starts_with("pid:")) {
         std::string_view number = netns.substr(4);
         return !number.empty() && number.size() <= 9 && number[0] != '0' &&
-               std::all_of(number.begin(), number.end(),
-                           [](unsigned char c) { return std::isdigit(c) != 0; });
+               std::all_of(number.begin(), number.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
     }
     if (netns.starts_with("/")) return true;
     return netns != "." && netns != ".." && netns.find('/') == std::string_view::npos;

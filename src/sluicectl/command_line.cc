@@ -18,7 +18,8 @@ namespace {
 namespace po = boost::program_options;
 
 // What every verb takes, and the name that all_options() has for the words.
-const std::vector<std::string> kGeneral = {"socket", "json", "watch", "timeout", "help", "version", "verbs", "words"};
+const std::vector<std::string> kGeneral = {"socket", "json",    "watch", "timeout",
+                                           "help",   "version", "verbs", "words"};
 
 tl::unexpected<UsageError> wrong(std::string message, std::string usage) {
     return tl::unexpected(UsageError{std::move(message), std::move(usage)});
@@ -32,8 +33,8 @@ std::vector<std::string> split(std::string_view words) {
 po::options_description all_options() {
     po::options_description options;
     options.add_options()("socket", po::value<std::string>())("json", po::bool_switch())(
-        "watch", po::value<std::string>())("timeout", po::value<std::string>())(
-        "help,h", po::bool_switch())("version", po::bool_switch())("verbs", po::bool_switch())(
+        "watch", po::value<std::string>())("timeout", po::value<std::string>())("help,h", po::bool_switch())(
+        "version", po::bool_switch())("verbs", po::bool_switch())(
         "words", po::value<std::vector<std::string>>()->default_value({}, ""));
     for (const Verb& verb : verbs()) {
         const Shape shape = shape_of(verb);
@@ -68,7 +69,8 @@ std::vector<std::string> with_values(std::vector<std::string> words) {
     return words;
 }
 
-// An option whose value goes with a '=' is followed by a number, which would be taken for an argument. Empty: none is.
+// An option whose value goes with a '=' is followed by a number, which would be taken for an argument. Empty: none
+// is.
 std::string loose_value(const std::vector<std::string>& words) {
     for (size_t i = 0; i + 1 < words.size(); ++i) {
         const std::string& value = words[i + 1];

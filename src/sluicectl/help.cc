@@ -144,8 +144,8 @@ std::string help() {
         "  sluicectl help COMMAND    its arguments, and an example\n"
         "  sluicectl help protocol   the control socket's methods\n\n"
         "{}",
-        columns({{"--socket PATH", fmt::format("sluiced's control socket (or {}=PATH; {})", protocol::kSocketVariable,
-                                               protocol::kDefaultSocket)},
+        columns({{"--socket PATH", fmt::format("sluiced's control socket (or {}=PATH; {})",
+                                               protocol::kSocketVariable, protocol::kDefaultSocket)},
                  {"--json", "answers and errors as JSON"},
                  {"--timeout S", "wait S seconds for an answer; 10, or 300 for what changes"},
                  {"--watch[=S]", "ask again every second, or every S seconds, until interrupted"},

@@ -18,22 +18,27 @@ constexpr uint32_t kLooked = 256;  // bytes
 constexpr size_t kLongest = 1000;  // characters: compiling a filter takes longer than in proportion to its length
 
 // The words of the language that look nothing up, as they are written there.
+// clang-format off
 constexpr std::string_view kWords[] = {
-    "aarp", "ah", "and", "arp", "atalk", "broadcast", "carp", "clnp", "dst", "es-is", "esis", "esp", "ether", "geneve",
-    "greater", "host", "icmp", "icmp-echo", "icmp-echoreply", "icmp-ireq", "icmp-ireqreply", "icmp-maskreply",
-    "icmp-maskreq", "icmp-paramprob", "icmp-redirect", "icmp-routeradvert", "icmp-routersolicit", "icmp-sourcequench",
-    "icmp-timxceed", "icmp-tstamp", "icmp-tstampreply", "icmp-unreach", "icmp6", "icmp6-destinationunreach",
-    "icmp6-echo", "icmp6-echoreply", "icmp6-neighboradvert", "icmp6-neighborsolicit", "icmp6-packettoobig",
-    "icmp6-parameterproblem", "icmp6-redirect", "icmp6-routeradvert", "icmp6-routersolicit", "icmp6-timeexceeded",
-    "icmp6code", "icmp6type", "icmpcode", "icmptype", "igmp", "igrp", "ip", "ip6", "ipx", "is-is", "isis", "iso", "len",
-    "length", "less", "link", "llc", "mask", "mpls", "multicast", "net", "netbeui", "not", "or", "pim", "port",
-    "portrange", "pppoed", "pppoes", "proto", "protochain", "rarp", "sctp", "src", "stp", "tcp", "tcp-ack", "tcp-cwr",
-    "tcp-ece", "tcp-fin", "tcp-push", "tcp-rst", "tcp-syn", "tcp-urg", "tcpflags", "udp", "vlan", "vrrp"};
+    "aarp", "ah", "and", "arp", "atalk", "broadcast", "carp", "clnp", "dst", "es-is", "esis", "esp", "ether",
+    "geneve", "greater", "host", "icmp", "icmp-echo", "icmp-echoreply", "icmp-ireq", "icmp-ireqreply",
+    "icmp-maskreply", "icmp-maskreq", "icmp-paramprob", "icmp-redirect", "icmp-routeradvert",
+    "icmp-routersolicit", "icmp-sourcequench", "icmp-timxceed", "icmp-tstamp", "icmp-tstampreply",
+    "icmp-unreach", "icmp6", "icmp6-destinationunreach", "icmp6-echo", "icmp6-echoreply", "icmp6-neighboradvert",
+    "icmp6-neighborsolicit", "icmp6-packettoobig", "icmp6-parameterproblem", "icmp6-redirect",
+    "icmp6-routeradvert", "icmp6-routersolicit", "icmp6-timeexceeded", "icmp6code", "icmp6type", "icmpcode",
+    "icmptype", "igmp", "igrp", "ip", "ip6", "ipx", "is-is", "isis", "iso", "len", "length", "less", "link",
+    "llc", "mask", "mpls", "multicast", "net", "netbeui", "not", "or", "pim", "port", "portrange", "pppoed",
+    "pppoes", "proto", "protochain", "rarp", "sctp", "src", "stp", "tcp", "tcp-ack", "tcp-cwr", "tcp-ece",
+    "tcp-fin", "tcp-push", "tcp-rst", "tcp-syn", "tcp-urg", "tcpflags", "udp", "vlan", "vrrp"};
+// clang-format on
 constexpr std::string_view kOperators = " \t\r\n()[]!&|<>=+-*/%^,:";
 constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kHexDigits = "0123456789abcdefABCDEF";
 
-bool is_word(std::string_view text) { return std::find(std::begin(kWords), std::end(kWords), text) != std::end(kWords); }
+bool is_word(std::string_view text) {
+    return std::find(std::begin(kWords), std::end(kWords), text) != std::end(kWords);
+}
 
 bool consists_of(std::string_view text, std::string_view characters) {
     return !text.empty() && text.find_first_not_of(characters) == text.npos;
@@ -68,19 +73,21 @@ bool is_known(std::string_view token) {
     if (are_all(token, '-', 2, 2, is_decimal)) return true;  // a range of ports
     if (is_mac(token, ':') || is_mac(token, '-')) return true;
     // In brackets, an offset and a size.
-    if (are_all(token, ':', 2, 2, [](std::string_view part) { return is_word(part) || is_number(part); })) return true;
+    if (are_all(token, ':', 2, 2, [](std::string_view part) { return is_word(part) || is_number(part); }))
+        return true;
     const auto address = IpAddress::parse(token);
     return address && !address->is_v4();
 }
 
-// The first word of a filter that would be looked up, or isn't understood; empty: none. Divides a text into words as
-// libpcap does.
+// The first word of a filter that would be looked up, or isn't understood; empty: none. Divides a text into words
+// as libpcap does.
 std::string_view foreign_word(std::string_view text) {
     std::string_view before;
     while (!text.empty()) {
         const bool is_escaped = text[0] == '\\';
         const auto is_inside = [](char c) {
-            return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' || c == ':';
+            return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' ||
+                   c == ':';
         };
         size_t size = 0;
         if (is_escaped) {
@@ -115,9 +122,10 @@ base::Result<Filter> Filter::compile(const std::string& text) {
     if (text.empty()) return filter;
     if (text.size() > kLongest) return base::fail("has {} characters: {} at most", text.size(), kLongest);
     if (const std::string_view word = foreign_word(text); !word.empty()) {
-        return base::fail("{} is no word of a filter, no number and no address; names of hosts and ports are not looked "
-                          "up (the language is tcpdump's: man pcap-filter)",
-                          base::shown(word));
+        return base::fail(
+            "{} is no word of a filter, no number and no address; names of hosts and ports are not looked "
+            "up (the language is tcpdump's: man pcap-filter)",
+            base::shown(word));
     }
     const std::unique_ptr<pcap_t, decltype(&pcap_close)> handle(pcap_open_dead(DLT_EN10MB, 65535),
                                                                 pcap_close);

@@ -1,5 +1,5 @@
-// A filter in tcpdump's language (pcap-filter(7)), compiled once and asked for each packet. Hosts, networks and ports
-// go by their numbers: a name would be looked up (DNS), and keep the control thread waiting.
+// A filter in tcpdump's language (pcap-filter(7)), compiled once and asked for each packet. Hosts, networks and
+// ports go by their numbers: a name would be looked up (DNS), and keep the control thread waiting.
 #pragma once
 
 #include <rte_mbuf.h>

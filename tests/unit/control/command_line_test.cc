@@ -68,9 +68,9 @@ TEST(CommandLine, AnOptionMayHaveAValueOrNone) {
 }
 
 TEST(CommandLine, AnOptionIsNotFollowedByItsValue) {
-    for (const std::vector<std::string>& words :
-         {std::vector<std::string>{"port", "list", "--watch", "5"}, {"--watch", "0.5", "status"},
-          {"port", "add", "web", "netns=w", "--wait", "5"}}) {
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"port", "list", "--watch", "5"},
+                                                  {"--watch", "0.5", "status"},
+                                                  {"port", "add", "web", "netns=w", "--wait", "5"}}) {
         const auto line = parse(words);
         ASSERT_FALSE(line) << words[0];
         EXPECT_NE(line.error().message.find("is written --wa"), std::string::npos) << line.error().message;

@@ -93,7 +93,8 @@ TEST_F(Rpc, AKeyThatIsGivenTwiceIsRefused) {
     EXPECT_EQ(ask(R"({"id":1,"id":2})")["error"]["message"], "invalid request: the key 'id' is given twice");
     EXPECT_EQ(changes_, 0);
     // Objects beside each other, and in each other, have keys of their own.
-    EXPECT_TRUE(ask(R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"x":[{"x":1},{"x":{"x":2}}]}})").contains("result"));
+    EXPECT_TRUE(ask(R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"x":[{"x":1},{"x":{"x":2}}]}})")
+                    .contains("result"));
 }
 
 TEST_F(Rpc, ParseErrorsHaveNoIdAndAShortMessage) {

@@ -223,8 +223,9 @@ TEST_F(AddedRoutesTest, WhatLosesItsNetworkWaitsForIt) {
     configure(kBlue);
     reload();
     EXPECT_EQ(added(), Texts{"10.8.0.0/16 via 10.0.0.1 network blue"});
-    const Texts reasons{"10.9.0.0/16 via 10.0.1.1: 10.0.1.1 is in no subnet of a routed network of domain main: name "
-                        "the `network`"};
+    const Texts reasons{
+        "10.9.0.0/16 via 10.0.1.1: 10.0.1.1 is in no subnet of a routed network of domain main: name "
+        "the `network`"};
     EXPECT_EQ(waiting(), reasons);
     // A restart changes nothing about it.
     start();
@@ -245,9 +246,8 @@ TEST_F(AddedRoutesTest, WhatTheFileDeclaresWaitsTillItDoesNot) {
     configure(std::string(kBlue) + kRed, "routes: [{to: 10.9.0.0/16, type: blackhole}]\n");
     reload();
     EXPECT_EQ(added(), Texts{});
-    EXPECT_EQ(waiting(),
-              Texts{"10.9.0.0/16 via 10.0.1.1: 10.9.0.0/16 has a route already, at " + file_ +
-                    ":5:10: change it there and `config reload`"});
+    EXPECT_EQ(waiting(), Texts{"10.9.0.0/16 via 10.0.1.1: 10.9.0.0/16 has a route already, at " + file_ +
+                               ":5:10: change it there and `config reload`"});
     start();
     EXPECT_EQ(waiting().size(), 1u);
     configure(std::string(kBlue) + kRed);

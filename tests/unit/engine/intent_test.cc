@@ -273,13 +273,15 @@ TEST_F(IntentTest, OfManyPortsOnlyThoseThatConflictWait) {
 TEST_F(IntentTest, APortThatWaitsHasNothing) {
     Intent intent = started();
     save(R"({"version": 1, "ports": [
-        {"name": "b", "netns": "no-such-1", "network": "gone", "mac": "02:00:00:00:00:01", "address": ["10.0.0.1"]},
-        {"name": "c", "netns": "no-such-1", "network": "blue", "mac": "02:00:00:00:00:01", "address": ["10.0.0.1"]},
+        {"name": "b", "netns": "no-such-1", "network": "gone",
+         "mac": "02:00:00:00:00:01", "address": ["10.0.0.1"]},
+        {"name": "c", "netns": "no-such-1", "network": "blue",
+         "mac": "02:00:00:00:00:01", "address": ["10.0.0.1"]},
         {"name": "d", "netns": "no-such-2", "network": "blue", "address": ["10.0.0.1"]},
         {"name": "e", "netns": "no-such-2", "network": "blue", "address": ["10.0.0.2"]}]})");
     Intent next = load();
-    EXPECT_EQ(waiting(next), (Texts{"b: network: there is no network \"gone\"",
-                                    "d: address[0]: 10.0.0.1 is port c's already"}));
+    EXPECT_EQ(waiting(next),
+              (Texts{"b: network: there is no network \"gone\"", "d: address[0]: 10.0.0.1 is port c's already"}));
     EXPECT_EQ(next.config().ports.size(), 3u);
 }
 
@@ -287,8 +289,8 @@ TEST_F(IntentTest, APortThatWaitsHasNothing) {
 TEST_F(IntentTest, OfManyPortsWhoseNetworkIsGoneEachWaitsWithItsReason) {
     std::string ports;
     for (int i = 0; i < 3000; ++i) {
-        ports += fmt::format(R"({}{{"name": "p{}", "netns": "no-such-{}", "network": "{}"}})", i == 0 ? "" : ",", i, i,
-                             i % 3 == 0 ? "blue" : "gone");
+        ports += fmt::format(R"({}{{"name": "p{}", "netns": "no-such-{}", "network": "{}"}})", i == 0 ? "" : ",",
+                             i, i, i % 3 == 0 ? "blue" : "gone");
     }
     save(R"({"version": 1, "ports": [)" + ports + "]}");
     const Intent intent = load();
@@ -300,7 +302,8 @@ TEST_F(IntentTest, OfManyPortsWhoseNetworkIsGoneEachWaitsWithItsReason) {
 // The file is refused for nothing that was added, but nor is it looked at without end.
 TEST_F(IntentTest, APortOfWhichTheFileSaysWhatCannotBeWaits) {
     save(R"({"version": 1, "ports": [{"name": "b", "netns": "no-such-1", "network": "blue"},
-        {"name": "c", "netns": "no-such-2", "network": "blue"}, {"name": "d", "netns": "no-such-3", "network": "blue"}]})");
+        {"name": "c", "netns": "no-such-2", "network": "blue"},
+        {"name": "d", "netns": "no-such-3", "network": "blue"}]})");
     write(std::string(kPortA) + "mirrors: [{name: m, from: [a], to: c}]\n");
     Intent intent = load();
     EXPECT_EQ(waiting(intent), Texts{"c: mirrors[0].to (" + file_ +
@@ -309,7 +312,8 @@ TEST_F(IntentTest, APortOfWhichTheFileSaysWhatCannotBeWaits) {
     std::string ports;
     std::string mirrors = "mirrors:\n";
     for (int i = 0; i < 200; ++i) {
-        ports += fmt::format(R"({}{{"name": "p{}", "netns": "no-such-{}", "network": "blue"}})", i == 0 ? "" : ",", i, i);
+        ports += fmt::format(R"({}{{"name": "p{}", "netns": "no-such-{}", "network": "blue"}})", i == 0 ? "" : ",",
+                             i, i);
         mirrors += fmt::format("  - {{name: m{0}, from: [a], to: p{0}}}\n", i);
     }
     save(R"({"version": 1, "ports": [)" + ports + "]}");
@@ -456,7 +460,8 @@ TEST_F(IntentTest, AStateOfWhichNothingIsLostIsNotPutAside) {
     EXPECT_FALSE(intent.has_lost_state());
     EXPECT_EQ(waiting(intent).size(), 1u);
     EXPECT_EQ(aside(), Texts{});
-    ASSERT_TRUE(intent.add_port(switch_, request(R"({"name": "d", "netns": "no-such", "network": "blue"})"), kNow));
+    ASSERT_TRUE(
+        intent.add_port(switch_, request(R"({"name": "d", "netns": "no-such", "network": "blue"})"), kNow));
     EXPECT_EQ(aside(), Texts{});
     EXPECT_NE(test::file_text(state_).find("colour"), std::string::npos);
 }
@@ -493,9 +498,10 @@ TEST_F(IntentTest, WithALostStateWhatTheFileSaysOfPortsThatAreThereIsStillChecke
         write(text + wrong);
         EXPECT_FALSE(Intent::load(file_)) << wrong;
     }
-    test::write_file(file_, fmt::format("state: {}\nnetworks: [{{name: blue, static: [{{mac: '02:00:00:00:00:01', port: u}},"
-                                        "{{mac: '02:00:00:00:00:02', port: lost}}]}}]\nports: [{{name: u, device: d}}]\n",
-                                        state_));
+    test::write_file(
+        file_, fmt::format("state: {}\nnetworks: [{{name: blue, static: [{{mac: '02:00:00:00:00:01', port: u}},"
+                           "{{mac: '02:00:00:00:00:02', port: lost}}]}}]\nports: [{{name: u, device: d}}]\n",
+                           state_));
     auto intent = Intent::load(file_);
     ASSERT_FALSE(intent);
     ASSERT_EQ(intent.error().size(), 1u);

@@ -46,13 +46,14 @@ TEST(Validate, ASubnetIsToldOnceHoweverManyItOverlaps) {
                      "networks[0].subnets[4] (f:1:78): 10.2.3.0/24 overlaps 10.2.0.0/16",
                      "networks[0].subnets[5] (f:1:91): 10.3.0.0/16 overlaps 10.0.0.0/8",
                      "networks[0].subnets[6] (f:1:104): fd00::/64 overlaps ::/0"}));
-    EXPECT_EQ(errors("networks: [{name: a, subnets: [10.1.0.0/16, 10.2.0.0/16], flat: true},\n"
-                     "  {name: b, subnets: [10.1.1.0/24], flat: true},\n"
-                     "  {name: c, subnets: [10.0.0.0/8], flat: true}, {name: d, subnets: [10.0.0.0/8]}]"),
-              (Texts{"networks[1].subnets[0] (f:2:23): 10.1.1.0/24 overlaps 10.1.0.0/16 of network a, and both are "
-                     "routed in domain main: give one another `domain`",
-                     "networks[2].subnets[0] (f:3:23): 10.0.0.0/8 overlaps 10.1.0.0/16 of network a, and both are "
-                     "routed in domain main: give one another `domain`"}));
+    EXPECT_EQ(
+        errors("networks: [{name: a, subnets: [10.1.0.0/16, 10.2.0.0/16], flat: true},\n"
+               "  {name: b, subnets: [10.1.1.0/24], flat: true},\n"
+               "  {name: c, subnets: [10.0.0.0/8], flat: true}, {name: d, subnets: [10.0.0.0/8]}]"),
+        (Texts{"networks[1].subnets[0] (f:2:23): 10.1.1.0/24 overlaps 10.1.0.0/16 of network a, and both are "
+               "routed in domain main: give one another `domain`",
+               "networks[2].subnets[0] (f:3:23): 10.0.0.0/8 overlaps 10.1.0.0/16 of network a, and both are "
+               "routed in domain main: give one another `domain`"}));
 }
 
 // The overlaps that a comparison of all with all finds.
@@ -86,24 +87,30 @@ TEST(Validate, MistakesAreBounded) {
         return text;
     };
     std::string names = "networks:\n";
-    for (int i = 0; i < path::kMaxNetworks - 1; ++i) names += fmt::format("- {{name: a-long-name-of-a-network-{:031}}}\n", i);
+    for (int i = 0; i < path::kMaxNetworks - 1; ++i)
+        names += fmt::format("- {{name: a-long-name-of-a-network-{:031}}}\n", i);
     const std::vector<std::string> texts{
         filled("", [](int i) { return fmt::format("a-key-that-nobody-knows-{}: 1\n", i); }),
         filled("networks:\n- name: n\n", [](int i) { return fmt::format("  sub-nets-{}: 1\n", i); }),
         filled("networks:\n", [](int) { return "- {nam: 1}\n"; }),
         filled("networks:\n", [](int) { return "- {name: n}\n"; }),
         filled("networks:\n- name: n\n  subnets:\n", [](int) { return "  - 10.0.0.0/8\n"; }),
-        filled("networks:\n- name: n\n  flat: true\n  subnets: [10.0.0.0/8]\n- name: m\n  flat: true\n  subnets:\n",
-               [](int i) { return fmt::format("  - 10.{}.{}.{}/32\n", i >> 16, i >> 8 & 255, i & 255); }),
-        filled(names + "ports:\n", [](int i) {
-            return fmt::format("- {{name: p{0}, netns: x{0}, network: b-long-name-of-a-network-{0:031}}}\n", i % 4096);
-        }),
+        filled(
+            "networks:\n- name: n\n  flat: true\n  subnets: [10.0.0.0/8]\n- name: m\n  flat: true\n  subnets:\n",
+            [](int i) { return fmt::format("  - 10.{}.{}.{}/32\n", i >> 16, i >> 8 & 255, i & 255); }),
+        filled(names + "ports:\n",
+               [](int i) {
+                   return fmt::format("- {{name: p{0}, netns: x{0}, network: b-long-name-of-a-network-{0:031}}}\n",
+                                      i % 4096);
+               }),
         filled("networks: [{name: n}]\nports:\n- name: a\n  netns: x\n  network: n\n  address:\n",
                [](int) { return "  - 224.0.0.1\n"; }),
-        filled("networks: [{name: n, flat: true}]\nroutes:\n", [](int) { return "- {to: 10.0.0.0/8, network: n}\n"; }),
+        filled("networks: [{name: n, flat: true}]\nroutes:\n",
+               [](int) { return "- {to: 10.0.0.0/8, network: n}\n"; }),
         filled("networks: [{name: n, subnets: x, flat: true}]\nroutes:\n",
                [](int i) { return fmt::format("- {{to: 10.0.0.0/8, network: m{}}}\n", i); }),
-        filled("ports: [{name: u, device: d}]\nunderlay:\n  port: u\n  address:\n", [](int) { return "  - 192.0.2.1\n"; }),
+        filled("ports: [{name: u, device: d}]\nunderlay:\n  port: u\n  address:\n",
+               [](int) { return "  - 192.0.2.1\n"; }),
         filled("acls:\n", [](int) { return "- {name: a, rules: []}\n"; }),
         filled("acls:\n- name: a\n  rules:\n",
                [](int i) { return fmt::format("  - permit: {{from: [no-such-{}]}}\n", i); }),
@@ -181,9 +188,11 @@ TEST(Validate, SoManyPortsAndNetworks) {
     for (int i = 0; i <= path::kMaxPorts; ++i) ports += fmt::format("  - {{name: p{0}, netns: x{0}}}\n", i);
     EXPECT_EQ(errors(ports), one("ports[4096] (f:4098:5): is one port too many: with 0 remote end points there may be "
                                  "4096"));
-    std::string remotes = "ports: [{name: u, device: d}]\nunderlay: {port: u, address: 192.0.2.1/24}\nnetworks:\n"
-                          "  - {name: n, vxlan: {vni: 1, remotes: [";
-    for (int i = 0; i <= path::kMaxPorts; ++i) remotes += fmt::format("{}10.0.{}.{}", i == 0 ? "" : ", ", i >> 8, i & 255);
+    std::string remotes =
+        "ports: [{name: u, device: d}]\nunderlay: {port: u, address: 192.0.2.1/24}\nnetworks:\n"
+        "  - {name: n, vxlan: {vni: 1, remotes: [";
+    for (int i = 0; i <= path::kMaxPorts; ++i)
+        remotes += fmt::format("{}10.0.{}.{}", i == 0 ? "" : ", ", i >> 8, i & 255);
     const Texts told = errors(remotes + "]}}");
     ASSERT_EQ(told.size(), 2u);
     EXPECT_EQ(told[0], "ports[0] (f:1:9): is one port too many: with 4097 remote end points there may be 0");

@@ -182,7 +182,8 @@ TEST(NetnsName, IsANameAPathOrAProcess) {
     for (const char* netns : {"web", "pid:1", "pid:123456789", "/var/run/netns/x", "..."}) {
         EXPECT_TRUE(is_netns(netns)) << netns;
     }
-    for (const char* netns : {".", "..", "a/b", "pid:", "pid:0", "pid:007", "pid:-1", "pid:1234567890", "pid:1x"}) {
+    for (const char* netns :
+         {".", "..", "a/b", "pid:", "pid:0", "pid:007", "pid:-1", "pid:1234567890", "pid:1x"}) {
         EXPECT_FALSE(is_netns(netns)) << netns;
     }
 }

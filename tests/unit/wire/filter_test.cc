@@ -45,7 +45,8 @@ TEST(Filter, LooksNoNamesUp) {
         const auto filter = Filter::compile(text);
         if (filter) return "";
         const std::string& message = filter.error().message;
-        return message.find("not looked up") == message.npos ? "(compiled)" : message.substr(0, message.find(" is no"));
+        return message.find("not looked up") == message.npos ? "(compiled)"
+                                                             : message.substr(0, message.find(" is no"));
     };
     for (const auto& [text, word] : std::vector<std::pair<std::string, std::string>>{
              {"host example", "'example'"},
@@ -79,14 +80,44 @@ TEST(Filter, LooksNoNamesUp) {
 }
 
 TEST(Filter, TakesTheLanguageWithItsNumbers) {
-    for (const char* text : {
-             "host 10.0.0.1", "net 10", "net 10.0.0.0/8", "net 10.0.0.0 mask 255.0.0.0", "src net 10.1", "ip6 host fd00::1",
-             "net fd00::/64", "host ::1", "host 2001:db8:0:0:0:0:0:1", "ether host 02:00:00:00:00:0a", "ether src 2:0:0:0:0:a",
-             "ether dst 02-00-00-00-00-0a", "port 80", "tcp portrange 80-90", "not port 22", "!(tcp or udp)",
-             "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "tcp[13:1] & 2 != 0", "ip[2:2] - 4 > 0x40", "icmp[icmptype] == icmp-echo",
-             "ether proto 0x0806", "ether proto \\ip", "ip proto \\tcp", "ip proto 89", "vlan 5 && ip6", "mpls", "len <= 100",
-             "greater 100", "less 100", "ether broadcast", "ip multicast", "icmp6", "stp", "llc", "arp or rarp",
-             "(tcp port 80 or 443) and host 10.0.0.1", "ether[0] & 1 = 0", "src or dst host 10.0.0.1"}) {
+    for (const char* text : {"host 10.0.0.1",
+                             "net 10",
+                             "net 10.0.0.0/8",
+                             "net 10.0.0.0 mask 255.0.0.0",
+                             "src net 10.1",
+                             "ip6 host fd00::1",
+                             "net fd00::/64",
+                             "host ::1",
+                             "host 2001:db8:0:0:0:0:0:1",
+                             "ether host 02:00:00:00:00:0a",
+                             "ether src 2:0:0:0:0:a",
+                             "ether dst 02-00-00-00-00-0a",
+                             "port 80",
+                             "tcp portrange 80-90",
+                             "not port 22",
+                             "!(tcp or udp)",
+                             "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
+                             "tcp[13:1] & 2 != 0",
+                             "ip[2:2] - 4 > 0x40",
+                             "icmp[icmptype] == icmp-echo",
+                             "ether proto 0x0806",
+                             "ether proto \\ip",
+                             "ip proto \\tcp",
+                             "ip proto 89",
+                             "vlan 5 && ip6",
+                             "mpls",
+                             "len <= 100",
+                             "greater 100",
+                             "less 100",
+                             "ether broadcast",
+                             "ip multicast",
+                             "icmp6",
+                             "stp",
+                             "llc",
+                             "arp or rarp",
+                             "(tcp port 80 or 443) and host 10.0.0.1",
+                             "ether[0] & 1 = 0",
+                             "src or dst host 10.0.0.1"}) {
         const auto filter = Filter::compile(text);
         EXPECT_TRUE(filter) << text << ": " << filter.error().message;
     }
