@@ -145,7 +145,7 @@ inline constexpr Parameter kTraceParameters[] = {
     {"proto", Type::kWord, kOptional, "PROTO", "its protocol; tcp if left out", "\"udp\"", 0, 0, kProtocols},
     {"dport", Type::kNumber, kOptional, "N", "its destination port; 80 if left out", "443", 0, 65535},
     {"sport", Type::kNumber, kOptional, "N", "its source port; 40000 if left out", "50000", 0, 65535},
-    {"length", Type::kNumber, kOptional, "BYTES", "the length of its IP packet", "1400", 40, 65535},
+    {"length", Type::kNumber, kOptional, "BYTES", "the length of its IP packet", "1400", 52, 65535},
     {"vlan", Type::kNumber, kOptional, "N", "its VLAN tag", "7", 1, 4094},
     {"source-mac", Type::kText, kOptional, "MAC", "its source MAC address", "\"02:00:00:00:00:01\""},
     {"destination-mac", Type::kText, kOptional, "MAC", "its destination MAC address", "\"02:00:00:00:00:02\""},

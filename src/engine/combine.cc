@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <span>
+#include <unordered_set>
 
 #include "engine/machine.h"
 
@@ -102,7 +103,9 @@ bool has_same_settings(const Config& config, port::PortConfig declared, port::Po
 // Takes out what names ports that aren't there.
 std::vector<std::string> leave_out_missed(Config& config, std::set<std::string>& missed) {
     std::vector<std::string> told;
-    auto is_gone = [&](const std::string& name) { return !name.empty() && find_port(config, name) == nullptr; };
+    std::unordered_set<std::string_view> there;
+    for (const auto& port : config.ports) there.insert(port.name);
+    auto is_gone = [&](const std::string& name) { return !name.empty() && !there.contains(name); };
     auto tell = [&](const base::Place& place, const std::string& port, std::string what) {
         missed.insert(port);
         told.push_back(fmt::format("{} ({}), as port {} is not there", what, origin(place), port));

@@ -1,6 +1,7 @@
 #include "engine/diff.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "port/port.h"
 
@@ -123,20 +124,28 @@ Effect effect_of(const MirrorConfig&, const MirrorConfig&) { return Effect::kNot
 template <class T>
 void diff_objects(std::string_view kind, const std::vector<T>& from, const std::vector<T>& to,
                   std::vector<Change>& changes) {
-    auto find = [](const std::vector<T>& list, const std::string& name) {
-        auto found = std::find_if(list.begin(), list.end(),
-                                  [&](const T& t) { return name_of(t) == name; });
-        return found == list.end() ? nullptr : &*found;
+    // There may be many thousands of both.
+    using Named = std::unordered_map<std::string, const T*>;
+    auto by_name = [](const std::vector<T>& list) {
+        Named named;
+        for (const T& object : list) named.emplace(name_of(object), &object);
+        return named;
     };
+    auto find = [](const Named& named, const std::string& name) -> const T* {
+        const auto found = named.find(name);
+        return found == named.end() ? nullptr : found->second;
+    };
+    const Named before = by_name(from);
+    const Named after = by_name(to);
     using enum Change::Action;
     for (const T& old : from) {
-        if (find(to, name_of(old)) != nullptr) continue;
+        if (find(after, name_of(old)) != nullptr) continue;
         changes.push_back({.action = kRemove, .object = fmt::format("{} {}", kind, name_of(old)),
                            .origin = origin(old.place), .effect = effect_of(kRemove, old)});
     }
     for (const T& next : to) {
         const std::string object = fmt::format("{} {}", kind, name_of(next));
-        const T* old = find(from, name_of(next));
+        const T* old = find(before, name_of(next));
         if (old == nullptr) {
             changes.push_back({.action = kAdd, .object = object, .origin = origin(next.place),
                                .effect = effect_of(kAdd, next)});

@@ -257,7 +257,7 @@ Question make_question(Random& random, const World& world, int number) {
         random.one_of({Protocol::kTcp, Protocol::kTcp, Protocol::kUdp, Protocol::kIcmp, Protocol::kSctp});
     question.source_port = static_cast<uint16_t>(40'000 + number);
     question.destination_port = random.one_of<uint16_t>({80, 53, 443, 22});
-    if (random.chance(20)) question.length = random.one_of<uint32_t>({60, 576, 1300, 1500});
+    if (random.chance(20)) question.length = random.one_of<uint32_t>({72, 576, 1300, 1500});
     if (random.chance(5)) question.vlan = random.one_of<uint16_t>({5, 7, 4094});
     if (random.chance(5)) question.source_mac = MacAddress::parse("02:00:00:00:00:77").value();
     if (random.chance(5)) question.destination_mac = MacAddress::parse("02:00:00:00:00:78").value();
@@ -388,10 +388,10 @@ TEST_F(TraceTest, APacketOfALengthMeetsTheMtuOfItsWayOut) {
               std::string::npos) << ask_long("b", 1001).packet;
     const auto endless = explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 65'535});
     EXPECT_FALSE(endless);
-    const auto tiny = explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 39});
+    const auto tiny = explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 51});
     ASSERT_FALSE(tiny);
-    EXPECT_EQ(tiny.error().message, "a packet of 39 bytes is not made up: 40 at least");
-    EXPECT_TRUE(explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 40}));
+    EXPECT_EQ(tiny.error().message, "a packet of 51 bytes is not made up: 52 at least");
+    EXPECT_TRUE(explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 52}));
 }
 
 TEST_F(TraceTest, APacketWithATagOrWithAddressesThatItsSenderWouldNotChoose) {

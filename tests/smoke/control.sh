@@ -135,7 +135,7 @@ before = ctl("config", "show", "--json")
 s = connect()
 def refused(method, params, parameter):
     error = ask(s, json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())["error"]
-    assert error["code"] == -32602 and error["data"]["errors"][0]["parameter"] == parameter, (method, params, error)
+    assert error["code"] == -32602 and error["data"]["errors"][0]["path"] == parameter, (method, params, error)
     assert parameter in error["message"], error
 count = 0
 for m in ctl("help", "protocol", "--json")["methods"]:

@@ -216,6 +216,15 @@ TEST(Help, TheReferenceDescribesEveryMethod) {
     }
 }
 
+// A file's name goes with its text, and alone is refused.
+TEST(Help, TheExampleOfACheckIsOneOfAText) {
+    const std::string text = help_of_protocol();
+    const size_t check = text.find("\nconfig.check (");
+    ASSERT_NE(check, text.npos);
+    const std::string example = text.substr(text.find("Example: ", check));
+    EXPECT_TRUE(example.starts_with(R"(Example: {"text": "ports: []\n"})")) << example.substr(0, 80);
+}
+
 TEST(Help, CompletionSpellsOutWords) {
     EXPECT_NE(list_verbs().find("[--proto tcp|udp|sctp|icmp|icmpv6]"), std::string::npos);
     EXPECT_NE(list_verbs().find("\nport show\tPORT\n"), std::string::npos);

@@ -31,6 +31,21 @@ TEST(Diff, NothingBetweenEquals) {
     EXPECT_EQ(changes(config, load("\n\nports:\n- netns: a\n  name: a\n")), Texts{});
 }
 
+// As many as a request may hold: what compares each with each is busy for minutes.
+TEST(Diff, FindsEachOfManyByItsName) {
+    Config from, to;
+    constexpr uint32_t kCount = 100'000;
+    for (uint32_t i = 0; i < kCount; ++i) {
+        from.routes.push_back({.to = {IpAddress::from_v4(i << 8), 24}, .kind = route::Kind::kBlackhole});
+        to.routes.push_back({.to = {IpAddress::from_v4((kCount - i) << 8), 24}, .kind = route::Kind::kBlackhole});
+    }
+    to.routes[1].kind = route::Kind::kUnreachable;
+    EXPECT_EQ(changes(from, to),
+              (Texts{"remove route 0.0.0.0/24 (added): ; flows decided anew",
+                     "add route 1.134.160.0/24 (added): ; flows decided anew",
+                     "change route 1.134.159.0/24 (added): type: blackhole -> unreachable; flows decided anew"}));
+}
+
 TEST(Diff, NamesSectionsAndTheirKeys) {
     EXPECT_EQ(changes(Config{}, load("workers: {idle: poll, cores: [1]}\nlog: {level: info}\n"
                                      "state: /s\ndpdk: {args: [x]}")),
