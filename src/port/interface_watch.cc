@@ -70,7 +70,9 @@ base::Result<InterfaceWatch> InterfaceWatch::open(int index, std::vector<IpPrefi
     watch.destinations_ = std::move(destinations);
     watch.socket_.reset(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK));
     unsigned groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
-    if (!watch.destinations_.empty()) groups |= RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+    for (const IpPrefix& to : watch.destinations_) {
+        groups |= to.address.is_v4() ? RTMGRP_IPV4_ROUTE : RTMGRP_IPV6_ROUTE;
+    }
     if (watch.socket_ == nullptr || mnl_socket_bind(watch.socket_.get(), groups, MNL_SOCKET_AUTOPID) < 0) {
         return base::fail_errno("cannot listen to the kernel's word of the interface");
     }

@@ -48,6 +48,20 @@ base::Result<void> reset_router_advertisements(const std::string& interface) {
     return set_all(interface, '1', '1');
 }
 
+LinkLocal link_local_of(const std::string& interface) {
+    const base::Fd file(open(path_of(interface, "addr_gen_mode").c_str(), O_RDONLY | O_CLOEXEC));
+    char value = 0;
+    if (!file || read(file.get(), &value, 1) != 1 || !why_no_ipv6(interface).empty()) return LinkLocal::kNone;
+    return value >= '0' && value <= '3' ? static_cast<LinkLocal>(value) : LinkLocal::kNone;
+}
+
+// The kernel makes the address whenever the mode changes.
+base::Result<void> make_link_local(const std::string& interface, LinkLocal how) {
+    if (how == LinkLocal::kNone) return {};
+    auto done = set(interface, "addr_gen_mode", static_cast<char>(LinkLocal::kNone));
+    return done ? set(interface, "addr_gen_mode", static_cast<char>(how)) : done;
+}
+
 std::string why_no_ipv6(const std::string& interface) {
     const base::Fd file(open(path_of(interface, "disable_ipv6").c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) return "its kernel has no IPv6, or the MTU is below 1280";

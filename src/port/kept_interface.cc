@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "port/ipv6_settings.h"
+#include "wire/address.h"
 
 namespace sluice::port {
 namespace {
@@ -25,6 +25,39 @@ std::string route_text(const KernelRoute& route) {
                       : fmt::format("the route to {}", route.to.text());
 }
 
+const IpPrefix kLinkLocalSubnet{IpAddress{{0xfe, 0x80}}, 64};
+
+// An interface without a carrier gets its link-local address when that comes. The guard of a port knows the one of
+// the MAC address only: where that is kept another one doesn't do.
+bool lacks_link_local(const WantedInterface& wanted, const SeenInterface& seen) {
+    if (seen.link_local == LinkLocal::kNone || !seen.link.is_running) return false;
+    const bool is_any_good = seen.link_local != LinkLocal::kOfMac || !wanted.keeps_mac;
+    const IpAddress own = wire::link_local_of(wanted.mac.bytes);
+    return std::none_of(seen.addresses.begin(), seen.addresses.end(), [&](const KernelAddress& address) {
+        return is_any_good ? kLinkLocalSubnet.contains(address.address) : address.address == own;
+    });
+}
+
+// The addresses to whose subnets no route leads, one a subnet.
+std::vector<KernelAddress> addresses_without_route(const WantedInterface& wanted, const SeenInterface& seen) {
+    std::vector<KernelAddress> lacking;
+    if (!seen.link.up) return lacking;
+    std::vector<IpPrefix> reached;
+    for (const KernelRoute& route : wanted.routes) reached.push_back(route.to);
+    for (const KernelRoute& route : seen.routes) {
+        if (!route.via && !route.is_multipath) reached.push_back(route.to);
+    }
+    for (const KernelAddress& address : seen.addresses) {
+        const IpPrefix subnet = IpPrefix::around(address.address, address.length);
+        const bool is_kept = contains(wanted.addresses, address) ||
+                             (subnet == kLinkLocalSubnet && seen.link_local != LinkLocal::kNone);
+        if (!is_kept || address.length == address.address.bits() || contains(reached, subnet)) continue;
+        lacking.push_back(address);
+        reached.push_back(subnet);
+    }
+    return lacking;
+}
+
 }  // namespace
 
 std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterface& seen) {
@@ -37,6 +70,10 @@ std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterf
     for (const KernelAddress& address : wanted.addresses) {
         if (contains(seen.addresses, address)) continue;
         changes.push_back(fmt::format("address {}/{} was removed", address.address.text(), address.length));
+    }
+    if (lacks_link_local(wanted, seen)) changes.emplace_back("the IPv6 link-local address was removed");
+    for (const KernelAddress& address : addresses_without_route(wanted, seen)) {
+        changes.push_back(route_text({IpPrefix::around(address.address, address.length)}) + " was removed");
     }
     for (const KernelRoute& route : wanted.routes) {
         if (contains(seen.routes, route)) continue;
@@ -69,6 +106,10 @@ base::Result<void> KeptInterface::set_up(int index, WantedInterface wanted) {
     wanted_ = std::move(wanted);
     std::vector<IpPrefix> destinations;
     for (const KernelRoute& route : wanted_.routes) destinations.push_back(route.to);
+    for (const KernelAddress& address : wanted_.addresses) {
+        destinations.push_back(IpPrefix::around(address.address, address.length));
+    }
+    destinations.push_back(kLinkLocalSubnet);
     // Before anything is set: whatever is changed from now on is seen.
     auto watch = InterfaceWatch::open(index_, std::move(destinations));
     if (!watch) return tl::unexpected(watch.error());
@@ -99,15 +140,27 @@ void KeptInterface::look() {
     if (std::exchange(repairs_now_, false) && !changes_.empty()) repair(*netlink);
 }
 
-void KeptInterface::inspect(Netlink& netlink) {
+// In this order: the kernel adds the link-local address before it tells that the link is running, and an address
+// before its route.
+base::Result<std::optional<SeenInterface>> KeptInterface::see(Netlink& netlink) const {
     auto link = netlink.find_link(index_);
+    if (!link) return tl::unexpected(link.error());
+    if (!*link) return std::nullopt;
     auto addresses = netlink.addresses(index_, Whose::kAll);
+    if (!addresses) return tl::unexpected(addresses.error());
     auto routes = netlink.routes(index_, Whose::kAll);
+    if (!routes) return tl::unexpected(routes.error());
+    return SeenInterface{**link, std::move(*addresses), std::move(*routes), link_local_of(wanted_.name)};
+}
+
+void KeptInterface::inspect(Netlink& netlink) {
+    const auto seen = see(netlink);
     // What couldn't be read is read at the next tick. An interface that is gone is found out by its owner.
-    has_news_ = !link || !addresses || !routes;
-    if (has_news_ || !*link) return;
-    changes_ = changes(wanted_, {**link, std::move(*addresses), std::move(*routes)});
-    no_link_ = (*link)->up ? "" : fmt::format("interface {} is set down in its namespace", (*link)->name);
+    has_news_ = !seen;
+    if (has_news_ || !*seen) return;
+    changes_ = changes(wanted_, **seen);
+    const Link& link = (*seen)->link;
+    no_link_ = link.up ? "" : fmt::format("interface {} is set down in its namespace", link.name);
     if (changes_.empty()) failures_ = {};
     const std::string now = trouble_now();
     if (!now.empty() && now != told_) base::log::warning("port", "{}: {}", wanted_.port, now);
@@ -140,9 +193,15 @@ std::string KeptInterface::trouble() const {
 // In this order: an MTU below 1280 takes IPv6's settings away, one above brings the kernel's own, and an interface
 // that comes up asks for router advertisements.
 base::Result<void> KeptInterface::apply_link(Netlink& netlink) {
+    const auto before = netlink.find_link(index_);
     LinkChange link{.mtu = wanted_.mtu};
     if (sets_mac_) link.mac = wanted_.mac;
     if (auto done = netlink.change_link(index_, link); !done) return done;
+    // The kernel leaves the link-local address of another MAC address there, and would send from it.
+    if (sets_mac_ && before && *before && (*before)->mac != wanted_.mac &&
+        link_local_of(wanted_.name) == LinkLocal::kOfMac) {
+        (void)netlink.delete_address(index_, {wire::link_local_of((*before)->mac.bytes), kLinkLocalSubnet.length});
+    }
     set_router_advertisements();
     return netlink.change_link(index_, {.up = true});
 }
@@ -152,16 +211,17 @@ template <class T>
 void KeptInterface::reconcile(Netlink& netlink, const std::vector<T>& present, const std::vector<T>& wanted,
                               base::Result<void> (Netlink::*add)(int, const T&),
                               base::Result<void> (Netlink::*remove)(int, const T&)) {
-    const auto note = [&](const T& item, const base::Result<void>& done) {
-        std::string& failure = failures_[address_of(item).is_v4() ? 0 : 1];
-        if (done || !failure.empty()) return;
-        const std::string why = address_of(item).is_v4() ? "" : why_no_ipv6(wanted_.name);
-        failure = why.empty() ? done.error().message : why + ", and so its addresses and routes are missing";
-    };
     for (const T& item : present) {
-        if (!contains(wanted, item)) note(item, (netlink.*remove)(index_, item));
+        if (!contains(wanted, item)) note_failure(address_of(item), (netlink.*remove)(index_, item));
     }
-    for (const T& item : wanted) note(item, (netlink.*add)(index_, item));
+    for (const T& item : wanted) note_failure(address_of(item), (netlink.*add)(index_, item));
+}
+
+void KeptInterface::note_failure(const IpAddress& address, const base::Result<void>& done) {
+    std::string& failure = failures_[address.is_v4() ? 0 : 1];
+    if (done || !failure.empty()) return;
+    const std::string why = address.is_v4() ? "" : why_no_ipv6(wanted_.name);
+    failure = why.empty() ? done.error().message : why + ", and so its addresses and routes are missing";
 }
 
 // The kernel keeps an IPv6 address of an interface once, and doesn't change its prefix length: one that is there
@@ -178,6 +238,20 @@ base::Result<void> KeptInterface::make_room(Netlink& netlink) {
     return {};
 }
 
+// What the kernel has added by itself, and somebody has removed.
+base::Result<void> KeptInterface::restore_kernels_part(Netlink& netlink) {
+    const auto seen = see(netlink);
+    if (!seen) return tl::unexpected(seen.error());
+    if (!*seen) return {};
+    if (lacks_link_local(wanted_, **seen)) {
+        note_failure(kLinkLocalSubnet.address, make_link_local(wanted_.name, (*seen)->link_local));
+    }
+    for (const KernelAddress& address : addresses_without_route(wanted_, **seen)) {
+        note_failure(address.address, netlink.add_connected_route(index_, address));
+    }
+    return {};
+}
+
 base::Result<void> KeptInterface::apply(Netlink& netlink) {
     failures_ = {};
     if (auto done = apply_link(netlink); !done) return done;
@@ -185,6 +259,7 @@ base::Result<void> KeptInterface::apply(Netlink& netlink) {
     const auto addresses = netlink.addresses(index_, Whose::kOurs);
     if (!addresses) return tl::unexpected(addresses.error());
     reconcile(netlink, *addresses, wanted_.addresses, &Netlink::add_address, &Netlink::delete_address);
+    if (auto done = restore_kernels_part(netlink); !done) return done;
     const auto routes = netlink.routes(index_, Whose::kOurs);
     if (!routes) return tl::unexpected(routes.error());
     reconcile(netlink, *routes, wanted_.routes, &Netlink::add_route, &Netlink::delete_route);

@@ -5,6 +5,8 @@
 //   answered more and more slowly (RepairPace).
 //   What the kernel refuses is told as well, and tried again at the same pace. Each address family stands for
 //   itself: IPv6 that is switched off there takes nothing from IPv4.
+//   What the kernel gives such an interface by itself belongs to it: a link-local address, and the routes to the
+//   subnets of its addresses.
 #pragma once
 
 #include <array>
@@ -14,6 +16,7 @@
 
 #include "base/error.h"
 #include "port/interface_watch.h"
+#include "port/ipv6_settings.h"
 #include "port/netlink.h"
 
 namespace sluice::port {
@@ -36,6 +39,7 @@ struct SeenInterface {
     Link link;
     std::vector<KernelAddress> addresses;  // whoever added them
     std::vector<KernelRoute> routes;
+    LinkLocal link_local = LinkLocal::kNone;  // how the kernel makes that address
 };
 
 // What has been changed, a few words each: "address 10.0.0.2/24 was removed".
@@ -89,6 +93,10 @@ class KeptInterface {
                    base::Result<void> (Netlink::*add)(int, const T&),
                    base::Result<void> (Netlink::*remove)(int, const T&));
     base::Result<void> make_room(Netlink& netlink);
+    base::Result<void> restore_kernels_part(Netlink& netlink);
+    // None: the interface is gone.
+    base::Result<std::optional<SeenInterface>> see(Netlink& netlink) const;
+    void note_failure(const IpAddress& address, const base::Result<void>& done);
     void set_router_advertisements() const;
     void inspect(Netlink& netlink);
     void repair(Netlink& netlink);

@@ -87,6 +87,7 @@ Link parse_link(const nlmsghdr* header) {
     Link link;
     link.index = info->ifi_index;
     link.up = (info->ifi_flags & IFF_UP) != 0;
+    link.is_running = link.up && (info->ifi_flags & IFF_RUNNING) != 0;
     link.name = text_of(found[IFLA_IFNAME]);
     link.alias = text_of(found[IFLA_IFALIAS]);
     if (found[IFLA_MTU] != nullptr) link.mtu = mnl_attr_get_u32(found[IFLA_MTU]);
@@ -299,6 +300,26 @@ base::Result<void> Netlink::add_address(int index, const KernelAddress& address)
 
 base::Result<void> Netlink::delete_address(int index, const KernelAddress& address) {
     return change_address(RTM_DELADDR, 0, index, address);
+}
+
+base::Result<void> Netlink::add_connected_route(int index, const KernelAddress& address) {
+    constexpr uint32_t kMetricOfKernel = 256;  // for IPv6
+    const bool is_v4 = address.address.is_v4();
+    const IpPrefix to = IpPrefix::around(address.address, address.length);
+    Message message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND);
+    auto* info = message.extra<rtmsg>();
+    info->rtm_family = family_of(to.address);
+    info->rtm_dst_len = to.length;
+    info->rtm_table = RT_TABLE_MAIN;
+    // The kernel deletes the route together with the address if it looks like the kernel's own.
+    info->rtm_protocol = RTPROT_KERNEL;
+    info->rtm_type = RTN_UNICAST;
+    info->rtm_scope = is_v4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+    put_address(message.header, RTA_DST, to.address);
+    if (is_v4) put_address(message.header, RTA_PREFSRC, address.address);
+    if (!is_v4) mnl_attr_put_u32(message.header, RTA_PRIORITY, kMetricOfKernel);
+    mnl_attr_put_u32(message.header, RTA_OIF, static_cast<uint32_t>(index));
+    return talk(message.header, fmt::format("route to {}", to.text()));
 }
 
 base::Result<std::vector<KernelRoute>> Netlink::routes(int index, Whose whose) {

@@ -33,6 +33,7 @@ struct Link {
     MacAddress mac;
     uint32_t mtu = 0;
     bool up = false;
+    bool is_running = false;  // up, and with a carrier
     std::string kind;  // IFLA_INFO_KIND: "tun", "veth", …; empty where the kernel tells none
 
     bool operator==(const Link&) const = default;
@@ -83,6 +84,9 @@ class Netlink {
     base::Result<std::vector<KernelAddress>> addresses(int index, Whose whose);
     base::Result<void> add_address(int index, const KernelAddress& address);
     base::Result<void> delete_address(int index, const KernelAddress& address);
+    // The route to the address's subnet, as the kernel adds it together with an address. The subnet may be on link
+    // of other interfaces as well: their routes stay.
+    base::Result<void> add_connected_route(int index, const KernelAddress& address);
 
     // In the main table. Multipath routes of which a next hop leads by the interface are there among all; ours
     // have one next hop.

@@ -37,6 +37,9 @@ KernelAddress address(std::string_view text, uint8_t length) { return {*IpAddres
 KernelRoute route(std::string_view to, std::string_view via) {
     return {*IpPrefix::parse(to), *IpAddress::parse(via)};
 }
+KernelRoute to_subnet(std::string_view subnet) { return {*IpPrefix::parse(subnet)}; }
+
+const KernelAddress kLinkLocalOfMac = address("fe80::ff:fe00:a", 64);
 
 const WantedInterface kWanted{
     .port = "web",
@@ -49,7 +52,8 @@ const WantedInterface kWanted{
 SeenInterface as_wanted() {
     return {.link = {.name = "eth0", .mac = kMac, .mtu = 1500, .up = true},
             .addresses = kWanted.addresses,
-            .routes = kWanted.routes};
+            .routes = {kWanted.routes[0], kWanted.routes[1], kWanted.routes[2], to_subnet("10.0.0.0/24"),
+                       to_subnet("fd00::/64")}};
 }
 
 TEST(KeptInterface, AsItIsWantedNothingHasChanged) {
@@ -80,13 +84,56 @@ TEST(KeptInterface, WhatWasRemovedIsNamed) {
     seen.addresses = {address("10.0.0.2", 16), kWanted.addresses[1]};
     seen.routes.clear();
     EXPECT_EQ(changes(kWanted, seen),
-              (Texts{"address 10.0.0.2/24 was removed", "the default route was removed",
-                     "the default route of IPv6 was removed", "the route to 10.9.0.0/16 was removed"}));
+              (Texts{"address 10.0.0.2/24 was removed", "the route to fd00::/64 was removed",
+                     "the default route was removed", "the default route of IPv6 was removed",
+                     "the route to 10.9.0.0/16 was removed"}));
     seen = as_wanted();
     seen.routes[0].via = *IpAddress::parse("10.0.0.66");
     EXPECT_EQ(changes(kWanted, seen), (Texts{"the default route was removed"})) << "it leads elsewhere";
     seen.routes[0] = {*IpPrefix::parse("0.0.0.0/0"), {}, true};
     EXPECT_EQ(changes(kWanted, seen), (Texts{"the default route was given several next hops"}));
+}
+
+TEST(KeptInterface, AMissingLinkLocalAddressIsNamedWhereTheKernelMakesOne) {
+    const Texts missing{"the IPv6 link-local address was removed"};
+    SeenInterface seen = as_wanted();
+    seen.link.is_running = true;
+    EXPECT_EQ(changes(kWanted, seen), Texts{});
+    for (const LinkLocal how : {LinkLocal::kOfMac, LinkLocal::kOfSecret, LinkLocal::kRandom}) {
+        seen.link_local = how;
+        EXPECT_EQ(changes(kWanted, seen), missing);
+    }
+    seen.link.is_running = false;
+    EXPECT_EQ(changes(kWanted, seen), Texts{}) << "it comes with the carrier";
+
+    seen.link.is_running = true;
+    seen.routes.push_back(to_subnet("fe80::/64"));
+    seen.addresses.push_back(address("fe80::77", 64));
+    EXPECT_EQ(changes(kWanted, seen), Texts{});
+    seen.link_local = LinkLocal::kOfMac;
+    EXPECT_EQ(changes(kWanted, seen), missing) << "the guard takes that of the MAC address only";
+    WantedInterface loose = kWanted;
+    loose.keeps_mac = false;
+    EXPECT_EQ(changes(loose, seen), Texts{});
+    seen.addresses.back() = kLinkLocalOfMac;
+    EXPECT_EQ(changes(kWanted, seen), Texts{});
+    seen.routes.pop_back();
+    EXPECT_EQ(changes(kWanted, seen), (Texts{"the route to fe80::/64 was removed"}));
+}
+
+TEST(KeptInterface, AMissingRouteToASubnetIsNamedOnce) {
+    WantedInterface wanted = kWanted;
+    wanted.addresses.push_back(address("10.0.0.3", 24));
+    wanted.addresses.push_back(address("10.5.0.1", 32));
+    SeenInterface seen = as_wanted();
+    seen.addresses = wanted.addresses;
+    EXPECT_EQ(changes(wanted, seen), Texts{});
+    seen.routes = wanted.routes;
+    EXPECT_EQ(changes(wanted, seen),
+              (Texts{"the route to 10.0.0.0/24 was removed", "the route to fd00::/64 was removed"}));
+    wanted.routes.push_back(route("10.0.0.0/24", "10.0.0.1"));
+    seen.routes = wanted.routes;
+    EXPECT_EQ(changes(wanted, seen), (Texts{"the route to fd00::/64 was removed"})) << "it is declared otherwise";
 }
 
 // An interface of the kernel's, in a namespace of its own.
@@ -110,7 +157,7 @@ class KeptInterfaceTest : public testing::Test {
         netns_.run([&] {
             auto netlink = Netlink::open();
             seen = {netlink->find_link(index_)->value(), *netlink->addresses(index_, Whose::kAll),
-                    *netlink->routes(index_, Whose::kAll)};
+                    *netlink->routes(index_, Whose::kAll), link_local_of("eth0")};
         });
         return seen;
     }
@@ -161,6 +208,72 @@ TEST_F(KeptInterfaceTest, AMultipathRouteIsReplaced) {
     const std::vector<KernelRoute> routes = seen().routes;
     const auto is_default = [](const KernelRoute& route) { return route.to.length == 0; };
     EXPECT_EQ(std::count_if(routes.begin(), routes.end(), is_default), 2);
+}
+
+TEST_F(KeptInterfaceTest, WhatTheKernelHasAddedIsRestored) {
+    const auto has_link_local = [&] {
+        const auto all = seen().addresses;
+        return std::find(all.begin(), all.end(), kLinkLocalOfMac) != all.end();
+    };
+    ASSERT_TRUE(has_link_local());
+    expect_repaired("ip address delete fe80::ff:fe00:a/64 dev eth0", "the IPv6 link-local address was removed");
+    EXPECT_TRUE(has_link_local());
+    expect_repaired("ip -6 address flush dev eth0",
+                    "address fd00::2/64 was removed, the IPv6 link-local address was removed");
+    EXPECT_TRUE(has_link_local());
+    expect_repaired("ip -6 route delete fe80::/64 dev eth0", "the route to fe80::/64 was removed");
+    expect_repaired("ip -4 route flush dev eth0",
+                    "the route to 10.0.0.0/24 was removed, the default route was removed, "
+                    "the route to 10.9.0.0/16 was removed");
+}
+
+TEST_F(KeptInterfaceTest, RoutesOfOtherInterfacesToTheSameSubnetStay) {
+    ASSERT_TRUE(netns_.shell("ip address add 10.0.0.99/24 dev peer && ip address add fd00::99/64 dev peer"));
+    expect_repaired("ip -4 route flush dev eth0 && ip -6 route flush dev eth0",
+                    "the route to 10.0.0.0/24 was removed, the route to fd00::/64 was removed, "
+                    "the route to fe80::/64 was removed, the default route was removed, "
+                    "the default route of IPv6 was removed, the route to 10.9.0.0/16 was removed");
+    for (const char* show : {"-4 route show 10.0.0.0/24", "-6 route show fd00::/64", "-6 route show fe80::/64"}) {
+        EXPECT_TRUE(netns_.shell(std::string("test -n \"$(ip ") + show + " dev peer)\"")) << show;
+    }
+}
+
+TEST_F(KeptInterfaceTest, ALinkLocalAddressOfAnotherKindIsRestored) {
+    ASSERT_TRUE(netns_.shell("sysctl -qw net.ipv6.conf.eth0.addr_gen_mode=3 && "
+                             "ip address delete fe80::ff:fe00:a/64 dev eth0"));
+    const auto link_local = [&] {
+        for (const KernelAddress& address : seen().addresses) {
+            if (address.address.bytes[0] == 0xfe) return address.address.text();
+        }
+        return std::string();
+    };
+    const std::string before = link_local();
+    ASSERT_NE(before, "");
+    netns_.run([&] {
+        while (kept_.is_due()) kept_.look();
+    });
+    EXPECT_EQ(kept_.trouble(), "");
+    expect_repaired("ip address delete " + before + "/64 dev eth0", "the IPv6 link-local address was removed");
+    EXPECT_EQ(link_local(), before);
+}
+
+TEST_F(KeptInterfaceTest, WhereTheKernelMakesNoLinkLocalAddressNoneIsMissed) {
+    ASSERT_TRUE(netns_.shell("sysctl -qw net.ipv6.conf.eth0.addr_gen_mode=1 && "
+                             "ip address delete fe80::ff:fe00:a/64 dev eth0"));
+    netns_.run([&] {
+        ASSERT_TRUE(kept_.is_due());
+        kept_.look();
+    });
+    EXPECT_EQ(kept_.trouble(), "");
+}
+
+TEST_F(KeptInterfaceTest, AnotherMacAddressBringsAnotherLinkLocalAddress) {
+    WantedInterface wanted = kWanted;
+    wanted.mac = *MacAddress::parse("02:00:00:00:00:0b");
+    netns_.run([&] { ASSERT_TRUE(kept_.set_up(index_, wanted)); });
+    EXPECT_EQ(changes(wanted, seen()), Texts{});
+    const auto all = seen().addresses;
+    EXPECT_EQ(std::find(all.begin(), all.end(), kLinkLocalOfMac), all.end());
 }
 
 TEST_F(KeptInterfaceTest, NewsThatCouldNotBeReadIsReadLater) {
