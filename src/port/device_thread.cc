@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 #include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_vfio.h>
@@ -111,6 +112,26 @@ base::Result<void> check_function(const std::string& address) {
     return {};
 }
 
+// Whether a bus takes the arguments: that of virtual devices does if it has the driver that they begin with.
+bool is_driver_known(const std::string& arguments) {
+    rte_devargs parsed{};
+    const bool is_known = rte_devargs_parse(&parsed, arguments.c_str()) == 0;
+    rte_devargs_reset(&parsed);
+    return is_known;
+}
+
+std::string why_not_made(bool is_pci, int status) {
+    const std::string reasons = take_dpdk_reasons();
+    if (is_pci && status == -ENOTSUP) {
+        return fmt::format("is the driver for it installed (librte-net-*)?{}",
+                           reasons.empty() ? "" : fmt::format(" ({})", reasons));
+    }
+    if (!reasons.empty()) return reasons;
+    // Drivers answer -1 to whatever they don't like.
+    return fmt::format("its driver doesn't say why{}: are all of its arguments there, and right?",
+                       status == -EPERM ? "" : fmt::format(" ({})", rte_strerror(-status)));
+}
+
 // The device thread's, as all that follows until DeviceMaking.
 base::Result<MadeDevice> find_or_make(const std::string& arguments) {
     const std::string name = device_name(arguments);
@@ -128,12 +149,14 @@ base::Result<MadeDevice> find_or_make(const std::string& arguments) {
         // DPDK looks for vfio when it starts only; the module may have come later.
         if (rte_vfio_is_enabled("vfio") == 0) rte_vfio_enable("vfio");
     }
-    take_dpdk_words();  // of earlier troubles
+    if (!is_driver_known(arguments)) {
+        return base::fail("DPDK can't make a device of \"{}\": is the driver's name right, and its package "
+                          "installed (librte-net-*)?",
+                          arguments);
+    }
+    take_dpdk_reasons();  // of earlier troubles
     if (const int status = rte_dev_probe(arguments.c_str()); status != 0) {
-        return base::fail("DPDK can't make a device of \"{}\" ({}): is {} installed (librte-net-*)?{}", arguments,
-                          rte_strerror(-status),
-                          is_pci ? "the driver for it" : "the driver's name right, and its package",
-                          take_dpdk_words());
+        return base::fail("DPDK can't make a device of \"{}\": {}", arguments, why_not_made(is_pci, status));
     }
     device.is_ours = true;
     if (rte_eth_dev_get_port_by_name(name.c_str(), &device.port) == 0) return device;

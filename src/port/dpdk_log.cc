@@ -1,9 +1,11 @@
 #include "port/dpdk_log.h"
 
+#include <fmt/ranges.h>
 #include <rte_log.h>
 
 #include <cstdio>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -11,15 +13,29 @@
 namespace sluice::port {
 namespace {
 
+constexpr size_t kMostReasons = 2;  // the next ones say where the driver came from
+
 // Of each thread: what it has called for.
-thread_local std::string last_error;
+struct Words {
+    std::vector<std::string> first;
+    std::string last;
+};
+thread_local Words words;
+
+bool is_summary(std::string_view line) {
+    return line.starts_with("EAL: Failed to attach device") ||
+           line.starts_with("EAL: Driver cannot attach the device");
+}
 
 ssize_t take_line(void*, const char* text, size_t size) {
     std::string_view line(text, size);
     while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
     if (line.empty()) return static_cast<ssize_t>(size);
     if (rte_log_cur_msg_loglevel() <= static_cast<int>(RTE_LOG_ERR)) {
-        last_error = line;
+        if (!is_summary(line)) {
+            if (words.first.size() < kMostReasons) words.first.emplace_back(line);
+            words.last = line;
+        }
         base::log::info("dpdk", "{}", line);
     } else {
         base::log::debug("dpdk", "{}", line);
@@ -39,8 +55,12 @@ void redirect_dpdk_log() {
 }
 
 std::string take_dpdk_words() {
-    std::string words = std::exchange(last_error, {});
-    return words.empty() ? words : fmt::format(" ({})", base::escaped(words));
+    const Words taken = std::exchange(words, {});
+    return taken.last.empty() ? "" : fmt::format(" ({})", base::escaped(taken.last));
+}
+
+std::string take_dpdk_reasons() {
+    return base::escaped(fmt::format("{}", fmt::join(std::exchange(words, {}).first, "; ")));
 }
 
 }  // namespace sluice::port

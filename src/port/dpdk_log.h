@@ -1,5 +1,6 @@
 // DPDK's log, in ours: its errors at info, the rest at debug, since what concerns the operator is told
-// by whoever called DPDK, in a sentence that carries DPDK's last words. Control thread.
+// by whoever called DPDK, in a sentence that carries DPDK's words. Each thread has those of its own calls; EAL's
+// summaries ("Failed to attach device"), which follow upon a driver's reasons, are not among them.
 #pragma once
 
 #include <string>
@@ -12,5 +13,9 @@ void redirect_dpdk_log();
 
 // " (what DPDK said last)" since the last call of this, or nothing.
 std::string take_dpdk_words();
+
+// The first errors since the last call of either: of the lines that a driver logs when it fails, those that name
+// the cause. Empty: it said nothing.
+std::string take_dpdk_reasons();
 
 }  // namespace sluice::port

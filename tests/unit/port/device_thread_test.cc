@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 
 #include <atomic>
 #include <future>
 
 #include "port/claims.h"
+#include "port/dpdk_log.h"
 #include "port/port.h"
 #include "support/device_thread.h"
 #include "support/pools.h"
@@ -106,8 +108,32 @@ TEST_F(DeviceThreadTest, WhatCannotBeMadeSaysSo) {
     DeviceMaking making("net_nonsense0");
     const auto device = made(making);
     ASSERT_FALSE(device);
-    EXPECT_NE(device.error().message.find("can't make a device of \"net_nonsense0\""), std::string::npos)
-        << device.error().message;
+    EXPECT_EQ(device.error().message,
+              "DPDK can't make a device of \"net_nonsense0\": is the driver's name right, and its package "
+              "installed (librte-net-*)?");
+}
+
+// The driver is there: its name is no question, and what it has logged is the reason.
+TEST_F(DeviceThreadTest, WhatADriverRefusesIsToldInItsWords) {
+    const auto why = [](const std::string& arguments) {
+        DeviceMaking making(arguments);
+        const auto device = made(making);
+        return device ? "it was made" : device.error().message;
+    };
+    redirect_dpdk_log();
+    EXPECT_EQ(why("net_pcap0,rx_pcap=/nowhere/in.pcap,tx_pcap=/nowhere/out.pcap"),
+              "DPDK can't make a device of \"net_pcap0,rx_pcap=/nowhere/in.pcap,tx_pcap=/nowhere/out.pcap\": "
+              "open_single_rx_pcap(): Couldn't open /nowhere/in.pcap: /nowhere/in.pcap: No such file or "
+              "directory");
+    EXPECT_EQ(why("net_af_packet3"),
+              "DPDK can't make a device of \"net_af_packet3\": its driver doesn't say why: are all of its "
+              "arguments there, and right?");
+    EXPECT_EQ(why("net_virtio_user0,path=/nowhere/socket"),
+              "DPDK can't make a device of \"net_virtio_user0,path=/nowhere/socket\": vhost_user_setup(): connect "
+              "error, No such file or directory; virtio_user_dev_setup(): (/nowhere/socket) Failed to setup "
+              "backend")
+        << "the first of its lines name the cause";
+    rte_openlog_stream(nullptr);
 }
 
 TEST_F(DeviceThreadTest, WhatIsNoEthernetDeviceIsRemoved) {
