@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #ifndef IFA_PROTO
@@ -93,6 +94,11 @@ Link parse_link(const nlmsghdr* header) {
     if (found[IFLA_MTU] != nullptr) link.mtu = mnl_attr_get_u32(found[IFLA_MTU]);
     if (const nlattr* mac = found[IFLA_ADDRESS]; mac && mnl_attr_get_payload_len(mac) == 6) {
         std::memcpy(link.mac.bytes.data(), mnl_attr_get_payload(mac), 6);
+    }
+    constexpr size_t kDrops = offsetof(rtnl_link_stats64, tx_dropped);
+    if (const nlattr* stats = found[IFLA_STATS64]; stats && mnl_attr_get_payload_len(stats) >= kDrops + 8) {
+        // Copied, for attributes are aligned to four bytes only.
+        std::memcpy(&link.transmit_drops, static_cast<const char*>(mnl_attr_get_payload(stats)) + kDrops, 8);
     }
     if (found[IFLA_LINKINFO] != nullptr) {
         const auto* first = static_cast<const nlattr*>(mnl_attr_get_payload(found[IFLA_LINKINFO]));

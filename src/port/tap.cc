@@ -289,6 +289,9 @@ nlohmann::json Tap::describe() const {
     answer["mac"] = link->mac.text();
     answer["mtu"] = link->mtu;
     answer["interface-up"] = link->up;
+    // What came faster than the switch has read it: the interface's queue was full. The kernel counts that on the
+    // container's side, from when the interface was made.
+    answer["device-counters"] = {{"missed", link->transmit_drops}};
     return answer;
 }
 

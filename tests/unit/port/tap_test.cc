@@ -1,9 +1,12 @@
 #include "port/tap.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
+#include <sys/socket.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "support/directory.h"
 #include "support/netns.h"
@@ -130,6 +133,20 @@ TEST_F(TapTest, AnotherInterfaceUnderItsNameIsLeftAlone) {
     EXPECT_EQ(port_->interface(), "eth9");
     EXPECT_EQ(port_->describe().at("mtu"), 1300);
     EXPECT_TRUE(port_->check());
+}
+
+TEST_F(TapTest, FramesThatFindItsQueueFullAreMissed) {
+    EXPECT_EQ(port_->describe().at("device-counters").at("missed"), 0);
+    ASSERT_TRUE(here_.shell("ip link set eth0 txqueuelen 8 && "
+                            "ip neighbor add 10.0.0.2 lladdr 02:00:00:00:00:02 dev eth0"));
+    here_.run([] {
+        const base::Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const sockaddr_in to{.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(0x0a000002)}};
+        for (int i = 0; i < 100; ++i) {
+            ASSERT_EQ(sendto(any.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to), 1);
+        }
+    });
+    EXPECT_GE(port_->describe().at("device-counters").at("missed"), 100 - 8);
 }
 
 }  // namespace
