@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "port/dpdk_log.h"
+#include "port/pools.h"
 
 namespace sluice::engine {
 namespace {
@@ -71,8 +72,9 @@ base::Result<Eal> start_eal(const Config& config) {
         base::log::warning(
             "memory",
             "running without hugepages, which is slower: {} MiB are free and {} MiB are wanted "
-            "(sysctl vm.nr_hugepages={} reserves them)",
-            free >> 20, wanted >> 20, wanted >> 21);
+            "({} reserves them)",
+            free >> 20, wanted >> 20,
+            port::hugepages_command(std::to_string(wanted >> 21), port::default_hugepage_size()));
     }
 
     // A worker stays on its core and the main thread off it, if there is another: one reload on a

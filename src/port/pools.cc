@@ -3,6 +3,9 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include <cstdio>
+#include <fstream>
+
 namespace sluice::port {
 namespace {
 
@@ -15,8 +18,8 @@ base::Result<rte_mempool*> create_pool(const char* name, uint32_t count, uint32_
     if (pool == nullptr) {
         return base::fail(
             "no memory for {} packet buffers of {} bytes ({}): lower memory.buffers or "
-            "memory.large-buffers, raise memory.size, or reserve more hugepages (sysctl vm.nr_hugepages)",
-            count, size, rte_strerror(rte_errno));
+            "memory.large-buffers, raise memory.size, or reserve more hugepages ({})",
+            count, size, rte_strerror(rte_errno), hugepages_command("COUNT", default_hugepage_size()));
     }
     return pool;
 }
@@ -37,6 +40,21 @@ base::Result<Pools> Pools::create(uint32_t buffers, uint32_t large, int node) {
     }
     pools.large = *second;
     return pools;
+}
+
+std::string hugepages_command(std::string_view count, uint64_t default_size) {
+    constexpr uint64_t kTwoMiB = 2 << 20;
+    if (default_size == kTwoMiB || default_size == 0) return fmt::format("sysctl vm.nr_hugepages={}", count);
+    return fmt::format("echo {} >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", count);
+}
+
+uint64_t default_hugepage_size() {
+    std::ifstream file("/proc/meminfo");
+    for (std::string line; std::getline(file, line);) {
+        unsigned long long kib = 0;
+        if (std::sscanf(line.c_str(), "Hugepagesize: %llu kB", &kib) == 1) return kib << 10;
+    }
+    return 0;
 }
 
 }  // namespace sluice::port

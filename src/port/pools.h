@@ -7,6 +7,8 @@
 #include <rte_mempool.h>
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -28,5 +30,11 @@ struct Pools {
         return size <= kBufferSize - RTE_PKTMBUF_HEADROOM ? buffers : large;
     }
 };
+
+// A command that reserves so many hugepages of 2 MiB. The sysctl counts those of the default size, which may be
+// 1 GiB.
+std::string hugepages_command(std::string_view count, uint64_t default_size);
+// Of this machine; 0: it has none.
+uint64_t default_hugepage_size();
 
 }  // namespace sluice::port
