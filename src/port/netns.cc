@@ -23,7 +23,8 @@ constexpr const char* kOwn = "/proc/self/ns/net";
 
 base::Result<base::Fd> open_netns(const std::string& netns) {
     std::string path = netns_path(netns);
-    base::Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    // The path may be a pipe's, and open() would wait for somebody who writes to it.
+    base::Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) {
         if (errno == ENOENT && netns.starts_with("pid:")) {
             return base::fail("process {} is not running", netns.substr(4));

@@ -43,7 +43,8 @@ void remove_stale_memif_socket(std::string_view device) {
         return;
     }
     path.copy(address.sun_path, sizeof address.sun_path - 1);
-    const base::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    // A program that is stuck accepts nobody, and connect() would wait for it.
+    const base::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int status =
         connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     // Several memifs may share a socket, told apart by their ids: one that is alive stays.

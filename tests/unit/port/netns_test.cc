@@ -1,9 +1,12 @@
 #include "port/netns.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "support/directory.h"
 
 namespace sluice::port {
 namespace {
@@ -38,6 +41,13 @@ TEST(Netns, WhatIsNotThereIsNamed) {
 TEST(Netns, AFileOfAnotherKindIsNone) {
     EXPECT_EQ(error_of("/etc/passwd"), "/etc/passwd is not a network namespace");
     EXPECT_EQ(error_of("/"), "/ is not a network namespace");
+}
+
+TEST(Netns, APipeThatNobodyWritesToIsNotWaitedFor) {
+    const test::Directory directory;
+    const std::string pipe = directory / "pipe";
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    EXPECT_EQ(error_of(pipe), pipe + " is not a network namespace");
 }
 
 TEST(Netns, ANamespaceOfAnotherKindIsNone) {

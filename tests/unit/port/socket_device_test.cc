@@ -49,6 +49,12 @@ TEST_F(MemifSocketTest, OneLeftBehindIsRemoved) {
     remove_stale_memif_socket(server_);
 }
 
+TEST_F(MemifSocketTest, AServerThatAcceptsNobodyIsNotWaitedFor) {
+    const base::Fd stuck = serve();
+    for (int i = 0; i < 8; ++i) remove_stale_memif_socket(server_);
+    EXPECT_TRUE(is_there());
+}
+
 TEST_F(MemifSocketTest, AllOthersStay) {
     base::Fd alive = serve();
     remove_stale_memif_socket(server_);
