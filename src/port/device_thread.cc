@@ -18,6 +18,11 @@
 #include "port/dpdk_log.h"
 #include "port/pci.h"
 
+// Of DPDK's header for drivers, which Debian's DPDK doesn't have: the entry of a name in the table of Ethernet
+// devices, also where its driver has not finished it.
+extern "C" rte_eth_dev* rte_eth_dev_allocated(const char* name);
+extern "C" int rte_eth_dev_release_port(rte_eth_dev* device);
+
 namespace sluice::port {
 namespace {
 
@@ -156,6 +161,10 @@ base::Result<MadeDevice> find_or_make(const std::string& arguments) {
     }
     take_dpdk_reasons();  // of earlier troubles
     if (const int status = rte_dev_probe(arguments.c_str()); status != 0) {
+        // net_memif leaves its entry there where it can't have its socket, and would find the name taken from then
+        // on. (Drivers of PCI functions are made by a common function of DPDK's, which cleans up.)
+        rte_eth_dev* left = is_pci ? nullptr : rte_eth_dev_allocated(name.c_str());
+        if (left != nullptr) rte_eth_dev_release_port(left);
         return base::fail("DPDK can't make a device of \"{}\": {}", arguments, why_not_made(is_pci, status));
     }
     device.is_ours = true;

@@ -6,12 +6,14 @@
 #include <rte_log.h>
 
 #include <atomic>
+#include <filesystem>
 #include <future>
 
 #include "port/claims.h"
 #include "port/dpdk_log.h"
 #include "port/port.h"
 #include "support/device_thread.h"
+#include "support/directory.h"
 #include "support/pools.h"
 
 namespace sluice::port {
@@ -134,6 +136,21 @@ TEST_F(DeviceThreadTest, WhatADriverRefusesIsToldInItsWords) {
               "backend")
         << "the first of its lines name the cause";
     rte_openlog_stream(nullptr);
+}
+
+TEST_F(DeviceThreadTest, ADeviceThatCouldNotBeMadeCanBeMadeLater) {
+    const test::Directory directory;
+    const std::string arguments =
+        "net_memif_later,role=server,socket-abstract=no,socket=" + (directory / "later/socket");
+    for (int i = 0; i < 2; ++i) {
+        DeviceMaking early(arguments);
+        ASSERT_FALSE(made(early));
+    }
+    std::filesystem::create_directory(directory / "later");
+    DeviceMaking making(arguments);
+    const auto device = made(making);
+    ASSERT_TRUE(device) << device.error().message;
+    remove(*device);
 }
 
 TEST_F(DeviceThreadTest, WhatIsNoEthernetDeviceIsRemoved) {
