@@ -8,7 +8,7 @@ from lib.packets import A, B, udp, write_pcap
 from lib.setups import Bridge
 
 # Of the tables; files not named here come after.
-ORDER = ["flows", "macs", "imix", "long", "routing", "vxlan", "policy"]
+ORDER = ["flows", "macs", "imix", "long", "routing", "vxlan", "policy", "guarded"]
 
 
 def all_scenarios(only=""):

@@ -71,6 +71,28 @@ class Firewall(Bridge):
         switch.add_flows("br0", flows)
 
 
+class Guarded:
+    """Another setup, whose ports declare a MAC address and IP addresses, as those of containers and guests do:
+    they may send from no other, and serve neither DHCP nor router advertisements. `ports` has (MAC address,
+    addresses) of each, `subnets` those of the network."""
+
+    has_ovs = False
+
+    def __init__(self, setup, ports, subnets):
+        self.setup, self.ports, self.subnets = setup, ports, subnets
+
+    def sluice(self, devices, table_size):
+        sections = self.setup.sluice(devices, table_size)
+        for port, (address, own) in zip(sections["ports"], self.ports):
+            port.update({"mac": text(address), "address": own, "serves": []})
+        for network in sections["networks"]:
+            network.setdefault("subnets", self.subnets)
+        return sections
+
+    def bulk_routes(self):
+        return self.setup.bulk_routes()
+
+
 class Router:
     """A router between a network with A and one with B, behind which are its next hops. `routes` makes
     (address, prefix length) of each route; they lead to the next hops in turn."""
