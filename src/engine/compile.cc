@@ -252,6 +252,7 @@ class Compiler {
             if (auto mac = port.mac()) guard->mac = path::mac_key(*mac);
         }
         if (guard->allows_all()) return nullptr;
+        guard->set_usual();
         return snapshot_->guards.emplace_back(std::move(guard)).get();
     }
 

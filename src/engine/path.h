@@ -49,7 +49,7 @@ struct Transmit {
 // Of a switch that only bridges.
 using BridgePath = path::Path<
     // Admit
-    path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, bridge::Lookup,
+    path::Parse, path::Unusual<guard::Shortcut, MirrorIngress, vlan::Classify, guard::Check>, bridge::Lookup,
     // Decide
     bridge::Bridge,
     // Apply
@@ -58,7 +58,7 @@ using BridgePath = path::Path<
 // Of one that also routes, or whose networks span hosts.
 using RouterPath = path::Path<
     // Admit
-    path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, RouteLookup,
+    path::Parse, path::Unusual<guard::Shortcut, MirrorIngress, vlan::Classify, guard::Check>, RouteLookup,
     // Decide
     Forward,
     // Apply
@@ -67,7 +67,7 @@ using RouterPath = path::Path<
 // Of one with policies: the same, and what a flow was decided to do is looked up, not decided again.
 using FlowPath = path::Path<
     // Admit
-    path::Parse, path::Unusual<MirrorIngress, vlan::Classify, guard::Check>, RouteLookup,
+    path::Parse, path::Unusual<guard::Shortcut, MirrorIngress, vlan::Classify, guard::Check>, RouteLookup,
     // Admit, find, decide
     Track,
     // Apply

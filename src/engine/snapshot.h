@@ -78,6 +78,7 @@ struct QueueRef {
     port::Wake wake;
     path::NetworkId network;  // of the port's slot, for the metadata of each packet
     bool unusual;
+    bool guarded;
 
     bool polled() const noexcept { return wake == port::Wake::kNever; }
 };
@@ -95,11 +96,12 @@ struct alignas(64) PortSlot {
     bridge::FloodLimiter* floods = nullptr;
     const TunnelSlot* tunnel = nullptr;             // instead of `port`
 
-    // Of what comes from it: more to look at than which network it is in.
+    // Of what comes from it: more to look at than which network it is in, and its guard.
     bool is_unusual() const noexcept {
-        return network == path::kNoNetworkId || trunk != nullptr || mirrors_in != nullptr ||
-               guard != nullptr || mac_limit != 0 || horizon != 0;
+        return network == path::kNoNetworkId || trunk != nullptr || mirrors_in != nullptr || mac_limit != 0 ||
+               horizon != 0;
     }
+    bool is_guarded() const noexcept { return guard != nullptr && !is_unusual(); }
     bool is_up() const noexcept { return port != nullptr || tunnel != nullptr; }
     bool is_plain_exit() const noexcept {
         return (reinterpret_cast<uintptr_t>(trunk) | reinterpret_cast<uintptr_t>(mirrors_out) |
@@ -110,7 +112,7 @@ struct alignas(64) PortSlot {
                (tunnel != nullptr && tunnel->networks[path::index(id)]);
     }
     QueueRef queue(uint16_t number, port::Wake wake) const noexcept {
-        return {port, number, wake, network, is_unusual()};
+        return {port, number, wake, network, is_unusual(), is_guarded()};
     }
     port::Exit exit(path::NetworkId id) const noexcept {
         const uint16_t vlan = trunk != nullptr ? trunk->id_of[path::index(id)] : vlan::kUntagged;

@@ -156,6 +156,7 @@ void Tracker::resume(const HeldFragments::Held& held, const Tables& tables) noex
                     .ingress = held.ingress,
                     .network = held.network,
                     .unusual = tables.slot(held.ingress).is_unusual(),
+                    .guarded = tables.slot(held.ingress).is_guarded(),
                     .layer3 = held.layer3};
     meta.header = rte_pktmbuf_mtod_offset(held.packet, void*, sizeof(wire::EthernetHeader));
     bool is_decided = false;

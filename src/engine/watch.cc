@@ -32,7 +32,8 @@ void run_alone(path::Batch& batch, const Tables& tables) noexcept {
     const rte_mbuf* packet = batch.packets[0];
     // Nothing of a packet before it, which would be told as this one's.
     path::Meta& meta = batch.meta[0];
-    meta = {.ingress = meta.ingress, .network = meta.network, .unusual = meta.unusual};
+    meta = {.ingress = meta.ingress, .network = meta.network, .unusual = meta.unusual,
+            .guarded = meta.guarded};
     // Who asked for it is known now: the packet may be gone when it has been told.
     uint64_t asked = 0;
     const auto& witnesses = tables.snapshot.witnesses;
@@ -115,12 +116,13 @@ void run_watched(path::Batch& batch, const Tables& tables) noexcept {
         path::PortId ingress;
         path::NetworkId network;
         bool unusual;
+        bool guarded;
     };
     const uint16_t count = std::exchange(batch.count, uint16_t{0});
     std::array<Arrived, path::kBatchSize> arrived;
     for (uint16_t i = 0; i < count; ++i) {
         const path::Meta& meta = batch.meta[i];
-        arrived[i] = {batch.packets[i], meta.ingress, meta.network, meta.unusual};
+        arrived[i] = {batch.packets[i], meta.ingress, meta.network, meta.unusual, meta.guarded};
     }
     // Nobody overtakes anybody: what came before a watched one goes before it.
     for (uint16_t i = 0; i < count; ++i) {
@@ -131,6 +133,7 @@ void run_watched(path::Batch& batch, const Tables& tables) noexcept {
         meta.ingress = arrived[i].ingress;
         meta.network = arrived[i].network;
         meta.unusual = arrived[i].unusual;
+        meta.guarded = arrived[i].guarded;
         if (is_alone) run_alone(batch, tables);
     }
     run_rest(batch, tables);

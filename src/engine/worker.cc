@@ -216,6 +216,7 @@ void Worker::gather() noexcept {
             meta->ingress = ingress;
             meta->network = queue.network;
             meta->unusual = queue.unusual;
+            meta->guarded = queue.guarded;
         }
         batch_.count += received.count;
         ready.empty_turns = received.count != 0 ? 0 : ready.empty_turns + 1;

@@ -8,12 +8,31 @@
 // ones by their IP source alone. Worker side.
 #pragma once
 
+#include <cstring>
 #include <vector>
 
 #include "path/path.h"
+#include "path/tuple.h"
 #include "sluice/address.h"
+#include "wire/flow_hash.h"
+#include "wire/headers.h"
 
 namespace sluice::guard {
+
+// The sources that nearly all packets of a port have: its MAC address and one IP address of each family, as they
+// stand in the headers. What a mask leaves out may be anything.
+struct Usual {
+    // Above a source's 32 bits, so that no packet has it.
+    static constexpr uint64_t kNoIpv4 = uint64_t{1} << 32;
+
+    uint64_t mac = 0;
+    uint64_t mac_mask = 0;
+    uint64_t ipv4 = kNoIpv4;
+    uint64_t ipv4_mask = kNoIpv4;
+    uint64_t ipv6[2]{};
+    uint64_t ipv6_mask = 0;
+    bool has_ipv6 = false;
+};
 
 struct Guard {
     uint64_t mac = 0;                  // path::mac_key() of the only source; 0: any
@@ -21,13 +40,49 @@ struct Guard {
     std::vector<IpAddress> addresses;
     bool serves_dhcp = false;
     bool serves_ra = false;
+    Usual usual;
 
+    // From all the others; last.
+    void set_usual() noexcept;
     // Whether there is nothing to look at.
     bool allows_all() const noexcept {
         return mac == 0 && !check_addresses && serves_dhcp && serves_ra;
     }
     // The reason to drop a frame from the port, or kCount.
     path::Drop judge(const path::Meta& meta, const rte_mbuf* packet) const noexcept;
+};
+
+// TCP, UDP and SCTP in plain IP, from the usual sources and not to a DHCP client: nothing that a guard looks for. Asked
+// of the tables: slot(PortId) with `guard`, which is there.
+struct Shortcut {
+    template <class Tables>
+    [[gnu::always_inline]] static bool passes(const path::Meta& meta, const rte_mbuf* packet,
+                                              const Tables& tables) noexcept {
+        return passes(meta, packet, tables.slot(meta.ingress).guard->usual);
+    }
+
+    [[gnu::always_inline]] static bool passes(const path::Meta& meta, const rte_mbuf* packet,
+                                              const Usual& usual) noexcept {
+        constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+        constexpr uint32_t kLeast = kIp + sizeof(wire::Ipv4Header) + sizeof(wire::UdpHeader);
+        constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+        constexpr uint16_t kDhcpClient = wire::be16(68).raw();
+        if (unlikely(packet->data_len < kLeast)) return false;
+        const auto* ip = rte_pktmbuf_mtod_offset(packet, const uint8_t*, kIp);
+        uint16_t type;
+        std::memcpy(&type, ip - sizeof type, sizeof type);
+        if (unlikely(type != kIpv4)) return passes_ipv6(meta, packet, usual);
+        uint16_t port;
+        std::memcpy(&port, ip + sizeof(wire::Ipv4Header) + sizeof port, sizeof port);
+        const uint32_t size = uint32_t{ip[2]} << 8 | ip[3];
+        const uint64_t others = ((meta.source_mac ^ usual.mac) & usual.mac_mask) |
+                                ((wire::load32(ip + 12) ^ usual.ipv4) & usual.ipv4_mask);
+        return others == 0 && wire::is_plain_ipv4(wire::load64(ip)) && size >= path::kLeastSizes.of[ip[9]] &&
+               port != kDhcpClient;
+    }
+
+ private:
+    static bool passes_ipv6(const path::Meta& meta, const rte_mbuf* packet, const Usual& usual) noexcept;
 };
 
 // Admit, after the network is known. Asked of the tables: slot(PortId) with `guard`, null for none.

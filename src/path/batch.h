@@ -45,7 +45,8 @@ struct alignas(64) Meta {
     const Meta* before;         // of the packet before it in the batch; never null: see kNobody
     PortId ingress;
     NetworkId network;          // that it is in
-    bool unusual;               // the ingress port has more to it than being in a network
+    bool unusual;               // the ingress port has more to it than a network and a guard
+    bool guarded;               // the ingress port has a guard, and nothing else
     PortId egress;
     Fate fate;
     Drop reason;

@@ -1,6 +1,6 @@
 // How stages become a path. The order itself is in engine/path.h; this is the machine that runs it.
 //
-// What the gatherer of a batch fills in of a packet's metadata: ingress, network, unusual.
+// What the gatherer of a batch fills in of a packet's metadata: ingress, network, unusual, guarded.
 //
 // A stage is a struct with up to four static functions:
 //     bool admit (Meta&, rte_mbuf*, const Tables&)            parse; start the memory accesses needed
@@ -93,12 +93,14 @@ struct Path {
 };
 
 // Stages that matter only for packets of unusual ports, out of the way of the others: what hardly any
-// port has (a trunk, a guard, a mirror) costs all of them together one branch.
-template <class... Stages>
+// port has (a trunk, a mirror) costs all of them together one branch. Most packets of a port that has a guard and
+// nothing else pass `Shortcut`, in line: bool passes(const Meta&, const rte_mbuf*, const Tables&).
+template <class Shortcut, class... Stages>
 struct Unusual {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables& tables) {
-        return likely(!meta.unusual) || admit_all(meta, packet, tables);
+        if (likely(!meta.unusual) && (!meta.guarded || likely(Shortcut::passes(meta, packet, tables)))) return true;
+        return admit_all(meta, packet, tables);
     }
 
  private:

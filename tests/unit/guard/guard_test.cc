@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "path/parse.h"
 #include "support/eal.h"
 #include "support/packet.h"
@@ -33,12 +35,53 @@ class GuardTest : public testing::Test {
         path::Meta meta{};
         path::Parse::admit(meta, m, 0);
         const Drop reason = guard_.judge(meta, m);
+        Guard guard = guard_;
+        guard.set_usual();
+        has_passed_shortly_ = Shortcut::passes(meta, m, guard.usual);
+        EXPECT_TRUE(!has_passed_shortly_ || reason == kFine) << "the shortcut lets pass what the guard drops";
         rte_pktmbuf_free(m);
         return reason;
     }
 
+    bool passes_shortly(const Bytes& frame) const {
+        EXPECT_EQ(judge(frame), kFine);
+        return has_passed_shortly_;
+    }
+
     Guard guard_;
+    mutable bool has_passed_shortly_ = false;
 };
+
+TEST_F(GuardTest, TheUsualPacketPassesByTheShortcut) {
+    EXPECT_TRUE(passes_shortly(Packet().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2)));
+    EXPECT_TRUE(passes_shortly(Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(1, 2)));
+    EXPECT_TRUE(passes_shortly(Packet().eth().ipv6("fd00::1", "fd00::2").udp(1, 2)));
+    EXPECT_TRUE(passes_shortly(Packet().eth().ipv6("fd00::1", "fd00::2").tcp(1, 2)));
+    guard_.addresses.clear();
+    EXPECT_EQ(judge(Packet().eth().ipv4("0.0.0.0", "10.0.0.2").udp(1, 2)), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().ipv6("::", "fd00::2").udp(1, 2)), Drop::kSpoofedAddress);
+    guard_.check_addresses = false;
+    EXPECT_TRUE(passes_shortly(Packet().eth().ipv4("10.0.0.9", "10.0.0.2").udp(1, 2)));
+    EXPECT_TRUE(passes_shortly(Packet().eth().ipv6("fd00::9", "fd00::2").udp(1, 2)));
+}
+
+// Bytes of a right packet changed at random: what the shortcut lets pass the guard lets pass too.
+TEST_F(GuardTest, TheShortcutLetsNothingPassThatTheGuardDrops) {
+    std::mt19937 dice(11);
+    guard_.addresses.push_back(*IpAddress::parse("0.0.0.0"));
+    const Bytes frames[]{Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(1, 68).payload(20),
+                         Packet().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2).payload(20),
+                         Packet().eth().ipv6("fd00::1", "fd00::2").udp(1, 546).payload(20),
+                         Packet().eth().ipv6("fd00::1", "fd00::2").tcp(1, 2).payload(20)};
+    for (int i = 0; i < 20'000; ++i) {
+        Bytes frame = frames[dice() % std::size(frames)];
+        for (unsigned changes = dice() % 4; changes > 0; --changes) {
+            frame[dice() % frame.size()] ^= static_cast<uint8_t>(1u << dice() % 8);
+        }
+        frame.resize(std::max<size_t>(path::kEthernetHeader, frame.size() - (dice() % 8 == 0 ? dice() % 60 : 0)));
+        (void)judge(frame);
+    }
+}
 
 // A neighbor solicitation (135) or advertisement (136) with one link-layer option.
 Bytes neighbor(std::string_view source, uint8_t type, std::string_view target, std::string_view mac,
