@@ -34,6 +34,21 @@ def udp(destination, source, size, flow):
     return head + bytes(size - len(head))
 
 
+_PREFIX6 = bytes.fromhex("20010db8") + bytes(8)
+
+
+def udp6(destination, source, size, flow):
+    """The same over IPv6: the addresses are those of `flow` behind 2001:db8::/96."""
+    from_ip, to_ip, from_port, to_port = flow
+    length = size - 54
+    ends = _PREFIX6 + from_ip.to_bytes(4, "big") + _PREFIX6 + to_ip.to_bytes(4, "big")
+    total = sum(struct.unpack("!16H", ends)) + length + 17 + from_port + to_port + length
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return (destination + source + b"\x86\xdd" + struct.pack("!IHBB", 0x60000000, length, 17, 64) + ends +
+            _UDP.pack(from_port, to_port, length, (total ^ 0xFFFF) or 0xFFFF) + bytes(length - 8))
+
+
 def arp_reply(destination, source, sender, target):
     """`sender` (an IPv4 address as a number) is at `source`, told to `target`; padded to 64 bytes."""
     words = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2)

@@ -1,13 +1,14 @@
-"""Ports as containers and guests have them: guarded, each with a MAC address and an IP address of its own."""
+"""Ports as containers and guests have them: guarded, each with a MAC address and IP addresses of its own."""
 
 import random
 
-from lib.packets import A, B, udp
+from lib.packets import A, B, udp, udp6
 from lib.scenarios import Scenario
 from lib.setups import Bridge, Firewall, Guarded, number
 
 SIZE = 64
 ADDRESSES = ["10.0.0.1", "10.0.0.2"]
+ADDRESSES6 = ["2001:db8::a00:1", "2001:db8::a00:2"]  # as udp6() makes them
 FLOWS = 10_000
 
 
@@ -23,17 +24,26 @@ def turned(flow):
 
 
 def guarded(setup):
-    return Guarded(setup, [(mac, [f"{address}/24"]) for mac, address in zip((A, B), ADDRESSES)], ["10.0.0.0/24"])
+    ports = [(mac, [f"{v4}/24", f"{v6}/64"]) for mac, v4, v6 in zip((A, B), ADDRESSES, ADDRESSES6)]
+    return Guarded(setup, ports, ["10.0.0.0/24", "2001:db8::/64"])
 
 
-SCENARIOS = [
-    Scenario("guarded 10k flows", f"{FLOWS} UDP flows between two stations with declared addresses, {SIZE}-byte frames",
-             forward=lambda: (udp(B, A, SIZE, flow) for flow in conversations()),
-             teach=lambda: [udp(A, B, SIZE, turned(conversations()[0]))],
-             frames=FLOWS, setup=guarded(Bridge())),
-    Scenario("guarded stateful 10k", f"one rule at port B; {FLOWS} UDP connections between two stations with declared "
-             f"addresses, both directions, {SIZE}-byte frames",
-             forward=lambda: (udp(B, A, SIZE, flow) for flow in conversations()),
-             teach=lambda: (udp(A, B, SIZE, turned(flow)) for flow in conversations()),
-             frames=FLOWS, setup=guarded(Firewall(lambda: [], 262_144)), answers=True),
-]
+def bridge(name, frame):
+    return Scenario(
+        name, f"{FLOWS} UDP flows between two stations with declared addresses, {SIZE}-byte frames",
+        forward=lambda: (frame(B, A, SIZE, flow) for flow in conversations()),
+        teach=lambda: [frame(A, B, SIZE, turned(conversations()[0]))],
+        frames=FLOWS, setup=guarded(Bridge()))
+
+
+def stateful(name, frame):
+    return Scenario(
+        name, f"one rule at port B; {FLOWS} UDP connections between two stations with declared addresses, both "
+        f"directions, {SIZE}-byte frames",
+        forward=lambda: (frame(B, A, SIZE, flow) for flow in conversations()),
+        teach=lambda: (frame(A, B, SIZE, turned(flow)) for flow in conversations()),
+        frames=FLOWS, setup=guarded(Firewall(lambda: [], 262_144)), answers=True)
+
+
+SCENARIOS = [bridge("guarded 10k flows", udp), bridge("guarded IPv6 10k flows", udp6),
+             stateful("guarded stateful 10k", udp), stateful("guarded stateful IPv6 10k", udp6)]

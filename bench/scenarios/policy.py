@@ -4,7 +4,7 @@ import ipaddress
 import random
 from itertools import chain
 
-from lib.packets import A, B, flows, udp, vxlan
+from lib.packets import A, B, flows, udp, udp6, vxlan
 from lib.scenarios import Scenario
 from lib.setups import LOCAL, ROUTER_A, ROUTER_B, VNI, Firewall, Relay, number
 
@@ -34,11 +34,11 @@ def turned(flow):
     return to_ip, from_ip, to_port, from_port
 
 
-def scenario(name, rules, count):
+def scenario(name, rules, count, frame=udp):
     return Scenario(
         name, f"{rules + 1} rules at port B; {count} UDP connections, both directions, {SIZE}-byte frames",
-        forward=lambda: (udp(B, A, SIZE, flow) for flow in flows(count)),
-        teach=lambda: (udp(A, B, SIZE, turned(flow)) for flow in flows(count)),
+        forward=lambda: (frame(B, A, SIZE, flow) for flow in flows(count)),
+        teach=lambda: (frame(A, B, SIZE, turned(flow)) for flow in flows(count)),
         frames=count, setup=Firewall(lambda: denials(rules), max(262_144, 2 * count)), answers=True)
 
 
@@ -73,6 +73,7 @@ def relay(name, count):
 
 SCENARIOS = [
     scenario("stateful 10k", 0, 10_000),
+    scenario("stateful IPv6 10k", 0, 10_000, udp6),
     scenario("stateful 1M", 0, 1_000_000),
     scenario("stateful 10k, 1k rules", 999, 10_000),
     scenario("stateful 100k, 10k rules", 9_999, 100_000),
