@@ -17,6 +17,7 @@
 #include "bridge/flood_limit.h"
 #include "bridge/mac_table.h"
 #include "path/path.h"
+#include "wire/flow_hash.h"
 #include "wire/headers.h"
 
 namespace sluice::bridge {
@@ -33,14 +34,15 @@ constexpr bool is_reserved(uint64_t mac) noexcept {
 // 147 instructions and 11 of 51 cycles where there are runs, and costs 12 instructions where there are
 // none (bench/run replay: flows, MACs).
 struct Lookup {
-    // ARP and Neighbor Discovery are looked into here, before anything is learned: of IPv4 that costs a comparison.
+    // ARP and Neighbor Discovery are looked into here, before anything is learned: of IP with ports that costs some
+    // comparisons.
     template <class Tables>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
                                              const Tables& tables) noexcept {
         constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         const path::Meta& before = *meta.before;
         const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
-        if (unlikely(ethernet->type.raw() != kIpv4)) {
+        if (unlikely(ethernet->type.raw() != kIpv4) && unlikely(!wire::is_ipv6_with_ports(packet))) {
             const path::Drop reason = tables.judge_claim(meta, packet);
             if (unlikely(reason != path::Drop::kCount)) return path::drop(meta, reason);
         }

@@ -181,7 +181,28 @@ inline constexpr LeastSizes kLeastSizes;
 // holds as many of its headers as it can (wire::gather_headers).
 void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept;
 
-// The same of the usual ones: IPv4 with ports, in the first mbuf. False of any other, and nothing read.
+// The same of usual IPv6 packets: ports behind the IP header, in the first mbuf. False of any other, and nothing read.
+[[gnu::always_inline]] inline bool read_plain_ipv6(const rte_mbuf* m, FlowDomain domain,
+                                                   Connection& connection) noexcept {
+    constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+    constexpr uint32_t kL4 = kIp + sizeof(wire::Ipv6Header);
+    if (unlikely(!wire::is_ipv6_with_ports(m))) return false;
+    const auto* ip = rte_pktmbuf_mtod_offset(m, const uint8_t*, kIp);
+    const uint8_t protocol = ip[6];
+    const uint32_t size = uint32_t{ip[4]} << 8 | ip[5];
+    const uint32_t least = kLeastSizes.of[protocol] - static_cast<uint32_t>(sizeof(wire::Ipv4Header));
+    if (unlikely(size < least || m->data_len < kL4 + least)) return false;
+    const bool is_tcp = protocol == static_cast<uint8_t>(wire::Protocol::kTcp);
+    connection.key = {digest(ip + 8, ip + 24),
+                      TupleKey::make_rest(wire::load32(ip + sizeof(wire::Ipv6Header)), protocol, 6, domain)};
+    connection.ip = ip;
+    const uint64_t flags = is_tcp ? ip[sizeof(wire::Ipv6Header) + 13] : 0;
+    const uint64_t shape = plain_shape(kL4) | flags << kFlagsShift;
+    std::memcpy(&connection.l4_offset, &shape, sizeof shape);
+    return true;
+}
+
+// The same of the usual ones: IP with ports, in the first mbuf. False of any other, and nothing read.
 [[gnu::always_inline]] inline bool read_plain_connection(const rte_mbuf* m, FlowDomain domain,
                                                          Connection& connection) noexcept {
     constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
@@ -206,7 +227,7 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
             return true;
         }
     }
-    return false;
+    return read_plain_ipv6(m, domain, connection);
 }
 
 inline void read_connection(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept {

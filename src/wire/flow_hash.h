@@ -61,6 +61,17 @@ namespace sluice::wire {
            (protocol == static_cast<uint8_t>(Protocol::kSctp));
 }
 
+// IPv6 without extension headers, with ports behind it in the first mbuf; nothing is said of its sizes.
+[[gnu::always_inline]] inline bool is_ipv6_with_ports(const rte_mbuf* m) noexcept {
+    constexpr uint32_t kIp = sizeof(EthernetHeader);
+    constexpr uint16_t kIpv6 = be16(static_cast<uint16_t>(EtherType::kIpv6)).raw();
+    if (m->data_len < kIp + sizeof(Ipv6Header) + sizeof(be32)) return false;
+    const auto* ip = rte_pktmbuf_mtod_offset(m, const uint8_t*, kIp);
+    uint16_t type;
+    std::memcpy(&type, ip - sizeof type, sizeof type);
+    return type == kIpv6 && ip[0] >> 4 == 6 && has_ports(ip[6]);
+}
+
 // Any frame, however its segments lie.
 uint32_t flow_hash_slowly(const rte_mbuf* m) noexcept;
 
