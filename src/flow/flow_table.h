@@ -133,7 +133,8 @@ class Table {
     // Whether that record is the packet's.
     [[gnu::always_inline]] bool is(const Record& record, const path::Connection& connection) const noexcept {
         if (unlikely(!(record.key == connection.key))) return false;
-        return likely(!connection.is_ipv6()) || addresses_[index(record)] == connection.ipv6();
+        constexpr size_t kAddresses = offsetof(wire::Ipv6Header, source);
+        return likely(!connection.is_ipv6()) || addresses_[index(record)].is_at(connection.ip + kAddresses);
     }
     uint32_t index(const Record& record) const noexcept {
         return static_cast<uint32_t>(&record - records_);

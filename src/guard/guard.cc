@@ -226,21 +226,6 @@ void Guard::set_usual() noexcept {
     }
 }
 
-bool Shortcut::passes_ipv6(const path::Meta& meta, const rte_mbuf* packet, const Usual& usual) noexcept {
-    constexpr uint32_t kIp = sizeof(EthernetHeader);
-    constexpr uint32_t kLeast = kIp + sizeof(Ipv6Header) + sizeof(UdpHeader);
-    const auto* ethernet = rte_pktmbuf_mtod(packet, const EthernetHeader*);
-    if (packet->data_len < kLeast || ethernet->ether_type() != EtherType::kIpv6 || !usual.has_ipv6) return false;
-    const auto* ip = reinterpret_cast<const Ipv6Header*>(ethernet + 1);
-    const auto* udp = reinterpret_cast<const UdpHeader*>(ip + 1);
-    const uint8_t* source = ip->source.data();
-    const uint64_t others = ((meta.source_mac ^ usual.mac) & usual.mac_mask) |
-                            ((load64(source) ^ usual.ipv6[0]) & usual.ipv6_mask) |
-                            ((load64(source + 8) ^ usual.ipv6[1]) & usual.ipv6_mask);
-    return others == 0 && has_ports(ip->next) && ip->payload_size.host() >= sizeof *udp &&
-           udp->destination_port.host() != kDhcpv6Client;
-}
-
 Drop Guard::judge(const path::Meta& meta, const rte_mbuf* packet) const noexcept {
     return Judgement(*this, meta, packet).run();
 }

@@ -82,7 +82,20 @@ struct Shortcut {
     }
 
  private:
-    static bool passes_ipv6(const path::Meta& meta, const rte_mbuf* packet, const Usual& usual) noexcept;
+    [[gnu::always_inline]] static bool passes_ipv6(const path::Meta& meta, const rte_mbuf* packet,
+                                                   const Usual& usual) noexcept {
+        constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+        constexpr uint32_t kLeast = kIp + sizeof(wire::Ipv6Header) + sizeof(wire::UdpHeader);
+        constexpr uint16_t kDhcpClient = wire::be16(546).raw();
+        if (unlikely(packet->data_len < kLeast || !wire::is_ipv6_with_ports(packet) || !usual.has_ipv6)) return false;
+        const auto* ip = rte_pktmbuf_mtod_offset(packet, const wire::Ipv6Header*, kIp);
+        const auto* udp = reinterpret_cast<const wire::UdpHeader*>(ip + 1);
+        const uint8_t* source = ip->source.data();
+        const uint64_t others = ((meta.source_mac ^ usual.mac) & usual.mac_mask) |
+                                ((wire::load64(source) ^ usual.ipv6[0]) & usual.ipv6_mask) |
+                                ((wire::load64(source + 8) ^ usual.ipv6[1]) & usual.ipv6_mask);
+        return others == 0 && ip->payload_size.host() >= sizeof *udp && udp->destination_port.raw() != kDhcpClient;
+    }
 };
 
 // Admit, after the network is known. Asked of the tables: slot(PortId) with `guard`, null for none.

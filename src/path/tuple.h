@@ -64,6 +64,14 @@ struct Ipv6Pair {
     wire::Ipv6Bytes destination{};
 
     bool operator==(const Ipv6Pair&) const = default;
+    // As they stand in an IPv6 header, one behind the other.
+    [[gnu::always_inline]] bool is_at(const uint8_t* bytes) const noexcept {
+        const uint8_t* own = source.data();
+        const uint8_t* other = destination.data();
+        return ((wire::load64(own) ^ wire::load64(bytes)) | (wire::load64(own + 8) ^ wire::load64(bytes + 8)) |
+                (wire::load64(other) ^ wire::load64(bytes + 16)) |
+                (wire::load64(other + 8) ^ wire::load64(bytes + 24))) == 0;
+    }
     Ipv6Pair reversed() const noexcept { return {destination, source}; }
 };
 
