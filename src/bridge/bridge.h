@@ -39,17 +39,23 @@ struct Lookup {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
                                              const Tables& tables) noexcept {
-        constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         const path::Meta& before = *meta.before;
-        const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
-        if (unlikely(ethernet->type.raw() != kIpv4) && unlikely(!wire::is_ipv6_with_ports(packet))) {
-            const path::Drop reason = tables.judge_claim(meta, packet);
-            if (unlikely(reason != path::Drop::kCount)) return path::drop(meta, reason);
-        }
+        if (!admit_claim(meta, packet, tables)) return false;
         meta.repeats = meta.destination_mac == before.destination_mac &&
                        meta.source_mac == before.source_mac &&
                        path::origin(meta) == path::origin(before);
         return meta.repeats || look_up(meta, tables);
+    }
+
+    // Whether the frame says nothing of IP addresses that it may not say.
+    template <class Tables>
+    [[gnu::always_inline]] static bool admit_claim(path::Meta& meta, const rte_mbuf* packet,
+                                                   const Tables& tables) noexcept {
+        constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+        const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
+        if (likely(ethernet->type.raw() == kIpv4) || likely(wire::is_ipv6_with_ports(packet))) return true;
+        const path::Drop reason = tables.judge_claim(meta, packet);
+        return likely(reason == path::Drop::kCount) || path::drop(meta, reason);
     }
 
     template <class Tables>

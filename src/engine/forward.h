@@ -38,7 +38,13 @@ struct RouteLookup {
             network = &tables.network(meta.network);
         }
         meta.layer3 = path::Layer3::kNone;
-        if (meta.destination_mac != network->to_router) return bridge::Lookup::admit(meta, packet, tables);
+        if (meta.destination_mac != network->to_router) {
+            // A flow may know all that the MAC table would say, where the guard has proven the source. The addresses
+            // are looked up if it doesn't.
+            meta.asks_flow_first = meta.guarded == path::Guarded::kOwnMac && network->is_tracked;
+            return meta.asks_flow_first ? bridge::Lookup::admit_claim(meta, packet, tables)
+                                        : bridge::Lookup::admit(meta, packet, tables);
+        }
         const path::Meta& before = *meta.before;
         meta.repeats = before.layer3 != path::Layer3::kNone && meta.source_mac == before.source_mac &&
                        path::origin(meta) == path::origin(before);

@@ -36,6 +36,7 @@ struct Decap {
         meta.ingress = way.tunnel;
         meta.network = way.network;
         meta.unusual = true;  // it is of the tunnels' split-horizon group
+        meta.guarded = path::Guarded::kNot;
         ++way.packets;
         way.bytes += packet->pkt_len;
         return path::Parse::admit(meta, packet, tables) && is_allowed(meta, packet, tables);

@@ -78,7 +78,7 @@ struct QueueRef {
     port::Wake wake;
     path::NetworkId network;  // of the port's slot, for the metadata of each packet
     bool unusual;
-    bool guarded;
+    path::Guarded guarded;
 
     bool polled() const noexcept { return wake == port::Wake::kNever; }
 };
@@ -101,7 +101,10 @@ struct alignas(64) PortSlot {
         return network == path::kNoNetworkId || trunk != nullptr || mirrors_in != nullptr || mac_limit != 0 ||
                horizon != 0;
     }
-    bool is_guarded() const noexcept { return guard != nullptr && !is_unusual(); }
+    path::Guarded guarded() const noexcept {
+        if (guard == nullptr || is_unusual()) return path::Guarded::kNot;
+        return guard->mac != 0 ? path::Guarded::kOwnMac : path::Guarded::kAnyMac;
+    }
     bool is_up() const noexcept { return port != nullptr || tunnel != nullptr; }
     bool is_plain_exit() const noexcept {
         return (reinterpret_cast<uintptr_t>(trunk) | reinterpret_cast<uintptr_t>(mirrors_out) |
@@ -112,7 +115,7 @@ struct alignas(64) PortSlot {
                (tunnel != nullptr && tunnel->networks[path::index(id)]);
     }
     QueueRef queue(uint16_t number, port::Wake wake) const noexcept {
-        return {port, number, wake, network, is_unusual(), is_guarded()};
+        return {port, number, wake, network, is_unusual(), guarded()};
     }
     port::Exit exit(path::NetworkId id) const noexcept {
         const uint16_t vlan = trunk != nullptr ? trunk->id_of[path::index(id)] : vlan::kUntagged;

@@ -2,9 +2,10 @@
 // goes where that says, by one look-up in the flow table; every other one is the tracker's to decide. Only in
 // networks whose flow domain has policies at all. Worker side.
 //
-// A bridged packet's port is the MAC table's word, which learning asks for anyway, and a routed one's next hop
-// stands in the flow. In both the flow holds for the ports that it was decided for: where a station has moved
-// to another, its policies are asked anew.
+// A bridged packet's port is the MAC table's word, which learning asks for anyway. Where the guard has proven the
+// source there is nothing to learn, and the flow remembers that word as long as the table says the same of all
+// stations. A routed packet's next hop stands in the flow. In all cases the flow holds for the ports that it was
+// decided for: where a station has moved to another, its policies are asked anew.
 #pragma once
 
 #include <rte_prefetch.h>
@@ -69,6 +70,7 @@ struct Track {
     template <class T>
     [[gnu::noinline]] static bool decide_singly(path::Meta& meta, const rte_mbuf* packet,
                                                 const T& tables) noexcept {
+        if (!look_up_late(meta, tables)) return false;
         if (meta.layer3 != path::Layer3::kNone) {
             return Forward::knows_source(meta, tables) ? tables.tracker.decide(meta, packet, tables)
                                                        : route_unknown(meta, packet, tables);
@@ -110,25 +112,103 @@ struct Track {
         return tables.flows.track(*connection.candidate, connection, packet, packet->pkt_len, tables.now);
     }
 
+    // Of a frame whose addresses Admit has left to its flow, which doesn't know them.
+    template <class T>
+    [[gnu::always_inline]] static bool look_up_late(path::Meta& meta, const T& tables) noexcept {
+        if (meta.layer3 != path::Layer3::kNone || !meta.asks_flow_first) return true;
+        meta.repeats = false;
+        return bridge::Lookup::look_up(meta, tables);
+    }
+
+    // By its flow alone, or else by the MAC table.
     template <class T>
     [[gnu::always_inline]] static bool bridge(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
+        if (likely(has_flow(meta.connection, tables) && knows_source(meta, tables) &&
+                   follow_station(meta, tables))) {
+            return likely(count(meta.connection, packet, tables)) || tables.tracker.decide(meta, packet, tables);
+        }
+        return bridge_by_table(meta, packet, tables);
+    }
+
+    // Of a frame to be bridged: whether learning its source would certainly change nothing.
+    template <class T>
+    [[gnu::always_inline]] static bool knows_source(const path::Meta& meta, const T& tables) noexcept {
+        if (meta.asks_flow_first) return true;
+        return meta.repeats ? meta.before->fate == path::Fate::kForward : tables.knows_source(meta);
+    }
+
+    // Where the flow's frames were sent, if that is where the frame before it went, which had the same addresses; or
+    // if the destination is the one that the flow has noted, and no station has moved or gone since.
+    [[gnu::always_inline]] static bool follow_station(path::Meta& meta, const Tables& tables) noexcept {
+        const flow::Record& record = *meta.connection.candidate;
+        const flow::Decided decided = record.decided.load(std::memory_order_acquire);
+        if (unlikely(!decided.allows(tables.flow_generation, meta.ingress))) return false;
+        const path::PortId egress = decided.egress();
+        const uint32_t hop = record.hop.load(std::memory_order_relaxed) ^ Passage::network_bits(meta.network);
+        if (!meta.asks_flow_first && meta.repeats) {
+            if (unlikely(egress != meta.before->egress || (hop & ~Passage::kStationMask) != 0)) return false;
+        } else {
+            const uint32_t station = station_of(meta, tables.macs(meta.network)->version());
+            const PortSlot& slot = tables.slot(egress);
+            if (unlikely(hop != (station & Passage::kStationMask) ||
+                         record.station.load(std::memory_order_relaxed) != station >> 16 ||
+                         (slot.network != meta.network && !slot.carries(meta.network)))) {
+                return false;
+            }
+        }
+        meta.egress = egress;
+        meta.fate = path::Fate::kForward;
+        return true;
+    }
+
+    // A digest of the destination and of the MAC table's version. One bit is always set: a new record has none.
+    [[gnu::always_inline]] static uint32_t station_of(const path::Meta& meta, uint32_t version) noexcept {
+        constexpr uint32_t kNoted = 2;
+        static_assert((kNoted & Passage::kStationMask) != 0);
+        return bridge::MacTable::hash(meta.destination_mac ^ uint64_t{version} * 0x9e37'79b9'7f4a'7c15ULL) | kNoted;
+    }
+
+    // By the MAC table, and has the flow remember what that said.
+    template <class T>
+    [[gnu::noinline]] static bool bridge_by_table(path::Meta& meta, const rte_mbuf* packet, const T& tables) noexcept {
+        // The version first: what changes while it is looked up makes the note stale at once.
+        const uint32_t version = tables.macs(meta.network)->version();
+        meta.repeats = false;
+        if (!bridge::Lookup::look_up(meta, tables)) return false;
         bool is_decided = false;
         const auto decide_unknown = [&]() noexcept {
             is_decided = true;
             return bridge_unknown(meta, packet, tables);
         };
         if (!Forward::bridge_it(meta, tables, decide_unknown)) return false;
-        if (unlikely(is_decided)) return true;
-        const flow::Decided wanted(tables.flow_generation, true, meta.ingress, meta.egress);
-        if (likely(has_flow(meta.connection, tables) && meta.fate == path::Fate::kForward &&
-                   meta.connection.candidate->decided.load(std::memory_order_acquire) == wanted &&
-                   meta.connection.candidate->hop.load(std::memory_order_relaxed) ==
-                       Passage::network_bits(meta.network) &&
-                   count(meta.connection, packet, tables))) {
-            return true;
+        if (!is_decided) {
+            const bool passes = is_flows_way(meta, tables) && count(meta.connection, packet, tables);
+            if (!passes && !tables.tracker.decide(meta, packet, tables)) return false;
         }
-        return tables.tracker.decide(meta, packet, tables);
+        if (is_flows_way(meta, tables)) note_station(meta, version, tables);
+        return true;
+    }
+
+    // Whether its flow was decided to go where the MAC table says that the frame's destination is.
+    static bool is_flows_way(const path::Meta& meta, const Tables& tables) noexcept {
+        if (meta.fate != path::Fate::kForward || !has_flow(meta.connection, tables)) return false;
+        const flow::Record& record = *meta.connection.candidate;
+        const flow::Decided wanted(tables.flow_generation, true, meta.ingress, meta.egress);
+        return record.decided.load(std::memory_order_acquire) == wanted &&
+               Passage::decided_part(record.hop.load(std::memory_order_relaxed)) ==
+                   Passage::network_bits(meta.network);
+    }
+
+    static void note_station(const path::Meta& meta, uint32_t version, const Tables& tables) noexcept {
+        flow::Record& record = *meta.connection.candidate;
+        uint32_t hop = record.hop.load(std::memory_order_relaxed);
+        if (Passage::decided_part(hop) != Passage::network_bits(meta.network)) return;
+        const uint32_t station = station_of(meta, version);
+        record.station.store(static_cast<uint16_t>(station >> 16), std::memory_order_relaxed);
+        // Unless somebody decides anew meanwhile.
+        record.hop.compare_exchange_strong(
+            hop, Passage::network_bits(meta.network) | (station & Passage::kStationMask), std::memory_order_relaxed);
     }
 
     template <class T>

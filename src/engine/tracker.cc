@@ -381,7 +381,8 @@ Tracker::Known Tracker::judge_flow(uint32_t index, const path::Tuple& tuple, con
     const flow::Origin origin = tables.flows.origin(index);
     flow::Action action;
     if (flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
-        action.ingress == passage.ingress && action.egress == passage.egress && action.hop == passage.hop) {
+        action.ingress == passage.ingress && action.egress == passage.egress && 
+        Passage::decided_part(action.hop) == passage.hop) {
         return {{.verdict = action.verdict, .objects = {origin.objects[0], origin.objects[1]}}, true};
     }
     const auto opening = std::bit_cast<Opening>(origin.opening);

@@ -33,10 +33,16 @@ struct Passage {
     static constexpr uint32_t kNetworkMask = (path::kMaxNetworks - 1U) << kNetworkShift;
     static constexpr uint32_t kIndexMask = (1U << kNetworkShift) - 1;
     static constexpr uint32_t kLocal = 1;             // to the switch itself
+    // Of a bridged flow, in place of a neighbor's index: of where its destination MAC address is, a digest.
+    static constexpr uint32_t kStationMask = kIndexMask & ~kLocal;
     static_assert((kNetworkMask & (kNeighbor | kOnLink)) == 0 && neighbor::Table::kCapacity <= kIndexMask + 1);
 
     static constexpr uint32_t network_bits(path::NetworkId network) noexcept {
         return uint32_t{path::index(network)} << kNetworkShift;
+    }
+    // What was decided, without what was noted since.
+    static constexpr uint32_t decided_part(uint32_t hop) noexcept {
+        return (hop & kNeighbor) != 0 ? hop : hop & ~kStationMask;
     }
     static constexpr path::NetworkId network_of(uint32_t hop) noexcept {
         return path::NetworkId((hop & kNetworkMask) >> kNetworkShift);

@@ -55,7 +55,7 @@ bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const P
         return action.verdict == flow::Verdict::kAllow;
     }
     // Decided before the last change: the next packet of the flow may be long in coming.
-    const uint32_t hop = record.hop.load(std::memory_order_relaxed);
+    const uint32_t hop = Passage::decided_part(record.hop.load(std::memory_order_relaxed));
     const bool is_routed = (hop & Passage::kNeighbor) != 0;
     const path::NetworkId from = Passage::network_of(hop);
     const Passage quoted_passage{.ingress = decided.ingress(),
@@ -156,7 +156,7 @@ void Tracker::resume(const HeldFragments::Held& held, const Tables& tables) noex
                     .ingress = held.ingress,
                     .network = held.network,
                     .unusual = tables.slot(held.ingress).is_unusual(),
-                    .guarded = tables.slot(held.ingress).is_guarded(),
+                    .guarded = tables.slot(held.ingress).guarded(),
                     .layer3 = held.layer3};
     meta.header = rte_pktmbuf_mtod_offset(held.packet, void*, sizeof(wire::EthernetHeader));
     bool is_decided = false;

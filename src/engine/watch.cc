@@ -116,7 +116,7 @@ void run_watched(path::Batch& batch, const Tables& tables) noexcept {
         path::PortId ingress;
         path::NetworkId network;
         bool unusual;
-        bool guarded;
+        path::Guarded guarded;
     };
     const uint16_t count = std::exchange(batch.count, uint16_t{0});
     std::array<Arrived, path::kBatchSize> arrived;

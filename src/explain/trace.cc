@@ -76,7 +76,7 @@ class Run {
         meta.ingress = probe_.from.id;
         meta.network = slot.network;
         meta.unusual = slot.is_unusual();
-        meta.guarded = slot.is_guarded();
+        meta.guarded = slot.guarded();
         if (slot.tunnel != nullptr) meta.network = running_.network_ids().at(probe_.from.network);
         const QuestionTables tables{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
                                      engine::clock_seconds(), egress_, counters_, drops_, snapshot,

@@ -240,6 +240,7 @@ void Table::fill(uint32_t pair, const path::Tuple& original, const Decision& d, 
         record.end.store(0, kRelaxed);
         record.ack.store(0, kRelaxed);
         record.window.store(0, kRelaxed);
+        record.station.store(0, kRelaxed);
         record.packets.reset();
         record.bytes.reset();
     }

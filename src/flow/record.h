@@ -47,6 +47,10 @@ class Decided {
                 uint64_t{path::index(egress)} << 48) {}
 
     bool operator==(const Decided&) const = default;
+    // The same but for the egress.
+    constexpr bool allows(uint32_t generation, path::PortId ingress) const noexcept {
+        return word_ << 16 == Decided(generation, true, ingress, path::PortId{0}).word_ << 16;
+    }
     constexpr uint32_t generation() const noexcept { return static_cast<uint32_t>(word_) & kGenerations; }
     constexpr path::PortId ingress() const noexcept { return path::PortId(word_ >> 32 & 0xffff); }
     constexpr path::PortId egress() const noexcept { return path::PortId(word_ >> 48); }
@@ -66,7 +70,7 @@ constexpr bool is_as_new(uint32_t generation, uint32_t than) noexcept {
 struct alignas(64) Record {
     path::TupleKey key;            // of its packets; never changes while the flow is in the table
     std::atomic<Decided> decided;
-    std::atomic<uint32_t> hop;     // what else the engine needs of the way (Passage)
+    std::atomic<uint32_t> hop;     // what else the engine needs of the way (engine/tracker.h: Passage)
     std::atomic<Seconds> seen;     // its last packet, unless that changed nothing any more
     std::atomic<Verdict> verdict;
     std::atomic<uint8_t> progress;
@@ -77,6 +81,7 @@ struct alignas(64) Record {
     path::Counter bytes;
     std::atomic<uint32_t> ack;     // of TCP, its last acknowledgement; of SCTP the peer's tag
     std::atomic<uint16_t> window;  // of TCP, that it told last, as it stood there
+    std::atomic<uint16_t> station;  // of a bridged flow, more of the digest in `hop`
 
     bool is(uint8_t bits) const noexcept {
         return (progress.load(std::memory_order_relaxed) & bits) != 0;

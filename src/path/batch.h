@@ -34,6 +34,9 @@ enum class Fate : uint8_t {
 // What a packet that is to be routed carries.
 enum class Layer3 : uint8_t { kNone, kIpv4, kIpv6, kOther };
 
+// Of a port that has a guard and is not unusual otherwise: whether that lets pass one source MAC address only.
+enum class Guarded : uint8_t { kNot, kAnyMac, kOwnMac };
+
 // One packet's metadata: beside the mbuf, not in it, so that the path's own loops read one dense
 // array. Stages of Admit write what they parsed, Decide writes fate and egress, Apply only reads. The second
 // line is touched only where connections are tracked.
@@ -46,12 +49,13 @@ struct alignas(64) Meta {
     PortId ingress;
     NetworkId network;          // that it is in
     bool unusual;               // the ingress port has more to it than a network and a guard
-    bool guarded;               // the ingress port has a guard, and nothing else
+    Guarded guarded;            // whether the ingress port has a guard, and nothing else
     PortId egress;
     Fate fate;
     Drop reason;
     bool repeats;               // Admit saw the same addresses in the packet before it
     Layer3 layer3;              // of a frame to the router's MAC address; kNone: it is to be bridged
+    bool asks_flow_first;       // of a frame to be bridged: Admit has left its addresses to its flow
     void* header;               // IP's, if layer3 says so
     void* neighbor;             // neighbor::Entry that a routed packet goes to
 

@@ -99,7 +99,7 @@ template <class Shortcut, class... Stages>
 struct Unusual {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables& tables) {
-        if (likely(!meta.unusual) && (!meta.guarded || likely(Shortcut::passes(meta, packet, tables)))) return true;
+        if (likely(!meta.unusual) && (meta.guarded == Guarded::kNot || likely(Shortcut::passes(meta, packet, tables)))) return true;
         return admit_all(meta, packet, tables);
     }
 

@@ -69,6 +69,11 @@ class Policy : public testing::TestWithParam<uint16_t> {
         }
         return text;
     }
+    // A frame to A, of which it is learned where its sender is.
+    void learn(const std::string& device, std::string_view mac) {
+        put(device, Packet().eth(mac, kA).payload(46));
+        harness_.sent("a");
+    }
     void establish(uint16_t from = 1234) {
         ASSERT_EQ(fate("a", request(Tcp::kSyn, from)), "b");
         ASSERT_EQ(fate("b", answer(Tcp::kSyn | Tcp::kAck, from)), "a");
@@ -446,6 +451,67 @@ TEST_P(Policy, ANeighborAtAnotherPortIsJudgedByThatPortsPolicies) {
     harness_.sent("b");
     EXPECT_EQ(fate("a", packet), "b");
     EXPECT_EQ(flows().size(), 1u);
+}
+
+// A's source is proven by its guard, so its flows remember where their frames go, without looking up either address.
+std::string guarded_a(const std::string& acls) {
+    return "networks: [{name: blue, subnets: [10.0.0.0/24]}]\nports:\n" +
+           port("a", "blue", ", mac: '" + std::string(kA) + "', address: [10.0.0.1]") + port("b") + port("c") + acls;
+}
+const std::string kAllInBlue =
+    "acls: [{name: all, apply: {network: blue, direction: ingress}, rules: [{permit: {}}]}]\n";
+
+TEST_P(Policy, AStationThatMovesTakesTheFlowsToItAlong) {
+    configure(guarded_a(kAllInBlue));
+    learn("b", kB);
+    establish();
+    EXPECT_EQ(fate("a", request()), "b");
+    learn("c", kB);
+    EXPECT_EQ(fate("a", request()), "c");
+    EXPECT_EQ(fate("a", request()), "c");
+    learn("b", kB);
+    EXPECT_EQ(fate("a", request()), "b");
+    harness_.running().macs().at("blue")->flush(harness_.running().ports().at("b").port->id());
+    EXPECT_EQ(fate("a", request()), "b b c c") << "flooded, with a question who has the address";
+}
+
+TEST_P(Policy, WhereAStationHasMovedToItsPolicyIsAsked) {
+    configure(guarded_a("acls: [{name: none, apply: {port: c, direction: ingress}, rules: [{deny: {}}]}]\n"));
+    learn("b", kB);
+    establish();
+    EXPECT_EQ(fate("a", request()), "b");
+    learn("c", kB);
+    EXPECT_EQ(fate("a", request()), "denied");
+    EXPECT_EQ(fate("a", request()), "denied");
+    learn("b", kB);
+    EXPECT_EQ(fate("a", request()), "b");
+}
+
+TEST_P(Policy, FramesOfOneFlowGoWhereTheirDestinationAddressIs) {
+    configure(guarded_a(kAllInBlue));
+    learn("b", kB);
+    learn("c", kC);
+    const auto to = [](std::string_view mac) -> Bytes {
+        return Packet().eth(kA, mac).ipv4("10.0.0.1", "10.0.0.2").udp(1234, 53).payload(20);
+    };
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(fate("a", to(kB)), "b");
+        EXPECT_EQ(fate("a", to(kB)), "b");
+        EXPECT_EQ(fate("a", to(kC)), "c");
+        EXPECT_EQ(fate("a", to(kC)), "c");
+    }
+    EXPECT_EQ(flows().size(), 1u);
+}
+
+// The rules aren't asked again for what the flow has noted.
+TEST_P(Policy, WhatAFlowRemembersOfStationsIsNoNewDecision) {
+    configure(guarded_a(into_b(kWeb)));
+    learn("b", kB);
+    establish();
+    const uint64_t hits = harness_.running().acls().at("edge")->hits(0);
+    EXPECT_NE(hits, 0u);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(fate("a", request()), "b");
+    EXPECT_EQ(harness_.running().acls().at("edge")->hits(0), hits);
 }
 
 TEST_P(Policy, AnswersReachAStationWhoseAddressIsForgottenAndNobodyElse) {
