@@ -76,8 +76,9 @@ class Judgement {
         if (!is_guarded()) return kFine;
         ArpHeader copy;
         const auto* arp = read(packet_, at_, copy);
+        if (arp == nullptr) return Drop::kMalformedNeighbor;
         // Anything but IPv4 over Ethernet would be believed by nobody.
-        if (arp == nullptr || arp->hardware_size != sizeof(MacBytes) || arp->protocol_size != 4) {
+        if (arp->hardware_size != sizeof(MacBytes) || arp->protocol_size != 4) {
             return Drop::kSpoofedNeighbor;
         }
         // A probe has no address yet (RFC 5227, 2.1.1).
@@ -90,7 +91,7 @@ class Judgement {
     Drop judge_ipv4() noexcept {
         Ipv4Header copy;
         const auto* ip = read(packet_, at_, copy);
-        if (ip == nullptr) return guard_.check_addresses ? Drop::kSpoofedAddress : kFine;
+        if (ip == nullptr) return guard_.check_addresses ? Drop::kMalformedIp : kFine;
         const uint32_t l4 = at_ + ip->header_size();
         end_ = std::min(end_, at_ + ip->total_size.host());
         const bool first = (ip->fragment.host() & Ipv4Header::kOffsetMask) == 0;
@@ -112,7 +113,7 @@ class Judgement {
     Drop judge_ipv6() noexcept {
         Ipv6Header copy;
         const auto* ip = read(packet_, at_, copy);
-        if (ip == nullptr) return guard_.check_addresses ? Drop::kSpoofedAddress : kFine;
+        if (ip == nullptr) return guard_.check_addresses ? Drop::kMalformedIp : kFine;
         const IpAddress source = address_of(ip->source);
         Protocol protocol = ip->protocol();
         uint32_t at = at_ + static_cast<uint32_t>(sizeof *ip);
@@ -175,7 +176,7 @@ class Judgement {
         if (type != IcmpHeader::kV6NeighborSolicitation && !advertises) return kFine;
         NeighborHeader neighbor_copy;
         const auto* neighbor = read_inside(at, neighbor_copy);
-        if (neighbor == nullptr) return Drop::kSpoofedNeighbor;
+        if (neighbor == nullptr) return Drop::kMalformedNeighbor;
         const bool claims_target = advertises || source.is_unspecified();
         if (claims_target && !is_own(address_of(neighbor->target))) return Drop::kSpoofedNeighbor;
         const uint8_t option = advertises ? LinkLayerOption::kTarget : LinkLayerOption::kSource;

@@ -196,7 +196,8 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "by the router. Look at the routes inside the container: its address is a /32 or /128."},
     {"malformed-ip",
      "The IP header of a packet for the router is wrong: its version, a length, or the header checksum (RFC "
-     "1812, 5.2.2). Look at the sender."},
+     "1812, 5.2.2); or the frame of a port with declared addresses ends before its IP header does. Look at the "
+     "sender."},
     {"malformed-neighbor",
      "An ARP or Neighbor Discovery message is malformed (RFC 826; RFC 4861, 7.1). Look at the sender."},
     {"not-for-router",

@@ -131,8 +131,12 @@ TEST_F(GuardTest, HeadersOverSegmentsAndFramesThatEndEarly) {
     EXPECT_EQ(judge(spoofed, {14, 7, 8}), Drop::kSpoofedAddress);
     const Bytes arp = Packet().eth().arp_request(kMacA, "10.0.0.1", "10.0.0.2");
     EXPECT_EQ(judge(arp, {14, 9, 3}), kFine);
-    EXPECT_EQ(judge(Bytes(arp.begin(), arp.begin() + 30)), Drop::kSpoofedNeighbor);
-    EXPECT_EQ(judge(Bytes(spoofed.begin(), spoofed.begin() + 20)), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Bytes(arp.begin(), arp.begin() + 30)), Drop::kMalformedNeighbor);
+    EXPECT_EQ(judge(Bytes(spoofed.begin(), spoofed.begin() + 20)), Drop::kMalformedIp);
+    const Bytes ipv6 = Packet().eth().ipv6("fd00::1", "fd00::2").tcp(1, 2);
+    EXPECT_EQ(judge(Bytes(ipv6.begin(), ipv6.begin() + 40)), Drop::kMalformedIp);
+    const Bytes solicitation = neighbor("fd00::1", 135, "fd00::2", kMacA);
+    EXPECT_EQ(judge(Bytes(solicitation.begin(), solicitation.begin() + 70)), Drop::kMalformedNeighbor);
 }
 
 TEST_F(GuardTest, Arp) {
