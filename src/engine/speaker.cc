@@ -405,6 +405,11 @@ void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     }
     if (network.answers && is_neighbor_message(packet) && converse(meta, packet, tables)) return;
     if (network.flat) return drop(meta, Drop::kFlatNetwork, packet, tables);
+    // What the stations of the underlay's link ask one another is none of ours.
+    if (network.is_underlay && network.members.size() <= 1 && is_neighbor_message(packet)) {
+        tables.counters.drop_background(meta.ingress, packet, {.ingress = meta.ingress, .network = meta.network});
+        return rte_pktmbuf_free(packet);
+    }
     if (!path::is_group(meta.destination_mac)) {
         if (meta.destination_mac == network.asker) return consume(packet, tables);
         seek_departed(meta, packet, tables);

@@ -106,6 +106,12 @@ class Counters {
     void drop(PortId id, Drop reason, const rte_mbuf* packet, uint32_t object = 0) noexcept {
         drop(id, reason, packet, DropSite{.object = object});
     }
+    // Of what is expected to be nobody's, for a reason that is_background() can't see.
+    [[gnu::noinline]] void drop_background(PortId id, const rte_mbuf* packet, const DropSite& site) noexcept {
+        count_drops(id, Drop::kBackground, site.count);
+        background.set_time(log.time());
+        background.record(id, Drop::kBackground, packet, site);
+    }
     void drop_all(PortId id, Drop reason, rte_mbuf* const* packets, uint16_t count) noexcept {
         count_drops(id, reason, count);
         for (uint16_t i = 0; i < count; ++i) log.record(id, reason, packets[i], DropSite{});
@@ -122,11 +128,6 @@ class Counters {
     struct Unmap {
         void operator()(PortCounters* ports) const noexcept;
     };
-    [[gnu::noinline]] void drop_background(PortId id, const rte_mbuf* packet, const DropSite& site) noexcept {
-        count_drops(id, Drop::kBackground, site.count);
-        background.set_time(log.time());
-        background.record(id, Drop::kBackground, packet, site);
-    }
     void count_drops(PortId id, Drop reason, uint64_t count) noexcept {
         port(id).dropped[static_cast<size_t>(reason)].add(count);
         totals.dropped[static_cast<size_t>(reason)].add(count);

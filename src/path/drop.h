@@ -256,7 +256,8 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"background",
      "A message that every host sends unasked (MLD, IGMP, router solicitations, ARP and ND about its own "
      "address, mDNS, LLMNR, SSDP, NetBIOS), which nobody was to get: the network has no other member, is "
-     "`flat`, or a policy keeps it back. Expected. `sluicectl drops --last --all` shows them."},
+     "`flat`, or a policy keeps it back, or the frame is in no network at all; or a question (ARP, ND) of the "
+     "underlay's link for another station there. Expected. `sluicectl drops --last --all` shows them."},
     {"port-down",
      "The port behind which the destination is declared is down. `sluicectl port show` says why."},
     {"link-down",
@@ -288,7 +289,7 @@ constexpr bool is_of_ingress(Drop reason) noexcept { return reason < Drop::kPort
 // Reasons for which a message that hosts send unasked is no loss: it counts as kBackground (background.h).
 constexpr bool may_be_background(Drop reason) noexcept {
     return reason == Drop::kNoMember || reason == Drop::kFlatNetwork || reason == Drop::kDenied ||
-           reason == Drop::kRejected;
+           reason == Drop::kRejected || reason == Drop::kNoNetwork || reason == Drop::kVlanNotAllowed;
 }
 
 constexpr const DropText& text(Drop reason) noexcept {

@@ -188,6 +188,15 @@ std::vector<Row> rows() {
          .out = {{"c", report}},
          .drops = {{"a", Drop::kBackground, 1}}});
 
+    add({.name = "WhatEveryHostSaysUnaskedIsBackgroundInNoNetworkAndInNoVlanToo",
+         .configuration = "networks: [{name: blue, vlan: 5}]\nports:\n" + port("a", "") +
+                          port("b", "", ", trunk: {networks: [blue]}") + port("c"),
+         .in = {{"a", report}, {"b", report}, {"a", plain(kA, kB)}, {"b", plain(kA, kB)}},
+         .drops = {{"a", Drop::kBackground, 1},
+                   {"b", Drop::kBackground, 1},
+                   {"a", Drop::kNoNetwork, 1},
+                   {"b", Drop::kVlanNotAllowed, 1}}});
+
     // --- sizes ---
     add({.name = "ALongerFrameThanTheMtuIsTooBig",
          .configuration = kThree,

@@ -144,6 +144,10 @@ void add_tunnels(std::vector<Row>& rows) {
              {"e",
               padded(Packet().eth(kHere, kBroadcast).arp_request(kHere, "192.0.2.1", "192.0.2.2"))},
              {"e", to4(plain(kA, kB)), 2}}});
+    add({.name = "WhatTheStationsOfTheUnderlaysLinkAskEachOtherIsBackground",
+         .configuration = kOne,
+         .in = {{"e", Packet().eth(kR, kBroadcast).arp_request(kR, "192.0.2.7", "192.0.2.8")}},
+         .drops = {{"e", Drop::kBackground, 1}}});
     add({.name = "OutOfATunnel",
          .configuration = kOne,
          .in = {{"e", from4().payload(plain(kB, kA))},
