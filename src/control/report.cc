@@ -15,15 +15,16 @@ namespace {
 
 using nlohmann::json;
 
+// What is expected, and nobody's loss.
+uint64_t background_of(const path::WorkerTotals& totals) {
+    return totals.dropped[static_cast<size_t>(path::Drop::kBackground)].get();
+}
+
+// Without that.
 uint64_t sum_of_drops(const path::WorkerTotals& totals) {
     uint64_t count = 0;
     for (const auto& reason : totals.dropped) count += reason.get();
-    return count;
-}
-
-// Of those: what is expected, and nobody's loss.
-uint64_t background_of(const path::WorkerTotals& totals) {
-    return totals.dropped[static_cast<size_t>(path::Drop::kBackground)].get();
+    return count - background_of(totals);
 }
 
 double ratio(uint64_t part, uint64_t whole) {
@@ -112,7 +113,8 @@ uint64_t dropped(const engine::Switch& running, path::PortId id, path::Drop reas
 uint64_t dropped(const engine::Switch& running, path::PortId id) {
     uint64_t count = 0;
     for (size_t reason = 0; reason < path::kDropCount; ++reason) {
-        count += dropped(running, id, static_cast<path::Drop>(reason));
+        const auto drop = static_cast<path::Drop>(reason);
+        if (drop != path::Drop::kBackground) count += dropped(running, id, drop);
     }
     return count;
 }
@@ -209,6 +211,7 @@ json report_ports(const engine::Switch& running, const std::vector<engine::Waiti
                  {"tx", transmitted(running, held.port->id()).to_json()},
                  {"rates", report_rates(held.traffic)},
                  {"drops", dropped(running, held.port->id())},
+                 {"background", dropped(running, held.port->id(), path::Drop::kBackground)},
                  {"origin", engine::origin(config.place)}};
         tell_state(row, held);
         if (!query.state.empty() && row["state"] != query.state) continue;
@@ -229,6 +232,7 @@ json report_ports(const engine::Switch& running, const std::vector<engine::Waiti
                          {"rx", Sum{}.to_json()},
                          {"tx", Sum{}.to_json()},
                          {"drops", 0},
+                         {"background", 0},
                          {"origin", "added"},
                          {"state", "waiting"},
                          {"reason", each.reason()}});
@@ -384,7 +388,8 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
         tunnels.push_back({{"remote", remote.text()},
                            {"rx", received(running, held.id).to_json()},
                            {"tx", transmitted(running, held.id).to_json()},
-                           {"drops", dropped(running, held.id)}});
+                           {"drops", dropped(running, held.id)},
+                           {"background", dropped(running, held.id, path::Drop::kBackground)}});
     }
     return {{"workers", workers},
             {"ports", ports},

@@ -27,6 +27,7 @@ struct Sum {
 };
 Sum received(const engine::Switch& running, path::PortId id);
 Sum transmitted(const engine::Switch& running, path::PortId id);
+// Without expected background, which is a reason of its own.
 uint64_t dropped(const engine::Switch& running, path::PortId id);
 uint64_t dropped(const engine::Switch& running, path::PortId id, path::Drop reason);
 

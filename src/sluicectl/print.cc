@@ -264,7 +264,8 @@ std::string print_stats(const json& result, const Arguments& arguments) {
                                           {{"REMOTE", "/remote"},
                                            {"RX-PACKETS", "/rx/packets", Format::kNumber},
                                            {"TX-PACKETS", "/tx/packets", Format::kNumber},
-                                           {"DROPS", "/drops", Format::kNumber}},
+                                           {"DROPS", "/drops", Format::kNumber},
+                                           {"BACKGROUND", "/background", Format::kNumber}},
                                           "", arguments.width);
     return "totals\n" +
            table(columns_of(totals, {"received", "made", "transmitted", "dropped", "consumed", "background"}), totals, arguments.width) +

@@ -12,8 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 9> kCounters = {
-    "packets", "bytes", "drops", "hits", "received", "made", "transmitted", "dropped", "consumed"};
+constexpr std::array<std::string_view, 10> kCounters = {
+    "packets", "bytes", "drops", "hits", "received", "made", "transmitted", "dropped", "background", "consumed"};
 
 // What tells a row of a list from the others: its texts, and the number of a worker or a queue.
 std::string identity_of(const json& row) {

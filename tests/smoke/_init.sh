@@ -347,7 +347,7 @@ no_checksum_errors() {
 
 # received + made = transmitted + dropped + consumed, and every packet buffer is back in its pool.
 balanced() {
-    ctl --json stats | jq -e '.totals | .received + .made == .transmitted + .dropped + .consumed'
+    ctl --json stats | jq -e '.totals | .received + .made == .transmitted + .dropped + .background + .consumed'
     ctl --json status | jq -e '.memory.pools | all(.available == .count)'
 }
 

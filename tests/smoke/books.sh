@@ -106,7 +106,7 @@ wait_for 30 "balanced books under all of it" settled
 
 # Each drop is explained.
 expect "drops without a sentence" 0 "$(query '[.drops[] | select((.meaning | length) < 30)] | length' drops)"
-expect "sum of the drops by reason of living ports" "$(query '[.ports[].drops] | add' port list)" \
+expect "sum of the drops by reason of living ports" "$(query '[.ports[] | .drops, .background] | add' port list)" \
     "$(query '[.drops[].packets] | add' drops)"
 
 # What the files say: no frame beyond the MTU, no wrong checksum.

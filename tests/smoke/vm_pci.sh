@@ -172,7 +172,7 @@ up_all
 everyone
 
 # Devices hold buffers of their own.
-balanced() { query '.totals | .received + .made == .transmitted + .dropped + .consumed' stats; }
+balanced() { query '.totals | .received + .made == .transmitted + .dropped + .background + .consumed' stats; }
 wait_for 10 "the books to balance" balanced
 
 # A device that is pulled out in the middle of its traffic: its port says so, and nobody else loses a packet.

@@ -210,7 +210,7 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
             "interface": "eth0", "state": "down", "reason": "no such namespace",
             "addresses": ["10.0.0.2/24", "fd00::2/64"], "mac": "02:00:00:00:00:01", "mtu": 1500,
             "rates": {"rx": {"packets-per-second": 5}, "tx": {"packets-per-second": 6}},
-            "rx": {"packets": 1, "bytes": 64}, "tx": {"packets": 2, "bytes": 128}, "drops": 0,
+            "rx": {"packets": 1, "bytes": 64}, "tx": {"packets": 2, "bytes": 128}, "drops": 0, "background": 7,
             "origin": "file"}]})",
          "NAME  KIND  NETWORK  INTERFACE  STATE  ADDRESSES                MAC                 MTU  RX/S  TX/S"
          "  RX-PACKETS  RX-BYTES  TX-PACKETS  TX-BYTES  DROPS  ORIGIN  REASON\n"
@@ -328,7 +328,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"tunnel list", R"({"tunnels": []})", "no tunnels\n"},
         {"stats", R"({"workers": [{"worker": 0, "core": 1, "received": 9, "made": 1,
             "transmitted": 8, "dropped": 2, "background": 1, "consumed": 0, "naps": 4}],
-            "tunnels": [{"remote": "192.0.2.2", "rx": {"packets": 1}, "tx": {"packets": 3}, "drops": 5}],
+            "tunnels": [{"remote": "192.0.2.2", "rx": {"packets": 1}, "tx": {"packets": 3}, "drops": 5,
+                "background": 6}],
             "ports": [{"name": "web", "rx": [{"queue": 0, "worker": 0, "packets": 9, "bytes": 576}],
                 "tx": [{"worker": 0, "packets": 8, "bytes": 512}], "drops": 2, "background": 1}],
             "totals": {"received": 9, "made": 1, "transmitted": 8, "dropped": 2, "background": 1, "consumed": 0}})",
@@ -345,8 +346,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "web       2           1\n"
          "\n"
          "tunnels\n"
-         "REMOTE     RX-PACKETS  TX-PACKETS  DROPS\n"
-         "192.0.2.2           1           3      5\n"
+         "REMOTE     RX-PACKETS  TX-PACKETS  DROPS  BACKGROUND\n"
+         "192.0.2.2           1           3      5           6\n"
          "\n"
          "queues\n"
          "PORT  DIRECTION  QUEUE  WORKER  PACKETS  BYTES\n"
