@@ -23,11 +23,13 @@ json record_json(const engine::Switch& running, const explain::WallClock& clock,
     const DropRecord& record = noted.record;
     json decided_by = json::array();
     if (auto object = explain::decider_of(running, record)) decided_by.push_back(to_json(*object));
+    const auto neighbor = explain::neighbor_of(running, record);
     return {{"time", static_cast<double>(clock.nanoseconds(record.time) / 1000) / 1e6},
             {"worker", noted.worker},
             {"port", base::or_none(explain::place_name(running, record.port, record.time))},
             {"ingress", base::or_none(explain::place_name(running, record.ingress, record.time))},
             {"egress", base::or_none(explain::place_name(running, record.egress, record.time))},
+            {"neighbor", neighbor ? json(neighbor->text()) : json()},
             {"network", base::or_none(explain::network_name(running, record.network, record.time))},
             {"reason", text(record.reason).name},
             {"decided-by", decided_by},

@@ -16,11 +16,12 @@ using path::Drop;
 using path::DropRecord;
 
 enum class Decider {
-    kNobody,   // the packet itself, its sender, or what happens to be
+    kNobody,   // what happens to be
     kObject,   // what the record names
     kIngress,  // the port that it came from
     kEgress,   // the port that it was to leave by
     kNetwork,
+    kNeighbor, // the network of the next station on the way
     kRoute,
     kUnderlay,
     kOverlay,  // the network of the packet's VNI
@@ -41,34 +42,9 @@ Decider decider_of(Drop reason) {
         case kMacLimit:
         case kFloodLimit:
         case kCutShort:
-        case kStale: return Decider::kIngress;
-        case kSamePort:
-        case kSplitHorizon:
-        case kPortDown:
-        case kLinkDown:
-        case kTaggedOnNative:
-        case kTooBig:
-        case kTooLongForPeer:
-        case kTransmitFull:
-        case kTransmitFailed:
-        case kInterfaceDown: return Decider::kEgress;
-        case kNoMember:
-        case kBackground:
-        case kFlatNetwork:
-        case kTaggedIntoTunnel:
-        case kNoListener:
-        case kNoRoute: return Decider::kNetwork;
-        case kBlackhole:
-        case kUnreachableRoute:
-        case kDirectedBroadcast: return Decider::kRoute;
-        case kUnknownVni:
-        case kUnderlayTransit: return Decider::kUnderlay;
-        case kDenied:
-        case kRejected:
-        case kNoConnection:
-        case kFragmentUnknown: return Decider::kObject;
-        case kVxlanInnerVlan:
-        case kUnknownRemote: return Decider::kOverlay;
+        case kStale:
+        case kFlowShare:
+        // The packet itself is wrong: where it came from is where to look.
         case kRunt:
         case kMalformedOffload:
         case kInvalidSource:
@@ -85,14 +61,40 @@ Decider decider_of(Drop reason) {
         case kNotForRouter:
         case kMartian:
         case kSourceRoute:
-        case kBeyondScope:
-        case kTtlExceeded:
-        case kNeighborPending:
-        case kHostUnreachable:
+        case kTtlExceeded: return Decider::kIngress;
+        case kSamePort:
+        case kSplitHorizon:
+        case kPortDown:
+        case kLinkDown:
+        case kTaggedOnNative:
         case kFragmentationNeeded:
+        case kTooBig:
+        case kTooLongForPeer:
+        case kTransmitFull:
+        case kTransmitFailed:
+        case kInterfaceDown: return Decider::kEgress;
+        case kNoMember:
+        case kBackground:
+        case kFlatNetwork:
+        case kTaggedIntoTunnel:
+        case kNoListener:
+        case kNoRoute: return Decider::kNetwork;
+        case kNeighborPending:
+        case kHostUnreachable: return Decider::kNeighbor;
+        case kBlackhole:
+        case kUnreachableRoute:
+        case kDirectedBroadcast: return Decider::kRoute;
+        case kUnknownVni:
+        case kUnderlayTransit: return Decider::kUnderlay;
+        case kDenied:
+        case kRejected:
+        case kNoConnection:
+        case kFragmentUnknown: return Decider::kObject;
+        case kVxlanInnerVlan:
+        case kUnknownRemote: return Decider::kOverlay;
+        case kBeyondScope:
         case kNoBuffer:
         case kFlowTableFull:
-        case kFlowShare:
         case kCount: break;
     }
     return Decider::kNobody;
@@ -147,6 +149,11 @@ std::optional<Object> port_object(const engine::Switch& running, path::PortId id
     return std::nullopt;
 }
 
+bool is_tunnel(const engine::Switch& running, path::PortId id, uint64_t time) {
+    const auto object = port_object(running, id, time);
+    return object && object->kind == "tunnel";
+}
+
 std::optional<Object> underlay_object(const engine::Switch& running) {
     const auto& underlay = running.config().underlay;
     if (!underlay) return std::nullopt;
@@ -158,6 +165,16 @@ const engine::NetworkConfig* network_named(const engine::Switch& running, const 
     const auto found = std::find_if(networks.begin(), networks.end(),
                                     [&](const auto& network) { return network.name == name; });
     return found == networks.end() ? nullptr : &*found;
+}
+
+// Of a packet that was to leave by a port or a tunnel. A tunnel is down because its underlay's port is.
+std::optional<Object> egress_object(const engine::Switch& running, const DropRecord& record) {
+    auto object = port_object(running, record.egress, record.time);
+    const auto& underlay = running.config().underlay;
+    if (record.reason != Drop::kPortDown || !object || object->kind != "tunnel" || !underlay) return object;
+    const auto held = running.ports().find(underlay->port);
+    if (held == running.ports().end() || (held->second.up && held->second.port->has_link())) return object;
+    return Object{"port", held->first, held->second.port->config().place};
 }
 
 std::optional<Object> network_object(const engine::Switch& running, const DropRecord& record) {
@@ -186,19 +203,48 @@ HopKind hop_of(Drop reason) {
     }
 }
 
-// The route that the packet would meet now, if it is still one of that kind.
-std::optional<Object> route_object(const engine::Switch& running, const DropRecord& record,
-                                   const std::optional<IpAddress>& destination) {
+// Where the packet would be routed to now.
+struct Found {
+    IpPrefix to;
+    engine::HopKey key;
+    const engine::NetworkConfig* network;  // that it was in
+};
+
+std::optional<Found> find_route(const engine::Switch& running, const DropRecord& record,
+                                const std::optional<IpAddress>& destination) {
     const auto* network = network_named(running, network_name(running, record.network, record.time));
     if (!destination || network == nullptr) return std::nullopt;
     const engine::Router& router = running.router();
     const auto domain = router.domains().find(network->domain);
     if (domain == router.domains().end()) return std::nullopt;
     const auto found = domain->second->table.longest(*destination);
-    if (!found || router.hops().key(found->second).kind != hop_of(record.reason)) return std::nullopt;
-    const engine::Domain::Derived* declared = router.declared(network->domain, found->first);
-    std::string name = found->first.text();
-    if (network->domain != route::kMainDomain) name += " of domain " + network->domain;
+    if (!found) return std::nullopt;
+    return Found{found->first, router.hops().key(found->second), network};
+}
+
+// Of several next hops it isn't known which one the packet was for.
+std::optional<Object> neighbor_object(const engine::Switch& running, const DropRecord& record,
+                                      const std::optional<IpAddress>& destination) {
+    if (is_tunnel(running, record.egress, record.time)) return underlay_object(running);
+    const auto found = find_route(running, record, destination);
+    if (!found) return std::nullopt;
+    engine::HopKey key = found->key;
+    if (key.kind == HopKind::kGroup) key = running.router().hops().key(key.members.front());
+    if (key.kind != HopKind::kVia && key.kind != HopKind::kConnected) return std::nullopt;
+    const auto* network = network_named(running, std::string(running.router().network_name(key.network)));
+    if (network == nullptr) return std::nullopt;
+    return Object{"network", network->name, network->place};
+}
+
+// The route that the packet would meet now, if it is still one of that kind.
+std::optional<Object> route_object(const engine::Switch& running, const DropRecord& record,
+                                   const std::optional<IpAddress>& destination) {
+    const auto found = find_route(running, record, destination);
+    if (!found || found->key.kind != hop_of(record.reason)) return std::nullopt;
+    const std::string& domain = found->network->domain;
+    const engine::Domain::Derived* declared = running.router().declared(domain, found->to);
+    std::string name = found->to.text();
+    if (domain != route::kMainDomain) name += " of domain " + domain;
     return Object{"route", std::move(name), declared == nullptr ? base::Place{} : declared->place};
 }
 
@@ -226,13 +272,25 @@ std::optional<Object> decider_of(const engine::Switch& running, const DropRecord
         case Decider::kNobody: break;
         case Decider::kObject: return rule_object(running, record.object);
         case Decider::kIngress: return port_object(running, record.ingress, record.time);
-        case Decider::kEgress: return port_object(running, record.egress, record.time);
+        case Decider::kEgress: return egress_object(running, record);
+        case Decider::kNeighbor:
+            return neighbor_object(running, record, destination ? destination : destination_of(record));
         case Decider::kNetwork: return network_object(running, record);
         case Decider::kRoute:
             return route_object(running, record, destination ? destination : destination_of(record));
         case Decider::kUnderlay: return underlay_object(running);
         case Decider::kOverlay: return overlay_object(running, record);
     }
+    return std::nullopt;
+}
+
+std::optional<IpAddress> neighbor_of(const engine::Switch& running, const DropRecord& record) {
+    if (decider_of(record.reason) != Decider::kNeighbor) return std::nullopt;
+    if (is_tunnel(running, record.egress, record.time)) return std::nullopt;
+    const auto destination = destination_of(record);
+    const auto found = find_route(running, record, destination);
+    if (found && found->key.kind == HopKind::kVia) return found->key.via;
+    if (found && found->key.kind == HopKind::kConnected) return destination;
     return std::nullopt;
 }
 

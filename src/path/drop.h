@@ -210,7 +210,7 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "sender."},
     {"beyond-scope",
      "The source or destination is a link-local address, which is never routed (RFC 3927, 7; RFC 4291, "
-     "2.5.6). Give the sender an address of its network's subnet."},
+     "2.5.6): no object of the configuration decides that. Give the sender an address of its network's subnet."},
     {"directed-broadcast",
      "The destination is the broadcast address of a subnet, or the subnet itself, to which no router "
      "forwards (RFC 2644)."},
@@ -228,8 +228,8 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The neighbor's MAC address is not known yet, and more packets than are kept wait for it already. A "
      "few are expected at the start of a conversation; otherwise see `sluicectl neighbor list`."},
     {"host-unreachable",
-     "Nobody answered for the destination's MAC address (ARP, Neighbor Discovery). Is the station up, and in "
-     "that subnet? `sluicectl neighbor list`."},
+     "Nobody answered in the network of the next station on the way when its MAC address was asked for (ARP, "
+     "Neighbor Discovery). Is the station up, and in that subnet? `sluicectl neighbor list`."},
     {"fragmentation-needed",
      "The packet is longer than the MTU of its way on, and may not be fragmented; the sender was told (ICMP). "
      "A few are expected of path MTU discovery."},

@@ -45,6 +45,8 @@ std::string print_last_drops(json rows, size_t width) {
     for (json& row : rows) {
         row["time"] = date_and_time(row.at("time"));
         row["decided-by"] = deciders(row.at("decided-by"));
+        // Of a packet whose next station was not found, no port is known.
+        if (row.at("egress").is_null()) row["egress"] = row.at("neighbor");
         if (row.at("packets") != 1) {
             row["packet"] = fmt::format("{} ({} packets)", word(row.at("packet")),
                                         row.at("packets").get<uint64_t>());

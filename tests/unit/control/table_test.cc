@@ -442,12 +442,16 @@ TEST(Print, TheLastDropsAreALog) {
          "decided-by": [{"kind": "port", "name": "db", "file": "", "line": 0, "column": 0}]},
         {"time": 1700000002.25, "worker": 1, "port": "web", "ingress": "web", "egress": "",
          "network": "blue", "reason": "runt", "packets": 1, "length": 0, "packet": "",
-         "decided-by": []}]})"_json;
+         "decided-by": []},
+        {"time": 1700000003.25, "worker": 1, "port": "web", "ingress": "web", "egress": null, "neighbor": "10.0.1.77",
+         "network": "blue", "reason": "host-unreachable", "packets": 1, "length": 60, "packet": "a > c",
+         "decided-by": [{"kind": "network", "name": "red", "file": "host.yaml", "line": 3, "column": 5}]}]})"_json;
     EXPECT_EQ(print_drops(result, {{}, {{"last", ""}}}),
-              "TIME                              FROM  TO  NETWORK  REASON         DECIDED-BY                 PACKET\n"
-              "2023-11-15T03:43:20.000123+05:30  web   -   blue     spoofed-mac    port web (host.yaml:12:5)  a > b\n"
-              "2023-11-15T03:43:21.500000+05:30  -     db  -        transmit-full  port db (added)            b > a (3 packets)\n"
-              "2023-11-15T03:43:22.250000+05:30  web   -   blue     runt           -                          -\n");
+              "TIME                              FROM  TO         NETWORK  REASON            DECIDED-BY                   PACKET\n"
+              "2023-11-15T03:43:20.000123+05:30  web   -          blue     spoofed-mac       port web (host.yaml:12:5)    a > b\n"
+              "2023-11-15T03:43:21.500000+05:30  -     db         -        transmit-full     port db (added)              b > a (3 packets)\n"
+              "2023-11-15T03:43:22.250000+05:30  web   -          blue     runt              -                            -\n"
+              "2023-11-15T03:43:23.250000+05:30  web   10.0.1.77  blue     host-unreachable  network red (host.yaml:3:5)  a > c\n");
     setenv("TZ", "UTC", 1);
     tzset();
     EXPECT_EQ(date_and_time(1700000000.5), "2023-11-14T22:13:20.500000+00:00");

@@ -134,7 +134,7 @@ TEST_F(CapturesTest, DropsAreToldWithWhatDecided) {
     const auto portion = read(number);
     ASSERT_EQ(portion->count, 2u);
     EXPECT_EQ(portion->packets[0]["reason"], "runt");
-    EXPECT_TRUE(portion->packets[0]["decided-by"].empty());
+    EXPECT_EQ(portion->packets[0]["decided-by"][0]["name"], "a");
     EXPECT_EQ(portion->packets[1]["reason"], "no-network");
     EXPECT_EQ(portion->packets[1]["decided-by"][0]["name"], "a");
     EXPECT_EQ(portion->packets[1]["decided-by"][0]["line"], 3);
@@ -165,7 +165,7 @@ TEST_F(CapturesTest, AFileOfDropsHasAnInterfaceForEachPort) {
     send(a_, Bytes(13));
     const std::string bytes = read(number, Form::kPcapng)->pcapng;
     EXPECT_EQ(blocks(bytes), (Blocks{kInterface, kFrame, kInterface, kFrame, kFrame}));
-    EXPECT_NE(bytes.find("dropped: runt, from a, network blue"), std::string::npos);
+    EXPECT_NE(bytes.find("dropped: runt, decided by port a (f:3:5), from a, network blue"), std::string::npos);
 }
 
 TEST_F(CapturesTest, APortionIsBounded) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "explain/wall_clock.h"
+#include "path/came_by.h"
 #include "support/pools.h"
 #include "support/rings.h"
 
@@ -35,7 +36,9 @@ class DeciderTest : public testing::Test {
     }
     // What becomes of a frame from device a: the record of its drop.
     DropRecord dropped(const Bytes& frame) {
-        a_.put(test::to_mbuf(pools_.buffers, frame));
+        rte_mbuf* packet = test::to_mbuf(pools_.buffers, frame);
+        path::set_came_by(packet, id_of("a"));  // what most drivers do
+        a_.put(packet);
         switch_.workers()[0]->turn();
         const auto records = switch_.workers()[0]->counters().log.recent();
         EXPECT_FALSE(records.empty());
@@ -83,9 +86,14 @@ TEST_F(DeciderTest, APortsSettingsAreThePorts) {
     EXPECT_EQ(network_name(switch_, record.network, record.time), "blue");
 }
 
-TEST_F(DeciderTest, APacketThatIsWrongIsDecidedByNobody) {
+TEST_F(DeciderTest, APacketThatIsWrongIsThePortsThatItCameFrom) {
     apply("networks: [{name: blue}]\nports: [{name: a, device: net_ring_a, network: blue}]");
-    EXPECT_EQ(told(dropped(Bytes(13))), "runt: nobody");
+    EXPECT_EQ(told(dropped(Bytes(13))), "runt: port a (f:2:9)");
+    for (const Drop reason : {Drop::kTtlExceeded, Drop::kMalformedIp, Drop::kReservedMac, Drop::kInvalidSource,
+                              Drop::kMartian, Drop::kNotForRouter}) {
+        EXPECT_EQ(told(record(reason, "blue", {})), std::string(path::text(reason).name) + ": port a (f:2:9)");
+    }
+    EXPECT_EQ(told(record(Drop::kBeyondScope, "blue", {})), "beyond-scope: nobody");
     EXPECT_EQ(told(dropped(Packet().eth().payload(46))), "no-member: network blue (f:1:12)");
     EXPECT_EQ(told(record(Drop::kBackground, "blue", Packet().eth().payload(46))), "background: network blue (f:1:12)");
 }
@@ -157,6 +165,19 @@ TEST_F(DeciderTest, TunnelsAreTheUnderlaysAndTheNetworks) {
     by_tunnel.egress = switch_.tunnels().begin()->second.id;
     EXPECT_EQ(told(by_tunnel), "port-down: tunnel 192.0.2.2 (f:2:11)");
     EXPECT_EQ(place_name(switch_, by_tunnel.egress, by_tunnel.time), "tunnel 192.0.2.2");
+    by_tunnel.reason = Drop::kHostUnreachable;
+    EXPECT_EQ(told(by_tunnel), "host-unreachable: underlay a (f:2:11)");
+}
+
+TEST_F(DeciderTest, ATunnelIsDownBecauseItsUnderlaysPortIs) {
+    apply(
+        "networks: [{name: blue, vxlan: {vni: 100, remotes: [192.0.2.2]}}]\n"
+        "underlay: {port: u, address: 192.0.2.1/24}\n"
+        "ports: [{name: a, device: net_ring_a, network: blue}, {name: u, device: net_nosuch0}]");
+    const DropRecord down = dropped(Packet().eth().payload(46));
+    EXPECT_EQ(told(down), "port-down: port u (f:3:55)");
+    EXPECT_EQ(place_name(switch_, down.ingress, down.time), "a");
+    EXPECT_EQ(place_name(switch_, down.egress, down.time), "tunnel 192.0.2.2");
 }
 
 TEST_F(DeciderTest, AnObjectIsTheRuleOfItsNumber) {
@@ -167,6 +188,34 @@ TEST_F(DeciderTest, AnObjectIsTheRuleOfItsNumber) {
     EXPECT_EQ(told(denied), "denied: acl-rule edge rule 2 (rest) (f:3:43)");
     denied.object += 1000;
     EXPECT_EQ(told(denied), "denied: nobody");
+}
+
+TEST_F(DeciderTest, AStationThatIsNotFoundIsItsNetworks) {
+    apply("networks:\n"
+          "  - {name: blue, subnets: 10.0.0.0/24, gateway: 10.0.0.254}\n"
+          "  - {name: red, subnets: 10.0.1.0/24, gateway: 10.0.1.254}\n"
+          "routes: [{to: 10.8.0.0/16, via: 10.0.1.8}]\n"
+          "ports: [{name: a, device: net_ring_a, network: blue}]");
+    const auto to = [&](std::string_view address) {
+        const Bytes frame = Packet().eth().ipv4("10.0.0.1", address).udp(1, 2);
+        return record(Drop::kHostUnreachable, "blue", frame);
+    };
+    EXPECT_EQ(told(to("10.0.1.77")), "host-unreachable: network red (f:3:5)");
+    EXPECT_EQ(told(to("10.8.0.1")), "host-unreachable: network red (f:3:5)");
+    EXPECT_EQ(neighbor_of(switch_, to("10.0.1.77"))->text(), "10.0.1.77");
+    EXPECT_EQ(neighbor_of(switch_, to("10.8.0.1"))->text(), "10.0.1.8");
+    EXPECT_FALSE(neighbor_of(switch_, to("10.9.0.1")));
+    DropRecord other = to("10.0.1.77");
+    other.reason = Drop::kNoRoute;
+    EXPECT_FALSE(neighbor_of(switch_, other));
+}
+
+TEST_F(DeciderTest, APacketThatIsTooLongIsThePortsThatItWasToLeaveBy) {
+    apply("networks: [{name: blue}]\nports: [{name: a, device: net_ring_a, network: blue}, "
+          "{name: b, device: net_ring_b, network: blue}]");
+    DropRecord too_long = record(Drop::kFragmentationNeeded, "blue", {});
+    too_long.egress = id_of("b");
+    EXPECT_EQ(told(too_long), "fragmentation-needed: port b (f:2:55)");
 }
 
 // A number may be another's by now.
