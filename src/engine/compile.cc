@@ -260,6 +260,7 @@ class Compiler {
     void add_owners() {
         using guard::Owners;
         std::vector<Owners::Entry> owners;
+        std::vector<Owners::Entry> absent;
         std::vector<path::PortId> trusted;
         for (size_t i = 0; i < snapshot_->networks.size(); ++i) {
             for (const IpAddress& address : snapshot_->networks[i].addresses) {
@@ -269,8 +270,11 @@ class Compiler {
         for (const auto& [name, held] : ports_) {
             const port::PortConfig& config = held.port->config();
             if (config.spoofing == port::Spoofing::kAllow) trusted.push_back(held.port->id());
-            if (config.address.empty() || !holds_addresses(held)) continue;
             const auto mac = held.port->mac();
+            const bool is_absent = !held.up || !held.port->has_link();
+            // One that may have the addresses of others may have given its own away.
+            if (is_absent && config.is_guarded()) add_absent(absent, held);
+            if (config.address.empty() || !holds_addresses(held)) continue;
             for (const auto& network : networks_of(config_, config)) {
                 const auto id = ids_.find(network);
                 // Half-way through a change a port may name what is gone already.
@@ -290,6 +294,20 @@ class Compiler {
             }
         }
         snapshot_->owners = Owners(std::move(owners), trusted);
+        std::erase_if(absent, [&](const Owners::Entry& entry) {
+            const Owners::Entry* owner = snapshot_->owners.find(entry.network, entry.address);
+            return owner != nullptr && owner->port != entry.port;
+        });
+        snapshot_->absent = Owners(std::move(absent), {});
+    }
+
+    void add_absent(std::vector<guard::Owners::Entry>& absent, const HeldPort& held) const {
+        const port::PortConfig& config = held.port->config();
+        for (const auto& network : networks_of(config_, config)) {
+            const auto id = ids_.find(network);
+            if (id == ids_.end()) continue;
+            for (const auto& own : config.address) absent.push_back({id->second, held.port->id(), own.address});
+        }
     }
 
     // A group's number; 0 for none.

@@ -39,7 +39,7 @@ struct Transmit {
             tables.egress.flood(tables.networks[path::index(meta.network)].members, slot.port,
                                 slot.horizon, packet, {.ingress = meta.ingress, .network = meta.network});
         } else {
-            tables.counters.drop(meta.ingress, meta.reason, packet,
+            tables.counters.drop(path::drop_place(meta, meta.reason), meta.reason, packet,
                                  path::drop_site(meta, meta.reason));
             tables.drops.packets[tables.drops.count++] = packet;
         }

@@ -156,6 +156,7 @@ struct Snapshot {
     }
 
     guard::Owners owners;            // of the addresses in all networks
+    guard::Owners absent;            // of addresses whose port is down or has no link
 
     // What slots point to.
     std::vector<std::unique_ptr<TunnelSlot>> tunnels;

@@ -189,8 +189,16 @@ void Speaker::apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
 
 void Speaker::drop(path::Meta& meta, Drop reason, rte_mbuf* packet, const Tables& tables) noexcept {
     if (error_for(reason)) answer_with_error(meta, reason, 0, packet, tables);
-    tables.counters.drop(meta.ingress, reason, packet, 
+    tables.counters.drop(path::drop_place(meta, reason), reason, packet,
                          path::drop_site(meta, reason, is_policy(reason) ? meta.connection.object : 0));
+    rte_pktmbuf_free(packet);
+}
+
+// Of a packet to a port that is down or has no link.
+void Speaker::drop_absent(path::Meta& meta, path::PortId port, rte_mbuf* packet, const Tables& tables) noexcept {
+    const Drop reason = tables.slot(port).is_up() ? Drop::kLinkDown : Drop::kPortDown;
+    answer_with_error(meta, Drop::kHostUnreachable, 0, packet, tables);
+    tables.counters.drop(port, reason, packet, {.ingress = meta.ingress, .egress = port, .network = meta.network});
     rte_pktmbuf_free(packet);
 }
 
@@ -214,12 +222,16 @@ neighbor::Entry* Speaker::assume(path::NetworkId network, const IpAddress& addre
 
 void Speaker::resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
                       const Tables& tables) noexcept {
+    const guard::Owners::Entry* absent = tables.snapshot.absent.find(neighbor.network, neighbor.address);
     if (tables.assumed != nullptr) {
+        if (absent != nullptr) return drop_absent(meta, absent->port, packet, tables);
         meta.neighbor = assume(neighbor.network, neighbor.address, tables);
         if (meta.neighbor != nullptr) return route_again(meta, packet, tables);
         return drop(meta, Drop::kNeighborPending, packet, tables);
     }
     if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor, tables);
+    // The address is asked for nevertheless: it may be elsewhere by now.
+    if (absent != nullptr) return drop_absent(meta, absent->port, packet, tables);
     // Large buffers are few, and no container could be read while they wait here.
     const bool may_wait = packet->pkt_len <= port::kBufferSize;
     if (may_wait && tables.neighbors.hold(neighbor, {packet, meta.ingress, meta.network})) return;
@@ -553,8 +565,13 @@ void Speaker::release(neighbor::Entry& neighbor, const Tables& tables) noexcept 
     neighbor::Held waiting;
     tables.neighbors.release(neighbor, waiting);
     if (neighbor.resolved()) return resume(waiting, neighbor, tables);
+    const guard::Owners::Entry* absent = tables.snapshot.absent.find(neighbor.network, neighbor.address);
     for (uint16_t i = 0; i < waiting.count; ++i) {
         path::Meta meta = waiting_meta(waiting.packets[i], tables);
+        if (absent != nullptr) {
+            drop_absent(meta, absent->port, waiting.packets[i].packet, tables);
+            continue;
+        }
         drop(meta, Drop::kHostUnreachable, waiting.packets[i].packet, tables);
     }
 }

@@ -52,6 +52,11 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     const path::PortId exit = meta.fate == path::Fate::kRouteBy       ? meta.egress
                               : meta.fate == path::Fate::kRouteUnseen ? path::kNoPort
                                                                       : likely_exit_of(neighbor, mac, network, tables);
+    if (exit == path::kNoPort && network.table != nullptr) {
+        const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
+        const bool is_absent = entry.is_static() && !tables.carries(entry.port(), neighbor.network);
+        if (is_absent) return drop_absent(meta, entry.port(), packet, tables);
+    }
     const PortSlot* slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
     if (slot != nullptr && slot->port != nullptr && wire::longest_frame(packet) > slot->port->max_frame()) {
         return too_big(meta, exit, slot->port->max_frame() - kEthernet, packet, [&](rte_mbuf* piece) {

@@ -275,16 +275,15 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
     return freed;
 }
 
-// A MAC address that is declared, or that the switch gave a port, belongs to that port for as long as the port
-// has a link; afterwards another port or a remote end point may have it. What a network lists as `static`
-// always belongs where that says.
+// A MAC address that is declared, or that the switch gave a port, belongs to that port for as long as the port is
+// declared: while the port is down, a frame to that address is dropped as such and goes to nobody else. What a
+// network lists as `static` always belongs where that says.
 void Switch::set_static_macs() {
     StaticMacs wanted;
     std::set<std::pair<std::string, MacAddress>> ambiguous;  // two ports of a network have it: it is learned
     for (const auto& [name, held] : ports_) {
         const auto mac = held.port->mac();
         if (!mac || mac->is_zero()) continue;
-        if (!holds_addresses(held)) continue;
         for (const auto& network : networks_of(config_, held.port->config())) {
             const std::pair place{network, *mac};
             if (!wanted.emplace(place, Home{held.port->id(), "port " + name}).second) ambiguous.insert(place);

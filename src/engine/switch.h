@@ -56,8 +56,8 @@ struct HeldPort {
     void limit_floods();
 };
 
-// Whether the addresses that are declared for the port are its own at this time: while it has a link. A guest that
-// is declared with a MAC address is waited for.
+// Whether the port is there, to use the addresses that are declared for it: while it has a link. A guest that is
+// declared with a MAC address is waited for.
 bool holds_addresses(const HeldPort& held);
 
 using Ports = std::map<std::string, HeldPort>;

@@ -49,9 +49,10 @@ class Owners {
     // the router's MAC address, which the routers of all hosts of an overlay have.
     bool may_use(path::NetworkId network, const IpAddress& address, path::PortId port,
                  bool is_router) const noexcept;
+    // Null if it is nobody's.
+    const Entry* find(path::NetworkId network, const IpAddress& address) const noexcept;
 
  private:
-    const Entry* find(path::NetworkId network, const IpAddress& address) const noexcept;
     static uint64_t hash(path::NetworkId network, const IpAddress& address) noexcept;
 
     uint32_t count_ = 0;

@@ -92,6 +92,11 @@ inline DropSite drop_site(const Meta& meta, Drop reason, uint32_t object = 0) no
     return {meta.ingress, has_egress(reason) ? meta.egress : kNoPort, meta.network, object};
 }
 
+// The port that the drop is counted at.
+inline PortId drop_place(const Meta& meta, Drop reason) noexcept {
+    return is_of_ingress(reason) || !has_egress(reason) ? meta.ingress : meta.egress;
+}
+
 // Stands before the first packet of a batch, and is like none.
 inline constexpr Meta kNobody{.ingress = kNoPort, .fate = Fate::kDrop};
 

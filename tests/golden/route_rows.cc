@@ -360,6 +360,17 @@ void add_conversation(std::vector<Row>& rows) {
          .in =
              {{"a", full(in4())}, {"a", full(in4()), {}, {}, 2}, {"b", answer}, {"a", full(in4())}},
          .out = {{"b", question}, {"b", full(out4()), 4}}});
+    const std::string kAbsent =
+        "networks:\n"
+        "  - {name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254]}\n"
+        "  - {name: red, subnets: [10.0.1.0/24], gateway: [10.0.1.254]}\nports:\n" +
+        port("a") + port("c", "red") + "  - {name: b, device: net_nosuch0, network: red, address: 10.0.1.2}\n";
+    const Bytes to_absent = full(in4());
+    add({.name = "NoPacketWaitsForADeclaredAddressWhosePortIsDown",
+         .configuration = kAbsent,
+         .in = {{"a", to_absent, {}, {}, 2}},
+         .out = {{"c", question}, {"a", error4(3, 1, to_absent), 2}},
+         .drops = {{"b", Drop::kPortDown, 2}}});
     add({.name = "NoMoreThanAFewPacketsWait",
          .configuration = kUnknown,
          .in = {{"a", full(in4()), {}, {}, 20}, {"b", answer}},

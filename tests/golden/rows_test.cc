@@ -106,7 +106,13 @@ std::vector<Row> rows() {
          .configuration = kStatic + port("a") +
                           "  - {name: b, device: net_nosuch0, network: blue}\n" + port("c"),
          .in = {{"a", plain(kA, kB)}},
-         .drops = {{"a", Drop::kPortDown, 1}}});
+         .drops = {{"b", Drop::kPortDown, 1}}});
+    const std::string kDeclared = "  - {name: b, device: net_nosuch0, network: blue, mac: '" + std::string(kB) +
+                                  "', address: 10.0.0.2}\n";
+    add({.name = "AFrameToTheDeclaredAddressOfAPortThatIsDownReachesNobodyElse",
+         .configuration = kBlue + port("a") + kDeclared + port("c"),
+         .in = {{"a", plain(kA, kB), {}, {}, 3}},
+         .drops = {{"b", Drop::kPortDown, 3}}});
 
     // --- a port without link ---
     const std::string kAbsent = kBlue + port("a") + port("b") +
