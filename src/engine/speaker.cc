@@ -5,6 +5,7 @@
 
 #include "engine/answers.h"
 #include "engine/tracker.h"
+#include "path/came_by.h"
 #include "wire/address.h"
 #include "wire/flow_hash.h"
 #include "wire/headers.h"
@@ -68,6 +69,25 @@ bool has_source_route(const wire::Ipv4Header& ip) noexcept {
         at += at[1];
     }
     return false;
+}
+
+// Whether the packet has been put into a tunnel already, and waits for the tunnel's next hop. (A tunnel's pings come
+// from it as well.)
+bool is_wrapped(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+    if (meta.layer3 != path::Layer3::kOther || meta.ingress == path::kNoPort) return false;
+    const PortSlot& slot = tables.slot(meta.ingress);
+    if (slot.tunnel == nullptr || path::index(meta.network) >= tables.snapshot.networks.size() ||
+        !tables.network(meta.network).is_underlay) {
+        return false;
+    }
+    const uint32_t ip = slot.tunnel->headers.ipv6 ? sizeof(wire::Ipv6Header) : sizeof(wire::Ipv4Header);
+    const uint32_t udp = kEthernet + ip;
+    if (packet->data_len < udp + sizeof(wire::UdpHeader)) return false;
+    const auto next = slot.tunnel->headers.ipv6
+                          ? rte_pktmbuf_mtod_offset(packet, const wire::Ipv6Header*, kEthernet)->protocol()
+                          : rte_pktmbuf_mtod_offset(packet, const wire::Ipv4Header*, kEthernet)->protocol();
+    const auto* ports = rte_pktmbuf_mtod_offset(packet, const wire::UdpHeader*, udp);
+    return next == wire::Protocol::kUdp && ports->destination_port == tables.snapshot.udp_port;
 }
 
 uint8_t ttl_of(const path::Meta& meta) noexcept {
@@ -188,15 +208,35 @@ void Speaker::apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
 }
 
 void Speaker::drop(path::Meta& meta, Drop reason, rte_mbuf* packet, const Tables& tables) noexcept {
+    if (is_wrapped(meta, packet, tables)) return drop_wrapped(meta, reason, packet, tables);
     if (error_for(reason)) answer_with_error(meta, reason, 0, packet, tables);
     tables.counters.drop(path::drop_place(meta, reason), reason, packet,
                          path::drop_site(meta, reason, is_policy(reason) ? meta.connection.object : 0));
     rte_pktmbuf_free(packet);
 }
 
+// What is told is the frame that was to go into the tunnel, and where it came from.
+void Speaker::drop_wrapped(const path::Meta& meta, Drop reason, rte_mbuf* packet, const Tables& tables) noexcept {
+    const path::PortId tunnel = meta.ingress;
+    const path::PortId ingress = path::came_by(packet);
+    const vxlan::Tunnel& headers = tables.slot(tunnel).tunnel->headers;
+    const auto outer = static_cast<uint16_t>(headers.overhead());
+    path::NetworkId network = meta.network;
+    if (packet->data_len >= outer && packet->pkt_len > outer) {
+        const uint32_t at = outer - uint32_t{sizeof(wire::VxlanHeader)};
+        const auto* vxlan = rte_pktmbuf_mtod_offset(packet, const wire::VxlanHeader*, at);
+        network = tables.snapshot.vnis.find(vxlan->vni());
+        rte_pktmbuf_adj(packet, outer);
+    }
+    tables.counters.drop(ingress == path::kNoPort ? tunnel : ingress, reason, packet,
+                         {.ingress = ingress, .egress = tunnel, .network = network});
+    rte_pktmbuf_free(packet);
+}
+
 // Of a packet to a port that is down or has no link.
 void Speaker::drop_absent(path::Meta& meta, path::PortId port, rte_mbuf* packet, const Tables& tables) noexcept {
     const Drop reason = tables.slot(port).is_up() ? Drop::kLinkDown : Drop::kPortDown;
+    if (is_wrapped(meta, packet, tables)) return drop_wrapped(meta, reason, packet, tables);
     answer_with_error(meta, Drop::kHostUnreachable, 0, packet, tables);
     tables.counters.drop(port, reason, packet, {.ingress = meta.ingress, .egress = port, .network = meta.network});
     rte_pktmbuf_free(packet);

@@ -158,6 +158,7 @@ class Speaker {
     static path::PortId find_exit(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
                                   const Tables& tables) noexcept;
     void drop(path::Meta& meta, path::Drop reason, rte_mbuf* packet, const Tables& tables) noexcept;
+    void drop_wrapped(const path::Meta& meta, path::Drop reason, rte_mbuf* packet, const Tables& tables) noexcept;
     void drop_absent(path::Meta& meta, path::PortId port, rte_mbuf* packet, const Tables& tables) noexcept;
     bool may_answer(path::PortId port) noexcept;
 

@@ -4,6 +4,7 @@
 
 #include "engine/speaker.h"
 #include "engine/tracker.h"
+#include "path/came_by.h"
 #include "wire/flow_hash.h"
 #include "wire/fragment.h"
 #include "wire/headers.h"
@@ -153,7 +154,8 @@ void Speaker::send(path::NetworkId network, path::PortId exit, rte_mbuf* packet,
     const PortSlot& slot = tables.slot(exit);
     if (slot.tunnel != nullptr) {
         path::Meta meta{};
-        meta.ingress = exit;
+        const path::PortId came = path::came_by(packet);
+        meta.ingress = came == path::kNoPort ? exit : came;
         meta.egress = exit;
         meta.network = network;
         meta.layer3 = path::Layer3::kOther;  // it is nobody's to complain about

@@ -180,6 +180,29 @@ TEST_F(DeciderTest, ATunnelIsDownBecauseItsUnderlaysPortIs) {
     EXPECT_EQ(place_name(switch_, down.egress, down.time), "tunnel 192.0.2.2");
 }
 
+// The frame that was to go into a tunnel is told as it came, and from where.
+TEST_F(DeciderTest, WhatWaitsForATunnelsNextHopIsToldAsItCame) {
+    apply(
+        "networks: [{name: blue, vxlan: {vni: 100, remotes: [192.0.2.2]}}]\n"
+        "underlay: {port: b, address: 192.0.2.1/24}\n"
+        "ports: [{name: a, device: net_ring_a, network: blue}, {name: b, device: net_ring_b}]");
+    const Bytes frame = Packet().eth(test::kMacA, kBroadcast).arp_request(test::kMacA, "10.0.0.1", "10.0.0.2");
+    // More than are kept.
+    for (int i = 0; i < neighbor::kMaxHeld; ++i) {
+        a_.put(test::to_mbuf(pools_.buffers, frame));
+        switch_.workers()[0]->turn();
+    }
+    const DropRecord record = dropped(frame);
+    EXPECT_EQ(told(record), "neighbor-pending: underlay b (f:2:11)");
+    EXPECT_EQ(place_name(switch_, record.ingress, record.time), "a");
+    EXPECT_EQ(place_name(switch_, record.egress, record.time), "tunnel 192.0.2.2");
+    EXPECT_EQ(network_name(switch_, record.network, record.time), "blue");
+    EXPECT_EQ(record.length, frame.size());
+    ASSERT_GE(record.size, frame.size());
+    EXPECT_TRUE(std::equal(frame.begin(), frame.end(), record.bytes.begin()));
+    apply("ports: []");
+}
+
 TEST_F(DeciderTest, AnObjectIsTheRuleOfItsNumber) {
     apply("networks: [{name: blue}]\nports: [{name: a, device: net_ring_a, network: blue}]\n"
           "acls: [{name: edge, rules: [{permit: {}}, {deny: {}, name: rest}]}]");
