@@ -138,22 +138,27 @@ inline constexpr std::span<const Parameter> kFlowFlushParameters{kFlowListParame
 
 inline constexpr std::string_view kProtocols[] = {"tcp", "udp", "sctp", "icmp", "icmpv6"};
 inline constexpr std::string_view kQuestion[] = {
-    "from", "to", "proto", "dport", "sport", "length", "vlan", "source-mac", "destination-mac"};
+    "from", "to", "proto", "dport", "sport", "length", "df", "vlan", "source-mac", "destination-mac"};
+inline constexpr std::string_view kYesOrNo[] = {"yes", "no"};
 inline constexpr Parameter kTraceParameters[] = {
     {"from", Type::kText, kRequired, "PORT|IP", "the port or the IP address that sends the packet", "\"web\""},
-    {"to", Type::kText, kRequired, "IP|PORT", "the IP address or the port that it is for", "\"10.0.0.3\""},
+    {"to", Type::kText, kRequired, "IP|PORT|MAC", "the IP address, the port or the MAC address that it is for",
+     "\"10.0.0.3\""},
     {"proto", Type::kWord, kOptional, "PROTO", "its protocol; tcp if left out", "\"udp\"", 0, 0, kProtocols},
     {"dport", Type::kNumber, kOptional, "N", "its destination port; 80 if left out", "443", 0, 65535},
     {"sport", Type::kNumber, kOptional, "N", "its source port; 40000 if left out", "50000", 0, 65535},
-    {"length", Type::kNumber, kOptional, "BYTES", "the length of its IP packet", "1400", 52, 65535},
-    {"vlan", Type::kNumber, kOptional, "N", "its VLAN tag", "7", 1, 4094},
+    {"length", Type::kNumber, kOptional, "BYTES", "the length of its IP packet", "1400", 1, 65535},
+    {"df", Type::kWord, kOptional, "yes|no",
+     "whether it may not be fragmented, of IPv4; if left out, yes for tcp and sctp, no for others", "\"yes\"", 0,
+     0, kYesOrNo},
+    {"vlan", Type::kNumber, kOptional, "N", "its VLAN tag; 0: none", "7", 0, 4094},
     {"source-mac", Type::kText, kOptional, "MAC", "its source MAC address", "\"02:00:00:00:00:01\""},
     {"destination-mac", Type::kText, kOptional, "MAC", "its destination MAC address", "\"02:00:00:00:00:02\""},
     {"questions", Type::kList, kOptional, "LIST", "several such objects: the answer's \"traces\" are in this order",
      R"([{"from": "web", "to": "10.0.0.3"}])", 0, kMaxQuestions, {}, kQuestion},
 };
 // Of one of several questions.
-inline constexpr std::span<const Parameter> kQuestionParameters{kTraceParameters, 9};
+inline constexpr std::span<const Parameter> kQuestionParameters{kTraceParameters, 10};
 inline constexpr Parameter kTraceStartParameters[] = {
     {"filter", Type::kContent, kRequired, "FILTER", "which packets, in tcpdump's language; empty: all", "\"icmp\""},
 };

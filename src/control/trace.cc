@@ -35,6 +35,7 @@ tl::expected<Question, RpcError> question_of(const json& params) {
     question.destination_port = static_cast<uint16_t>(number_of(params, "dport", question.destination_port));
     question.source_port = static_cast<uint16_t>(number_of(params, "sport", question.source_port));
     if (params.contains("length")) question.length = static_cast<uint32_t>(number_of(params, "length", 0));
+    if (params.contains("df")) question.df = text_of(params, "df") == "yes";
     if (params.contains("vlan")) question.vlan = static_cast<uint16_t>(number_of(params, "vlan", 0));
     for (auto [key, mac] : {std::pair("source-mac", &question.source_mac),
                             std::pair("destination-mac", &question.destination_mac)}) {

@@ -155,7 +155,7 @@ bool Speaker::decide(path::Meta& meta, const NextHop& hop, const Tables& tables)
             const IpAddress destination = destination_of(meta);
             neighbor::Entry* entry = tables.neighbors.find(hop.network, destination);
             if (unlikely(tables.assumed != nullptr) && (entry == nullptr || !entry->resolved())) {
-                entry = assume(hop.network, destination, tables);
+                entry = tables.assumed->find_or_ask(hop.network, destination);
             } else if (entry == nullptr && may_answer(meta.ingress)) {
                 entry = tables.neighbors.add(hop.network, destination, tables.now);
             }
@@ -253,21 +253,15 @@ bool Speaker::may_answer(path::PortId port) noexcept {
     return true;
 }
 
-// What stands for a neighbor that would have to be asked for; null: nothing is assumed of that one.
-neighbor::Entry* Speaker::assume(path::NetworkId network, const IpAddress& address,
-                                 const Tables& tables) noexcept {
-    neighbor::Entry& station = tables.assumed->station;
-    return station.network == network && station.address == address ? &station : nullptr;
-}
-
 void Speaker::resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
                       const Tables& tables) noexcept {
     const guard::Owners::Entry* absent = tables.snapshot.absent.find(neighbor.network, neighbor.address);
     if (tables.assumed != nullptr) {
         if (absent != nullptr) return drop_absent(meta, absent->port, packet, tables);
-        meta.neighbor = assume(neighbor.network, neighbor.address, tables);
+        meta.neighbor = tables.assumed->find(neighbor.network, neighbor.address);
         if (meta.neighbor != nullptr) return route_again(meta, packet, tables);
-        return drop(meta, Drop::kNeighborPending, packet, tables);
+        tables.assumed->waits_for = &neighbor;
+        return consume(packet, tables);
     }
     if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor, tables);
     // The address is asked for nevertheless: it may be elsewhere by now.

@@ -70,10 +70,8 @@ class Speaker {
     static path::PortId likely_exit_of(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
                                        const Tables& tables) noexcept {
         const path::PortId exit = exit_of(neighbor, mac, network, tables);
-        const bool is_assumed = tables.assumed != nullptr && mac != 0 &&
-                                mac == tables.assumed->station.mac.load(std::memory_order_relaxed) &&
-                                neighbor.network == tables.assumed->station.network;
-        return exit == path::kNoPort && is_assumed ? tables.assumed->port : exit;
+        if (likely(tables.assumed == nullptr) || exit != path::kNoPort) return exit;
+        return tables.assumed->port_of(neighbor.network, mac);
     }
 
     // One hop less.
@@ -153,8 +151,6 @@ class Speaker {
     [[gnu::always_inline]] static uint64_t tag(uint64_t mac, uint32_t version) noexcept {
         return mac ^ version;
     }
-    static neighbor::Entry* assume(path::NetworkId network, const IpAddress& address,
-                                   const Tables& tables) noexcept;
     static path::PortId find_exit(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
                                   const Tables& tables) noexcept;
     void drop(path::Meta& meta, path::Drop reason, rte_mbuf* packet, const Tables& tables) noexcept;

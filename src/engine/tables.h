@@ -3,6 +3,8 @@
 
 #include <rte_cycles.h>
 
+#include <deque>
+
 #include "bridge/bridge.h"
 #include "engine/snapshot.h"
 #include "flow/flow_table.h"
@@ -28,10 +30,37 @@ struct Drops {
 };
 
 // What may be taken for known about the destination of a packet that is only asked about (explain/trace.h):
-// a station that is silent yet would be found by asking for it, which a question must not do.
+// stations that are silent yet would be found by asking for them, which a question must not do.
 struct Assumed {
-    neighbor::Entry station;  // its address, MAC address and network
-    path::PortId port = path::kNoPort;
+    struct Station {
+        neighbor::Entry entry;  // its address, MAC address and network
+        path::PortId port = path::kNoPort;
+    };
+
+    std::deque<Station> stations;
+    neighbor::Entry asked;  // the neighbor that would have to be asked for
+    const neighbor::Entry* waits_for = nullptr;  // the packet would wait until this neighbor has answered
+
+    // Null if nothing is assumed of that neighbor.
+    neighbor::Entry* find(path::NetworkId network, const IpAddress& address) noexcept {
+        for (Station& station : stations) {
+            if (station.entry.network == network && station.entry.address == address) return &station.entry;
+        }
+        return nullptr;
+    }
+    neighbor::Entry* find_or_ask(path::NetworkId network, const IpAddress& address) noexcept {
+        if (neighbor::Entry* known = find(network, address)) return known;
+        asked.network = network;
+        asked.address = address;
+        return &asked;
+    }
+    path::PortId port_of(path::NetworkId network, uint64_t mac) const noexcept {
+        for (const Station& station : stations) {
+            const bool is_same = mac != 0 && station.entry.mac.load(std::memory_order_relaxed) == mac;
+            if (is_same && station.entry.network == network) return station.port;
+        }
+        return path::kNoPort;
+    }
 };
 
 struct Tables {

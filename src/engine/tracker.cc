@@ -103,8 +103,8 @@ Passage Tracker::passage_of(const path::Meta& meta, const Tables& tables) noexce
             const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
             passage.to = neighbor.network;
             passage.egress = Speaker::likely_exit_of(neighbor, mac, tables.network(neighbor.network), tables);
-            if (tables.assumed != nullptr) break;  // it leaves no flow
             passage.is_unfinished = mac == 0;
+            if (tables.assumed != nullptr) break;  // it leaves no flow
             passage.hop |= Passage::kNeighbor | tables.neighbors.index(neighbor);
             if (is_destination(neighbor, meta, tables)) passage.hop |= Passage::kOnLink;
             break;

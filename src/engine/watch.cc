@@ -91,6 +91,13 @@ void Telling::decided(const path::Meta& meta) noexcept {
     told_.is_routed = true;
     told_.neighbor = neighbor.address;
     told_.neighbor_mac = neighbor.mac.load(std::memory_order_acquire);
+    if (told_.neighbor_mac == 0 && !told_.is_question) note_wait(neighbor);
+}
+
+void Telling::note_wait(const neighbor::Entry& neighbor) noexcept {
+    told_.waits = true;
+    told_.waits_for = neighbor.address;
+    told_.waits_in = neighbor.network;
 }
 
 void Telling::note_drops(const path::DropLog& log, uint64_t first) noexcept {
@@ -103,6 +110,8 @@ void Telling::note_drops(const path::DropLog& log, uint64_t first) noexcept {
 
 void Telling::end() noexcept {
     told_.asked = tables_.tracker.end_telling();
+    const bool waits = told_.is_question && tables_.assumed->waits_for != nullptr;
+    if (waits) note_wait(*tables_.assumed->waits_for);
     note_drops(tables_.counters.log, first_drop_);
     note_drops(tables_.counters.background, first_background_);
     tables_.egress.for_each_waiting([&](path::PortId port, const rte_mbuf* packet) {

@@ -26,6 +26,7 @@ class Telling {
 
  private:
     void decided(const path::Meta& meta) noexcept;
+    void note_wait(const neighbor::Entry& neighbor) noexcept;
     void note_drops(const path::DropLog& log, uint64_t first) noexcept;
 
     path::Witnessed& told_;

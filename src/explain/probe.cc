@@ -110,13 +110,26 @@ End end_at(const Switch& running, const HeldPort& held, bool v4,
     return end;
 }
 
-const HeldPort* owner_of(const Switch& running, const IpAddress& address) {
+bool has_address(const port::PortConfig& config, const IpAddress& address) {
+    return std::any_of(config.address.begin(), config.address.end(),
+                       [&](const auto& own) { return own.address == address; });
+}
+
+bool is_link_local(const IpAddress& address) { return !address.is_v4() && wire::is_link_local6(address.bytes); }
+
+// The port whose address it is: one of that network if there is one, else of any. A link-local address may also
+// follow from the MAC address of a port of that network.
+const HeldPort* owner_of(const Switch& running, const IpAddress& address, const std::string& network = "") {
+    const HeldPort* other = nullptr;
     for (const auto& [name, held] : running.ports()) {
-        for (const auto& own : held.port->config().address) {
-            if (own.address == address) return &held;
-        }
+        const auto names = networks_of(running, held.port->config());
+        const bool is_here = std::find(names.begin(), names.end(), network) != names.end();
+        const auto mac = held.port->mac();
+        const bool follows = is_link_local(address) && mac && wire::link_local_of(mac->bytes) == address;
+        if (is_here && (follows || has_address(held.port->config(), address))) return &held;
+        if (other == nullptr && has_address(held.port->config(), address)) other = &held;
     }
-    return nullptr;
+    return other;
 }
 
 const HeldPort* port_with(const Switch& running, path::PortId id) {
@@ -124,28 +137,63 @@ const HeldPort* port_with(const Switch& running, path::PortId id) {
     return port != nullptr ? &port->second : nullptr;
 }
 
-// A station that is no port's declared one, as far as the switch has seen it.
+// Where the MAC table has it; without a port where that has not seen it.
+void find_place(const Switch& running, End& end) {
+    const auto table = running.macs().find(end.network);
+    if (table == running.macs().end()) return;
+    const bridge::Entry found = table->second->find(end.mac, bridge::MacTable::hash(end.mac));
+    if (!found.found()) return;
+    end.id = found.port();
+    end.port = port_with(running, end.id);
+}
+
+// A station as the configuration declares it or as the switch has seen it; `address` is reached by it. Nothing
+// where its MAC address is not known.
 std::optional<End> end_of_station(const Switch& running, path::NetworkId id, const IpAddress& station,
                                   const IpAddress& address) {
     End end{.network = std::string(running.router().network_name(id)), .address = address, .station = station};
-    if (const HeldPort* held = owner_of(running, station); held != nullptr) {
+    if (const HeldPort* held = owner_of(running, station, end.network); held != nullptr) {
+        const auto names = networks_of(running, held->port->config());
+        const bool is_here = std::find(names.begin(), names.end(), end.network) != names.end();
+        const std::string network = end.network;
         end = end_at(running, *held, station.is_v4());
+        if (is_here) end.network = network;
         end.address = address;
         end.station = station;
+        end.is_assumed_address = false;
         return end;
     }
     const neighbor::Entry* entry = running.router().neighbors().find(id, station);
     end.mac = entry == nullptr ? 0 : entry->mac.load(std::memory_order_acquire);
-    const auto table = running.macs().find(end.network);
-    if (end.mac == 0 || table == running.macs().end()) return std::nullopt;
-    const bridge::Entry found = table->second->find(end.mac, bridge::MacTable::hash(end.mac));
-    if (!found.found()) return std::nullopt;
-    end.id = found.port();
-    end.port = port_with(running, end.id);
+    if (end.mac == 0) return std::nullopt;
+    find_place(running, end);
     return end;
 }
 
-// Where an address is at home: with the port that declares it, or where its route points.
+// What a route leads to: one hop, or several.
+std::vector<HopKey> hops_of(const Switch& running, engine::HopId id) {
+    const auto& hops = running.router().hops();
+    const HopKey& key = hops.key(id);
+    std::vector<HopKey> keys;
+    if (key.kind != HopKind::kGroup) keys.push_back(key);
+    for (const engine::HopId member : key.members) keys.push_back(hops.key(member));
+    std::erase_if(keys, [](const HopKey& k) { return k.kind != HopKind::kVia && k.kind != HopKind::kConnected; });
+    return keys;
+}
+
+// The stations that a packet to the address may be sent to next, as far as they are known.
+std::vector<End> stations_to(const Switch& running, const engine::Domain& domain, const IpAddress& address) {
+    std::vector<End> stations;
+    const auto found = domain.table.longest(address);
+    if (!found) return stations;
+    for (const HopKey& key : hops_of(running, found->second)) {
+        const IpAddress& station = key.kind == HopKind::kVia ? key.via : address;
+        if (auto end = end_of_station(running, key.network, station, address)) stations.push_back(*end);
+    }
+    return stations;
+}
+
+// Where a sender with that address is at home: with the port that declares it, or where its route points.
 base::Result<End> end_with(const Switch& running, const IpAddress& address) {
     if (const HeldPort* held = owner_of(running, address); held != nullptr) {
         End end = end_at(running, *held, address.is_v4());
@@ -157,13 +205,14 @@ base::Result<End> end_with(const Switch& running, const IpAddress& address) {
     std::string unseen;
     for (const auto& [name, domain] : running.router().domains()) {
         if (name == engine::kUnderlay) continue;
+        for (const End& end : stations_to(running, *domain, address)) {
+            if (end.id != path::kNoPort) return end;
+        }
         const auto found = domain->table.longest(address);
-        if (!found) continue;
-        HopKey key = running.router().hops().key(found->second);
-        if (key.kind == HopKind::kGroup) key = running.router().hops().key(key.members.front());
-        if (key.kind != HopKind::kVia && key.kind != HopKind::kConnected) continue;
+        const auto keys = found ? hops_of(running, found->second) : std::vector<HopKey>{};
+        if (keys.empty()) continue;
+        const HopKey& key = keys.front();
         const IpAddress& station = key.kind == HopKind::kVia ? key.via : address;
-        if (auto end = end_of_station(running, key.network, station, address)) return *end;
         unseen = fmt::format("{} would be behind {} in network {}, which has not been seen yet: ping it once, "
                              "or name a port", address.text(), station.text(),
                              running.router().network_name(key.network));
@@ -181,6 +230,34 @@ base::Result<End> end_named(const Switch& running, const std::string& text, bool
     return tl::unexpected(base::Error{fmt::format("there is no port \"{}\"", text), {}, {}});
 }
 
+// A station of the sender's network, of which nothing is known but its MAC address.
+End end_of_mac(const Switch& running, const End& from, const MacAddress& mac, bool v4) {
+    End end{.network = from.network, .mac = path::mac_key(mac)};
+    find_place(running, end);
+    const auto own = end.port == nullptr ? std::nullopt : declared_address(end.port->port->config(), v4);
+    end.is_assumed_address = !own;
+    end.address = own ? *own : spare_address(running, find_network(running, end.network), v4, end, from.address);
+    end.station = end.address;
+    return end;
+}
+
+// A trunk's guest says by the tag which network a frame is in; no network's tag: it is in none.
+void choose_network(const Switch& running, End& end, uint16_t vlan, bool may_readdress) {
+    if (end.port == nullptr || !end.port->port->config().trunk) return;
+    const port::TrunkConfig& trunk = *end.port->port->config().trunk;
+    std::string chosen = vlan == 0 ? trunk.native : "";
+    for (const std::string& name : trunk.networks) {
+        const NetworkConfig* network = find_network(running, name);
+        if (vlan != 0 && network != nullptr && network->vlan == vlan) chosen = name;
+    }
+    if (chosen == end.network) return;
+    end.network = chosen;
+    const NetworkConfig* network = find_network(running, chosen);
+    if (network == nullptr || !may_readdress || !end.is_assumed_address) return;
+    end.address = spare_address(running, network, end.address.is_v4(), end, std::nullopt);
+    end.station = end.address;
+}
+
 // The family that the two ends have in common: that of an address, or of what the ports declare.
 bool is_v4(const Switch& running, const Question& question) {
     for (const std::string* text : {&question.from, &question.to}) {
@@ -195,9 +272,31 @@ bool is_v4(const Switch& running, const Question& question) {
     return true;
 }
 
-bool is_gateway(const NetworkConfig& network, const IpAddress& address) {
+bool is_gateway(const Switch& running, const NetworkConfig& network, const IpAddress& address) {
+    if (!network.is_routed()) return false;
     return std::find(network.gateway.begin(), network.gateway.end(), address) != network.gateway.end() ||
-           (network.flat && address == engine::flat_gateway(address.is_v4()));
+           (network.flat && address == engine::flat_gateway(address.is_v4())) ||
+           address == wire::link_local_of(engine::router_mac(network, running.instance()).bytes);
+}
+
+// The MAC address that follows from a group's address or a broadcast one (RFC 1112, 6.4; RFC 2464, 7); 0: it is
+// neither. `network` is the sender's, or null.
+uint64_t group_mac(const NetworkConfig* network, const IpAddress& address) {
+    const uint64_t everybody = path::kMacMask;
+    if (!address.is_v4()) {
+        if (!address.is_multicast()) return 0;
+        return path::mac_key(MacAddress{wire::multicast_mac_of(address.bytes)});
+    }
+    const uint32_t v4 = address.v4();
+    if (v4 == UINT32_MAX) return everybody;
+    if (address.is_multicast()) return path::mac_key(MacAddress::from_uint64(0x0100'5e00'0000 | (v4 & 0x7f'ffff)));
+    if (network == nullptr || network->flat) return 0;
+    const auto ends_with_it = [&](const IpPrefix& subnet) {
+        return subnet.address.is_v4() && subnet.length <= 30 && subnet.contains(address) &&
+               (v4 | ~(UINT32_MAX >> subnet.length)) == UINT32_MAX;
+    };
+    const bool is_broadcast = std::any_of(network->subnets.begin(), network->subnets.end(), ends_with_it);
+    return is_broadcast ? everybody : 0;
 }
 
 uint16_t vlan_of(const Switch& running, const End& end) {
@@ -207,8 +306,20 @@ uint16_t vlan_of(const Switch& running, const End& end) {
     return network == nullptr || trunk.native == end.network ? 0 : network->vlan;
 }
 
-constexpr uint16_t kLeastL4Size = 32;  // bytes of the longest header here, and some payload
+constexpr uint16_t kUsualL4Size = 32;  // bytes of the longest header here, and some payload
 constexpr uint32_t kMostIpSize = 65'535 - RTE_PKTMBUF_HEADROOM - 64;  // what one large buffer holds, headers and all
+
+// Bytes of the header behind IP's, or all that SCTP begins with.
+uint16_t least_l4_size(wire::Protocol protocol) {
+    switch (protocol) {
+        case wire::Protocol::kTcp: return sizeof(wire::TcpHeader);
+        case wire::Protocol::kSctp: return kUsualL4Size;
+        case wire::Protocol::kUdp: return sizeof(wire::UdpHeader);
+        default: return sizeof(wire::IcmpHeader);
+    }
+}
+
+uint16_t ip_header_size(bool v4) { return v4 ? sizeof(wire::Ipv4Header) : sizeof(wire::Ipv6Header); }
 
 void write_ethernet(uint8_t* frame, const Probe& probe, wire::EtherType type) {
     auto* ethernet = reinterpret_cast<wire::EthernetHeader*>(frame);
@@ -225,7 +336,7 @@ void write_ethernet(uint8_t* frame, const Probe& probe, wire::EtherType type) {
 wire::Sum write_ip(wire::Ipv4Header& header, const Probe& probe, wire::Protocol protocol, uint16_t l4_size) {
     header.version_size = 0x45;
     header.total_size = wire::be16(static_cast<uint16_t>(sizeof header + l4_size));
-    header.fragment = wire::be16(wire::Ipv4Header::kDontFragment);
+    if (probe.has_df) header.fragment = wire::be16(wire::Ipv4Header::kDontFragment);
     header.ttl = kTtl;
     header.next = static_cast<uint8_t>(protocol);
     header.source = wire::be32(probe.from.address.v4());
@@ -268,17 +379,83 @@ size_t write_l4(uint8_t* l4, uint16_t size, wire::Protocol protocol, const Quest
     }
     constexpr size_t kChunk = 12;  // behind SCTP's common header: an INIT of 20 bytes (RFC 9260, 3.3.2)
     l4[kChunk] = 1;
-    l4[kChunk + 3] = kLeastL4Size - kChunk;
+    l4[kChunk + 3] = kUsualL4Size - kChunk;
     return 0;
 }
 
 }  // namespace
 
-base::Result<Probe> find_probe(const Switch& running, const Question& question) {
-    if (question.length.value_or(0) > kMostIpSize) {
-        return tl::unexpected(base::Error{
-            fmt::format("a packet of {} bytes is not made up: {} at most", *question.length, kMostIpSize), {}, {}});
+namespace {
+
+base::Result<void> check_length(const Question& question, bool v4) {
+    if (!question.length) return {};
+    const uint32_t least = ip_header_size(v4) + least_l4_size(question.protocol);
+    if (*question.length >= least && *question.length <= kMostIpSize) return {};
+    const bool is_short = *question.length < least;
+    const std::string bound = is_short ? fmt::format("{} at least", least) : fmt::format("{} at most", kMostIpSize);
+    return tl::unexpected(
+        base::Error{fmt::format("a packet of {} bytes is not made up: {}", *question.length, bound), {}, {}});
+}
+
+// A router and what is on the sender's link have a say in where the packet is sent first.
+base::Result<void> find_destination(const Switch& running, const Question& question, bool v4, Probe& probe) {
+    const NetworkConfig* network = find_network(running, probe.from.network);
+    const bool is_named = running.ports().contains(question.to);
+    if (const auto mac = MacAddress::parse(question.to); mac && !is_named) {
+        probe.to = end_of_mac(running, probe.from, *mac, v4);
+        probe.destination_mac = probe.to.mac;
+        return {};
     }
+    const auto address = IpAddress::parse(question.to);
+    if (!address) {
+        auto to = end_named(running, question.to, v4, probe.from.address);
+        if (!to) return tl::unexpected(to.error());
+        probe.to = *to;
+        probe.names_port = true;
+    } else {
+        probe.to.address = *address;
+        probe.destination_mac = group_mac(network, *address);
+        if (probe.destination_mac != 0) return {};
+    }
+    const IpAddress to = probe.to.address;
+    const bool is_routed = network != nullptr && network->is_routed();
+    const bool is_for_router = network != nullptr && is_gateway(running, *network, to);
+    const bool is_of_subnet =
+        network != nullptr && !network->flat && !is_for_router &&
+        (probe.to.network == network->name || is_link_local(to) || (network->subnets.empty() && !is_routed) ||
+         std::any_of(network->subnets.begin(), network->subnets.end(),
+                     [&](const IpPrefix& subnet) { return subnet.contains(to); }));
+    probe.is_on_link = is_of_subnet;
+    if (address && is_of_subnet) {
+        const auto id = running.network_ids().at(network->name);
+        if (auto station = end_of_station(running, id, to, to)) probe.to = *station;
+    } else if (address && is_routed && !is_for_router) {
+        const auto domain = running.router().domains().find(network->domain);
+        if (domain != running.router().domains().end()) probe.others = stations_to(running, *domain->second, to);
+        if (!probe.others.empty()) probe.to = probe.others.front();
+    } else if (address && network == nullptr) {
+        if (const HeldPort* held = owner_of(running, to)) probe.to.mac = mac_of(*held);
+    }
+    if (network == nullptr) {
+        // It gets no further than its port, whoever it is sent to.
+        probe.destination_mac = probe.to.mac != 0 ? probe.to.mac : path::kMacMask;
+    } else if (is_routed && !is_of_subnet) {
+        probe.destination_mac = path::mac_key(engine::router_mac(*network, running.instance()));
+    } else if (probe.to.network == network->name) {
+        probe.destination_mac = probe.to.mac;
+    }
+    return {};
+}
+
+// On its link alone a sender speaks of itself by its link-local address.
+bool is_of_link(const IpAddress& address) {
+    const bool is_link_group = !address.is_v4() && address.is_multicast() && (address.bytes[1] & 0xf) <= 2;
+    return is_link_local(address) || is_link_group;
+}
+
+}  // namespace
+
+base::Result<Probe> find_probe(const Switch& running, const Question& question) {
     const bool v4 = is_v4(running, question);
     const size_t least = (v4 ? sizeof(wire::Ipv4Header) : sizeof(wire::Ipv6Header)) + kLeastL4Size;
     if (question.length && *question.length < least) {
@@ -289,35 +466,24 @@ base::Result<Probe> find_probe(const Switch& running, const Question& question) 
     auto from = end_named(running, question.from, v4, address ? std::optional(*address) : std::nullopt);
     if (!from) return tl::unexpected(from.error());
     Probe probe{.from = *from};
-    const NetworkConfig* network = find_network(running, from->network);
-    probe.to.address = address ? *address : IpAddress{};
-    if (!address) {
-        auto to = end_named(running, question.to, v4, from->address);
-        if (!to) return tl::unexpected(to.error());
-        probe.to = *to;
-    } else if (network == nullptr || !is_gateway(*network, *address)) {
-        // Who it is, is the routes' to say; where a station on the way is known, it helps.
-        if (auto to = end_with(running, *address)) probe.to = *to;
+    const bool is_address = IpAddress::parse(question.from).has_value();
+    if (question.vlan) choose_network(running, probe.from, *question.vlan, !is_address);
+    if (address && is_of_link(*address) && !is_address) {
+        wire::MacBytes mac;
+        std::memcpy(mac.data(), &probe.from.mac, mac.size());
+        probe.from.address = probe.from.station = wire::link_local_of(mac);
+        probe.from.is_assumed_address = false;
     }
+    if (auto done = find_destination(running, question, v4, probe); !done) return tl::unexpected(done.error());
     if (probe.from.address.is_v4() != probe.to.address.is_v4()) {
         return tl::unexpected(base::Error{"one end has an IPv4 address and the other an IPv6 one", {}, {}});
     }
-    probe.vlan = vlan_of(running, probe.from);
-    const bool on_link =
-        network != nullptr && !network->flat && !is_gateway(*network, probe.to.address) &&
-        (probe.to.network == network->name ||
-         std::any_of(network->subnets.begin(), network->subnets.end(),
-                     [&](const IpPrefix& subnet) { return subnet.contains(probe.to.address); }));
-    const bool is_routed = network != nullptr && network->is_routed();
-    probe.is_bridged = on_link || !is_routed;
-    if (!probe.is_bridged) {
-        probe.destination_mac = path::mac_key(engine::router_mac(*network, running.instance()));
-    } else if (on_link && probe.to.mac != 0 && probe.to.network == network->name) {
-        probe.destination_mac = probe.to.mac;
-    }
+    if (auto done = check_length(question, probe.from.address.is_v4()); !done) return tl::unexpected(done.error());
+    probe.vlan = question.vlan.value_or(vlan_of(running, probe.from));
+    probe.has_df = question.df.value_or(question.protocol == wire::Protocol::kTcp ||
+                                        question.protocol == wire::Protocol::kSctp);
     if (question.source_mac) probe.from.mac = path::mac_key(*question.source_mac);
     if (question.destination_mac) probe.destination_mac = path::mac_key(*question.destination_mac);
-    if (question.vlan) probe.vlan = *question.vlan;
     return probe;
 }
 
@@ -327,10 +493,10 @@ rte_mbuf* build_probe(const port::Pools& pools, const Probe& probe, const Questi
         question.protocol == wire::Protocol::kIcmp || question.protocol == wire::Protocol::kIcmpv6;
     const wire::Protocol icmp = v4 ? wire::Protocol::kIcmp : wire::Protocol::kIcmpv6;
     const wire::Protocol protocol = is_icmp ? icmp : question.protocol;
-    const uint16_t ip_size = v4 ? sizeof(wire::Ipv4Header) : sizeof(wire::Ipv6Header);
+    const uint16_t ip_size = ip_header_size(v4);
     const uint16_t tag_size = probe.vlan != 0 ? sizeof(wire::VlanTag) : 0;
     const auto l3 = static_cast<uint16_t>(sizeof(wire::EthernetHeader) + tag_size);
-    const uint32_t ip_packet = std::max<uint32_t>(question.length.value_or(0), ip_size + kLeastL4Size);
+    const uint32_t ip_packet = question.length.value_or(ip_size + kUsualL4Size);
     const auto l4_size = static_cast<uint16_t>(ip_packet - ip_size);
     const auto size = static_cast<uint16_t>(l3 + ip_packet);
     rte_mbuf* m = rte_pktmbuf_alloc(pools.holding(size));

@@ -16,13 +16,14 @@ namespace sluice::explain {
 // What a person asks: a packet of this protocol from one end to the other.
 struct Question {
     std::string from;  // the name of a port, or an IP address
-    std::string to;
+    std::string to;    // the same, or a MAC address
     wire::Protocol protocol = wire::Protocol::kTcp;  // kTcp, kUdp, kSctp, kIcmp (of IPv6: ICMPv6)
     uint16_t source_port = 40000;
     uint16_t destination_port = 80;
     // What the sender would choose by itself, where nothing stands here.
     std::optional<uint32_t> length;  // bytes of the IP packet
-    std::optional<uint16_t> vlan;    // the ID of the tag that it comes with
+    std::optional<bool> df;          // whether it may not be fragmented, of IPv4
+    std::optional<uint16_t> vlan;    // the ID of the tag that it comes with; 0: none
     std::optional<MacAddress> source_mac;
     std::optional<MacAddress> destination_mac;
 };
@@ -41,15 +42,18 @@ struct End {
 struct Probe {
     End from;
     End to;                  // its `port` is null where only routing can tell
+    std::vector<End> others; // stations that a route to several may send it to
     uint64_t destination_mac = 0;
     uint16_t vlan = 0;       // that its port's trunk wants; 0: none
-    bool is_bridged = false; // on the sender's own link
+    bool is_on_link = false; // on the sender's own link
+    bool names_port = false; // the question is about a port, not about an address
+    bool has_df = false;
 };
 
 // An error says what is not known, and what to give instead.
 base::Result<Probe> find_probe(const engine::Switch& running, const Question& question);
 
-// Null where no buffer is left. An IP packet shorter than its headers gets those, and some payload.
+// Null where no buffer is left.
 rte_mbuf* build_probe(const port::Pools& pools, const Probe& probe, const Question& question);
 
 }  // namespace sluice::explain

@@ -1,9 +1,13 @@
 #include "explain/teller.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "acl/acl_config.h"
+#include "path/parse.h"
 
 namespace sluice::explain {
 namespace {
@@ -35,7 +39,8 @@ class Teller {
         tell_flow();
         for (const auto& asked : told_.asked) tell_rule(asked);
         tell_end();
-        if (trace_.decided_by.empty() && entrance) trace_.decided_by.push_back(*entrance);
+        const bool is_delivered = trace_.verdict == Verdict::kDeliver;
+        if (is_delivered && trace_.decided_by.empty() && entrance) trace_.decided_by.push_back(*entrance);
         return std::move(trace_);
     }
 
@@ -49,7 +54,6 @@ class Teller {
         return name.empty() ? "one that is gone" : name;
     }
 
-
     void tell_forwarding() {
         const auto& networks = running_.snapshot().networks;
         const size_t network = path::index(told_.network);
@@ -59,8 +63,10 @@ class Teller {
             stage("bridge", fmt::format("{} is behind port {}", mac_text(told_.destination_mac),
                                         name_of(told_.egress)));
         } else if (told_.fate == Fate::kFlood) {
-            stage("bridge", fmt::format("{} is behind no port that is known: to all of the network",
-                                        mac_text(told_.destination_mac)));
+            const std::string mac = mac_text(told_.destination_mac);
+            stage("bridge", path::is_group(told_.destination_mac)
+                                ? fmt::format("{} is a group's address: to all of the network", mac)
+                                : fmt::format("{} is behind no port that is known: to all of the network", mac));
         }
     }
 
@@ -115,14 +121,19 @@ class Teller {
     }
 
     void tell_end() {
-        // What leaves is the question for its neighbor then.
-        const bool waits = !told_.is_question && told_.is_routed && told_.neighbor_mac == 0;
         // And here what the switch says, or what has waited for this one.
         const bool is_ours = !told_.is_question && told_.fate == Fate::kLocal && !left_.empty();
+        // Of a flood to several tunnels, one may wait where others don't.
+        const bool has_left = std::any_of(left_.begin(), left_.end(),
+                                          [&](const Left& left) { return !is_mirror(name_of(left.port)); });
+        const bool waits = told_.waits && (!told_.is_question || !has_left);
         if (told_.fate == Fate::kHeld) {
             stage("wait", "for the first fragment of its packet; what becomes of it then is not told here");
         } else if (waits && told_.dropped.count == 0) {
-            stage("wait", "until the neighbor has answered; what becomes of it then is not told here");
+            trace_.verdict = Verdict::kAsk;
+            stage("wait", fmt::format("for {} to be asked for in network {}; {} if nobody answers",
+                                      told_.waits_for.text(), network_name(running_, told_.waits_in, told_.time),
+                                      path::text(Drop::kHostUnreachable).name));
         } else if (is_ours) {
             stage("local", fmt::format("for the switch itself, which sends {} frames because of it", left_.size()));
         } else {
@@ -141,6 +152,7 @@ class Teller {
 
     void tell_what_left() {
         std::set<std::string> refused;
+        std::map<std::string, size_t> frames;
         for (const auto& [left, refusal] : left_) {
             const std::string port = name_of(left);
             if (is_mirror(port)) continue;
@@ -153,16 +165,32 @@ class Teller {
                 stage("answer", fmt::format("the switch answers by port {}", port));
                 continue;
             }
-            const bool is_told = std::find(trace_.to.begin(), trace_.to.end(), port) != trace_.to.end();
-            if (!is_told) trace_.to.push_back(port);
-            if (!is_told) stage("transmit", fmt::format("by port {}", port));
+            if (++frames[port] == 1) trace_.to.push_back(port);
+        }
+        if (told_.fate == Fate::kFlood && !trace_.to.empty()) {
+            const std::string_view word = trace_.to.size() == 1 ? "port" : "ports";
+            stage("flood", fmt::format("to {} {}", word, fmt::join(trace_.to, ", ")));
+        } else {
+            for (const std::string& port : trace_.to) tell_transmit(port, frames.at(port));
         }
         if (told_.left.count > left_.size()) stage("transmit", fmt::format("{} frames in all", told_.left.count));
         // Where the packet goes to several ports, what one of them refuses isn't the end of it.
         if (!trace_.to.empty() || !refused_by_) return;
-        trace_.verdict = Verdict::kDrop;
-        trace_.reason = path::text(refused_by_->first).name;
+        end(Verdict::kDrop, refused_by_->first);
         if (refused_by_->second) trace_.decided_by.push_back(*refused_by_->second);
+    }
+
+    void tell_transmit(const std::string& port, size_t frames) {
+        const bool is_cut = frames > 1 && told_.is_routed;
+        const std::string pieces = is_cut ? fmt::format(", in {} fragments", frames) : "";
+        stage("transmit", fmt::format("by port {}{}", port, pieces));
+    }
+
+    // Rules that let the packet pass, and its route, have not decided that it ends here.
+    void end(Verdict verdict, Drop reason) {
+        if (trace_.verdict == Verdict::kDeliver) trace_.decided_by.clear();
+        trace_.verdict = verdict;
+        trace_.reason = path::text(reason).name;
     }
 
     void tell_refusal(const std::string& port, const port::Port::Refusal& refusal) {
@@ -197,15 +225,14 @@ class Teller {
                                        is_ip ? std::optional(told_.destination) : std::nullopt);
             const path::DropText& words = path::text(dropped.reason);
             stage("drop", fmt::format("{}: {}", words.name, words.sentence), by);
+            // Of a flood some may have it.
+            if (!trace_.to.empty()) continue;
+            end(dropped.reason == Drop::kRejected ? Verdict::kReject : Verdict::kDrop, dropped.reason);
             const auto& named = trace_.decided_by;
             const bool is_new = by && std::none_of(named.begin(), named.end(), [&](const Object& o) {
                 return o.kind == by->kind && o.name == by->name;
             });
-            if (is_new && trace_.to.empty()) trace_.decided_by.push_back(*by);
-            // Of a flood some may have it.
-            if (!trace_.to.empty()) continue;
-            trace_.verdict = dropped.reason == Drop::kRejected ? Verdict::kReject : Verdict::kDrop;
-            trace_.reason = path::text(dropped.reason).name;
+            if (is_new) trace_.decided_by.push_back(*by);
         }
     }
 

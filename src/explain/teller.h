@@ -12,11 +12,16 @@
 
 namespace sluice::explain {
 
-enum class Verdict { kDeliver, kDrop, kReject };
+enum class Verdict {
+    kDeliver,
+    kDrop,
+    kReject,
+    kAsk,  // somebody has to be asked first where the packet's next station is
+};
 
 constexpr auto names(Verdict) {
     return std::array{base::Name{Verdict::kDeliver, "deliver"}, base::Name{Verdict::kDrop, "drop"},
-                      base::Name{Verdict::kReject, "reject"}};
+                      base::Name{Verdict::kReject, "reject"}, base::Name{Verdict::kAsk, "ask"}};
 }
 
 struct Stage {

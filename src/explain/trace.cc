@@ -1,5 +1,7 @@
 #include "explain/trace.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "engine/path.h"
@@ -21,10 +23,8 @@ using path::Drop;
 struct QuestionTables : Tables {
     bridge::Entry find(const path::Meta& meta) const noexcept {
         const bridge::Entry known = Tables::find(meta);
-        const neighbor::Entry& station = assumed->station;
-        const bool is_assumed = meta.destination_mac == station.mac.load(std::memory_order_relaxed) &&
-                                meta.network == station.network && assumed->port != path::kNoPort;
-        return known.found() || !is_assumed ? known : bridge::Entry::fixed(assumed->port);
+        const path::PortId port = assumed->port_of(meta.network, meta.destination_mac);
+        return known.found() || port == path::kNoPort ? known : bridge::Entry::fixed(port);
     }
     bool learn(const path::Meta&, uint32_t) const noexcept { return true; }
     bool may_flood(path::PortId id, bridge::FloodKind kind) const noexcept {
@@ -58,12 +58,8 @@ class Outbox final : public port::Sink {
 class Run {
  public:
     Run(Switch& running, const Probe& probe) : running_(running), probe_(probe) {
-        assumed_.port = probe.to.id;
-        assumed_.station.address = probe.to.station;
-        assumed_.station.mac = probe.to.mac;
-        const auto network = running.network_ids().find(probe.to.network);
-        assumed_.station.network =
-            network == running.network_ids().end() ? path::kNoNetworkId : network->second;
+        assume(probe.to);
+        for (const End& station : probe.others) assume(station);
     }
 
     void go(rte_mbuf* packet) {
@@ -95,6 +91,18 @@ class Run {
     const std::vector<Outbox::Frame>& frames() const { return outbox_.frames; }
 
  private:
+    // Nothing of a port that is down: nobody there would answer.
+    void assume(const End& station) {
+        const auto network = running_.network_ids().find(station.network);
+        const bool is_there = station.port == nullptr || station.port->up;
+        if (network == running_.network_ids().end() || station.mac == 0 || !is_there) return;
+        engine::Assumed::Station& assumed = assumed_.stations.emplace_back();
+        assumed.port = station.id;
+        assumed.entry.address = station.station;
+        assumed.entry.mac = station.mac;
+        assumed.entry.network = network->second;
+    }
+
     Switch& running_;
     const Probe& probe_;
     engine::Assumed assumed_;
@@ -120,13 +128,15 @@ Stage entrance(const Switch& running, const Probe& probe) {
                                                    : place_name(running, from.id, rte_get_tsc_cycles());
     std::string text = fmt::format("{} from {}", from.address.text(), where);
     if (!from.network.empty()) text += fmt::format(", in network {}", from.network);
-    if (from.is_assumed_address) text += " (the port declares no address: this is a spare one)";
+    if (from.is_assumed_address) {
+        const bool has_other = from.port != nullptr && !from.port->port->config().address.empty();
+        const std::string_view family = !has_other ? "" : from.address.is_v4() ? "IPv4 " : "IPv6 ";
+        text += fmt::format(" (the port declares no {}address: this is a spare one)", family);
+    }
     return {"ingress", std::move(text), object_of(from)};
 }
 
-// Of a port that is down there is no packet to ask about.
-std::optional<Trace> down(const End& end, std::string_view what) {
-    if (end.port == nullptr || end.port->up) return std::nullopt;
+Trace down(const End& end, std::string_view what) {
     Trace trace{.verdict = Verdict::kDrop, .reason = std::string(path::text(Drop::kPortDown).name)};
     const auto object = object_of(end);
     trace.decided_by.push_back(*object);
@@ -135,33 +145,69 @@ std::optional<Trace> down(const End& end, std::string_view what) {
     return trace;
 }
 
-// The sender itself would not know whom to send it to.
+// Of a port that is down no packet comes. One to it is asked about as any other, if it is known which address that
+// is for.
+std::optional<Trace> down(const Probe& probe) {
+    const auto is_down = [](const End& end) { return end.port != nullptr && !end.port->up; };
+    if (is_down(probe.from)) return down(probe.from, "ingress");
+    const bool is_nameless = probe.names_port && (probe.to.is_assumed_address || !probe.to.port->port->mac());
+    if (is_nameless && is_down(probe.to)) return down(probe.to, "transmit");
+    return std::nullopt;
+}
+
+// To whom a broadcast of the sender's goes.
+std::vector<std::string> hearers(const Switch& running, const End& from) {
+    const engine::Snapshot& snapshot = running.snapshot();
+    const engine::PortSlot& slot = snapshot.slots[path::index(from.id)];
+    const engine::Network& network = snapshot.networks[path::index(running.network_ids().at(from.network))];
+    std::vector<std::string> names;
+    const uint64_t now = rte_get_tsc_cycles();
+    for (const port::Exit& exit : network.members) {
+        const bool is_shut = exit.port == slot.port || (slot.horizon != 0 && exit.horizon == slot.horizon);
+        if (!is_shut) names.push_back(place_name(running, exit.port->id(), now));
+    }
+    if (slot.tunnel != nullptr) return names;
+    for (const path::PortId tunnel : network.tunnels) names.push_back(place_name(running, tunnel, now));
+    return names;
+}
+
+// The sender has to ask its link for the destination's MAC address, as nothing here tells it.
+Trace ask(const Switch& running, const Probe& probe) {
+    const IpAddress& address = probe.to.address;
+    const auto names = hearers(running, probe.from);
+    std::string text = fmt::format("the MAC address of {} is not known here: its sender would ask for it ({}), "
+                                   "flooded to ", address.text(), address.is_v4() ? "ARP" : "Neighbor Discovery");
+    text += names.empty() ? "nobody, as the network has no other port that is up"
+                          : fmt::format("port{} {}", names.size() == 1 ? "" : "s", fmt::join(names, ", "));
+    text += ". What becomes of the packet then is not told: name the MAC address or the port";
+    Trace trace{.verdict = Verdict::kAsk};
+    trace.stages.push_back(entrance(running, probe));
+    trace.stages.push_back({"ask", std::move(text), std::nullopt});
+    return trace;
+}
+
+// The sender itself doesn't know yet whom to send it to.
 std::optional<Trace> stuck(const Switch& running, const Probe& probe) {
     if (probe.destination_mac != 0) return std::nullopt;
+    if (probe.is_on_link) return ask(running, probe);
     const auto& networks = running.config().networks;
     const auto network = std::find_if(networks.begin(), networks.end(),
                                       [&](const auto& n) { return n.name == probe.from.network; });
-    const bool on_link = network != networks.end() &&
-                         std::any_of(network->subnets.begin(), network->subnets.end(), [&](const IpPrefix& s) {
-                             return s.contains(probe.to.address);
-                         });
-    const Drop reason = network == networks.end() ? Drop::kNoNetwork
-                        : on_link                 ? Drop::kHostUnreachable
-                                                  : Drop::kNoRoute;
-    Trace trace{.verdict = Verdict::kDrop, .reason = std::string(path::text(reason).name)};
-    std::string text = "the port is in no network";
-    if (network != networks.end()) {
-        trace.decided_by.push_back({"network", network->name, network->place});
-        text = on_link ? fmt::format("nobody is known to have {} in network {}", probe.to.address.text(), network->name)
-                       : fmt::format("{} is on no link of network {}, which has no gateway",
-                                     probe.to.address.text(), network->name);
-    } else if (const auto port = object_of(probe.from)) {
-        trace.decided_by.push_back(*port);
-    }
+    Trace trace{.verdict = Verdict::kDrop, .reason = std::string(path::text(Drop::kNoRoute).name)};
     std::optional<Object> by;
-    if (!trace.decided_by.empty()) by = trace.decided_by.front();
-    trace.stages.push_back({"ingress", text, by});
+    if (network != networks.end()) by = Object{"network", network->name, network->place};
+    if (by) trace.decided_by.push_back(*by);
+    trace.stages.push_back({"ingress", fmt::format("{} is on no link of network {}, which has no gateway",
+                                                   probe.to.address.text(), probe.from.network), by});
     return trace;
+}
+
+// Of one that was made up: whether it may be fragmented is no part of tcpdump's words.
+std::string summary_of(const rte_mbuf* packet, const Probe& probe) {
+    std::string summary =
+        wire::summary({rte_pktmbuf_mtod(packet, const uint8_t*), packet->data_len}, packet->pkt_len);
+    if (probe.from.address.is_v4()) summary += probe.has_df ? ", DF" : ", no DF";
+    return summary;
 }
 
 }  // namespace
@@ -169,14 +215,13 @@ std::optional<Trace> stuck(const Switch& running, const Probe& probe) {
 base::Result<Trace> trace(Switch& running, const Question& question) {
     const auto probe = find_probe(running, question);
     if (!probe) return tl::unexpected(probe.error());
-    if (auto answer = down(probe->from, "ingress")) return *answer;
-    if (auto answer = down(probe->to, "transmit")) return *answer;
+    if (auto answer = down(*probe)) return *answer;
     if (auto answer = stuck(running, *probe)) return *answer;
     rte_mbuf* packet = build_probe(running.pools(), *probe, question);
     if (packet == nullptr) {
         return tl::unexpected(base::Error{"no packet buffer is left: raise `memory.buffers`", {}, {}});
     }
-    std::string summary = wire::summary({rte_pktmbuf_mtod(packet, const uint8_t*), packet->data_len}, packet->pkt_len);
+    std::string summary = summary_of(packet, *probe);
     Run run(running, *probe);
     run.go(packet);
     std::vector<Left> left;

@@ -3,7 +3,8 @@
 // of a connection. Control thread.
 //
 // What a real one would have to wait for is taken for known: a station that declares its addresses and has
-// not spoken yet is found behind its port.
+// not spoken yet is found behind its port. Of one that nothing is known of, the answer is that it would be asked
+// for.
 #pragma once
 
 #include "explain/probe.h"

@@ -75,6 +75,9 @@ struct Witnessed {
     bool is_routed;           // the next two are known
     IpAddress neighbor;
     uint64_t neighbor_mac;    // 0: not known yet
+    bool waits;               // until the next has told its MAC address
+    IpAddress waits_for;
+    NetworkId waits_in;
     Few<Asked, 8> asked;
     Few<Left, 8> left;
     Few<Dropped, 4> dropped;

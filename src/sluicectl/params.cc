@@ -234,7 +234,7 @@ Params trace_params(const Arguments& arguments) {
     if (arguments.options.contains("count")) return problem(kUsage, "--count is of --live");
     for (const char* name : {"from", "to"}) {
         if (!arguments.options.contains(name))
-            return problem(kUsage, "--{} is missing: a port's name, or an IP address", name);
+            return problem(kUsage, "--{} is missing: a port's name, or an address", name);
     }
     return option_params(protocol::method(protocol::kTrace), arguments);
 }

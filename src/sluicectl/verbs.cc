@@ -100,8 +100,8 @@ constexpr Verb kVerbs[] = {
      "flow flush --network blue", kFlowFlush, nullptr, print_flushed, true},
 
     {"trace",
-     "--from --to --proto --dport --sport --length --vlan --source-mac --destination-mac [--live FILTER]"
-     " [--count COUNT]",
+     "--from --to --proto --dport --sport --length --df --vlan --source-mac --destination-mac"
+     " [--live FILTER] [--count COUNT]",
      "what would become of a packet, or becomes of those that come, and which objects decide it",
      "trace --from web --to 10.0.0.3 --proto tcp --dport 443",
      kTrace, trace_params, print_trace, false, nullptr, live_trace, "live", kTraceOwn},

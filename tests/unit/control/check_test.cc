@@ -194,7 +194,7 @@ TEST_F(Requests, TellAllMistakesAndABoundedNumber) {
               "trace: the parameter 'dport' must be an integer from 0 to 65535, not the string 'x'; "
               "unknown parameter 'form'; did you mean 'from'?; "
               "the parameter 'from' is missing: the port or the IP address that sends the packet; "
-              "the parameter 'to' is missing: the IP address or the port that it is for");
+              "the parameter 'to' is missing: the IP address, the port or the MAC address that it is for");
     json many = json::object();
     for (int i = 0; i < 100'000; ++i) many[std::to_string(i)] = i;
     EXPECT_LT(ask(trace, many).dump().size(), 10'000u);

@@ -144,7 +144,7 @@ TEST_F(LiveTracesTest, ARoutedPacketsRouteAndNeighborAreTold) {
     EXPECT_EQ(text(portion->packets[0].trace), "drop blackhole: ingress, route, drop");
     EXPECT_EQ(portion->packets[0].trace.decided_by.at(0).kind, "route");
     const Trace& waiting = portion->packets[1].trace;
-    EXPECT_EQ(text(waiting), "deliver: ingress, route, neighbor, wait");
+    EXPECT_EQ(text(waiting), "ask: ingress, route, neighbor, wait");
     EXPECT_EQ(waiting.stages.at(2).text, "10.0.1.1 has not told its MAC address yet");
 }
 
