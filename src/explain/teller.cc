@@ -131,9 +131,10 @@ class Teller {
             stage("wait", "for the first fragment of its packet; what becomes of it then is not told here");
         } else if (waits && told_.dropped.count == 0) {
             trace_.verdict = Verdict::kAsk;
-            stage("wait", fmt::format("for {} to be asked for in network {}; {} if nobody answers",
-                                      told_.waits_for.text(), network_name(running_, told_.waits_in, told_.time),
-                                      path::text(Drop::kHostUnreachable).name));
+            const std::string network = network_name(running_, told_.waits_in, told_.time);
+            const std::string where = network == engine::kUnderlay ? "the underlay" : "network " + network;
+            stage("wait", fmt::format("for {} to be asked for in {}; {} if nobody answers", told_.waits_for.text(),
+                                      where, path::text(Drop::kHostUnreachable).name));
         } else if (is_ours) {
             stage("local", fmt::format("for the switch itself, which sends {} frames because of it", left_.size()));
         } else {

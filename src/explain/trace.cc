@@ -155,31 +155,32 @@ std::optional<Trace> down(const Probe& probe) {
     return std::nullopt;
 }
 
-// To whom a broadcast of the sender's goes.
-std::vector<std::string> hearers(const Switch& running, const End& from) {
+// To whom a broadcast of the sender's goes: "ports a, b, tunnel 192.0.2.2".
+std::string hearers(const Switch& running, const End& from) {
     const engine::Snapshot& snapshot = running.snapshot();
     const engine::PortSlot& slot = snapshot.slots[path::index(from.id)];
     const engine::Network& network = snapshot.networks[path::index(running.network_ids().at(from.network))];
-    std::vector<std::string> names;
     const uint64_t now = rte_get_tsc_cycles();
+    std::vector<std::string> names;
     for (const port::Exit& exit : network.members) {
         const bool is_shut = exit.port == slot.port || (slot.horizon != 0 && exit.horizon == slot.horizon);
         if (!is_shut) names.push_back(place_name(running, exit.port->id(), now));
     }
-    if (slot.tunnel != nullptr) return names;
-    for (const path::PortId tunnel : network.tunnels) names.push_back(place_name(running, tunnel, now));
-    return names;
+    if (!names.empty()) names.front().insert(0, names.size() == 1 ? "port " : "ports ");
+    for (const path::PortId tunnel : network.tunnels) {
+        if (slot.tunnel == nullptr) names.push_back(place_name(running, tunnel, now));
+    }
+    if (names.empty()) return "nobody, as the network has no other port that is up";
+    return fmt::format("{}", fmt::join(names, ", "));
 }
 
 // The sender has to ask its link for the destination's MAC address, as nothing here tells it.
 Trace ask(const Switch& running, const Probe& probe) {
     const IpAddress& address = probe.to.address;
-    const auto names = hearers(running, probe.from);
-    std::string text = fmt::format("the MAC address of {} is not known here: its sender would ask for it ({}), "
-                                   "flooded to ", address.text(), address.is_v4() ? "ARP" : "Neighbor Discovery");
-    text += names.empty() ? "nobody, as the network has no other port that is up"
-                          : fmt::format("port{} {}", names.size() == 1 ? "" : "s", fmt::join(names, ", "));
-    text += ". What becomes of the packet then is not told: name the MAC address or the port";
+    std::string text = fmt::format(
+        "the MAC address of {} is not known here: its sender would ask for it ({}), flooded to {}. What becomes of "
+        "the packet then is not told: name the MAC address or the port",
+        address.text(), address.is_v4() ? "ARP" : "Neighbor Discovery", hearers(running, probe.from));
     Trace trace{.verdict = Verdict::kAsk};
     trace.stages.push_back(entrance(running, probe));
     trace.stages.push_back({"ask", std::move(text), std::nullopt});

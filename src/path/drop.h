@@ -259,8 +259,9 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "`flat`, or a policy keeps it back, or the frame is in no network at all; or a question (ARP, ND) of the "
      "underlay's link for another station there. Expected. `sluicectl drops --last --all` shows them."},
     {"port-down",
-     "The port behind which the destination is declared is down: its MAC address or its IP address belongs to the "
-     "port for as long as that is declared. `sluicectl port show` says why it is down."},
+     "The port behind which the destination is declared is down (its MAC address or its IP address belongs to the "
+     "port for as long as that is declared), or that of the underlay, for a tunnel. `sluicectl port show` says "
+     "why."},
     {"link-down",
      "Nobody is at the other end of the port that it must leave by: no guest is connected, or its "
      "driver has not started. `sluicectl port show` says how far it is."},

@@ -469,6 +469,29 @@ TEST_F(TraceTest, WhatIsForAGroupOrForEverybodyIsFlooded) {
     check("n2", "10.0.1.255", "ff:ff:ff:ff:ff:ff", "to ports b, n3, narrow");
 }
 
+TEST_F(TraceTest, WhatGoesIntoATunnelWaitsForItsNextHop) {
+    harness_.apply(
+        "networks: [{name: blue, subnets: [10.0.0.0/24], vxlan: {vni: 100, remotes: [192.0.2.2]}}]\n"
+        "underlay: {port: d, address: 192.0.2.1/24}\n"
+        "ports:\n"
+        "  - {name: a, device: net_ring_a, network: blue}\n"
+        "  - {name: b, device: net_ring_b, network: blue}\n"
+        "  - {name: d, device: net_ring_d}\n");
+    EXPECT_NE(ask("a", "10.0.0.2").stages.back().text.find("flooded to port b, tunnel 192.0.2.2."),
+              std::string::npos);
+    EXPECT_EQ(ask("a", "b").verdict, Verdict::kDeliver);
+    harness_.apply(
+        "networks: [{name: blue, subnets: [10.0.0.0/24], vxlan: {vni: 100, remotes: [192.0.2.2]}}]\n"
+        "underlay: {port: d, address: 192.0.2.1/24}\n"
+        "ports:\n"
+        "  - {name: a, device: net_ring_a, network: blue}\n"
+        "  - {name: d, device: net_ring_d}\n");
+    const Trace trace = ask("a", "10.0.0.255");
+    EXPECT_EQ(told(trace), "ask");
+    EXPECT_EQ(trace.stages.back().text,
+              "for 192.0.2.2 to be asked for in the underlay; host-unreachable if nobody answers");
+}
+
 // Of a plain network the switch knows MAC addresses alone.
 TEST_F(TraceTest, AStationOfANetworkWithoutARouter) {
     harness_.apply(
