@@ -305,7 +305,8 @@ class Compiler {
         const port::PortConfig& config = held.port->config();
         for (const auto& network : networks_of(config_, config)) {
             const auto id = ids_.find(network);
-            if (id == ids_.end()) continue;
+            // In an overlay the container may be on another host by now.
+            if (id == ids_.end() || snapshot_->networks[path::index(id->second)].vni != 0) continue;
             for (const auto& own : config.address) absent.push_back({id->second, held.port->id(), own.address});
         }
     }

@@ -276,15 +276,21 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
 }
 
 // A MAC address that is declared, or that the switch gave a port, belongs to that port for as long as the port is
-// declared: while the port is down, a frame to that address is dropped as such and goes to nobody else. What a
+// declared: while the port is down, a frame to that address is dropped as such and goes to nobody else. In an
+// overlay it belongs to the port while that has a link: afterwards its container may be on another host. What a
 // network lists as `static` always belongs where that says.
 void Switch::set_static_macs() {
     StaticMacs wanted;
     std::set<std::pair<std::string, MacAddress>> ambiguous;  // two ports of a network have it: it is learned
+    std::set<std::string> overlays;
+    for (const auto& network : config_.networks) {
+        if (network.vxlan) overlays.insert(network.name);
+    }
     for (const auto& [name, held] : ports_) {
         const auto mac = held.port->mac();
         if (!mac || mac->is_zero()) continue;
         for (const auto& network : networks_of(config_, held.port->config())) {
+            if (!holds_addresses(held) && overlays.contains(network)) continue;
             const std::pair place{network, *mac};
             if (!wanted.emplace(place, Home{held.port->id(), "port " + name}).second) ambiguous.insert(place);
         }

@@ -457,11 +457,6 @@ bool is_of_link(const IpAddress& address) {
 
 base::Result<Probe> find_probe(const Switch& running, const Question& question) {
     const bool v4 = is_v4(running, question);
-    const size_t least = (v4 ? sizeof(wire::Ipv4Header) : sizeof(wire::Ipv6Header)) + kLeastL4Size;
-    if (question.length && *question.length < least) {
-        return tl::unexpected(base::Error{
-            fmt::format("a packet of {} bytes is not made up: {} at least", *question.length, least), {}, {}});
-    }
     const auto address = IpAddress::parse(question.to);
     auto from = end_named(running, question.from, v4, address ? std::optional(*address) : std::nullopt);
     if (!from) return tl::unexpected(from.error());
