@@ -396,10 +396,10 @@ TEST_F(TraceTest, APacketOfALengthMeetsTheMtuOfItsWayOut) {
               std::string::npos) << ask_long("b", 1001).packet;
     const auto endless = explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 65'535});
     EXPECT_FALSE(endless);
-    const auto tiny = explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 51});
+    const auto tiny = explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 39});
     ASSERT_FALSE(tiny);
-    EXPECT_EQ(tiny.error().message, "a packet of 51 bytes is not made up: 52 at least");
-    EXPECT_TRUE(explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 52}));
+    EXPECT_EQ(tiny.error().message, "a packet of 39 bytes is not made up: 40 at least");
+    EXPECT_TRUE(explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 40}));
 }
 
 TEST_F(TraceTest, APacketWithATagOrWithAddressesThatItsSenderWouldNotChoose) {
