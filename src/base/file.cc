@@ -117,12 +117,29 @@ Result<void> replace_file(const std::string& file, std::string_view text) {
     const Fd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | kOpen, kMode));
     if (!fd) return fail_errno(fmt::format("cannot write {}", beside));
     if (!is_regular(fd.get())) return fail("cannot write {}: it is no file", beside);
-    if (auto done = write_all(fd.get(), text, beside); !done) return done;
-    if (fsync(fd.get()) != 0 || rename(beside.c_str(), target.c_str()) != 0) {
-        return fail_errno(fmt::format("cannot replace {}", target));
+    auto done = write_all(fd.get(), text, beside);
+    if (done && (fsync(fd.get()) != 0 || rename(beside.c_str(), target.c_str()) != 0)) {
+        done = fail_errno(fmt::format("cannot replace {}", target));
+    }
+    if (!done) {
+        (void)unlink(beside.c_str());  // of a full disk it would keep the last room
+        return done;
     }
     sync_folder(target);
     return {};
+}
+
+Result<void> expect_writable(const std::string& file) {
+    const std::string target = target_of(file);
+    if (auto regular = expect_regular(target); !regular) return regular;
+    const std::filesystem::path folder = std::filesystem::path(target).parent_path();
+    // Of a folder that isn't there yet the one that it would be made in.
+    for (std::filesystem::path at = folder;; at = at.parent_path()) {
+        if (faccessat(AT_FDCWD, at.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+        if (errno != ENOENT || at == at.parent_path()) {
+            return fail_errno(fmt::format("the folder {} can't be written", folder.string()));
+        }
+    }
 }
 
 Result<uint64_t> append_to_file(const std::string& file, std::string_view text) {

@@ -15,6 +15,10 @@ namespace sluice::base {
 // moment leaves the old text or the new one. Makes the folder.
 Result<void> replace_file(const std::string& file, std::string_view text);
 
+// Why the functions here could not write the file: a folder without permission, or a file system
+// that is read-only. Makes nothing.
+Result<void> expect_writable(const std::string& file);
+
 // Adds to the file's end, and makes it and its folder if need be. Answers how long it was before; an error
 // leaves it as it was.
 Result<uint64_t> append_to_file(const std::string& file, std::string_view text);

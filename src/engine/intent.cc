@@ -94,6 +94,12 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
         if (!lost_) faults_.clear();
         if (auto done = put_aside(); !done) base::log::error("state", "{}", done.error().text());
     }
+    if (auto done =
+            config_.state.empty() ? base::Result<void>{} : base::expect_writable(config_.state);
+        !done) {
+        base::log::warning("state", "{}: no port and no route can be added until it can be",
+                           done.error().text());
+    }
     auto changes = running.apply(config_, now);
     if (!changes) return changes;
     Combined next{.config = config_, .added = std::move(added_), .waiting = std::exchange(waiting_, {}),

@@ -1,8 +1,10 @@
 #include "base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 
 #include "support/directory.h"
@@ -37,6 +39,33 @@ TEST_F(FileTest, WhatCannotBeWrittenIsToldByName) {
                               cut_file(file_, 0).error()}) {
         EXPECT_NE(error.message.find(file_), std::string::npos) << error.message;
     }
+}
+
+TEST_F(FileTest, WhatCannotBeReplacedLeavesNothingBeside) {
+    ASSERT_TRUE(replace_file(file_, "the old text"));
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+    rlimit small = before;
+    small.rlim_cur = 16;  // as a full disk
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const auto done = replace_file(file_, std::string(100, 'x'));
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_FALSE(done);
+    EXPECT_EQ(test::file_text(file_), "the old text");
+    EXPECT_FALSE(std::filesystem::exists(file_ + ".new"));
+}
+
+TEST_F(FileTest, WhetherAFileCanBeWrittenIsKnownBefore) {
+    EXPECT_TRUE(expect_writable(file_));  // its folder isn't there yet
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "folder"));
+    test::write_file(directory_ / "folder", "in the way");
+    const auto fault = expect_writable(file_);
+    ASSERT_FALSE(fault);
+    EXPECT_NE(fault.error().message.find(directory_ / "folder"), std::string::npos)
+        << fault.error().message;
+    EXPECT_FALSE(expect_writable(directory_ / "folder/deeper/file"));
 }
 
 TEST_F(FileTest, WhatIsPutAsideStaysWhereItWasAndIsKeptOnce) {
