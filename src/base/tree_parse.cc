@@ -47,6 +47,22 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
+// A tab in the indentation of the line that the parser stopped at, or of the one before: it takes
+// the tab for no indentation, and is surprised by what follows.
+std::optional<Error> find_tab(std::string_view text, const Place& stop) {
+    std::optional<Error> found;
+    for (int line = 1; line <= stop.line && !text.empty(); ++line) {
+        const std::string_view content = text.substr(0, text.find('\n'));
+        const std::size_t begin = content.find_first_not_of(" \t\r");
+        const std::size_t tab = content.find('\t');
+        if (line + 1 >= stop.line && begin != content.npos && tab < begin) {
+            found = {"a tab; indent with spaces", {}, {stop.file, line, static_cast<int>(tab) + 1}};
+        }
+        text.remove_prefix(std::min(content.size() + 1, text.size()));
+    }
+    return found;
+}
+
 int weight(const Tree& tree) {
     int sum = 1 + static_cast<int>(std::min<std::size_t>(tree.text.size() / 100, kMaxAliasNodes));
     for (const Tree& item : tree.items) {
@@ -131,10 +147,11 @@ class Builder : public YAML::EventHandler {
     }
 
     // `end` is where the text ends: what is missing there is reported there.
-    void report_syntax(const YAML::Exception& error, const Place& end) {
+    void report_syntax(const YAML::Exception& error, std::string_view text, const Place& end) {
         // Some of yaml-cpp's exceptions know no place.
         Place place = error.mark.is_null() || error.mark.line < 0 ? last_ : at(error.mark);
         if (std::tie(place.line, place.column) > std::tie(end.line, end.column)) place = end;
+        if (auto tab = find_tab(text, place)) return errors_.push_back(std::move(*tab));
         std::string message(in_our_words(error.msg));
         if (!open_.empty() && message.ends_with("is missing")) {
             const Tree& tree = open_.back().tree;
@@ -304,7 +321,7 @@ tl::expected<Document, Errors> parse_yaml(std::string_view text, std::string_vie
     } catch (const Stop&) {
         // Reported already.
     } catch (const YAML::Exception& error) {
-        builder.report_syntax(error, end);
+        builder.report_syntax(error, text, end);
     }
     return std::move(builder).result();
 }

@@ -81,6 +81,8 @@ TEST(Tree, SyntaxErrorHasItsPlace) {
     EXPECT_EQ(errors_of("a: {b: 1\n"),
               "f:2:1: the ',' or '}' of a mapping is missing; it opens at line 1, column 4\n");
     has_error("a: 1\n\tb: 2\n", "f:2:1: a tab; indent with spaces");
+    has_error("ports:\n\t- name: a\n", "f:2:1: a tab; indent with spaces");
+    has_error("ports:\n  - name: a\n\t  netns: a\n", "f:3:1: a tab; indent with spaces");
     has_error("a: b: c\n", "f:1:5: a ':' out of place");
     has_error("a: 1\n  b: 2\n", "f:2:4: a ':' out of place");
     has_error("a:\n  b: 1\n c: 2\n", "f:3:2: this doesn't continue the mapping above");
