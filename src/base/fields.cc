@@ -84,7 +84,13 @@ void Reader::check(std::string_view key, bool holds, std::string_view message) {
     if (is_wrong(key)) return;
     const std::size_t outer = key.empty() ? path_.size() : enter(key);
     const Tree* value = key.empty() ? nullptr : mapping_.tree->find(key);
-    report(value ? *value : *mapping_.tree, std::string(message));
+    const bool has_text =
+        value != nullptr && value->kind == Tree::Kind::kScalar && !value->text.empty();
+    // These are about the value and want it in front; others are about the key.
+    const bool is_of_value =
+        has_text && (message.starts_with("is not ") || message.starts_with("is a "));
+    report(value ? *value : *mapping_.tree,
+           is_of_value ? fmt::format("{} {}", shown(value->text), message) : std::string(message));
     path_.resize(outer);
 }
 

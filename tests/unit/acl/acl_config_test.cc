@@ -225,7 +225,8 @@ TEST(AclConfig, EtherTypesAndWhatContradictsThemAreTold) {
               one("acls[0].rules[0].permit.ethertype[0] (f:5:26): 0x88a8 is a VLAN tag: rules look at what is "
                   "behind it"));
     EXPECT_EQ(rule_errors("permit: {ethertype: 0x8847, proto: tcp}"),
-              one("acls[0].rules[0].permit.ethertype (f:5:25): is not ipv4 or ipv6, and the rule's other keys are "
+              one("acls[0].rules[0].permit.ethertype (f:5:25): '0x8847' is not ipv4 or ipv6, and "
+                  "the rule's other keys are "
                   "about IP packets: leave those or this out"));
     EXPECT_EQ(rule_errors("permit: {ethertype: ipv6, from: web}"),
               one("acls[0].rules[0].permit.ethertype (f:5:25): is not that of the rule's addresses"));

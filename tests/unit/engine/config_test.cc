@@ -132,12 +132,14 @@ TEST(LoadConfig, ValuesOutOfRangeAreToldWithTheRange) {
               one("networks[0].ageing (f:1:30): '0' is out of range (1 to 1000000)"));
     EXPECT_EQ(errors("workers: {cores: [70000]}"),
               one("workers.cores[0] (f:1:19): '70000' is out of range (0 to 65535)"));
-    EXPECT_EQ(errors("control: {socket: here}"),
-              one("control.socket (f:1:19): is not an absolute path of less than 100 characters"));
+    EXPECT_EQ(
+        errors("control: {socket: here}"),
+        one("control.socket (f:1:19): 'here' is not an absolute path of less than 100 characters"));
     EXPECT_EQ(errors("control: {max-request: 4 B}").size(), 1u);
     EXPECT_EQ(errors("control: {max-request: 4095}"),
               one("control.max-request (f:1:24): is too small: at least 4 KiB"));
-    EXPECT_EQ(errors("state: state.json"), one("state (f:1:8): is not an absolute path"));
+    EXPECT_EQ(errors("state: state.json"),
+              one("state (f:1:8): 'state.json' is not an absolute path"));
 }
 
 TEST(LoadConfig, WhatIsNoYamlIsToldWithItsPlace) {
@@ -153,6 +155,13 @@ TEST(LoadConfig, WhatIsNoYamlIsToldWithItsPlace) {
 }
 
 TEST(LoadConfig, AllErrorsAreToldAtOnceInTheOrderOfTheFile) {
+TEST(LoadConfig, AWrongNameIsShown) {
+    EXPECT_EQ(errors("networks: [{name: a/b}]"),
+              one("networks[0].name (f:1:19): 'a/b' is not a name: 1 to 63 letters, digits, '-', "
+                  "'_', '.' or ':', the "
+                  "first a letter or digit"));
+}
+
     EXPECT_EQ(
         errors("ports:\n"
                "  - {name: a, netns: a, network: nowhere}\n"

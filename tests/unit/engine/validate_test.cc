@@ -425,14 +425,16 @@ TEST(Validate, ARoutersMacIsAStationsAndHasARouter) {
     const std::string start = "networks: [{name: a, subnets: [10.0.0.0/24], gateway: 10.0.0.1, gateway-mac: ";
     EXPECT_EQ(errors(start + "'02:00:00:00:00:01'}]"), Texts{});
     EXPECT_EQ(errors(start + "'03:00:00:00:00:01'}]"),
-              one("networks[0].gateway-mac (f:1:78): is a group or zero address, which no router has"));
+              one("networks[0].gateway-mac (f:1:78): '03:00:00:00:00:01' is a group or zero "
+                  "address, which no router has"));
     EXPECT_EQ(errors("networks: [{name: a, gateway-mac: '02:00:00:00:00:01'}]"),
               one("networks[0].gateway-mac (f:1:35): is of no use without a `gateway`"));
     const std::string underlay =
         "ports: [{name: u, device: d}]\nunderlay: {port: u, address: 192.0.2.1/24, mac: ";
     EXPECT_EQ(errors(underlay + "'02:00:00:00:00:01'}"), Texts{});
     EXPECT_EQ(errors(underlay + "'00:00:00:00:00:00'}"),
-              one("underlay.mac (f:2:49): is a group or zero address, which no host has"));
+              one("underlay.mac (f:2:49): '00:00:00:00:00:00' is a group or zero address, which no "
+                  "host has"));
 }
 
 TEST(Validate, TwoPortsCannotShareAGuest) {
