@@ -60,8 +60,16 @@ class Mistakes {
                });
     }
 
-    // Reports at the key's value in the file, or where the object stands if the file has no such key. What was
-    // wrong when it was read isn't told again.
+    // Whether the configuration has something else than the file says: the value couldn't be read,
+    // or a default stands for a key that isn't there, or has another name, in an object with a
+    // mistake.
+    bool is_unread(std::initializer_list<Step> steps) const {
+        return is_wrong(steps) || is_default_of_mistake(steps);
+    }
+
+    // Reports at the key's value in the file, or where the object stands if the file has no such
+    // key. What was wrong when it was read isn't told again, and of a default in place of a key
+    // that is missing nothing is told.
     template <class... Args>
     void report(std::initializer_list<Step> steps, const base::Place& fallback,
                 fmt::format_string<Args...> format, Args&&... args) {
@@ -79,17 +87,8 @@ class Mistakes {
             return is_within(error.path, path) || is_within(path, error.path + "[0]");
         });
         if (is_told) return;
-        const base::Tree* tree = document_ != nullptr ? &document_->root : nullptr;
-        for (const Step& step : steps) {
-            if (step.is_index) {
-                // A list of one may be written without brackets.
-                if (tree != nullptr && tree->kind != base::Tree::Kind::kList) continue;
-                const bool has = tree != nullptr && step.index < tree->items.size();
-                tree = has ? &tree->items[step.index] : nullptr;
-            } else if (tree != nullptr) {
-                tree = tree->find(step.key);
-            }
-        }
+        if (is_default_of_mistake(steps)) return;
+        const base::Tree* tree = find(steps);
         verdict_.errors.push_back({fmt::format(format, std::forward<Args>(args)...), path,
                                    tree != nullptr ? document_->place(*tree) : fallback});
     }
@@ -98,6 +97,26 @@ class Mistakes {
 
  private:
     static constexpr size_t kMostOfOne = 10;  // mistakes that are told of an added port
+
+    bool is_default_of_mistake(std::initializer_list<Step> steps) const {
+        if (read_.empty() || document_ == nullptr || (steps.end() - 1)->is_index) return false;
+        return is_unknown(steps) && find(steps) == nullptr;
+    }
+
+    // The value in the file; null: it has none.
+    const base::Tree* find(std::initializer_list<Step> steps) const {
+        const base::Tree* tree = document_ != nullptr ? &document_->root : nullptr;
+        for (const Step& step : steps) {
+            if (tree == nullptr) return nullptr;
+            if (!step.is_index) {
+                tree = tree->find(step.key);
+            } else if (tree->kind ==
+                       base::Tree::Kind::kList) {  // of one it may be written without brackets
+                tree = step.index < tree->items.size() ? &tree->items[step.index] : nullptr;
+            }
+        }
+        return tree;
+    }
 
     static std::string path_of(std::initializer_list<Step> steps) { return path_of(steps.begin(), steps.end()); }
     static std::string path_of(const Step* begin, const Step* end) {

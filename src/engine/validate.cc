@@ -168,7 +168,8 @@ class Validator {
 
     void check_mirror(size_t i) {
         const MirrorConfig& mirror = config_.mirrors[i];
-        if (auto [first, fresh] = mirrors_.emplace(mirror.name, &mirror); !fresh) {
+        if (auto [first, fresh] = mirrors_.emplace(mirror.name, &mirror);
+            !fresh && !mirror.name.empty()) {
             report({"mirrors", i, "name"}, mirror.place,
                    "mirror {} is declared already, at {}: give one another name", mirror.name,
                    origin(first->second->place));

@@ -345,7 +345,11 @@ class RoutingValidator {
         std::map<std::pair<std::string, IpPrefix>, const route::RouteConfig*> known;
         for (size_t i = 0; i < config_.routes.size() && !mistakes_.is_full(); ++i) {
             const route::RouteConfig& route = config_.routes[i];
-            if (auto [first, fresh] = known.emplace(std::pair(route.domain, route.to), &route); !fresh) {
+            const bool has_destination = !mistakes_.is_unread({"routes", i, "to"});
+            const auto [first, fresh] =
+                has_destination ? known.emplace(std::pair(route.domain, route.to), &route)
+                                : std::pair(known.end(), true);
+            if (!fresh) {
                 mistakes_.report({"routes", i, "to"}, route.place,
                                  "{} has a route already, at {}: give several `next-hops` to one",
                                  route.to.text(), origin(first->second->place));
@@ -353,7 +357,7 @@ class RoutingValidator {
             if (names_missed(route)) continue;
             const bool is_one = route.hops.empty();
             for (const auto& mistake : mistakes_of(known_, route)) {
-                if (mistake.is_of_networks ? !knows_networks() : mistakes_.is_wrong({"routes", i, "to"})) continue;
+                if (mistake.is_of_networks ? !knows_networks() : !has_destination) continue;
                 if (mistake.key == "domain") {
                     mistakes_.report({"routes", i, "domain"}, route.place, "{}", mistake.message);
                 } else if (is_one) {

@@ -81,6 +81,8 @@ std::vector<Claim> claims(const PortConfig& config) {
         }
         case Kind::kHost:
         case Kind::kNetns: {
+            if (config.netns.empty() && !config.host)
+                break;  // it doesn't say what it is, which is a mistake
             const std::string key = !config.interface.empty() ? "interface" : config.host ? "host" : "netns";
             claims.push_back(interface_claim(config.netns, config.interface_name(), key));
             break;

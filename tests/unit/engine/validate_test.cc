@@ -168,6 +168,25 @@ TEST(Validate, NothingFollowsFromWhatIsWrong) {
     EXPECT_EQ(errors("networks: [{name: n, gateway: {}, gateway-mac: '02:00:00:00:00:01'}]").size(), 1u);
     EXPECT_EQ(errors("acls: [{name: a, rules: [{permit: {proto: tpc, port: 80}}, {permit: {proto: icmpx, type: 8}}]}]")
                   .size(), 2u);
+    // A default in the place of what isn't understood, or isn't there, is no one's mistake.
+    EXPECT_EQ(
+        errors("networks: [{name: n, subnets: 10.0.0.0/24, gateway: 10.0.0.1}]\n"
+               "routes: [{to: 10.8.0.0, type: blackhol}, {via: 10.0.0.3}]"),
+        (Texts{"routes[0].to (f:2:15): '10.8.0.0' has no prefix length; 10.8.0.0/32 is the address alone",
+               "routes[0].type (f:2:31): 'blackhol' is not one of unicast, blackhole, unreachable",
+               "routes[1] (f:2:42): the key 'to' is missing"}));
+    EXPECT_EQ(errors("ports: [{name: h, host: yes}, {name: g, host: \"true\"}]"),
+              (Texts{"ports[0].host (f:1:25): expected true or false, found 'yes'",
+                     "ports[1].host (f:1:47): expected true or false, found the string 'true'"}));
+    EXPECT_EQ(errors("ports: [{name: a, netns: a}]\nnetworks: [{name: n, vxlan: {remotes: "
+                     "[]}}]\nunderlay: {address: "
+                     "192.0.2.1/24}\nmirrors: [{from: [a]}, {from: [a]}]\n"),
+              (Texts{"networks[0].vxlan (f:2:29): the key 'vni' is missing",
+                     "underlay (f:3:11): the key 'port' is missing",
+                     "mirrors[0] (f:4:11): the key 'name' is missing",
+                     "mirrors[0] (f:4:11): the key 'to' is missing",
+                     "mirrors[1] (f:4:24): the key 'name' is missing",
+                     "mirrors[1] (f:4:24): the key 'to' is missing"}));
     // Two that aren't understood aren't the same either.
     EXPECT_EQ(errors("networks: [{name: n}]\nports: [{name: a, netns: a, network: n, address: x, mac: x},\n"
                      "  {name: b, netns: b, network: n, address: x, mac: x}]").size(), 4u);
