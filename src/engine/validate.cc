@@ -27,7 +27,7 @@ class Validator {
             if (mistakes_.is_added(i) && mistakes_.has_mistakes(i)) pass_over(i);
         });
         each(config_.networks, [&](size_t i) { check_static_macs(i); });
-        each(config_.mirrors, [&](size_t i) { check_mirror(i); });
+        check_mirrors();
         each(config_.acls, [&](size_t i) { check_applied(i); });
         return true;
     }
@@ -166,6 +166,17 @@ class Validator {
         }
     }
 
+    // To compile a filter is work, and anyone who may ask can send a text of filters.
+    void check_mirrors() {
+        constexpr size_t kMostMirrors = 64;
+        if (config_.mirrors.size() > kMostMirrors) {
+            report({"mirrors", kMostMirrors}, config_.mirrors[kMostMirrors].place,
+                   "is one mirror too many: there may be {}", kMostMirrors);
+            return;
+        }
+        each(config_.mirrors, [&](size_t i) { check_mirror(i); });
+    }
+
     void check_mirror(size_t i) {
         const MirrorConfig& mirror = config_.mirrors[i];
         if (auto [first, fresh] = mirrors_.emplace(mirror.name, &mirror);
@@ -218,6 +229,17 @@ class Validator {
                        network.name);
                 continue;
             }
+            const InterfaceAddress& given = port.address[a];
+            const bool is_single = given.length == address.bits();  // on no link: it has routes
+            if (!network.flat && knows_subnets && given.has_length() && !is_single &&
+                given.length != subnet->first.length) {
+                report({"ports", i, "address", a}, port.place,
+                       "{} has another length than its subnet {} of network {}: write {}/{}, or "
+                       "the address alone",
+                       given.text(), subnet->first.text(), network.name, address.text(),
+                       subnet->first.length);
+                continue;
+            }
             // Single addresses, as those of a flat network, are on no link with others.
             std::vector<IpPrefix> links{port.address[a].prefix()};
             if (!network.flat && knows_subnets) links.push_back(subnet->first);
@@ -227,8 +249,13 @@ class Validator {
             }
             auto [first, fresh] = addresses_.emplace(std::pair(port.network, address), &port);
             if (!fresh) {
-                report({"ports", i, "address", a}, port.place, "{} is port {}'s already",
-                       address.text(), first->second->name);
+                if (first->second == &port) {
+                    report({"ports", i, "address", a}, port.place, "{} is given twice",
+                           address.text());
+                } else {
+                    report({"ports", i, "address", a}, port.place, "{} is port {}'s already",
+                           address.text(), first->second->name);
+                }
             }
         }
     }

@@ -361,6 +361,35 @@ TEST(Validate, AddressesAreGivenOnceANetwork) {
               one("ports[1].address[0] (f:4:47): 10.0.0.3 is port a's already"));
 }
 
+TEST(Validate, AnAddressGivenTwiceIsNotAnotherPorts) {
+    EXPECT_EQ(errors("networks: [{name: n}]\nports: [{name: a, netns: a, network: n, address: "
+                     "[10.0.0.9, 10.0.0.9]}]"),
+              one("ports[0].address[1] (f:2:61): 10.0.0.9 is given twice"));
+}
+
+TEST(Validate, AnAddressHasItsSubnetsLength) {
+    const std::string port =
+        "\nports: [{name: a, netns: a, network: n, address: [10.0.0.9/16, 10.0.0.8/24, 10.0.0.7, "
+        "10.0.0.6/32]}]";
+    EXPECT_EQ(errors("networks: [{name: n, subnets: 10.0.0.0/24}]" + port),
+              one("ports[0].address[0] (f:2:51): 10.0.0.9/16 has another length than its subnet "
+                  "10.0.0.0/24 of network n: "
+                  "write 10.0.0.9/24, or the address alone"));
+    EXPECT_EQ(errors("networks: [{name: n}]" + port), Texts{});
+}
+
+TEST(Validate, SoManyMirrors) {
+    std::string yaml = "ports: [{name: a, netns: a}, {name: m, netns: m}]\nmirrors:\n";
+    for (int i = 0; i < 64; ++i)
+        yaml += fmt::format("  - {{name: m{}, from: [a], to: m, filter: arp}}\n", i);
+    EXPECT_EQ(errors(yaml), Texts{});
+    EXPECT_EQ(
+        errors(
+            yaml +
+            "  - {name: more, from: [a], to: m, filter: no}\n  - {name: last, from: [a], to: m}"),
+        one("mirrors[64] (f:67:5): is one mirror too many: there may be 64"));
+}
+
 TEST(Validate, MacsAreGivenOnceANetwork) {
     EXPECT_EQ(errors("networks: [{name: n}, {name: m}]\n"
                      "ports:\n"
