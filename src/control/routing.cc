@@ -55,7 +55,7 @@ tl::expected<IpPrefix, RpcError> added_default(Running& daemon, const std::strin
 }
 
 json loaded_json(const engine::AddedRoutes::Loaded& loaded) {
-    return {{"set", loaded.set}, {"deleted", loaded.deleted}};
+    return {{"set", loaded.set}, {"deleted", loaded.deleted}, {"missing", loaded.missing}};
 }
 
 }  // namespace

@@ -275,14 +275,35 @@ route::Changes AddedRoutes::read(const Switch& running, const route::Text& text,
     return changes;
 }
 
+AddedRoutes::Loaded AddedRoutes::count(const Switch& running, const route::Changes& changes) const {
+    Loaded loaded;
+    std::map<std::pair<std::string_view, IpPrefix>, bool>
+        is_there;  // by earlier lines, where there are deletions
+    const bool has_deletions = std::any_of(changes.changes.begin(), changes.changes.end(),
+                                           [](const auto& change) { return change.deletes; });
+    for (const auto& change : changes.changes) {
+        const std::string& domain = changes.ways[change.way].domain;
+        if (!change.deletes) {
+            ++loaded.set;
+            if (has_deletions) is_there[{domain, change.to}] = true;
+            continue;
+        }
+        const auto [earlier, fresh] = is_there.try_emplace({domain, change.to}, false);
+        const bool was_there = fresh ? running.router().has_added(domain, change.to) ||
+                                           waiting_.contains({domain, change.to})
+                                     : earlier->second;
+        earlier->second = false;
+        ++(was_there ? loaded.deleted : loaded.missing);
+    }
+    return loaded;
+}
+
 tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::check(const Switch& running,
                                                                       const route::Text& text) const {
     route::Mistakes mistakes;
     const route::Changes changes = read(running, text, mistakes);
     if (mistakes.count != 0) return tl::unexpected(mistakes);
-    Loaded loaded;
-    for (const auto& change : changes.changes) ++(change.deletes ? loaded.deleted : loaded.set);
-    return loaded;
+    return count(running, changes);
 }
 
 tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::load(Switch& running,
@@ -304,16 +325,14 @@ base::Result<AddedRoutes::Loaded> AddedRoutes::commit(Switch& running, const rou
     for (const auto& way : changes.ways) {
         texts.push_back(way_text(brief(running.config(), settled(running.config(), way))));
     }
-    Loaded loaded;
+    const Loaded loaded = count(running, changes);
     std::string lines;
     for (const auto& change : changes.changes) {
         const route::RouteConfig& way = changes.ways[change.way];
         if (change.deletes) {
             lines += "delete ";
-            ++loaded.deleted;
         } else {
             lines += kind_text(way.kind);
-            ++loaded.set;
         }
         lines += change.to.text();
         lines += texts[change.way];

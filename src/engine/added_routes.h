@@ -24,6 +24,7 @@ class AddedRoutes {
     struct Loaded {
         size_t set = 0;
         size_t deleted = 0;
+        size_t missing = 0;  // were to be deleted, and weren't there
     };
     struct Waiting {
         route::RouteConfig route;
@@ -59,6 +60,8 @@ class AddedRoutes {
     route::Changes read(const Switch& running, const route::Text& text, route::Mistakes& mistakes) const;
     void restore(Switch& running, std::string_view lines);
     bool put_aside();
+    // What they will do, one after the other.
+    Loaded count(const Switch& running, const route::Changes& changes) const;
     base::Result<Loaded> commit(Switch& running, const route::Changes& changes);
     void wait(const route::RouteConfig& route, std::string reason);
     void tidy(const Switch& running);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/counted.h"
 #include "base/text.h"
 #include "sluicectl/print.h"
 #include "sluicectl/table.h"
@@ -73,8 +74,11 @@ std::string print_route_deleted(const json& result, const Arguments&) {
 
 std::string print_loaded(const json& result, const Arguments&) {
     const json& routes = result.at("routes");
-    std::string text = fmt::format("{} routes loaded\n", word(routes.at("set")));
+    std::string text = base::counted(routes.at("set"), "route") + " loaded\n";
     if (routes.at("deleted") != 0) text += fmt::format("{} deleted\n", word(routes.at("deleted")));
+    if (const auto missing = routes.value("missing", uint64_t{0}); missing != 0) {
+        text += fmt::format("{} to delete {} not there\n", missing, missing == 1 ? "was" : "were");
+    }
     return text;
 }
 

@@ -81,7 +81,7 @@ tl::expected<json, CallError> load_routes(Client& client, const json& params) {
     if (!mistakes) return mistakes;
     if (!mistakes->empty()) return json{{"errors", std::move(*mistakes)}};
 
-    tl::expected<json, CallError> sum = json{{"set", 0}, {"deleted", 0}};
+    tl::expected<json, CallError> sum = json{{"set", 0}, {"deleted", 0}, {"missing", 0}};
     each_piece(params, [&](const json& piece, size_t line) {
         auto loaded = client.call(protocol::kRouteLoad, piece);
         if (!loaded) {
@@ -89,8 +89,8 @@ tl::expected<json, CallError> load_routes(Client& client, const json& params) {
             tell_progress(sum.error(), line);
             return false;
         }
-        for (const char* key : {"set", "deleted"}) {
-            (*sum)[key] = (*sum)[key].get<size_t>() + loaded->at("routes").at(key).get<size_t>();
+        for (const char* key : {"set", "deleted", "missing"}) {
+            (*sum)[key] = (*sum)[key].get<size_t>() + loaded->at("routes").value(key, size_t{0});
         }
         return true;
     });

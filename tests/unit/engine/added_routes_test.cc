@@ -158,8 +158,25 @@ TEST_F(AddedRoutesTest, ATextIsLoadedAsAWholeOrNotAtAll) {
     auto checked = routes().check(*switch_, {.lines = "10.9.0.0/16 via 10.0.0.1\ndelete 10.1.0.0/16\n"});
     ASSERT_TRUE(checked);
     EXPECT_EQ(checked->set, 1u);
-    EXPECT_EQ(checked->deleted, 1u);
+    EXPECT_EQ(checked->deleted, 0u);
+    EXPECT_EQ(checked->missing, 1u);
     EXPECT_EQ(added(), Texts{});
+}
+
+TEST_F(AddedRoutesTest, WhatIsDeletedAndWasNotThereIsCountedApart) {
+    start();
+    const auto count = [&](std::string_view lines) {
+        const auto checked = routes().check(*switch_, {.lines = lines, .file = "r"});
+        const auto loaded = routes().load(*switch_, {.lines = lines, .file = "r"});
+        if (!checked || !loaded) return std::string("refused");
+        EXPECT_EQ(checked->missing, loaded->missing);
+        return fmt::format("{} {} {}", loaded->set, loaded->deleted, loaded->missing);
+    };
+    EXPECT_EQ(count("delete 10.222.0.0/16\n"), "0 0 1");
+    EXPECT_EQ(count("10.222.0.0/16 via 10.0.0.1\ndelete 10.222.0.0/16\ndelete "
+                    "10.222.0.0/16\n10.2.0.0/16 via 10.0.0.1\n"),
+              "2 1 1");
+    EXPECT_EQ(count("delete 10.2.0.0/16\ndelete 10.2.0.0/16\n"), "0 1 1");
 }
 
 // As with `route delete` it doesn't matter whether the route could be added now.
