@@ -96,6 +96,7 @@ void NextHops::deal(Group& group) {
 
 std::map<HopId, bool> NextHops::rebalance() {
     std::map<HopId, bool> moved;
+    stranded_.clear();
     for (auto& [id, group] : groups_) {
         bool changed = false;
         for (size_t i = 0; i < group.members.size(); ++i) {
@@ -105,7 +106,11 @@ std::map<HopId, bool> NextHops::rebalance() {
             group.is_gone[i] = now;
             moved[group.members[i]] = now;
         }
-        if (changed) deal(group);
+        if (!changed) continue;
+        deal(group);
+        const bool has_any =
+            std::find(group.is_gone.begin(), group.is_gone.end(), false) != group.is_gone.end();
+        if (!has_any) stranded_.insert(group.members.begin(), group.members.end());
     }
     return moved;
 }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,9 @@ class NextHops {
     // Gives the buckets of members that have gone to the others, and back to those that have come back. Whose
     // have moved: true, away from it.
     std::map<HopId, bool> rebalance();
+    // Of one that the last rebalance() has moved: whether no group that it is in has lost all of
+    // its members.
+    bool has_alternative(HopId member) const { return !stranded_.contains(member); }
     // The members of a group with the part of its buckets that each has now.
     std::map<HopId, double> shares(HopId group) const;
     bool has_retired() const noexcept { return !retired_.empty(); }
@@ -108,6 +112,7 @@ class NextHops {
     void deal(Group& group);
 
     std::map<HopId, Group> groups_;
+    std::set<HopId> stranded_;  // members of the groups that have lost all, by the last rebalance()
     std::vector<HopId> free_;
     std::vector<HopId> retired_;
     HopId next_ = 1;

@@ -314,8 +314,13 @@ void Router::rebalance(base::CountedLog& log, base::CountedLog::Clock::time_poin
         const HopKey& key = hops_.key(id);
         const std::string hop = fmt::format("next hop {} in network {}", key.via.text(), network_name(key.network));
         if (is_gone) {
-            log.tell(now, base::log::Level::kWarning, "route", hop + " gone",
-                     hop + " does not answer: the other ones take its flows");
+            log.tell(
+                now, base::log::Level::kWarning, "route", hop + " gone",
+                hop + (hops_.has_alternative(id)
+                           ? " does not answer: the other next hops of its routes take its flows"
+                           : " does not answer, nor does any other of a route: its packets are "
+                             "dropped until one "
+                             "does"));
         } else {
             log.tell(now, base::log::Level::kNotice, "route", hop + " back", hop + " is there again");
         }

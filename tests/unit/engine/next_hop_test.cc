@@ -162,6 +162,20 @@ TEST_F(NextHopGroup, WithoutAnyMemberEachKeepsItsOwn) {
     for (const HopId member : members_) goes(member);
     EXPECT_EQ(hops_.rebalance().size(), 2u);
     EXPECT_EQ(picks(), before);
+    for (const HopId member : members_) EXPECT_FALSE(hops_.has_alternative(member));
+}
+
+TEST_F(NextHopGroup, TheLastMemberHasNoAlternative) {
+    make(2);
+    goes(members_[0]);
+    hops_.rebalance();
+    EXPECT_TRUE(hops_.has_alternative(members_[0]));
+    goes(members_[1]);
+    hops_.rebalance();
+    EXPECT_FALSE(hops_.has_alternative(members_[1]));
+    comes(members_[0]);
+    hops_.rebalance();
+    EXPECT_TRUE(hops_.has_alternative(members_[1]));
 }
 
 TEST_F(NextHopGroup, ItsMembersAreWatchedAsLongAsItIsThere) {
