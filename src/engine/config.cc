@@ -229,7 +229,9 @@ tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& 
 }
 
 std::string show(const Config& config) {
-    base::Tree tree = base::write(config);
+    Config shown = config;
+    for (auto& port : shown.ports) port = port.in_force();
+    base::Tree tree = base::write(shown);
     add_comments(tree, "networks", config.networks);
     add_comments(tree, "ports", config.ports);
     add_comments(tree, "routes", config.routes);

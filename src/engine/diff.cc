@@ -121,6 +121,15 @@ Effect effect_of(const NetworkConfig& from, const NetworkConfig& to) {
 }
 Effect effect_of(const MirrorConfig&, const MirrorConfig&) { return Effect::kNothing; }
 
+// As they are in force: a default and the same value written down don't differ.
+template <class T>
+base::Tree in_force(const T& object) {
+    return base::write(object);
+}
+base::Tree in_force(const port::PortConfig& port) {
+    return base::write(port.in_force());
+}
+
 template <class T>
 void diff_objects(std::string_view kind, const std::vector<T>& from, const std::vector<T>& to,
                   std::vector<Change>& changes) {
@@ -151,7 +160,8 @@ void diff_objects(std::string_view kind, const std::vector<T>& from, const std::
                                .effect = effect_of(kAdd, next)});
         } else if (!(*old == next)) {
             Change change{.action = kChange, .object = object, .origin = origin(next.place)};
-            change.keys = differing_keys(base::write(*old), base::write(next));
+            change.keys = differing_keys(in_force(*old), in_force(next));
+            if (change.keys.empty()) continue;
             change.detail = describe(change.keys);
             change.effect = effect_of(*old, next);
             changes.push_back(std::move(change));

@@ -18,6 +18,24 @@ std::string_view kind_name(Kind kind) noexcept {
     return "";
 }
 
+PortConfig PortConfig::in_force() const {
+    PortConfig config = *this;
+    config.mtu = frame_mtu();
+    if (is_tap()) {
+        config.interface = interface_name();
+        config.accept_ra = accepts_ra();
+    }
+    if (!serves) {
+        config.serves.emplace();
+        for (const auto& [service, word] : names(Service{})) {
+            if (may_serve(service)) config.serves->push_back(service);
+        }
+    }
+    const FloodLimits limits = flood_limits();
+    config.flood_limit = {limits.broadcast, limits.multicast, limits.unknown};
+    return config;
+}
+
 bool has_waiting_device(const PortConfig& config) noexcept {
     if (!config.bond) return waits_for_peer(config.device);
     return std::any_of(config.bond->members.begin(), config.bond->members.end(), waits_for_peer);

@@ -194,6 +194,9 @@ struct PortConfig {
     }
     // As configured or derived (engine/config.h completes it), else Ethernet's.
     uint16_t frame_mtu() const noexcept { return mtu.value_or(1500); }
+    // The same with all that follows from what is given: what is in force where a key says nothing.
+    // Not the MAC address, which follows from the instance too.
+    PortConfig in_force() const;
     // What the interface is called: as configured, else eth0 in a container and the port's own name
     // on the host.
     std::string interface_name() const {

@@ -43,7 +43,7 @@ expect_status 1 ctl port show d
 # Other address and MTU: the same device.
 reload <<<"$head$ab
   - {name: c, netns: ${P}c, network: blue, address: [10.0.0.33/24], mtu: 1300}"
-expect_match "what config reload tells" "change +port c .*flows decided anew.* address: .10.0.0.3/24. -> .10.0.0.33/24., mtu: none -> 1300" "$OUT"
+expect_match "what config reload tells" "change +port c .*flows decided anew.* address: .10.0.0.3/24. -> .10.0.0.33/24., mtu: 1500 -> 1300" "$OUT"
 expect "addresses of c" 10.0.0.33 "$(inside c)"
 expect "MTU and ifindex of c" "1300 $index" \
     "$(ip -n "${P}c" -j link show eth0 | jq -r '.[0] | "\(.mtu) \(.ifindex)"')"

@@ -14,7 +14,7 @@ Config load(std::string_view yaml, const std::vector<port::PortConfig>& added = 
     return config ? *config : Config{};
 }
 
-// "change port web (f:1:2): mtu: none -> 1400; port reopened"
+// "change port web (f:1:2): mtu: 1500 -> 1400; port reopened"
 Texts changes(const Config& from, const Config& to) {
     Texts texts;
     for (const Change& change : diff(from, to)) {
@@ -29,6 +29,18 @@ TEST(Diff, NothingBetweenEquals) {
     EXPECT_EQ(changes(config, config), Texts{});
     // The same, elsewhere in the file.
     EXPECT_EQ(changes(config, load("\n\nports:\n- netns: a\n  name: a\n")), Texts{});
+}
+
+TEST(Diff, ADefaultIsTheSameAsItsValue) {
+    const Config from = load("ports: [{name: a, netns: a}]");
+    EXPECT_EQ(
+        changes(from,
+                load("ports: [{name: a, netns: a, mtu: 1500, flood-limit: {broadcast: 1000}}]")),
+        Texts{});
+    const Config to = load("ports: [{name: a, netns: a, mtu: 1400}]");
+    ASSERT_EQ(changes(from, to).size(), 1u);
+    EXPECT_NE(changes(from, to)[0].find("mtu: 1500 -> 1400"), std::string::npos)
+        << changes(from, to)[0];
 }
 
 // As many as a request may hold: what compares each with each is busy for minutes.
@@ -65,7 +77,7 @@ TEST(Diff, NamesObjectsAndTheirKeys) {
     EXPECT_EQ(changes(from, to),
               (Texts{"change network blue (f:1:12): ageing: 300 -> 5; flows decided anew",
                      "add network red (f:1:37): ; flows decided anew", "remove port b (f:2:45): ; port closed",
-                     "change port a (f:2:9): network: blue -> none, mtu: none -> 1400; flows decided anew",
+                     "change port a (f:2:9): network: blue -> none, mtu: 1500 -> 1400; flows decided anew",
                      "add port c (f:2:41): ; port opened"}));
     const std::vector<Change> all = diff(from, to);
     ASSERT_EQ(all[0].keys.size(), 1u);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/diff.h"
 #include "engine/mistakes.h"
 
 namespace sluice::engine {
@@ -162,7 +163,7 @@ TEST(Routing, TheDefaultRouteIsOfItsGatewaysFamily) {
     EXPECT_EQ(config.ports[0].routes[0].to.text(), "::/0");
     EXPECT_EQ(config.ports[0].routes[1].to.text(), "0.0.0.0/0");
     // What is shown is read as the same.
-    EXPECT_EQ(load(show(config)), config);
+    EXPECT_TRUE(diff(load(show(config)), config).empty());
 }
 
 TEST(Routing, ADestinationHasOneRouteInADomain) {
@@ -296,7 +297,7 @@ TEST(Routing, AContainersDefaultRoutesAreByTheGateway) {
     EXPECT_EQ(routes_inside(config, "own"), Texts{"10.0.0.0/8"});
     EXPECT_EQ(routes_inside(config, "h"), Texts{});
     // What is shown gives the same again.
-    EXPECT_EQ(load(show(config)), config);
+    EXPECT_TRUE(diff(load(show(config)), config).empty());
 }
 
 TEST(Routing, AFlatNetworksContainersReachOthersByTheGatewayAlone) {
