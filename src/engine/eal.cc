@@ -112,6 +112,7 @@ base::Result<Eal> start_eal(const Config& config) {
         return base::fail("DPDK does not start: {}{}; {}", rte_strerror(rte_errno),
                           port::take_dpdk_words(), hint);
     }
+    port::redirect_bpf_logs();
     return eal;
 }
 

@@ -1,8 +1,10 @@
 #include "port/dpdk_log.h"
 
+#include <dlfcn.h>
 #include <fmt/ranges.h>
 #include <rte_log.h>
 
+#include <cstdarg>
 #include <cstdio>
 #include <utility>
 #include <vector>
@@ -43,7 +45,44 @@ ssize_t take_line(void*, const char* text, size_t size) {
     return static_cast<ssize_t>(size);
 }
 
+// As libbpf and libxdp declare it. Their levels: 0 is a warning, 1 information, 2 for their
+// developers.
+using TakeWords = int (*)(int level, const char* format, va_list arguments);
+
+enum class BpfLibrary { kBpf, kXdp };
+
+template <BpfLibrary kLibrary>
+int take_words(int level, const char* format, va_list arguments) {
+    char text[1024];
+    vsnprintf(text, sizeof text, format, arguments);
+    std::string_view line(text);
+    while (line.ends_with('\n')) line.remove_suffix(1);
+    if (line.empty()) return 0;
+    const char* name = kLibrary == BpfLibrary::kBpf ? "libbpf" : "libxdp";
+    if (level == 0) {
+        base::log::info("dpdk", "{}: {}", name, line);
+    } else {
+        base::log::debug("dpdk", "{}: {}", name, line);
+    }
+    return 0;
+}
+
+bool redirect(const char* library, const char* function, TakeWords take) {
+    void* loaded = dlopen(library, RTLD_NOW | RTLD_NOLOAD);  // one that isn't loaded stays so
+    if (loaded == nullptr) return false;
+    using SetPrint = TakeWords (*)(TakeWords);
+    auto* set_print = reinterpret_cast<SetPrint>(dlsym(loaded, function));
+    if (set_print != nullptr) set_print(take);
+    dlclose(loaded);  // whoever has loaded it keeps it
+    return set_print != nullptr;
+}
+
 }  // namespace
+
+int redirect_bpf_logs() {
+    return (redirect("libbpf.so.1", "libbpf_set_print", take_words<BpfLibrary::kBpf>) ? 1 : 0) +
+           (redirect("libxdp.so.1", "libxdp_set_print", take_words<BpfLibrary::kXdp>) ? 1 : 0);
+}
 
 void redirect_dpdk_log() {
     cookie_io_functions_t functions{};

@@ -11,6 +11,10 @@ namespace sluice::port {
 
 void redirect_dpdk_log();
 
+// The same for libbpf and libxdp, which net_af_xdp uses and which would write to stderr. DPDK loads
+// them when it starts, where they are installed. Answers how many there are.
+int redirect_bpf_logs();
+
 // " (what DPDK said last)" since the last call of this, or nothing.
 std::string take_dpdk_words();
 
