@@ -49,6 +49,12 @@ Answer port_list(Running& daemon, const json& params) {
     if (!query.network.empty() && std::none_of(networks.begin(), networks.end(), is_wanted)) {
         return refused({{fmt::format("there is no network \"{}\"", query.network), {}, {}}});
     }
+    // Of one name, in which nothing stands for others, nothing is a mistake and not an answer.
+    const bool is_pattern = query.name.find_first_of("*?[\\") != query.name.npos;
+    if (!query.name.empty() && !is_pattern && !daemon.running.ports().contains(query.name) &&
+        daemon.intent.find_waiting(query.name) == nullptr) {
+        return no_port(daemon, query.name);
+    }
     return report_ports(daemon.running, daemon.intent.waiting(), query);
 }
 

@@ -4,6 +4,7 @@
 #include <rte_mempool.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -44,12 +45,32 @@ json report_worker(const engine::Switch& running, const engine::Eal& eal, size_t
             {"idle", running.config().workers.idle == engine::Idle::kPoll ? "poll" : "adaptive"}};
 }
 
+bool is_in(const port::PortConfig& port, const std::string& network) {
+    if (port.network == network) return true;
+    if (!port.trunk) return false;
+    const auto& carried = port.trunk->networks;
+    return port.trunk->native == network ||
+           std::find(carried.begin(), carried.end(), network) != carried.end();
+}
+
+// Of a port whose frames are none's: in no network, and neither the underlay's nor one that copies
+// go to.
+bool leads_nowhere(const engine::Config& config, const port::PortConfig& port) {
+    if (!port.network.empty() || port.trunk) return false;
+    if (config.underlay && config.underlay->port == port.name) return false;
+    return std::none_of(config.mirrors.begin(), config.mirrors.end(),
+                        [&](const auto& mirror) { return mirror.to == port.name; });
+}
+
 // What a person asks first. A port that is up and has no link is not at fault: its peer is missing, or was set
 // down. One that is up may still have something to tell.
-void tell_state(json& row, const engine::HeldPort& held) {
+void tell_state(json& row, const engine::Config& config, const engine::HeldPort& held) {
     const std::string no_link = held.up ? held.port->no_link() : "";
     row["state"] = !held.up ? "down" : no_link.empty() ? "up" : "no-link";
-    const std::string trouble = held.loop.empty() ? held.port->trouble() : "a loop with " + held.loop;
+    std::string trouble = held.loop.empty() ? held.port->trouble() : "a loop with " + held.loop;
+    if (trouble.empty() && leads_nowhere(config, held.port->config())) {
+        trouble = "it is in no network: what comes by it is dropped (give it a `network`)";
+    }
     row["reason"] = base::or_none(!held.up ? held.reason : no_link.empty() ? trouble : no_link);
 }
 
@@ -178,11 +199,7 @@ namespace {
 
 bool is_asked_for(const PortQuery& query, const std::string& name, const port::PortConfig& config) {
     if (!query.name.empty() && fnmatch(query.name.c_str(), name.c_str(), 0) != 0) return false;
-    if (query.network.empty() || config.network == query.network) return true;
-    if (!config.trunk) return false;
-    const auto& carried = config.trunk->networks;
-    return config.trunk->native == query.network ||
-           std::find(carried.begin(), carried.end(), query.network) != carried.end();
+    return query.network.empty() || is_in(config, query.network);
 }
 
 json addresses_of(const port::PortConfig& config) {
@@ -213,7 +230,7 @@ json report_ports(const engine::Switch& running, const std::vector<engine::Waiti
                  {"drops", dropped(running, held.port->id())},
                  {"background", dropped(running, held.port->id(), path::Drop::kBackground)},
                  {"origin", engine::origin(config.place)}};
-        tell_state(row, held);
+        tell_state(row, running.config(), held);
         if (!query.state.empty() && row["state"] != query.state) continue;
         ports.push_back(std::move(row));
     }
@@ -257,17 +274,23 @@ json report_port(const engine::Switch& running, const engine::HeldPort& held) {
         if (count != 0) drops[std::string(path::kDropTexts[reason].name)] = count;
     }
     const port::PortConfig& config = held.port->config();
+    const auto mac = held.port->mac();
+    std::string interface = held.port->interface();
+    if (interface.empty() && config.is_tap()) interface = config.interface_name();
     json answer{{"name", config.name},
                 {"kind", port::kind_name(config.kind())},
                 {"times-down", held.downs},
                 {"origin", engine::origin(config.place)},
-                {"configuration", base::to_json(base::write(config))},
+                {"configuration", base::to_json(base::write(config.in_force()))},
+                {"mac", mac ? json(mac->text()) : json()},
+                {"mtu", config.frame_mtu()},
+                {"interface", base::or_none(interface)},
                 {"device", held.port->describe()},
                 {"rx", received(running, id).to_json()},
                 {"tx", transmitted(running, id).to_json()},
                 {"rates", report_rates(held.traffic)},
                 {"drops", drops}};
-    tell_state(answer, held);
+    tell_state(answer, running.config(), held);
     return answer;
 }
 
@@ -278,7 +301,7 @@ json report_networks(const engine::Switch& running) {
         json subnets = json::array();
         for (const auto& subnet : config.subnets) subnets.push_back(subnet.text());
         size_t ports = 0;
-        for (const auto& port : running.config().ports) ports += port.network == config.name;
+        for (const auto& port : running.config().ports) ports += is_in(port, config.name) ? 1 : 0;
         json gateway = json::array();
         for (const auto& address : config.gateway) gateway.push_back(address.text());
         json row{{"name", config.name}, {"subnets", subnets}, {"gateway", gateway}};

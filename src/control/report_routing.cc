@@ -155,6 +155,17 @@ json report_routes(const engine::Switch& running, const engine::AddedRoutes& add
     const std::vector<IpPrefix> wanted = query.within ? std::vector{*query.within} : all;
     for (const auto& [name, domain] : router.domains()) {
         if (!query.domain.empty() && name != query.domain) continue;
+        if (query.around) {  // the one that packets take comes first
+            for (int length = static_cast<int>(query.around->bits()); length >= 0; --length) {
+                const IpPrefix to = IpPrefix::around(*query.around, static_cast<uint8_t>(length));
+                const auto hop = domain->table.exact(to);
+                if (!hop) continue;
+                ++count;
+                if (routes.size() < query.limit)
+                    routes.push_back(route_json(router, *domain, to, *hop));
+            }
+            continue;
+        }
         for (const IpPrefix& within : wanted) {
             if (query.is_default) {
                 const auto hop = domain->table.exact(within);
@@ -173,6 +184,7 @@ json report_routes(const engine::Switch& running, const engine::AddedRoutes& add
     for (const auto& [name, waiting] : added.waiting()) {
         if (!query.domain.empty() && name.first != query.domain) continue;
         if (query.within && !is_within(name.second, *query.within)) continue;
+        if (query.around && !name.second.contains(*query.around)) continue;
         if (query.is_default && name.second.length != 0) continue;
         ++count;
         if (routes.size() < query.limit) routes.push_back(waiting_json(waiting));

@@ -18,6 +18,7 @@ nlohmann::json report_neighbor_counts(const engine::Switch& running);
 struct RouteQuery {
     std::string domain;               // empty: all
     std::optional<IpPrefix> within;   // none: both families
+    std::optional<IpAddress> around;  // only those that it lies in
     bool is_default = false;          // 0.0.0.0/0 and ::/0 alone
     size_t limit = 0;
 };

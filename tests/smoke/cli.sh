@@ -27,6 +27,9 @@ expect "by a pattern" "web1 web2" "$(names 'web*')"
 expect "by the network" db "$(names --network red)"
 expect "by the state" "web1 web2" "$(names --state up)"
 expect "by all of them" web2 "$(names '*2' --network blue --state up)"
+expect_status 1 ctl port list nosuch
+expect_match "a name that no port has" 'there is no port "nosuch"' "$OUT"
+expect_status 0 ctl port list 'nosuch*'
 expect_status 1 ctl port list --network nowhere
 expect_match "an unknown network" "there is no network" "$OUT"
 expect_status 2 ctl port list --state dwon

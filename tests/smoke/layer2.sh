@@ -54,6 +54,7 @@ no_checksum_errors a b c d
 macs() { ctl --json mac list | jq "[.macs[] | select(.network == \"$1\" and .port == \"$2\")] | length"; }
 expect "the ports of blue, trunks too" "a left" \
     "$(ctl --json port list --network blue | jq -r '[.ports[].name] | sort | join(" ")')"
+expect "how many those are" 2 "$(query '.networks[] | select(.name == "blue") | .ports' network list)"
 expect "addresses of azure that blue has learned by the trunk" 1 "$(macs blue left)"
 
 # A VLAN that the trunk doesn't carry.

@@ -39,6 +39,15 @@ expect_status 1 ctl port delete a
 expect_match "a port of the file" "declared in $CONFIG:" "$OUT"
 expect "configuration in force" "$shown" "$(ctl config show)"
 
+# One in no network carries nothing, and says so.
+expect_status 0 ctl port add c "netns=${P}c"
+expect_match "a port in no network" "port c added: up, it is in no network" "$OUT"
+expect "what is in force of it" "1500 1000 eth0" \
+    "$(query '.port | "\(.mtu) \(.configuration["flood-limit"].broadcast) \(.interface)"' port show c)"
+expect_status 0 ctl port delete c
+expect_status 1 ctl port add c "netns=${P}c" network=blue 'address=[10.0.0.3/16]'
+expect_match "another length" "another length than its subnet 10.0.0.0/24" "$OUT"
+
 # config show: origins as comments, and a file that gives the same configuration.
 ctl config show >"$TMP/shown.yaml"
 expect_match "origins in config show" "# added" "$(cat "$TMP/shown.yaml")"

@@ -35,6 +35,10 @@ expect_status 0 ctl route add default via=fd00:b::2
 expect "the default route" "::/0 in-force" "$(defaults)"
 expect_status 0 ctl route add default via=10.0.1.2
 expect "both default routes" "0.0.0.0/0 in-force, ::/0 in-force" "$(defaults)"
+expect "those that an address lies in" "10.9.0.0/16, 0.0.0.0/0" \
+    "$(query '[.routes[].to] | join(", ")' route list 10.9.0.5)"
+expect_status 1 ctl route list foo
+expect_match "a word that is no prefix" "^PREFIX: 'foo' is not" "$OUT"
 expect_status 1 ctl route delete default
 expect_match "which of them" "there are two" "$OUT"
 expect_status 0 ctl route delete 0.0.0.0/0
