@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -59,7 +60,7 @@ std::string outcome(const protocol::Method& method, const json& result) {
     const auto add = [&](std::string_view what) { text += (text.empty() ? "" : ", ") + std::string(what); };
     if (const auto changes = result.find("changes");
         method.name == protocol::kConfigReload && changes != result.end() && changes->is_array()) {
-        add(fmt::format("{} changes", changes->size()));
+        add(base::counted(changes->size(), "change"));
         for (const json& change : *changes) {
             if (text.size() > kLongest) break;
             add(fmt::format("{} {}", change.value("action", ""), change.value("object", "")));
@@ -69,7 +70,9 @@ std::string outcome(const protocol::Method& method, const json& result) {
         add(fmt::format("{} flushed", dumped(*flushed)));
     }
     if (const auto routes = result.find("routes"); routes != result.end() && routes->is_object()) {
-        for (const auto& [what, count] : routes->items()) add(fmt::format("{} {}", dumped(count), what));
+        for (const auto& [what, count] : routes->items()) {
+            if (what != "missing" || count != 0) add(fmt::format("{} {}", dumped(count), what));
+        }
     }
     return text;
 }
@@ -125,9 +128,11 @@ void ChangeLog::failed(const Peer& who, const protocol::Method& method, const js
     if (!leaves_line(method, params)) return;
     const auto held_back = failures_[who.uid].let_through(now_());
     if (!held_back) return;
-    base::log::notice("control", "{}: {}: failed: {}{}", who_text(who), request_text(method, params),
-                      cut(std::string(error.substr(0, 2 * kLongest))),
-                      *held_back == 0 ? "" : fmt::format(" ({} failures before weren't logged)", *held_back));
+    base::log::notice("control", "{}: {}: failed: {}{}", who_text(who),
+                      request_text(method, params), cut(std::string(error.substr(0, 2 * kLongest))),
+                      *held_back == 0 ? ""
+                                      : fmt::format(" ({} before not logged)",
+                                                    base::counted(*held_back, "failure")));
 }
 
 }  // namespace sluice::control

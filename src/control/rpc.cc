@@ -119,6 +119,24 @@ tl::expected<json, RpcError> run(const Command& command, const Requester& reques
     }
 }
 
+// For the log: "2 errors" alone says nothing, so the first ones follow.
+std::string with_errors(const RpcError& error) {
+    constexpr size_t kTold = 3;
+    const auto errors = error.data.is_object() ? error.data.find("errors") : error.data.end();
+    if (error.code != protocol::kFailed || errors == error.data.end() || errors->size() < 2)
+        return error.message;
+    std::string text = error.message;
+    for (size_t i = 0; i < std::min(errors->size(), kTold); ++i) {
+        const json& one = (*errors)[i];
+        const auto path = one.find("path");
+        const bool has_path = path != one.end() && path->is_string() && *path != "";
+        text +=
+            fmt::format("{}{}{}", i == 0 ? ": " : "; ",
+                        has_path ? path->get<std::string>() + ": " : "", one.value("message", ""));
+    }
+    return text;
+}
+
 tl::expected<json, RpcError> run_and_log(const std::vector<Command>& commands, const Requester& requester,
                                          const std::string& method, const json& params) {
     const auto command = std::ranges::find_if(
@@ -129,7 +147,8 @@ tl::expected<json, RpcError> run_and_log(const std::vector<Command>& commands, c
         if (result)
             requester.log->done(requester.peer, command->method, params, *result);
         else
-            requester.log->failed(requester.peer, command->method, params, result.error().message);
+            requester.log->failed(requester.peer, command->method, params,
+                                  with_errors(result.error()));
     }
     return result;
 }

@@ -16,6 +16,7 @@
 #include <iostream>
 #include <set>
 
+#include "base/counted.h"
 #include "base/log.h"
 #include "control/commands.h"
 #include "control/server.h"
@@ -133,7 +134,8 @@ class Daemon {
         sd_notify(0, "RELOADING=1");
         auto changes = intent_.reload(switch_, engine::Clock::now());
         if (changes) {
-            base::log::notice("config", "reloaded {} for a SIGHUP: {} changes", intent_.file(), changes->size());
+            base::log::notice("config", "reloaded {} for a SIGHUP: {}", intent_.file(),
+                              base::counted(changes->size(), "change"));
         } else {
             base::log::error("config", "{} was not loaded, nothing was changed:", intent_.file());
             for (const auto& error : changes.error()) base::log::error("config", "{}", error.text());

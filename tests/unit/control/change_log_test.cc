@@ -50,8 +50,9 @@ TEST_F(Changes, LeaveALineThatSaysWhoAndWhat) {
     EXPECT_EQ(log_of(method(protocol::kRouteLoad), {{"text", "x\ny\n"}, {"file", "/f"}}),
               "notice control: uid 0 pid 4711 (sluicectl): route.load text=(4 bytes) file=/f: 0 deleted, 2 set\n");
     answer_ = R"({"changes": [{"action": "add", "object": "port web"}], "generation": 3})"_json;
-    EXPECT_EQ(log_of(method(protocol::kConfigReload), json::object()),
-              "notice control: uid 0 pid 4711 (sluicectl): config.reload: 1 changes, add port web\n");
+    EXPECT_EQ(
+        log_of(method(protocol::kConfigReload), json::object()),
+        "notice control: uid 0 pid 4711 (sluicectl): config.reload: 1 change, add port web\n");
 }
 
 TEST_F(Changes, WhatChangesNothingLeavesNoLine) {
@@ -92,12 +93,24 @@ TEST_F(Changes, FailuresLeaveALineAndRepetitionsAreCounted) {
     for (int i = 0; i < 500; ++i) EXPECT_EQ(fail(), "");
     EXPECT_NE(fail(1000), "") << "another user's";
     now_ += Throttle::kInterval;
-    EXPECT_EQ(fail(), line + " (500 failures before weren't logged)\n");
+    EXPECT_EQ(fail(), line + " (500 failures before not logged)\n");
     EXPECT_EQ(fail(), "");
     now_ += 100 * Throttle::kInterval;
-    EXPECT_EQ(fail(), line + " (1 failures before weren't logged)\n");
+    EXPECT_EQ(fail(), line + " (1 failure before not logged)\n");
     for (int i = 1; i < Throttle::kAtOnce; ++i) EXPECT_EQ(fail(), line + "\n");
     EXPECT_EQ(fail(), "");
+}
+
+TEST_F(Changes, AFailureWithManyErrorsNamesTheFirst) {
+    json errors = json::array();
+    for (int i = 0; i < 5; ++i)
+        errors.push_back({{"message", fmt::format("wrong {}", i)}, {"path", "ports"}});
+    errors[1]["path"] = "";
+    answer_ = tl::unexpected(RpcError{protocol::kFailed, "5 errors", {{"errors", errors}}});
+    EXPECT_EQ(log_of(method(protocol::kConfigReload), json::object()),
+              "notice control: uid 0 pid 4711 (sluicectl): config.reload: failed: 5 errors: ports: "
+              "wrong 0; wrong 1; "
+              "ports: wrong 2\n");
 }
 
 TEST_F(Changes, RequestsThatAreTurnedAwayAreFailures) {
