@@ -1,9 +1,9 @@
 # Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one a line, a tab,
 # its arguments), names from the running sluiced; where it can't be asked, nothing is offered.
 
-# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN, ACL; or one of several, as
-# PORT|drops or tcp|udp, of which words in small letters are meant as they stand, or IP|PORT, of which nobody
-# knows the addresses.
+# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN, ACL; ADDED, a port that was added;
+# or one of several, as PORT|drops or tcp|udp, of which words in small letters are meant as they stand, or
+# IP|PORT, of which nobody knows the addresses.
 _sluicectl_fill() {
     local current=$2 placeholder= key=name choice
     local -a choices words=()
@@ -23,6 +23,17 @@ _sluicectl_fill() {
         FILE | PATH)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            ;;
+        ADDED)
+            mapfile -t COMPREPLY < <(
+                # An object's keys come in the order of the alphabet: its name before its origin.
+                "$@" port list --json 2>/dev/null |
+                    sed -n -e '/^ \{6\}"name": /h' \
+                        -e '/^ \{6\}"origin": "added"/{g; s/^ *"name": "\(.*\)",\{0,1\}$/\1/p}' |
+                    while read -r name; do [[ $name == "$current"* ]] && printf '%q\n' "$name"; done
+            )
+            [[ $current == *:* && $COMP_WORDBREAKS == *:* ]] &&
+                COMPREPLY=("${COMPREPLY[@]#"${current%:*}:"}")
             ;;
         PORT | DEVICE | NETWORK | DOMAIN | ACL)
             mapfile -t COMPREPLY < <(
@@ -79,11 +90,6 @@ _sluicectl() {
         fi
     done
 
-    if [[ $previous == -* && -n ${value_of[$previous]} ]]; then
-        _sluicectl_fill "${value_of[$previous]}" "$current" "${ask[@]}"
-        return
-    fi
-
     # "help port show": the words of a verb, and no arguments.
     local is_help=
     if [[ ${given[0]} == help ]]; then
@@ -91,7 +97,22 @@ _sluicectl() {
         given=("${given[@]:1}")
     fi
 
-    local line="${given[*]}" next options='--socket --json --watch --timeout --help --version' own='' placeholder
+    # Options of one name have other values with other verbs.
+    local line="${given[*]}"
+    while IFS=$'\t' read -r words arguments; do
+        [[ "$line " == "$words "* ]] || continue
+        while [[ $arguments =~ $option_form ]]; do
+            value_of[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
+            arguments=${arguments/"${BASH_REMATCH[0]}"/}
+        done
+    done <<<"$verbs"
+
+    if [[ $previous == -* && -n ${value_of[$previous]} ]]; then
+        _sluicectl_fill "${value_of[$previous]}" "$current" "${ask[@]}"
+        return
+    fi
+
+    local next options='--socket --json --watch --timeout --help --version' own='' placeholder
     local -a candidates=() places
     while IFS=$'\t' read -r words arguments; do
         if [[ -z $line || $words == "$line "* ]]; then
@@ -109,6 +130,7 @@ _sluicectl() {
             read -ra places <<<"$rest"
             i=$((${#given[@]} - $(wc -w <<<"$words")))
             placeholder=${places[i]//[\[\]]/}
+            [[ $words == 'port delete' ]] && placeholder=${placeholder/PORT/ADDED}
         fi
     done <<<"$verbs"
     [[ -n $is_help && -z $line ]] && candidates+=(protocol)

@@ -60,6 +60,8 @@ expect "ports or drops completed" "a b drops" "$(complete_words capture "")"
 expect "no rules of ACLs" "edge" "$(complete_words acl list "")"
 expect "options where no word is known" "--network --state" "$(complete_words port list a "")"
 expect "states completed" established "$(complete_words flow list --state est)"
+expect "a port's states" "up down no-link waiting" "$(complete_words port list --state "")"
+expect "no port of the file to delete" "" "$(complete_words port delete "")"
 expect "options completed" "--network" "$(complete_words mac list --n)"
 
 # The socket's mode, and who may do what.
@@ -80,6 +82,7 @@ logged() { grep -qE "$1" "$LOG"; }
 ctl port add c "netns=${P}a" network=blue interface=eth7
 wait_for 10 "the line of an added port" logged \
     'notice control: uid 0 pid [0-9]+ \(sluicectl\): port.add c \{"interface":"eth7",'
+expect "the added port to delete" c "$(complete_words port delete "")"
 ctl port delete c
 wait_for 10 "the line of a deleted port" logged 'notice control: uid 0 pid [0-9]+ \(sluicectl\): port.delete c$'
 expect_status 1 ctl port delete c
