@@ -1,6 +1,7 @@
 #include "sluice/client.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -30,6 +31,12 @@ std::string hint(int error, const std::string& socket) {
                    ": is sluiced running (systemctl status sluiced), and is this its socket "
                    "(--socket, SLUICE_SOCKET)?";
         case ECONNREFUSED:
+            if (struct stat status{};
+                stat(socket.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode)) {
+                return socket +
+                       " is no socket: sluiced's is meant, which it makes (--socket, "
+                       "SLUICE_SOCKET)";
+            }
             return "nobody listens on " + socket +
                    ": sluiced isn't running (systemctl status sluiced)";
         case EACCES:

@@ -44,15 +44,31 @@ void write_json(const json& value, const Outputs& to) {
     to.out << value.dump(to.one_line ? -1 : 2, ' ', false, json::error_handler_t::replace) << "\n";
 }
 
+// A parameter as its user has written it: --domain, or PREFIX for a word. What is no parameter
+// stays as it is.
+std::string written_name(const Verb& verb, const std::string& path) {
+    std::istringstream words{std::string(verb.arguments)};
+    for (std::string word; words >> word;) {
+        const protocol::Parameter* parameter = parameter_of(verb, word);
+        if (parameter != nullptr && parameter->name == path) {
+            return word.starts_with("--") ? word : std::string(parameter->placeholder);
+        }
+    }
+    return path;
+}
+
 // What each error of data.errors says, one a line; false where there is none.
-bool print_errors(const json& data, std::ostream& err, const json& code = nullptr) {
+bool print_errors(const json& data, const Verb* verb, std::ostream& err,
+                  const json& code = nullptr) {
     const auto errors = data.is_object() ? data.find("errors") : data.end();
     if (errors == data.end() || !errors->is_array() || errors->empty()) return false;
     for (const json& error : *errors) {
         const auto path = error.find("path");
         // A message about a parameter has its name in it.
         const bool has_path = path != error.end() && path->is_string() && code != protocol::kInvalidParams;
-        const base::Error one{error.at("message"), has_path ? path->get<std::string>() : "", place_of(error)};
+        std::string name = has_path ? path->get<std::string>() : "";
+        if (verb != nullptr) name = written_name(*verb, name);
+        const base::Error one{error.at("message"), std::move(name), place_of(error)};
         err << base::escaped(one.text()) << "\n";
     }
     return true;
@@ -66,9 +82,9 @@ const char* kind_of(int status) {
     }
 }
 
-// `data`: an error answer's.
-int complain(int status, const std::string& message, const Outputs& to, const json& data = nullptr,
-             const json& code = nullptr) {
+// `data`: an error answer's, to what `verb` has asked for.
+int complain(int status, const std::string& message, const Outputs& to, const Verb* verb = nullptr,
+             const json& data = nullptr, const json& code = nullptr) {
     if (to.json) {
         const bool has_errors = data.is_object() && data.contains("errors");
         write_json({{"error",
@@ -77,15 +93,16 @@ int complain(int status, const std::string& message, const Outputs& to, const js
                       {"code", code},
                       {"errors", has_errors ? data.at("errors") : json::array()}}}},
                    to);
-    } else if (!print_errors(data, to.err, code)) {
+    } else if (!print_errors(data, verb, to.err, code)) {
         to.err << "sluicectl: " << base::escaped(message) << "\n";
     }
     return status;
 }
 
-int complain(const CallError& error, const Outputs& to) {
-    return complain(error.kind == CallError::Kind::kNotReached ? kNotReached : kFailed, error.message, to,
-                    error.data, error.code == 0 ? json() : json(error.code));
+int complain(const CallError& error, const Verb& verb, const Outputs& to) {
+    return complain(error.kind == CallError::Kind::kNotReached ? kNotReached : kFailed,
+                    error.message, to, &verb, error.data,
+                    error.code == 0 ? json() : json(error.code));
 }
 
 // An answer and when it came: what --watch compares the next one with.
@@ -104,22 +121,22 @@ int call(const CommandLine& line, const char* socket_variable, const Outputs& to
     if (line.verb->connects != nullptr) {
         Output output{to.out, to.err, line.json};
         const auto status = line.verb->connects(socket, *params, output);
-        return status ? *status : complain(status.error(), to);
+        return status ? *status : complain(status.error(), *line.verb, to);
     }
     // What changes may open many ports, or load many routes; others wait for who does.
     constexpr double kPatience = 10;
     constexpr double kPatienceForChanges = 300;
     const double limit = line.timeout.value_or(line.verb->changes ? kPatienceForChanges : kPatience);
     auto client = Client::connect(socket, std::chrono::milliseconds(static_cast<int64_t>(limit * 1000)));
-    if (!client) return complain(client.error(), to);
+    if (!client) return complain(client.error(), *line.verb, to);
     if (line.verb->streams(line.arguments)) {
         Output output{to.out, to.err, line.json};
         const auto status = line.verb->stream(*client, *params, line.arguments, output);
-        return status ? *status : complain(status.error(), to);
+        return status ? *status : complain(status.error(), *line.verb, to);
     }
     auto result = line.verb->call != nullptr ? line.verb->call(*client, *params)
                                              : client->call(line.verb->method, *params);
-    if (!result) return complain(result.error(), to);
+    if (!result) return complain(result.error(), *line.verb, to);
     if (earlier != nullptr) {
         const auto now = std::chrono::steady_clock::now();
         Earlier latest{*result, now};
@@ -132,7 +149,7 @@ int call(const CommandLine& line, const char* socket_variable, const Outputs& to
     if (to.json)
         write_json(*result, to);
     else if (erroneous)
-        print_errors(*result, to.err);
+        print_errors(*result, line.verb, to.err);
     else
         to.out << line.verb->print(*result, line.arguments);
     return erroneous ? kFailed : kDone;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <ostream>
 #include <thread>
+#include <utility>
 
 #include "base/text.h"
 #include "sluice/protocol.h"
@@ -66,6 +67,7 @@ tl::expected<int, CallError> wait_until(const std::string& socket, const json& p
     const double seconds = params.at("timeout");
     const auto end = Clock::now() + in_milliseconds(seconds);
     const bool is_port = params.contains("name");
+    bool is_told = output.json;
     for (;;) {
         const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
         const auto answer = ask(socket, params, std::max(left, kLeast));
@@ -85,6 +87,12 @@ tl::expected<int, CallError> wait_until(const std::string& socket, const json& p
                                            seconds, state_of(answer->at("port"))));
             }
             return in_vain(answer.error().kind, fmt::format("after {} s: {}", seconds, answer.error().message));
+        }
+        // What isn't there may be a slip of the pen: whoever waits sees it before the time is over.
+        if (!answer && !std::exchange(is_told, true)) {
+            output.err << fmt::format("waiting up to {} s: {}\n", seconds,
+                                      base::escaped(answer.error().message))
+                       << std::flush;
         }
         std::this_thread::sleep_for(kPause);
     }

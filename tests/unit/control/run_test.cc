@@ -74,6 +74,12 @@ class Run : public testing::Test {
                   {"message": "5000 is no VLAN id", "path": "ports[2].vlan", "file": "host.yaml",
                    "line": 41, "column": 11}, {"message": "too\u001bmany"}]})"_json});
           }},
+         {protocol::method(protocol::kRouteList),
+          [](const json&) -> Answer {
+              return tl::unexpected(RpcError{protocol::kFailed, "2 errors", R"({"errors": [
+                  {"message": "no prefix", "path": "within"},
+                  {"message": "no domain", "path": "domain"}]})"_json});
+          }},
          {protocol::method(protocol::kPortDelete), [](const json&) -> Answer {
               return tl::unexpected(RpcError{protocol::kFailed, "there is no port web", {}});
           }}}};
@@ -171,6 +177,11 @@ TEST_F(Run, TellsEachErrorOnItsLine) {
 
 TEST_F(Run, AFileWithErrorsFailsItsCheck) {
     EXPECT_EQ(run({"config", "check"}), kFailed);
+TEST_F(Run, AnErrorNamesWhatItsUserHasWritten) {
+    EXPECT_EQ(run({"route", "list", "foo", "--domain", "x"}), kFailed);
+    EXPECT_EQ(err(), "PREFIX: no prefix\n--domain: no domain\n");
+}
+
     EXPECT_EQ(err(), "ports[1]: no\n");
     EXPECT_EQ(out(), "");
     EXPECT_EQ(run({"config", "check", "--json"}), kFailed);
@@ -195,6 +206,9 @@ TEST_F(Run, ExitStatusTellsUsageFromNotReached) {
     EXPECT_EQ(run({"drops", "--socket", path_ + ".none"}), kNotReached);
     EXPECT_NE(err().find("there is no socket"), std::string::npos);
     EXPECT_EQ(run({"--help"}), kDone);
+    std::ofstream(path_ + ".yaml") << "state: /x\n";
+    EXPECT_EQ(run({"drops", "--socket", path_ + ".yaml"}), kNotReached);
+    EXPECT_NE(err().find(path_ + ".yaml is no socket"), std::string::npos) << err();
     EXPECT_EQ(run({"--version"}), kDone);
     EXPECT_EQ(out(), "sluicectl " SLUICE_VERSION "\n");
 }
@@ -289,6 +303,11 @@ TEST_F(Wait, APortIsWaitedForUntilItIsThereAndUp) {
     is_there_ = false;
     EXPECT_EQ(run({"wait", "port", "web", "--timeout", "0"}), kFailed);
     EXPECT_EQ(err_.str(), "sluicectl: after 0 s: there is no port \"web\"\n");
+    EXPECT_EQ(run({"wait", "port", "web", "--timeout", "0.1"}), kFailed);
+    EXPECT_EQ(
+        err_.str(),
+        "waiting up to 0.1 s: there is no port \"web\"\nsluicectl: after 0.1 s: there is no port "
+        "\"web\"\n");
 }
 
 TEST_F(Wait, TheDaemonIsWaitedFor) {
