@@ -10,6 +10,7 @@
 #include <ostream>
 
 #include "base/base64.h"
+#include "base/counted.h"
 #include "base/text.h"
 #include "sluice/protocol.h"
 #include "sluicectl/interruptible.h"
@@ -129,7 +130,7 @@ tl::expected<int, CallError> capture(Client& client, const json& params, const A
         if (!more && !stopped) output.err << "the capture has ended: " << word(ended) << "\n";
         if (more && wanted != 0 && !portion->at("more").get<bool>()) pause_briefly();
     }
-    output.err << fmt::format("{} packets captured, {} lost\n", count, lost);
+    output.err << fmt::format("{} captured, {} lost\n", base::counted(count, "packet"), lost);
     return kDone;
 }
 

@@ -4,6 +4,7 @@
 
 #include <ostream>
 
+#include "base/counted.h"
 #include "base/text.h"
 #include "sluice/protocol.h"
 #include "sluicectl/interruptible.h"
@@ -49,7 +50,7 @@ tl::expected<int, CallError> live_trace(Client& client, const json& params, cons
     if (const auto stopped = client.call(protocol::kTraceStop, read); !stopped) {
         return tl::unexpected(stopped.error());
     }
-    output.err << fmt::format("{} packets seen, {} lost\n", count, lost);
+    output.err << fmt::format("{} seen, {} lost\n", base::counted(count, "packet"), lost);
     return kDone;
 }
 

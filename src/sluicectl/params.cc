@@ -127,12 +127,10 @@ Params params_of(const Verb& verb, const Arguments& arguments) {
 
 Params drop_params(const Arguments& arguments) {
     Arguments others = arguments;
-    const bool last = others.options.erase("last") != 0;  // has no value, other than the parameter
+    // Has no value, other than the parameter. A count is of the last packets, with or without it.
+    const bool last = others.options.erase("last") != 0 || !arguments.words.empty();
     auto params = option_params(protocol::method(protocol::kDrops), others);
     if (!params) return params;
-    if (!last && !arguments.words.empty()) {
-        return problem(kUsage, "{} goes with --last", base::shown(arguments.words[0]));
-    }
     if (!last && others.options.contains("all")) return problem(kUsage, "--all goes with --last");
     if (last) (*params)["last"] = protocol::kLastDrops;
     if (!arguments.words.empty()) {

@@ -260,6 +260,12 @@ std::string print_stats(const json& result, const Arguments& arguments) {
     json queues = queues_of(ports, "rx");
     for (json& row : queues_of(ports, "tx")) queues.push_back(std::move(row));
     const json totals = json::array({result.at("totals")});
+    std::vector<Column> of_workers = columns_of(
+        workers,
+        {"worker", "core", "received", "made", "transmitted", "dropped", "consumed", "background"});
+    for (Column& column : of_workers) {
+        if (column.pointer == "/busy") column.format = Format::kPercent;  // as `status` has it
+    }
     std::string tunnels;
     if (!result.at("tunnels").empty())
         tunnels = "\ntunnels\n" + rows_or(result.at("tunnels"),
@@ -270,20 +276,16 @@ std::string print_stats(const json& result, const Arguments& arguments) {
                                            {"BACKGROUND", "/background", Format::kNumber}},
                                           "", arguments.width);
     return "totals\n" +
-           table(columns_of(totals, {"received", "made", "transmitted", "dropped", "consumed", "background"}), totals, arguments.width) +
-           "\nworkers\n" +
-           table(columns_of(workers,
-                            {"worker", "core", "received", "made", "transmitted", "dropped",
-                             "consumed", "background"}),
-                 workers, arguments.width) +
-           "\nports\n" +
+           table(columns_of(totals, {"received", "made", "transmitted", "dropped", "consumed",
+                                     "background"}),
+                 totals, arguments.width) +
+           "\nworkers\n" + table(of_workers, workers, arguments.width) + "\nports\n" +
            rows_or(ports,
                    {{"PORT", "/name"},
                     {"DROPS", "/drops", Format::kNumber},
                     {"BACKGROUND", "/background", Format::kNumber}},
                    "no ports", arguments.width) +
-           tunnels +
-           "\nqueues\n" +
+           tunnels + "\nqueues\n" +
            rows_or(queues,
                    {{"PORT", "/port"},
                     {"DIRECTION", "/direction"},
@@ -295,10 +297,12 @@ std::string print_stats(const json& result, const Arguments& arguments) {
 }
 
 std::string print_drops(const json& result, const Arguments& arguments) {
-    if (arguments.options.contains("last")) return print_last_drops(result.at("drops"), arguments.width);
+    // By --last, or by a count alone.
+    const json& rows = result.at("drops");
+    if (!rows.empty() && rows.front().contains("time")) return print_last_drops(rows, arguments.width);
     json drops = json::array();
     json background = json::array();
-    for (const json& row : result.at("drops")) (row.at("background") ? background : drops).push_back(row);
+    for (const json& row : rows) (row.at("background") ? background : drops).push_back(row);
     std::vector<Column> columns = {
         {"PORT", "/port"}, {"REASON", "/reason"}, {"PACKETS", "/packets", Format::kNumber}};
     // Of two answers (--watch).

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "base/counted.h"
 #include "sluicectl/print.h"
 #include "sluicectl/table.h"
 #include "sluicectl/wrap.h"
@@ -91,28 +93,34 @@ std::string print_flow_count(const json& result, const Arguments& arguments) {
 }
 
 std::string print_flushed(const json& result, const Arguments&) {
-    return fmt::format("{} flows forgotten\n", word(result.at("flushed")));
+    return base::counted(result.at("flushed"), "flow") + " forgotten\n";
 }
 
 std::string print_trace(const json& result, const Arguments& arguments) {
+    const auto in_lines = [&](const std::string& said) {
+        return arguments.width == 0
+                   ? said
+                   : fmt::format("{}", fmt::join(fold(said, arguments.width), "\n"));
+    };
     std::string text;
     // One that was made up; of one that came the caller has told.
     const auto packet = result.find("packet");
-    if (packet != result.end() && packet->is_string() && !result.contains("time")) text = word(*packet) + "\n";
+    if (packet != result.end() && packet->is_string() && !result.contains("time"))
+        text = in_lines(word(*packet)) + "\n";
     for (const json& stage : result.at("stages")) {
         std::string said = word(stage.at("text"));
         if (!stage.at("by").is_null()) said += fmt::format("  [{}]", object_text(stage.at("by")));
         if (arguments.width != 0) said = hang(said, 11, arguments.width);
         text += fmt::format("{:<10} {}\n", word(stage.at("stage")), said);
     }
-    text += word(result.at("verdict"));
-    if (!result.at("reason").is_null()) text += fmt::format(": {}", word(result.at("reason")));
-    if (!result.at("to").is_null()) text += fmt::format(" to {}", word(result.at("to")));
+    std::string verdict = word(result.at("verdict"));
+    if (!result.at("reason").is_null()) verdict += fmt::format(": {}", word(result.at("reason")));
+    if (!result.at("to").is_null()) verdict += fmt::format(" to {}", word(result.at("to")));
     std::string by;
     for (const json& object : result.at("decided-by"))
         by += fmt::format("{}{}", by.empty() ? "" : ", ", object_text(object));
-    if (!by.empty()) text += fmt::format(", decided by {}", by);
-    return text + "\n";
+    if (!by.empty()) verdict += fmt::format(", decided by {}", by);
+    return text + in_lines(verdict) + "\n";
 }
 
 }  // namespace sluice::sluicectl

@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <ctime>
+#include <sstream>
 
 #include "base/text.h"
 #include "sluicectl/wrap.h"
@@ -103,26 +104,47 @@ void leave_out(std::span<const Column> columns, const Cells& cells, size_t width
     }
 }
 
-// The widest texts become as narrow as is needed and as their longest word lets them.
-void narrow(std::span<const Column> columns, const Cells& cells, size_t width, Layout& layout) {
-    const auto least = [&](size_t i) {
-        size_t longest = 0;
-        for (const auto& line : cells) {
-            for (const std::string& word : wrap(line[i], 1)) longest = std::max(longest, width_of(word));
+// How wide a column is at least where words stay whole, or where paths are broken too.
+enum class Breaking { kWords, kPaths };
+size_t least_width(size_t column, const Cells& cells, Breaking breaking) {
+    size_t longest = 0;
+    for (const auto& line : cells) {
+        for (const std::string& word : wrap(line[column], 1)) {
+            const bool is_path = word.starts_with("/") || word.starts_with("(/");
+            if (breaking == Breaking::kWords || !is_path) {
+                longest = std::max(longest, width_of(word));
+                continue;
+            }
+            std::istringstream pieces(word);
+            for (std::string piece; std::getline(pieces, piece, '/');)
+                longest = std::max(longest, width_of(piece) + 1);
         }
-        return longest;
-    };
+    }
+    return longest;
+}
+
+// The widest texts become as narrow as is needed and as their words let them. Then paths are broken
+// at their slashes, and at last the words of the last text, which says why: names and addresses
+// stay whole.
+void narrow(std::span<const Column> columns, const Cells& cells, size_t width, Layout& layout) {
     std::vector<size_t> texts;
     for (const size_t i : layout.shown) {
         if (columns[i].format == Format::kText) texts.push_back(i);
     }
+    if (texts.empty()) return;
+    const size_t last = texts.back();
     std::ranges::stable_sort(texts, [&](size_t a, size_t b) { return layout.widths[a] > layout.widths[b]; });
-    for (const size_t i : texts) {
+    const auto shorten = [&](size_t i, size_t least) {
         const size_t all = layout.width();
         if (all <= width) return;
-        const size_t spare = layout.widths[i] - std::min(layout.widths[i], least(i));
+        const size_t spare = layout.widths[i] - std::min(layout.widths[i], least);
         layout.widths[i] -= std::min(spare, all - width);
+    };
+    for (const auto breaking : {Breaking::kWords, Breaking::kPaths}) {
+        for (const size_t i : texts) shorten(i, least_width(i, cells, breaking));
     }
+    constexpr size_t kLeastOfLast = 12;
+    shorten(last, kLeastOfLast);
 }
 
 // One row, on as many lines as its longest text takes.
@@ -131,7 +153,7 @@ std::string line_text(std::span<const Column> columns, const std::vector<std::st
     size_t height = 0;
     for (const size_t i : layout.shown) {
         const bool fits = width_of(cells[i]) <= layout.widths[i];
-        broken.push_back(fits ? std::vector{cells[i]} : wrap(cells[i], layout.widths[i]));
+        broken.push_back(fits ? std::vector{cells[i]} : fold(cells[i], layout.widths[i]));
         height = std::max(height, broken.back().size());
     }
     std::string text;
@@ -197,9 +219,9 @@ std::string time_of_day(double seconds) {
 std::string date_and_time(double seconds) {
     const LocalTime time(seconds);
     const long offset = std::abs(time.local.tm_gmtoff) / 60;
-    return fmt::format("{:04}-{:02}-{:02}T{}{}{:02}:{:02}", time.local.tm_year + 1900, time.local.tm_mon + 1,
-                       time.local.tm_mday, time_of_day(seconds), time.local.tm_gmtoff < 0 ? '-' : '+', offset / 60,
-                       offset % 60);
+    return fmt::format("{:04}-{:02}-{:02} {} {}{:02}:{:02}", time.local.tm_year + 1900,
+                       time.local.tm_mon + 1, time.local.tm_mday, time_of_day(seconds),
+                       time.local.tm_gmtoff < 0 ? '-' : '+', offset / 60, offset % 60);
 }
 
 std::string table(std::span<const Column> columns, const json& rows, size_t width) {

@@ -1,4 +1,4 @@
-// JSON as text for people: aligned tables, and indented keys and values. No word is cut off, and
+// JSON as text for people: aligned tables, and indented keys and values. Nothing is cut off, and
 // text that may come from a guest or a file is escaped before it reaches the terminal.
 #pragma once
 
@@ -20,7 +20,8 @@ enum class Format {
 
 // Seconds since the epoch, by the clock on this machine's wall: "16:04:05.000123".
 std::string time_of_day(double seconds);
-// The same with date and zone, by ISO 8601: "2026-11-29T16:04:05.000123+01:00".
+// The same with date and zone: "2026-11-29 16:04:05.000123 +01:00", which a narrow table breaks at
+// the blanks.
 std::string date_and_time(double seconds);
 
 struct Column {
@@ -36,8 +37,9 @@ std::string format(const nlohmann::json& value, Format format);
 // Whether an object says something under the key: it is there, and not null.
 bool has(const nlohmann::json& object, const char* key);
 
-// One line a row below the headers. In a width, other than 0, columns are left out by their rank, which a last
-// line tells, and then texts are broken between their words.
+// One line a row below the headers. In a width, other than 0, columns are left out by their rank,
+// which a last line tells, and then texts are broken between their words; then paths, and the words
+// of the last text.
 std::string table(std::span<const Column> columns, const nlohmann::json& rows, size_t width = 0);
 
 // A column for each key of the rows with a plain value: the named ones first, numbers to the right.

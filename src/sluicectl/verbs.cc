@@ -33,7 +33,7 @@ constexpr OwnArgument kTraceOwn[] = {
     {"--count COUNT", "with --live: end after so many"}};
 constexpr OwnArgument kDropsOwn[] = {
     {"--last", "the most recent packets in place of counts, and what decided"},
-    {"COUNT", "with --last: so many; 20 if left out"}};
+    {"COUNT", "the same, and so many; 20 with --last alone"}};
 constexpr OwnArgument kCaptureOwn[] = {
     {"PORT|drops", "the port, or all that is dropped, and why"},
     {"-f FILTER", "only packets that match, in tcpdump's language"},

@@ -27,6 +27,29 @@ std::vector<std::string> wrap(std::string_view text, size_t width) {
     return lines;
 }
 
+std::vector<std::string> fold(std::string_view text, size_t width) {
+    std::vector<std::string> lines;
+    for (const std::string& line : wrap(text, width)) {
+        std::string_view left = line;
+        do {
+            size_t size = 0;
+            for (size_t characters = 0;
+                 size < left.size() && characters < std::max<size_t>(width, 1); ++characters) {
+                do {
+                    ++size;
+                } while (size < left.size() && (left[size] & 0xc0) == 0x80);
+            }
+            if (size < left.size()) {
+                const size_t slash = left.substr(0, size).find_last_of('/');
+                if (slash != left.npos && slash > 1) size = slash + 1;
+            }
+            lines.emplace_back(left.substr(0, size));
+            left.remove_prefix(size);
+        } while (!left.empty());
+    }
+    return lines;
+}
+
 std::string hang(std::string_view text, size_t margin, size_t width) {
     std::string all;
     for (const std::string& line : wrap(text, width > margin ? width - margin : 1)) {

@@ -128,8 +128,8 @@ TEST_F(Run, ErrorsAreJsonUnderJson) {
               R"({"error": {"kind": "failed", "message": "there is no port web", "code": 1, "errors": []}})"_json);
     EXPECT_EQ(run({"--json", "stauts"}), kUsage);
     EXPECT_EQ(json::parse(out())["error"]["kind"], "usage");
-    EXPECT_EQ(run({"--json", "drops", "5"}), kUsage);
-    EXPECT_EQ(json::parse(out())["error"]["message"], "'5' goes with --last");
+    EXPECT_EQ(run({"--json", "drops", "--all"}), kUsage);
+    EXPECT_EQ(json::parse(out())["error"]["message"], "--all goes with --last");
     EXPECT_EQ(run({"drops", "--json", "--socket", path_ + ".none"}), kNotReached);
     EXPECT_EQ(json::parse(out())["error"]["kind"], "not-reached");
     EXPECT_EQ(err(), "");
@@ -161,6 +161,8 @@ TEST_F(Run, SendsItsParameters) {
     EXPECT_EQ(asked_, R"({"last": 20, "port": "web", "reason": "runt"})"_json);
     EXPECT_EQ(run({"drops", "--last", "5"}), kDone);
     EXPECT_EQ(asked_, R"({"last": 5})"_json);
+    EXPECT_EQ(run({"drops", "5"}), kDone);
+    EXPECT_EQ(asked_, R"({"last": 5})"_json);
     EXPECT_EQ(run({"drops", "--last", "--all"}), kDone);
     EXPECT_EQ(asked_, R"({"last": 20, "all": true})"_json);
 }
@@ -175,13 +177,13 @@ TEST_F(Run, TellsEachErrorOnItsLine) {
     EXPECT_EQ(out(), "");
 }
 
-TEST_F(Run, AFileWithErrorsFailsItsCheck) {
-    EXPECT_EQ(run({"config", "check"}), kFailed);
 TEST_F(Run, AnErrorNamesWhatItsUserHasWritten) {
     EXPECT_EQ(run({"route", "list", "foo", "--domain", "x"}), kFailed);
     EXPECT_EQ(err(), "PREFIX: no prefix\n--domain: no domain\n");
 }
 
+TEST_F(Run, AFileWithErrorsFailsItsCheck) {
+    EXPECT_EQ(run({"config", "check"}), kFailed);
     EXPECT_EQ(err(), "ports[1]: no\n");
     EXPECT_EQ(out(), "");
     EXPECT_EQ(run({"config", "check", "--json"}), kFailed);
@@ -198,17 +200,16 @@ TEST_F(Run, AStrangeAnswerIsAFailureUnlessJsonIsWanted) {
 TEST_F(Run, ExitStatusTellsUsageFromNotReached) {
     EXPECT_EQ(run({"stauts"}), kUsage);
     EXPECT_EQ(run({"port", "add", "web", "x"}), kUsage);
-    EXPECT_EQ(run({"drops", "5"}), kUsage);
-    EXPECT_EQ(err(), "sluicectl: '5' goes with --last\n");
     EXPECT_EQ(run({"drops", "--all"}), kUsage);
+    EXPECT_EQ(err(), "sluicectl: --all goes with --last\n");
     EXPECT_EQ(run({"drops", "--last", "0"}), kUsage);
     EXPECT_EQ(run({"drops", "--last", "many"}), kUsage);
     EXPECT_EQ(run({"drops", "--socket", path_ + ".none"}), kNotReached);
     EXPECT_NE(err().find("there is no socket"), std::string::npos);
-    EXPECT_EQ(run({"--help"}), kDone);
     std::ofstream(path_ + ".yaml") << "state: /x\n";
     EXPECT_EQ(run({"drops", "--socket", path_ + ".yaml"}), kNotReached);
     EXPECT_NE(err().find(path_ + ".yaml is no socket"), std::string::npos) << err();
+    EXPECT_EQ(run({"--help"}), kDone);
     EXPECT_EQ(run({"--version"}), kDone);
     EXPECT_EQ(out(), "sluicectl " SLUICE_VERSION "\n");
 }
@@ -300,14 +301,15 @@ TEST_F(Wait, APortIsWaitedForUntilItIsThereAndUp) {
     EXPECT_EQ(run({"wait", "port", "web"}), kDone);
     EXPECT_EQ(out_.str(), "port web is up\n");
     EXPECT_EQ(asked_, 3);
+    EXPECT_EQ(err_.str(), "");
     is_there_ = false;
-    EXPECT_EQ(run({"wait", "port", "web", "--timeout", "0"}), kFailed);
-    EXPECT_EQ(err_.str(), "sluicectl: after 0 s: there is no port \"web\"\n");
     EXPECT_EQ(run({"wait", "port", "web", "--timeout", "0.1"}), kFailed);
     EXPECT_EQ(
         err_.str(),
         "waiting up to 0.1 s: there is no port \"web\"\nsluicectl: after 0.1 s: there is no port "
         "\"web\"\n");
+    EXPECT_EQ(run({"wait", "port", "web", "--timeout", "0"}), kFailed);
+    EXPECT_EQ(err_.str(), "sluicectl: after 0 s: there is no port \"web\"\n");
 }
 
 TEST_F(Wait, TheDaemonIsWaitedFor) {
@@ -398,7 +400,7 @@ TEST_F(Capture, PrintsALineAPacketUntilItEnds) {
 TEST_F(Capture, StopsAfterItsCount) {
     EXPECT_EQ(run({"capture", "web", "-c", "1"}), kDone);
     EXPECT_EQ(asked_, R"([{"port": "web"}, {"capture": 7, "pcapng": false, "most": 1}, "stop"])"_json);
-    EXPECT_EQ(err_.str(), "capturing web; Ctrl-C ends it\n1 packets captured, 4 lost\n");
+    EXPECT_EQ(err_.str(), "capturing web; Ctrl-C ends it\n1 packet captured, 4 lost\n");
 }
 
 TEST_F(Capture, WritesAFileOrStandardOutput) {

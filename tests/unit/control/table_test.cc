@@ -82,6 +82,80 @@ TEST(Table, BreaksNoWord) {
     }
 }
 
+TEST(Wrap, AFoldedLineIsNoWiderAndLosesNothing) {
+    const std::string text = "see (/etc/sluice/sluice.yaml:41:11) größenordnungsmäßig";
+    EXPECT_EQ(fold(text, 15), (std::vector<std::string>{"see", "(/etc/sluice/", "sluice.yaml:41:",
+                                                        "11)", "größenordnungsm", "äßig"}));
+    for (size_t width = 1; width < 60; ++width) {
+        std::string all;
+        for (const std::string& line : fold(text, width)) {
+            EXPECT_LE(width_of(line), width) << line;
+            all += line;
+        }
+        std::erase(all, ' ');
+        EXPECT_EQ(all, "see(/etc/sluice/sluice.yaml:41:11)größenordnungsmäßig") << width;
+    }
+}
+
+size_t widest_line(const std::string& text) {
+    std::istringstream lines(text);
+    size_t widest = 0;
+    for (std::string line; std::getline(lines, line);) widest = std::max(widest, width_of(line));
+    return widest;
+}
+
+TEST(Print, LastDropsFitATerminalOfEightyColumns) {
+    const json result =
+        R"({"drops": [{"time": 1700000000.5, "ingress": "web", "egress": "db", "network": "blue",
+        "reason": "policy-denied", "decided-by": [{"kind": "acl-rule", "name": "edge rule 1",
+        "file": "/etc/sluice/sluice.yaml", "line": 41, "column": 11}], "packets": 3,
+        "packet": "02:00:00:00:00:01 > 02:00:00:00:00:02, length 74: 10.0.0.2.40000 > 10.0.0.3.80: SYN"}]})"_json;
+    const std::string text =
+        print_drops(result, {.words = {}, .options = {{"last", ""}}, .width = 80});
+    EXPECT_LE(widest_line(text), 80u) << text;
+    for (const char* shown :
+         {"web", "db", "policy-denied", "sluice.yaml:41:11", "02:00:00:00:00:01"})
+        EXPECT_NE(text.find(shown), std::string::npos) << text;
+    // A count is of the last ones, too.
+    EXPECT_EQ(print_drops(result, {.words = {"5"}, .options = {}, .width = 80}), text);
+}
+
+TEST(Print, ALongReasonFitsATerminalOfEightyColumns) {
+    json port =
+        R"({"name": "web", "kind": "netns", "network": "blue", "interface": "eth0", "state": "down",
+        "addresses": ["fd00:1234:5678:9abc:def0:1234:5678:9/64"], "mac": null, "mtu": 1500, "origin": "added",
+        "rates": {}, "rx": {}, "tx": {}, "drops": 0})"_json;
+    port["reason"] = "net_virtio_user0,path=/dev/vhost-net,iface=a_long_name_without_any_blank: no";
+    const std::string text =
+        print_ports({{"ports", json::array({port})}}, {.words = {}, .options = {}, .width = 80});
+    EXPECT_LE(widest_line(text), 80u) << text;
+    EXPECT_NE(text.find("fd00:1234:5678:9abc:def0:1234:5678:9/64"), std::string::npos) << text;
+}
+
+TEST(Print, ATracesVerdictFitsATerminalOfEightyColumns) {
+    const json result =
+        R"({"verdict": "drop", "to": null, "stages": [], "packet": null, "reason": "a policy denies it",
+        "decided-by": [{"kind": "acl-rule", "name": "edge rule 1", "file": "/etc/sluice/sluice.yaml", "line": 41},
+                       {"kind": "acl-rule", "name": "core rule 2", "file": "/etc/sluice/s.yaml", "line": 52}]})"_json;
+    const std::string text = print_trace(result, {.words = {}, .options = {}, .width = 80});
+    EXPECT_LE(widest_line(text), 80u) << text;
+    EXPECT_EQ(widest_line(print_trace(result, {})), text.size() - 1)
+        << "a line as it is, where nobody looks";
+}
+
+TEST(Print, StatusAndStatsTellOneUnit) {
+    const json result =
+        R"({"totals": {}, "ports": [], "tunnels": [], "workers": [{"worker": 0, "core": 1, "busy": 0.28}]})"_json;
+    EXPECT_NE(print_stats(result, {}).find("28%"), std::string::npos) << print_stats(result, {});
+}
+
+TEST(Print, LoadedRoutesAreCounted) {
+    EXPECT_EQ(print_loaded({{"routes", {{"set", 1}, {"deleted", 0}, {"missing", 1}}}}, {}),
+              "1 route loaded\n1 to delete was not there\n");
+    EXPECT_EQ(print_loaded({{"routes", {{"set", 2}, {"deleted", 3}, {"missing", 2}}}}, {}),
+              "2 routes loaded\n3 deleted\n2 to delete were not there\n");
+}
+
 TEST(Print, PortsFitATerminalOfEightyColumns) {
     json port = R"({"name": "a-port-of-a-container", "kind": "netns", "network": "blue", "interface": "eth0",
         "state": "down", "reason": "there is no network namespace with the name that the configuration says",
@@ -447,17 +521,17 @@ TEST(Print, TheLastDropsAreALog) {
          "network": "blue", "reason": "host-unreachable", "packets": 1, "length": 60, "packet": "a > c",
          "decided-by": [{"kind": "network", "name": "red", "file": "host.yaml", "line": 3, "column": 5}]}]})"_json;
     EXPECT_EQ(print_drops(result, {{}, {{"last", ""}}}),
-              "TIME                              FROM  TO         NETWORK  REASON            DECIDED-BY                   PACKET\n"
-              "2023-11-15T03:43:20.000123+05:30  web   -          blue     spoofed-mac       port web (host.yaml:12:5)    a > b\n"
-              "2023-11-15T03:43:21.500000+05:30  -     db         -        transmit-full     port db (added)              b > a (3 packets)\n"
-              "2023-11-15T03:43:22.250000+05:30  web   -          blue     runt              -                            -\n"
-              "2023-11-15T03:43:23.250000+05:30  web   10.0.1.77  blue     host-unreachable  network red (host.yaml:3:5)  a > c\n");
+              "TIME                               FROM  TO         NETWORK  REASON            DECIDED-BY                   PACKET\n"
+              "2023-11-15 03:43:20.000123 +05:30  web   -          blue     spoofed-mac       port web (host.yaml:12:5)    a > b\n"
+              "2023-11-15 03:43:21.500000 +05:30  -     db         -        transmit-full     port db (added)              b > a (3 packets)\n"
+              "2023-11-15 03:43:22.250000 +05:30  web   -          blue     runt              -                            -\n"
+              "2023-11-15 03:43:23.250000 +05:30  web   10.0.1.77  blue     host-unreachable  network red (host.yaml:3:5)  a > c\n");
     setenv("TZ", "UTC", 1);
     tzset();
-    EXPECT_EQ(date_and_time(1700000000.5), "2023-11-14T22:13:20.500000+00:00");
+    EXPECT_EQ(date_and_time(1700000000.5), "2023-11-14 22:13:20.500000 +00:00");
     setenv("TZ", "XST3:30", 1);
     tzset();
-    EXPECT_EQ(date_and_time(1700000000.5), "2023-11-14T18:43:20.500000-03:30");
+    EXPECT_EQ(date_and_time(1700000000.5), "2023-11-14 18:43:20.500000 -03:30");
     setenv("TZ", "UTC", 1);
     tzset();
     EXPECT_EQ(print_drops(R"({"drops": []})"_json, {{}, {{"last", ""}}}), "nothing was dropped\n");
