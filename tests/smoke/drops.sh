@@ -48,7 +48,7 @@ OUT=$(ctl drops)
 expect_match "drops for people" $'\n\nexpected background.*\nPORT +PACKETS\n' "$OUT"
 expect "background among the others, for people" "" "$(sed '/^$/,$d' <<<"$OUT" | grep background || true)"
 expect_match "date and time" '^TIME .*
-20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}[+-][0-9]{2}:[0-9]{2} ' "$(ctl drops --last)"
+20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6} [+-][0-9]{2}:[0-9]{2} ' "$(ctl drops --last)"
 expect_status 2 ctl drops --all
 expect_that "background in stats" "$(query .totals.background stats) > 0"
 wait_for 20 "balanced books" balanced
