@@ -114,6 +114,8 @@ struct Tables {
     // The reason to drop a packet for its source MAC address; kCount: it may come from its port. The router's is in
     // no table: it is behind no port, and no station may have it.
     [[gnu::noinline]] path::Drop judge_source(const path::Meta& meta, uint32_t limit) const noexcept {
+        // Admit asks this too, but not of what seems to repeat the frame before it.
+        if (path::is_group(meta.source_mac) || meta.source_mac == 0) return path::Drop::kInvalidSource;
         bridge::MacTable& table = *macs(meta.network);
         const bridge::Entry entry = table.find(meta.source_mac, bridge::MacTable::hash(meta.source_mac));
         const bool is_here = entry.found() && entry.port() == meta.ingress;
