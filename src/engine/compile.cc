@@ -272,13 +272,16 @@ class Compiler {
             if (config.spoofing == port::Spoofing::kAllow) trusted.push_back(held.port->id());
             const auto mac = held.port->mac();
             const bool is_absent = !held.up || !held.port->has_link();
-            // One that may have the addresses of others may have given its own away.
+            // A port with `spoofing: allow` may use the addresses of others, and others may use its own while it is away.
             if (is_absent && config.is_guarded()) add_absent(absent, held);
-            if (config.address.empty() || !holds_addresses(held)) continue;
+            if (config.address.empty()) continue;
             for (const auto& network : networks_of(config_, config)) {
                 const auto id = ids_.find(network);
                 // Half-way through a change a port may name what is gone already.
                 if (id == ids_.end()) continue;
+                // In an overlay the container may be on another host by now.
+                const bool is_overlay = snapshot_->networks[path::index(id->second)].vni != 0;
+                if (!holds_addresses(held) && (is_overlay || !config.is_guarded())) continue;
                 for (const auto& own : config.address) owners.push_back({id->second, held.port->id(), own.address});
                 if (mac) owners.push_back({id->second, held.port->id(), wire::link_local_of(mac->bytes)});
             }

@@ -167,6 +167,7 @@ void Switch::tick(Clock::time_point now) {
     event_log_.write(*this, strangers_log_, now);
     strangers_log_.tick(now);
     counted_log_.tick(now);
+    moves_log_.tick(now);
     for (auto& [name, held] : ports_) {
         if (!held.up) continue;
         if (std::exchange(held.announce, false)) announce(held);
@@ -286,13 +287,17 @@ void Switch::set_static_macs() {
     for (const auto& network : config_.networks) {
         if (network.vxlan) overlays.insert(network.name);
     }
-    for (const auto& [name, held] : ports_) {
-        const auto mac = held.port->mac();
-        if (!mac || mac->is_zero()) continue;
-        for (const auto& network : networks_of(config_, held.port->config())) {
-            if (!holds_addresses(held) && overlays.contains(network)) continue;
-            const std::pair place{network, *mac};
-            if (!wanted.emplace(place, Home{held.port->id(), "port " + name}).second) ambiguous.insert(place);
+    // A port that holds its addresses goes before one that is down.
+    for (const bool holds : {true, false}) {
+        for (const auto& [name, held] : ports_) {
+            const auto mac = held.port->mac();
+            if (!mac || mac->is_zero() || holds_addresses(held) != holds) continue;
+            for (const auto& network : networks_of(config_, held.port->config())) {
+                if (!holds && overlays.contains(network)) continue;
+                const std::pair place{network, *mac};
+                const bool is_first = wanted.emplace(place, Home{held.port->id(), "port " + name}).second;
+                if (!is_first && holds) ambiguous.insert(place);
+            }
         }
     }
     for (const auto& place : ambiguous) wanted.erase(place);

@@ -272,6 +272,7 @@ class Switch {
     flow::Fragments fragments_;
     RuleLog rule_log_;
     base::CountedLog counted_log_;
+    base::CountedLog moves_log_;      // of stations that have moved, which may be many
     base::CountedLog strangers_log_;  // of what strangers cause: they may fill it
     EventLog event_log_;
     std::atomic<uint32_t> flow_generation_{1};

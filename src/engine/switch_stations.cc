@@ -23,9 +23,9 @@ constexpr size_t kVerifiedAtOnce = 16;
 constexpr size_t kMostUnverified = 4096;
 
 void tell_move(base::CountedLog& log, const std::string& network, const MacAddress& mac, const std::string& from,
-               const std::string& to, uint64_t count = 1) {
+               const std::string& to) {
     const std::string what = fmt::format("network {}: {} has moved from {} to {}", network, mac.text(), from, to);
-    log.tell(base::CountedLog::Clock::now(), base::log::Level::kNotice, "mac", what, what, count);
+    log.tell(base::CountedLog::Clock::now(), base::log::Level::kNotice, "mac", what, what);
 }
 
 MacAddress mac_of(uint64_t key) {
@@ -63,7 +63,7 @@ void Switch::tell_arrival(const StaticMacs::key_type& place, const Home& home) {
     }
     if (departed != departed_.end()) departed_.erase(departed);
     if (from.empty() || from == home.name) return;
-    tell_move(counted_log_, place.first, place.second, from, home.name);
+    tell_move(moves_log_, place.first, place.second, from, home.name);
 }
 
 // What belonged to a port and is seen elsewhere: a container was moved to another host.
@@ -78,7 +78,7 @@ void Switch::watch_departed() {
         if (!entry.found()) return false;
         const std::string to = place_of(entry.port());
         const std::string& from = departed.home.name;
-        if (to != from) tell_move(counted_log_, place.first, place.second, from, to);
+        if (to != from) tell_move(moves_log_, place.first, place.second, from, to);
         return true;
     });
 }
@@ -98,8 +98,7 @@ void Switch::watch_loops() {
         for (const auto& motion : motions) {
             const bool is_of_overlay = is_tunnel(motion.from) || is_tunnel(motion.to);
             if (motion.moves == 0 || !is_of_overlay || loop_watch_.has(id, motion.from, motion.to)) continue;
-            tell_move(strangers_log_, name, mac_of(motion.mac), place_of(motion.from), place_of(motion.to),
-                      motion.moves);
+            tell_move(moves_log_, name, mac_of(motion.mac), place_of(motion.from), place_of(motion.to));
         }
     }
     const auto is_gone = [&](const LoopWatch::Loop& loop) {
@@ -157,7 +156,8 @@ void Switch::verify_neighbors() {
     ask_unverified();
 }
 
-// Some in each tick, from the one on that was asked last: stations that come up all the time get no more than a turn.
+// In each tick it asks some, and goes on where it stopped in the tick before: stations that come up all the time don't
+// keep the others waiting.
 void Switch::ask_unverified() {
     std::vector<Chore> chores;
     while (!unverified_.empty() && chores.size() < kVerifiedAtOnce) {
