@@ -109,7 +109,8 @@ struct Bridge {
             return path::drop(meta, path::Drop::kSamePort);
         }
         if (!forward(meta, tables)) {
-            // Behind a hub it has arrived, and its sender is there. It takes no station from another port.
+            // The frame has arrived already, behind a hub: its sender is there, and is learned. A sender that is known
+            // behind another port isn't.
             const bool is_there = meta.reason == path::Drop::kSamePort && !tables.is_elsewhere(meta);
             if (is_there) (void)tables.learn(meta, mac_limit(meta, tables));
             return false;

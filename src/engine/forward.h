@@ -39,8 +39,8 @@ struct RouteLookup {
         }
         meta.layer3 = path::Layer3::kNone;
         if (meta.destination_mac != network->to_router) {
-            // A flow may know all that the MAC table would say, where the guard has proven the source. The addresses
-            // are looked up if it doesn't.
+            // Where the guard has proven the source, the packet's flow may know the destination's port. If the flow
+            // doesn't, both addresses are looked up later.
             meta.asks_flow_first = meta.guarded == path::Guarded::kOwnMac && network->is_tracked;
             return meta.asks_flow_first ? bridge::Lookup::admit_claim(meta, packet, tables)
                                         : bridge::Lookup::admit(meta, packet, tables);

@@ -228,14 +228,16 @@ void Speaker::drop_wrapped(const path::Meta& meta, Drop reason, rte_mbuf* packet
         network = tables.snapshot.vnis.find(vxlan->vni());
         rte_pktmbuf_adj(packet, outer);
     }
-    tables.counters.drop(ingress == path::kNoPort ? tunnel : ingress, reason, packet,
+    const bool is_of_sender = path::is_of_ingress(reason) && ingress != path::kNoPort;
+    tables.counters.drop(is_of_sender ? ingress : tunnel, reason, packet,
                          {.ingress = ingress, .egress = tunnel, .network = network});
     rte_pktmbuf_free(packet);
 }
 
 // Of a packet to a port that is down or has no link.
 void Speaker::drop_absent(path::Meta& meta, path::PortId port, rte_mbuf* packet, const Tables& tables) noexcept {
-    const Drop reason = tables.slot(port).is_up() ? Drop::kLinkDown : Drop::kPortDown;
+    const port::Port* up = tables.slot(port).port;
+    const Drop reason = up != nullptr && !up->has_link() ? Drop::kLinkDown : Drop::kPortDown;
     if (is_wrapped(meta, packet, tables)) return drop_wrapped(meta, reason, packet, tables);
     answer_with_error(meta, Drop::kHostUnreachable, 0, packet, tables);
     tables.counters.drop(port, reason, packet, {.ingress = meta.ingress, .egress = port, .network = meta.network});
@@ -451,7 +453,7 @@ void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     }
     if (network.answers && is_neighbor_message(packet) && converse(meta, packet, tables)) return;
     if (network.flat) return drop(meta, Drop::kFlatNetwork, packet, tables);
-    // What the stations of the underlay's link ask one another is none of ours.
+    // ARP and Neighbor Discovery between other stations of the underlay's link are background.
     if (network.is_underlay && network.members.size() <= 1 && is_neighbor_message(packet)) {
         tables.counters.drop_background(meta.ingress, packet, {.ingress = meta.ingress, .network = meta.network});
         return rte_pktmbuf_free(packet);

@@ -3,8 +3,7 @@
 // networks whose flow domain has policies at all. Worker side.
 //
 // A bridged packet's port is the MAC table's word, which learning asks for anyway. Where the guard has proven the
-// source there is nothing to learn, and the flow remembers that word as long as the table says the same of all
-// stations. A routed packet's next hop stands in the flow. In all cases the flow holds for the ports that it was
+// source there is nothing to learn. The flow remembers that port until the MAC table's version changes. A routed packet's next hop stands in the flow. In all cases the flow holds for the ports that it was
 // decided for: where a station has moved to another, its policies are asked anew.
 #pragma once
 
@@ -150,12 +149,12 @@ struct Track {
             if (unlikely(egress != meta.before->egress || (hop & ~Passage::kStationMask) != 0)) return false;
         } else {
             const uint32_t station = station_of(meta, tables.macs(meta.network)->version());
-            const PortSlot& slot = tables.slot(egress);
             if (unlikely(hop != (station & Passage::kStationMask) ||
-                         record.station.load(std::memory_order_relaxed) != station >> 16 ||
-                         (slot.network != meta.network && !slot.carries(meta.network)))) {
+                         record.station.load(std::memory_order_relaxed) != station >> 16)) {
                 return false;
             }
+            const PortSlot& slot = tables.slot(egress);
+            if (unlikely(slot.network != meta.network && !slot.carries(meta.network))) return false;
         }
         meta.egress = egress;
         meta.fate = path::Fate::kForward;

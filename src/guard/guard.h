@@ -20,9 +20,9 @@
 namespace sluice::guard {
 
 // The sources that nearly all packets of a port have: its MAC address and one IP address of each family, as they
-// stand in the headers. What a mask leaves out may be anything.
+// stand in the headers. A bit that a mask hasn't set is not compared.
 struct Usual {
-    // Above a source's 32 bits, so that no packet has it.
+    // Bit 32 is set in the wanted value, so that no IPv4 source equals it.
     static constexpr uint64_t kNoIpv4 = uint64_t{1} << 32;
 
     uint64_t mac = 0;
@@ -42,7 +42,7 @@ struct Guard {
     bool serves_ra = false;
     Usual usual;
 
-    // From all the others; last.
+    // Computes `usual` from the other members: called after they are set.
     void set_usual() noexcept;
     // Whether there is nothing to look at.
     bool allows_all() const noexcept {
