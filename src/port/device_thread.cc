@@ -162,8 +162,8 @@ base::Result<MadeDevice> find_or_make(const std::string& arguments) {
     take_dpdk_reasons();  // of earlier troubles
     if (const int status = rte_dev_probe(arguments.c_str()); status != 0) {
         // net_memif leaves its entry there where it can't have its socket, and would find the name taken from then
-        // on. (Drivers of PCI functions are made by a common function of DPDK's, which cleans up.)
-        rte_eth_dev* left = is_pci ? nullptr : rte_eth_dev_allocated(name.c_str());
+        // on.
+        rte_eth_dev* left = name.starts_with("net_memif") ? rte_eth_dev_allocated(name.c_str()) : nullptr;
         if (left != nullptr) rte_eth_dev_release_port(left);
         return base::fail("DPDK can't make a device of \"{}\": {}", arguments, why_not_made(is_pci, status));
     }

@@ -59,7 +59,10 @@ LinkLocal link_local_of(const std::string& interface) {
 base::Result<void> make_link_local(const std::string& interface, LinkLocal how) {
     if (how == LinkLocal::kNone) return {};
     auto done = set(interface, "addr_gen_mode", static_cast<char>(LinkLocal::kNone));
-    return done ? set(interface, "addr_gen_mode", static_cast<char>(how)) : done;
+    if (done) done = set(interface, "addr_gen_mode", static_cast<char>(how));
+    // Not without any: an interface in that mode counts as one that wants none.
+    if (!done) (void)set(interface, "addr_gen_mode", static_cast<char>(LinkLocal::kOfMac));
+    return done;
 }
 
 std::string why_no_ipv6(const std::string& interface) {

@@ -41,7 +41,8 @@ bool lacks_link_local(const WantedInterface& wanted, const SeenInterface& seen) 
 // The addresses to whose subnets no route leads, one a subnet.
 std::vector<KernelAddress> addresses_without_route(const WantedInterface& wanted, const SeenInterface& seen) {
     std::vector<KernelAddress> lacking;
-    if (!seen.link.up) return lacking;
+    // In a VRF the kernel keeps these routes in the VRF's own table.
+    if (!seen.link.up || seen.link.is_in_vrf) return lacking;
     std::vector<IpPrefix> reached;
     for (const KernelRoute& route : wanted.routes) reached.push_back(route.to);
     for (const KernelRoute& route : seen.routes) {

@@ -65,9 +65,10 @@ base::Result<void> KernelDevice::open(uint16_t queues, uint16_t mtu) {
 
 std::vector<KernelDevice::Socket> KernelDevice::xdp_sockets() {
     std::vector<Socket> sockets;
-    std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", ignored)) {
-        const int descriptor = std::atoi(entry.path().filename().c_str());
+    std::error_code error;
+    std::filesystem::directory_iterator entry("/proc/self/fd", error);
+    for (const std::filesystem::directory_iterator end; !error && entry != end; entry.increment(error)) {
+        const int descriptor = std::atoi(entry->path().filename().c_str());
         int domain = 0;
         socklen_t size = sizeof domain;
         struct stat status {};

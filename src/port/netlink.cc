@@ -106,6 +106,9 @@ Link parse_link(const nlmsghdr* header) {
                           mnl_attr_get_payload_len(found[IFLA_LINKINFO]);
         for_each_attribute(first, end, [&](const nlattr* nested) {
             if (mnl_attr_get_type(nested) == IFLA_INFO_KIND) link.kind = mnl_attr_get_str(nested);
+            if (mnl_attr_get_type(nested) == IFLA_INFO_SLAVE_KIND) {
+                link.is_in_vrf = text_of(nested) == "vrf";
+            }
         });
     }
     return link;

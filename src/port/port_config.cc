@@ -23,7 +23,8 @@ PortConfig PortConfig::in_force() const {
     config.mtu = frame_mtu();
     if (is_tap()) {
         config.interface = interface_name();
-        config.accept_ra = accepts_ra();
+        // Left out where it isn't refused: then the namespace's own settings hold.
+        if (!accepts_ra()) config.accept_ra = false;
     }
     if (!serves) {
         config.serves.emplace();
