@@ -150,7 +150,7 @@ void AddedRoutes::restore(Switch& running) {
         base::log::warning("route", "{} added routes of {} wait, as the configuration has no place for them",
                            waiting_.size(), file_);
     }
-    if (faults_.count != 0 || is_kept_) return;  // the file is the only place where its text is
+    if (faults_.count != 0) return;  // the file is the only place where its text is
     if (!has_lost && lines_ == count_added(running) + waiting_.size()) return;
     if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());
 }
@@ -169,9 +169,19 @@ void AddedRoutes::restore(Switch& running, std::string_view lines) {
         change.deletes = true;  // what an earlier line has set
     }
     if (auto done = running.change_routes(changes); !done) {
-        is_kept_ = true;
-        base::log::error("route", "{} routes of {} are not in force, and stay in it: {}", changes.changes.size(),
-                         file_, done.error().text());
+        base::log::error("route", "{} routes of {} are not in force, and wait: {}", changes.changes.size(), file_,
+                         done.error().text());
+        const std::string reason = done.error().text();
+        for (const auto& change : changes.changes) {
+            route::RouteConfig route = changes.ways[change.way];
+            route.to = change.to;
+            const auto waiting = waiting_.find(key_of(route));
+            if (!change.deletes) {
+                waiting_[key_of(route)] = {route, reason};
+            } else if (waiting != waiting_.end() && waiting->second.reason == reason) {
+                waiting_.erase(waiting);  // a later line takes out what an earlier one has set
+            }
+        }
     }
 }
 
@@ -354,7 +364,7 @@ base::Result<AddedRoutes::Loaded> AddedRoutes::commit(Switch& running, const rou
 }
 
 void AddedRoutes::tidy(const Switch& running) {
-    if (faults_.count != 0 || is_kept_) return;
+    if (faults_.count != 0) return;
     const size_t valid = count_added(running) + waiting_.size();
     if (lines_ <= 2 * valid + kVoidLines) return;
     if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());

@@ -71,7 +71,6 @@ class AddedRoutes {
     std::string text_;      // of the file, between load() and restore()
     bool is_cut_ = false;   // the file has the beginning of a line behind it
     route::Mistakes faults_;  // lines of the file that can't be read
-    bool is_kept_ = false;    // the file has routes that are neither in force nor waiting: it isn't rewritten
     size_t lines_ = 0;      // in the file
     WaitingRoutes waiting_;
 };

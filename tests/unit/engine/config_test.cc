@@ -232,9 +232,13 @@ TEST(Show, LoadsToAnEqualConfiguration) {
 TEST(Show, TellsWhatIsInForceOfAPort) {
     const std::string shown = show(load("ports: [{name: a, netns: a}]"));
     for (const char* line : {"mtu: 1500", "broadcast: 1000", "unknown: 10000", "interface: eth0",
-                             "accept-ra: true", "serves: []"}) {
+                             "serves: []"}) {
         EXPECT_NE(shown.find(line), shown.npos) << line << "\n" << shown;
     }
+    EXPECT_EQ(shown.find("accept-ra"), shown.npos) << "it is as the namespace has it";
+    const std::string guarded = show(load("networks: [{name: n, subnets: [10.0.0.0/24]}]\n"
+                                          "ports: [{name: a, netns: a, network: n, address: 10.0.0.1}]"));
+    EXPECT_NE(guarded.find("accept-ra: false"), guarded.npos) << guarded;
 }
 
 TEST(Show, NamesEachObjectsOrigin) {
