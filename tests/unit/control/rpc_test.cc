@@ -97,6 +97,16 @@ TEST_F(Rpc, AKeyThatIsGivenTwiceIsRefused) {
                     .contains("result"));
 }
 
+// With a callback json::parse takes minutes for this line, and the whole test more than its time limit.
+TEST_F(Rpc, ALongArrayIsReadInOnePass) {
+    std::string line = "[{}";
+    while (line.size() < 1 << 20) line += ",{}";
+    EXPECT_EQ(code(line + "]"), protocol::kInvalidRequest);
+    EXPECT_EQ(code(line + R"(,{"a":1,"a":2}])"), protocol::kInvalidRequest);
+    EXPECT_EQ(code(line), protocol::kParseError);
+    EXPECT_EQ(code(R"({"a":1,"a":2)"), protocol::kParseError);
+}
+
 TEST_F(Rpc, ParseErrorsHaveNoIdAndAShortMessage) {
     const json error = ask("\"" + std::string(1 << 20, 'a'));
     EXPECT_TRUE(error["id"].is_null());
