@@ -73,7 +73,18 @@ void sync_folder(const std::string& file) {
 
 constexpr size_t kKeptAside = 5;
 
-// FILE.bad-*, the oldest first.
+// Whether put_aside() chose this end of a name: DATE-TIME, or DATE-TIME.NUMBER with two digits. Other files whose
+// names begin with FILE.bad- are the user's own.
+bool is_stamp(std::string_view text) {
+    constexpr std::string_view kPattern = "00000000-000000.00";
+    constexpr size_t kShort = kPattern.find('.');
+    if (text.size() != kShort && text.size() != kPattern.size()) return false;
+    return std::equal(text.begin(), text.end(), kPattern.begin(), [](char c, char pattern) {
+        return pattern == '0' ? c >= '0' && c <= '9' : c == pattern;
+    });
+}
+
+// What put_aside() made of FILE, the oldest first.
 std::vector<std::string> kept_aside(const std::string& file) {
     const std::filesystem::path path(file);
     const std::string prefix = path.filename().string() + ".bad-";
@@ -83,7 +94,9 @@ std::vector<std::string> kept_aside(const std::string& file) {
          entry.increment(error)) {
         std::error_code unknown;  // it has gone
         if (entry->symlink_status(unknown).type() != std::filesystem::file_type::regular) continue;
-        if (entry->path().filename().string().starts_with(prefix)) names.push_back(entry->path().string());
+        const std::string name = entry->path().filename().string();
+        if (!name.starts_with(prefix) || !is_stamp(std::string_view(name).substr(prefix.size()))) continue;
+        names.push_back(entry->path().string());
     }
     std::sort(names.begin(), names.end());
     return names;

@@ -6,6 +6,8 @@
 
 #include <csignal>
 #include <filesystem>
+#include <iterator>
+#include <vector>
 
 #include "support/directory.h"
 
@@ -126,6 +128,22 @@ TEST_F(FileTest, OnlyFilesThatWerePutAsideGoAgain) {
     EXPECT_TRUE(std::filesystem::is_directory(file_ + ".bad-0/inside"));
     EXPECT_TRUE(std::filesystem::is_symlink(file_ + ".bad-1"));
     EXPECT_TRUE(std::filesystem::is_directory(file_ + ".bad-9"));
+}
+
+TEST_F(FileTest, CopiesThatTheUserMadeAreKeptAndNotCounted) {
+    std::filesystem::create_directories(directory_ / "folder");
+    const std::vector<std::string> names = {".bad-backup",           ".bad-2024",
+                           ".bad-20240101-000000x", ".bad-20240101-000000.1",
+                           ".bad-20240101_000000",  ".bad-20240101-000000.old",
+                           ".bad-z"};
+    for (const auto& name : names) test::write_file(file_ + name, name);
+    for (int i = 0; i < 9; ++i) {
+        ASSERT_TRUE(replace_file(file_, fmt::format("bad {}", i)));
+        ASSERT_TRUE(put_aside(file_));
+    }
+    for (const auto& name : names) EXPECT_EQ(test::file_text(file_ + name), name);
+    const auto folder = std::filesystem::path(file_).parent_path();
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1 + 5 + std::ssize(names));
 }
 
 TEST_F(FileTest, WhatALinkLeadsToIsWritten) {
