@@ -59,9 +59,19 @@ Result<void> expect_regular(const std::string& file) {
 // A pipe in place of the file is to be an error, not to be waited for.
 constexpr int kOpen = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
-bool is_regular(int fd) {
+// A new, empty file. One that is there already, as after a crash, loses this name, but keeps its text: it may have
+// another name (a hard link).
+Fd make_new(const std::string& file) {
+    const auto make = [&] {
+        return open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | kOpen, kMode);
+    };
+    Fd fd(make());
+    if (fd || errno != EEXIST) return fd;
     struct stat status {};
-    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    const bool is_regular = lstat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+    if (is_regular && unlink(file.c_str()) == 0) return Fd(make());
+    errno = EEXIST;
+    return fd;
 }
 
 // A new name in a folder is on the disk when the folder is.
@@ -127,9 +137,8 @@ Result<void> replace_file(const std::string& file, std::string_view text) {
     if (auto regular = expect_regular(target); !regular) return regular;
     const std::string beside = target + ".new";
     make_folder(target);
-    const Fd fd(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | kOpen, kMode));
+    const Fd fd = make_new(beside);
     if (!fd) return fail_errno(fmt::format("cannot write {}", beside));
-    if (!is_regular(fd.get())) return fail("cannot write {}: it is no file", beside);
     auto done = write_all(fd.get(), text, beside);
     if (done && (fsync(fd.get()) != 0 || rename(beside.c_str(), target.c_str()) != 0)) {
         done = fail_errno(fmt::format("cannot replace {}", target));

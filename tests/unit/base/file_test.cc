@@ -146,6 +146,22 @@ TEST_F(FileTest, CopiesThatTheUserMadeAreKeptAndNotCounted) {
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1 + 5 + std::ssize(names));
 }
 
+// A crash may leave FILE.new, and it may be another name of a file that someone needs.
+TEST_F(FileTest, AFileWithASecondNameBesideIsNotOverwritten) {
+    std::filesystem::create_directories(directory_ / "folder");
+    test::write_file(directory_ / "dear", "dear");
+    std::filesystem::create_hard_link(directory_ / "dear", file_ + ".new");
+    ASSERT_TRUE(replace_file(file_, "text"));
+    EXPECT_EQ(test::file_text(directory_ / "dear"), "dear");
+    EXPECT_EQ(test::file_text(file_), "text");
+    // A link, a folder or a pipe stays.
+    std::filesystem::create_symlink("../dear", file_ + ".new");
+    EXPECT_FALSE(replace_file(file_, "other"));
+    EXPECT_TRUE(std::filesystem::is_symlink(file_ + ".new"));
+    EXPECT_EQ(test::file_text(directory_ / "dear"), "dear");
+    EXPECT_EQ(test::file_text(file_), "text");
+}
+
 TEST_F(FileTest, WhatALinkLeadsToIsWritten) {
     std::filesystem::create_directories(directory_ / "folder");
     std::filesystem::create_symlink("second", file_);
