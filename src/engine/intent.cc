@@ -1,8 +1,10 @@
 #include "engine/intent.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -123,6 +125,17 @@ base::Result<void> Intent::put_aside() {
     return {};
 }
 
+// The port that a new one replaces has keys that this sluiced does not understand, and perhaps only the state file
+// has them. Copies the file, before save() rewrites it.
+base::Result<void> Intent::keep_replaced(const std::string& port) const {
+    if (access(config_.state.c_str(), F_OK) != 0 && errno == ENOENT) return {};
+    auto name = base::put_aside(config_.state);
+    if (!name) return tl::unexpected(name.error());
+    base::log::notice("state", "port {} replaces one whose keys could not be read: {}, which has them, is kept as {}",
+                      port, config_.state, *name);
+    return {};
+}
+
 base::Result<void> Intent::save(const std::vector<AddedPort>& added) {
     if (auto done = put_aside(); !done) return done;
     auto done = save_state(config_.state, added);
@@ -146,20 +159,24 @@ Changes Intent::add_port(Switch& running, const base::Document& request, Clock::
         return refuse(fmt::format("port {} exists already ({})", name, origin(known->place)), "name");
     }
     auto added = added_;
-    if (const auto* waiting = find_waiting(name)) {
+    const auto* waiting = find_waiting(name);
+    if (waiting != nullptr) {
         if (waiting->port.faults.empty()) {
             return refuse(fmt::format("port {} exists already (added, and it waits: {})", name, waiting->reason()),
                           "name");
         }
-        std::erase_if(added, [&](const auto& known) { return known.name() == name; });  // nobody can read it
+        std::erase_if(added, [&](const auto& known) { return known.name() == name; });
     }
     const auto first_waiting = std::find_if(added.begin(), added.end(),
                                             [&](const auto& known) { return !is_in_force(known.name()); });
     added.insert(first_waiting, std::move(port));
     auto next = combine(text_, file_, added);
     if (!next) return tl::unexpected(next.error());
-    for (const auto& waiting : next->waiting) {
-        if (waiting.port.name() == name) return tl::unexpected(waiting.errors);
+    for (const auto& unfit : next->waiting) {
+        if (unfit.port.name() == name) return tl::unexpected(unfit.errors);
+    }
+    if (waiting != nullptr) {
+        if (auto kept = keep_replaced(name); !kept) return tl::unexpected(base::Errors{kept.error()});
     }
     return commit(running, text_, std::move(*next), now);
 }

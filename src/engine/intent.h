@@ -56,6 +56,7 @@ class Intent {
     void take_over(Combined next);
     base::Result<void> save(const std::vector<AddedPort>& added);
     base::Result<void> put_aside();
+    base::Result<void> keep_replaced(const std::string& port) const;
 
     std::string file_;
     std::string text_;  // of the file, as it was last accepted

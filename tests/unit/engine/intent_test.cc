@@ -464,6 +464,11 @@ TEST_F(IntentTest, AStateOfWhichNothingIsLostIsNotPutAside) {
         intent.add_port(switch_, request(R"({"name": "d", "netns": "no-such", "network": "blue"})"), kNow));
     EXPECT_EQ(aside(), Texts{});
     EXPECT_NE(test::file_text(state_).find("colour"), std::string::npos);
+    // A new port c replaces the old one, whose keys are kept in a copy of the file.
+    const std::string before = test::file_text(state_);
+    ASSERT_TRUE(intent.add_port(switch_, request(R"({"name": "c", "netns": "x"})"), kNow));
+    EXPECT_EQ(aside(), Texts{before});
+    EXPECT_EQ(test::file_text(state_).find("colour"), std::string::npos);
 }
 
 TEST_F(IntentTest, AStateThatIsNoFileIsAMistakeOfTheConfiguration) {
