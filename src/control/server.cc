@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "base/counted.h"
 #include "base/log.h"
 #include "sluice/protocol.h"
 
@@ -33,6 +34,17 @@ base::Result<std::optional<gid_t>> wanted_group(const std::string& name, const c
 // Whose place a newcomer may take: that of its equals and of those below it.
 int rank_of(const Peer& peer) {
     return peer.is_owner ? 2 : peer.access == Access::kWrite ? 1 : 0;
+}
+
+// "3 MiB", or "70 KiB" of what is less than 1 MiB.
+std::string size_text(uint64_t bytes) {
+    return bytes < 1 << 20 ? fmt::format("{} KiB", bytes >> 10) : fmt::format("{} MiB", bytes >> 20);
+}
+
+std::string departures_text(uint64_t held_back) {
+    if (held_back == 0) return {};
+    return fmt::format(" ({} {} not logged)", base::counted(held_back, "earlier client"),
+                       held_back == 1 ? "was" : "were");
 }
 
 // The connection is new and its buffer empty, so this neither blocks nor falls short.
@@ -180,10 +192,10 @@ void Server::let_go(const std::shared_ptr<Session>& session) {
     using std::chrono::steady_clock;
     const auto now = steady_clock::now();
     if (const auto held_back = departures_.let_through(now))
-        base::log::notice("control", "{} is let go, idle for {} s: another client needs its place{}",
+        base::log::notice("control", "{} was disconnected, idle for {} s: another client needs its place{}",
                           who_text(session->peer()),
                           std::chrono::duration_cast<std::chrono::seconds>(now - session->idle_since()).count(),
-                          *held_back == 0 ? "" : fmt::format(" ({} before weren't logged)", *held_back));
+                          departures_text(*held_back));
     session->let_go(error_answer(protocol::kBusy,
                                  "sluiced needs your place for another client, and you were idle longest: "
                                  "connect again"));
@@ -196,22 +208,26 @@ void Server::bound_unsent(const std::shared_ptr<Session>& latest) {
     for (const auto& session : sessions_) sum += session->unsent();
     while (sum > config_.max_unsent) {
         std::shared_ptr<Session> longest;
+        bool has_higher = false;
         for (const auto& session : sessions_) {
             if (session == latest || session->unsent() <= kLarge) continue;
-            if (rank_of(session->peer()) > rank_of(latest->peer())) continue;
+            if (rank_of(session->peer()) > rank_of(latest->peer())) {
+                has_higher = true;
+                continue;
+            }
             if (!longest || std::pair(rank_of(session->peer()), session->idle_since()) <
                                 std::pair(rank_of(longest->peer()), longest->idle_since()))
                 longest = session;
         }
-        // One answer alone may be larger; but not beside those of a higher rank.
-        if (!longest && sum == latest->unsent()) return;
+        // One answer alone may be larger than the bound, but not beside large answers for clients of a higher rank.
+        if (!longest && !has_higher) return;
         const std::shared_ptr<Session>& leaves = longest ? longest : latest;
         sum -= leaves->unsent();
         if (const auto held_back = departures_.let_through(std::chrono::steady_clock::now()))
             base::log::notice("control",
-                              "{} is let go: {} MiB of answers wait for it, and too many for all clients{}",
-                              who_text(leaves->peer()), leaves->unsent() >> 20,
-                              *held_back == 0 ? "" : fmt::format(" ({} before weren't logged)", *held_back));
+                              "{} was disconnected: {} of unread answers, and all clients together exceed {}{}",
+                              who_text(leaves->peer()), size_text(leaves->unsent()),
+                              size_text(config_.max_unsent), departures_text(*held_back));
         leaves->end();
         if (!longest) return;
     }
