@@ -147,7 +147,7 @@ std::string help() {
         columns({{"--socket PATH", fmt::format("sluiced's control socket (or {}=PATH; {})",
                                                protocol::kSocketVariable, protocol::kDefaultSocket)},
                  {"--json", "answers and errors as JSON"},
-                 {"--timeout S", "wait S seconds for an answer; 10, or 300 for what changes"},
+                 {"--timeout S", "wait S seconds for an answer; 10, or 300 for changes, captures and live traces"},
                  {"--watch[=S]", "ask again every second, or every S seconds, until interrupted"},
                  {"--help", "this text; after a command, that command's"},
                  {"--version", "sluicectl's version"}},

@@ -123,13 +123,17 @@ int call(const CommandLine& line, const char* socket_variable, const Outputs& to
         const auto status = line.verb->connects(socket, *params, output);
         return status ? *status : complain(status.error(), *line.verb, to);
     }
-    // What changes may open many ports, or load many routes; others wait for who does.
+    // A change may open many ports, or load many routes. The start of a capture or of a live trace waits until such a
+    // change is done.
     constexpr double kPatience = 10;
     constexpr double kPatienceForChanges = 300;
-    const double limit = line.timeout.value_or(line.verb->changes ? kPatienceForChanges : kPatience);
-    auto client = Client::connect(socket, std::chrono::milliseconds(static_cast<int64_t>(limit * 1000)));
+    const bool streams = line.verb->streams(line.arguments);
+    const double limit = line.timeout.value_or(line.verb->changes || streams ? kPatienceForChanges : kPatience);
+    // 0 is no limit; less than a millisecond is one millisecond.
+    const int64_t milliseconds = std::max<int64_t>(limit > 0, static_cast<int64_t>(limit * 1000));
+    auto client = Client::connect(socket, std::chrono::milliseconds(milliseconds));
     if (!client) return complain(client.error(), *line.verb, to);
-    if (line.verb->streams(line.arguments)) {
+    if (streams) {
         Output output{to.out, to.err, line.json};
         const auto status = line.verb->stream(*client, *params, line.arguments, output);
         return status ? *status : complain(status.error(), *line.verb, to);

@@ -224,6 +224,8 @@ TEST_F(Run, AnAnswerHasALimit) {
     }
     EXPECT_EQ(run({"capture", "drops", "--timeout=0.2", "--socket", directory_ / "silent"}), kNotReached);
     EXPECT_EQ(run({"config", "reload", "--timeout=0.2", "--socket", directory_ / "silent"}), kNotReached);
+    // Less than a millisecond is not 0, which would be no limit.
+    EXPECT_EQ(run({"status", "--timeout=0.0004", "--socket", directory_ / "silent"}), kNotReached);
     EXPECT_EQ(run({"status", "--timeout", "soon"}), kUsage);
     EXPECT_EQ(run({"mac", "list", "--timeout", "0"}), kDone);
 }
