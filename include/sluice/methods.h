@@ -93,7 +93,7 @@ inline constexpr Parameter kDeviceUnbindParameters[] = {kAddress};
 
 inline constexpr Parameter kRouteListParameters[] = {
     {"within", Type::kText, kOptional, "PREFIX",
-     "only routes in this prefix; of an address: that it lies in; default: the default routes", "\"10.0.0.0/8\""},
+     "a prefix: the routes inside it; an address: the routes that cover it; `default`: the default routes", "\"10.0.0.0/8\""},
     {"domain", Type::kText, kOptional, "DOMAIN", "only of this routing domain", "\"main\""},
     {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxRouteLimit},
 };

@@ -131,8 +131,8 @@ void ChangeLog::failed(const Peer& who, const protocol::Method& method, const js
     base::log::notice("control", "{}: {}: failed: {}{}", who_text(who),
                       request_text(method, params), cut(std::string(error.substr(0, 2 * kLongest))),
                       *held_back == 0 ? ""
-                                      : fmt::format(" ({} before not logged)",
-                                                    base::counted(*held_back, "failure")));
+                                      : fmt::format(" ({} {} not logged)", base::counted(*held_back, "earlier failure"),
+                                                    *held_back == 1 ? "was" : "were"));
 }
 
 }  // namespace sluice::control

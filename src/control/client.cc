@@ -34,7 +34,7 @@ std::string hint(int error, const std::string& socket) {
             if (struct stat status{};
                 stat(socket.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode)) {
                 return socket +
-                       " is no socket: sluiced's is meant, which it makes (--socket, "
+                       " is not a socket; give the path of sluiced's control socket (--socket, "
                        "SLUICE_SOCKET)";
             }
             return "nobody listens on " + socket +

@@ -117,7 +117,7 @@ Answer drops(Running& daemon, const json& params) {
     if (auto waiting = if_waiting(daemon, port)) return *waiting;
     if (auto errors = mistakes(daemon.running, query); !errors.empty()) return refused(errors);
     if (query.all && query.last == 0) {
-        return invalid("the parameter 'all' goes with 'last': counts have background in a row of its own");
+        return invalid("the parameter 'all' needs 'last'; counts always include background, in its own row");
     }
     if (query.last == 0) return report_drops(daemon.running, query);
     return report_last_drops(daemon.running, query);

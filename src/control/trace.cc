@@ -27,8 +27,7 @@ tl::expected<Question, RpcError> question_of(const json& params) {
     if (question.protocol == wire::Protocol::kIcmp) {
         for (const char* key : {"dport", "sport"}) {
             if (params.contains(key)) {
-                return invalid(fmt::format("the parameter '{}' is about ports, which {} has not", key,
-                                           text_of(params, "proto")));
+                return invalid(fmt::format("{} has no ports: leave out '{}'", text_of(params, "proto"), key));
             }
         }
     }

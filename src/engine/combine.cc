@@ -15,7 +15,7 @@ using Candidates = std::vector<const AddedPort*>;
 constexpr const char* kLost = "the file names it, and the state file, where it may have been, can't be read: add it again";
 
 constexpr const char* kUntried =
-    "the file says of it, or of another added port, what can't be; too many ports are named there to tell which";
+    "the file conflicts with one of the added ports, and there are too many to find out which: correct the file";
 
 // Whole validations that are spent on what the file says of added ports: each may take long, and anyone may ask.
 constexpr int kMostTries = 32;

@@ -30,7 +30,7 @@ std::string state_of(std::string_view text, std::string_view file) {
 std::optional<std::string> fault_of_state(const std::string& path) {
     struct stat status {};
     if (path.empty() || stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return std::nullopt;
-    return fmt::format("{} is {}: name a file, which sluiced makes", path,
+    return fmt::format("`state` must name a file (sluiced creates it); {} is {}", path,
                        S_ISDIR(status.st_mode) ? "a folder" : "a device, a socket or a pipe");
 }
 
@@ -99,8 +99,8 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
     if (auto done =
             config_.state.empty() ? base::Result<void>{} : base::expect_writable(config_.state);
         !done) {
-        base::log::warning("state", "{}: no port and no route can be added until it can be",
-                           done.error().text());
+        base::log::warning("state", "{}: no port can be added, and no route if {}.routes is not there yet",
+                           done.error().text(), config_.state);
     }
     auto changes = running.apply(config_, now);
     if (!changes) return changes;

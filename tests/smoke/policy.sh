@@ -84,7 +84,7 @@ query '.reason == "fragmentation-needed"' trace --from api --to 10.0.1.2 --dport
 query '.reason == "spoofed-mac" and (.packet | contains("02:00:00:00:00:99 > "))' \
     trace --from api --to 10.0.1.2 --dport 5432 --source-mac 02:00:00:00:00:99
 expect_status 1 ctl trace --from api --to 10.0.1.2 --proto icmp --dport 80
-expect_match "ICMP has no ports" "'dport' is about ports, which icmp has not" "$OUT"
+expect_match "ICMP has no ports" "icmp has no ports: leave out 'dport'" "$OUT"
 query '.verdict == "reject" and .reason == "rejected"' trace --from stranger --to 10.0.0.2 --dport 8081
 query '.verdict == "drop" and ."decided-by"[0].kind == "acl-rule"' trace --from api --to 10.0.1.2 --dport 22
 

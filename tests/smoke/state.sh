@@ -148,7 +148,7 @@ stop
 rm "$STATE"
 mkdir -p "$STATE/inside"
 expect_status 2 "$SLUICED" --check "$CONFIG"
-expect_match "a folder in its place" "^state .*$STATE is a folder: name a file" "$OUT"
+expect_match "a folder in its place" "^state .*must name a file .*; $STATE is a folder" "$OUT"
 expect "what was in it" inside "$(ls "$STATE")"
 rm -r "$STATE"
 echo "{" >"$STATE"

@@ -93,10 +93,10 @@ TEST_F(Changes, FailuresLeaveALineAndRepetitionsAreCounted) {
     for (int i = 0; i < 500; ++i) EXPECT_EQ(fail(), "");
     EXPECT_NE(fail(1000), "") << "another user's";
     now_ += Throttle::kInterval;
-    EXPECT_EQ(fail(), line + " (500 failures before not logged)\n");
+    EXPECT_EQ(fail(), line + " (500 earlier failures were not logged)\n");
     EXPECT_EQ(fail(), "");
     now_ += 100 * Throttle::kInterval;
-    EXPECT_EQ(fail(), line + " (1 failure before not logged)\n");
+    EXPECT_EQ(fail(), line + " (1 earlier failure was not logged)\n");
     for (int i = 1; i < Throttle::kAtOnce; ++i) EXPECT_EQ(fail(), line + "\n");
     EXPECT_EQ(fail(), "");
 }

@@ -208,7 +208,7 @@ TEST_F(Run, ExitStatusTellsUsageFromNotReached) {
     EXPECT_NE(err().find("there is no socket"), std::string::npos);
     std::ofstream(path_ + ".yaml") << "state: /x\n";
     EXPECT_EQ(run({"drops", "--socket", path_ + ".yaml"}), kNotReached);
-    EXPECT_NE(err().find(path_ + ".yaml is no socket"), std::string::npos) << err();
+    EXPECT_NE(err().find(path_ + ".yaml is not a socket; give the path"), std::string::npos) << err();
     EXPECT_EQ(run({"--help"}), kDone);
     EXPECT_EQ(run({"--version"}), kDone);
     EXPECT_EQ(out(), "sluicectl " SLUICE_VERSION "\n");

@@ -476,7 +476,7 @@ TEST_F(IntentTest, AStateThatIsNoFileIsAMistakeOfTheConfiguration) {
     auto intent = Intent::load(file_);
     ASSERT_FALSE(intent);
     EXPECT_EQ(intent.error()[0].text(),
-              "state (" + file_ + "): " + state_ + " is a folder: name a file, which sluiced makes");
+              "state (" + file_ + "): `state` must name a file (sluiced creates it); " + state_ + " is a folder");
     EXPECT_TRUE(std::filesystem::is_directory(state_ + "/inside"));
 }
 
