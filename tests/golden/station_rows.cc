@@ -319,7 +319,7 @@ TEST(GoldenStations, AllNeighborsBehindAPortAreAskedWhereAStationComesUp) {
         neighbor::Entry* entry = running.neighbors().add(blue, *IpAddress::parse(address), now);
         ASSERT_NE(entry, nullptr);
         neighbor::Held nothing;
-        running.neighbors().learn(*entry, path::mac_key(test::mac_bytes(kB).data()), true, now, nothing);
+        running.neighbors().learn(*entry, path::mac_key(*MacAddress::parse(kB)), true, now, nothing);
         wanted.insert(address);
     }
     put(Packet().eth(kB, kBroadcast).payload(46));
