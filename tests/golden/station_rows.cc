@@ -336,6 +336,33 @@ TEST(GoldenStations, AllNeighborsBehindAPortAreAskedWhereAStationComesUp) {
     EXPECT_EQ(asked, wanted);
 }
 
+// A frame that is dropped early leaves in its place of the batch what an earlier batch knew of another. One that
+// follows it with the same source must not pass for its repetition.
+TEST(GoldenStations, NoGroupAddressIsLearnedBehindAFrameThatWasDroppedEarly) {
+    test::Harness harness(1, {"a", "b"});
+    ASSERT_NO_FATAL_FAILURE(harness.apply(
+        "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.254}]\nports:\n" +
+        port("a", "blue", ", serves: []") + port("b")));
+    const std::string router = router_of("blue");
+    const auto put = [&](const Bytes& frame) {
+        harness.device("a").put(test::to_mbuf(test::switch_pools().buffers, frame));
+    };
+    const auto routed = [&](std::string_view source, uint16_t to) -> Bytes {
+        return Packet().eth(source, router).ipv4("10.0.0.1", "10.9.0.1").udp(1000, to).payload(20);
+    };
+    for (int i = 0; i < 4; ++i) put(routed(kA, 53));
+    harness.run();
+    put(routed(kBroadcast, 68));
+    put(routed(kBroadcast, 53));
+    harness.run();
+    const test::DropCounts expected{
+        {{"a", Drop::kRogueDhcp}, 1}, {{"a", Drop::kInvalidSource}, 1}, {{"a", Drop::kNoRoute}, 4}};
+    EXPECT_EQ(harness.drops(), expected);
+    const uint64_t broadcast = path::mac_key(*MacAddress::parse(kBroadcast));
+    const auto& table = *harness.running().macs().at("blue");
+    EXPECT_FALSE(table.find(broadcast, bridge::MacTable::hash(broadcast)).found());
+}
+
 }  // namespace
 
 std::vector<Row> station_rows() {
