@@ -68,8 +68,7 @@ Answer route_list(Running& daemon, const json& params) {
     query.limit = number_of(params, "limit", protocol::kRouteLimit);
     if (text_of(params, "within") == kDefault) {
         query.is_default = true;
-    } else if (const std::string within = text_of(params, "within");
-               !within.empty() && within.find('/') == within.npos) {
+    } else if (const std::string text = text_of(params, "within"); !text.empty() && text.find('/') == text.npos) {
         auto address = parsed_param<IpAddress>(params, "within");
         if (!address) return tl::unexpected(address.error());
         query.around = *address;

@@ -3,8 +3,9 @@
 // networks whose flow domain has policies at all. Worker side.
 //
 // A bridged packet's port is the MAC table's word, which learning asks for anyway. Where the guard has proven the
-// source there is nothing to learn. The flow remembers that port until the MAC table's version changes. A routed packet's next hop stands in the flow. In all cases the flow holds for the ports that it was
-// decided for: where a station has moved to another, its policies are asked anew.
+// source there is nothing to learn. The flow remembers that port until the MAC table's version changes. A routed
+// packet's next hop stands in the flow. In all cases the flow holds for the ports that it was decided for: where a
+// station has moved to another, its policies are asked anew.
 #pragma once
 
 #include <rte_prefetch.h>

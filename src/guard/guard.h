@@ -52,8 +52,8 @@ struct Guard {
     path::Drop judge(const path::Meta& meta, const rte_mbuf* packet) const noexcept;
 };
 
-// TCP, UDP and SCTP in plain IP, from the usual sources and not to a DHCP client: nothing that a guard looks for. Asked
-// of the tables: slot(PortId) with `guard`, which is there.
+// TCP, UDP and SCTP in plain IP, from the usual sources and not to a DHCP client: nothing that a guard looks for.
+// Asked of the tables: slot(PortId) with `guard`, which is there.
 struct Shortcut {
     template <class Tables>
     [[gnu::always_inline]] static bool passes(const path::Meta& meta, const rte_mbuf* packet,

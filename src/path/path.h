@@ -99,7 +99,8 @@ template <class Shortcut, class... Stages>
 struct Unusual {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables& tables) {
-        if (likely(!meta.unusual) && (meta.guarded == Guarded::kNot || likely(Shortcut::passes(meta, packet, tables)))) return true;
+        const bool is_unguarded = meta.guarded == Guarded::kNot;
+        if (likely(!meta.unusual) && (is_unguarded || likely(Shortcut::passes(meta, packet, tables)))) return true;
         return admit_all(meta, packet, tables);
     }
 
