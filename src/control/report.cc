@@ -42,7 +42,7 @@ json report_worker(const engine::Switch& running, const engine::Eal& eal, size_t
             {"cycles-per-packet", ratio(load.busy_cycles, load.packets)},
             {"packets-per-batch", ratio(load.packets, load.batches)},
             {"packets", running.workers()[i]->counters().totals.received.get()},
-            {"idle", running.config().workers.idle == engine::Idle::kPoll ? "poll" : "adaptive"}};
+            {"idle", running.config().workers.idle == view::Idle::kPoll ? "poll" : "adaptive"}};
 }
 
 bool is_in(const port::PortConfig& port, const std::string& network) {
@@ -382,7 +382,7 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
         const path::PortId id = held.port->id();
         json queues = json::array();
         for (uint16_t queue = 0; queue < path::kMaxQueues; ++queue) {
-            const uint16_t worker = engine::worker_of(id, queue, count);
+            const uint16_t worker = view::worker_of(id, queue, count);
             Sum sum;
             sum.add(running.workers()[worker]->counters().port(id).received[queue]);
             // A port that is down has no queues, but what came by them stays counted.

@@ -9,10 +9,10 @@
 namespace sluice::control {
 namespace {
 
-using engine::HopId;
-using engine::HopKey;
-using engine::HopKind;
-using engine::RouteOrigin;
+using route::HopId;
+using route::HopKey;
+using route::HopKind;
+using route::Origin;
 using nlohmann::json;
 
 std::string_view type_of(HopKind kind) {
@@ -30,10 +30,10 @@ std::string_view type_of(HopKind kind) {
     return "none";
 }
 
-std::string origin_of(const engine::Domain& domain, const IpPrefix& to) {
+std::string origin_of(const route::Domain& domain, const IpPrefix& to) {
     auto derived = domain.derived.find(to);
     if (derived == domain.derived.end()) return "added";
-    if (derived->second.origin == RouteOrigin::kBuiltIn) return "built-in";
+    if (derived->second.origin == route::Origin::kBuiltIn) return "built-in";
     return engine::origin(derived->second.place);
 }
 
@@ -58,7 +58,7 @@ bool leads_somewhere(const json& hop) {
     return !hop.at("via").is_null() || !hop.at("network").is_null();
 }
 
-json route_json(const engine::Router& router, const engine::Domain& domain, const IpPrefix& to, HopId id) {
+json route_json(const engine::Router& router, const route::Domain& domain, const IpPrefix& to, HopId id) {
     json hops = json::array();
     for (const HopKey& hop : hops_of(router, id)) {
         if (json row = hop_json(router, hop); leads_somewhere(row)) hops.push_back(std::move(row));
@@ -194,7 +194,7 @@ json report_routes(const engine::Switch& running, const engine::AddedRoutes& add
 
 json report_lookup(const engine::Switch& running, const std::string& name, const IpAddress& address) {
     const engine::Router& router = running.router();
-    const engine::Domain& domain = *router.domains().at(name);
+    const route::Domain& domain = *router.domains().at(name);
     json answer{{"address", address.text()}, {"domain", name}, {"route", nullptr}};
     const auto found = domain.table.longest(address);
     if (!found) return answer;

@@ -27,9 +27,9 @@ size_t count_added(const Switch& running) {
     return count;
 }
 
-std::string taken(const IpPrefix& to, const Domain::Derived& derived) {
-    if (derived.origin == RouteOrigin::kBuiltIn) return fmt::format("{} is never routed", to.text());
-    const char* fix = derived.origin == RouteOrigin::kNetwork
+std::string taken(const IpPrefix& to, const route::Domain::Derived& derived) {
+    if (derived.origin == route::Origin::kBuiltIn) return fmt::format("{} is never routed", to.text());
+    const char* fix = derived.origin == route::Origin::kNetwork
                           ? "it is the network's own: choose another destination"
                           : "change it there and `config reload`";
     return fmt::format("{} has a route already, at {}: {}", to.text(), origin(derived.place), fix);
@@ -243,7 +243,7 @@ base::Result<void> AddedRoutes::add(Switch& running, const route::RouteConfig& r
 base::Result<void> AddedRoutes::remove(Switch& running, const IpPrefix& to, const std::string& domain) {
     const bool waits = waiting_.contains({domain, to});
     if (const auto* derived = running.router().declared(domain, to); derived != nullptr && !waits) {
-        if (derived->origin != RouteOrigin::kConfigured) {
+        if (derived->origin != route::Origin::kConfigured) {
             return base::fail("the route to {} follows from the networks: it goes with them", to.text());
         }
         return base::fail("the route to {} is declared in {}: remove it there and `config reload`", to.text(),
@@ -375,11 +375,11 @@ base::Result<void> AddedRoutes::compact(const Switch& running) {
         std::string_view kind;
         std::string text;
     };
-    std::map<std::pair<const Domain*, HopId>, Words> ways;
+    std::map<std::pair<const route::Domain*, route::HopId>, Words> ways;
     std::string lines;
     size_t count = 0;
     for (const auto& [name, domain] : running.router().domains()) {
-        domain->table.each([&, &domain = *domain](const IpPrefix& to, HopId hop) {
+        domain->table.each([&, &domain = *domain](const IpPrefix& to, route::HopId hop) {
             if (domain.derived.contains(to)) return;
             auto [known, fresh] = ways.try_emplace({&domain, hop});
             Words& way = known->second;

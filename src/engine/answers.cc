@@ -16,7 +16,7 @@ constexpr uint16_t kIpOffset = sizeof(wire::EthernetHeader);
 
 // The broadcast address of one of the network's subnets, or the subnet itself: no station's, although its bits look
 // like one (RFC 1122, 3.2.1.3).
-bool is_broadcast(uint32_t address, const Network& network) noexcept {
+bool is_broadcast(uint32_t address, const view::Network& network) noexcept {
     if (address == UINT32_MAX) return true;
     return std::any_of(network.subnets.begin(), network.subnets.end(), [&](const IpPrefix& subnet) {
         if (!subnet.address.is_v4() || subnet.length >= 31) return false;
@@ -26,12 +26,12 @@ bool is_broadcast(uint32_t address, const Network& network) noexcept {
 }
 
 // Where an answer would go.
-bool is_station(uint32_t address, const Network& network) noexcept {
+bool is_station(uint32_t address, const view::Network& network) noexcept {
     return !wire::is_martian_source4(address) && !is_broadcast(address, network);
 }
 
 // One who asks whether anybody has the address that he wants has none yet (RFC 5227, 2.1.1).
-bool is_answerable_arp(const rte_mbuf* packet, const Network& network) noexcept {
+bool is_answerable_arp(const rte_mbuf* packet, const view::Network& network) noexcept {
     wire::ArpHeader copy;
     const auto* arp = wire::read(packet, kIpOffset, copy);
     if (arp == nullptr || wire::is_group(arp->sender_mac)) return false;
@@ -39,7 +39,7 @@ bool is_answerable_arp(const rte_mbuf* packet, const Network& network) noexcept 
     return sender == 0 || is_station(sender, network);
 }
 
-bool is_answerable_ipv4(const rte_mbuf* packet, const Network& network, bool is_group) noexcept {
+bool is_answerable_ipv4(const rte_mbuf* packet, const view::Network& network, bool is_group) noexcept {
     wire::Ipv4Header copy;
     const auto* ip = wire::read(packet, kIpOffset, copy);
     if (ip == nullptr || is_group || !is_station(ip->source.host(), network)) return false;
@@ -62,7 +62,7 @@ bool is_answerable_ipv6(const rte_mbuf* packet, bool is_group, Asked asked) noex
 
 }  // namespace
 
-bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const Network& network, Asked asked) noexcept {
+bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const view::Network& network, Asked asked) noexcept {
     if (path::is_group(meta.source_mac) || meta.source_mac == 0) return false;
     const bool is_group = path::is_group(meta.destination_mac);
     switch (wire::ether_type(packet)) {

@@ -3,7 +3,7 @@
 // RFC 1812, 4.3.2.7; RFC 4443, 2.4 (e)). How often it may is another matter (Speaker::may_answer()). Workers.
 #pragma once
 
-#include "engine/snapshot.h"
+#include "view/snapshot.h"
 #include "path/batch.h"
 
 namespace sluice::engine {
@@ -12,6 +12,6 @@ namespace sluice::engine {
 enum class Asked : uint8_t { kAlone, kAsOneOfMany };
 
 // Of any frame in the network that it came in.
-bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const Network& network, Asked asked) noexcept;
+bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const view::Network& network, Asked asked) noexcept;
 
 }  // namespace sluice::engine

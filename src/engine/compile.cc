@@ -18,7 +18,7 @@ class Compiler {
           ports_(parts.ports),
           ids_(parts.network_ids),
           networks_(networks_of(config)),
-          snapshot_(std::make_unique<Snapshot>()) {
+          snapshot_(std::make_unique<view::Snapshot>()) {
         snapshot_->idle = config.workers.idle;
         snapshot_->queues.resize(parts.workers);
         size_t count = 0;
@@ -31,7 +31,7 @@ class Compiler {
         if (config.underlay) add_end_points(*config.underlay);
     }
 
-    std::unique_ptr<Snapshot> run() {
+    std::unique_ptr<view::Snapshot> run() {
         add_tunnels();
         for (const auto& [name, held] : ports_) {
             if (held.up) add_port(held);
@@ -48,11 +48,11 @@ class Compiler {
     }
 
  private:
-    PortSlot& slot_of(const port::Port& port) { return snapshot_->slots[path::index(port.id())]; }
+    view::PortSlot& slot_of(const port::Port& port) { return snapshot_->slots[path::index(port.id())]; }
 
     void add_network(const NetworkConfig& config) {
         const path::NetworkId id = ids_.at(config.name);
-        Network& network = snapshot_->networks[path::index(id)];
+        view::Network& network = snapshot_->networks[path::index(id)];
         network.macs = parts_.macs.at(config.name);
         network.table = network.macs.get();
         network.flat = config.flat;
@@ -84,7 +84,7 @@ class Compiler {
         if (network.answers) snapshot_->is_bridge = false;
     }
 
-    void guard_tunnels(Network& network, const std::vector<path::Service>& serves) {
+    void guard_tunnels(view::Network& network, const std::vector<path::Service>& serves) {
         const auto has = [&](path::Service service) {
             return std::find(serves.begin(), serves.end(), service) != serves.end();
         };
@@ -96,9 +96,9 @@ class Compiler {
 
     void add_policies() {
         for (const acl::AclConfig& config : config_.acls) {
-            const AclList& list = parts_.acls.at(config.name);
+            const acl::SharedList& list = parts_.acls.at(config.name);
             for (const acl::ApplyConfig& apply : config.apply) {
-                Policies* policies = policies_at(apply);
+                acl::Policies* policies = policies_at(apply);
                 // Half-way through a change it may name what is gone already.
                 if (policies == nullptr) continue;
                 const bool egress = apply.direction == acl::Direction::kEgress;
@@ -108,7 +108,7 @@ class Compiler {
         }
     }
 
-    Policies* policies_at(const acl::ApplyConfig& apply) {
+    acl::Policies* policies_at(const acl::ApplyConfig& apply) {
         if (!apply.network.empty()) {
             const auto network = ids_.find(apply.network);
             return network == ids_.end() ? nullptr
@@ -124,19 +124,19 @@ class Compiler {
     // Connections are tracked in the flow domains where some policy may want to know of them.
     void mark_tracked() {
         std::set<path::FlowDomain> tracked;
-        for (const Network& network : snapshot_->networks) {
+        for (const view::Network& network : snapshot_->networks) {
             if (!network.policies.empty()) tracked.insert(network.flow_domain);
         }
         for (const auto& [name, held] : ports_) {
             if (snapshot_->policies_of(held.port->id()).empty()) continue;
-            const PortSlot& slot = slot_of(*held.port);
+            const view::PortSlot& slot = slot_of(*held.port);
             for (size_t i = 0; i < snapshot_->networks.size(); ++i) {
                 if (slot.carries(path::NetworkId{static_cast<uint16_t>(i)})) {
                     tracked.insert(snapshot_->networks[i].flow_domain);
                 }
             }
         }
-        for (Network& network : snapshot_->networks) {
+        for (view::Network& network : snapshot_->networks) {
             network.is_tracked = tracked.contains(network.flow_domain);
         }
         snapshot_->has_policies = !tracked.empty();
@@ -155,7 +155,7 @@ class Compiler {
 
     void add_tunnels() {
         if (!config_.underlay) return;
-        std::map<IpAddress, TunnelSlot*> slots;
+        std::map<IpAddress, view::TunnelSlot*> slots;
         std::vector<vxlan::NumberTable<wire::be32>::Entry> remotes;
         std::vector<vxlan::NumberTable<wire::Ipv6Bytes>::Entry> remotes_ipv6;
         std::vector<vxlan::VniTable::Entry> vnis;
@@ -165,16 +165,16 @@ class Compiler {
                 return a.address.is_v4() == address.is_v4();
             });
             if (local == own.end()) continue;
-            auto tunnel = std::make_unique<TunnelSlot>();
+            auto tunnel = std::make_unique<view::TunnelSlot>();
             const bool full = vxlan::is_full(config_.underlay->checksum, !remote.is_v4());
             tunnel->headers =
                 vxlan::make_tunnel(local->address, remote, config_.underlay->udp_port,
                                    full ? vxlan::UdpChecksum::kFull : vxlan::UdpChecksum::kZero);
             tunnel->hop = held.hop.get();
             tunnel->remote = held.remote.get();
-            PortSlot& slot = snapshot_->slots[path::index(held.id)];
+            view::PortSlot& slot = snapshot_->slots[path::index(held.id)];
             slot.tunnel = tunnel.get();
-            slot.horizon = kTunnels;
+            slot.horizon = view::kTunnels;
             slots[remote] = tunnel.get();
             if (remote.is_v4()) remotes.push_back({wire::be32(remote.v4()), path::index(held.id)});
             if (!remote.is_v4()) remotes_ipv6.push_back({remote.bytes, path::index(held.id)});
@@ -199,7 +199,7 @@ class Compiler {
     void add_port(const HeldPort& held) {
         port::Port& port = *held.port;
         const port::PortConfig& config = port.config();
-        PortSlot& slot = slot_of(port);
+        view::PortSlot& slot = slot_of(port);
         slot.port = &port;
         slot.mac_limit = config.mac_limit;
         slot.horizon = group(config.split_horizon);
@@ -213,10 +213,10 @@ class Compiler {
     }
 
     // Last, when the slots are complete: a queue holds what its port's slot says.
-    void share_out_queues(const PortSlot& slot) {
+    void share_out_queues(const view::PortSlot& slot) {
         const auto workers = static_cast<uint16_t>(snapshot_->queues.size());
         for (uint16_t queue = 0; queue < slot.port->receive_queues(); ++queue) {
-            snapshot_->queues[worker_of(slot.port->id(), queue, workers)].push_back(
+            snapshot_->queues[view::worker_of(slot.port->id(), queue, workers)].push_back(
                 slot.queue(queue, slot.port->wake(queue)));
         }
     }
@@ -364,7 +364,7 @@ class Compiler {
         return held != ports_.end() && held->second.up ? held->second.port.get() : nullptr;
     }
 
-    void join_networks(const PortSlot& slot) {
+    void join_networks(const view::PortSlot& slot) {
         for (size_t i = 0; i < snapshot_->networks.size(); ++i) {
             const path::NetworkId id{static_cast<uint16_t>(i)};
             if (slot.carries(id)) snapshot_->networks[i].members.push_back(slot.exit(id));
@@ -376,29 +376,15 @@ class Compiler {
     const Ports& ports_;
     const NetworkIds& ids_;
     std::vector<NetworkConfig> networks_;
-    std::unique_ptr<Snapshot> snapshot_;
+    std::unique_ptr<view::Snapshot> snapshot_;
     std::vector<uint16_t> vlans_;  // by NetworkId
     std::map<std::string, uint16_t> groups_;
 };
 
 }  // namespace
 
-std::unique_ptr<Snapshot> compile(const Config& config, const Parts& parts) {
+std::unique_ptr<view::Snapshot> compile(const Config& config, const Parts& parts) {
     return Compiler(config, parts).run();
-}
-
-// Headers may be spread over several mbufs.
-bool Snapshot::is_end_point_slowly(const rte_mbuf* packet) const noexcept {
-    constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
-    const wire::EtherType type = wire::ether_type(packet);
-    if (type == wire::EtherType::kIpv4) {
-        wire::Ipv4Header copy;
-        const auto* ip = wire::read(packet, kIp, copy);
-        return ip != nullptr && ip->destination.raw() == end_point.raw();
-    }
-    wire::Ipv6Header copy;
-    const auto* ip = type == wire::EtherType::kIpv6 ? wire::read(packet, kIp, copy) : nullptr;
-    return ip != nullptr && ip->destination == end_point_ipv6;
 }
 
 std::string flow_domain_of(const NetworkConfig& network) {

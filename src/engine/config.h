@@ -21,6 +21,7 @@
 #include "flow/flow_config.h"
 #include "port/port_config.h"
 #include "route/route_config.h"
+#include "view/idle.h"
 #include "vxlan/vxlan_config.h"
 
 namespace sluice::engine {
@@ -35,15 +36,9 @@ struct MissedPorts {
     bool contains(std::string_view name) const { return all || names.contains(name); }
 };
 
-enum class Idle { kAdaptive, kPoll };
-
-constexpr auto names(Idle) {
-    return std::array{base::Name{Idle::kAdaptive, "adaptive"}, base::Name{Idle::kPoll, "poll"}};
-}
-
 struct WorkersConfig {
     std::vector<uint16_t> cores;  // empty: one worker, on the last core the process may use
-    Idle idle = Idle::kAdaptive;
+    view::Idle idle = view::Idle::kAdaptive;
 
     bool operator==(const WorkersConfig&) const = default;
 };

@@ -7,7 +7,7 @@
 #include "bridge/bridge.h"
 #include "engine/overlay.h"
 #include "engine/speaker.h"
-#include "engine/tables.h"
+#include "view/tables.h"
 #include "wire/flow_hash.h"
 #include "wire/ip_check.h"
 
@@ -32,7 +32,7 @@ inline constexpr UnusualOctets kUnusualOctets;
 struct RouteLookup {
     template <class T>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet, const T& tables) noexcept {
-        const Network* network = &tables.network(meta.network);
+        const view::Network* network = &tables.network(meta.network);
         if (likely(meta.destination_mac == network->to_router) && unlikely(network->is_underlay)) {
             if (!Decap::take_in(meta, packet, tables)) return false;
             network = &tables.network(meta.network);
@@ -53,7 +53,7 @@ struct RouteLookup {
     }
 
  private:
-    [[gnu::always_inline]] static bool look_up_source(path::Meta& meta, const Network& network) noexcept {
+    [[gnu::always_inline]] static bool look_up_source(path::Meta& meta, const view::Network& network) noexcept {
         if (unlikely(path::is_group(meta.source_mac) || meta.source_mac == 0)) {
             return path::drop(meta, path::Drop::kInvalidSource);
         }
@@ -63,7 +63,7 @@ struct RouteLookup {
     }
 
     [[gnu::always_inline]] static bool look_up(path::Meta& meta, rte_mbuf* packet,
-                                               const Network& network) noexcept {
+                                               const view::Network& network) noexcept {
         constexpr uint16_t kMostHeaders = kEthernet + 60;  // IPv4's with all options
         constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
@@ -96,7 +96,7 @@ struct RouteLookup {
 
     // Of a frame that had a priority tag.
     [[gnu::noinline]] static bool look_up_again(path::Meta& meta, rte_mbuf* packet,
-                                                const Network& network) noexcept {
+                                                const view::Network& network) noexcept {
         return look_up(meta, packet, network);
     }
 };
@@ -138,10 +138,10 @@ struct Forward {
     }
 
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
-                                             const Tables& tables) noexcept {
-        const Network& network = tables.network(meta.network);
+                                             const view::Tables& tables) noexcept {
+        const view::Network& network = tables.network(meta.network);
         const route::Table& routes = *network.routes;
-        HopId id = 0;
+        route::HopId id = 0;
         uint8_t ttl = 0;
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
             const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
@@ -165,9 +165,9 @@ struct Forward {
             meta.fate = path::Fate::kLocal;
             return true;
         }
-        const NextHop* hop = &tables.hops[id];
-        if (unlikely(hop->kind == HopKind::kGroup)) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
-        if (unlikely(hop->kind != HopKind::kVia || network.is_underlay)) {
+        const route::NextHop* hop = &tables.hops[id];
+        if (unlikely(hop->kind == route::HopKind::kGroup)) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
+        if (unlikely(hop->kind != route::HopKind::kVia || network.is_underlay)) {
             return tables.speaker.decide(meta, *hop, tables);
         }
         if (unlikely(ttl <= 1)) return path::drop(meta, path::Drop::kTtlExceeded);
@@ -197,9 +197,9 @@ struct Forward {
 // Apply, the last stage.
 struct Deliver {
     [[gnu::always_inline]] static void apply(path::Meta& meta, rte_mbuf* packet,
-                                             const Tables& tables) noexcept {
+                                             const view::Tables& tables) noexcept {
         if (likely(meta.fate == path::Fate::kForward)) {
-            const PortSlot& slot = tables.slot(meta.egress);
+            const view::PortSlot& slot = tables.slot(meta.egress);
             if (likely(slot.is_plain_exit())) {
                 tables.egress.send(*slot.port, packet);
             } else if (slot.tunnel != nullptr) {
@@ -216,15 +216,15 @@ struct Deliver {
 
  private:
     [[gnu::always_inline]] static void route(path::Meta& meta, rte_mbuf* packet,
-                                             const Tables& tables) noexcept {
+                                             const view::Tables& tables) noexcept {
         auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
         const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
-        const Network& network = tables.network(neighbor.network);
+        const view::Network& network = tables.network(neighbor.network);
         const path::PortId exit = meta.fate == path::Fate::kRouteBy
                                       ? meta.egress
                                       : Speaker::exit_of(neighbor, mac, network, tables);
         if (unlikely(exit == path::kNoPort || mac == 0)) return tables.speaker.route(meta, packet, tables);
-        const PortSlot& slot = tables.slot(exit);
+        const view::PortSlot& slot = tables.slot(exit);
         if (likely(slot.is_plain_exit())) {
             // Nothing to be done to it there.
             if (unlikely(!port::Egress::is_plain(*slot.port, packet))) {
@@ -245,7 +245,7 @@ struct Deliver {
 
     [[gnu::always_inline]] static void readdress(const path::Meta& meta, rte_mbuf* packet,
                                                  neighbor::Entry& neighbor, uint64_t mac,
-                                                 const Network& network, const Tables& tables) noexcept {
+                                                 const view::Network& network, const view::Tables& tables) noexcept {
         Speaker::count_down(meta);
         Speaker::write_macs(packet, mac, network.mac);
         if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now) &&

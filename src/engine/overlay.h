@@ -5,7 +5,7 @@
 #pragma once
 
 #include "engine/speaker.h"
-#include "engine/tables.h"
+#include "view/tables.h"
 #include "path/parse.h"
 #include "vxlan/decapsulate.h"
 #include "wire/address.h"
@@ -16,8 +16,8 @@ struct Decap {
     // Of a packet for the router's MAC address in the underlay. True with the packet as it was if it is no
     // VXLAN for us; false if it was dropped.
     [[gnu::always_inline]] static bool take_in(path::Meta& meta, rte_mbuf* packet,
-                                               const Tables& tables) noexcept {
-        const Snapshot& snapshot = tables.snapshot;
+                                               const view::Tables& tables) noexcept {
+        const view::Snapshot& snapshot = tables.snapshot;
         if (!snapshot.is_end_point(packet)) return true;
         vxlan::Outer outer;
         outer.source = {};  // of IPv6 that is another
@@ -46,10 +46,10 @@ struct Decap {
     // What guard::Check is for ports. It looks for DHCP and ICMPv6, so that TCP, UDP and IPv4 of the usual
     // network pass by their protocol's number.
     [[gnu::always_inline]] static bool is_allowed(path::Meta& meta, const rte_mbuf* packet,
-                                                  const Tables& tables) noexcept {
+                                                  const view::Tables& tables) noexcept {
         constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
-        const Network& network = tables.network(meta.network);
+        const view::Network& network = tables.network(meta.network);
         const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
         if (likely(network.tunnels_serve_dhcp)) {
             if (likely(ethernet->type.raw() == kIpv4)) return true;
@@ -67,20 +67,20 @@ struct Decap {
         return reason == path::Drop::kCount || path::drop(meta, reason);
     }
 
-    static bool takes_tags(uint32_t vni, const Tables& tables) noexcept {
+    static bool takes_tags(uint32_t vni, const view::Tables& tables) noexcept {
         const path::NetworkId network = tables.snapshot.vnis.find(vni);
         return network != path::kNoNetworkId && tables.network(network).carries_tags;
     }
 
     static void note(path::Event::Kind kind, const vxlan::Outer& outer, path::NetworkId network,
-                     const Tables& tables) noexcept {
+                     const view::Tables& tables) noexcept {
         if (tables.assumed != nullptr) return;
         const IpAddress source = outer.ipv6 ? wire::address_of(outer.source_ipv6) : wire::address_of(outer.source);
         tables.counters.events.note({.kind = kind, .network = network, .number = outer.vni, .address = source});
     }
 
-    [[gnu::noinline]] static path::Drop find(const vxlan::Outer& outer, const Snapshot& snapshot,
-                                             WayOut& way, const Tables& tables) noexcept {
+    [[gnu::noinline]] static path::Drop find(const vxlan::Outer& outer, const view::Snapshot& snapshot,
+                                             WayOut& way, const view::Tables& tables) noexcept {
         const path::NetworkId network = snapshot.vnis.find(outer.vni);
         if (network == path::kNoNetworkId) {
             note(path::Event::Kind::kUnknownVni, outer, network, tables);

@@ -7,7 +7,7 @@
 #include "bridge/bridge.h"
 #include "engine/forward.h"
 #include "engine/track.h"
-#include "engine/tables.h"
+#include "view/tables.h"
 #include "path/parse.h"
 
 namespace sluice::engine {
@@ -15,7 +15,7 @@ namespace sluice::engine {
 // Admit, before anything is changed: a copy for who looks at what comes from the port.
 struct MirrorIngress {
     [[gnu::always_inline]] static bool admit(const path::Meta& meta, rte_mbuf* packet,
-                                             const Tables& tables) noexcept {
+                                             const view::Tables& tables) noexcept {
         const auto* mirrors = tables.slot(meta.ingress).mirrors_in;
         if (unlikely(mirrors != nullptr)) tables.egress.mirror(*mirrors, packet);
         return true;
@@ -25,16 +25,16 @@ struct MirrorIngress {
 // Apply, the last stage of a bridge: every packet leaves by a port, by many, or is counted and dropped.
 struct Transmit {
     [[gnu::always_inline]] static void apply(const path::Meta& meta, rte_mbuf* packet,
-                                             const Tables& tables) noexcept {
+                                             const view::Tables& tables) noexcept {
         if (likely(meta.fate == path::Fate::kForward)) {
-            const PortSlot& slot = tables.slot(meta.egress);
+            const view::PortSlot& slot = tables.slot(meta.egress);
             if (likely(slot.is_plain_exit())) {
                 tables.egress.send(*slot.port, packet);
             } else {
                 tables.egress.send(slot.exit(meta.network), packet);
             }
         } else if (meta.fate == path::Fate::kFlood) {
-            const PortSlot& slot = tables.slot(meta.ingress);
+            const view::PortSlot& slot = tables.slot(meta.ingress);
             if (!path::is_group(meta.destination_mac)) tables.speaker.seek_departed(meta, packet, tables);
             tables.egress.flood(tables.networks[path::index(meta.network)].members, slot.port,
                                 slot.horizon, packet, {.ingress = meta.ingress, .network = meta.network});
@@ -76,7 +76,7 @@ using FlowPath = path::Path<
 // By the path that the snapshot asks for. What the tables know of a batch ends with it.
 template <class T, class... Observer>
 void run_path(path::Batch& batch, const T& tables, Observer&&... observer) noexcept {
-    const Snapshot& snapshot = tables.snapshot;
+    const view::Snapshot& snapshot = tables.snapshot;
     if (snapshot.has_policies) {
         FlowPath::run(batch, tables, std::forward<Observer>(observer)...);
     } else if (snapshot.is_bridge) {

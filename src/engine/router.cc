@@ -34,7 +34,7 @@ void Router::arrange_domains(const Config& next) {
     for (const auto& name : names) {
         auto& domain = domains_[name];
         if (domain != nullptr) continue;
-        domain = std::make_shared<Domain>();
+        domain = std::make_shared<route::Domain>();
         domain->name = name;
     }
     // What is left of the others goes with withdraw().
@@ -46,12 +46,12 @@ std::map<std::string, Router::WantedRoutes> Router::wanted(const Config& config,
         if (!network.is_routed()) continue;
         WantedRoutes& routes = domains[network.domain];
         const path::NetworkId id = id_of(ids, network.name);
-        const Domain::Derived derived{RouteOrigin::kNetwork, network.place};
+        const route::Domain::Derived derived{route::Origin::kNetwork, network.place};
         for (const auto& subnet : network.subnets) {
-            routes[subnet] = {{HopKind::kConnected, id, {}, {}}, {}, derived};
+            routes[subnet] = {{route::HopKind::kConnected, id, {}, {}}, {}, derived};
             if (network.flat) continue;
             for (const auto& prefix : broadcasts(subnet)) {
-                routes[prefix] = {{HopKind::kBroadcast, id, {}, {}}, {}, derived};
+                routes[prefix] = {{route::HopKind::kBroadcast, id, {}, {}}, {}, derived};
             }
         }
     }
@@ -62,13 +62,13 @@ std::map<std::string, Router::WantedRoutes> Router::wanted(const Config& config,
         for (const char* prefix : {"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128",
                                    "fe80::/10", "ff00::/8"}) {
             routes[*IpPrefix::parse(prefix)] = {
-                {HopKind::kMartian, path::kNoNetworkId, {}, {}}, {}, {RouteOrigin::kBuiltIn, {}}};
+                {route::HopKind::kMartian, path::kNoNetworkId, {}, {}}, {}, {route::Origin::kBuiltIn, {}}};
         }
         for (const auto& gateway : network.gateway) {
             domains[network.domain][host(gateway)] = {
-                {HopKind::kLocal, id_of(ids, network.name), {}, {}},
+                {route::HopKind::kLocal, id_of(ids, network.name), {}, {}},
                 {},
-                {RouteOrigin::kNetwork, network.place}};
+                {route::Origin::kNetwork, network.place}};
         }
     }
     for (const auto& route : routes_of(config)) {
@@ -80,12 +80,12 @@ std::map<std::string, Router::WantedRoutes> Router::wanted(const Config& config,
 Router::Wanted Router::resolve(const Config& config, const NetworkIds& ids,
                                const route::RouteConfig& route) {
     Wanted wanted;
-    wanted.derived = {RouteOrigin::kConfigured, route.place};
-    if (route.kind == route::Kind::kBlackhole) wanted.key.kind = HopKind::kBlackhole;
-    if (route.kind == route::Kind::kUnreachable) wanted.key.kind = HopKind::kUnreachable;
+    wanted.derived = {route::Origin::kConfigured, route.place};
+    if (route.kind == route::Kind::kBlackhole) wanted.key.kind = route::HopKind::kBlackhole;
+    if (route.kind == route::Kind::kUnreachable) wanted.key.kind = route::HopKind::kUnreachable;
     for (const auto& hop : route.all_hops()) {
-        HopKey key;
-        key.kind = hop.via ? HopKind::kVia : HopKind::kConnected;
+        route::HopKey key;
+        key.kind = hop.via ? route::HopKind::kVia : route::HopKind::kConnected;
         key.network = id_of(ids, resolve_network(config, hop, route.domain));
         if (hop.via) key.via = *hop.via;
         wanted.members.push_back(std::move(key));
@@ -94,30 +94,30 @@ Router::Wanted Router::resolve(const Config& config, const NetworkIds& ids,
         wanted.key = std::move(wanted.members.front());
         wanted.members.clear();
     } else if (!wanted.members.empty()) {
-        wanted.key.kind = HopKind::kGroup;
+        wanted.key.kind = route::HopKind::kGroup;
     }
     return wanted;
 }
 
-HopId Router::take(const Wanted& wanted, neighbor::Seconds now) {
+route::HopId Router::take(const Wanted& wanted, neighbor::Seconds now) {
     if (wanted.members.empty()) return hops_.take(wanted.key, now);
-    HopKey group{.kind = HopKind::kGroup};
-    for (const HopKey& member : wanted.members) {
-        if (const HopId id = hops_.take(member, now); id != 0) group.members.push_back(id);
+    route::HopKey group{.kind = route::HopKind::kGroup};
+    for (const route::HopKey& member : wanted.members) {
+        if (const route::HopId id = hops_.take(member, now); id != 0) group.members.push_back(id);
     }
-    const HopId id = group.members.empty() ? 0 : hops_.take(group, now);
+    const route::HopId id = group.members.empty() ? 0 : hops_.take(group, now);
     // The group has them now.
-    for (const HopId member : group.members) hops_.give_back(member);
+    for (const route::HopId member : group.members) hops_.give_back(member);
     return id;
 }
 
-bool Router::leads_to(HopId hop, const std::set<path::NetworkId>& networks) const {
-    const HopKey& key = hops_.key(hop);
-    if (key.kind != HopKind::kGroup) {
+bool Router::leads_to(route::HopId hop, const std::set<path::NetworkId>& networks) const {
+    const route::HopKey& key = hops_.key(hop);
+    if (key.kind != route::HopKind::kGroup) {
         return key.network == path::kNoNetworkId || networks.contains(key.network);
     }
     return std::all_of(key.members.begin(), key.members.end(),
-                       [&](HopId member) { return leads_to(member, networks); });
+                       [&](route::HopId member) { return leads_to(member, networks); });
 }
 
 std::map<std::string, std::set<path::NetworkId>> Router::reach(const Config& config, const NetworkIds& ids) {
@@ -160,9 +160,9 @@ void Router::install(const Config& next, const NetworkIds& ids, neighbor::Second
     names_.clear();
     for (const auto& [name, id] : ids) names_[id] = name;
     for (const auto& [name, routes] : wanted(next, ids)) {
-        Domain& domain = *domains_.at(name);
+        route::Domain& domain = *domains_.at(name);
         for (const auto& [to, wanted] : routes) {
-            const HopId hop = take(wanted, now);
+            const route::HopId hop = take(wanted, now);
             if (hop == 0) {
                 base::log::error("route", "{} of domain {}: no room for its next hop", to.text(), name);
                 continue;
@@ -175,26 +175,26 @@ void Router::install(const Config& next, const NetworkIds& ids, neighbor::Second
     settle();
 }
 
-void Router::set(Domain& domain, const IpPrefix& to, HopId hop) {
+void Router::set(route::Domain& domain, const IpPrefix& to, route::HopId hop) {
     // The one that stands there already was counted twice.
     if (auto before = domain.table.set(to, hop)) hops_.give_back(*before);
 }
 
-void Router::erase(Domain& domain, const IpPrefix& to) {
+void Router::erase(route::Domain& domain, const IpPrefix& to) {
     if (auto before = domain.table.remove(to)) hops_.give_back(*before);
     domain.derived.erase(to);
 }
 
-void Router::displace(const Domain& domain, const IpPrefix& to, HopId hop) {
+void Router::displace(const route::Domain& domain, const IpPrefix& to, route::HopId hop) {
     displaced_.push_back(added_route(domain, to, hop));
 }
 
 base::Result<void> Router::change(const Config& config, const NetworkIds& ids,
                                   const route::Changes& changes, neighbor::Seconds now) {
     struct Way {
-        Domain* domain;
+        route::Domain* domain;
         uint64_t users = 0;
-        HopId hop = 0;
+        route::HopId hop = 0;
     };
     std::vector<Way> ways;
     for (const auto& way : changes.ways) {
@@ -220,9 +220,9 @@ base::Result<void> Router::change(const Config& config, const NetworkIds& ids,
             if (ways[taken].hop != 0) hops_.give_back(ways[taken].hop, ways[taken].users);
         }
         return base::fail("{}: there is no room for its next hop: {} neighbors and {} next hops at most",
-                          changes.ways[i].to.text(), neighbors_.capacity(), NextHops::kCapacity - 1);
+                          changes.ways[i].to.text(), neighbors_.capacity(), route::NextHops::kCapacity - 1);
     }
-    std::unordered_map<HopId, uint64_t> replaced;
+    std::unordered_map<route::HopId, uint64_t> replaced;
     for (const auto& change : changes.changes) {
         const Way& way = ways[change.way];
         if (way.domain == nullptr || is_declared(change)) continue;
@@ -234,7 +234,7 @@ base::Result<void> Router::change(const Config& config, const NetworkIds& ids,
     return {};
 }
 
-const Domain::Derived* Router::declared(const std::string& name, const IpPrefix& to) const {
+const route::Domain::Derived* Router::declared(const std::string& name, const IpPrefix& to) const {
     auto domain = domains_.find(name);
     if (domain == domains_.end()) return nullptr;
     auto derived = domain->second->derived.find(to);
@@ -252,23 +252,23 @@ std::string_view Router::network_name(path::NetworkId id) const {
     return name == names_.end() ? std::string_view() : name->second;
 }
 
-route::RouteConfig Router::added_route(const Domain& domain, const IpPrefix& to, HopId id) const {
+route::RouteConfig Router::added_route(const route::Domain& domain, const IpPrefix& to, route::HopId id) const {
     route::RouteConfig route;
     route.to = to;
     route.domain = domain.name;
-    auto hop_of = [&](const HopKey& key) {
+    auto hop_of = [&](const route::HopKey& key) {
         route::HopConfig hop;
-        if (key.kind == HopKind::kVia) hop.via = key.via;
+        if (key.kind == route::HopKind::kVia) hop.via = key.via;
         hop.network = network_name(key.network);
         return hop;
     };
-    const HopKey& key = hops_.key(id);
-    if (key.kind == HopKind::kBlackhole) {
+    const route::HopKey& key = hops_.key(id);
+    if (key.kind == route::HopKind::kBlackhole) {
         route.kind = route::Kind::kBlackhole;
-    } else if (key.kind == HopKind::kUnreachable) {
+    } else if (key.kind == route::HopKind::kUnreachable) {
         route.kind = route::Kind::kUnreachable;
-    } else if (key.kind == HopKind::kGroup) {
-        for (const HopId member : key.members) route.hops.push_back(hop_of(hops_.key(member)));
+    } else if (key.kind == route::HopKind::kGroup) {
+        for (const route::HopId member : key.members) route.hops.push_back(hop_of(hops_.key(member)));
     } else {
         route.hop = hop_of(key);
     }
@@ -292,26 +292,26 @@ void Router::settle() {
     neighbors_.reclaim();
 }
 
-HopId Router::take_hop_to(const Domain& domain, const IpAddress& address, neighbor::Seconds now) {
+route::HopId Router::take_hop_to(const route::Domain& domain, const IpAddress& address, neighbor::Seconds now) {
     const auto longest = domain.table.longest(address);
     if (!longest) return 0;
-    const HopKey& key = hops_.key(longest->second);
-    if (key.kind == HopKind::kConnected) {
-        return hops_.take({HopKind::kVia, key.network, address, {}}, now);
+    const route::HopKey& key = hops_.key(longest->second);
+    if (key.kind == route::HopKind::kConnected) {
+        return hops_.take({route::HopKind::kVia, key.network, address, {}}, now);
     }
     return hops_.take(key, now);
 }
 
-void Router::suspect(HopId hop) noexcept {
+void Router::suspect(route::HopId hop) noexcept {
     if (hop == 0) return;
-    const HopKey& key = hops_.key(hop);
-    for (const HopId member : key.members) suspect(member);
+    const route::HopKey& key = hops_.key(hop);
+    for (const route::HopId member : key.members) suspect(member);
     if (neighbor::Entry* neighbor = hops_.data()[hop].neighbor) neighbors_.suspect(*neighbor);
 }
 
 void Router::rebalance(base::CountedLog& log, base::CountedLog::Clock::time_point now) {
     for (const auto& [id, is_gone] : hops_.rebalance()) {
-        const HopKey& key = hops_.key(id);
+        const route::HopKey& key = hops_.key(id);
         const std::string hop = fmt::format("next hop {} in network {}", key.via.text(), network_name(key.network));
         if (is_gone) {
             log.tell(

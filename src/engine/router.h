@@ -18,35 +18,15 @@
 
 #include "base/counted_log.h"
 #include "engine/config.h"
-#include "engine/next_hop.h"
 #include "neighbor/neighbor_table.h"
 #include "path/published.h"
+#include "route/domain.h"
+#include "route/next_hop.h"
 #include "route/route_text.h"
-#include "route/table.h"
 
 namespace sluice::engine {
 
 using NetworkIds = std::map<std::string, path::NetworkId, std::less<>>;
-
-// Where a route comes from.
-enum class RouteOrigin { kBuiltIn, kNetwork, kConfigured, kAdded };
-
-struct Domain {
-    struct Derived {
-        RouteOrigin origin = RouteOrigin::kNetwork;
-        base::Place place;
-    };
-
-    std::string name;
-    route::Table table;                   // prefix to HopId
-    std::map<IpPrefix, Derived> derived;  // of what the configuration says; all others were added
-
-    size_t size() const noexcept {
-        return table.size(route::Family::kIpv4) + table.size(route::Family::kIpv6);
-    }
-};
-
-using Domains = std::map<std::string, std::shared_ptr<Domain>, std::less<>>;
 
 class Router {
  public:
@@ -72,33 +52,33 @@ class Router {
 
     // How an address is reached, as workers would find it: a hop to a neighbor for one on a link. To be
     // given back.
-    HopId take_hop_to(const Domain& domain, const IpAddress& address, neighbor::Seconds now);
-    void give_back(HopId hop) { if (hop != 0) hops_.give_back(hop); }
+    route::HopId take_hop_to(const route::Domain& domain, const IpAddress& address, neighbor::Seconds now);
+    void give_back(route::HopId hop) { if (hop != 0) hops_.give_back(hop); }
     // Nothing comes back by this hop: its neighbors are probed.
-    void suspect(HopId hop) noexcept;
+    void suspect(route::HopId hop) noexcept;
     // Lets the next hops of groups that have gone be passed by, and those that have come back be used.
     void rebalance(base::CountedLog& log, base::CountedLog::Clock::time_point now);
 
     // What the configuration says about a destination; null: nothing.
-    const Domain::Derived* declared(const std::string& domain, const IpPrefix& to) const;
+    const route::Domain::Derived* declared(const std::string& domain, const IpPrefix& to) const;
     bool has_added(const std::string& domain, const IpPrefix& to) const;
     // A route that was added while running; its next hops name their networks.
-    route::RouteConfig added_route(const Domain& domain, const IpPrefix& to, HopId hop) const;
+    route::RouteConfig added_route(const route::Domain& domain, const IpPrefix& to, route::HopId hop) const;
     std::vector<route::RouteConfig> take_displaced() { return std::exchange(displaced_, {}); }
     // Empty: there is no such network any more.
     std::string_view network_name(path::NetworkId id) const;
 
-    const Domains& domains() const noexcept { return domains_; }
-    const NextHops& hops() const noexcept { return hops_; }
+    const route::Domains& domains() const noexcept { return domains_; }
+    const route::NextHops& hops() const noexcept { return hops_; }
     neighbor::Table& neighbors() noexcept { return neighbors_; }
     const neighbor::Table& neighbors() const noexcept { return neighbors_; }
     size_t memory() const;
 
  private:
     struct Wanted {
-        HopKey key;
-        std::vector<HopKey> members;  // of a group, whose key is made of them
-        Domain::Derived derived;
+        route::HopKey key;
+        std::vector<route::HopKey> members;  // of a group, whose key is made of them
+        route::Domain::Derived derived;
     };
     using WantedRoutes = std::map<IpPrefix, Wanted>;
 
@@ -107,16 +87,16 @@ class Router {
     static std::map<std::string, std::set<path::NetworkId>> reach(const Config& config,
                                                                   const NetworkIds& ids);
     static Wanted resolve(const Config& config, const NetworkIds& ids, const route::RouteConfig& route);
-    HopId take(const Wanted& wanted, neighbor::Seconds now);
-    bool leads_to(HopId hop, const std::set<path::NetworkId>& networks) const;
-    void set(Domain& domain, const IpPrefix& to, HopId hop);
-    void erase(Domain& domain, const IpPrefix& to);
-    void displace(const Domain& domain, const IpPrefix& to, HopId hop);
+    route::HopId take(const Wanted& wanted, neighbor::Seconds now);
+    bool leads_to(route::HopId hop, const std::set<path::NetworkId>& networks) const;
+    void set(route::Domain& domain, const IpPrefix& to, route::HopId hop);
+    void erase(route::Domain& domain, const IpPrefix& to);
+    void displace(const route::Domain& domain, const IpPrefix& to, route::HopId hop);
 
     path::Grace& grace_;
     neighbor::Table neighbors_;
-    NextHops hops_;
-    Domains domains_;
+    route::NextHops hops_;
+    route::Domains domains_;
     Statics statics_;
     std::map<std::string, std::set<path::NetworkId>> reach_;  // by domain, since the last install()
     std::map<path::NetworkId, std::string> names_;

@@ -73,9 +73,9 @@ bool has_source_route(const wire::Ipv4Header& ip) noexcept {
 
 // Whether the packet has been put into a tunnel already, and waits for the tunnel's next hop. (A tunnel's pings come
 // from it as well.)
-bool is_wrapped(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+bool is_wrapped(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     if (meta.layer3 != path::Layer3::kOther || meta.ingress == path::kNoPort) return false;
-    const PortSlot& slot = tables.slot(meta.ingress);
+    const view::PortSlot& slot = tables.slot(meta.ingress);
     if (slot.tunnel == nullptr || path::index(meta.network) >= tables.snapshot.networks.size() ||
         !tables.network(meta.network).is_underlay) {
         return false;
@@ -109,7 +109,7 @@ Speaker::Speaker(port::Pools pools)
       answers_due_(std::make_unique<uint64_t[]>(path::kMaxPorts)),
       second_(rte_get_tsc_hz()) {}
 
-std::optional<IpAddress> Speaker::own_address(const Network& network, const IpAddress& peer) noexcept {
+std::optional<IpAddress> Speaker::own_address(const view::Network& network, const IpAddress& peer) noexcept {
     std::optional<IpAddress> best;
     for (const IpAddress& address : network.addresses) {
         if (address.is_v4() != peer.is_v4()) continue;
@@ -123,17 +123,17 @@ std::optional<IpAddress> Speaker::own_address(const Network& network, const IpAd
 
 // --- decide ---
 
-bool Speaker::decide(path::Meta& meta, const NextHop& hop, const Tables& tables) noexcept {
-    const Network& network = tables.network(meta.network);
-    if (network.is_underlay && hop.kind != HopKind::kLocal && hop.kind != HopKind::kMartian) {
+bool Speaker::decide(path::Meta& meta, const route::NextHop& hop, const view::Tables& tables) noexcept {
+    const view::Network& network = tables.network(meta.network);
+    if (network.is_underlay && hop.kind != route::HopKind::kLocal && hop.kind != route::HopKind::kMartian) {
         return path::drop(meta, Drop::kUnderlayTransit);
     }
     switch (hop.kind) {
-        case HopKind::kLocal: meta.fate = path::Fate::kLocal; return true;
-        case HopKind::kBlackhole: return path::drop(meta, Drop::kBlackhole);
-        case HopKind::kUnreachable: return path::drop(meta, Drop::kUnreachableRoute);
-        case HopKind::kBroadcast: return path::drop(meta, Drop::kDirectedBroadcast);
-        case HopKind::kMartian: {
+        case route::HopKind::kLocal: meta.fate = path::Fate::kLocal; return true;
+        case route::HopKind::kBlackhole: return path::drop(meta, Drop::kBlackhole);
+        case route::HopKind::kUnreachable: return path::drop(meta, Drop::kUnreachableRoute);
+        case route::HopKind::kBroadcast: return path::drop(meta, Drop::kDirectedBroadcast);
+        case route::HopKind::kMartian: {
             const IpAddress destination = destination_of(meta);
             if (has(network.addresses, destination)) {
                 meta.fate = path::Fate::kLocal;
@@ -145,12 +145,12 @@ bool Speaker::decide(path::Meta& meta, const NextHop& hop, const Tables& tables)
                     : wire::is_link_local6(static_cast<const wire::Ipv6Header*>(meta.header)->destination);
             return path::drop(meta, link_local ? Drop::kBeyondScope : Drop::kMartian);
         }
-        case HopKind::kVia:
+        case route::HopKind::kVia:
             if (ttl_of(meta) <= 1) return path::drop(meta, Drop::kTtlExceeded);
             meta.neighbor = hop.neighbor;
             meta.fate = path::Fate::kRoute;
             return true;
-        case HopKind::kConnected: {
+        case route::HopKind::kConnected: {
             if (ttl_of(meta) <= 1) return path::drop(meta, Drop::kTtlExceeded);
             const IpAddress destination = destination_of(meta);
             neighbor::Entry* entry = tables.neighbors.find(hop.network, destination);
@@ -164,15 +164,15 @@ bool Speaker::decide(path::Meta& meta, const NextHop& hop, const Tables& tables)
             meta.fate = path::Fate::kRoute;
             return true;
         }
-        case HopKind::kGroup:
-        case HopKind::kNone: break;
+        case route::HopKind::kGroup:
+        case route::HopKind::kNone: break;
     }
     return path::drop(meta, Drop::kNoRoute);
 }
 
-bool Speaker::decide_unusual(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+bool Speaker::decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     const route::Table& routes = *tables.network(meta.network).routes;
-    HopId id = 0;
+    route::HopId id = 0;
     bool link_local = false;
     if (meta.layer3 == path::Layer3::kIpv4) {
         const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
@@ -187,17 +187,17 @@ bool Speaker::decide_unusual(path::Meta& meta, const rte_mbuf* packet, const Tab
         link_local = wire::is_link_local6(ip->source);
         id = routes.fib6().find(ip->destination.data());
     }
-    const NextHop* hop = &tables.hops[id];
-    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
+    const route::NextHop* hop = &tables.hops[id];
+    if (hop->kind == route::HopKind::kGroup) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
     // It may talk to the router, and to nobody behind it.
-    const bool stays = hop->kind == HopKind::kLocal || hop->kind == HopKind::kMartian;
+    const bool stays = hop->kind == route::HopKind::kLocal || hop->kind == route::HopKind::kMartian;
     if (link_local && !stays) return path::drop(meta, Drop::kBeyondScope);
     return decide(meta, *hop, tables);
 }
 
 // --- apply ---
 
-void Speaker::apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::apply(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
     switch (meta.fate) {
         case path::Fate::kFlood: return flood(meta, packet, tables);
         case path::Fate::kLocal: return receive(meta, packet, tables);
@@ -207,7 +207,7 @@ void Speaker::apply(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     }
 }
 
-void Speaker::drop(path::Meta& meta, Drop reason, rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::drop(path::Meta& meta, Drop reason, rte_mbuf* packet, const view::Tables& tables) noexcept {
     if (is_wrapped(meta, packet, tables)) return drop_wrapped(meta, reason, packet, tables);
     if (error_for(reason)) answer_with_error(meta, reason, 0, packet, tables);
     tables.counters.drop(path::drop_place(meta, reason), reason, packet,
@@ -216,7 +216,7 @@ void Speaker::drop(path::Meta& meta, Drop reason, rte_mbuf* packet, const Tables
 }
 
 // What is told is the frame that was to go into the tunnel, and where it came from.
-void Speaker::drop_wrapped(const path::Meta& meta, Drop reason, rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::drop_wrapped(const path::Meta& meta, Drop reason, rte_mbuf* packet, const view::Tables& tables) noexcept {
     const path::PortId tunnel = meta.ingress;
     const path::PortId ingress = path::came_by(packet);
     const vxlan::Tunnel& headers = tables.slot(tunnel).tunnel->headers;
@@ -235,7 +235,7 @@ void Speaker::drop_wrapped(const path::Meta& meta, Drop reason, rte_mbuf* packet
 }
 
 // Of a packet to a port that is down or has no link.
-void Speaker::drop_absent(path::Meta& meta, path::PortId port, rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::drop_absent(path::Meta& meta, path::PortId port, rte_mbuf* packet, const view::Tables& tables) noexcept {
     const port::Port* up = tables.slot(port).port;
     const Drop reason = up != nullptr && !up->has_link() ? Drop::kLinkDown : Drop::kPortDown;
     if (is_wrapped(meta, packet, tables)) return drop_wrapped(meta, reason, packet, tables);
@@ -256,7 +256,7 @@ bool Speaker::may_answer(path::PortId port) noexcept {
 }
 
 void Speaker::resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
-                      const Tables& tables) noexcept {
+                      const view::Tables& tables) noexcept {
     const guard::Owners::Entry* absent = tables.snapshot.absent.find(neighbor.network, neighbor.address);
     if (tables.assumed != nullptr) {
         if (absent != nullptr) return drop_absent(meta, absent->port, packet, tables);
@@ -275,9 +275,9 @@ void Speaker::resolve(path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* pac
     drop(meta, Drop::kNeighborPending, packet, tables);
 }
 
-void Speaker::solicit(const neighbor::Entry& neighbor, const Tables& tables) noexcept {
+void Speaker::solicit(const neighbor::Entry& neighbor, const view::Tables& tables) noexcept {
     if (path::index(neighbor.network) >= tables.snapshot.networks.size()) return;
-    const Network& network = tables.network(neighbor.network);
+    const view::Network& network = tables.network(neighbor.network);
     const auto from = own_address(network, neighbor.address);
     if (network.mac == 0 || !from) return;
     std::optional<wire::MacBytes> to;
@@ -295,7 +295,7 @@ void Speaker::solicit(const neighbor::Entry& neighbor, const Tables& tables) noe
 }
 
 // Packets that have waited for the address that is known now.
-void Speaker::resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const Tables& tables) noexcept {
+void Speaker::resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const view::Tables& tables) noexcept {
     for (uint16_t i = 0; i < waiting.count; ++i) {
         path::Meta meta = waiting_meta(waiting.packets[i], tables);
         meta.neighbor = &neighbor;
@@ -304,7 +304,7 @@ void Speaker::resume(neighbor::Held& waiting, neighbor::Entry& neighbor, const T
 }
 
 // What was judged before its way was known is judged again; what a tunnel of ours sends never is.
-void Speaker::route_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::route_again(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
     if (meta.layer3 == path::Layer3::kOther || tables.tracker.decide_again(meta, packet, tables)) {
         route(meta, packet, tables);
     } else {
@@ -313,7 +313,7 @@ void Speaker::route_again(path::Meta& meta, rte_mbuf* packet, const Tables& tabl
 }
 
 // It may have become known meanwhile: by another packet, to another worker.
-void Speaker::route_unseen(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::route_unseen(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
     auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
     const path::PortId exit = likely_exit_of(neighbor, mac, tables.network(neighbor.network), tables);
@@ -321,7 +321,7 @@ void Speaker::route_unseen(path::Meta& meta, rte_mbuf* packet, const Tables& tab
     route(meta, packet, tables);
 }
 
-path::Meta Speaker::waiting_meta(const neighbor::Waiting& waiting, const Tables& tables) noexcept {
+path::Meta Speaker::waiting_meta(const neighbor::Waiting& waiting, const view::Tables& tables) noexcept {
     path::Meta meta{};
     meta.ingress = waiting.ingress;
     meta.network = waiting.network;
@@ -346,8 +346,8 @@ path::Meta Speaker::waiting_meta(const neighbor::Waiting& waiting, const Tables&
 }
 
 void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& message,
-                        const Tables& tables) noexcept {
-    const Network& network = tables.network(meta.network);
+                        const view::Tables& tables) noexcept {
+    const view::Network& network = tables.network(meta.network);
     if (message.probe) return;
     if (has(network.addresses, message.sender)) return;
     neighbor::Held waiting;
@@ -390,8 +390,8 @@ void Speaker::take_note(const path::Meta& meta, const wire::NeighborMessage& mes
 
 // An answer to a solicitation; false if it isn't the switch's to give.
 bool Speaker::answer(const path::Meta& meta, const wire::NeighborMessage& message,
-                     const Tables& tables) noexcept {
-    const Network& network = tables.network(meta.network);
+                     const view::Tables& tables) noexcept {
+    const view::Network& network = tables.network(meta.network);
     const bool is_own_address = has(network.addresses, message.target);
     uint64_t mac = 0;
     if (is_own_address || (network.flat && !message.probe && message.target != message.sender)) {
@@ -422,7 +422,7 @@ bool Speaker::answer(const path::Meta& meta, const wire::NeighborMessage& messag
 }
 
 // True if it took the packet.
-bool Speaker::converse(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+bool Speaker::converse(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
     const auto message = wire::read_neighbor_message(packet);
     if (!message) {
         if (message.error() == wire::NoNeighborMessage::kOther) return false;
@@ -437,15 +437,15 @@ bool Speaker::converse(path::Meta& meta, rte_mbuf* packet, const Tables& tables)
 }
 
 // Of a packet that the switch itself was meant by, and has understood.
-void Speaker::consume(rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::consume(rte_mbuf* packet, const view::Tables& tables) noexcept {
     tables.counters.totals.consumed.add(1);
     rte_pktmbuf_free(packet);
 }
 
 // --- for the switch ---
 
-void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
-    const Network& network = tables.network(meta.network);
+void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
+    const view::Network& network = tables.network(meta.network);
     if (unlikely(wire::pop_priority_tag(packet)) && tables.snapshot.has_policies) {
         constexpr uint16_t kTag = sizeof(wire::VlanTag);
         path::Connection& connection = meta.connection;
@@ -467,8 +467,8 @@ void Speaker::flood(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
     send_to_all(meta.network, members, meta.ingress, &meta, packet, tables);
 }
 
-void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
-    const Network& network = tables.network(meta.network);
+void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
+    const view::Network& network = tables.network(meta.network);
     if (is_neighbor_message(packet)) {
         // Of what is bridged the bridge has asked this.
         const Drop reason = tables.judge_claim(meta, packet);
@@ -507,7 +507,7 @@ void Speaker::receive(path::Meta& meta, rte_mbuf* packet, const Tables& tables) 
 }
 
 void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mtu, const rte_mbuf* packet,
-                                const Tables& tables) noexcept {
+                                const view::Tables& tables) noexcept {
     auto kind = error_for(reason);
     // It may have waited for a neighbor until its own network was gone.
     if (path::index(meta.network) >= tables.snapshot.networks.size()) return;
@@ -539,7 +539,7 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
         source = wire::address_of(ip->source);
         destination = wire::address_of(ip->destination);
     }
-    const Network& network = tables.network(meta.network);
+    const view::Network& network = tables.network(meta.network);
     // A bridge has no address of its own: its word is taken for the destination's.
     const IpAddress from = own_address(network, source).value_or(destination);
     rte_mbuf* error =
@@ -551,7 +551,7 @@ void Speaker::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mt
 }
 
 // Of a TCP segment that is rejected: true if its sender was told, or may not be told more.
-bool Speaker::reset(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+bool Speaker::reset(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     if (meta.connection.protocol() != wire::Protocol::kTcp) return false;
     if (!may_answer(meta.ingress)) return true;
     rte_mbuf* answer = wire::build_tcp_reset(pools_.buffers, packet, kEthernet);
@@ -570,7 +570,7 @@ void Speaker::ask(std::vector<Chore> chores) {
     has_chores_.store(true, std::memory_order_release);
 }
 
-void Speaker::do_chores(const Tables& tables) noexcept {
+void Speaker::do_chores(const view::Tables& tables) noexcept {
     if (done_ == doing_.size()) {
         // The control thread may be preempted with the lock: then the next turn does them.
         std::unique_lock locked(mutex_, std::try_to_lock);
@@ -597,7 +597,7 @@ void Speaker::do_chores(const Tables& tables) noexcept {
 }
 
 // What waits for an address that is known by now after all goes there, all else nowhere.
-void Speaker::release(neighbor::Entry& neighbor, const Tables& tables) noexcept {
+void Speaker::release(neighbor::Entry& neighbor, const view::Tables& tables) noexcept {
     neighbor::Held waiting;
     tables.neighbors.release(neighbor, waiting);
     if (neighbor.resolved()) return resume(waiting, neighbor, tables);

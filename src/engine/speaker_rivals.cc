@@ -5,7 +5,7 @@ namespace sluice::engine {
 
 // Of an address that is known to be at another MAC address, or was until this moment: for the log.
 void Speaker::note_rival(const path::Meta& meta, const neighbor::Entry& entry, uint64_t mac, uint64_t before,
-                         bool has_moved, const Tables& tables) noexcept {
+                         bool has_moved, const view::Tables& tables) noexcept {
     using Kind = path::Event::Kind;
     const bool is_declared = entry.state.load(std::memory_order_relaxed) == neighbor::State::kStatic;
     if (tables.assumed != nullptr || (!has_moved && !is_declared)) return;

@@ -40,7 +40,7 @@ std::optional<Ends> ends_of(const rte_mbuf* packet) noexcept {
     return Ends{wire::address_of(ip->source), wire::address_of(ip->destination)};
 }
 
-bool is_on_link(const Network& network, const IpAddress& address) noexcept {
+bool is_on_link(const view::Network& network, const IpAddress& address) noexcept {
     if (network.subnets.empty() || (!address.is_v4() && address.bytes[0] == 0xfe)) return true;
     return std::any_of(network.subnets.begin(), network.subnets.end(),
                        [&](const IpPrefix& subnet) { return subnet.contains(address); });
@@ -49,9 +49,9 @@ bool is_on_link(const Network& network, const IpAddress& address) noexcept {
 }  // namespace
 
 // To all in the network but who is behind `from`, where there is anybody.
-void Speaker::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet, const view::Tables& tables) noexcept {
     if (packet == nullptr) return;
-    const Network& network = tables.network(id);
+    const view::Network& network = tables.network(id);
     const port::Port* port = tables.slot(from).port;
     const bool is_local = port != nullptr;
     const bool others = std::any_of(network.members.begin(), network.members.end(),
@@ -62,9 +62,9 @@ void Speaker::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet, co
 }
 
 // Of a port that has come: its addresses, or that its MAC address is there (RFC 903, as QEMU announces guests).
-void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
+void Speaker::announce(const Chore& chore, const view::Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
-    const Network& network = tables.network(chore.network);
+    const view::Network& network = tables.network(chore.network);
     if (!tables.carries(chore.port, chore.network)) return;
     // Here, too: it may have been behind a tunnel until now.
     network.table->learn(chore.mac, bridge::MacTable::hash(chore.mac), chore.port, tables.now);
@@ -72,7 +72,7 @@ void Speaker::announce(const Chore& chore, const Tables& tables) noexcept {
     spread(chore.network, chore.port, build_announcement(chore), tables);
 }
 
-void Speaker::tell(const Chore& chore, const Tables& tables) noexcept {
+void Speaker::tell(const Chore& chore, const view::Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
     if (!tables.carries(chore.port, chore.network)) return;
     rte_mbuf* packet = build_announcement(chore);
@@ -90,8 +90,8 @@ rte_mbuf* Speaker::build_announcement(const Chore& chore) const noexcept {
 
 // A frame that nobody takes, since its destination has gone with its port: whoever sends it believes in an address
 // that another station may have by now. That one is asked for in the sender's name, and answers the sender.
-void Speaker::seek_departed(const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
-    const Network& network = tables.network(meta.network);
+void Speaker::seek_departed(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
+    const view::Network& network = tables.network(meta.network);
     if (!network.macs->has_departed(meta.destination_mac, bridge::MacTable::hash(meta.destination_mac))) return;
     if (tables.assumed != nullptr || tables.slot(meta.ingress).tunnel != nullptr || network.flat) return;
     const auto ends = ends_of(packet);
@@ -106,9 +106,9 @@ void Speaker::seek_departed(const path::Meta& meta, const rte_mbuf* packet, cons
 }
 
 // Asks who has the address, behind one port or tunnel, by broadcast: the station may have another MAC address now.
-void Speaker::verify(const Chore& chore, const Tables& tables) noexcept {
+void Speaker::verify(const Chore& chore, const view::Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
-    const Network& network = tables.network(chore.network);
+    const view::Network& network = tables.network(chore.network);
     if (!tables.carries(chore.port, chore.network)) return;
     const wire::MacBytes mac = bytes_of(network.mac != 0 ? network.mac : network.asker);
     const auto from = own_address(network, chore.address);

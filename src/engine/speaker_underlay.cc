@@ -8,19 +8,19 @@ namespace {
 
 constexpr uint16_t kPingId = 4789;
 
-uint16_t number_of(const IpAddress& remote, const Snapshot& snapshot) noexcept {
+uint16_t number_of(const IpAddress& remote, const view::Snapshot& snapshot) noexcept {
     return remote.is_v4() ? snapshot.remotes.find(wire::be32(remote.v4())) : snapshot.remotes.find(remote.bytes);
 }
 
-bool is_own(const IpAddress& address, const Snapshot& snapshot) noexcept {
+bool is_own(const IpAddress& address, const view::Snapshot& snapshot) noexcept {
     return address.is_v4() ? wire::be32(address.v4()).raw() == snapshot.end_point.raw()
                            : address.bytes == snapshot.end_point_ipv6;
 }
 
 // Whether the packet that an error quotes may be one that went into that tunnel. Errors are easily forged by
 // who isn't on the way: all that is quoted must be right.
-bool is_of(const TunnelSlot& tunnel, const wire::IcmpReport& report, const rte_mbuf* packet,
-           const Snapshot& snapshot) noexcept {
+bool is_of(const view::TunnelSlot& tunnel, const wire::IcmpReport& report, const rte_mbuf* packet,
+           const view::Snapshot& snapshot) noexcept {
     if (!is_own(report.source, snapshot) || report.destination_port != snapshot.udp_port ||
         report.source_port.host() < vxlan::kFirstSourcePort || report.may_be_fragmented) {
         return false;
@@ -36,7 +36,7 @@ bool is_of(const TunnelSlot& tunnel, const wire::IcmpReport& report, const rte_m
 }  // namespace
 
 // Of a packet to a tunnel end point of ours. True if it was understood.
-bool Speaker::hear(const rte_mbuf* packet, const Tables& tables) noexcept {
+bool Speaker::hear(const rte_mbuf* packet, const view::Tables& tables) noexcept {
     using Kind = wire::IcmpReport::Kind;
     const auto report = wire::read_icmp_report(packet, kEthernet);
     if (!report) return false;
@@ -44,7 +44,7 @@ bool Speaker::hear(const rte_mbuf* packet, const Tables& tables) noexcept {
     if (is_answer && report->id != kPingId) return false;
     const uint16_t number = number_of(is_answer ? report->from : report->destination, tables.snapshot);
     if (number == vxlan::kNoNumber) return false;
-    const TunnelSlot* tunnel = tables.slot(path::PortId{number}).tunnel;
+    const view::TunnelSlot* tunnel = tables.slot(path::PortId{number}).tunnel;
     if (tunnel == nullptr || (!is_answer && !is_of(*tunnel, *report, packet, tables.snapshot))) return false;
     if (tables.assumed != nullptr) return true;
     vxlan::Remote& remote = *tunnel->remote;
@@ -62,12 +62,12 @@ bool Speaker::hear(const rte_mbuf* packet, const Tables& tables) noexcept {
 }
 
 // Where the next hop's address isn't known, that is asked for instead.
-void Speaker::ping(path::PortId id, const Tables& tables) noexcept {
-    const TunnelSlot* tunnel = tables.slot(id).tunnel;
+void Speaker::ping(path::PortId id, const view::Tables& tables) noexcept {
+    const view::TunnelSlot* tunnel = tables.slot(id).tunnel;
     if (tunnel == nullptr) return;
-    const NextHop* hop = &tables.hops[tunnel->hop->load(std::memory_order_acquire)];
-    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(0)];
-    if (hop->kind != HopKind::kVia) return;
+    const route::NextHop* hop = &tables.hops[tunnel->hop->load(std::memory_order_acquire)];
+    if (hop->kind == route::HopKind::kGroup) hop = &tables.hops[hop->pick(0)];
+    if (hop->kind != route::HopKind::kVia) return;
     neighbor::Entry& neighbor = *hop->neighbor;
     if (!neighbor.resolved()) {
         if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor, tables);

@@ -35,21 +35,21 @@ bool may_be_fragmented(const rte_mbuf* packet) noexcept {
 // How a packet gets to a remote end point.
 struct Speaker::Underlay {
     neighbor::Entry* neighbor;
-    const Network* network;
-    const PortSlot* slot;  // null: not known yet
+    const view::Network* network;
+    const view::PortSlot* slot;  // null: not known yet
     uint64_t mac;
     uint32_t hash;
     uint32_t most;  // bytes of a frame to be carried
 };
 
-void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+void Speaker::route(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
     auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
     if (tables.assumed == nullptr && neighbor.used.load(std::memory_order_relaxed) != tables.now) {
         neighbor.used.store(tables.now, std::memory_order_relaxed);
     }
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
     if (mac == 0) return resolve(meta, neighbor, packet, tables);
-    const Network& network = tables.network(neighbor.network);
+    const view::Network& network = tables.network(neighbor.network);
     const path::PortId exit = meta.fate == path::Fate::kRouteBy       ? meta.egress
                               : meta.fate == path::Fate::kRouteUnseen ? path::kNoPort
                                                                       : likely_exit_of(neighbor, mac, network, tables);
@@ -58,7 +58,7 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
         const bool is_absent = entry.is_static() && !tables.carries(entry.port(), neighbor.network);
         if (is_absent) return drop_absent(meta, entry.port(), packet, tables);
     }
-    const PortSlot* slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
+    const view::PortSlot* slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
     if (slot != nullptr && slot->port != nullptr && wire::longest_frame(packet) > slot->port->max_frame()) {
         return too_big(meta, exit, slot->port->max_frame() - kEthernet, packet, [&](rte_mbuf* piece) {
             count_down(piece);
@@ -105,7 +105,7 @@ void Speaker::route(path::Meta& meta, rte_mbuf* packet, const Tables& tables) no
 // What is longer than its way on: in fragments where its sender allows that, else told about.
 template <class Send>
 void Speaker::too_big(path::Meta& meta, path::PortId exit, uint32_t mtu, rte_mbuf* packet, Send send_piece,
-                      const Tables& tables) noexcept {
+                      const view::Tables& tables) noexcept {
     if (!may_be_fragmented(packet)) {
         answer_with_error(meta, Drop::kFragmentationNeeded, static_cast<uint16_t>(mtu), packet, tables);
         tables.counters.drop(meta.ingress, Drop::kFragmentationNeeded, packet,
@@ -135,8 +135,8 @@ void Speaker::count_down(rte_mbuf* piece) noexcept {
     wire::decrement_ttl(*rte_pktmbuf_mtod_offset(piece, wire::Ipv4Header*, kEthernet));
 }
 
-path::PortId Speaker::find_exit(neighbor::Entry& neighbor, uint64_t mac, const Network& network,
-                                const Tables& tables) noexcept {
+path::PortId Speaker::find_exit(neighbor::Entry& neighbor, uint64_t mac, const view::Network& network,
+                                const view::Tables& tables) noexcept {
     if (mac == 0 || network.table == nullptr) return path::kNoPort;
     // The version first: what changes while it is looked up makes the answer stale at once.
     const uint32_t version = network.table->version();
@@ -150,8 +150,8 @@ path::PortId Speaker::find_exit(neighbor::Entry& neighbor, uint64_t mac, const N
 
 // By a port or tunnel that is known.
 void Speaker::send(path::NetworkId network, path::PortId exit, rte_mbuf* packet,
-                   const Tables& tables) noexcept {
-    const PortSlot& slot = tables.slot(exit);
+                   const view::Tables& tables) noexcept {
+    const view::PortSlot& slot = tables.slot(exit);
     if (slot.tunnel != nullptr) {
         path::Meta meta{};
         const path::PortId came = path::came_by(packet);
@@ -170,8 +170,8 @@ void Speaker::send(path::NetworkId network, path::PortId exit, rte_mbuf* packet,
 }
 
 // By its destination MAC address.
-void Speaker::send_in(path::NetworkId id, rte_mbuf* packet, const Tables& tables) noexcept {
-    const Network& network = tables.network(id);
+void Speaker::send_in(path::NetworkId id, rte_mbuf* packet, const view::Tables& tables) noexcept {
+    const view::Network& network = tables.network(id);
     const uint64_t mac = path::mac_key(rte_pktmbuf_mtod(packet, const uint8_t*));
     if (!path::is_group(mac)) {
         const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
@@ -181,9 +181,9 @@ void Speaker::send_in(path::NetworkId id, rte_mbuf* packet, const Tables& tables
 }
 
 void Speaker::send_to_all(path::NetworkId id, const std::vector<port::Exit>& members, path::PortId from,
-                          const path::Meta* cause, rte_mbuf* packet, const Tables& tables) noexcept {
-    const Network& network = tables.network(id);
-    const PortSlot* slot = from == path::kNoPort ? nullptr : &tables.slot(from);
+                          const path::Meta* cause, rte_mbuf* packet, const view::Tables& tables) noexcept {
+    const view::Network& network = tables.network(id);
+    const view::PortSlot* slot = from == path::kNoPort ? nullptr : &tables.slot(from);
     const bool from_tunnel = slot != nullptr && slot->tunnel != nullptr;
     bool to_tunnels = !from_tunnel && !network.tunnels.empty();
     const bool others = std::any_of(members.begin(), members.end(), [&](const auto& exit) {
@@ -208,7 +208,7 @@ void Speaker::send_to_all(path::NetworkId id, const std::vector<port::Exit>& mem
 }
 
 void Speaker::send_to_tunnels(path::NetworkId id, const path::Meta* cause, rte_mbuf* packet,
-                              const Tables& tables) noexcept {
+                              const view::Tables& tables) noexcept {
     // Copies share their bytes, so nothing may be finished in them later.
     if (!wire::is_segment(packet)) wire::finish_checksums(packet);
     for (const path::PortId tunnel : tables.network(id).tunnels) {
@@ -230,7 +230,7 @@ void Speaker::send_to_tunnels(path::NetworkId id, const path::Meta* cause, rte_m
 // Of a packet that goes into all tunnels of the network: its sender is told once, of the one that takes the least.
 // Nothing is cut for those that take more.
 void Speaker::tell_too_long(const path::Meta& cause, path::NetworkId id, const rte_mbuf* packet,
-                            const Tables& tables) noexcept {
+                            const view::Tables& tables) noexcept {
     const uint32_t longest = wire::longest_frame(packet);
     if (longest <= kAlwaysCarried || may_be_fragmented(packet)) return;
     uint32_t least = UINT32_MAX;
@@ -242,12 +242,12 @@ void Speaker::tell_too_long(const path::Meta& cause, path::NetworkId id, const r
     answer_with_error(cause, Drop::kFragmentationNeeded, static_cast<uint16_t>(least - kEthernet), packet, tables);
 }
 
-bool Speaker::find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Underlay& underlay,
-                            const Tables& tables) const noexcept {
+bool Speaker::find_underlay(const rte_mbuf* packet, const view::TunnelSlot& tunnel, Underlay& underlay,
+                            const view::Tables& tables) const noexcept {
     underlay.hash = wire::flow_hash(packet);
-    const NextHop* hop = &tables.hops[tunnel.hop->load(std::memory_order_acquire)];
-    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(underlay.hash)];
-    if (hop->kind != HopKind::kVia) return false;
+    const route::NextHop* hop = &tables.hops[tunnel.hop->load(std::memory_order_acquire)];
+    if (hop->kind == route::HopKind::kGroup) hop = &tables.hops[hop->pick(underlay.hash)];
+    if (hop->kind != route::HopKind::kVia) return false;
     underlay.neighbor = hop->neighbor;
     underlay.network = &tables.network(hop->network);
     underlay.mac = hop->neighbor->mac.load(std::memory_order_acquire);
@@ -263,8 +263,8 @@ bool Speaker::find_underlay(const rte_mbuf* packet, const TunnelSlot& tunnel, Un
     return true;
 }
 
-void Speaker::send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const PortSlot& slot,
-                                     const Tables& tables) noexcept {
+void Speaker::send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const view::PortSlot& slot,
+                                     const view::Tables& tables) noexcept {
     if (unlikely(vxlan::is_tagged(packet)) && !wire::pop_priority_tag(packet) &&
         !tables.network(meta.network).carries_tags) {
         return drop(meta, Drop::kTaggedIntoTunnel, packet, tables);
@@ -285,18 +285,18 @@ void Speaker::send_unusual_by_tunnel(path::Meta& meta, rte_mbuf* packet, const P
     wrap(meta.network, meta.egress, underlay, packet, tables);
 }
 
-void Speaker::find_way(WayIn& way, path::PortId exit, path::NetworkId network, const Tables& tables) noexcept {
+void Speaker::find_way(WayIn& way, path::PortId exit, path::NetworkId network, const view::Tables& tables) noexcept {
     ways_in_.renew(way, tables.counters);
-    const TunnelSlot& tunnel = *tables.slot(exit).tunnel;
+    const view::TunnelSlot& tunnel = *tables.slot(exit).tunnel;
     way.tunnel = &tunnel;
     way.network = network;
     way.id = exit;
     const vxlan::Tunnel& headers = tunnel.headers;
-    const NextHop& hop = tables.hops[tunnel.hop->load(std::memory_order_acquire)];
-    if (headers.ipv6 || headers.checksum != vxlan::UdpChecksum::kZero || hop.kind != HopKind::kVia) return;
+    const route::NextHop& hop = tables.hops[tunnel.hop->load(std::memory_order_acquire)];
+    if (headers.ipv6 || headers.checksum != vxlan::UdpChecksum::kZero || hop.kind != route::HopKind::kVia) return;
     neighbor::Entry& neighbor = *hop.neighbor;
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
-    const Network& underlay = tables.network(neighbor.network);
+    const view::Network& underlay = tables.network(neighbor.network);
     const path::PortId port = exit_of(neighbor, mac, underlay, tables);
     if (mac == 0 || port == path::kNoPort || !tables.slot(port).is_plain_exit()) return;
     if (tables.assumed == nullptr && neighbor.used.load(std::memory_order_relaxed) != tables.now) {
@@ -308,7 +308,7 @@ void Speaker::find_way(WayIn& way, path::PortId exit, path::NetworkId network, c
 }
 
 void Speaker::cut(const path::Meta& meta, const Underlay& underlay, rte_mbuf* segment,
-                  const Tables& tables) noexcept {
+                  const view::Tables& tables) noexcept {
     wire::Cutter cutter(segment, pools_.holding(wire::longest_frame(segment)));
     uint32_t pieces = 0;
     while (rte_mbuf* piece = cutter.next()) {
@@ -326,8 +326,8 @@ void Speaker::cut(const path::Meta& meta, const Underlay& underlay, rte_mbuf* se
 }
 
 void Speaker::wrap(path::NetworkId network, path::PortId exit, const Underlay& underlay, rte_mbuf* packet,
-                   const Tables& tables) noexcept {
-    const PortSlot& slot = tables.slot(exit);
+                   const view::Tables& tables) noexcept {
+    const view::PortSlot& slot = tables.slot(exit);
     const vxlan::Tunnel& tunnel = slot.tunnel->headers;
     const uint32_t vni = tables.network(network).vni;
     if (likely(vxlan::has_room(packet, tunnel))) {

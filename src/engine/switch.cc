@@ -212,18 +212,18 @@ void Switch::age_macs() {
 }
 
 void Switch::publish() {
-    std::unique_ptr<Snapshot> next = compile(
+    std::unique_ptr<view::Snapshot> next = compile(
         config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_, context_.instance,
                   captures_, witnesses_, workers_.size()});
     next->generation = ++generation_;
     // With the snapshot itself: at no time are its numbers met in flows that were decided by others.
     const uint32_t flow_generation = flow_generation_.load(std::memory_order_relaxed);
     next->flow_generation = applying_ ? flow::next_generation(flow_generation) : flow_generation;
-    const Snapshot* current = next.get();  // lives until the next publish()
-    std::unique_ptr<const Snapshot> old = snapshots_.exchange(std::move(next));
+    const view::Snapshot* current = next.get();  // lives until the next publish()
+    std::unique_ptr<const view::Snapshot> old = snapshots_.exchange(std::move(next));
     flow_generation_.store(current->flow_generation, std::memory_order_release);
     for (auto& worker : workers_) {
-        for (const QueueRef& queue : current->queues[path::index(worker->id())]) {
+        for (const view::QueueRef& queue : current->queues[path::index(worker->id())]) {
             if (!queue.polled()) worker->watch(queue);
         }
         worker->wake();

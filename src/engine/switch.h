@@ -18,10 +18,11 @@
 #include "engine/event_log.h"
 #include "engine/loop_watch.h"
 #include "engine/retry.h"
+#include "engine/router.h"
 #include "engine/rule_log.h"
-#include "engine/snapshot.h"
 #include "engine/worker.h"
 #include "path/published.h"
+#include "view/snapshot.h"
 
 namespace sluice::engine {
 
@@ -66,14 +67,14 @@ using MacTables = std::map<std::string, std::shared_ptr<bridge::MacTable>>;  // 
 // A remote end point of overlays: it has a PortId, as what stands behind it is learned behind a port.
 struct HeldTunnel {
     path::PortId id;
-    std::unique_ptr<std::atomic<HopId>> hop = std::make_unique<std::atomic<HopId>>(0);
+    std::unique_ptr<std::atomic<route::HopId>> hop = std::make_unique<std::atomic<route::HopId>>(0);
     std::unique_ptr<vxlan::Remote> remote = std::make_unique<vxlan::Remote>();
     vxlan::RemoteState told = vxlan::RemoteState::kProbe;  // in the log
     uint32_t told_mtu = 0;
 };
 using Tunnels = std::map<IpAddress, HeldTunnel>;
 
-using AclLists = std::map<std::string, AclList>;  // by name
+using AclLists = std::map<std::string, acl::SharedList>;  // by name
 using FlowDomains = std::map<std::string, path::FlowDomain>;  // by flow_domain_of()
 using ActiveCaptures = std::vector<std::shared_ptr<path::Capture>>;
 using Witnesses = std::vector<std::shared_ptr<path::Witness>>;
@@ -94,7 +95,7 @@ struct Parts {
 };
 
 // The tables that the configuration and the state of the ports come to (compile.cc).
-std::unique_ptr<Snapshot> compile(const Config& config, const Parts& parts);
+std::unique_ptr<view::Snapshot> compile(const Config& config, const Parts& parts);
 // The router's own address in a network: the configured one, or one that is always the same; of an overlay
 // the same on all hosts, which have the same gateway.
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance);
@@ -170,7 +171,7 @@ class Switch {
     std::optional<acl::Object> rule(uint32_t object) const;
     const FlowDomains& flow_domains() const noexcept { return flow_domains_; }
     // What workers see, for who asks as they would. Until the next change.
-    const Snapshot& snapshot() const noexcept { return *snapshots_.get(); }
+    const view::Snapshot& snapshot() const noexcept { return *snapshots_.get(); }
     neighbor::Table& neighbors() noexcept { return router_.neighbors(); }
     flow::Fragments& fragments() noexcept { return fragments_; }
     flow::Table& flows() noexcept { return flows_; }
@@ -240,7 +241,7 @@ class Switch {
     Config config_;
     ReadClock read_clock_;
     base::Fd attention_;  // eventfd
-    path::Published<Snapshot> snapshots_;
+    path::Published<view::Snapshot> snapshots_;
     path::Grace grace_;
     port::Context context_;
     std::vector<std::unique_ptr<Worker>> workers_;

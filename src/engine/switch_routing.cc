@@ -31,7 +31,7 @@ void Switch::arrange_tunnels(const Config& next) {
 void Switch::find_tunnels() {
     auto domain = router_.domains().find(kUnderlay);
     for (auto& [remote, held] : tunnels_) {
-        const HopId hop = domain == router_.domains().end()
+        const route::HopId hop = domain == router_.domains().end()
                               ? 0
                               : router_.take_hop_to(*domain->second, remote, clock_seconds());
         router_.give_back(held.hop->exchange(hop, std::memory_order_acq_rel));

@@ -11,7 +11,7 @@
 #include <rte_prefetch.h>
 
 #include "engine/forward.h"
-#include "engine/tables.h"
+#include "view/tables.h"
 #include "engine/tracker.h"
 #include "flow/flow_table.h"
 #include "path/tuple.h"
@@ -23,8 +23,8 @@ struct Track {
     static constexpr uint16_t kMostHeaders = 128;
 
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
-                                             const Tables& tables) noexcept {
-        const Network& network = tables.network(meta.network);
+                                             const view::Tables& tables) noexcept {
+        const view::Network& network = tables.network(meta.network);
         path::Connection& connection = meta.connection;
         if (unlikely(!network.is_tracked)) {
             connection.tracked = path::Tracked::kNot;
@@ -38,7 +38,7 @@ struct Track {
         return true;
     }
 
-    [[gnu::always_inline]] static void find(path::Meta& meta, const Tables& tables) noexcept {
+    [[gnu::always_inline]] static void find(path::Meta& meta, const view::Tables& tables) noexcept {
         path::Connection& connection = meta.connection;
         if (unlikely(connection.tracked != path::Tracked::kByFlow)) return;
         connection.candidate = tables.flows.candidate(connection.hash);
@@ -102,13 +102,13 @@ struct Track {
 
     // Whether the packet has a flow, if nothing stands against it.
     [[gnu::always_inline]] static bool has_flow(const path::Connection& connection,
-                                                const Tables& tables) noexcept {
+                                                const view::Tables& tables) noexcept {
         return connection.candidate != nullptr && tables.flows.is(*connection.candidate, connection);
     }
 
     // False if the packet begins a connection anew where another has ended.
     [[gnu::always_inline]] static bool count(const path::Connection& connection, const rte_mbuf* packet,
-                                             const Tables& tables) noexcept {
+                                             const view::Tables& tables) noexcept {
         return tables.flows.track(*connection.candidate, connection, packet, packet->pkt_len, tables.now);
     }
 
@@ -140,7 +140,7 @@ struct Track {
 
     // Where the flow's frames were sent, if that is where the frame before it went, which had the same addresses; or
     // if the destination is the one that the flow has noted, and no station has moved or gone since.
-    [[gnu::always_inline]] static bool follow_station(path::Meta& meta, const Tables& tables) noexcept {
+    [[gnu::always_inline]] static bool follow_station(path::Meta& meta, const view::Tables& tables) noexcept {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
         if (unlikely(!decided.allows(tables.flow_generation, meta.ingress))) return false;
@@ -154,7 +154,7 @@ struct Track {
                          record.station.load(std::memory_order_relaxed) != station >> 16)) {
                 return false;
             }
-            const PortSlot& slot = tables.slot(egress);
+            const view::PortSlot& slot = tables.slot(egress);
             if (unlikely(slot.network != meta.network && !slot.carries(meta.network))) return false;
         }
         meta.egress = egress;
@@ -191,7 +191,7 @@ struct Track {
     }
 
     // Whether its flow was decided to go where the MAC table says that the frame's destination is.
-    static bool is_flows_way(const path::Meta& meta, const Tables& tables) noexcept {
+    static bool is_flows_way(const path::Meta& meta, const view::Tables& tables) noexcept {
         if (meta.fate != path::Fate::kForward || !has_flow(meta.connection, tables)) return false;
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided wanted(tables.flow_generation, true, meta.ingress, meta.egress);
@@ -200,7 +200,7 @@ struct Track {
                    Passage::network_bits(meta.network);
     }
 
-    static void note_station(const path::Meta& meta, uint32_t version, const Tables& tables) noexcept {
+    static void note_station(const path::Meta& meta, uint32_t version, const view::Tables& tables) noexcept {
         flow::Record& record = *meta.connection.candidate;
         uint32_t hop = record.hop.load(std::memory_order_relaxed);
         if (Passage::decided_part(hop) != Passage::network_bits(meta.network)) return;
@@ -223,7 +223,7 @@ struct Track {
     }
 
     // The way that the flow was decided to take, if it still leads there.
-    [[gnu::always_inline]] static bool follow(path::Meta& meta, const Tables& tables) noexcept {
+    [[gnu::always_inline]] static bool follow(path::Meta& meta, const view::Tables& tables) noexcept {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
         const uint32_t hop = record.hop.load(std::memory_order_acquire);

@@ -16,7 +16,7 @@ using path::Drop;
 using path::PacketKind;
 
 flow::Decision decision_of(const Judgement& judgement, const Passage& passage, const Opening& opening,
-                           const Tables& tables) noexcept {
+                           const view::Tables& tables) noexcept {
     return {.generation = tables.flow_generation,
             .ingress = passage.ingress,
             .egress = passage.egress,
@@ -26,16 +26,16 @@ flow::Decision decision_of(const Judgement& judgement, const Passage& passage, c
             .opening = std::bit_cast<uint32_t>(opening)};
 }
 
-bool is_tunnel(path::PortId port, const Tables& tables) noexcept {
+bool is_tunnel(path::PortId port, const view::Tables& tables) noexcept {
     return tables.slot(port).tunnel != nullptr;
 }
 
 }  // namespace
 
 // Asks the lists one by one, but those that were `asked` before; false when one refuses.
-bool Tracker::ask(const std::vector<AclList>& lists, const std::vector<AclList>& asked,
+bool Tracker::ask(const std::vector<acl::SharedList>& lists, const std::vector<acl::SharedList>& asked,
                   const acl::Subject& subject, Hits hits, uint32_t& object, Judgement& judgement) noexcept {
-    for (const AclList& list : lists) {
+    for (const acl::SharedList& list : lists) {
         if (std::find(asked.begin(), asked.end(), list) != asked.end()) continue;
         const acl::Answer answer = hits == Hits::kCounted ? list->judge(subject) : list->look_up(subject);
         if (unlikely(is_telling_)) asked_.add() = {answer.object, static_cast<uint8_t>(answer.action)};
@@ -52,7 +52,7 @@ bool Tracker::ask(const std::vector<AclList>& lists, const std::vector<AclList>&
 }
 
 // A hit is counted where an answer is the last word: not for who only asks, nor of what is asked again.
-Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, const Tables& tables) noexcept {
+Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, const view::Tables& tables) noexcept {
     if (tables.assumed != nullptr) return judge(subject, passage, Hits::kUncounted, tables);
     if (!passage.is_unfinished) return judge(subject, passage, Hits::kCounted, tables);
     const uint32_t asked = asked_.count;
@@ -64,20 +64,20 @@ Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, co
 
 // Of tunnels neither network is asked: the other host asks for what its guests send and are sent.
 Judgement Tracker::judge(const acl::Subject& subject, const Passage& passage, Hits hits,
-                         const Tables& tables) noexcept {
+                         const view::Tables& tables) noexcept {
     Judgement judgement;
-    const Snapshot& snapshot = tables.snapshot;
+    const view::Snapshot& snapshot = tables.snapshot;
     if (passage.ingress != path::kNoPort && !is_tunnel(passage.ingress, tables)) {
         uint32_t& object = judgement.objects[0];
-        const Policies& port = snapshot.policies_of(passage.ingress);
-        const Policies& network = snapshot.policies_of(passage.from);
+        const acl::Policies& port = snapshot.policies_of(passage.ingress);
+        const acl::Policies& network = snapshot.policies_of(passage.from);
         if (!ask(port.egress, {}, subject, hits, object, judgement)) return judgement;
         if (!ask(network.egress, port.egress, subject, hits, object, judgement)) return judgement;
     }
     if (passage.egress != path::kNoPort && !is_tunnel(passage.egress, tables)) {
         uint32_t& object = judgement.objects[1];
-        const Policies& network = snapshot.policies_of(passage.to);
-        const Policies& port = snapshot.policies_of(passage.egress);
+        const acl::Policies& network = snapshot.policies_of(passage.to);
+        const acl::Policies& port = snapshot.policies_of(passage.egress);
         if (!ask(network.ingress, {}, subject, hits, object, judgement)) return judgement;
         ask(port.ingress, network.ingress, subject, hits, object, judgement);
     }
@@ -90,7 +90,7 @@ bool Tracker::refuse(path::Meta& meta, const Passage& passage, flow::Verdict ver
     return path::drop(meta, verdict == flow::Verdict::kReject ? Drop::kRejected : Drop::kDenied);
 }
 
-Passage Tracker::passage_of(const path::Meta& meta, const Tables& tables) noexcept {
+Passage Tracker::passage_of(const path::Meta& meta, const view::Tables& tables) noexcept {
     Passage passage{.ingress = meta.ingress,
                     .from = meta.network,
                     .to = meta.network,
@@ -114,7 +114,7 @@ Passage Tracker::passage_of(const path::Meta& meta, const Tables& tables) noexce
     return passage;
 }
 
-bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     meta.connection.object = 0;
     has_decided_ = true;
     if (!tables.may_send_from_source(meta)) return path::drop(meta, Drop::kForeignAddress);
@@ -122,7 +122,7 @@ bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tab
     return decide_passage(meta, packet, tables);
 }
 
-bool Tracker::decide_passage(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept {
+bool Tracker::decide_passage(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     const Passage passage = passage_of(meta, tables);
     asked_.count = 0;  // of what is judged again, the last word
     if (!decide_kind(meta, packet, passage, tables)) return false;
@@ -135,7 +135,7 @@ bool Tracker::decide_passage(path::Meta& meta, const rte_mbuf* packet, const Tab
 }
 
 bool Tracker::decide_kind(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                          const Tables& tables) noexcept {
+                          const view::Tables& tables) noexcept {
     switch (meta.connection.kind) {
         case PacketKind::kArp: return true;
         case PacketKind::kMalformed: return path::drop(meta, Drop::kMalformedIp);
@@ -162,7 +162,7 @@ bool Tracker::decide_kind(path::Meta& meta, const rte_mbuf* packet, const Passag
 }
 
 void Tracker::note(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                   const Judgement& judgement, const Tables& tables) noexcept {
+                   const Judgement& judgement, const view::Tables& tables) noexcept {
     if (likely(judgement.logged == 0)) return;
     // It is told when all has been asked.
     if (passage.is_unfinished && judgement.verdict == flow::Verdict::kAllow) return;
@@ -175,19 +175,19 @@ void Tracker::note(const path::Meta& meta, const rte_mbuf* packet, const Passage
 }
 
 bool Tracker::pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                             const Judgement& judgement, const Tables& tables) noexcept {
+                             const Judgement& judgement, const view::Tables& tables) noexcept {
     note(meta, packet, passage, judgement, tables);
     return judgement.verdict == flow::Verdict::kAllow ||
            refuse(meta, passage, judgement.verdict, judgement.object());
 }
 
 bool Tracker::decide_single(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                            const Tables& tables) noexcept {
+                            const view::Tables& tables) noexcept {
     return pass_or_refuse(meta, packet, passage, judge(subject_of(meta.connection), passage, tables), tables);
 }
 
 bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                                const Tables& tables) noexcept {
+                                const view::Tables& tables) noexcept {
     Connection& connection = meta.connection;
     const path::Tuple tuple = connection.tuple();
     // What is only asked about is asked about as the first packet of a connection.
@@ -233,7 +233,7 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, const 
 }
 
 // Where the packets of a flow's direction leave: as was decided, or where those of the other come from.
-path::PortId Tracker::exit_of(uint32_t index, const Tables& tables) noexcept {
+path::PortId Tracker::exit_of(uint32_t index, const view::Tables& tables) noexcept {
     const flow::Decided own = tables.flows.record(index).decided.load(std::memory_order_relaxed);
     if (own.generation() != 0) return own.egress();
     const flow::Decided peer = tables.flows.record(index ^ 1).decided.load(std::memory_order_relaxed);
@@ -241,7 +241,7 @@ path::PortId Tracker::exit_of(uint32_t index, const Tables& tables) noexcept {
 }
 
 bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple,
-                         const Passage& passage, const Tables& tables) noexcept {
+                         const Passage& passage, const view::Tables& tables) noexcept {
     Connection& connection = meta.connection;
     const flow::Beginning beginning = flow::Table::beginning_of(connection, packet);
     const bool opens = beginning == flow::Beginning::kOpens || tables.assumed != nullptr;
@@ -262,7 +262,7 @@ bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, const path::T
 
 // Leaves a flow behind for a packet that was judged.
 bool Tracker::begin(path::Meta& meta, const rte_mbuf* packet, const FirstPacket& first,
-                    const Tables& tables) noexcept {
+                    const view::Tables& tables) noexcept {
     const Connection& connection = meta.connection;
     const Judgement& judgement = first.judgement;
     // When its neighbor has answered, the rest of its way is judged. (Where that is known, and his port isn't,
@@ -294,7 +294,7 @@ bool Tracker::begin(path::Meta& meta, const rte_mbuf* packet, const FirstPacket&
 // packet that is refused passes if a SYN of either end would have been let through. It must be one that a
 // connection's midst has: what can neither continue nor reset one is judged by the rules alone.
 bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
-                      flow::Beginning beginning, const Tables& tables) noexcept {
+                      flow::Beginning beginning, const view::Tables& tables) noexcept {
     const Connection& connection = meta.connection;
     const bool is_way_known = passage.egress != path::kNoPort && !passage.is_unfinished;
     const bool is_reset = connection.protocol() == wire::Protocol::kTcp &&
@@ -345,7 +345,7 @@ bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, const path::Tupl
 // A SYN or an INIT that its flow didn't begin with, in the way that the flow lets pass: it asks for a connection
 // of its own, and passes only where that is permitted as well.
 bool Tracker::decide_opening(path::Meta& meta, const rte_mbuf* packet, uint32_t index, const path::Tuple& tuple,
-                             const Passage& passage, const Tables& tables) noexcept {
+                             const Passage& passage, const view::Tables& tables) noexcept {
     const Connection& connection = meta.connection;
     if (tables.flows.is_over(index)) return decide_new(meta, packet, tuple, passage, tables);
     const Judgement judgement = judge(subject_of(connection), passage, tables);
@@ -369,7 +369,7 @@ bool Tracker::decide_opening(path::Meta& meta, const rte_mbuf* packet, uint32_t 
 }
 
 void Tracker::remember_fragment(const Connection& connection, const rte_mbuf* packet, flow::Verdict verdict,
-                                const Tables& tables) noexcept {
+                                const view::Tables& tables) noexcept {
     if (tables.assumed != nullptr) return;
     tables.fragments.add(connection.tuple(), path::fragment_part(packet, connection), verdict, tables.now);
 }
@@ -377,7 +377,7 @@ void Tracker::remember_fragment(const Connection& connection, const rte_mbuf* pa
 // What was decided for a flow's packets, where that was by the configuration in force and for this passage;
 // else what is said now to its initiator's first packet.
 Tracker::Known Tracker::judge_flow(uint32_t index, const path::Tuple& tuple, const Passage& passage,
-                                   const Tables& tables) noexcept {
+                                   const view::Tables& tables) noexcept {
     const flow::Origin origin = tables.flows.origin(index);
     flow::Action action;
     if (flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
@@ -392,7 +392,7 @@ Tracker::Known Tracker::judge_flow(uint32_t index, const path::Tuple& tuple, con
             false};
 }
 
-bool Tracker::decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+bool Tracker::decide_again(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
     meta.connection = {};
     meta.fate = path::Fate::kRoute;
     // While it waited, its network may have been deleted.
@@ -400,7 +400,7 @@ bool Tracker::decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tab
         tables.network(meta.network).table == nullptr) {
         return path::drop(meta, Drop::kNoNetwork);
     }
-    const Network& network = tables.network(meta.network);
+    const view::Network& network = tables.network(meta.network);
     if (!network.is_tracked) return true;
     path::read_connection(packet, network.flow_domain, meta.connection);
     return decide_passage(meta, packet, tables);

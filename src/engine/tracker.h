@@ -11,10 +11,10 @@
 
 #include <vector>
 
-#include "engine/held_fragments.h"
-#include "engine/policies.h"
+#include "flow/held_fragments.h"
+#include "acl/policies.h"
 #include "engine/subject.h"
-#include "engine/tables.h"
+#include "view/tables.h"
 #include "flow/flow_table.h"
 #include "flow/fragments.h"
 #include "path/tuple.h"
@@ -73,26 +73,26 @@ class Tracker {
     Tracker() { reachable_.reserve(path::kMaxPorts); }
 
     // Decide, of a packet that was parsed and whose frame's addresses are known: true if it goes its passage.
-    [[gnu::noinline]] bool decide(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    [[gnu::noinline]] bool decide(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
 
     // Those of the exits to which the packet may be flooded; the others are counted. The answer lives until
     // the next call.
     const std::vector<port::Exit>& may_reach(const path::Meta& meta, const rte_mbuf* packet,
-                                             path::NetworkId network, const Tables& tables) noexcept;
+                                             path::NetworkId network, const view::Tables& tables) noexcept;
     // Of a packet that has waited for its neighbor, or whose way out was not known: it is now.
-    bool decide_again(path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+    bool decide_again(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept;
 
     // Apply, of a later fragment that is to be held. Takes the packet.
-    void hold(const path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept;
+    void hold(const path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept;
     // Between batches: goes on with later fragments whose first has been judged, and gives up those that have
     // waited too long. The number of those that went on, or ended.
-    uint32_t resume_fragments(const Tables& tables) noexcept;
+    uint32_t resume_fragments(const view::Tables& tables) noexcept;
     uint32_t held_fragments() const noexcept { return held_.count(); }
 
     // Whether a neighbor on the packet's link is its destination: entries of those that nobody uses are given
     // to others, of other domains too.
     [[gnu::always_inline]] static bool is_destination(const neighbor::Entry& neighbor, const path::Meta& meta,
-                                                      const Tables& tables) noexcept {
+                                                      const view::Tables& tables) noexcept {
         const path::Connection& connection = meta.connection;
         if (unlikely(path::index(neighbor.network) >= tables.snapshot.networks.size() ||
                      tables.network(neighbor.network).flow_domain != connection.key.domain() ||
@@ -124,13 +124,13 @@ class Tracker {
     bool has_decided() const noexcept { return has_decided_; }
 
  private:
-    bool decide_passage(path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept;
+    bool decide_passage(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
     bool decide_kind(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                     const Tables& tables) noexcept;
+                     const view::Tables& tables) noexcept;
     bool decide_connection(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                           const Tables& tables) noexcept;
+                           const view::Tables& tables) noexcept;
     bool decide_new(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
-                    const Tables& tables) noexcept;
+                    const view::Tables& tables) noexcept;
     // What a flow is made of: its first packet, with what was said of that. The passage is the packet's; the
     // judgement is of the initiator's first packet.
     struct FirstPacket {
@@ -140,52 +140,52 @@ class Tracker {
         Judgement judgement;
         flow::Sender sender = flow::Sender::kInitiator;
     };
-    bool begin(path::Meta& meta, const rte_mbuf* packet, const FirstPacket& first, const Tables& tables) noexcept;
+    bool begin(path::Meta& meta, const rte_mbuf* packet, const FirstPacket& first, const view::Tables& tables) noexcept;
     bool pick_up(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& tuple, const Passage& passage,
-                 flow::Beginning beginning, const Tables& tables) noexcept;
+                 flow::Beginning beginning, const view::Tables& tables) noexcept;
     bool decide_opening(path::Meta& meta, const rte_mbuf* packet, uint32_t index, const path::Tuple& tuple,
-                        const Passage& passage, const Tables& tables) noexcept;
+                        const Passage& passage, const view::Tables& tables) noexcept;
     bool decide_single(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                       const Tables& tables) noexcept;
+                       const view::Tables& tables) noexcept;
     static void remember_fragment(const path::Connection& connection, const rte_mbuf* packet,
-                                  flow::Verdict verdict, const Tables& tables) noexcept;
+                                  flow::Verdict verdict, const view::Tables& tables) noexcept;
     bool decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                               const Tables& tables) noexcept;
+                               const view::Tables& tables) noexcept;
     bool decide_orphan(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                       const Tables& tables) noexcept;
+                       const view::Tables& tables) noexcept;
     bool may_hold(const path::Meta& meta, const rte_mbuf* packet) const noexcept;
-    static void give_up(const HeldFragments::Held& held, const Tables& tables) noexcept;
-    static void resume(const HeldFragments::Held& held, const Tables& tables) noexcept;
+    static void give_up(const flow::HeldFragments::Held& held, const view::Tables& tables) noexcept;
+    static void resume(const flow::HeldFragments::Held& held, const view::Tables& tables) noexcept;
     static uint32_t quoted_flow(const path::Connection& connection, const rte_mbuf* packet, path::Tuple& quoted,
-                                const Tables& tables) noexcept;
+                                const view::Tables& tables) noexcept;
     bool is_related(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                    const Tables& tables) noexcept;
-    static path::PortId exit_of(uint32_t index, const Tables& tables) noexcept;
+                    const view::Tables& tables) noexcept;
+    static path::PortId exit_of(uint32_t index, const view::Tables& tables) noexcept;
     static path::PortId known_exit(const path::Connection& connection, const rte_mbuf* packet,
-                                   const Tables& tables) noexcept;
+                                   const view::Tables& tables) noexcept;
     struct Known {
         Judgement judgement;
         bool holds;  // it stands in the flow's record
     };
     Known judge_flow(uint32_t index, const path::Tuple& tuple, const Passage& passage,
-                     const Tables& tables) noexcept;
+                     const view::Tables& tables) noexcept;
     enum class Hits : bool { kUncounted, kCounted };
-    Judgement judge(const acl::Subject& subject, const Passage& passage, const Tables& tables) noexcept;
-    Judgement judge(const acl::Subject& subject, const Passage& passage, Hits hits, const Tables& tables) noexcept;
-    bool ask(const std::vector<AclList>& lists, const std::vector<AclList>& asked, const acl::Subject& subject,
+    Judgement judge(const acl::Subject& subject, const Passage& passage, const view::Tables& tables) noexcept;
+    Judgement judge(const acl::Subject& subject, const Passage& passage, Hits hits, const view::Tables& tables) noexcept;
+    bool ask(const std::vector<acl::SharedList>& lists, const std::vector<acl::SharedList>& asked, const acl::Subject& subject,
              Hits hits, uint32_t& object, Judgement& judgement) noexcept;
     static bool pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                               const Judgement& judgement, const Tables& tables) noexcept;
+                               const Judgement& judgement, const view::Tables& tables) noexcept;
     static void note(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                     const Judgement& judgement, const Tables& tables) noexcept;
+                     const Judgement& judgement, const view::Tables& tables) noexcept;
     static bool refuse(path::Meta& meta, const Passage& passage, flow::Verdict verdict, uint32_t object) noexcept;
-    static Passage passage_of(const path::Meta& meta, const Tables& tables) noexcept;
+    static Passage passage_of(const path::Meta& meta, const view::Tables& tables) noexcept;
 
     Told asked_;
     bool is_telling_ = false;
     bool has_decided_ = false;
     std::vector<port::Exit> reachable_;
-    HeldFragments held_;
+    flow::HeldFragments held_;
 };
 
 }  // namespace sluice::engine

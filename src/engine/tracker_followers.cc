@@ -16,7 +16,7 @@ using path::PacketKind;
 
 // The flow of the packet that an ICMP error quotes, if the error goes to the one who sent that.
 uint32_t Tracker::quoted_flow(const Connection& connection, const rte_mbuf* packet, path::Tuple& quoted,
-                              const Tables& tables) noexcept {
+                              const view::Tables& tables) noexcept {
     if (tables.assumed != nullptr || !path::read_quoted(packet, connection, quoted)) return flow::kNoRecord;
     const bool to_its_sender = connection.is_ipv6()
                                    ? quoted.ipv6.source == connection.ipv6().destination
@@ -27,7 +27,7 @@ uint32_t Tracker::quoted_flow(const Connection& connection, const rte_mbuf* pack
 // An ICMP error about a packet that a flow let pass, from where that went to where it came from (RFC 5508, 4.2).
 // At another port (a router's, of several on the way) it passes as that port's policies allow.
 bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                         const Tables& tables) noexcept {
+                         const view::Tables& tables) noexcept {
     const Connection& connection = meta.connection;
     path::Tuple quoted;
     const uint32_t index = quoted_flow(connection, packet, quoted, tables);
@@ -68,7 +68,7 @@ bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const P
 
 // It is its first fragment's flow that it belongs to.
 bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                                    const Tables& tables) noexcept {
+                                    const view::Tables& tables) noexcept {
     using First = flow::Fragments::First;
     Connection& connection = meta.connection;
     path::Tuple tuple = connection.tuple();
@@ -100,7 +100,7 @@ bool Tracker::may_hold(const path::Meta& meta, const rte_mbuf* packet) const noe
 // A later fragment whose first isn't known passes where no policy could ask for what it doesn't show. It waits
 // for the first elsewhere: that may come after it.
 bool Tracker::decide_orphan(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
-                            const Tables& tables) noexcept {
+                            const view::Tables& tables) noexcept {
     const acl::Subject subject = subject_of(meta.connection);
     const Judgement judgement = judge(subject, passage, Hits::kUncounted, tables);
     const bool is_allowed = judgement.verdict == flow::Verdict::kAllow;
@@ -113,7 +113,7 @@ bool Tracker::decide_orphan(path::Meta& meta, const rte_mbuf* packet, const Pass
     return false;
 }
 
-void Tracker::hold(const path::Meta& meta, rte_mbuf* packet, const Tables& tables) noexcept {
+void Tracker::hold(const path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
     const auto displaced = held_.hold({.packet = packet,
                                        .tuple = meta.connection.tuple(),
                                        .part = path::fragment_part(packet, meta.connection),
@@ -124,23 +124,23 @@ void Tracker::hold(const path::Meta& meta, rte_mbuf* packet, const Tables& table
     if (displaced) give_up(*displaced, tables);
 }
 
-void Tracker::give_up(const HeldFragments::Held& held, const Tables& tables) noexcept {
+void Tracker::give_up(const flow::HeldFragments::Held& held, const view::Tables& tables) noexcept {
     tables.counters.drop(held.ingress, Drop::kFragmentUnknown, held.packet,
                          {.ingress = held.ingress, .network = held.network});
     rte_pktmbuf_free(held.packet);
 }
 
-uint32_t Tracker::resume_fragments(const Tables& tables) noexcept {
+uint32_t Tracker::resume_fragments(const view::Tables& tables) noexcept {
     if (!held_.is_time(tables.fragments.changes(), tables.now)) return 0;
-    const auto is_late = [&](const HeldFragments::Held& held) {
-        return static_cast<int32_t>(tables.now - held.since) >= static_cast<int32_t>(HeldFragments::kPatience);
+    const auto is_late = [&](const flow::HeldFragments::Held& held) {
+        return static_cast<int32_t>(tables.now - held.since) >= static_cast<int32_t>(flow::HeldFragments::kPatience);
     };
-    const auto& due = held_.take([&](const HeldFragments::Held& held) {
+    const auto& due = held_.take([&](const flow::HeldFragments::Held& held) {
         path::Tuple tuple = held.tuple;
         return is_late(held) ||
                tables.fragments.complete(tuple, held.part, tables.now) != flow::Fragments::First::kUnknown;
     });
-    for (const HeldFragments::Held& held : due) {
+    for (const flow::HeldFragments::Held& held : due) {
         is_late(held) ? give_up(held, tables) : resume(held, tables);
     }
     if (!due.empty()) tables.speaker.end_batch(tables.counters);
@@ -148,7 +148,7 @@ uint32_t Tracker::resume_fragments(const Tables& tables) noexcept {
 }
 
 // It was admitted when it came; where it goes is decided now.
-void Tracker::resume(const HeldFragments::Held& held, const Tables& tables) noexcept {
+void Tracker::resume(const flow::HeldFragments::Held& held, const view::Tables& tables) noexcept {
     const auto* frame = rte_pktmbuf_mtod(held.packet, const uint8_t*);
     path::Meta meta{.destination_mac = path::mac_key(frame),
                     .source_mac = path::mac_key(frame + sizeof(wire::MacBytes)),
@@ -175,7 +175,7 @@ void Tracker::resume(const HeldFragments::Held& held, const Tables& tables) noex
 
 // The port that the packet's flow leads to, for certain; kNoPort if there is none.
 path::PortId Tracker::known_exit(const Connection& connection, const rte_mbuf* packet,
-                                 const Tables& tables) noexcept {
+                                 const view::Tables& tables) noexcept {
     if (tables.assumed != nullptr) return path::kNoPort;
     path::Tuple tuple = connection.tuple();
     flow::Action action;
@@ -200,7 +200,7 @@ path::PortId Tracker::known_exit(const Connection& connection, const rte_mbuf* p
 }
 
 const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const rte_mbuf* packet,
-                                                  path::NetworkId id, const Tables& tables) noexcept {
+                                                  path::NetworkId id, const view::Tables& tables) noexcept {
     const std::vector<port::Exit>& members = tables.network(id).members;
     const Connection& connection = meta.connection;
     const bool is_judged = tables.snapshot.has_policies && connection.is_tracked() &&

@@ -17,18 +17,18 @@ bool is_routed(path::Fate fate) noexcept {
     return fate == path::Fate::kRoute || fate == path::Fate::kRouteBy || fate == path::Fate::kRouteUnseen;
 }
 
-bool is_watched(const rte_mbuf* packet, const Snapshot& snapshot) noexcept {
+bool is_watched(const rte_mbuf* packet, const view::Snapshot& snapshot) noexcept {
     return std::any_of(snapshot.witnesses.begin(), snapshot.witnesses.end(),
                        [&](const auto& witness) { return witness->filter().matches(packet); });
 }
 
-void run_rest(path::Batch& batch, const Tables& tables) noexcept {
+void run_rest(path::Batch& batch, const view::Tables& tables) noexcept {
     if (batch.count == 0) return;
     run_path(batch, tables);
     tables.drops.free();
 }
 
-void run_alone(path::Batch& batch, const Tables& tables) noexcept {
+void run_alone(path::Batch& batch, const view::Tables& tables) noexcept {
     const rte_mbuf* packet = batch.packets[0];
     // Nothing of a packet before it, which would be told as this one's.
     path::Meta& meta = batch.meta[0];
@@ -53,7 +53,7 @@ void run_alone(path::Batch& batch, const Tables& tables) noexcept {
 
 }  // namespace
 
-Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const Tables& tables) noexcept
+Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept
     : told_(told), tables_(tables), first_drop_(tables.counters.log.count()),
       first_background_(tables.counters.background.count()) {
     told_ = {};
@@ -119,7 +119,7 @@ void Telling::end() noexcept {
     });
 }
 
-void run_watched(path::Batch& batch, const Tables& tables) noexcept {
+void run_watched(path::Batch& batch, const view::Tables& tables) noexcept {
     struct Arrived {
         rte_mbuf* packet;
         path::PortId ingress;

@@ -7,7 +7,7 @@
 #include <array>
 #include <bit>
 
-#include "engine/snapshot.h"
+#include "view/snapshot.h"
 #include "path/counters.h"
 #include "port/egress.h"
 #include "vxlan/tunnel.h"
@@ -18,7 +18,7 @@ namespace sluice::engine {
 // The usual way into a tunnel from one network: its end of the underlay known, and nothing about it that needs
 // more than the ready header.
 struct WayIn {
-    const TunnelSlot* tunnel = nullptr;
+    const view::TunnelSlot* tunnel = nullptr;
     path::NetworkId network{};
     path::PortId id{};           // of the tunnel
     port::Port* port = nullptr;  // null: it isn't as usual

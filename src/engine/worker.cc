@@ -81,7 +81,7 @@ void Worker::run() noexcept {
     while (!stopped_.load(std::memory_order_relaxed)) {
         const bool busy = turn();
         shared_.grace.quiescent(id_);
-        keep_hot_ = busy || idle_ == Idle::kPoll || !spun_enough(rte_get_tsc_cycles());
+        keep_hot_ = busy || idle_ == view::Idle::kPoll || !spun_enough(rte_get_tsc_cycles());
         // Asleep only with every queue that has a descriptor out of ready_: their edges are epoll's
         // again, so none can be slept through.
         if (!keep_hot_ && ready_.size() == polled_ && !speaker_.has_chores()) sleep();
@@ -95,7 +95,7 @@ bool Worker::turn() noexcept {
     // First this: who sees a generation sees what came before it, and a flow that is decided by newer tables
     // than its generation says is decided once more.
     const uint32_t told_generation = shared_.flow_generation.load(std::memory_order_acquire);
-    const Snapshot& snapshot = *shared_.snapshots.get();
+    const view::Snapshot& snapshot = *shared_.snapshots.get();
     const uint32_t flow_generation = flow::is_as_new(told_generation, snapshot.flow_generation)
                                          ? told_generation
                                          : snapshot.flow_generation;
@@ -141,21 +141,21 @@ bool Worker::turn() noexcept {
 }
 
 bool Worker::resume_fragments(bridge::Seconds now) noexcept {
-    const Snapshot& snapshot = *shared_.snapshots.get();
-    Tables late = tables(snapshot, snapshot.flow_generation);
+    const view::Snapshot& snapshot = *shared_.snapshots.get();
+    view::Tables late = tables(snapshot, snapshot.flow_generation);
     late.now = now;
     const uint32_t resumed = tracker_.resume_fragments(late);
     if (resumed != 0) egress_.flush();
     return resumed != 0;
 }
 
-Tables Worker::tables(const Snapshot& snapshot, uint32_t flow_generation) noexcept {
+view::Tables Worker::tables(const view::Snapshot& snapshot, uint32_t flow_generation) noexcept {
     return {snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(), now_, egress_,
             counters_, drops_, snapshot, shared_.hops.data(), shared_.neighbors, speaker_, shared_.flows,
             shared_.fragments, flow_generation, id_, tracker_};
 }
 
-void Worker::adopt(const Snapshot& snapshot) noexcept {
+void Worker::adopt(const view::Snapshot& snapshot) noexcept {
     generation_ = snapshot.generation;
     idle_ = snapshot.idle;
     counters_.log.capture_to(snapshot.drop_captures, id_);
@@ -166,7 +166,7 @@ void Worker::adopt(const Snapshot& snapshot) noexcept {
     polled_ = 0;
     watched_ = 0;
     on_demand_ = 0;
-    for (const QueueRef& queue : snapshot.queues[path::index(id_)]) {
+    for (const view::QueueRef& queue : snapshot.queues[path::index(id_)]) {
         ready_.push_back({queue, kHotTurns, false});
         is_ready_.set(datum(queue.port->id(), queue.queue));
         ++(queue.polled() ? polled_ : watched_);
@@ -181,7 +181,7 @@ void Worker::poll_descriptors() noexcept {
 }
 
 void Worker::mark_ready(const epoll_event* events, int count) noexcept {
-    const Snapshot& snapshot = *shared_.snapshots.get();
+    const view::Snapshot& snapshot = *shared_.snapshots.get();
     for (int i = 0; i < count; ++i) {
         const uint64_t which = events[i].data.u64 & ~(~uint64_t{0} << kWakeShift);
         if (events[i].data.u64 == kWakeUp) {
@@ -190,7 +190,7 @@ void Worker::mark_ready(const epoll_event* events, int count) noexcept {
             continue;
         }
         // Under a new snapshot adopt() looks at every queue anyway.
-        const PortSlot& slot = snapshot.slots[which / path::kMaxQueues];
+        const view::PortSlot& slot = snapshot.slots[which / path::kMaxQueues];
         if (slot.port == nullptr || snapshot.generation != generation_ || is_ready_.test(which)) continue;
         is_ready_.set(which);
         const auto queue = static_cast<uint16_t>(which % path::kMaxQueues);
@@ -206,7 +206,7 @@ void Worker::gather() noexcept {
     for (size_t left = ready_.size(); left != 0 && batch_.count < wanted; --left) {
         if (next_ >= ready_.size()) next_ = 0;
         ReadyQueue& ready = ready_[next_];
-        const QueueRef queue = ready.ref;
+        const view::QueueRef queue = ready.ref;
         const port::Received received = queue.port->receive(
             queue.queue, batch_.packets + batch_.count,
             static_cast<uint16_t>(wanted - batch_.count), counters_);
@@ -278,8 +278,8 @@ void Worker::tell_time(uint64_t tsc) noexcept {
 
 // A read that finds nothing may have failed for want of a buffer or of a lock, and a guest that has
 // rung once doesn't ring again: once a second every such queue is read without having spoken.
-void Worker::look_again(const Snapshot& snapshot) noexcept {
-    for (const QueueRef& queue : snapshot.queues[path::index(id_)]) {
+void Worker::look_again(const view::Snapshot& snapshot) noexcept {
+    for (const view::QueueRef& queue : snapshot.queues[path::index(id_)]) {
         const uint64_t which = datum(queue.port->id(), queue.queue);
         if (queue.wake != port::Wake::kOnDemand || is_ready_.test(which)) continue;
         is_ready_.set(which);
@@ -306,7 +306,7 @@ void Worker::unwatch(int descriptor) noexcept {
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
 }
 
-void Worker::watch(const QueueRef& queue) noexcept {
+void Worker::watch(const view::QueueRef& queue) noexcept {
     epoll_event event{.events = EPOLLIN | EPOLLET,
                       .data = {.u64 = datum(queue.port->id(), queue.queue) |
                                       static_cast<uint64_t>(queue.wake) << kWakeShift}};

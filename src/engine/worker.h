@@ -17,7 +17,7 @@
 
 #include "base/fd.h"
 #include "engine/path.h"
-#include "engine/snapshot.h"
+#include "view/snapshot.h"
 #include "engine/speaker.h"
 #include "engine/tracker.h"
 #include "path/counters.h"
@@ -30,9 +30,9 @@ class Worker {
  public:
     // What workers share.
     struct Shared {
-        const path::Published<Snapshot>& snapshots;
+        const path::Published<view::Snapshot>& snapshots;
         path::Grace& grace;
-        const NextHops& hops;
+        const route::NextHops& hops;
         neighbor::Table& neighbors;
         flow::Table& flows;
         flow::Fragments& fragments;
@@ -54,7 +54,7 @@ class Worker {
     void stop() noexcept;
     void ask(std::vector<Chore> chores);          // what the speaker is to do
     void wake() noexcept;                         // from its sleep, to see a new snapshot
-    void watch(const QueueRef& queue) noexcept;   // a queue with a descriptor, from now on
+    void watch(const view::QueueRef& queue) noexcept;   // a queue with a descriptor, from now on
     void unwatch(int descriptor) noexcept;        // before it is closed
     const path::Counters& counters() const noexcept { return counters_; }
     path::Counters& counters() noexcept { return counters_; }
@@ -63,22 +63,22 @@ class Worker {
     uint32_t held_fragments() const noexcept { return tracker_.held_fragments(); }
 
  private:
-    void adopt(const Snapshot& snapshot) noexcept;
+    void adopt(const view::Snapshot& snapshot) noexcept;
     void poll_descriptors() noexcept;
     void mark_ready(const epoll_event* events, int count) noexcept;
     void gather() noexcept;
-    Tables tables(const Snapshot& snapshot, uint32_t flow_generation) noexcept;
+    view::Tables tables(const view::Snapshot& snapshot, uint32_t flow_generation) noexcept;
     bool spun_enough(uint64_t tsc) const noexcept;
     void sleep() noexcept;
     void tell_time(uint64_t tsc) noexcept;
-    void look_again(const Snapshot& snapshot) noexcept;
+    void look_again(const view::Snapshot& snapshot) noexcept;
 
     path::WorkerId id_;
     Shared shared_;
     path::Counters counters_;
     port::Egress egress_;
     path::Batch batch_;
-    Drops drops_;
+    view::Drops drops_;
     Speaker speaker_;
     Tracker tracker_;
 
@@ -87,9 +87,9 @@ class Worker {
     std::atomic<bool> stopped_{false};
 
     uint64_t generation_ = 0;  // of the snapshot that queues_ was made from
-    Idle idle_ = Idle::kAdaptive;
+    view::Idle idle_ = view::Idle::kAdaptive;
     struct ReadyQueue {
-        QueueRef ref;
+        view::QueueRef ref;
         uint32_t empty_turns;  // since it last had a packet
         bool listening;        // its descriptor has been asked to speak (Wake::kOnDemand)
     };

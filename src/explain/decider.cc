@@ -11,7 +11,7 @@
 namespace sluice::explain {
 namespace {
 
-using engine::HopKind;
+using route::HopKind;
 using path::Drop;
 using path::DropRecord;
 
@@ -206,7 +206,7 @@ HopKind hop_of(Drop reason) {
 // Where the packet would be routed to now.
 struct Found {
     IpPrefix to;
-    engine::HopKey key;
+    route::HopKey key;
     const engine::NetworkConfig* network;  // that it was in
 };
 
@@ -228,7 +228,7 @@ std::optional<Object> neighbor_object(const engine::Switch& running, const DropR
     if (is_tunnel(running, record.egress, record.time)) return underlay_object(running);
     const auto found = find_route(running, record, destination);
     if (!found) return std::nullopt;
-    engine::HopKey key = found->key;
+    route::HopKey key = found->key;
     if (key.kind == HopKind::kGroup) key = running.router().hops().key(key.members.front());
     if (key.kind != HopKind::kVia && key.kind != HopKind::kConnected) return std::nullopt;
     const auto* network = network_named(running, std::string(running.router().network_name(key.network)));
@@ -242,7 +242,7 @@ std::optional<Object> route_object(const engine::Switch& running, const DropReco
     const auto found = find_route(running, record, destination);
     if (!found || found->key.kind != hop_of(record.reason)) return std::nullopt;
     const std::string& domain = found->network->domain;
-    const engine::Domain::Derived* declared = running.router().declared(domain, found->to);
+    const route::Domain::Derived* declared = running.router().declared(domain, found->to);
     std::string name = found->to.text();
     if (domain != route::kMainDomain) name += " of domain " + domain;
     return Object{"route", std::move(name), declared == nullptr ? base::Place{} : declared->place};

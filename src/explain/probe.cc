@@ -11,8 +11,8 @@ namespace sluice::explain {
 namespace {
 
 using engine::HeldPort;
-using engine::HopKey;
-using engine::HopKind;
+using route::HopKey;
+using route::HopKind;
 using engine::NetworkConfig;
 using engine::Switch;
 
@@ -171,18 +171,18 @@ std::optional<End> end_of_station(const Switch& running, path::NetworkId id, con
 }
 
 // What a route leads to: one hop, or several.
-std::vector<HopKey> hops_of(const Switch& running, engine::HopId id) {
+std::vector<HopKey> hops_of(const Switch& running, route::HopId id) {
     const auto& hops = running.router().hops();
     const HopKey& key = hops.key(id);
     std::vector<HopKey> keys;
     if (key.kind != HopKind::kGroup) keys.push_back(key);
-    for (const engine::HopId member : key.members) keys.push_back(hops.key(member));
+    for (const route::HopId member : key.members) keys.push_back(hops.key(member));
     std::erase_if(keys, [](const HopKey& k) { return k.kind != HopKind::kVia && k.kind != HopKind::kConnected; });
     return keys;
 }
 
 // The stations that a packet to the address may be sent to next, as far as they are known.
-std::vector<End> stations_to(const Switch& running, const engine::Domain& domain, const IpAddress& address) {
+std::vector<End> stations_to(const Switch& running, const route::Domain& domain, const IpAddress& address) {
     std::vector<End> stations;
     const auto found = domain.table.longest(address);
     if (!found) return stations;

@@ -76,13 +76,13 @@ class Teller {
         const auto config = std::find_if(networks.begin(), networks.end(),
                                          [&](const auto& n) { return n.name == network; });
         if (config == networks.end()) return;
-        const engine::Domain& domain = *running_.router().domains().at(config->domain);
+        const route::Domain& domain = *running_.router().domains().at(config->domain);
         const auto found = domain.table.longest(told_.destination);
         if (!found) return stage("route", fmt::format("no route in domain {}", domain.name));
         const auto& [to, hop] = *found;
         Object by{"route", to.text(), {}};  // added while running, unless something declares it
         if (const auto* derived = running_.router().declared(domain.name, to)) {
-            by = Object{derived->origin == engine::RouteOrigin::kNetwork ? "network" : "route", to.text(),
+            by = Object{derived->origin == route::Origin::kNetwork ? "network" : "route", to.text(),
                         derived->place};
             const path::NetworkId home = running_.router().hops().key(hop).network;
             if (by.kind == "network") by.name = running_.router().network_name(home);

@@ -16,7 +16,7 @@ namespace sluice::explain {
 namespace {
 
 using engine::Switch;
-using engine::Tables;
+using view::Tables;
 using path::Drop;
 
 // Tables that nothing is learned into or counted in, and where the destination is known to be where it would be found.
@@ -63,8 +63,8 @@ class Run {
     }
 
     void go(rte_mbuf* packet) {
-        const engine::Snapshot& snapshot = running_.snapshot();
-        const engine::PortSlot& slot = snapshot.slots[path::index(probe_.from.id)];
+        const view::Snapshot& snapshot = running_.snapshot();
+        const view::PortSlot& slot = snapshot.slots[path::index(probe_.from.id)];
         batch_.count = 1;
         batch_.packets[0] = packet;
         path::Meta& meta = batch_.meta[0];
@@ -96,7 +96,7 @@ class Run {
         const auto network = running_.network_ids().find(station.network);
         const bool is_there = station.port == nullptr || station.port->up;
         if (network == running_.network_ids().end() || station.mac == 0 || !is_there) return;
-        engine::Assumed::Station& assumed = assumed_.stations.emplace_back();
+        view::Assumed::Station& assumed = assumed_.stations.emplace_back();
         assumed.port = station.id;
         assumed.entry.address = station.station;
         assumed.entry.mac = station.mac;
@@ -105,13 +105,13 @@ class Run {
 
     Switch& running_;
     const Probe& probe_;
-    engine::Assumed assumed_;
+    view::Assumed assumed_;
     Outbox outbox_;
     path::Counters counters_;
     port::Egress egress_{path::WorkerId{0}, running_.pools(), counters_, &outbox_};
     engine::Speaker speaker_{running_.pools()};
     engine::Tracker tracker_;
-    engine::Drops drops_;
+    view::Drops drops_;
     path::Batch batch_;
     path::Witnessed told_;
 };
@@ -157,9 +157,9 @@ std::optional<Trace> down(const Probe& probe) {
 
 // To whom a broadcast of the sender's goes: "ports a, b, tunnel 192.0.2.2".
 std::string hearers(const Switch& running, const End& from) {
-    const engine::Snapshot& snapshot = running.snapshot();
-    const engine::PortSlot& slot = snapshot.slots[path::index(from.id)];
-    const engine::Network& network = snapshot.networks[path::index(running.network_ids().at(from.network))];
+    const view::Snapshot& snapshot = running.snapshot();
+    const view::PortSlot& slot = snapshot.slots[path::index(from.id)];
+    const view::Network& network = snapshot.networks[path::index(running.network_ids().at(from.network))];
     const uint64_t now = rte_get_tsc_cycles();
     std::vector<std::string> names;
     for (const port::Exit& exit : network.members) {

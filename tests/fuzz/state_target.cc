@@ -65,7 +65,7 @@ void check_ports(const std::string& file) {
 std::vector<std::string> lines_of(const Switch& running, const AddedRoutes& routes) {
     std::vector<std::string> lines;
     for (const auto& [name, domain] : running.router().domains()) {
-        domain->table.each([&, &domain = *domain](const IpPrefix& to, engine::HopId hop) {
+        domain->table.each([&, &domain = *domain](const IpPrefix& to, route::HopId hop) {
             if (domain.derived.contains(to)) return;
             lines.push_back(route::to_line(running.router().added_route(domain, to, hop)));
         });
@@ -87,7 +87,7 @@ Switch& running() {
 void remove_added(Switch& running) {
     route::Changes gone;
     for (const auto& [name, domain] : running.router().domains()) {
-        domain->table.each([&, &name = name, &domain = *domain](const IpPrefix& to, engine::HopId) {
+        domain->table.each([&, &name = name, &domain = *domain](const IpPrefix& to, route::HopId) {
             if (domain.derived.contains(to)) return;
             const route::Changes one = route::Changes::remove(to, name);
             gone.changes.push_back(one.changes[0]);

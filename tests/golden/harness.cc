@@ -44,7 +44,7 @@ void Harness::run() {
 
 void Harness::give_up_fragments() {
     for (auto& worker : switch_->workers()) {
-        worker->resume_fragments(engine::clock_seconds() + engine::HeldFragments::kPatience);
+        worker->resume_fragments(engine::clock_seconds() + flow::HeldFragments::kPatience);
     }
     run();
 }

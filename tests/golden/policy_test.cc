@@ -381,7 +381,7 @@ TEST_P(Policy, FragmentsWaitForTheirFirstInBoundedNumbers) {
     const auto later = [](std::string_view from, uint16_t id) -> Bytes {
         return Packet().eth(from, kB).ipv4("10.0.0.1", "10.0.0.2", 17).fragment(0x0004).id(id).payload(24);
     };
-    constexpr uint16_t kMost = engine::HeldFragments::kMostOfAPort;
+    constexpr uint16_t kMost = flow::HeldFragments::kMostOfAPort;
     for (uint16_t id = 0; id < kMost; ++id) ASSERT_EQ(fate("a", later(kA, id)), "") << id;
     EXPECT_EQ(fate("a", later(kA, kMost)), "fragment-unknown") << "a's share is used up";
     EXPECT_EQ(fate("c", later(kC, 999)), "") << "c has its own";

@@ -60,7 +60,7 @@ class AddedRoutesTest : public testing::Test {
     Texts added() const {
         Texts texts;
         for (const auto& [name, domain] : switch_->router().domains()) {
-            domain->table.each([&, &domain = *domain](const IpPrefix& to, HopId hop) {
+            domain->table.each([&, &domain = *domain](const IpPrefix& to, route::HopId hop) {
                 if (domain.derived.contains(to)) return;
                 texts.push_back(route::to_line(switch_->router().added_route(domain, to, hop)));
             });

@@ -71,7 +71,7 @@ TEST(LoadConfig, AnEmptyFileIsTheDefaults) {
 TEST(LoadConfig, ReadsEverySection) {
     const Config config = load(kEverything);
     EXPECT_EQ(config.workers.cores, (std::vector<uint16_t>{1, 3}));
-    EXPECT_EQ(config.workers.idle, Idle::kPoll);
+    EXPECT_EQ(config.workers.idle, view::Idle::kPoll);
     EXPECT_EQ(config.memory.size.value, 1ULL << 30);
     EXPECT_EQ(config.memory.buffers, 4096u);
     EXPECT_EQ(config.memory.large_buffers, 64u);

@@ -30,23 +30,23 @@ class RouterTest : public testing::Test {
         ASSERT_TRUE(done) << done.error().text();
         router_.settle();
     }
-    const Domain& domain(const std::string& name = "main") const { return *router_.domains().at(name); }
+    const route::Domain& domain(const std::string& name = "main") const { return *router_.domains().at(name); }
     // The kind and network of the route that an address takes.
     std::string way(const std::string& address, const std::string& name = "main") const {
         const auto found = domain(name).table.longest(*IpAddress::parse(address));
         if (!found) return "none";
-        const HopKey& key = router_.hops().key(found->second);
+        const route::HopKey& key = router_.hops().key(found->second);
         std::string text = found->first.text() + " ";
         switch (key.kind) {
-            case HopKind::kVia: text += "via " + key.via.text(); break;
-            case HopKind::kConnected: text += "link"; break;
-            case HopKind::kLocal: text += "local"; break;
-            case HopKind::kBroadcast: text += "broadcast"; break;
-            case HopKind::kBlackhole: text += "blackhole"; break;
-            case HopKind::kUnreachable: text += "unreachable"; break;
-            case HopKind::kMartian: text += "martian"; break;
-            case HopKind::kGroup: text += fmt::format("{} ways", key.members.size()); break;
-            case HopKind::kNone: text += "nothing"; break;
+            case route::HopKind::kVia: text += "via " + key.via.text(); break;
+            case route::HopKind::kConnected: text += "link"; break;
+            case route::HopKind::kLocal: text += "local"; break;
+            case route::HopKind::kBroadcast: text += "broadcast"; break;
+            case route::HopKind::kBlackhole: text += "blackhole"; break;
+            case route::HopKind::kUnreachable: text += "unreachable"; break;
+            case route::HopKind::kMartian: text += "martian"; break;
+            case route::HopKind::kGroup: text += fmt::format("{} ways", key.members.size()); break;
+            case route::HopKind::kNone: text += "nothing"; break;
         }
         const auto network = router_.network_name(key.network);
         return text + (network.empty() ? "" : " in ") + std::string(network);
@@ -216,8 +216,8 @@ TEST_F(RouterTest, AStaticNeighborIsKnownWithoutAsking) {
 
 TEST_F(RouterTest, TheWayToAnAddressOnALinkIsToItsNeighbor) {
     apply(kTwo);
-    const HopId hop = router_.take_hop_to(domain(), *IpAddress::parse("10.0.0.7"), 0);
-    EXPECT_EQ(router_.hops().key(hop).kind, HopKind::kVia);
+    const route::HopId hop = router_.take_hop_to(domain(), *IpAddress::parse("10.0.0.7"), 0);
+    EXPECT_EQ(router_.hops().key(hop).kind, route::HopKind::kVia);
     EXPECT_EQ(router_.hops().key(hop).via.text(), "10.0.0.7");
     EXPECT_EQ(router_.take_hop_to(domain(), *IpAddress::parse("99.0.0.7"), 0), 0u);
     router_.give_back(hop);

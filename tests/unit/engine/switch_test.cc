@@ -480,7 +480,7 @@ TEST_F(SwitchTest, TheFirstConfigurationMaySayAnything) {
 TEST_F(SwitchTest, IdleMayChangeWhileRunning) {
     apply(kTwo);
     apply(std::string("workers: {idle: poll}\n") + kTwo);
-    EXPECT_EQ(switch_.config().workers.idle, Idle::kPoll);
+    EXPECT_EQ(switch_.config().workers.idle, view::Idle::kPoll);
 }
 
 TEST_F(SwitchTest, ANewPortThatTakesAnOldNumberCountsFromZero) {

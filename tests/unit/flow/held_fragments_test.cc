@@ -1,4 +1,4 @@
-#include "engine/held_fragments.h"
+#include "flow/held_fragments.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "support/pools.h"
 
-namespace sluice::engine {
+namespace sluice::flow {
 namespace {
 
 class HeldFragmentsTest : public testing::Test {
@@ -77,4 +77,4 @@ TEST_F(HeldFragmentsTest, LooksWhenSomethingOrTheSecondHasChanged) {
 }
 
 }  // namespace
-}  // namespace sluice::engine
+}  // namespace sluice::flow

@@ -20,7 +20,7 @@
 #include "path/ids.h"
 #include "sluice/address.h"
 
-namespace sluice::engine {
+namespace sluice::route {
 
 using HopId = uint32_t;  // 0: no route
 
@@ -118,4 +118,4 @@ class NextHops {
     HopId next_ = 1;
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::route

@@ -10,16 +10,17 @@
 #include <memory>
 #include <vector>
 
+#include "acl/policies.h"
 #include "bridge/flood_limit.h"
 #include "bridge/mac_table.h"
-#include "engine/config.h"
-#include "engine/policies.h"
-#include "engine/router.h"
 #include "guard/guard.h"
 #include "guard/owners.h"
 #include "path/witness.h"
 #include "port/egress.h"
 #include "port/port.h"
+#include "route/domain.h"
+#include "route/next_hop.h"
+#include "view/idle.h"
 #include "vlan/vlan.h"
 #include "vxlan/remote.h"
 #include "vxlan/tunnel.h"
@@ -27,12 +28,12 @@
 #include "wire/layers.h"
 #include "wire/vlan.h"
 
-namespace sluice::engine {
+namespace sluice::view {
 
 // The way to a remote end point, as a port of the networks that span to it.
 struct TunnelSlot {
     vxlan::Tunnel headers;
-    const std::atomic<HopId>* hop;               // in the underlay
+    const std::atomic<route::HopId>* hop;               // in the underlay
     vxlan::Remote* remote;                       // what workers learn of it
     std::bitset<path::kMaxNetworks> networks;
 
@@ -68,8 +69,8 @@ struct alignas(64) Network {
     std::vector<path::PortId> tunnels;  // to which is flooded as well
     std::vector<IpAddress> addresses;   // of the router, its link-local one included
     std::vector<IpPrefix> subnets;
-    std::shared_ptr<const Domain> domain;
-    Policies policies;                  // of each of its ports
+    std::shared_ptr<const route::Domain> domain;
+    acl::Policies policies;                  // of each of its ports
 };
 
 struct QueueRef {
@@ -143,14 +144,14 @@ struct Snapshot {
     vxlan::EndPointTable remotes;    // to the PortId of the tunnel
 
     // By PortId, as many as are needed for those that have any.
-    std::vector<Policies> port_policies;
-    inline static const Policies kNoPolicies;
+    std::vector<acl::Policies> port_policies;
+    inline static const acl::Policies kNoPolicies;
 
-    const Policies& policies_of(path::PortId port) const noexcept {
+    const acl::Policies& policies_of(path::PortId port) const noexcept {
         const size_t at = path::index(port);
         return at < port_policies.size() ? port_policies[at] : kNoPolicies;
     }
-    const Policies& policies_of(path::NetworkId network) const noexcept {
+    const acl::Policies& policies_of(path::NetworkId network) const noexcept {
         const size_t at = path::index(network);
         return at < networks.size() ? networks[at].policies : kNoPolicies;
     }
@@ -193,4 +194,4 @@ constexpr uint16_t worker_of(path::PortId port, uint16_t queue, uint16_t workers
     return static_cast<uint16_t>((path::index(port) + queue) % workers);
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::view

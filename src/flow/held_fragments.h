@@ -14,7 +14,7 @@
 #include "path/ids.h"
 #include "path/tuple.h"
 
-namespace sluice::engine {
+namespace sluice::flow {
 
 class HeldFragments {
  public:
@@ -77,4 +77,4 @@ class HeldFragments {
     flow::Seconds now_ = 0;
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::flow

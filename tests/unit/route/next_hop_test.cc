@@ -1,11 +1,11 @@
-#include "engine/next_hop.h"
+#include "route/next_hop.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
 
-namespace sluice::engine {
+namespace sluice::route {
 namespace {
 
 constexpr path::NetworkId kBlue{1};
@@ -196,4 +196,4 @@ TEST_F(NextHopTest, WithoutRoomForItsNeighborThereIsNone) {
 }
 
 }  // namespace
-}  // namespace sluice::engine
+}  // namespace sluice::route

@@ -1,8 +1,8 @@
-#include "engine/held_fragments.h"
+#include "flow/held_fragments.h"
 
 #include <algorithm>
 
-namespace sluice::engine {
+namespace sluice::flow {
 
 HeldFragments::HeldFragments() : of_port_(std::make_unique<uint16_t[]>(path::kMaxPorts)) {
     held_.reserve(kMost);
@@ -40,4 +40,4 @@ std::optional<HeldFragments::Held> HeldFragments::hold(const Held& held) noexcep
     return displaced;
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::flow

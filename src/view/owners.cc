@@ -1,10 +1,10 @@
 // What a snapshot's owners of addresses say about a packet (guard/owners.h).
 #include <algorithm>
 
-#include "engine/tables.h"
+#include "view/tables.h"
 #include "wire/address.h"
 
-namespace sluice::engine {
+namespace sluice::view {
 namespace {
 
 using path::Drop;
@@ -45,12 +45,12 @@ void note_claim(const path::Meta& meta, const guard::Claim& claim, const Tables&
 bool is_from_here(const path::Meta& meta, const IpAddress& source, const Tables& tables) noexcept {
     const Network& network = tables.network(meta.network);
     if (network.routes == nullptr) return true;
-    const HopId id = source.is_v4() ? network.routes->fib4().find(source.v4())
+    const route::HopId id = source.is_v4() ? network.routes->fib4().find(source.v4())
                                     : network.routes->fib6().find(source.bytes.data());
-    const NextHop& hop = tables.hops[id];
+    const route::NextHop& hop = tables.hops[id];
     if (hop.network == meta.network) return true;
-    if (hop.kind == HopKind::kLocal) return false;
-    return hop.kind != HopKind::kConnected || tables.snapshot.owners.trusts(meta.ingress);
+    if (hop.kind == route::HopKind::kLocal) return false;
+    return hop.kind != route::HopKind::kConnected || tables.snapshot.owners.trusts(meta.ingress);
 }
 
 }  // namespace
@@ -83,4 +83,4 @@ bool Tables::may_send_from_source(const path::Meta& meta) const noexcept {
            (by_router || is_from_here(meta, source, *this));
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::view

@@ -1,11 +1,11 @@
-#include "engine/next_hop.h"
+#include "route/next_hop.h"
 
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <new>
 
-namespace sluice::engine {
+namespace sluice::route {
 
 NextHops::NextHops(neighbor::Table& neighbors) : neighbors_(neighbors) {
     void* memory = mmap(nullptr, kCapacity * sizeof(NextHop), PROT_READ | PROT_WRITE,
@@ -139,4 +139,4 @@ void NextHops::reclaim() {
 
 size_t NextHops::memory() const noexcept { return next_ * (sizeof(NextHop) + 2 * sizeof(HopKey)); }
 
-}  // namespace sluice::engine
+}  // namespace sluice::route

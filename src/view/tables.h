@@ -6,16 +6,18 @@
 #include <deque>
 
 #include "bridge/bridge.h"
-#include "engine/snapshot.h"
+#include "view/snapshot.h"
 #include "flow/flow_table.h"
 #include "flow/fragments.h"
 #include "path/path.h"
 #include "port/egress.h"
 
 namespace sluice::engine {
-
 class Speaker;
 class Tracker;
+}  // namespace sluice::engine
+
+namespace sluice::view {
 
 // Packets that end here, freed together after the batch.
 struct Drops {
@@ -74,16 +76,16 @@ struct Tables {
 
     // Of switches that route.
     const Snapshot& snapshot;
-    const NextHop* hops;
+    const route::NextHop* hops;
     neighbor::Table& neighbors;
-    Speaker& speaker;
+    engine::Speaker& speaker;
 
     // Where connections are tracked.
     flow::Table& flows;
     flow::Fragments& fragments;
     uint32_t flow_generation;  // that flows must have been decided under
     path::WorkerId worker;
-    Tracker& tracker;
+    engine::Tracker& tracker;
 
     // Null but for a packet that is only asked about: then nothing is changed and nobody spoken to.
     Assumed* assumed = nullptr;
@@ -144,4 +146,4 @@ struct Tables {
     }
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::view

@@ -7,15 +7,15 @@
 
 #include "acl/acl.h"
 
-namespace sluice::engine {
+namespace sluice::acl {
 
-using AclList = std::shared_ptr<const acl::List>;
+using SharedList = std::shared_ptr<const List>;
 
 struct Policies {
-    std::vector<AclList> egress;   // in the order of the configuration
-    std::vector<AclList> ingress;
+    std::vector<SharedList> egress;   // in the order of the configuration
+    std::vector<SharedList> ingress;
 
     bool empty() const noexcept { return egress.empty() && ingress.empty(); }
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::acl
