@@ -209,7 +209,7 @@ class Switch {
     void tell_tunnel(const IpAddress& remote, vxlan::RemoteState state, Clock::time_point now);
     void announce(const HeldPort& held);
     void tell_stations(const HeldPort& held);
-    void ask(std::vector<Chore> chores);
+    void ask(std::vector<responder::Chore> chores);
     bool speaks() const noexcept { return !router_.domains().empty() || !tunnels_.empty(); }
     void set_static_macs();
     void forget_macs(path::PortId id);

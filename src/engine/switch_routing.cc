@@ -87,9 +87,9 @@ void Switch::age_neighbors(Clock::time_point tick) {
     if (now == neighbors_aged_) return;
     neighbors_aged_ = now;
     const neighbor::Table::Due due = router_.neighbors().age(now);
-    std::vector<Chore> chores;
-    for (auto* entry : due.solicit) chores.push_back({.kind = Chore::Kind::kSolicit, .neighbor = entry});
-    for (auto* entry : due.release) chores.push_back({.kind = Chore::Kind::kRelease, .neighbor = entry});
+    std::vector<responder::Chore> chores;
+    for (auto* entry : due.solicit) chores.push_back({.kind = responder::Chore::Kind::kSolicit, .neighbor = entry});
+    for (auto* entry : due.release) chores.push_back({.kind = responder::Chore::Kind::kRelease, .neighbor = entry});
     tell_next_hops(due, tick);
     ask(std::move(chores));
     router_.rebalance(counted_log_, tick);
@@ -152,13 +152,13 @@ void Switch::watch_tunnels(Clock::time_point tick) {
     const bridge::Seconds now = clock_seconds();
     if (now == tunnels_watched_) return;
     tunnels_watched_ = now;
-    std::vector<Chore> chores;
+    std::vector<responder::Chore> chores;
     for (auto& [address, held] : tunnels_) {
         vxlan::Remote& remote = *held.remote;
         uint64_t received = 0;
         for (const auto& worker : workers_) received += worker->counters().port(held.id).received[0].packets.get();
         if (remote.look(received, now)) {
-            chores.push_back({.kind = Chore::Kind::kPing, .port = held.id});
+            chores.push_back({.kind = responder::Chore::Kind::kPing, .port = held.id});
             if (remote.is_doubtful()) router_.suspect(held.hop->load());
         }
         const vxlan::RemoteState state = remote.state(now);
@@ -185,12 +185,12 @@ void Switch::announce(const HeldPort& held) {
     std::vector<IpAddress> addresses;
     for (const auto& own : config.address) addresses.push_back(own.address);
     if (addresses.empty()) addresses.emplace_back();
-    std::vector<Chore> chores;
+    std::vector<responder::Chore> chores;
     for (const auto& name : networks_of(config_, config)) {
         const auto network = network_ids_.find(name);
         if (network == network_ids_.end()) continue;
         for (const auto& address : addresses) {
-            chores.push_back({.kind = Chore::Kind::kAnnounce,
+            chores.push_back({.kind = responder::Chore::Kind::kAnnounce,
                               .network = network->second,
                               .port = held.port->id(),
                               .address = address,
@@ -205,13 +205,13 @@ void Switch::announce(const HeldPort& held) {
 void Switch::tell_stations(const HeldPort& held) {
     constexpr size_t kMost = 4096;
     const path::PortId through = held.port->id();
-    std::vector<Chore> chores;
+    std::vector<responder::Chore> chores;
     for (const NetworkConfig& network : networks_of(config_)) {
         const auto names = networks_of(config_, held.port->config());
         if (std::find(names.begin(), names.end(), network.name) == names.end()) continue;
         const auto tell = [&, id = network_ids_.at(network.name)](const IpAddress& address, uint64_t mac) {
             if (chores.size() == kMost) return;
-            chores.push_back({.kind = Chore::Kind::kTell, .network = id, .port = through, .address = address,
+            chores.push_back({.kind = responder::Chore::Kind::kTell, .network = id, .port = through, .address = address,
                               .mac = mac});
         };
         if (network.is_routed()) {
@@ -234,7 +234,7 @@ void Switch::tell_stations(const HeldPort& held) {
     ask(std::move(chores));
 }
 
-void Switch::ask(std::vector<Chore> chores) {
+void Switch::ask(std::vector<responder::Chore> chores) {
     if (chores.empty()) return;
     workers_.front()->ask(std::move(chores));
 }

@@ -159,13 +159,13 @@ void Switch::verify_neighbors() {
 // In each tick it asks some, and goes on where it stopped in the tick before: stations that come up all the time don't
 // keep the others waiting.
 void Switch::ask_unverified() {
-    std::vector<Chore> chores;
+    std::vector<responder::Chore> chores;
     while (!unverified_.empty() && chores.size() < kVerifiedAtOnce) {
         auto next = unverified_.upper_bound(verified_);
         if (next == unverified_.end()) next = unverified_.begin();
         const auto& [network, address] = verified_ = next->first;
         chores.push_back(
-            {.kind = Chore::Kind::kVerify, .network = network, .port = next->second, .address = address});
+            {.kind = responder::Chore::Kind::kVerify, .network = network, .port = next->second, .address = address});
         unverified_.erase(next);
     }
     ask(std::move(chores));
@@ -178,7 +178,7 @@ void Switch::suspect(const std::string& network, path::PortId tunnel) {
     if (!is_new && now - suspect->second >= kSuspectedAgain) suspect->second = now;
 }
 
-// A frame for a station that is forgotten makes its sender ask for it (Speaker::seek_departed()): one that is there
+// A frame for a station that is forgotten makes its sender ask for it (Responder::seek_departed()): one that is there
 // answers and is known again, and of one that has another MAC address now the sender learns that.
 void Switch::forget_silent() {
     // Who speaks at all has been seen in this second by now.

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "engine/path.h"
-#include "engine/tracker.h"
 #include "wire/address.h"
 
 namespace sluice::engine {
@@ -22,13 +21,13 @@ bool is_watched(const rte_mbuf* packet, const view::Snapshot& snapshot) noexcept
                        [&](const auto& witness) { return witness->filter().matches(packet); });
 }
 
-void run_rest(path::Batch& batch, const view::Tables& tables) noexcept {
+void run_rest(path::Batch& batch, const PathTables& tables) noexcept {
     if (batch.count == 0) return;
     run_path(batch, tables);
     tables.drops.free();
 }
 
-void run_alone(path::Batch& batch, const view::Tables& tables) noexcept {
+void run_alone(path::Batch& batch, const PathTables& tables) noexcept {
     const rte_mbuf* packet = batch.packets[0];
     // Nothing of a packet before it, which would be told as this one's.
     path::Meta& meta = batch.meta[0];
@@ -53,7 +52,7 @@ void run_alone(path::Batch& batch, const view::Tables& tables) noexcept {
 
 }  // namespace
 
-Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept
+Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const PathTables& tables) noexcept
     : told_(told), tables_(tables), first_drop_(tables.counters.log.count()),
       first_background_(tables.counters.background.count()) {
     told_ = {};
@@ -64,7 +63,7 @@ Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet
     if (bytes != told_.bytes.data()) std::memcpy(told_.bytes.data(), bytes, told_.size);
     told_.is_question = tables.assumed != nullptr;
     told_.came = meta.ingress;
-    tables.tracker.begin_telling();
+    tables.features.tracker.begin_telling();
 }
 
 void Telling::decided(const path::Meta& meta) noexcept {
@@ -73,7 +72,7 @@ void Telling::decided(const path::Meta& meta) noexcept {
     told_.fate = meta.fate;
     told_.egress = meta.egress;
     told_.destination_mac = meta.destination_mac;
-    if (tables_.tracker.has_decided()) {
+    if (tables_.features.tracker.has_decided()) {
         told_.by = Witnessed::By::kTracker;
     } else if (meta.fate != path::Fate::kDrop && meta.connection.is_tracked()) {
         told_.by = Witnessed::By::kFlow;
@@ -109,7 +108,7 @@ void Telling::note_drops(const path::DropLog& log, uint64_t first) noexcept {
 }
 
 void Telling::end() noexcept {
-    told_.asked = tables_.tracker.end_telling();
+    told_.asked = tables_.features.tracker.end_telling();
     const bool waits = told_.is_question && tables_.assumed->waits_for != nullptr;
     if (waits) note_wait(*tables_.assumed->waits_for);
     note_drops(tables_.counters.log, first_drop_);
@@ -119,7 +118,7 @@ void Telling::end() noexcept {
     });
 }
 
-void run_watched(path::Batch& batch, const view::Tables& tables) noexcept {
+void run_watched(path::Batch& batch, const PathTables& tables) noexcept {
     struct Arrived {
         rte_mbuf* packet;
         path::PortId ingress;

@@ -2,7 +2,7 @@
 // decided, dropped and sent meanwhile is its doing. Worker side; only while there are witnesses.
 #pragma once
 
-#include "view/tables.h"
+#include "engine/features.h"
 #include "path/batch.h"
 #include "path/witness.h"
 
@@ -11,7 +11,7 @@ namespace sluice::engine {
 // Takes note of one packet, from where it came until it has left.
 class Telling {
  public:
-    Telling(path::Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
+    Telling(path::Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const PathTables& tables) noexcept;
     Telling(const Telling&) = delete;
 
     // The path's observer, which it takes by value.
@@ -30,12 +30,12 @@ class Telling {
     void note_drops(const path::DropLog& log, uint64_t first) noexcept;
 
     path::Witnessed& told_;
-    const view::Tables& tables_;
+    const PathTables& tables_;
     uint64_t first_drop_;
     uint64_t first_background_;
 };
 
 // run_path(), and tells the snapshot's witnesses what they ask for. Frees what was dropped.
-void run_watched(path::Batch& batch, const view::Tables& tables) noexcept;
+void run_watched(path::Batch& batch, const PathTables& tables) noexcept;
 
 }  // namespace sluice::engine

@@ -66,7 +66,7 @@ Worker::Worker(path::WorkerId id, port::Pools pools, const Shared& shared)
     : id_(id),
       shared_(shared),
       egress_(id, pools, counters_),
-      speaker_(pools),
+      features_(pools),
       epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_(checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       second_cycles_(rte_get_tsc_hz()),
@@ -84,7 +84,7 @@ void Worker::run() noexcept {
         keep_hot_ = busy || idle_ == view::Idle::kPoll || !spun_enough(rte_get_tsc_cycles());
         // Asleep only with every queue that has a descriptor out of ready_: their edges are epoll's
         // again, so none can be slept through.
-        if (!keep_hot_ && ready_.size() == polled_ && !speaker_.has_chores()) sleep();
+        if (!keep_hot_ && ready_.size() == polled_ && !features_.responder.has_chores()) sleep();
     }
     shared_.grace.offline(id_);
 }
@@ -109,8 +109,12 @@ bool Worker::turn() noexcept {
     const uint16_t count = batch_.count;
     const bool nothing_ready = count == 0 && ready_.size() == polled_;
     if (watched_ != 0 && (nothing_ready || ++turns_ % kTurnsBetweenPolls == 0)) poll_descriptors();
-    const bool has_chores = speaker_.has_chores();
-    if (unlikely(has_chores)) speaker_.do_chores(tables(snapshot, flow_generation));
+    const bool has_chores = features_.responder.has_chores();
+    if (unlikely(has_chores)) {
+        const PathTables seen = tables(snapshot, flow_generation);
+        features_.responder.do_chores(seen);
+        finish(seen);
+    }
     if (count != 0) {
         if (likely(snapshot.witnesses.empty())) {
             run_path(batch_, tables(snapshot, flow_generation));
@@ -120,7 +124,7 @@ bool Worker::turn() noexcept {
         }
     }
     if (count != 0 || has_chores) egress_.flush();
-    const bool resumed = unlikely(tracker_.held_fragments() != 0) && resume_fragments(now_);
+    const bool resumed = unlikely(features_.tracker.held_fragments() != 0) && resume_fragments(now_);
 
     const uint64_t end = rte_get_tsc_cycles();
     path::WorkerTotals& totals = counters_.totals;
@@ -142,17 +146,18 @@ bool Worker::turn() noexcept {
 
 bool Worker::resume_fragments(bridge::Seconds now) noexcept {
     const view::Snapshot& snapshot = *shared_.snapshots.get();
-    view::Tables late = tables(snapshot, snapshot.flow_generation);
+    PathTables late = tables(snapshot, snapshot.flow_generation);
     late.now = now;
-    const uint32_t resumed = tracker_.resume_fragments(late);
+    const uint32_t resumed = engine::resume_fragments(late);
     if (resumed != 0) egress_.flush();
     return resumed != 0;
 }
 
-view::Tables Worker::tables(const view::Snapshot& snapshot, uint32_t flow_generation) noexcept {
-    return {snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(), now_, egress_,
-            counters_, drops_, snapshot, shared_.hops.data(), shared_.neighbors, speaker_, shared_.flows,
-            shared_.fragments, flow_generation, id_, tracker_};
+PathTables Worker::tables(const view::Snapshot& snapshot, uint32_t flow_generation) noexcept {
+    return {{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(), now_, egress_,
+             counters_, drops_, snapshot, shared_.hops.data(), shared_.neighbors, shared_.flows,
+             shared_.fragments, flow_generation, id_},
+            features_};
 }
 
 void Worker::adopt(const view::Snapshot& snapshot) noexcept {
@@ -253,7 +258,7 @@ bool Worker::spun_enough(uint64_t tsc) const noexcept {
 void Worker::sleep() noexcept {
     const uint64_t start = rte_get_tsc_cycles();
     // Where a queue must be asked to speak, the next second is not slept through: see look_again().
-    const bool holds = tracker_.held_fragments() != 0;
+    const bool holds = features_.tracker.held_fragments() != 0;
     const bool bounded = polled_ != 0 || on_demand_ != 0 || holds;
     const timespec nap = polled_ != 0 ? timespec{0, static_cast<long>(nap_)}
                          : holds      ? timespec{0, kLookForFirst}
@@ -292,8 +297,8 @@ void Worker::stop() noexcept {
     wake();
 }
 
-void Worker::ask(std::vector<Chore> chores) {
-    speaker_.ask(std::move(chores));
+void Worker::ask(std::vector<responder::Chore> chores) {
+    features_.responder.ask(std::move(chores));
     wake();
 }
 

@@ -16,10 +16,9 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "engine/features.h"
 #include "engine/path.h"
 #include "view/snapshot.h"
-#include "engine/speaker.h"
-#include "engine/tracker.h"
 #include "path/counters.h"
 #include "path/published.h"
 #include "port/egress.h"
@@ -52,7 +51,7 @@ class Worker {
 
     // --- control thread ---
     void stop() noexcept;
-    void ask(std::vector<Chore> chores);          // what the speaker is to do
+    void ask(std::vector<responder::Chore> chores);          // what the responder is to do
     void wake() noexcept;                         // from its sleep, to see a new snapshot
     void watch(const view::QueueRef& queue) noexcept;   // a queue with a descriptor, from now on
     void unwatch(int descriptor) noexcept;        // before it is closed
@@ -60,14 +59,14 @@ class Worker {
     path::Counters& counters() noexcept { return counters_; }
     path::WorkerId id() const noexcept { return id_; }
     // As of the worker's last turn: tests look at it between turns.
-    uint32_t held_fragments() const noexcept { return tracker_.held_fragments(); }
+    uint32_t held_fragments() const noexcept { return features_.tracker.held_fragments(); }
 
  private:
     void adopt(const view::Snapshot& snapshot) noexcept;
     void poll_descriptors() noexcept;
     void mark_ready(const epoll_event* events, int count) noexcept;
     void gather() noexcept;
-    view::Tables tables(const view::Snapshot& snapshot, uint32_t flow_generation) noexcept;
+    PathTables tables(const view::Snapshot& snapshot, uint32_t flow_generation) noexcept;
     bool spun_enough(uint64_t tsc) const noexcept;
     void sleep() noexcept;
     void tell_time(uint64_t tsc) noexcept;
@@ -79,8 +78,7 @@ class Worker {
     port::Egress egress_;
     path::Batch batch_;
     view::Drops drops_;
-    Speaker speaker_;
-    Tracker tracker_;
+    Features features_;
 
     base::Fd epoll_;
     base::Fd wake_;  // eventfd

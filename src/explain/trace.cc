@@ -4,9 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/features.h"
 #include "engine/path.h"
-#include "engine/speaker.h"
-#include "engine/tracker.h"
 #include "engine/watch.h"
 #include "wire/address.h"
 #include "wire/mbuf.h"
@@ -16,13 +15,12 @@ namespace sluice::explain {
 namespace {
 
 using engine::Switch;
-using view::Tables;
 using path::Drop;
 
 // Tables that nothing is learned into or counted in, and where the destination is known to be where it would be found.
-struct QuestionTables : Tables {
+struct QuestionTables : engine::PathTables {
     bridge::Entry find(const path::Meta& meta) const noexcept {
-        const bridge::Entry known = Tables::find(meta);
+        const bridge::Entry known = PathTables::find(meta);
         const path::PortId port = assumed->port_of(meta.network, meta.destination_mac);
         return known.found() || port == path::kNoPort ? known : bridge::Entry::fixed(port);
     }
@@ -74,11 +72,11 @@ class Run {
         meta.unusual = slot.is_unusual();
         meta.guarded = slot.guarded();
         if (slot.tunnel != nullptr) meta.network = running_.network_ids().at(probe_.from.network);
-        const QuestionTables tables{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
-                                     engine::clock_seconds(), egress_, counters_, drops_, snapshot,
-                                     running_.router().hops().data(), running_.neighbors(), speaker_,
-                                     running_.flows(), running_.fragments(), 0, path::WorkerId{0}, tracker_,
-                                     &assumed_}};
+        const QuestionTables tables{{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
+                                      engine::clock_seconds(), egress_, counters_, drops_, snapshot,
+                                      running_.router().hops().data(), running_.neighbors(), running_.flows(),
+                                      running_.fragments(), 0, path::WorkerId{0}, &assumed_},
+                                     features_}};
         counters_.log.set_time(rte_get_tsc_cycles());
         engine::Telling telling(told_, meta, packet, tables);
         engine::run_path(batch_, tables, telling.observer());
@@ -109,8 +107,7 @@ class Run {
     Outbox outbox_;
     path::Counters counters_;
     port::Egress egress_{path::WorkerId{0}, running_.pools(), counters_, &outbox_};
-    engine::Speaker speaker_{running_.pools()};
-    engine::Tracker tracker_;
+    engine::Features features_{running_.pools()};
     view::Drops drops_;
     path::Batch batch_;
     path::Witnessed told_;

@@ -285,7 +285,7 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The interface inside the container is down. Set it up there: `ip link set IF up`."},
 }};
 
-// Of the reasons that are counted at the ingress port (Speaker aside, which may lack a buffer there).
+// Of the reasons that are counted at the ingress port (The responder aside, which may lack a buffer there).
 constexpr bool is_of_ingress(Drop reason) noexcept { return reason < Drop::kPortDown; }
 
 // Reasons for which a message that hosts send unasked is no loss: it counts as kBackground (background.h).

@@ -69,6 +69,7 @@ class Egress {
     // Gives copies of the packet as it is now to where mirrors want it.
     void mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexcept;
 
+    const Pools& pools() const noexcept { return pools_; }
     void flush() noexcept;
     // visit(PortId, const rte_mbuf*) for the packets that have not been given to their ports yet.
     template <class Visit>

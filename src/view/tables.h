@@ -12,11 +12,6 @@
 #include "path/path.h"
 #include "port/egress.h"
 
-namespace sluice::engine {
-class Speaker;
-class Tracker;
-}  // namespace sluice::engine
-
 namespace sluice::view {
 
 // Packets that end here, freed together after the batch.
@@ -78,14 +73,12 @@ struct Tables {
     const Snapshot& snapshot;
     const route::NextHop* hops;
     neighbor::Table& neighbors;
-    engine::Speaker& speaker;
 
     // Where connections are tracked.
     flow::Table& flows;
     flow::Fragments& fragments;
     uint32_t flow_generation;  // that flows must have been decided under
     path::WorkerId worker;
-    engine::Tracker& tracker;
 
     // Null but for a packet that is only asked about: then nothing is changed and nobody spoken to.
     Assumed* assumed = nullptr;

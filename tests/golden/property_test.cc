@@ -280,6 +280,29 @@ std::string text_of(const Observed& observed) {
     return text + fmt::format("    made so far: {}\n", observed.made);
 }
 
+// Between whom a frame is, as far as its order among others matters: EtherType and IP addresses, of other frames all.
+Bytes conversation_of(const Bytes& frame) {
+    constexpr size_t kMacs = 12;
+    size_t type = kMacs;
+    while (type + 4 <= frame.size() && frame[type] == 0x81 && frame[type + 1] == 0) type += 4;
+    const size_t ip = type + 2;
+    const auto part = [&](size_t from, size_t size) {
+        const auto begin = frame.begin() + static_cast<ptrdiff_t>(std::min(ip + from, frame.size()));
+        return Bytes(begin, begin + static_cast<ptrdiff_t>(std::min<size_t>(size, frame.end() - begin)));
+    };
+    if (ip <= frame.size() && frame[type] == 0x08 && frame[type + 1] == 0x00) return part(12, 8);
+    if (ip <= frame.size() && frame[type] == 0x86 && frame[type + 1] == 0xdd) return part(8, 32);
+    return frame;
+}
+
+// What the switch says itself, and what has waited for a neighbor, leaves at the end of a batch: only the frames of one
+// conversation keep their order.
+std::vector<Bytes> by_conversation(std::vector<Bytes> frames) {
+    std::stable_sort(frames.begin(), frames.end(),
+                     [](const Bytes& a, const Bytes& b) { return conversation_of(a) < conversation_of(b); });
+    return frames;
+}
+
 enum class How { kByFlows, kDecidedAnew };
 
 struct Played {
@@ -305,7 +328,9 @@ Played play(const Case& one, How how) {
         harness.run();
         harness.give_up_fragments();
         Observed& observed = played.steps.emplace_back();
-        for (const std::string& device : kWorldDevices) observed.sent[device] = harness.sent(device);
+        for (const std::string& device : kWorldDevices) {
+            observed.sent[device] = by_conversation(harness.sent(device));
+        }
         observed.drops = harness.drops();
         observed.made = harness.made();
     }

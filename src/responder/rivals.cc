@@ -1,10 +1,10 @@
-// What the speaker notes for the log of stations that say that they have an address that another has.
-#include "engine/speaker.h"
+// What the responder notes for the log of stations that say that they have an address that another has.
+#include "responder/responder.h"
 
-namespace sluice::engine {
+namespace sluice::responder {
 
 // Of an address that is known to be at another MAC address, or was until this moment: for the log.
-void Speaker::note_rival(const path::Meta& meta, const neighbor::Entry& entry, uint64_t mac, uint64_t before,
+void Responder::note_rival(const path::Meta& meta, const neighbor::Entry& entry, uint64_t mac, uint64_t before,
                          bool has_moved, const view::Tables& tables) noexcept {
     using Kind = path::Event::Kind;
     const bool is_declared = entry.state.load(std::memory_order_relaxed) == neighbor::State::kStatic;
@@ -18,4 +18,4 @@ void Speaker::note_rival(const path::Meta& meta, const neighbor::Entry& entry, u
     tables.counters.events.note(event);
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::responder

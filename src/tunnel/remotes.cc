@@ -1,10 +1,13 @@
-// What the speaker has to do with the hosts at the other ends of tunnels beside carrying frames to them: it
-// pings them, and hears what they, and the routers on the way, say about our packets.
-#include "engine/speaker.h"
+// What there is to do with the hosts at the other ends of tunnels beside carrying frames to them: they are pinged,
+// and what they, and the routers on the way, say about our packets is heard.
+#include "tunnel/output.h"
+#include "wire/icmp.h"
 #include "wire/layers.h"
 
-namespace sluice::engine {
+namespace sluice::tunnel {
 namespace {
+
+using link::kEthernet;
 
 constexpr uint16_t kPingId = 4789;
 
@@ -36,7 +39,7 @@ bool is_of(const view::TunnelSlot& tunnel, const wire::IcmpReport& report, const
 }  // namespace
 
 // Of a packet to a tunnel end point of ours. True if it was understood.
-bool Speaker::hear(const rte_mbuf* packet, const view::Tables& tables) noexcept {
+bool Output::hear(const rte_mbuf* packet, const view::Tables& tables) noexcept {
     using Kind = wire::IcmpReport::Kind;
     const auto report = wire::read_icmp_report(packet, kEthernet);
     if (!report) return false;
@@ -62,7 +65,7 @@ bool Speaker::hear(const rte_mbuf* packet, const view::Tables& tables) noexcept 
 }
 
 // Where the next hop's address isn't known, that is asked for instead.
-void Speaker::ping(path::PortId id, const view::Tables& tables) noexcept {
+void Output::ping(path::PortId id, const view::Tables& tables) noexcept {
     const view::TunnelSlot* tunnel = tables.slot(id).tunnel;
     if (tunnel == nullptr) return;
     const route::NextHop* hop = &tables.hops[tunnel->hop->load(std::memory_order_acquire)];
@@ -70,7 +73,7 @@ void Speaker::ping(path::PortId id, const view::Tables& tables) noexcept {
     if (hop->kind != route::HopKind::kVia) return;
     neighbor::Entry& neighbor = *hop->neighbor;
     if (!neighbor.resolved()) {
-        if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor, tables);
+        if (tables.neighbors.ask(neighbor, tables.now)) link_.solicit(neighbor);
         return;
     }
     const vxlan::Tunnel& headers = tunnel->headers;
@@ -82,8 +85,7 @@ void Speaker::ping(path::PortId id, const view::Tables& tables) noexcept {
     meta.ingress = id;
     meta.network = neighbor.network;
     meta.layer3 = path::Layer3::kOther;  // an error about it would go nowhere
-    meta.neighbor = &neighbor;
-    route(meta, packet, tables);
+    send_to_neighbor(meta, neighbor, packet, tables);
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::tunnel

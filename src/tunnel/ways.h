@@ -7,13 +7,13 @@
 #include <array>
 #include <bit>
 
-#include "view/snapshot.h"
 #include "path/counters.h"
 #include "port/egress.h"
+#include "view/snapshot.h"
 #include "vxlan/tunnel.h"
 #include "wire/flow_hash.h"
 
-namespace sluice::engine {
+namespace sluice::tunnel {
 
 // The usual way into a tunnel from one network: its end of the underlay known, and nothing about it that needs
 // more than the ready header.
@@ -94,4 +94,4 @@ class Ways {
     uint64_t used_ = 0;  // a bit each
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::tunnel

@@ -1,4 +1,4 @@
-#include "engine/answers.h"
+#include "responder/answers.h"
 
 #include <algorithm>
 
@@ -9,7 +9,7 @@
 #include "wire/layers.h"
 #include "wire/mbuf.h"
 
-namespace sluice::engine {
+namespace sluice::responder {
 namespace {
 
 constexpr uint16_t kIpOffset = sizeof(wire::EthernetHeader);
@@ -73,4 +73,4 @@ bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const view:
     }
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::responder

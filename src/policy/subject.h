@@ -7,7 +7,7 @@
 #include "acl/subject.h"
 #include "path/tuple.h"
 
-namespace sluice::engine {
+namespace sluice::policy {
 
 
 // What a rule may ask of a connection's first packet beside its tuple. Kept with the flow, to be asked again.
@@ -25,4 +25,4 @@ Opening opening_of(const path::Connection& connection) noexcept;
 acl::Subject subject_of(const path::Tuple& tuple, const Opening& opening) noexcept;
 acl::Subject subject_of(const path::Connection& connection) noexcept;
 
-}  // namespace sluice::engine
+}  // namespace sluice::policy

@@ -1,14 +1,15 @@
-#include "engine/tracker.h"
+#include "policy/tracker.h"
 
 #include <algorithm>
 #include <bit>
 #include <optional>
 
-#include "engine/forward.h"
-#include "engine/subject.h"
+#include "link/exit.h"
+#include "policy/subject.h"
+#include "router/decide.h"
 #include "wire/headers.h"
 
-namespace sluice::engine {
+namespace sluice::policy {
 namespace {
 
 using path::Connection;
@@ -102,7 +103,7 @@ Passage Tracker::passage_of(const path::Meta& meta, const view::Tables& tables) 
             auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
             const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
             passage.to = neighbor.network;
-            passage.egress = Speaker::likely_exit_of(neighbor, mac, tables.network(neighbor.network), tables);
+            passage.egress = link::likely_exit_of(neighbor, mac, tables.network(neighbor.network), tables);
             passage.is_unfinished = mac == 0;
             if (tables.assumed != nullptr) break;  // it leaves no flow
             passage.hop |= Passage::kNeighbor | tables.neighbors.index(neighbor);
@@ -118,7 +119,7 @@ bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const view::Table
     meta.connection.object = 0;
     has_decided_ = true;
     if (!tables.may_send_from_source(meta)) return path::drop(meta, Drop::kForeignAddress);
-    if (meta.layer3 != path::Layer3::kNone && !Forward::route(meta, packet, tables)) return false;
+    if (meta.layer3 != path::Layer3::kNone && !router::decide_route(meta, packet, tables, link_)) return false;
     return decide_passage(meta, packet, tables);
 }
 
@@ -130,6 +131,10 @@ bool Tracker::decide_passage(path::Meta& meta, const rte_mbuf* packet, const vie
         // It leaves by where it was judged for, or is judged again.
         meta.egress = passage.egress;
         meta.fate = passage.egress != path::kNoPort ? path::Fate::kRouteBy : path::Fate::kRouteUnseen;
+    }
+    const bool is_flooded = meta.fate == path::Fate::kFlood || meta.fate == path::Fate::kRouteUnseen;
+    if (is_flooded && !passage.is_unfinished && !tables.network(passage.to).flat) {
+        link_.set_reachable(&may_reach(meta, packet, passage.to, tables));
     }
     return true;
 }
@@ -406,4 +411,4 @@ bool Tracker::decide_again(path::Meta& meta, rte_mbuf* packet, const view::Table
     return decide_passage(meta, packet, tables);
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::policy

@@ -11,17 +11,18 @@
 
 #include <vector>
 
-#include "flow/held_fragments.h"
 #include "acl/policies.h"
-#include "engine/subject.h"
-#include "view/tables.h"
 #include "flow/flow_table.h"
 #include "flow/fragments.h"
+#include "flow/held_fragments.h"
+#include "link/link.h"
 #include "path/tuple.h"
 #include "path/witness.h"
+#include "policy/subject.h"
 #include "port/egress.h"
+#include "view/tables.h"
 
-namespace sluice::engine {
+namespace sluice::policy {
 
 // Where a packet comes from and goes to, as policies and flows see it.
 struct Passage {
@@ -70,23 +71,27 @@ struct Judgement {
 
 class Tracker {
  public:
-    Tracker() { reachable_.reserve(path::kMaxPorts); }
+    explicit Tracker(link::Link& link) : link_(link) {
+        reachable_.reserve(path::kMaxPorts);
+        due_.reserve(flow::HeldFragments::kMost);
+    }
 
     // Decide, of a packet that was parsed and whose frame's addresses are known: true if it goes its passage.
     [[gnu::noinline]] bool decide(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
 
-    // Those of the exits to which the packet may be flooded; the others are counted. The answer lives until
-    // the next call.
-    const std::vector<port::Exit>& may_reach(const path::Meta& meta, const rte_mbuf* packet,
-                                             path::NetworkId network, const view::Tables& tables) noexcept;
-    // Of a packet that has waited for its neighbor, or whose way out was not known: it is now.
+    // Of a packet that has waited for its neighbor, which is known now.
     bool decide_again(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept;
 
     // Apply, of a later fragment that is to be held. Takes the packet.
     void hold(const path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept;
-    // Between batches: goes on with later fragments whose first has been judged, and gives up those that have
-    // waited too long. The number of those that went on, or ended.
-    uint32_t resume_fragments(const view::Tables& tables) noexcept;
+    // Between batches: later fragments whose first has been judged, and those that have waited too long. Whoever takes
+    // them owns their packets.
+    struct Due {
+        flow::HeldFragments::Held held;
+        bool is_late;
+    };
+    const std::vector<Due>& take_due_fragments(const view::Tables& tables) noexcept;
+    static void give_up(const flow::HeldFragments::Held& held, const view::Tables& tables) noexcept;
     uint32_t held_fragments() const noexcept { return held_.count(); }
 
     // Whether a neighbor on the packet's link is its destination: entries of those that nobody uses are given
@@ -124,6 +129,10 @@ class Tracker {
     bool has_decided() const noexcept { return has_decided_; }
 
  private:
+    // Those of the exits to which the packet may be flooded; the others are counted. The answer lives until
+    // the next call.
+    const std::vector<port::Exit>& may_reach(const path::Meta& meta, const rte_mbuf* packet,
+                                             path::NetworkId network, const view::Tables& tables) noexcept;
     bool decide_passage(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
     bool decide_kind(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                      const view::Tables& tables) noexcept;
@@ -154,8 +163,6 @@ class Tracker {
     bool decide_orphan(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
                        const view::Tables& tables) noexcept;
     bool may_hold(const path::Meta& meta, const rte_mbuf* packet) const noexcept;
-    static void give_up(const flow::HeldFragments::Held& held, const view::Tables& tables) noexcept;
-    static void resume(const flow::HeldFragments::Held& held, const view::Tables& tables) noexcept;
     static uint32_t quoted_flow(const path::Connection& connection, const rte_mbuf* packet, path::Tuple& quoted,
                                 const view::Tables& tables) noexcept;
     bool is_related(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
@@ -181,11 +188,13 @@ class Tracker {
     static bool refuse(path::Meta& meta, const Passage& passage, flow::Verdict verdict, uint32_t object) noexcept;
     static Passage passage_of(const path::Meta& meta, const view::Tables& tables) noexcept;
 
+    link::Link& link_;
     Told asked_;
     bool is_telling_ = false;
     bool has_decided_ = false;
     std::vector<port::Exit> reachable_;
+    std::vector<Due> due_;
     flow::HeldFragments held_;
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::policy

@@ -1,15 +1,18 @@
-// What the speaker says about where stations are: announcements of those that come, and questions for those that
+// What the responder says about where stations are: announcements of those that come, and questions for those that
 // may have another MAC address than others believe.
 #include <algorithm>
 #include <optional>
 
-#include "engine/speaker.h"
+#include "responder/responder.h"
 #include "port/derived_mac.h"
 #include "wire/layers.h"
 #include "wire/mbuf.h"
 
-namespace sluice::engine {
+namespace sluice::responder {
 namespace {
+
+using link::bytes_of;
+using link::kEthernet;
 
 // Who sends a frame to whom, as far as one can ask for the other.
 struct Ends {
@@ -49,7 +52,7 @@ bool is_on_link(const view::Network& network, const IpAddress& address) noexcept
 }  // namespace
 
 // To all in the network but who is behind `from`, where there is anybody.
-void Speaker::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet, const view::Tables& tables) noexcept {
+void Responder::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet, const view::Tables& tables) noexcept {
     if (packet == nullptr) return;
     const view::Network& network = tables.network(id);
     const port::Port* port = tables.slot(from).port;
@@ -58,11 +61,11 @@ void Speaker::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet, co
                                     [&](const auto& exit) { return exit.port != port; });
     if (!others && (!is_local || network.tunnels.empty())) return rte_pktmbuf_free(packet);
     tables.counters.totals.made.add(1);
-    send_to_all(id, network.members, from, nullptr, packet, tables);
+    output_.send_to_all(id, network.members, from, nullptr, packet, tables);
 }
 
 // Of a port that has come: its addresses, or that its MAC address is there (RFC 903, as QEMU announces guests).
-void Speaker::announce(const Chore& chore, const view::Tables& tables) noexcept {
+void Responder::announce(const Chore& chore, const view::Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
     const view::Network& network = tables.network(chore.network);
     if (!tables.carries(chore.port, chore.network)) return;
@@ -72,16 +75,16 @@ void Speaker::announce(const Chore& chore, const view::Tables& tables) noexcept 
     spread(chore.network, chore.port, build_announcement(chore), tables);
 }
 
-void Speaker::tell(const Chore& chore, const view::Tables& tables) noexcept {
+void Responder::tell(const Chore& chore, const view::Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
     if (!tables.carries(chore.port, chore.network)) return;
     rte_mbuf* packet = build_announcement(chore);
     if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
-    send(chore.network, chore.port, packet, tables);
+    output_.send(chore.network, chore.port, packet, tables);
 }
 
-rte_mbuf* Speaker::build_announcement(const Chore& chore) const noexcept {
+rte_mbuf* Responder::build_announcement(const Chore& chore) const noexcept {
     const wire::MacBytes mac = bytes_of(chore.mac);
     if (chore.address.is_unspecified()) return wire::build_station_announcement(pools_.buffers, mac);
     if (chore.address.is_v4()) return wire::build_arp_announcement(pools_.buffers, mac, chore.address);
@@ -90,14 +93,14 @@ rte_mbuf* Speaker::build_announcement(const Chore& chore) const noexcept {
 
 // A frame that nobody takes, since its destination has gone with its port: whoever sends it believes in an address
 // that another station may have by now. That one is asked for in the sender's name, and answers the sender.
-void Speaker::seek_departed(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
+void Responder::seek_departed(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     const view::Network& network = tables.network(meta.network);
     if (!network.macs->has_departed(meta.destination_mac, bridge::MacTable::hash(meta.destination_mac))) return;
     if (tables.assumed != nullptr || tables.slot(meta.ingress).tunnel != nullptr || network.flat) return;
     const auto ends = ends_of(packet);
     if (!ends || !is_on_link(network, ends->to) || !is_on_link(network, ends->from)) return;
     if (!tables.snapshot.owners.may_use(meta.network, ends->from, meta.ingress, false)) return;
-    if (!may_answer(meta.ingress)) return;
+    if (!link_.may_answer(meta.ingress)) return;
     const wire::MacBytes mac = bytes_of(meta.source_mac);
     rte_mbuf* question = ends->to.is_v4()
                              ? wire::build_arp_request(pools_.buffers, mac, ends->from, ends->to)
@@ -106,7 +109,7 @@ void Speaker::seek_departed(const path::Meta& meta, const rte_mbuf* packet, cons
 }
 
 // Asks who has the address, behind one port or tunnel, by broadcast: the station may have another MAC address now.
-void Speaker::verify(const Chore& chore, const view::Tables& tables) noexcept {
+void Responder::verify(const Chore& chore, const view::Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
     const view::Network& network = tables.network(chore.network);
     if (!tables.carries(chore.port, chore.network)) return;
@@ -121,7 +124,7 @@ void Speaker::verify(const Chore& chore, const view::Tables& tables) noexcept {
                                                 chore.address);
     if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
-    send(chore.network, chore.port, packet, tables);
+    output_.send(chore.network, chore.port, packet, tables);
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::responder

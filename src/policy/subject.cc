@@ -1,8 +1,8 @@
-#include "engine/subject.h"
+#include "policy/subject.h"
 
 #include "wire/headers.h"
 
-namespace sluice::engine {
+namespace sluice::policy {
 
 using path::Connection;
 
@@ -50,4 +50,4 @@ acl::Subject subject_of(const Connection& connection) noexcept {
     return subject;
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::policy

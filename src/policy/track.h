@@ -10,13 +10,14 @@
 
 #include <rte_prefetch.h>
 
-#include "engine/forward.h"
-#include "view/tables.h"
-#include "engine/tracker.h"
 #include "flow/flow_table.h"
+#include "link/exit.h"
 #include "path/tuple.h"
+#include "policy/tracker.h"
+#include "router/forward.h"
+#include "view/tables.h"
 
-namespace sluice::engine {
+namespace sluice::policy {
 
 struct Track {
     // Ethernet with a tag, IPv6 with an extension or two, TCP: what a chain's first mbuf should hold.
@@ -50,7 +51,7 @@ struct Track {
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
         if (unlikely(meta.connection.tracked != path::Tracked::kByFlow)) {
-            return meta.connection.tracked == path::Tracked::kNot ? Forward::decide(meta, packet, tables)
+            return meta.connection.tracked == path::Tracked::kNot ? router::Forward::decide(meta, packet, tables)
                                                                   : decide_singly(meta, packet, tables);
         }
         return meta.layer3 == path::Layer3::kNone ? bridge(meta, packet, tables)
@@ -72,7 +73,7 @@ struct Track {
                                                 const T& tables) noexcept {
         if (!look_up_late(meta, tables)) return false;
         if (meta.layer3 != path::Layer3::kNone) {
-            return Forward::knows_source(meta, tables) ? tables.tracker.decide(meta, packet, tables)
+            return router::Forward::knows_source(meta, tables) ? tables.features.tracker.decide(meta, packet, tables)
                                                        : route_unknown(meta, packet, tables);
         }
         bool is_decided = false;
@@ -80,8 +81,8 @@ struct Track {
             is_decided = true;
             return bridge_unknown(meta, packet, tables);
         };
-        if (!Forward::bridge_it(meta, tables, decide_unknown)) return false;
-        return is_decided || tables.tracker.decide(meta, packet, tables);
+        if (!router::Forward::bridge_it(meta, tables, decide_unknown)) return false;
+        return is_decided || tables.features.tracker.decide(meta, packet, tables);
     }
 
     // Of a packet whose source is to be learned: by the tracker, also where a flow speaks for it.
@@ -90,13 +91,13 @@ struct Track {
                                                  const T& tables) noexcept {
         return bridge::Bridge::decide_unknown(meta, tables, [&]() noexcept {
             if (tables.network(meta.network).flat) meta.fate = path::Fate::kFlood;
-            return tables.tracker.decide(meta, packet, tables);
+            return tables.features.tracker.decide(meta, packet, tables);
         });
     }
     template <class T>
     [[gnu::noinline]] static bool route_unknown(path::Meta& meta, const rte_mbuf* packet,
                                                 const T& tables) noexcept {
-        return bridge::Bridge::admit_source(meta, tables) && tables.tracker.decide(meta, packet, tables) &&
+        return bridge::Bridge::admit_source(meta, tables) && tables.features.tracker.decide(meta, packet, tables) &&
                bridge::Bridge::learn(meta, tables);
     }
 
@@ -126,7 +127,7 @@ struct Track {
                                               const T& tables) noexcept {
         if (likely(has_flow(meta.connection, tables) && knows_source(meta, tables) &&
                    follow_station(meta, tables))) {
-            return likely(count(meta.connection, packet, tables)) || tables.tracker.decide(meta, packet, tables);
+            return likely(count(meta.connection, packet, tables)) || tables.features.tracker.decide(meta, packet, tables);
         }
         return bridge_by_table(meta, packet, tables);
     }
@@ -181,10 +182,10 @@ struct Track {
             is_decided = true;
             return bridge_unknown(meta, packet, tables);
         };
-        if (!Forward::bridge_it(meta, tables, decide_unknown)) return false;
+        if (!router::Forward::bridge_it(meta, tables, decide_unknown)) return false;
         if (!is_decided) {
             const bool passes = is_flows_way(meta, tables) && count(meta.connection, packet, tables);
-            if (!passes && !tables.tracker.decide(meta, packet, tables)) return false;
+            if (!passes && !tables.features.tracker.decide(meta, packet, tables)) return false;
         }
         if (is_flows_way(meta, tables)) note_station(meta, version, tables);
         return true;
@@ -214,12 +215,12 @@ struct Track {
     template <class T>
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
                                              const T& tables) noexcept {
-        if (unlikely(!Forward::knows_source(meta, tables))) return route_unknown(meta, packet, tables);
+        if (unlikely(!router::Forward::knows_source(meta, tables))) return route_unknown(meta, packet, tables);
         if (likely(has_flow(meta.connection, tables) && follow(meta, tables) &&
                    count(meta.connection, packet, tables))) {
             return true;
         }
-        return tables.tracker.decide(meta, packet, tables);
+        return tables.features.tracker.decide(meta, packet, tables);
     }
 
     // The way that the flow was decided to take, if it still leads there.
@@ -244,7 +245,7 @@ struct Track {
         }
         const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
         const path::PortId exit =
-            Speaker::exit_of(neighbor, mac, tables.network(neighbor.network), tables);
+            link::exit_of(neighbor, mac, tables.network(neighbor.network), tables);
         if (unlikely(exit == path::kNoPort)) return false;
         // And the hop is of that decision: whoever decides anew takes the word away first.
         const flow::Decided wanted(tables.flow_generation, true, meta.ingress, exit);
@@ -258,4 +259,4 @@ struct Track {
     }
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::policy

@@ -1,22 +1,22 @@
 // The way out of an overlay (RFC 7348), as the path's stage for routers has it: a packet from the underlay for
 // a tunnel end point of ours becomes the frame inside it, which comes from the tunnel and is in the network
-// of its VNI. Worker side. The way into a tunnel is the last stage's (forward.h): it depends on where the
+// of its VNI. Worker side. The way into a tunnel is the last stage's (output.h): it depends on where the
 // frame leaves.
 #pragma once
 
-#include "engine/speaker.h"
-#include "view/tables.h"
 #include "path/parse.h"
+#include "tunnel/output.h"
+#include "view/tables.h"
 #include "vxlan/decapsulate.h"
 #include "wire/address.h"
 
-namespace sluice::engine {
+namespace sluice::tunnel {
 
 struct Decap {
     // Of a packet for the router's MAC address in the underlay. True with the packet as it was if it is no
     // VXLAN for us; false if it was dropped.
-    [[gnu::always_inline]] static bool take_in(path::Meta& meta, rte_mbuf* packet,
-                                               const view::Tables& tables) noexcept {
+    [[gnu::always_inline]] static bool take_in(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables,
+                                               Output& output) noexcept {
         const view::Snapshot& snapshot = tables.snapshot;
         if (!snapshot.is_end_point(packet)) return true;
         vxlan::Outer outer;
@@ -27,9 +27,9 @@ struct Decap {
             const bool is_taken = outcome == vxlan::Outcome::kTagged && takes_tags(outer.vni, tables);
             if (!is_taken) return path::drop(meta, outer.reason);
         }
-        WayOut& way = tables.speaker.ways_out().at(WayOut::place(outer.vni, outer.source));
+        WayOut& way = output.ways_out().at(WayOut::place(outer.vni, outer.source));
         if (unlikely(outer.ipv6 || outer.vni != way.vni || outer.source != way.source)) {
-            const path::Drop reason = find(outer, snapshot, way, tables);
+            const path::Drop reason = find(outer, snapshot, way, tables, output);
             if (unlikely(reason != path::Drop::kCount)) return path::drop(meta, reason);
         }
         vxlan::strip(packet, outer);
@@ -80,7 +80,7 @@ struct Decap {
     }
 
     [[gnu::noinline]] static path::Drop find(const vxlan::Outer& outer, const view::Snapshot& snapshot,
-                                             WayOut& way, const view::Tables& tables) noexcept {
+                                             WayOut& way, const view::Tables& tables, Output& output) noexcept {
         const path::NetworkId network = snapshot.vnis.find(outer.vni);
         if (network == path::kNoNetworkId) {
             note(path::Event::Kind::kUnknownVni, outer, network, tables);
@@ -92,7 +92,7 @@ struct Decap {
             note(path::Event::Kind::kUnknownRemote, outer, network, tables);
             return path::Drop::kUnknownRemote;
         }
-        tables.speaker.ways_out().renew(way, tables.counters);
+        output.ways_out().renew(way, tables.counters);
         way.tunnel = path::PortId{remote};
         way.network = network;
         if (!outer.ipv6) {
@@ -103,4 +103,4 @@ struct Decap {
     }
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::tunnel

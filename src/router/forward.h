@@ -1,30 +1,15 @@
 // Routing as stages of the path (RFC 1812, RFC 8200): what is addressed to the router's MAC address of its
 // network is looked up in the network's routing domain and sent to a neighbor, by another network or the
-// same. What needs more than that (ARP, the switch's own addresses, errors to answer, neighbors that have
-// to be asked for) is the speaker's, once the packet has got this fate. Worker side.
+// same. Worker side.
 #pragma once
 
 #include "bridge/bridge.h"
-#include "engine/overlay.h"
-#include "engine/speaker.h"
+#include "router/decide.h"
+#include "tunnel/decap.h"
 #include "view/tables.h"
-#include "wire/flow_hash.h"
 #include "wire/ip_check.h"
 
-namespace sluice::engine {
-
-// Which first octets of an IPv4 address need a closer look: of a source, and of a destination. (Martians;
-// link-local addresses among them. Most martian destinations have routes of their own.)
-struct UnusualOctets {
-    uint8_t source[256]{};
-    uint8_t destination[256]{};
-
-    constexpr UnusualOctets() {
-        for (int octet : {0, 127, 169}) source[octet] = 1;
-        for (int octet = 224; octet < 256; ++octet) source[octet] = destination[octet] = 1;
-    }
-};
-inline constexpr UnusualOctets kUnusualOctets;
+namespace sluice::router {
 
 // Admit: what is for the router gets its headers checked and its route fetched; what came in VXLAN for an
 // end point of ours gets out of it first. Nearly all of it has the addresses of the frame before it in the
@@ -34,7 +19,7 @@ struct RouteLookup {
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet, const T& tables) noexcept {
         const view::Network* network = &tables.network(meta.network);
         if (likely(meta.destination_mac == network->to_router) && unlikely(network->is_underlay)) {
-            if (!Decap::take_in(meta, packet, tables)) return false;
+            if (!tunnel::Decap::take_in(meta, packet, tables, tables.features.output)) return false;
             network = &tables.network(meta.network);
         }
         meta.layer3 = path::Layer3::kNone;
@@ -64,7 +49,7 @@ struct RouteLookup {
 
     [[gnu::always_inline]] static bool look_up(path::Meta& meta, rte_mbuf* packet,
                                                const view::Network& network) noexcept {
-        constexpr uint16_t kMostHeaders = kEthernet + 60;  // IPv4's with all options
+        constexpr uint16_t kMostHeaders = link::kEthernet + 60;  // IPv4's with all options
         constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
         constexpr uint16_t kVlan = wire::be16(static_cast<uint16_t>(wire::EtherType::kVlan)).raw();
@@ -72,7 +57,7 @@ struct RouteLookup {
         auto* ethernet = rte_pktmbuf_mtod(packet, wire::EthernetHeader*);
         meta.header = ethernet + 1;
         if (likely(ethernet->type.raw() == kIpv4)) {
-            if (unlikely(wire::check_ipv4(packet, kEthernet) != wire::IpCheck::kValid)) {
+            if (unlikely(wire::check_ipv4(packet, link::kEthernet) != wire::IpCheck::kValid)) {
                 return path::drop(meta, path::Drop::kMalformedIp);
             }
             meta.layer3 = path::Layer3::kIpv4;
@@ -82,7 +67,7 @@ struct RouteLookup {
         }
         meta.layer3 = path::Layer3::kOther;
         if (ethernet->type.raw() == kIpv6) {
-            if (unlikely(wire::check_ipv6(packet, kEthernet) != wire::IpCheck::kValid)) {
+            if (unlikely(wire::check_ipv6(packet, link::kEthernet) != wire::IpCheck::kValid)) {
                 return path::drop(meta, path::Drop::kMalformedIp);
             }
             meta.layer3 = path::Layer3::kIpv6;
@@ -110,7 +95,7 @@ struct Forward {
             return bridge_it(meta, tables, [&]() noexcept { return bridge::Bridge::decide_unknown(meta, tables); });
         }
         if (unlikely(!knows_source(meta, tables))) return route_unknown(meta, packet, tables);
-        return route(meta, packet, tables);
+        return decide_route(meta, packet, tables, tables.features.link);
     }
 
     // Of a packet for the router: whether learning its source would change nothing.
@@ -137,50 +122,11 @@ struct Forward {
         return true;
     }
 
-    [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
-                                             const view::Tables& tables) noexcept {
-        const view::Network& network = tables.network(meta.network);
-        const route::Table& routes = *network.routes;
-        route::HopId id = 0;
-        uint8_t ttl = 0;
-        if (likely(meta.layer3 == path::Layer3::kIpv4)) {
-            const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
-            const uint8_t unusual = kUnusualOctets.source[ip->source.raw() & 0xff] |
-                                    kUnusualOctets.destination[ip->destination.raw() & 0xff] |
-                                    (ip->version_size ^ 0x45);
-            if (unlikely(unusual != 0)) return tables.speaker.decide_unusual(meta, packet, tables);
-            id = routes.fib4().find(ip->destination.host());
-            ttl = ip->ttl;
-        } else if (meta.layer3 == path::Layer3::kIpv6) {
-            const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
-            if (unlikely(wire::is_martian_source6(ip->source))) {
-                return path::drop(meta, path::Drop::kMartian);
-            }
-            if (unlikely(wire::is_link_local6(ip->source))) {
-                return tables.speaker.decide_unusual(meta, packet, tables);
-            }
-            id = routes.fib6().find(ip->destination.data());
-            ttl = ip->hop_limit;
-        } else {
-            meta.fate = path::Fate::kLocal;
-            return true;
-        }
-        const route::NextHop* hop = &tables.hops[id];
-        if (unlikely(hop->kind == route::HopKind::kGroup)) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
-        if (unlikely(hop->kind != route::HopKind::kVia || network.is_underlay)) {
-            return tables.speaker.decide(meta, *hop, tables);
-        }
-        if (unlikely(ttl <= 1)) return path::drop(meta, path::Drop::kTtlExceeded);
-        meta.neighbor = hop->neighbor;
-        meta.fate = path::Fate::kRoute;
-        return true;
-    }
-
  private:
     template <class T>
     [[gnu::noinline]] static bool route_unknown(path::Meta& meta, const rte_mbuf* packet,
                                                 const T& tables) noexcept {
-        return bridge::Bridge::admit_source(meta, tables) && route(meta, packet, tables) &&
+        return bridge::Bridge::admit_source(meta, tables) && decide_route(meta, packet, tables, tables.features.link) &&
                bridge::Bridge::learn(meta, tables);
     }
 
@@ -194,65 +140,4 @@ struct Forward {
     }
 };
 
-// Apply, the last stage.
-struct Deliver {
-    [[gnu::always_inline]] static void apply(path::Meta& meta, rte_mbuf* packet,
-                                             const view::Tables& tables) noexcept {
-        if (likely(meta.fate == path::Fate::kForward)) {
-            const view::PortSlot& slot = tables.slot(meta.egress);
-            if (likely(slot.is_plain_exit())) {
-                tables.egress.send(*slot.port, packet);
-            } else if (slot.tunnel != nullptr) {
-                tables.speaker.send_by_tunnel(meta, packet, slot, tables);
-            } else {
-                tables.egress.send(slot.exit(meta.network), packet);
-            }
-        } else if (likely(meta.fate == path::Fate::kRoute || meta.fate == path::Fate::kRouteBy)) {
-            route(meta, packet, tables);
-        } else {
-            tables.speaker.apply(meta, packet, tables);
-        }
-    }
-
- private:
-    [[gnu::always_inline]] static void route(path::Meta& meta, rte_mbuf* packet,
-                                             const view::Tables& tables) noexcept {
-        auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
-        const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
-        const view::Network& network = tables.network(neighbor.network);
-        const path::PortId exit = meta.fate == path::Fate::kRouteBy
-                                      ? meta.egress
-                                      : Speaker::exit_of(neighbor, mac, network, tables);
-        if (unlikely(exit == path::kNoPort || mac == 0)) return tables.speaker.route(meta, packet, tables);
-        const view::PortSlot& slot = tables.slot(exit);
-        if (likely(slot.is_plain_exit())) {
-            // Nothing to be done to it there.
-            if (unlikely(!port::Egress::is_plain(*slot.port, packet))) {
-                return tables.speaker.route(meta, packet, tables);
-            }
-            readdress(meta, packet, neighbor, mac, network, tables);
-            return tables.egress.send_plain(*slot.port, packet);
-        }
-        if (slot.tunnel != nullptr) {
-            WayIn& way = tables.speaker.way_in(exit, neighbor.network, slot, tables);
-            if (likely(way.takes(packet))) {
-                readdress(meta, packet, neighbor, mac, network, tables);
-                return way.enter(packet, tables.egress);
-            }
-        }
-        tables.speaker.route(meta, packet, tables);
-    }
-
-    [[gnu::always_inline]] static void readdress(const path::Meta& meta, rte_mbuf* packet,
-                                                 neighbor::Entry& neighbor, uint64_t mac,
-                                                 const view::Network& network, const view::Tables& tables) noexcept {
-        Speaker::count_down(meta);
-        Speaker::write_macs(packet, mac, network.mac);
-        if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now) &&
-            tables.assumed == nullptr) {
-            neighbor.used.store(tables.now, std::memory_order_relaxed);
-        }
-    }
-};
-
-}  // namespace sluice::engine
+}  // namespace sluice::router

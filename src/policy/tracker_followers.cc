@@ -1,14 +1,12 @@
 // The tracker's part for packets that follow others: ICMP errors, later fragments, and what is flooded.
 #include <bit>
 
-#include "engine/forward.h"
-#include "engine/subject.h"
-#include "engine/track.h"
-#include "engine/tracker.h"
 #include "path/parse.h"
+#include "policy/subject.h"
+#include "policy/tracker.h"
 #include "wire/headers.h"
 
-namespace sluice::engine {
+namespace sluice::policy {
 
 using path::Connection;
 using path::Drop;
@@ -130,47 +128,20 @@ void Tracker::give_up(const flow::HeldFragments::Held& held, const view::Tables&
     rte_pktmbuf_free(held.packet);
 }
 
-uint32_t Tracker::resume_fragments(const view::Tables& tables) noexcept {
-    if (!held_.is_time(tables.fragments.changes(), tables.now)) return 0;
+const std::vector<Tracker::Due>& Tracker::take_due_fragments(const view::Tables& tables) noexcept {
+    due_.clear();
+    if (!held_.is_time(tables.fragments.changes(), tables.now)) return due_;
     const auto is_late = [&](const flow::HeldFragments::Held& held) {
-        return static_cast<int32_t>(tables.now - held.since) >= static_cast<int32_t>(flow::HeldFragments::kPatience);
+        return static_cast<int32_t>(tables.now - held.since) >=
+               static_cast<int32_t>(flow::HeldFragments::kPatience);
     };
     const auto& due = held_.take([&](const flow::HeldFragments::Held& held) {
         path::Tuple tuple = held.tuple;
         return is_late(held) ||
                tables.fragments.complete(tuple, held.part, tables.now) != flow::Fragments::First::kUnknown;
     });
-    for (const flow::HeldFragments::Held& held : due) {
-        is_late(held) ? give_up(held, tables) : resume(held, tables);
-    }
-    if (!due.empty()) tables.speaker.end_batch(tables.counters);
-    return static_cast<uint32_t>(due.size());
-}
-
-// It was admitted when it came; where it goes is decided now.
-void Tracker::resume(const flow::HeldFragments::Held& held, const view::Tables& tables) noexcept {
-    const auto* frame = rte_pktmbuf_mtod(held.packet, const uint8_t*);
-    path::Meta meta{.destination_mac = path::mac_key(frame),
-                    .source_mac = path::mac_key(frame + sizeof(wire::MacBytes)),
-                    .before = &path::kNobody,
-                    .ingress = held.ingress,
-                    .network = held.network,
-                    .unusual = tables.slot(held.ingress).is_unusual(),
-                    .guarded = tables.slot(held.ingress).guarded(),
-                    .layer3 = held.layer3};
-    meta.header = rte_pktmbuf_mtod_offset(held.packet, void*, sizeof(wire::EthernetHeader));
-    bool is_decided = false;
-    // Its network may have been deleted meanwhile.
-    if (path::index(held.network) >= tables.snapshot.networks.size() ||
-        tables.network(held.network).table == nullptr || !tables.carries(held.ingress, held.network)) {
-        path::drop(meta, Drop::kNoNetwork);
-        is_decided = true;
-    }
-    if (!is_decided && bridge::Lookup::look_up(meta, tables) && Track::admit(meta, held.packet, tables)) {
-        Track::find(meta, tables);
-        Track::decide(meta, held.packet, tables);
-    }
-    Deliver::apply(meta, held.packet, tables);
+    for (const flow::HeldFragments::Held& held : due) due_.push_back({held, is_late(held)});
+    return due_;
 }
 
 // The port that the packet's flow leads to, for certain; kNoPort if there is none.
@@ -203,8 +174,7 @@ const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const 
                                                   path::NetworkId id, const view::Tables& tables) noexcept {
     const std::vector<port::Exit>& members = tables.network(id).members;
     const Connection& connection = meta.connection;
-    const bool is_judged = tables.snapshot.has_policies && connection.is_tracked() &&
-                           connection.kind != PacketKind::kArp && connection.kind != PacketKind::kNeighbor;
+    const bool is_judged = connection.is_tracked() && connection.kind != PacketKind::kArp && connection.kind != PacketKind::kNeighbor;
     if (!is_judged) return members;
     const acl::Subject subject = subject_of(connection);
     // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
@@ -230,4 +200,4 @@ const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const 
     return reachable_;
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::policy

@@ -1,0 +1,69 @@
+// Apply, the last stage: every packet leaves by a port, by many, or is counted and dropped. What was decided is done;
+// nothing is decided here.
+#pragma once
+
+#include "engine/features.h"
+#include "router/send.h"
+
+namespace sluice::engine {
+
+// Of a bridge that spans no hosts.
+struct Transmit {
+    [[gnu::always_inline]] static void apply(const path::Meta& meta, rte_mbuf* packet,
+                                             const PathTables& tables) noexcept {
+        if (likely(meta.fate == path::Fate::kForward)) {
+            const view::PortSlot& slot = tables.slot(meta.egress);
+            if (likely(slot.is_plain_exit())) {
+                tables.egress.send(*slot.port, packet);
+            } else {
+                tables.egress.send(slot.exit(meta.network), packet);
+            }
+        } else if (meta.fate == path::Fate::kFlood) {
+            const view::PortSlot& slot = tables.slot(meta.ingress);
+            if (!path::is_group(meta.destination_mac)) {
+                tables.features.responder.seek_departed(meta, packet, tables);
+            }
+            tables.egress.flood(tables.networks[path::index(meta.network)].members, slot.port,
+                                slot.horizon, packet, {.ingress = meta.ingress, .network = meta.network});
+        } else {
+            tables.counters.drop(path::drop_place(meta, meta.reason), meta.reason, packet,
+                                 path::drop_site(meta, meta.reason));
+            tables.drops.packets[tables.drops.count++] = packet;
+        }
+    }
+};
+
+// Of all others.
+struct Deliver {
+    [[gnu::always_inline]] static void apply(path::Meta& meta, rte_mbuf* packet,
+                                             const PathTables& tables) noexcept {
+        if (likely(meta.fate == path::Fate::kForward)) {
+            const view::PortSlot& slot = tables.slot(meta.egress);
+            if (likely(slot.is_plain_exit())) {
+                tables.egress.send(*slot.port, packet);
+            } else if (slot.tunnel != nullptr) {
+                tables.features.output.send_by_tunnel(meta, packet, slot, tables);
+            } else {
+                tables.egress.send(slot.exit(meta.network), packet);
+            }
+        } else if (likely(meta.fate == path::Fate::kRoute || meta.fate == path::Fate::kRouteBy)) {
+            router::send(meta, packet, tables, tables.features.link, tables.features.output);
+        } else {
+            apply_unusual(meta, packet, tables);
+        }
+    }
+
+ private:
+    static void apply_unusual(path::Meta& meta, rte_mbuf* packet, const PathTables& tables) noexcept;
+    static void flood(path::Meta& meta, rte_mbuf* packet, const PathTables& tables) noexcept;
+};
+
+// The end of a batch, and of whatever else sends packets: goes on with packets whose neighbors have answered
+// meanwhile, says what is to be said of others, and gives the batch's notes back.
+void finish(const PathTables& tables) noexcept;
+
+// Goes on with later fragments whose first has been judged, and gives up those that have waited too long. The number
+// of both.
+uint32_t resume_fragments(const PathTables& tables) noexcept;
+
+}  // namespace sluice::engine

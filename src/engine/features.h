@@ -1,0 +1,29 @@
+// What a worker keeps for the features on a packet's way, each of which may use those before it; and what the stages
+// of one batch see.
+#pragma once
+
+#include "link/link.h"
+#include "policy/tracker.h"
+#include "port/pools.h"
+#include "responder/responder.h"
+#include "tunnel/output.h"
+#include "view/tables.h"
+
+namespace sluice::engine {
+
+struct Features {
+    explicit Features(port::Pools pools)
+        : link(pools), output(pools, link), responder(pools, link, output), tracker(link) {}
+    Features(const Features&) = delete;
+
+    link::Link link;
+    tunnel::Output output;
+    responder::Responder responder;
+    policy::Tracker tracker;
+};
+
+struct PathTables : view::Tables {
+    Features& features;
+};
+
+}  // namespace sluice::engine

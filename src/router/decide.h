@@ -1,0 +1,71 @@
+// Where a packet for the router goes next: the route is looked up, and its next hop gives the packet its fate. Worker
+// side.
+#pragma once
+
+#include "link/link.h"
+#include "route/next_hop.h"
+#include "view/tables.h"
+#include "wire/flow_hash.h"
+#include "wire/headers.h"
+#include "wire/ip_check.h"
+
+namespace sluice::router {
+
+// Which first octets of an IPv4 address need a closer look: of a source, and of a destination. (Martians;
+// link-local addresses among them. Most martian destinations have routes of their own.)
+struct UnusualOctets {
+    uint8_t source[256]{};
+    uint8_t destination[256]{};
+
+    constexpr UnusualOctets() {
+        for (int octet : {0, 127, 169}) source[octet] = 1;
+        for (int octet = 224; octet < 256; ++octet) source[octet] = destination[octet] = 1;
+    }
+};
+inline constexpr UnusualOctets kUnusualOctets;
+
+// Out of line: a hop that is no neighbor's, and a packet with more to it than most (options, a link-local source).
+bool decide_hop(path::Meta& meta, const route::NextHop& hop, const view::Tables& tables, link::Link& link) noexcept;
+bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables, link::Link& link) noexcept;
+
+// False if the packet is dropped.
+[[gnu::always_inline]] inline bool decide_route(path::Meta& meta, const rte_mbuf* packet,
+                                                const view::Tables& tables, link::Link& link) noexcept {
+    const view::Network& network = tables.network(meta.network);
+    const route::Table& routes = *network.routes;
+    route::HopId id = 0;
+    uint8_t ttl = 0;
+    if (likely(meta.layer3 == path::Layer3::kIpv4)) {
+        const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
+        const uint8_t unusual = kUnusualOctets.source[ip->source.raw() & 0xff] |
+                                kUnusualOctets.destination[ip->destination.raw() & 0xff] |
+                                (ip->version_size ^ 0x45);
+        if (unlikely(unusual != 0)) return decide_unusual(meta, packet, tables, link);
+        id = routes.fib4().find(ip->destination.host());
+        ttl = ip->ttl;
+    } else if (meta.layer3 == path::Layer3::kIpv6) {
+        const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
+        if (unlikely(wire::is_martian_source6(ip->source))) {
+            return path::drop(meta, path::Drop::kMartian);
+        }
+        if (unlikely(wire::is_link_local6(ip->source))) {
+            return decide_unusual(meta, packet, tables, link);
+        }
+        id = routes.fib6().find(ip->destination.data());
+        ttl = ip->hop_limit;
+    } else {
+        meta.fate = path::Fate::kLocal;
+        return true;
+    }
+    const route::NextHop* hop = &tables.hops[id];
+    if (unlikely(hop->kind == route::HopKind::kGroup)) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
+    if (unlikely(hop->kind != route::HopKind::kVia || network.is_underlay)) {
+        return decide_hop(meta, *hop, tables, link);
+    }
+    if (unlikely(ttl <= 1)) return path::drop(meta, path::Drop::kTtlExceeded);
+    meta.neighbor = hop->neighbor;
+    meta.fate = path::Fate::kRoute;
+    return true;
+}
+
+}  // namespace sluice::router

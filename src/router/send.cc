@@ -1,0 +1,69 @@
+#include "router/send.h"
+
+#include "wire/mbuf.h"
+#include "wire/offload.h"
+
+namespace sluice::router {
+
+using path::Drop;
+
+void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables, link::Link& link,
+                  tunnel::Output& output) noexcept {
+    auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
+    link::mark_used(neighbor, tables);
+    const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
+    if (mac == 0) return link.hold(meta, neighbor, packet, tables);
+    const view::Network& network = tables.network(neighbor.network);
+    const path::PortId exit = meta.fate == path::Fate::kRouteBy       ? meta.egress
+                              : meta.fate == path::Fate::kRouteUnseen ? path::kNoPort
+                                                                      : link::likely_exit_of(neighbor, mac, network, tables);
+    if (exit == path::kNoPort && network.table != nullptr) {
+        const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
+        const bool is_absent = entry.is_static() && !tables.carries(entry.port(), neighbor.network);
+        if (is_absent) return link.drop_absent(meta, entry.port(), packet, tables);
+    }
+    const view::PortSlot* slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
+    if (slot != nullptr && slot->port != nullptr && wire::longest_frame(packet) > slot->port->max_frame()) {
+        return link.too_big(meta, exit, slot->port->max_frame() - link::kEthernet, packet, [&](rte_mbuf* piece) {
+            link::count_down(piece);
+            link::write_macs(piece, mac, network.mac);
+            output.send(neighbor.network, exit, piece, tables);
+        }, tables);
+    }
+    if (!wire::is_own(packet)) {
+        rte_mbuf* own = rte_pktmbuf_copy(packet, tables.egress.pools().holding(packet->pkt_len), 0, UINT32_MAX);
+        if (own == nullptr) return link.drop(meta, Drop::kNoBuffer, packet, tables);
+        rte_pktmbuf_free(packet);
+        packet = own;
+        meta.header = rte_pktmbuf_mtod_offset(packet, void*, link::kEthernet);
+        meta.connection.ip = static_cast<const uint8_t*>(meta.header);
+    }
+    if (slot != nullptr && slot->tunnel != nullptr) {
+        // Judged as it came, before it is changed.
+        tunnel::Output::Underlay underlay;
+        if (output.find_underlay(packet, *slot->tunnel, underlay, tables) &&
+            wire::longest_frame(packet) > underlay.most) {
+            return link.too_big(meta, exit, underlay.most - link::kEthernet, packet, [&](rte_mbuf* piece) {
+                link::count_down(piece);
+                link::write_macs(piece, mac, network.mac);
+                output.wrap(neighbor.network, exit, underlay, piece, tables);
+            }, tables);
+        }
+    }
+    // Stations of a flat network see nothing that isn't theirs: the answer tells where this one is.
+    if (exit == path::kNoPort && network.flat) {
+        if (tables.assumed == nullptr && link.may_answer(meta.ingress)) link.solicit(neighbor);
+        return link.drop(meta, Drop::kNeighborPending, packet, tables);
+    }
+    // Likewise of what goes to all of them.
+    if (exit == path::kNoPort) output.tell_too_long(meta, neighbor.network, packet, tables);
+    link::count_down(meta);
+    link::write_macs(packet, mac, network.mac);
+    if (exit == path::kNoPort) {
+        return output.send_to_all(neighbor.network, link.take_reachable(network), path::kNoPort, &meta, packet,
+                                  tables);
+    }
+    output.send(neighbor.network, exit, packet, tables);
+}
+
+}  // namespace sluice::router
