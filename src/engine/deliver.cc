@@ -7,7 +7,6 @@
 namespace sluice::engine {
 namespace {
 
-// It is decided from where it waited: its neighbor is known now.
 void go_on(const link::Link::Answered& answered, const PathTables& tables) noexcept {
     rte_mbuf* packet = answered.waiting.packet;
     path::Meta meta = link::meta_of(answered.waiting, tables);
@@ -16,7 +15,7 @@ void go_on(const link::Link::Answered& answered, const PathTables& tables) noexc
     if (meta.layer3 == path::Layer3::kOther) {
         return tables.features.output.send_to_neighbor(meta, *answered.neighbor, packet, tables);
     }
-    tables.features.tracker.decide_again(meta, packet, tables);
+    tables.features.tracker.resume(meta, packet, tables);
     Deliver::apply(meta, packet, tables);
 }
 

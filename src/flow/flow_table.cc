@@ -114,7 +114,7 @@ Table::Table(const FlowConfig& config, path::Grace& grace)
 
 // --- looking up ---
 
-path::Tuple Table::tuple_of(uint32_t index) const noexcept {
+path::Tuple Table::tuple(uint32_t index) const noexcept {
     const path::TupleKey key = records_[index].key;
     return {key, key.is_ipv6() ? addresses_[index] : path::Ipv6Pair{}};
 }
@@ -188,26 +188,26 @@ bool Table::is_over(uint32_t index) const noexcept {
 
 // --- adding ---
 
-Added Table::add(const path::Tuple& original, const Decision& decision, Tracking tracking, Seconds now,
+Added Table::add(const Keys& keys, const Decision& decision, Tracking tracking, Seconds now,
                  path::WorkerId worker, Sender sender) noexcept {
     Desk& desk = desks_[path::index(worker)];
     const uint32_t from = sender == Sender::kInitiator ? 0 : 1;
-    rte_prefetch0(&buckets_[places_.first(hash(path::reversed(original.key)))]);
-    const Owner owner{decision.ingress, Shares::address_place(original, secret_[1])};
+    rte_prefetch0(&buckets_[places_.first(hash(keys.responder.key))]);
+    const Owner owner{decision.ingress, Shares::address_place(keys.initiator, secret_[1])};
     const Shares::Claim claim(shares_, owner);
     const uint32_t pair = allocate(desk, claim, now);
     if (pair == kNoPair) {
-        const uint32_t index = find(original);
+        const uint32_t index = find(keys.initiator);
         if (index != kNoRecord) return {index ^ from, Added::kExisting};
         (claim.is_over() ? desk.refused_share : desk.refused_full).add(1);
         return {kNoRecord, claim.is_over() ? Added::kShareUsed : Added::kFull};
     }
-    fill(pair, original, decision, tracking, sender, now);
+    fill(pair, keys, decision, tracking, sender, now);
     Added added{kNoRecord, Added::kFull};
     bool again = true;
     for (int i = 0; i < kAddTries && again; ++i) {
         again = false;
-        added = try_add(pair, original, decision, tracking, desk, again);
+        added = try_add(pair, keys, decision, tracking, desk, again);
     }
     if (added.outcome == Added::kNew) {
         desk.created.add(1);
@@ -223,13 +223,13 @@ Added Table::add(const path::Tuple& original, const Decision& decision, Tracking
     return added;
 }
 
-void Table::fill(uint32_t pair, const path::Tuple& original, const Decision& d, Tracking tracking,
+void Table::fill(uint32_t pair, const Keys& keys, const Decision& d, Tracking tracking,
                  Sender sender, Seconds now) noexcept {
-    const path::Tuple tuples[2] = {original, original.reversed()};
+    const path::Tuple* tuples[2] = {&keys.initiator, &keys.responder};
     for (uint32_t i = 0; i < 2; ++i) {
         Record& record = records_[pair * 2 + i];
-        record.key = tuples[i].key;
-        if (original.key.is_ipv6()) addresses_[pair * 2 + i] = tuples[i].ipv6;
+        record.key = tuples[i]->key;
+        if (record.key.is_ipv6()) addresses_[pair * 2 + i] = tuples[i]->ipv6;
         const bool decided = i == static_cast<uint32_t>(sender);
         record.decided.store(decided ? decided_by(d) : Decided(), kRelaxed);
         record.seen.store(now, kRelaxed);
@@ -251,13 +251,14 @@ void Table::fill(uint32_t pair, const path::Tuple& original, const Decision& d, 
     pairs_[pair].opening.store(d.opening, kRelaxed);
 }
 
-Added Table::try_add(uint32_t pair, const path::Tuple& original, const Decision& decision,
+Added Table::try_add(uint32_t pair, const Keys& keys, const Decision& decision,
                      Tracking tracking, Desk& desk, bool& again) noexcept {
     constexpr Added kFull{kNoRecord, Added::kFull};
-    const path::Tuple reversed = original.reversed();
-    const bool both = tracking == Tracking::kConnection && !(reversed == original);
+    const path::Tuple& original = keys.initiator;
+    const path::Tuple& answer = keys.responder;
+    const bool both = tracking == Tracking::kConnection && !(answer == original);
     const uint32_t h = hash(original.key);
-    const uint32_t r = hash(reversed.key);
+    const uint32_t r = hash(answer.key);
     Locks locks(*this);
     // In order, so that two who add the same flow don't stand in each other's way for long.
     const auto [lower, upper] = std::minmax({places_.first(h), places_.first(r)});
@@ -269,21 +270,21 @@ Added Table::try_add(uint32_t pair, const path::Tuple& original, const Decision&
 
     const std::optional<Slot> known = locate(original, h);
     std::optional<Slot> answers;
-    if (both) answers = locate(reversed, r);
+    if (both) answers = locate(answer, r);
     if (known) {
         const uint32_t old = known->index / 2;
-        // By whom it was decided otherwise in this generation, he came first.
+        // Another worker has already decided this flow in this generation; its decision wins.
         const bool is_outdated =
             is_stateless(known->index) != (tracking == Tracking::kStateless) &&
             records_[old * 2].decided.load(kRelaxed).generation() != decision.generation;
         if (!is_over(known->index) && !is_outdated) return {known->index, Added::kExisting};
         if (unlink(locks, old, desk) == Removal::kBusy) return busy();
     }
-    // Without a flow of the packet's direction this is a stateless one, whose packets are answers from now
-    // on.
-    if (answers && is_linked(answers->index / 2) &&
-        unlink(locks, answers->index / 2, desk) == Removal::kBusy) {
-        return busy();
+    if (answers && is_linked(answers->index / 2)) {
+        // A stateless flow's packets are answers from now on. Those of another connection stay that one's.
+        const bool is_free = is_stateless(answers->index) || is_over(answers->index);
+        if (!is_free) return {kNoRecord, Added::kTaken};
+        if (unlink(locks, answers->index / 2, desk) == Removal::kBusy) return busy();
     }
 
     Insertion insertion = insert(locks, h, pair * 2);
@@ -393,13 +394,13 @@ void Table::clear(const Slot& slot, uint32_t hash) noexcept {
 // With the locks of its keys' first buckets. All of it or nothing.
 Table::Removal Table::unlink(Locks& locks, uint32_t pair, Desk& desk) noexcept {
     const bool single =
-        is_stateless(pair * 2) || is(pair * 2, tuple_of(pair * 2 + 1));
+        is_stateless(pair * 2) || is(pair * 2, tuple(pair * 2 + 1));
     uint32_t hashes[2];
     Slot slots[2];
     const uint32_t count = single ? 1 : 2;
     for (uint32_t i = 0; i < count; ++i) {
         hashes[i] = hash(records_[pair * 2 + i].key);
-        const std::optional<Slot> slot = locate(tuple_of(pair * 2 + i), hashes[i]);
+        const std::optional<Slot> slot = locate(tuple(pair * 2 + i), hashes[i]);
         if (!slot || slot->index != pair * 2 + i) std::abort();  // the table is not what it says it is
         slots[i] = *slot;
         if (!locks.lock(slot->bucket)) return Removal::kBusy;
@@ -496,7 +497,7 @@ bool Table::refill(Desk& desk) noexcept {
 }
 
 Owner Table::owner_of(uint32_t pair) const noexcept {
-    return {pairs_[pair].owner.load(kRelaxed), Shares::address_place(tuple_of(pair * 2), secret_[1])};
+    return {pairs_[pair].owner.load(kRelaxed), Shares::address_place(tuple(pair * 2), secret_[1])};
 }
 
 // A run of open connections must not refuse a new one while others can give way behind it. Once a whole round has
@@ -649,7 +650,7 @@ Listed Table::listed(uint32_t pair, Seconds now) const noexcept {
     const Record& initiator = records_[pair * 2];
     const State now_in = state(pair);
     const auto age = static_cast<int32_t>(now - pairs_[pair].created.load(kRelaxed));
-    return {.original = tuple_of(pair * 2),
+    return {.original = tuple(pair * 2),
             .state = now_in,
             .verdict = initiator.verdict.load(kRelaxed),
             .directions = {direction(initiator), direction(records_[pair * 2 + 1])},

@@ -57,10 +57,21 @@ enum class Tracking : uint8_t {
 // Who sent the packet that a flow is added for.
 enum class Sender : uint8_t { kInitiator, kResponder };
 
+// What the packets of each side look like as they arrive.
+struct Keys {
+    path::Tuple initiator;
+    path::Tuple responder;
+
+    Keys(const path::Tuple& one, const path::Tuple& other) noexcept : initiator(one), responder(other) {}
+    // Of a flow whose packets nobody translates: each side's are the other's reversed.
+    Keys(const path::Tuple& tuple) noexcept : Keys(tuple, tuple.reversed()) {}  // NOLINT(google-explicit-constructor)
+};
+
 struct Added {
     enum Outcome : uint8_t {
         kNew,
         kExisting,  // somebody else has added it meanwhile
+        kTaken,     // another flow's packets look like the responder's: choose another translation
         kFull,      // there is no room, or somebody was preempted with a lock: pressure() says why
         kShareUsed,  // there is no room, and its port or its address has the share that it may have
     };
@@ -196,11 +207,13 @@ class Table {
     uint32_t find(const path::Tuple& tuple) const noexcept;
     static Beginning beginning_of(const path::Connection& connection, const rte_mbuf* m) noexcept;
     bool picks_up() const noexcept { return pick_up_.load(std::memory_order_relaxed); }
-    // A flow whose initiator sends packets like this tuple's. The decision is for the packets of `sender`; the
+    // A flow with these keys. The decision is for the packets of `sender`; the
     // other side's first packet is decided when it comes. track_judged() then counts the packet. A flow in the
     // table that is over, or that a packet of another generation has made the other way of tracking, is replaced.
-    Added add(const path::Tuple& original, const Decision& decision, Tracking tracking, Seconds now,
+    Added add(const Keys& keys, const Decision& decision, Tracking tracking, Seconds now,
               path::WorkerId worker, Sender sender = Sender::kInitiator) noexcept;
+    // As packets of that record's arrive.
+    path::Tuple tuple(uint32_t index) const noexcept;
     Origin origin(uint32_t index) const noexcept {
         const Pair& pair = pairs_[index / 2];
         return {{pair.objects[0].load(std::memory_order_relaxed), pair.objects[1].load(std::memory_order_relaxed)},
@@ -300,7 +313,6 @@ class Table {
                                         uint32_t length, Seconds now, Opens opens) noexcept;
     Record& peer_of(const Record& record) noexcept { return records_[index(record) ^ 1]; }
 
-    path::Tuple tuple_of(uint32_t index) const noexcept;
     bool is(uint32_t index, const path::Tuple& tuple) const noexcept {
         return records_[index].key == tuple.key &&
                (!tuple.key.is_ipv6() || addresses_[index] == tuple.ipv6);
@@ -323,10 +335,10 @@ class Table {
     Removal unlink(Locks& locks, uint32_t pair, Desk& desk) noexcept;
     Removal remove_pair(uint32_t pair, Desk& desk) noexcept;
     bool remove_surely(uint32_t pair) noexcept;
-    Added try_add(uint32_t pair, const path::Tuple& original, const Decision& decision, Tracking tracking,
+    Added try_add(uint32_t pair, const Keys& keys, const Decision& decision, Tracking tracking,
                   Desk& desk, bool& again) noexcept;
 
-    void fill(uint32_t pair, const path::Tuple& original, const Decision& decision, Tracking tracking,
+    void fill(uint32_t pair, const Keys& keys, const Decision& decision, Tracking tracking,
               Sender sender, Seconds now) noexcept;
     bool take_place() noexcept;
     void give_back_place() noexcept { count_.fetch_sub(1, std::memory_order_relaxed); }

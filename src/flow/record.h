@@ -70,7 +70,7 @@ constexpr bool is_as_new(uint32_t generation, uint32_t than) noexcept {
 struct alignas(64) Record {
     path::TupleKey key;            // of its packets; never changes while the flow is in the table
     std::atomic<Decided> decided;
-    std::atomic<uint32_t> hop;     // what else the engine needs of the way (engine/tracker.h: Passage)
+    std::atomic<uint32_t> hop;     // what else the engine needs of the way (policy/candidate.h: Hop)
     std::atomic<Seconds> seen;     // its last packet, unless that changed nothing any more
     std::atomic<Verdict> verdict;
     std::atomic<uint8_t> progress;

@@ -69,6 +69,7 @@ path::Meta meta_of(const neighbor::Waiting& waiting, const view::Tables& tables)
     meta.ingress = waiting.ingress;
     meta.network = waiting.network;
     meta.fate = path::Fate::kRoute;
+    meta.connection = waiting.connection;
     meta.header = rte_pktmbuf_mtod_offset(waiting.packet, void*, kEthernet);
     const bool is_ours = tables.slot(waiting.ingress).tunnel != nullptr &&
                          path::index(waiting.network) < tables.snapshot.networks.size() &&
@@ -180,7 +181,10 @@ void Link::solicit(neighbor::Entry& neighbor) noexcept {
 void Link::hold(const path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
                 const view::Tables& tables) noexcept {
     const guard::Owners::Entry* absent = tables.snapshot.absent.find(neighbor.network, neighbor.address);
-    const neighbor::Waiting waiting{packet, meta.ingress, meta.network};
+    // Where nobody tracks connections, nobody has read this one's.
+    const bool is_read = tables.snapshot.has_policies && meta.layer3 != path::Layer3::kOther;
+    const neighbor::Waiting waiting{packet, meta.ingress, meta.network,
+                                    is_read ? meta.connection : path::Connection{}};
     if (tables.assumed != nullptr) {
         if (absent != nullptr) return drop_absent(meta, absent->port, packet, tables);
         neighbor::Entry* assumed = tables.assumed->find(neighbor.network, neighbor.address);

@@ -63,6 +63,7 @@ struct Waiting {
     rte_mbuf* packet;
     path::PortId ingress;
     path::NetworkId network;  // that it came in
+    path::Connection connection{};  // as it was read when it came; where nobody tracks connections, nothing
 };
 struct Held {
     uint16_t count = 0;

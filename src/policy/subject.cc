@@ -6,7 +6,7 @@ namespace sluice::policy {
 
 using path::Connection;
 
-Opening opening_of(const Connection& connection) noexcept {
+FirstPacket first_packet_of(const Connection& connection) noexcept {
     return {.tcp_flags = connection.tcp_flags,
             .icmp_type = connection.icmp_type,
             .icmp_code = connection.icmp_code,
@@ -15,7 +15,7 @@ Opening opening_of(const Connection& connection) noexcept {
             .unused = 0};
 }
 
-acl::Subject subject_of(const path::Tuple& tuple, const Opening& opening) noexcept {
+acl::Subject subject_of(const path::Tuple& tuple, const FirstPacket& first) noexcept {
     acl::Subject subject{};
     subject.ipv6 = tuple.key.is_ipv6();
     if (subject.ipv6) {
@@ -31,11 +31,11 @@ acl::Subject subject_of(const path::Tuple& tuple, const Opening& opening) noexce
         subject.source_port = tuple.key.source_port().host();
         subject.destination_port = tuple.key.destination_port().host();
     }
-    subject.icmp_type = opening.icmp_type;
-    subject.icmp_code = opening.icmp_code;
-    subject.tcp_flags = opening.tcp_flags;
-    subject.dscp = opening.dscp;
-    subject.fragment = opening.fragment != 0;
+    subject.icmp_type = first.icmp_type;
+    subject.icmp_code = first.icmp_code;
+    subject.tcp_flags = first.tcp_flags;
+    subject.dscp = first.dscp;
+    subject.fragment = first.fragment != 0;
     return subject;
 }
 
@@ -43,7 +43,7 @@ acl::Subject subject_of(const Connection& connection) noexcept {
     if (connection.kind == path::PacketKind::kNotIp) {
         return {.is_ip = false, .ether_type = connection.ether_type};
     }
-    acl::Subject subject = subject_of(connection.tuple(), opening_of(connection));
+    acl::Subject subject = subject_of(connection.tuple(), first_packet_of(connection));
     subject.later_fragment = connection.kind == path::PacketKind::kLaterFragment;
     subject.fragment |= subject.later_fragment;
     if (subject.later_fragment) subject.has_ports = false;

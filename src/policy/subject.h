@@ -11,7 +11,7 @@ namespace sluice::policy {
 
 
 // What a rule may ask of a connection's first packet beside its tuple. Kept with the flow, to be asked again.
-struct Opening {
+struct FirstPacket {
     uint8_t tcp_flags;
     uint8_t icmp_type;
     uint8_t icmp_code;
@@ -19,10 +19,10 @@ struct Opening {
     uint8_t fragment : 1;  // the first of several
     uint8_t unused : 1;
 };
-static_assert(sizeof(Opening) == sizeof(uint32_t));
+static_assert(sizeof(FirstPacket) == sizeof(uint32_t));
 
-Opening opening_of(const path::Connection& connection) noexcept;
-acl::Subject subject_of(const path::Tuple& tuple, const Opening& opening) noexcept;
+FirstPacket first_packet_of(const path::Connection& connection) noexcept;
+acl::Subject subject_of(const path::Tuple& tuple, const FirstPacket& first) noexcept;
 acl::Subject subject_of(const path::Connection& connection) noexcept;
 
 }  // namespace sluice::policy

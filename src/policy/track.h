@@ -146,12 +146,12 @@ struct Track {
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
         if (unlikely(!decided.allows(tables.flow_generation, meta.ingress))) return false;
         const path::PortId egress = decided.egress();
-        const uint32_t hop = record.hop.load(std::memory_order_relaxed) ^ Passage::network_bits(meta.network);
+        const uint32_t hop = record.hop.load(std::memory_order_relaxed) ^ Hop::network_bits(meta.network);
         if (!meta.asks_flow_first && meta.repeats) {
-            if (unlikely(egress != meta.before->egress || (hop & ~Passage::kStationMask) != 0)) return false;
+            if (unlikely(egress != meta.before->egress || (hop & ~Hop::kStationMask) != 0)) return false;
         } else {
             const uint32_t station = station_of(meta, tables.macs(meta.network)->version());
-            if (unlikely(hop != (station & Passage::kStationMask) ||
+            if (unlikely(hop != (station & Hop::kStationMask) ||
                          record.station.load(std::memory_order_relaxed) != station >> 16)) {
                 return false;
             }
@@ -166,7 +166,7 @@ struct Track {
     // A digest of the destination and of the MAC table's version. One bit is always set: a new record has none.
     [[gnu::always_inline]] static uint32_t station_of(const path::Meta& meta, uint32_t version) noexcept {
         constexpr uint32_t kNoted = 2;
-        static_assert((kNoted & Passage::kStationMask) != 0);
+        static_assert((kNoted & Hop::kStationMask) != 0);
         return bridge::MacTable::hash(meta.destination_mac ^ uint64_t{version} * 0x9e37'79b9'7f4a'7c15ULL) | kNoted;
     }
 
@@ -197,19 +197,19 @@ struct Track {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided wanted(tables.flow_generation, true, meta.ingress, meta.egress);
         return record.decided.load(std::memory_order_acquire) == wanted &&
-               Passage::decided_part(record.hop.load(std::memory_order_relaxed)) ==
-                   Passage::network_bits(meta.network);
+               Hop::decided_part(record.hop.load(std::memory_order_relaxed)) ==
+                   Hop::network_bits(meta.network);
     }
 
     static void note_station(const path::Meta& meta, uint32_t version, const view::Tables& tables) noexcept {
         flow::Record& record = *meta.connection.candidate;
         uint32_t hop = record.hop.load(std::memory_order_relaxed);
-        if (Passage::decided_part(hop) != Passage::network_bits(meta.network)) return;
+        if (Hop::decided_part(hop) != Hop::network_bits(meta.network)) return;
         const uint32_t station = station_of(meta, version);
         record.station.store(static_cast<uint16_t>(station >> 16), std::memory_order_relaxed);
         // Unless somebody decides anew meanwhile.
         record.hop.compare_exchange_strong(
-            hop, Passage::network_bits(meta.network) | (station & Passage::kStationMask), std::memory_order_relaxed);
+            hop, Hop::network_bits(meta.network) | (station & Hop::kStationMask), std::memory_order_relaxed);
     }
 
     template <class T>
@@ -223,6 +223,25 @@ struct Track {
         return tables.features.tracker.decide(meta, packet, tables);
     }
 
+    // is_destination() of steps.h, of a packet in hand.
+    [[gnu::always_inline]] static bool is_destination(const neighbor::Entry& neighbor, const path::Meta& meta,
+                                                      const view::Tables& tables) noexcept {
+        const path::Connection& connection = meta.connection;
+        if (unlikely(path::index(neighbor.network) >= tables.snapshot.networks.size() ||
+                     tables.network(neighbor.network).flow_domain != connection.key.domain() ||
+                     neighbor.state.load(std::memory_order_relaxed) == neighbor::State::kFree)) {
+            return false;
+        }
+        if (likely(!connection.is_ipv6())) {
+            // ::ffff:a.b.c.d, as sluice/address.h has it.
+            const uint8_t* bytes = neighbor.address.bytes.data();
+            const uint64_t mapped = 0xffff'0000U | uint64_t{connection.key.destination().raw()} << 32;
+            return wire::load64(bytes) == 0 && wire::load64(bytes + 8) == mapped;
+        }
+        const auto& ip = *reinterpret_cast<const wire::Ipv6Header*>(connection.ip);
+        return neighbor.address.bytes == ip.destination;
+    }
+
     // The way that the flow was decided to take, if it still leads there.
     [[gnu::always_inline]] static bool follow(path::Meta& meta, const view::Tables& tables) noexcept {
         const flow::Record& record = *meta.connection.candidate;
@@ -230,9 +249,9 @@ struct Track {
         const uint32_t hop = record.hop.load(std::memory_order_acquire);
         // Networks are what they were as long as the generation is, and so is whom routes lead to.
         if (unlikely(decided.generation() != tables.flow_generation)) return false;
-        constexpr uint32_t kFrom = Passage::kNeighbor | Passage::kNetworkMask;
-        if (unlikely((hop & kFrom) != (Passage::kNeighbor | Passage::network_bits(meta.network)))) return false;
-        neighbor::Entry& neighbor = tables.neighbors.at(hop & Passage::kIndexMask);
+        constexpr uint32_t kFrom = Hop::kNeighbor | Hop::kNetworkMask;
+        if (unlikely((hop & kFrom) != (Hop::kNeighbor | Hop::network_bits(meta.network)))) return false;
+        neighbor::Entry& neighbor = tables.neighbors.at(hop & Hop::kIndexMask);
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
             const auto& ip = *static_cast<const wire::Ipv4Header*>(meta.header);
             if (unlikely(ip.version_size != 0x45 || ip.ttl <= 1)) return false;
@@ -240,7 +259,7 @@ struct Track {
                    static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit <= 1) {
             return false;
         }
-        if (unlikely((hop & Passage::kOnLink) != 0 && !Tracker::is_destination(neighbor, meta, tables))) {
+        if (unlikely((hop & Hop::kOnLink) != 0 && !is_destination(neighbor, meta, tables))) {
             return false;
         }
         const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);

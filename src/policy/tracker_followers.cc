@@ -1,6 +1,4 @@
 // The tracker's part for packets that follow others: ICMP errors, later fragments, and what is flooded.
-#include <bit>
-
 #include "path/parse.h"
 #include "policy/subject.h"
 #include "policy/tracker.h"
@@ -24,9 +22,8 @@ uint32_t Tracker::quoted_flow(const Connection& connection, const rte_mbuf* pack
 
 // An ICMP error about a packet that a flow let pass, from where that went to where it came from (RFC 5508, 4.2).
 // At another port (a router's, of several on the way) it passes as that port's policies allow.
-bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+bool Tracker::is_related(const rte_mbuf* packet, const Connection& connection, const Candidate& candidate,
                          const view::Tables& tables) noexcept {
-    const Connection& connection = meta.connection;
     path::Tuple quoted;
     const uint32_t index = quoted_flow(connection, packet, quoted, tables);
     if (index == flow::kNoRecord) return false;
@@ -34,18 +31,12 @@ bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const P
     const flow::Decided decided = record.decided.load(std::memory_order_acquire);
     // Of this direction nothing has passed yet.
     if (decided.generation() == 0) return false;
-    Passage other;
-    if (passage.ingress != decided.egress()) {
-        other.ingress = passage.ingress;
-        other.from = passage.from;
-    }
-    if (passage.egress != decided.ingress()) {
-        other.egress = passage.egress;
-        other.to = passage.to;
-    }
-    const uint32_t asked = asked_.count;
-    if (judge(subject_of(connection), other, Hits::kUncounted, tables).verdict != flow::Verdict::kAllow) {
-        asked_.count = asked;
+    Candidate other = candidate;
+    if (candidate.from.port == decided.egress()) other.from = {};
+    if (candidate.to.port == decided.ingress()) other.to = {};
+    const uint32_t told = steps_.told();
+    if (!steps_.look_up(other, tables)) {
+        steps_.forget_told(told);
         return false;
     }
     flow::Action action;
@@ -53,41 +44,50 @@ bool Tracker::is_related(const path::Meta& meta, const rte_mbuf* packet, const P
         return action.verdict == flow::Verdict::kAllow;
     }
     // Decided before the last change: the next packet of the flow may be long in coming.
-    const uint32_t hop = Passage::decided_part(record.hop.load(std::memory_order_relaxed));
-    const bool is_routed = (hop & Passage::kNeighbor) != 0;
-    const path::NetworkId from = Passage::network_of(hop);
-    const Passage quoted_passage{.ingress = decided.ingress(),
-                                 .egress = decided.egress(),
-                                 .from = from,
-                                 .to = is_routed ? tables.neighbors.at(hop & Passage::kIndexMask).network : from,
-                                 .hop = hop};
-    return judge_flow(index, quoted, quoted_passage, tables).judgement.verdict == flow::Verdict::kAllow;
+    Candidate of_flow;
+    of_flow.original = quoted;
+    of_flow.translated = quoted;
+    of_flow.hop = Hop::decided_part(record.hop.load(std::memory_order_relaxed));
+    const bool is_routed = (of_flow.hop & Hop::kNeighbor) != 0;
+    const path::NetworkId from = Hop::network_of(of_flow.hop);
+    of_flow.from = {decided.ingress(), from};
+    of_flow.to = {decided.egress(),
+                  is_routed ? tables.neighbors.at(of_flow.hop & Hop::kIndexMask).network : from};
+    judge_flow(index, of_flow, tables);
+    return of_flow.judgement.permits();
 }
 
 // It is its first fragment's flow that it belongs to.
-bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                                     const view::Tables& tables) noexcept {
     using First = flow::Fragments::First;
     Connection& connection = meta.connection;
     path::Tuple tuple = connection.tuple();
     const First first = tables.fragments.complete(tuple, path::fragment_part(packet, connection), tables.now);
     if (first == First::kOverlapped) return path::drop(meta, Drop::kMalformedIp);
-    if (first == First::kUnknown) return decide_orphan(meta, packet, passage, tables);
+    if (first == First::kUnknown) return decide_orphan(meta, packet, candidate, tables);
+    candidate.original = tuple;
+    candidate.translated = tuple;
     const uint32_t index = tables.flows.find(tuple);
     if (index != flow::kNoRecord) {
-        Passage way = passage;
-        if (way.egress == path::kNoPort && meta.fate != path::Fate::kLocal) way.egress = exit_of(index, tables);
-        const Judgement judgement = judge_flow(index, tuple, way, tables).judgement;
-        if (judgement.verdict != flow::Verdict::kAllow) {
-            return refuse(meta, way, judgement.verdict, judgement.object());
-        }
+        Candidate known = candidate;
+        if (known.to.port == path::kNoPort && meta.fate != path::Fate::kLocal) known.to.port = exit_of(index, tables);
+        judge_flow(index, known, tables);
+        if (!known.judgement.permits()) return refuse(meta, known);
     } else {
-        acl::Subject subject = subject_of(tuple, opening_of(connection));
-        subject.fragment = true;
-        if (!pass_or_refuse(meta, packet, passage, judge(subject, passage, tables), tables)) return false;
+        candidate.subject = subject_of(tuple, candidate.first);
+        candidate.subject.fragment = true;
+        steps_.evaluate(candidate, tables);
+        if (!pass_or_refuse(meta, packet, candidate, tables)) return false;
     }
     // Its first was refused for what this one doesn't show (its flags, a full table).
     return first == First::kPermitted || path::drop(meta, Drop::kFragmentUnknown);
+}
+
+void Tracker::remember_fragment(const Connection& connection, const rte_mbuf* packet, flow::Verdict verdict,
+                                const view::Tables& tables) noexcept {
+    if (tables.assumed != nullptr) return;
+    tables.fragments.add(connection.tuple(), path::fragment_part(packet, connection), verdict, tables.now);
 }
 
 // Large buffers are few, and no container could be read while they wait here.
@@ -97,15 +97,15 @@ bool Tracker::may_hold(const path::Meta& meta, const rte_mbuf* packet) const noe
 
 // A later fragment whose first isn't known passes where no policy could ask for what it doesn't show. It waits
 // for the first elsewhere: that may come after it.
-bool Tracker::decide_orphan(path::Meta& meta, const rte_mbuf* packet, const Passage& passage,
+bool Tracker::decide_orphan(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                             const view::Tables& tables) noexcept {
-    const acl::Subject subject = subject_of(meta.connection);
-    const Judgement judgement = judge(subject, passage, Hits::kUncounted, tables);
-    const bool is_allowed = judgement.verdict == flow::Verdict::kAllow;
-    if (is_allowed && (!judgement.judged || !judgement.stateful)) {
-        return pass_or_refuse(meta, packet, passage, judge(subject, passage, tables), tables);
+    const bool is_allowed = steps_.look_up(candidate, tables);
+    if (is_allowed && (!candidate.judgement.judged || !candidate.judgement.stateful)) {
+        steps_.forget_told();
+        steps_.evaluate(candidate, tables);
+        return pass_or_refuse(meta, packet, candidate, tables);
     }
-    meta.connection.object = judgement.object();
+    meta.connection.object = candidate.judgement.object();
     if (tables.assumed != nullptr || !may_hold(meta, packet)) return path::drop(meta, Drop::kFragmentUnknown);
     meta.fate = path::Fate::kHeld;
     return false;
@@ -170,34 +170,39 @@ path::PortId Tracker::known_exit(const Connection& connection, const rte_mbuf* p
     }
 }
 
-const std::vector<port::Exit>& Tracker::may_reach(const path::Meta& meta, const rte_mbuf* packet,
-                                                  path::NetworkId id, const view::Tables& tables) noexcept {
-    const std::vector<port::Exit>& members = tables.network(id).members;
+const Tracker::Reach& Tracker::reach(const path::Meta& meta, const rte_mbuf* packet, const Candidate& candidate,
+                                     const view::Tables& tables) noexcept {
+    if (reach_.is_known) return reach_;
+    const view::Network& network = tables.network(candidate.to.network);
     const Connection& connection = meta.connection;
-    const bool is_judged = connection.is_tracked() && connection.kind != PacketKind::kArp && connection.kind != PacketKind::kNeighbor;
-    if (!is_judged) return members;
-    const acl::Subject subject = subject_of(connection);
+    reach_ = {.is_known = true, .members = nullptr, .has_others = true};
+    // Nothing is flooded to stations of a flat network.
+    if (connection.kind == PacketKind::kArp || connection.kind == PacketKind::kNeighbor || network.flat) return reach_;
     // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
     const path::PortId known = known_exit(connection, packet, tables);
+    Candidate one = candidate;
+    one.from = {};
+    one.subject = subject_of(connection);
     reachable_.clear();
-    for (const port::Exit& exit : members) {
-        const path::PortId port = exit.port->id();
+    reach_.members = &reachable_;
+    reach_.has_others = !network.tunnels.empty();
+    for (const port::Exit& exit : network.members) {
+        one.to.port = exit.port->id();
         // A bridge doesn't send it back.
-        const bool is_open = port == known || (port == meta.ingress && meta.fate == path::Fate::kFlood);
-        const Judgement judgement =
-            is_open ? Judgement{} : judge(subject, {.egress = port, .to = id}, tables);
-        if (judgement.verdict == flow::Verdict::kAllow) {
+        const bool is_sender = one.to.port == meta.ingress && meta.fate == path::Fate::kFlood;
+        if (is_sender || one.to.port == known || steps_.evaluate(one, tables)) {
             reachable_.push_back(exit);
+            reach_.has_others |= !is_sender;
             continue;
         }
         tables.counters.totals.made.add(1);
-        tables.counters.drop(port, Drop::kDenied, packet,
+        tables.counters.drop(one.to.port, Drop::kDenied, packet,
                              {.ingress = meta.ingress,
-                              .egress = port,
-                              .network = id,
-                              .object = judgement.object()});
+                              .egress = one.to.port,
+                              .network = candidate.to.network,
+                              .object = one.judgement.object()});
     }
-    return reachable_;
+    return reach_;
 }
 
 }  // namespace sluice::policy

@@ -8,7 +8,12 @@ namespace sluice::router {
 namespace {
 
 using path::Drop;
+using path::Fate;
 using route::HopKind;
+
+constexpr Answer dropped(Drop reason) noexcept { return {Fate::kDrop, reason, nullptr}; }
+constexpr Answer for_us() noexcept { return {Fate::kLocal, {}, nullptr}; }
+constexpr Answer to(neighbor::Entry* neighbor) noexcept { return {Fate::kRoute, {}, neighbor}; }
 
 // Loose and strict source routes (RFC 791, 3.1; RFC 7126, 4.3 and 4.4).
 bool has_source_route(const wire::Ipv4Header& ip) noexcept {
@@ -26,91 +31,114 @@ bool has_source_route(const wire::Ipv4Header& ip) noexcept {
     return false;
 }
 
-uint8_t ttl_of(const path::Meta& meta) noexcept {
-    return meta.layer3 == path::Layer3::kIpv4 ? static_cast<const wire::Ipv4Header*>(meta.header)->ttl
-                                              : static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit;
+bool is_link_local(const IpAddress& address) noexcept {
+    return address.is_v4() ? wire::is_link_local4(address.v4()) : wire::is_link_local6(address.bytes);
 }
 
-IpAddress destination_of(const path::Meta& meta) noexcept {
+bool is_martian_source(const IpAddress& address) noexcept {
+    return address.is_v4() ? wire::is_martian_source4(address.v4()) : wire::is_martian_source6(address.bytes);
+}
+
+Query query_of(const path::Meta& meta, const rte_mbuf* packet) noexcept {
+    const Header header = read_header(meta, packet);
+    Query query{.network = meta.network,
+                .ingress = meta.ingress,
+                .hash = header.hash,
+                .ttl = header.ttl,
+                .has_source_route = header.has_source_route};
     if (meta.layer3 == path::Layer3::kIpv4) {
-        return wire::address_of(static_cast<const wire::Ipv4Header*>(meta.header)->destination);
+        const auto& ip = *static_cast<const wire::Ipv4Header*>(meta.header);
+        query.source = wire::address_of(ip.source);
+        query.destination = wire::address_of(ip.destination);
+    } else {
+        const auto& ip = *static_cast<const wire::Ipv6Header*>(meta.header);
+        query.source = wire::address_of(ip.source);
+        query.destination = wire::address_of(ip.destination);
     }
-    return wire::address_of(static_cast<const wire::Ipv6Header*>(meta.header)->destination);
+    return query;
+}
+
+// The neighbor that is the destination itself.
+Answer to_destination(const route::NextHop& hop, const Query& query, const view::Tables& tables,
+                      link::Link& link) noexcept {
+    neighbor::Entry* entry = tables.neighbors.find(hop.network, query.destination);
+    if (unlikely(tables.assumed != nullptr) && (entry == nullptr || !entry->resolved())) {
+        entry = tables.assumed->find_or_ask(hop.network, query.destination);
+    } else if (entry == nullptr && link.may_answer(query.ingress)) {
+        entry = tables.neighbors.add(hop.network, query.destination, tables.now);
+    }
+    return entry != nullptr ? to(entry) : dropped(Drop::kNeighborPending);
+}
+
+// What a next hop comes to; no group's.
+Answer answer_of(const route::NextHop& hop, const Query& query, const view::Tables& tables,
+                 link::Link& link) noexcept {
+    const view::Network& network = tables.network(query.network);
+    if (network.is_underlay && hop.kind != HopKind::kLocal && hop.kind != HopKind::kMartian) {
+        return dropped(Drop::kUnderlayTransit);
+    }
+    switch (hop.kind) {
+        case HopKind::kLocal: return for_us();
+        case HopKind::kBlackhole: return dropped(Drop::kBlackhole);
+        case HopKind::kUnreachable: return dropped(Drop::kUnreachableRoute);
+        case HopKind::kBroadcast: return dropped(Drop::kDirectedBroadcast);
+        case HopKind::kMartian: {
+            const auto& own = network.addresses;
+            if (std::find(own.begin(), own.end(), query.destination) != own.end()) return for_us();
+            return dropped(is_link_local(query.destination) ? Drop::kBeyondScope : Drop::kMartian);
+        }
+        case HopKind::kVia: return query.ttl <= 1 ? dropped(Drop::kTtlExceeded) : to(hop.neighbor);
+        case HopKind::kConnected:
+            return query.ttl <= 1 ? dropped(Drop::kTtlExceeded) : to_destination(hop, query, tables, link);
+        case HopKind::kGroup:
+        case HopKind::kNone: break;
+    }
+    return dropped(Drop::kNoRoute);
+}
+
+bool give(path::Meta& meta, const Answer& answer) noexcept {
+    if (answer.fate == Fate::kDrop) return path::drop(meta, answer.reason);
+    meta.fate = answer.fate;
+    if (answer.fate == Fate::kRoute) meta.neighbor = answer.neighbor;
+    return true;
 }
 
 }  // namespace
 
-bool decide_hop(path::Meta& meta, const route::NextHop& hop, const view::Tables& tables, link::Link& link) noexcept {
-    const view::Network& network = tables.network(meta.network);
-    if (network.is_underlay && hop.kind != HopKind::kLocal && hop.kind != HopKind::kMartian) {
-        return path::drop(meta, Drop::kUnderlayTransit);
+Header read_header(const path::Meta& meta, const rte_mbuf* packet) noexcept {
+    Header header{.hash = wire::flow_hash(packet), .ttl = 0, .has_source_route = false};
+    if (meta.layer3 == path::Layer3::kIpv4) {
+        const auto& ip = *static_cast<const wire::Ipv4Header*>(meta.header);
+        header.ttl = ip.ttl;
+        header.has_source_route = has_source_route(ip);
+    } else if (meta.layer3 == path::Layer3::kIpv6) {
+        header.ttl = static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit;
     }
-    switch (hop.kind) {
-        case HopKind::kLocal: meta.fate = path::Fate::kLocal; return true;
-        case HopKind::kBlackhole: return path::drop(meta, Drop::kBlackhole);
-        case HopKind::kUnreachable: return path::drop(meta, Drop::kUnreachableRoute);
-        case HopKind::kBroadcast: return path::drop(meta, Drop::kDirectedBroadcast);
-        case HopKind::kMartian: {
-            const IpAddress destination = destination_of(meta);
-            const auto& own = network.addresses;
-            if (std::find(own.begin(), own.end(), destination) != own.end()) {
-                meta.fate = path::Fate::kLocal;
-                return true;
-            }
-            const bool link_local =
-                meta.layer3 == path::Layer3::kIpv4
-                    ? wire::is_link_local4(destination.v4())
-                    : wire::is_link_local6(static_cast<const wire::Ipv6Header*>(meta.header)->destination);
-            return path::drop(meta, link_local ? Drop::kBeyondScope : Drop::kMartian);
-        }
-        case HopKind::kVia:
-            if (ttl_of(meta) <= 1) return path::drop(meta, Drop::kTtlExceeded);
-            meta.neighbor = hop.neighbor;
-            meta.fate = path::Fate::kRoute;
-            return true;
-        case HopKind::kConnected: {
-            if (ttl_of(meta) <= 1) return path::drop(meta, Drop::kTtlExceeded);
-            const IpAddress destination = destination_of(meta);
-            neighbor::Entry* entry = tables.neighbors.find(hop.network, destination);
-            if (unlikely(tables.assumed != nullptr) && (entry == nullptr || !entry->resolved())) {
-                entry = tables.assumed->find_or_ask(hop.network, destination);
-            } else if (entry == nullptr && link.may_answer(meta.ingress)) {
-                entry = tables.neighbors.add(hop.network, destination, tables.now);
-            }
-            if (entry == nullptr) return path::drop(meta, Drop::kNeighborPending);
-            meta.neighbor = entry;
-            meta.fate = path::Fate::kRoute;
-            return true;
-        }
-        case HopKind::kGroup:
-        case HopKind::kNone: break;
-    }
-    return path::drop(meta, Drop::kNoRoute);
+    return header;
+}
+
+Answer find_route(const Query& query, const view::Tables& tables, link::Link& link) noexcept {
+    const bool is_multicast4 = query.destination.is_v4() && query.destination.v4() >= 0xe000'0000;
+    if (is_martian_source(query.source) || is_multicast4) return dropped(Drop::kMartian);
+    if (query.has_source_route) return dropped(Drop::kSourceRoute);
+    const route::Table& routes = *tables.network(query.network).routes;
+    const route::HopId id = query.destination.is_v4() ? routes.fib4().find(query.destination.v4())
+                                                      : routes.fib6().find(query.destination.bytes.data());
+    const route::NextHop* hop = &tables.hops[id];
+    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(query.hash)];
+    // It may talk to the router, and to nobody behind it.
+    const bool stays = hop->kind == HopKind::kLocal || hop->kind == HopKind::kMartian;
+    if (is_link_local(query.source) && !stays) return dropped(Drop::kBeyondScope);
+    return answer_of(*hop, query, tables, link);
+}
+
+bool decide_hop(path::Meta& meta, const rte_mbuf* packet, const route::NextHop& hop, const view::Tables& tables,
+                link::Link& link) noexcept {
+    return give(meta, answer_of(hop, query_of(meta, packet), tables, link));
 }
 
 bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables, link::Link& link) noexcept {
-    const route::Table& routes = *tables.network(meta.network).routes;
-    route::HopId id = 0;
-    bool link_local = false;
-    if (meta.layer3 == path::Layer3::kIpv4) {
-        const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
-        if (wire::is_martian_source4(ip->source.host()) || ip->destination.host() >= 0xe000'0000) {
-            return path::drop(meta, Drop::kMartian);
-        }
-        if (has_source_route(*ip)) return path::drop(meta, Drop::kSourceRoute);
-        link_local = wire::is_link_local4(ip->source.host());
-        id = routes.fib4().find(ip->destination.host());
-    } else {
-        const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
-        link_local = wire::is_link_local6(ip->source);
-        id = routes.fib6().find(ip->destination.data());
-    }
-    const route::NextHop* hop = &tables.hops[id];
-    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
-    // It may talk to the router, and to nobody behind it.
-    const bool stays = hop->kind == HopKind::kLocal || hop->kind == HopKind::kMartian;
-    if (link_local && !stays) return path::drop(meta, Drop::kBeyondScope);
-    return decide_hop(meta, *hop, tables, link);
+    return give(meta, find_route(query_of(meta, packet), tables, link));
 }
 
 }  // namespace sluice::router

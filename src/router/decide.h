@@ -24,11 +24,41 @@ struct UnusualOctets {
 };
 inline constexpr UnusualOctets kUnusualOctets;
 
-// Out of line: a hop that is no neighbor's, and a packet with more to it than most (options, a link-local source).
-bool decide_hop(path::Meta& meta, const route::NextHop& hop, const view::Tables& tables, link::Link& link) noexcept;
+// What a route is looked up by: values, of a packet's header or of a decision that is being made.
+struct Query {
+    IpAddress source;
+    IpAddress destination;
+    path::NetworkId network;  // that the packet came in
+    path::PortId ingress;
+    uint32_t hash;            // of the flow: it picks one of several next hops
+    uint8_t ttl;              // or hop limit
+    bool has_source_route;    // an option that a router may not follow
+};
+
+struct Answer {
+    path::Fate fate = path::Fate::kDrop;  // or kRoute, kLocal
+    path::Drop reason{};                  // of kDrop
+    neighbor::Entry* neighbor = nullptr;  // of kRoute
+};
+
+// Of any packet for the router.
+Answer find_route(const Query& query, const view::Tables& tables, link::Link& link) noexcept;
+
+// What the packet's IP header says, with its options.
+struct Header {
+    uint32_t hash;
+    uint8_t ttl;
+    bool has_source_route;
+};
+Header read_header(const path::Meta& meta, const rte_mbuf* packet) noexcept;
+
+// Out of line, of a packet in hand: a hop that is no neighbor's, and a packet with more to it than most (options, a
+// link-local source).
+bool decide_hop(path::Meta& meta, const rte_mbuf* packet, const route::NextHop& hop, const view::Tables& tables,
+                link::Link& link) noexcept;
 bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables, link::Link& link) noexcept;
 
-// False if the packet is dropped.
+// Of a packet whose connection nobody tracks: by its header, in line. False if the packet is dropped.
 [[gnu::always_inline]] inline bool decide_route(path::Meta& meta, const rte_mbuf* packet,
                                                 const view::Tables& tables, link::Link& link) noexcept {
     const view::Network& network = tables.network(meta.network);
@@ -60,7 +90,7 @@ bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables
     const route::NextHop* hop = &tables.hops[id];
     if (unlikely(hop->kind == route::HopKind::kGroup)) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
     if (unlikely(hop->kind != route::HopKind::kVia || network.is_underlay)) {
-        return decide_hop(meta, *hop, tables, link);
+        return decide_hop(meta, packet, *hop, tables, link);
     }
     if (unlikely(ttl <= 1)) return path::drop(meta, path::Drop::kTtlExceeded);
     meta.neighbor = hop->neighbor;

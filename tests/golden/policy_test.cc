@@ -742,6 +742,17 @@ TEST_P(Policy, AFullTableRefusesNewConnectionsAndKeepsTheOpenOnes) {
     for (size_t i = 100; i < open.size(); ++i) ASSERT_EQ(fate("a", request(Tcp::kAck, open[i])), "b");
 }
 
+TEST_P(Policy, WhatNobodyMayHearBeginsNoConnection) {
+    configure("networks: [{name: blue}]\nports:\n" + port("a") + port("b") + port("c") +
+              "acls: [{name: none, apply: {network: blue, direction: ingress}, rules: [{permit: {proto: udp, port: 80}}]}]\n");
+    const Bytes refused = Packet().eth(kA, "ff:ff:ff:ff:ff:ff").ipv4("10.0.0.1", "10.0.0.255").udp(9592, 99);
+    EXPECT_EQ(fate("a", refused), "denied denied");
+    EXPECT_EQ(harness_.running().flows().count(), 0u);
+    const Bytes heard = Packet().eth(kA, "ff:ff:ff:ff:ff:ff").ipv4("10.0.0.1", "10.0.0.255").udp(9592, 80);
+    EXPECT_EQ(fate("a", heard), "b c");
+    EXPECT_EQ(harness_.running().flows().count(), 1u);
+}
+
 TEST_P(Policy, AFloodOfConnectionsTakesNoneThatIsOpen) {
     configure(bridge(into_b(kWeb)));
     establish();

@@ -75,6 +75,32 @@ class FlowTable : public testing::Test {
     Table table{FlowConfig{.size = 4096}, grace};
 };
 
+// As where an address is translated: what the responder sends is not the initiator's tuple reversed.
+TEST_F(FlowTable, ADirectionIsFoundByWhatItsOwnPacketsLookLike) {
+    const path::Tuple request = tuple_of(1);
+    const path::Tuple answer = tuple_of(2).reversed();
+    const Added added = table.add(Keys(request, answer), allowed(), kConnection, kNow, kWorker);
+    ASSERT_EQ(added.outcome, Added::kNew);
+    EXPECT_EQ(table.find(request), added.index);
+    EXPECT_EQ(table.find(answer), added.index ^ 1);
+    EXPECT_EQ(table.find(request.reversed()), kNoRecord);
+    EXPECT_EQ(table.find(answer.reversed()), kNoRecord);
+    EXPECT_EQ(table.tuple(added.index), request);
+    EXPECT_EQ(table.tuple(added.index ^ 1), answer);
+
+    // Another connection's answers may not look the same: they would be this one's.
+    const Added rival = table.add(Keys(tuple_of(3), answer), allowed(), kConnection, kNow, kWorker);
+    EXPECT_EQ(rival.outcome, Added::kTaken);
+    EXPECT_EQ(table.find(tuple_of(3)), kNoRecord);
+    EXPECT_EQ(table.find(answer), added.index ^ 1);
+    EXPECT_EQ(table.count(), 1u);
+
+    EXPECT_TRUE(table.remove(added.index ^ 1, kWorker));
+    EXPECT_EQ(table.find(request), kNoRecord);
+    EXPECT_EQ(table.find(answer), kNoRecord);
+    EXPECT_EQ(table.count(), 0u);
+}
+
 TEST_F(FlowTable, BothDirectionsAreFoundAndAreNeighbors) {
     const path::Tuple tuple = tuple_of(1);
     const Added added = add(tuple);

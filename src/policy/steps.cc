@@ -1,0 +1,157 @@
+#include "policy/steps.h"
+
+#include <algorithm>
+
+#include "link/exit.h"
+#include "router/decide.h"
+#include "wire/address.h"
+#include "wire/headers.h"
+
+namespace sluice::policy {
+namespace {
+
+IpAddress source_of(const path::Tuple& tuple) noexcept {
+    return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.source) : wire::address_of(tuple.key.source());
+}
+
+IpAddress destination_of(const path::Tuple& tuple) noexcept {
+    return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.destination) : wire::address_of(tuple.key.destination());
+}
+
+bool is_tunnel(path::PortId port, const view::Tables& tables) noexcept {
+    return tables.slot(port).tunnel != nullptr;
+}
+
+// Whether policies have a say at that end. Of tunnels neither network is asked: the other host asks for what its
+// guests send and are sent.
+bool is_asked(const Place& place, const view::Tables& tables) noexcept {
+    return place.port != path::kNoPort && !is_tunnel(place.port, tables);
+}
+
+}  // namespace
+
+Candidate candidate_of(const path::Meta& meta, const view::Tables& tables) noexcept {
+    Candidate candidate;
+    const bool is_ip = meta.connection.kind != path::PacketKind::kNotIp && meta.connection.ip != nullptr;
+    if (is_ip) {
+        candidate.original = meta.connection.tuple();
+        candidate.translated = candidate.original;
+        candidate.first = first_packet_of(meta.connection);
+    }
+    candidate.subject = subject_of(meta.connection);
+    candidate.from = {meta.ingress, meta.network};
+    Steps::lead(candidate, meta, tables);
+    return candidate;
+}
+
+bool is_destination(const neighbor::Entry& neighbor, const path::Tuple& tuple, const view::Tables& tables) noexcept {
+    return path::index(neighbor.network) < tables.snapshot.networks.size() &&
+           tables.network(neighbor.network).flow_domain == tuple.key.domain() &&
+           neighbor.state.load(std::memory_order_relaxed) != neighbor::State::kFree &&
+           neighbor.address == destination_of(tuple);
+}
+
+bool Steps::route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
+    if (meta.layer3 == path::Layer3::kOther) {
+        meta.fate = path::Fate::kLocal;
+        return true;
+    }
+    const router::Header header = router::read_header(meta, packet);
+    const path::Tuple tuple = meta.connection.tuple();
+    const router::Answer answer = router::find_route({.source = source_of(tuple),
+                                                      .destination = destination_of(tuple),
+                                                      .network = meta.network,
+                                                      .ingress = meta.ingress,
+                                                      .hash = header.hash,
+                                                      .ttl = header.ttl,
+                                                      .has_source_route = header.has_source_route},
+                                                     tables, link_);
+    if (answer.fate == path::Fate::kDrop) return path::drop(meta, answer.reason);
+    meta.fate = answer.fate;
+    meta.neighbor = answer.neighbor;
+    return true;
+}
+
+void Steps::lead(Candidate& candidate, const path::Meta& meta, const view::Tables& tables) noexcept {
+    candidate.to = {path::kNoPort, meta.network};
+    candidate.hop = Hop::network_bits(meta.network);
+    switch (meta.fate) {
+        case path::Fate::kForward: candidate.to.port = meta.egress; break;
+        case path::Fate::kFlood: candidate.is_flooded = true; break;
+        case path::Fate::kLocal: candidate.hop |= Hop::kLocal; break;
+        case path::Fate::kRoute: {
+            auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
+            const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
+            candidate.to.network = neighbor.network;
+            candidate.to.port = link::likely_exit_of(neighbor, mac, tables.network(neighbor.network), tables);
+            candidate.is_unfinished = mac == 0;
+            candidate.is_flooded = mac != 0 && candidate.to.port == path::kNoPort;
+            if (tables.assumed != nullptr) break;  // it leaves no flow
+            candidate.hop |= Hop::kNeighbor | tables.neighbors.index(neighbor);
+            if (is_destination(neighbor, candidate.translated, tables)) candidate.hop |= Hop::kOnLink;
+            break;
+        }
+        default: break;
+    }
+}
+
+// Asks the lists one by one, but those that were `asked` before; false when one refuses.
+bool Steps::ask(const std::vector<acl::SharedList>& lists, const std::vector<acl::SharedList>& asked,
+                const acl::Subject& subject, Hits hits, uint32_t& object, Judgement& judgement) noexcept {
+    for (const acl::SharedList& list : lists) {
+        if (std::find(asked.begin(), asked.end(), list) != asked.end()) continue;
+        const acl::Answer answer = hits == Hits::kCounted ? list->judge(subject) : list->look_up(subject);
+        if (unlikely(is_telling_)) told_.add() = {answer.object, static_cast<uint8_t>(answer.action)};
+        judgement.judged = true;
+        object = answer.object;
+        judgement.stateful &= answer.stateful;
+        if (answer.log) judgement.logged = answer.object;
+        if (answer.action == acl::Action::kPermit) continue;
+        const bool reject = answer.action == acl::Action::kReject;
+        judgement.verdict = reject ? flow::Verdict::kReject : flow::Verdict::kDeny;
+        return false;
+    }
+    return true;
+}
+
+bool Steps::egress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept {
+    if (!is_asked(candidate.from, tables)) return true;
+    Judgement& judgement = candidate.judgement;
+    const acl::Policies& port = tables.snapshot.policies_of(candidate.from.port);
+    const acl::Policies& network = tables.snapshot.policies_of(candidate.from.network);
+    return ask(port.egress, {}, candidate.subject, hits, judgement.objects[0], judgement) &&
+           ask(network.egress, port.egress, candidate.subject, hits, judgement.objects[0], judgement);
+}
+
+bool Steps::ingress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept {
+    if (!is_asked(candidate.to, tables)) return true;
+    Judgement& judgement = candidate.judgement;
+    const acl::Policies& network = tables.snapshot.policies_of(candidate.to.network);
+    const acl::Policies& port = tables.snapshot.policies_of(candidate.to.port);
+    return ask(network.ingress, {}, candidate.subject, hits, judgement.objects[1], judgement) &&
+           ask(port.ingress, network.ingress, candidate.subject, hits, judgement.objects[1], judgement);
+}
+
+bool Steps::evaluate(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept {
+    candidate.judgement = {};
+    return egress(candidate, hits, tables) && ingress(candidate, hits, tables);
+}
+
+bool Steps::look_up(Candidate& candidate, const view::Tables& tables) noexcept {
+    return evaluate(candidate, Hits::kUncounted, tables);
+}
+
+bool Steps::evaluate_finally(Candidate& candidate, const view::Tables& tables) noexcept {
+    return evaluate(candidate, Hits::kCounted, tables);
+}
+
+bool Steps::evaluate(Candidate& candidate, const view::Tables& tables) noexcept {
+    if (tables.assumed != nullptr) return look_up(candidate, tables);
+    if (!candidate.is_unfinished) return evaluate_finally(candidate, tables);
+    const uint32_t told = told_.count;
+    if (look_up(candidate, tables)) return true;
+    told_.count = told;
+    return evaluate_finally(candidate, tables);
+}
+
+}  // namespace sluice::policy

@@ -1,0 +1,76 @@
+// The steps of a decision, in their order:
+//
+//     Candidate of a packet: what its headers showed, read once       candidate_of()
+//     Balance    a Service's address becomes that of a back end       (not there yet)
+//     Route      where the translated tuple leads                     route()
+//     Egress     what the sender's policies say                       egress()
+//     Ingress    what the receiver's policies say                     ingress()
+//     Allocate   an address and a port for what is translated         (not there yet)
+//     Commit     the flow: what was decided, for the packets to come  Tracker::commit()
+//
+// Each step reads and writes the candidate and its own feature's table, no packet. The route comes before the egress
+// policies so that a refusal can say where the packet was to go; no policy's answer depends on that. Worker side.
+#pragma once
+
+#include <vector>
+
+#include "acl/policies.h"
+#include "link/link.h"
+#include "path/witness.h"
+#include "policy/candidate.h"
+#include "view/tables.h"
+
+namespace sluice::policy {
+
+// What was read of a packet for the router, beside its tuple.
+Candidate candidate_of(const path::Meta& meta, const view::Tables& tables) noexcept;
+
+// Whether a neighbor on the packet's link is its destination: entries of those that nobody uses are given to others, of
+// other domains too.
+bool is_destination(const neighbor::Entry& neighbor, const path::Tuple& tuple, const view::Tables& tables) noexcept;
+
+class Steps {
+ public:
+    explicit Steps(link::Link& link) : link_(link) {}
+
+    // Of a packet for the router: looks its route up and gives the packet its fate. False if it is dropped.
+    bool route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
+    // To whom the packet's fate leads: the candidate's `to`, `hop` and `is_unfinished`.
+    static void lead(Candidate& candidate, const path::Meta& meta, const view::Tables& tables) noexcept;
+
+    // Egress and ingress; true if all policies on the way permit it. A hit is counted where an answer is the last
+    // word: not in a dry run, nor of what is asked again.
+    bool evaluate(Candidate& candidate, const view::Tables& tables) noexcept;
+    // The same, and nothing is counted.
+    bool look_up(Candidate& candidate, const view::Tables& tables) noexcept;
+    // The same, and whatever is asked is counted.
+    bool evaluate_finally(Candidate& candidate, const view::Tables& tables) noexcept;
+
+    // Of a packet that somebody watches: what the lists said, in their order.
+    using Told = path::Few<path::Witnessed::Asked, 8>;
+    void begin_telling() noexcept {
+        is_telling_ = true;
+        told_.count = 0;
+    }
+    const Told& end_telling() noexcept {
+        is_telling_ = false;
+        return told_;
+    }
+    // Of what is asked once more the last word is told.
+    uint32_t told() const noexcept { return told_.count; }
+    void forget_told(uint32_t from = 0) noexcept { told_.count = from; }
+
+ private:
+    enum class Hits : bool { kUncounted, kCounted };
+    bool evaluate(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept;
+    bool egress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept;
+    bool ingress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept;
+    bool ask(const std::vector<acl::SharedList>& lists, const std::vector<acl::SharedList>& asked,
+             const acl::Subject& subject, Hits hits, uint32_t& object, Judgement& judgement) noexcept;
+
+    link::Link& link_;
+    Told told_;
+    bool is_telling_ = false;
+};
+
+}  // namespace sluice::policy
