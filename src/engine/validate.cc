@@ -91,6 +91,7 @@ class Validator {
                    is_added(first->second->place) ? "added" : "declared");
         }
         if (port.trunk) check_trunk(i, port);
+        if (port.bond && port.bond->probe) check_probe(i, port);
         if (port.network.empty()) return;
         auto network = networks_.find(port.network);
         if (network == networks_.end()) {
@@ -163,6 +164,57 @@ class Validator {
         } else if (carried.contains(native)) {
             report({"ports", i, "trunk", "native"}, port.place,
                    "{} is one of `networks` too: its frames are tagged or they are not", native);
+        }
+    }
+
+    // The network that a bond's probes are of: the port's, or the one of a trunk that has their VLAN ID.
+    const NetworkConfig* find_probed(size_t i, const port::PortConfig& port) {
+        std::vector<std::string> names{port.network};
+        const uint16_t vlan = port.bond->probe->vlan;
+        if (port.trunk && vlan == 0) names = {port.trunk->native};
+        if (port.trunk && vlan != 0) names = port.trunk->networks;
+        for (const std::string& name : names) {
+            const auto network = networks_.find(name);
+            if (network != networks_.end() && (vlan == 0 || network->second->vlan == vlan)) return network->second;
+        }
+        if (!port.trunk) return nullptr;
+        if (vlan != 0) {
+            report({"ports", i, "bond", "probe", "vlan"}, port.place, "{} is of none of the trunk's `networks`",
+                   vlan);
+        } else if (port.trunk->native.empty()) {
+            report({"ports", i, "bond", "probe"}, port.place,
+                   "is untagged, and the trunk has no `native` network: say by `vlan` in which one the targets "
+                   "are");
+        }
+        return nullptr;
+    }
+
+    void check_probe(size_t i, const port::PortConfig& port) {
+        static const IpPrefix kLinkLocal = *IpPrefix::parse("fe80::/10");
+        const NetworkConfig* network = find_probed(i, port);
+        const bool knows_subnets = network != nullptr && network_index_is_known(*network) &&
+                                   !network->subnets.empty() &&
+                                   !mistakes_.is_unknown({"networks", index_of(*network), "subnets"});
+        std::set<IpAddress> seen;
+        for (size_t t = 0; t < port.bond->probe->targets.size(); ++t) {
+            const IpAddress& target = port.bond->probe->targets[t];
+            const auto tell = [&](const std::string& why) {
+                report({"ports", i, "bond", "probe", "targets", t}, port.place, "{} {}", target.text(), why);
+            };
+            if (!seen.insert(target).second) {
+                tell("is given twice");
+            } else if (const std::string why = why_unusable(target, {}); !why.empty()) {
+                tell(why);
+            } else if (knows_subnets && !kLinkLocal.contains(target) &&
+                       subnets_[index_of(*network)].find(target) == nullptr) {
+                tell(fmt::format("is outside network {}, which has {}: it can be asked only where no router is "
+                                 "between",
+                                 network->name, subnets_text(*network)));
+            } else if (network != nullptr && std::find(network->gateway.begin(), network->gateway.end(), target) !=
+                                                 network->gateway.end()) {
+                tell(fmt::format("is the gateway of network {}, the switch itself: nobody beyond the bond answers",
+                                 network->name));
+            }
         }
     }
 

@@ -79,7 +79,12 @@ Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
       workers_(context.workers),
       attention_(context.attention),
       is_lacp_(config_.bond && config_.bond->mode == BondMode::kLacp),
-      is_backup_(config_.bond && config_.bond->mode == BondMode::kActiveBackup) {}
+      is_backup_(config_.bond && config_.bond->mode == BondMode::kActiveBackup) {
+    if (config_.bond && config_.bond->probe) {
+        probes_ = std::make_unique<MemberProbes>(*config_.bond->probe, context.instance + ":" + config_.name,
+                                                 pools_.buffers);
+    }
+}
 
 base::Result<void> Ethdev::open() {
     if (!is_opening()) take_dpdk_words();  // of earlier troubles
@@ -185,6 +190,8 @@ base::Result<void> Ethdev::start() {
     if (!done) return done;
     has_interrupts_ = interrupts.receive;
     find_descriptors();
+    if (probes_) probes_->start(device_, member_devices());
+    members_down_.assign(members_.size(), {});
     if (is_backup_) {
         choose_carrier();
         carrier_ = carrier(device_);
@@ -387,6 +394,7 @@ base::Result<void> Ethdev::check() {
     if (const char* why = lost_.load(std::memory_order_acquire)) return base::fail("{}", why);
     if (rte_eth_dev_is_removed(device_) != 0) return base::fail("the device was removed");
     if (auto done = check_members(); !done) return done;
+    tell_of_members();
     if (is_backup_) {
         choose_carrier();
         tell_of_failover();
@@ -407,11 +415,14 @@ base::Result<void> Ethdev::check_members() {
 }
 
 std::string Ethdev::why_no_link(size_t member) const {
-    if (kernel_members_[member]) return kernel_members_[member]->no_link();
     rte_eth_link link{};
-    const bool has_link = rte_eth_link_get_nowait(members_[member].port, &link) != 0 ||
-                          link.link_status == RTE_ETH_LINK_UP;
-    return has_link ? "" : "the device has no link: look at the cable and at the other end";
+    std::string why;
+    if (kernel_members_[member]) {
+        why = kernel_members_[member]->no_link();
+    } else if (rte_eth_link_get_nowait(members_[member].port, &link) == 0 && link.link_status != RTE_ETH_LINK_UP) {
+        why = "the device has no link: look at the cable and at the other end";
+    }
+    return why.empty() && probes_ ? probes_->silence(member) : why;
 }
 
 std::optional<size_t> Ethdev::carrying_member() const {
@@ -422,12 +433,26 @@ std::optional<size_t> Ethdev::carrying_member() const {
     return {};
 }
 
-// Where the kernel knows better than DPDK.
+// Where the kernel, or what is asked, knows better than DPDK.
 void Ethdev::choose_carrier() {
     const auto now = carrying_member();
-    if (!now || !kernel_members_[*now] || why_no_link(*now).empty()) return;
+    if (!now || (!kernel_members_[*now] && !probes_) || why_no_link(*now).empty()) return;
     for (size_t i = 0; i < members_.size(); ++i) {
         if (i != *now && why_no_link(i).empty()) return set_carrier(device_, members_[i].port);
+    }
+}
+
+void Ethdev::tell_of_members() {
+    for (size_t i = 0; i < members_.size(); ++i) {
+        std::string why = why_no_link(i);
+        if (why == members_down_[i]) continue;
+        const std::string& member = config_.bond->members[i];
+        if (why.empty()) {
+            base::log::notice("port", "{}: member {} is up; before: {}", config_.name, member, members_down_[i]);
+        } else {
+            base::log::warning("port", "{}: member {} is down: {}", config_.name, member, why);
+        }
+        members_down_[i] = std::move(why);
     }
 }
 
@@ -494,9 +519,11 @@ nlohmann::json Ethdev::describe() const {
     nlohmann::json answer{{"receive-queues", receive_queues_}, {"transmit-queues", transmit_queues_}};
     if (device_ == RTE_MAX_ETHPORTS) return answer;
     for (size_t i = 0; i < members_.size(); ++i) {
+        const std::string why = why_no_link(i);
         answer["members"].push_back({{"device", config_.bond->members[i]},
-                                     {"link", why_no_link(i).empty() ? "up" : "down"},
-                                     {"active", is_active(device_, config_.bond->mode, members_[i].port)}});
+                                     {"link", why.empty() ? "up" : "down"},
+                                     {"active", is_active(device_, config_.bond->mode, members_[i].port)},
+                                     {"reason", why}});
     }
     rte_eth_dev_info info{};
     if (rte_eth_dev_info_get(device_, &info) == 0) answer["driver"] = info.driver_name;

@@ -28,6 +28,7 @@
 #include "port/device_thread.h"
 #include "port/interface.h"
 #include "port/kernel_device.h"
+#include "port/member_probes.h"
 #include "port/port.h"
 
 namespace sluice::port {
@@ -110,6 +111,7 @@ class Ethdev final : public Port {
     void send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
                          path::Counters& counters) noexcept;
     void send_lacp() noexcept;
+    void probe_members(uint16_t queue) noexcept;
     bool is_short_of_large() const noexcept;
     void spare_large(rte_mbuf** packets, uint16_t count) noexcept;
     bool prepare(uint16_t queue, rte_mbuf*& packet) noexcept;
@@ -125,6 +127,7 @@ class Ethdev final : public Port {
     std::string why_no_link(size_t member) const;
     std::optional<size_t> carrying_member() const;
     void choose_carrier();
+    void tell_of_members();
     void tell_of_failover();
 
     Pools pools_;
@@ -140,6 +143,8 @@ class Ethdev final : public Port {
     std::vector<MadeDevice> members_;     // of a bond
     std::vector<std::optional<KernelMember>> kernel_members_;  // of each of those
     BorrowedMtu borrowed_mtus_;           // of the kernel members' interfaces
+    std::unique_ptr<MemberProbes> probes_;   // null: nothing is asked
+    std::vector<std::string> members_down_;  // why each is down, when check() last looked; empty: it isn't
     bool failed_over_ = false;            // until take_failover()
     DeviceCounters earlier_;              // of the device, each time until it was closed
     bool is_lacp_;

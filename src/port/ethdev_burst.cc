@@ -38,7 +38,13 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
         }
         if (count != 0) listen(queue, false);
     }
+    if (unlikely(probes_ != nullptr)) probe_members(queue);
     if (count == 0) return {0, false};
+    const bool more = count == room;
+    if (unlikely(probes_ != nullptr)) {
+        count = probes_->receive(packets, count);
+        if (count == 0) return {0, more};
+    }
     uint64_t bytes = 0;
     bool unfinished = false;
     for (uint16_t i = 0; i < count; ++i) {
@@ -55,7 +61,7 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     } else if (unlikely(unfinished)) {
         kept = accept_unfinished(packets, kept, counters);
     }
-    return {kept, count == room};
+    return {kept, more};
 }
 
 // The bonding device sends its LACP messages in bursts of ours, and wants one every 100 ms at least.
@@ -65,6 +71,14 @@ void Ethdev::send_lacp() noexcept {
     next_lacp_ = now + rte_get_tsc_hz() / 20;
     rte_spinlock_lock(&turns_[0].lock);
     rte_eth_tx_burst(device_, 0, nullptr, 0);
+    rte_spinlock_unlock(&turns_[0].lock);
+}
+
+void Ethdev::probe_members(uint16_t queue) noexcept {
+    const uint64_t now = rte_get_tsc_cycles();
+    if (likely(!probes_->is_due(queue, now)) || !probes_->look(queue, now)) return;
+    rte_spinlock_lock(&turns_[0].lock);
+    probes_->send();
     rte_spinlock_unlock(&turns_[0].lock);
 }
 
@@ -138,7 +152,7 @@ void Ethdev::spare_large(rte_mbuf** packets, uint16_t count) noexcept {
 void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
                   path::Counters& counters) noexcept {
     const uint16_t queue = transmit_queue(worker);
-    const bool shared = transmit_queues_ < workers_ || is_lacp_;
+    const bool shared = transmit_queues_ < workers_ || is_lacp_ || probes_ != nullptr;
     if (shared) rte_spinlock_lock(&turns_[queue].lock);
     const uint16_t sent = rte_eth_tx_burst(device_, queue, packets, count);
     if (shared) rte_spinlock_unlock(&turns_[queue].lock);

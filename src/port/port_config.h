@@ -77,10 +77,34 @@ constexpr auto names(BondMode) {
                       base::Name{BondMode::kLacp, "lacp"}};
 }
 
+// Whom each member of a bond asks for its MAC address, to show that frames pass (the ARP monitoring of Linux'
+// bonding driver, whose limit of targets this is).
+struct ProbeConfig {
+    static constexpr size_t kMostTargets = 16;
+
+    uint32_t interval = 1000;  // ms
+    std::vector<IpAddress> targets;
+    uint16_t vlan = 0;         // the tag of what is asked, at a trunk; 0: none
+
+    bool operator==(const ProbeConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, ProbeConfig& p) {
+    v.optional("interval", p.interval, base::Range{100, 60'000});
+    v.required("targets", p.targets);
+    v.optional("vlan", p.vlan, base::Range{0, 4094});
+    v.check("targets", !p.targets.empty() && p.targets.size() <= ProbeConfig::kMostTargets,
+            "are none or more than 16");
+}
+
 // Several devices as one (IEEE 802.1AX for LACP).
 struct BondConfig {
+    static constexpr size_t kMostMembers = 8;
+
     BondMode mode = BondMode::kActiveBackup;
     std::vector<std::string> members;  // DPDK device arguments
+    std::optional<ProbeConfig> probe;  // none: a member's link alone counts
 
     bool operator==(const BondConfig&) const = default;
 };
@@ -89,7 +113,11 @@ template <class V>
 void fields(V& v, BondConfig& b) {
     v.optional("mode", b.mode);
     v.required("members", b.members);
-    v.check("members", !b.members.empty() && b.members.size() <= 8, "are none or more than 8");
+    v.optional("probe", b.probe);
+    v.check("members", !b.members.empty() && b.members.size() <= BondConfig::kMostMembers,
+            "are none or more than 8");
+    v.check("probe", !b.probe || b.mode == BondMode::kActiveBackup || v.is_wrong("mode"),
+            "is for `mode: active-backup`: with lacp the protocol finds the members that work");
 }
 
 // The networks of a port that carries several, each under its VLAN ID.
@@ -268,6 +296,8 @@ void fields(V& v, PortConfig& p) {
     v.check("bond", !has_member_without_link(p),
             "has a member by net_af_xdp, which tells nothing of its link and needs packet memory of its own: take "
             "net_af_packet for that interface");
+    v.check("bond", !p.bond || !p.bond->probe || p.bond->probe->vlan == 0 || p.trunk,
+            "has a `probe` with a VLAN ID, and isn't a trunk: leave `vlan` out");
     v.check("bond", !p.bond || (p.interface.empty() && p.routes.empty()),
             "has no interface in the kernel: leave out interface and routes");
     v.check("vhost-user", !p.vhost_user || (p.interface.empty() && p.routes.empty() && p.queues == 0),

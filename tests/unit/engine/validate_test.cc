@@ -287,6 +287,35 @@ TEST(Validate, ASocketBelongsToOnePort) {
                      "{name: b, device: 'net_memif1,socket=/run/m,id=1'}]"), Texts{});
 }
 
+TEST(Validate, ABondProbesWhoIsOnItsLink) {
+    const auto probe = [](const std::string& keys, const std::string& place = "network: n") {
+        return errors("networks:\n  - {name: n, subnets: [10.0.0.0/24, 'fd00::/64'], gateway: [10.0.0.254], vlan: 7}\n"
+                      "  - {name: other}\n"
+                      "ports: [{name: a, bond: {members: [net_x0], probe: {" + keys + "}}, " + place + "}]");
+    };
+    EXPECT_EQ(probe("targets: [10.0.0.1, 'fd00::1', 'fe80::1']"), Texts{});
+    EXPECT_EQ(probe("targets: [10.0.0.1, 'fd00::1']", "mtu: 1500"), Texts{}) << "the underlay's, in no network";
+    EXPECT_EQ(probe("targets: [192.0.2.1]", "network: other"), Texts{}) << "no subnets are known";
+    EXPECT_EQ(probe("targets: [10.0.0.1, 10.0.0.1]"),
+              one("ports[0].bond.probe.targets[1] (f:4:73): 10.0.0.1 is given twice"));
+    EXPECT_EQ(probe("targets: 224.0.0.1"), one("ports[0].bond.probe.targets[0] (f:4:62): 224.0.0.1 is a group address"));
+    EXPECT_EQ(probe("targets: [10.0.1.1]"),
+              one("ports[0].bond.probe.targets[0] (f:4:63): 10.0.1.1 is outside network n, which has 10.0.0.0/24, "
+                  "fd00::/64: it can be asked only where no router is between"));
+    EXPECT_EQ(probe("targets: [10.0.0.254]"),
+              one("ports[0].bond.probe.targets[0] (f:4:63): 10.0.0.254 is the gateway of network n, the switch itself: "
+                  "nobody beyond the bond answers"));
+    // In a trunk the network follows from the tag.
+    EXPECT_EQ(probe("targets: [10.0.0.1], vlan: 7", "trunk: {networks: [n]}"), Texts{});
+    EXPECT_EQ(probe("targets: [10.0.1.1], vlan: 7", "trunk: {networks: [n]}").size(), 1u);
+    EXPECT_EQ(probe("targets: [10.0.0.1]", "trunk: {native: n}"), Texts{});
+    EXPECT_EQ(probe("targets: [10.0.0.1], vlan: 8", "trunk: {networks: [n]}"),
+              one("ports[0].bond.probe.vlan (f:4:80): 8 is of none of the trunk's `networks`"));
+    EXPECT_EQ(probe("targets: [10.0.0.1]", "trunk: {networks: [n]}"),
+              one("ports[0].bond.probe (f:4:52): is untagged, and the trunk has no `native` network: say by `vlan` in "
+                  "which one the targets are"));
+}
+
 TEST(Validate, DpdkOpensSoManyDevices) {
     auto devices = [](int count, const std::string& more) {
         std::string text = "ports:\n";

@@ -3,6 +3,7 @@
 #include "port/ethdev.h"
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
@@ -13,7 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/fd.h"
 #include "path/batch.h"
@@ -409,6 +412,17 @@ class KernelInterface {
         fd_.reset();
         make();
     }
+    // What was sent by it; empty if there is nothing more.
+    test::Bytes take() {
+        test::Bytes frame(2000);
+        const ssize_t size = read(fd_.get(), frame.data(), frame.size());
+        frame.resize(size < 0 ? 0 : static_cast<size_t>(size));
+        return frame;
+    }
+    // Something for it to receive.
+    void put(const test::Bytes& frame) {
+        ASSERT_EQ(write(fd_.get(), frame.data(), frame.size()), static_cast<ssize_t>(frame.size()));
+    }
     uint32_t mtu() const {
         const auto link = Netlink::open()->find_link(name_);
         return link && *link ? (*link)->mtu : 0;
@@ -421,11 +435,13 @@ class KernelInterface {
 
  private:
     void make() {
-        fd_ = base::Fd(open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+        fd_ = base::Fd(open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
         ifreq request{};
         name_.copy(request.ifr_name, IFNAMSIZ - 1);
         request.ifr_flags = IFF_TAP | IFF_NO_PI;
         ASSERT_EQ(ioctl(fd_.get(), TUNSETIFF, &request), 0);
+        // Else the kernel speaks by it, unasked.
+        std::ofstream("/proc/sys/net/ipv6/conf/" + name_ + "/disable_ipv6") << 1;
         set_mtu(1500);
     }
 
@@ -492,6 +508,112 @@ TEST_F(EthdevBondTest, ABondGoesOnWithItsOtherMemberWhileDevicesCannotBeMade) {
     ASSERT_FALSE(checked);
     EXPECT_EQ(checked.error().message, "interface " + kernel_[0]->name() +
                                            " was made anew: the bond is opened again");
+}
+
+// Two members that always have a link.
+class EthdevProbeTest : public EthdevBondTest {
+ protected:
+    void SetUp() override {
+        EthdevBondTest::SetUp();
+        if (IsSkipped()) return;
+        PortConfig config = make_bond(1500)->config();
+        config.bond->probe = ProbeConfig{.interval = 100, .targets = {*IpAddress::parse("10.0.0.9")}};
+        port_ = make(config);
+        const auto opened = open_at_last(*port_);
+        ASSERT_TRUE(opened) << opened.error().message;
+    }
+
+    std::string state(size_t member) const {
+        const auto row = port_->describe().at("members").at(member);
+        return fmt::format("{} {}", row.at("link").get<std::string>(), row.at("active").get<bool>());
+    }
+    // Has the port work and be supervised until members are as said, for a minute at most; on each probe of a
+    // member `hear(member, probe)` is called.
+    template <class Hear>
+    bool becomes(const std::vector<std::string>& states, Hear hear) {
+        for (int i = 0; i < 60'000; ++i) {
+            for (size_t member = 0; member < kernel_.size(); ++member) {
+                for (test::Bytes sent = kernel_[member]->take(); !sent.empty(); sent = kernel_[member]->take()) {
+                    if (sent[12] != 0x08 || sent[13] != 0x06) continue;  // the kernel's own
+                    probes_[member].push_back(sent);
+                    hear(member, sent);
+                }
+            }
+            const uint16_t count = port_->receive(0, packets_.data(), path::kBatchSize, counters_).count;
+            kept_ += count;
+            rte_pktmbuf_free_bulk(packets_.data(), count);
+            EXPECT_TRUE(port_->check());
+            if (state(0) == states[0] && state(1) == states[1]) return true;
+            usleep(1000);
+        }
+        return false;
+    }
+    // The same where the target answers those members, by which each probe came.
+    bool becomes(const std::vector<std::string>& states, const std::set<size_t>& answered) {
+        return becomes(states, [&](size_t member, const test::Bytes& probe) {
+            if (answered.contains(member)) kernel_[member]->put(answer(probe));
+        });
+    }
+    static test::Bytes answer(const test::Bytes& probe) {
+        const std::string mac = source(probe);
+        return Packet().eth(test::kMacB, mac).arp_reply(test::kMacB, "10.0.0.9", mac, "0.0.0.0").bytes();
+    }
+    static std::string source(const test::Bytes& frame) {
+        return fmt::format("{:02x}", fmt::join(frame.begin() + 6, frame.begin() + 12, ":"));
+    }
+
+    std::array<std::vector<test::Bytes>, 2> probes_;  // what the members have sent
+    uint32_t kept_ = 0;                               // frames that came through the bond
+    std::unique_ptr<Port> port_;
+};
+
+TEST_F(EthdevProbeTest, AMemberThatIsNotAnsweredIsDownUntilItIs) {
+    const std::string why = "nothing came by it while it asked 10.0.0.9 3 times, every 100 ms";
+    ASSERT_TRUE(becomes({"up true", "up false"}, {0, 1}));
+    ASSERT_TRUE(becomes({"down false", "up true"}, {1})) << state(0) << ", " << state(1);
+    EXPECT_EQ(port_->describe().at("members").at(0).at("reason"), why);
+    port_->refresh();
+    EXPECT_EQ(port_->no_link(), "");
+    EXPECT_TRUE(port_->take_failover());
+    ASSERT_TRUE(becomes({"up false", "up true"}, {0, 1})) << "the other one goes on carrying";
+    EXPECT_FALSE(port_->take_failover());
+    ASSERT_TRUE(becomes({"down false", "down true"}, std::set<size_t>{}));
+    port_->refresh();
+    EXPECT_EQ(port_->no_link(), why);
+    EXPECT_EQ(kept_, 0u) << "answers are nobody's";
+    EXPECT_EQ(counters_.totals.received.get(), 0u);
+    EXPECT_EQ(counters_.totals.transmitted.get(), 0u);
+}
+
+TEST_F(EthdevProbeTest, EachMemberAsksFromAnAddressOfItsOwn) {
+    while (probes_[0].empty() || probes_[1].empty()) ASSERT_TRUE(becomes({"up true", "up false"}, {0, 1}));
+    EXPECT_NE(source(probes_[0][0]), source(probes_[1][0]));
+    for (const auto& probes : probes_) {
+        const std::string mac = source(probes[0]);
+        test::Bytes expected = Packet().eth(mac, "ff:ff:ff:ff:ff:ff").arp_request(mac, "0.0.0.0", "10.0.0.9");
+        expected.resize(60);
+        EXPECT_EQ(probes[0], expected);
+    }
+}
+
+// Both may stand at a switch that has lost its way out.
+TEST_F(EthdevProbeTest, WhatTheOtherMemberAsksIsNoSignOfLife) {
+    ASSERT_TRUE(becomes({"up true", "up false"}, {0, 1}));
+    ASSERT_TRUE(becomes({"down false", "up true"}, [&](size_t member, const test::Bytes& probe) {
+        kernel_[1 - member]->put(probe);
+        if (member == 1) kernel_[1]->put(answer(probe));
+    }));
+    EXPECT_EQ(kept_, 0u) << "a probe is nobody's";
+}
+
+TEST_F(EthdevProbeTest, AnyFrameIsASignOfLife) {
+    ASSERT_TRUE(becomes({"down false", "up true"}, {1}));
+    const test::Bytes frame = Packet().eth().payload(46).bytes();
+    kernel_[0]->put(frame);
+    ASSERT_TRUE(becomes({"up false", "up true"}, {1}));
+    EXPECT_EQ(kept_, 0u) << "it came to a member that stands by";
+    kernel_[1]->put(frame);
+    while (kept_ == 0) ASSERT_TRUE(becomes({state(0), "up true"}, {1}));
 }
 
 // The driver leaves its sockets open, and with them the interface's queue taken.

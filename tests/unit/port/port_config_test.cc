@@ -54,6 +54,8 @@ TEST(PortConfig, WritesWhatItReads) {
           "{name: a, device: d, trunk: {networks: [x, y], native: z}, serves: [dhcp, ra],"
           " spoofing: allow, mac-limit: 3, split-horizon: g, flood-limit: {unknown: 7}}",
           "{name: a, bond: {mode: lacp, members: ['net_x0,y=1', net_x1]}, network: n}",
+          "{name: a, bond: {members: [net_x0], probe: {interval: 250, targets: [10.0.0.1, 'fd00::1'], vlan: 7}},"
+          " trunk: {networks: [x]}}",
           "{name: a, netns: 'pid:12', accept-ra: true}", "{name: a, netns: '010'}"}) {
         const PortConfig port = read(yaml);
         EXPECT_EQ(read(base::to_yaml(base::write(port))), port) << yaml;
@@ -108,6 +110,28 @@ TEST(PortConfig, ABondHasNoMemberThatCannotServeInIt) {
               "bond (f:1:17): has a member by net_af_xdp, which tells nothing of its link and needs packet memory of "
               "its own: take net_af_packet for that interface");
     EXPECT_EQ(error_of("{name: a, bond: {members: ['net_af_packet0,iface=e0', 'net_af_packet1,iface=e1']}}"), "");
+}
+
+TEST(PortConfig, AProbeAsksSomebodyWhereThatIsOfUse) {
+    const auto error = [](const std::string& bond, const std::string& more = "") {
+        return error_of(fmt::format("{{name: a, bond: {{members: [net_x0], {}}}{}}}", bond, more));
+    };
+    EXPECT_EQ(error("probe: {targets: 10.0.0.1}"), "");
+    EXPECT_EQ(read("{name: a, bond: {members: [net_x0], probe: {targets: 10.0.0.1}}}").bond->probe->interval, 1000u);
+    EXPECT_EQ(error("probe: {interval: 500}"), "bond.probe (f:1:44): the key 'targets' is missing");
+    EXPECT_EQ(error("probe: {targets: []}"), "bond.probe.targets (f:1:54): are none or more than 16");
+    EXPECT_EQ(error("probe: {targets: [10.0.0]}").find("bond.probe.targets[0] (f:1:55): "), 0u);
+    for (const char* interval : {"99", "60001", "1s"}) {
+        EXPECT_EQ(error(fmt::format("probe: {{targets: 10.0.0.1, interval: {}}}", interval))
+                      .find("bond.probe.interval (f:1:74): "), 0u);
+    }
+    EXPECT_EQ(error("mode: lacp, probe: {targets: 10.0.0.1}"),
+              "bond.probe (f:1:56): is for `mode: active-backup`: with lacp the protocol finds the members that work");
+    EXPECT_EQ(error("probe: {targets: 10.0.0.1, vlan: 7}"),
+              "bond (f:1:17): has a `probe` with a VLAN ID, and isn't a trunk: leave `vlan` out");
+    EXPECT_EQ(error("probe: {targets: 10.0.0.1, vlan: 7}", ", trunk: {networks: [x]}"), "");
+    EXPECT_EQ(error("probe: {targets: 10.0.0.1, vlan: 4095}", ", trunk: {networks: [x]}").find(
+                  "bond.probe.vlan (f:1:70): "), 0u);
 }
 
 TEST(PortConfig, AVirtualMachineHasItsInterfaceInside) {
