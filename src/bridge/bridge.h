@@ -7,7 +7,8 @@
 //     bool knows_source(const Meta&)  whether learning the source would change nothing
 //     Drop judge_source(const Meta&, limit)  whether another source may come from its port
 //     bool learn(const Meta&, limit)  the source, into the table: MacTable::learn()
-//     Drop judge_claim(const Meta&, mbuf*)  whether the frame claims the IP address of another
+//     Drop admit_other(const Meta&, mbuf*)  of a frame that isn't plain IP: its priority tag comes off, and
+//                                     whether it claims the IP address of another
 //     bool carries(PortId, NetworkId) whether the port is up and in that network
 //     slot(PortId)                    `horizon`, `mac_limit`: what the port's limits are
 //     bool may_flood(PortId, kind)    whether it may have one more frame flooded
@@ -47,14 +48,15 @@ struct Lookup {
         return meta.repeats || look_up(meta, tables);
     }
 
-    // Whether the frame says nothing of IP addresses that it may not say.
+    // Whether the frame says nothing of IP addresses that it may not say. A priority tag comes off, which tells no
+    // network: a frame that has one isn't plain IP, so the plain ones pay nothing for that.
     template <class Tables>
-    [[gnu::always_inline]] static bool admit_claim(path::Meta& meta, const rte_mbuf* packet,
+    [[gnu::always_inline]] static bool admit_claim(path::Meta& meta, rte_mbuf* packet,
                                                    const Tables& tables) noexcept {
         constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         const auto* ethernet = rte_pktmbuf_mtod(packet, const wire::EthernetHeader*);
         if (likely(ethernet->type.raw() == kIpv4) || likely(wire::is_ipv6_with_ports(packet))) return true;
-        const path::Drop reason = tables.judge_claim(meta, packet);
+        const path::Drop reason = tables.admit_other(meta, packet);
         return likely(reason == path::Drop::kCount) || path::drop(meta, reason);
     }
 

@@ -71,6 +71,11 @@ Drop Tables::judge_claim(const path::Meta& meta, const rte_mbuf* packet) const n
     return Drop::kForeignAddress;
 }
 
+Drop Tables::admit_other(const path::Meta& meta, rte_mbuf* packet) const noexcept {
+    wire::pop_priority_tag(packet);
+    return judge_claim(meta, packet);
+}
+
 bool Tables::may_send_from_source(const path::Meta& meta) const noexcept {
     const path::Connection& connection = meta.connection;
     if (connection.ip == nullptr) return true;

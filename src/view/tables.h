@@ -126,6 +126,8 @@ struct Tables {
     [[gnu::noinline]] bool learn(const path::Meta& meta, uint32_t limit) const noexcept {
         return macs(meta.network)->learn(meta.source_mac, meta.source_hash, meta.ingress, now, limit);
     }
+    // Of a frame that isn't plain IP: takes a priority tag off, and answers as judge_claim().
+    path::Drop admit_other(const path::Meta& meta, rte_mbuf* packet) const noexcept;
     // The reason to drop a frame for what it says of IP addresses, in ARP or Neighbor Discovery; kCount: none.
     path::Drop judge_claim(const path::Meta& meta, const rte_mbuf* packet) const noexcept;
     // Whether a packet whose connection was read may have its IP source.

@@ -111,6 +111,21 @@ void add_vlans(std::vector<Row>& rows) {
                  {"b", plain(kA, kBroadcast)},
                  {"c", tagged(kA, kBroadcast, 10)},
                  {"c", tagged(kA, kC, 10)}}});
+    const std::string routed =
+        "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254]}]\nports:\n";
+    for (const auto& [name, networks] : {std::pair("APriorityTagIsNoTagBetweenAccessPorts", kVlans),
+                                         std::pair("APriorityTagIsNoTagBesideARouter", routed)}) {
+        add({.name = name,
+             .configuration = networks + port("a", "blue") + port("b", "blue"),
+             .in = {{"b", plain(kB, kBroadcast)},
+                    {"a", priority(kA, kB)},
+                    {"a", priority(kA, kB)},
+                    {"a", tagged(kA, kB, 7)}},
+             .out = {{"a", plain(kB, kBroadcast)},
+                     {"b", plain(kA, kB)},
+                     {"b", plain(kA, kB)},
+                     {"b", tagged(kA, kB, 7)}}});
+    }
     add({.name = "APriorityTagDoesNotKeepAFrameFromTheNativeNetwork",
          .configuration = kVlans + port("a", "blue") + trunk("c", "red", "blue"),
          .in = {{"c", plain(kC, kBroadcast)}, {"a", priority(kA, kC)}, {"a", priority(kA, kBroadcast)}},

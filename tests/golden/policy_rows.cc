@@ -100,16 +100,17 @@ void add_rules(std::vector<Row>& rows) {
         return packet.ipv6("fd00::1", "fd00::2").ttl(255).icmp(135, 0, 0).payload(Bytes(16));
     };
     const Bytes asks = Packet().eth(kA, kB).vlan(0).arp_request(kA, "10.0.0.1", "10.0.0.2");
+    const Bytes asked = Packet().eth(kA, kB).arp_request(kA, "10.0.0.1", "10.0.0.2");
     add({.name = "PolicyLetsNoNeighborMessagesOfAnotherLinkPass",
          .configuration = kStations + acl(kIntoB, kWeb),
          .in = {{"a", asks}, {"a", solicitation(Packet().eth(kA, kB))},
                 {"a", Packet().eth(kA, kB).vlan(5).arp_request(kA, "10.0.0.1", "10.0.0.2")},
                 {"a", Packet().eth(kA, kB).vlan(0).vlan(5).arp_request(kA, "10.0.0.1", "10.0.0.2")},
                 {"a", solicitation(Packet().eth(kA, kB).vlan(5))}},
-         .out = {{"b", asks}, {"b", solicitation(Packet().eth(kA, kB))}},
+         .out = {{"b", asked}, {"b", solicitation(Packet().eth(kA, kB))}},
          .drops = {{"a", Drop::kDenied, 3}}});
     Packet deep = Packet().eth(kA, kB);
-    for (int i = 0; i < 5; ++i) deep.vlan(0);
+    for (int i = 0; i < 6; ++i) deep.vlan(0);  // the first one comes off
     add({.name = "PolicyOfMoreTagsThanAnybodyNeeds",
          .configuration = kStations + acl(kIntoB, "{deny: {}}"),
          .in = {{"a", deep.ipv4("10.0.0.1", "10.0.0.2").udp(1, 80)}},
