@@ -32,10 +32,14 @@ HeldPort Switch::make(const port::PortConfig& config) const {
 
 namespace {
 
-// The port's opening isn't over, and is no failure. The next tick asks how far it is, which costs nothing.
+// The port's opening isn't over, and is no failure. The next tick asks how far it is, which costs nothing. Of a
+// port that has failed before, the failure says more.
 void go_on(HeldPort& held, std::string reason, Clock::time_point now) {
-    if (held.reason != reason) base::log::notice("port", "{} is not up yet: {}", held.port->config().name, reason);
-    held.reason = std::move(reason);
+    if (held.retry.failures == 0) {
+        const std::string& name = held.port->config().name;
+        if (held.reason != reason) base::log::notice("port", "{} is not up yet: {}", name, reason);
+        held.reason = std::move(reason);
+    }
     held.retry.due = now;
     held.retry.cost = {};
 }

@@ -182,6 +182,36 @@ void remove_untaken(const base::Result<MadeDevice>& made) {
 
 }  // namespace
 
+// Written by the thread before it is over, then no more.
+struct DeviceJob::State {
+    bool is_over = false;  // the thread's lock
+    ThreadClock::duration took{};
+};
+
+DeviceJob::DeviceJob(std::function<void()> job) : state_(std::make_shared<State>()) {
+    DeviceThread::get().add([state = state_, job = std::move(job)] {
+        const ThreadClock::time_point begin = ThreadClock::now();
+        job();
+        state->took = ThreadClock::now() - begin;
+        {
+            std::lock_guard locked(DeviceThread::get().mutex());
+            state->is_over = true;
+        }
+        DeviceThread::get().tell();
+    });
+}
+
+bool DeviceJob::is_over() {
+    if (std::exchange(has_waited_, true)) return is_over_by_now();
+    return DeviceThread::get().wait_with_patience([&] { return state_->is_over; });
+}
+
+bool DeviceJob::is_over_by_now() const {
+    return DeviceThread::get().wait([&] { return state_->is_over; }, ThreadClock::duration{});
+}
+
+ThreadClock::duration DeviceJob::took() const { return state_->took; }
+
 struct DeviceMaking::State {
     std::string arguments;
     // The thread's lock.
@@ -223,9 +253,12 @@ DeviceMaking::~DeviceMaking() {
 }
 
 bool DeviceMaking::is_over() {
-    const auto is_over = [&] { return state_->is_over; };
-    if (std::exchange(has_waited_, true)) return DeviceThread::get().wait(is_over, ThreadClock::duration{});
-    return DeviceThread::get().wait_with_patience(is_over);
+    if (std::exchange(has_waited_, true)) return is_over_by_now();
+    return DeviceThread::get().wait_with_patience([&] { return state_->is_over; });
+}
+
+bool DeviceMaking::is_over_by_now() const {
+    return DeviceThread::get().wait([&] { return state_->is_over; }, ThreadClock::duration{});
 }
 
 base::Result<MadeDevice> DeviceMaking::take() {
@@ -235,16 +268,6 @@ base::Result<MadeDevice> DeviceMaking::take() {
 }
 
 ThreadClock::duration DeviceMaking::took() const { return state_->took; }
-
-void remove_device(rte_device* device) {
-    auto is_removed = std::make_shared<bool>(false);
-    DeviceThread::get().add([is_removed, device] {
-        rte_dev_remove(device);
-        std::lock_guard locked(DeviceThread::get().mutex());
-        *is_removed = true;
-    });
-    DeviceThread::get().wait_with_patience([&] { return *is_removed; });
-}
 
 ThreadClock::duration waited_for_devices() { return DeviceThread::get().waited_in_all(); }
 

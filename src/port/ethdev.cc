@@ -20,24 +20,14 @@
 #include "port/dpdk_log.h"
 #include "port/pci.h"
 #include "port/socket_device.h"
-#include "wire/headers.h"
 
 namespace sluice::port {
 namespace {
 
-constexpr uint32_t kEthernet = sizeof(wire::EthernetHeader);
-constexpr uint32_t kTagsAndFcs = 12;     // what drivers add to an MTU beside the Ethernet header
-constexpr std::chrono::seconds kLongestRest{60};  // of what makes a device that took long to fail
-constexpr uint16_t kDescriptors = 1024;  // a queue; devices with less say so
-
-constexpr uint64_t kReceiveChecksums =
-    RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
-constexpr uint64_t kTransmitChecksums =
-    RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
-constexpr uint64_t kSegmentation = kTransmitChecksums | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
-                                   RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-
-constexpr bool has_all(uint64_t offloads, uint64_t wanted) { return (offloads & wanted) == wanted; }
+// Between attempts at a device that fails.
+constexpr std::chrono::milliseconds kShortAttempt{20};
+constexpr std::chrono::seconds kLongRest{5};
+constexpr std::chrono::seconds kLongestRest{60};
 
 int on_port_event(uint16_t, rte_eth_event_type event, void* port, void*) {
     auto* ethdev = static_cast<Ethdev*>(port);
@@ -56,21 +46,7 @@ void on_bus_event(const char*, rte_dev_event_type event, void* port) {
 constexpr std::array kPortEvents = {RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_INTR_RMV,
                                     RTE_ETH_EVENT_INTR_RESET};
 
-base::Result<void> checked(int status, std::string_view what) {
-    if (status >= 0) return {};
-    return base::fail("{}: {}", what, rte_strerror(-status));
-}
-
 }  // namespace
-
-std::span<const uint8_t> symmetric_key(size_t size) noexcept {
-    static constexpr auto kKey = [] {
-        std::array<uint8_t, UINT8_MAX> key{};
-        for (size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
-        return key;
-    }();
-    return std::span(kKey).first(std::min(size, kKey.size()));
-}
 
 Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
     : Port(id, std::move(config)),
@@ -87,38 +63,49 @@ Ethdev::Ethdev(path::PortId id, PortConfig config, const Context& context)
 }
 
 base::Result<void> Ethdev::open() {
-    if (!is_opening()) take_dpdk_words();  // of earlier troubles
-    auto done = find_device().and_then([&] { return start(); });
-    if (done || is_opening()) return done;
-    close();
-    return base::fail("{}{}", done.error().message, take_dpdk_words());
+    if (!is_opening()) {
+        if (std::chrono::steady_clock::now() < open_again_) return base::fail("{}", failure_);
+        took_ = {};
+        take_dpdk_words();  // of earlier troubles
+    }
+    auto done = device_ == RTE_MAX_ETHPORTS ? find_device() : base::Result<void>{};
+    if (done) done = start();
+    if (!done && is_opening()) return done;
+    if (done) {
+        failure_.clear();
+        return {};
+    }
+    failure_ = done.error().message + take_dpdk_words();
+    rest();
+    give_up();
+    return base::fail("{}", failure_);
+}
+
+// What is tried again and again takes a small share of the device thread's time: a hundredth of it where the
+// device fails soon, as on the control thread (engine/retry.h), whose pauses do for short attempts; a tenth where
+// that would be too long to wait.
+void Ethdev::rest() {
+    using Duration = std::chrono::steady_clock::duration;
+    if (took_ < kShortAttempt) return;
+    const Duration pause = std::min<Duration>(std::max<Duration>(took_ * 10, kLongRest), kLongestRest);
+    open_again_ = std::chrono::steady_clock::now() + std::min<Duration>(took_ * 100, pause);
+}
+
+// Whether a job of the device thread's is done. Where the last attempt has failed, nobody waits for this one.
+template <class Job>
+bool Ethdev::is_over(Job& job) const {
+    return failure_.empty() ? job.is_over() : job.is_over_by_now();
 }
 
 // Finds a device that is there already, or makes it.
 base::Result<MadeDevice> Ethdev::probe(const std::string& arguments) {
-    if (!is_opening()) {
-        if (std::chrono::steady_clock::now() < make_again_) return base::fail("{}", failure_);
-        making_ = std::make_unique<DeviceMaking>(arguments);
-    }
-    if (!making_->is_over()) {
+    if (!making_) making_ = std::make_unique<DeviceMaking>(arguments);
+    if (!is_over(*making_)) {
         return base::fail("DPDK has not finished making its device, or another one that comes first");
     }
     const auto making = std::move(making_);
-    auto made = making->take();
-    if (!made && making->took() > kDevicePatience) {
-        failure_ = made.error().message;
-        const std::chrono::steady_clock::duration longest = kLongestRest;
-        make_again_ = std::chrono::steady_clock::now() + std::min(making->took() * 10, longest);
-    }
-    return made;
-}
-
-void Ethdev::release(const MadeDevice& made) noexcept {
-    if (!made.is_ours) return;
-    rte_eth_dev_info info{};
-    rte_device* device = rte_eth_dev_info_get(made.port, &info) == 0 ? info.device : nullptr;
-    rte_eth_dev_close(made.port);
-    if (device != nullptr) remove_device(device);
+    took_ += making->took();
+    return making->take();
 }
 
 base::Result<void> Ethdev::find_device() {
@@ -145,7 +132,7 @@ base::Result<void> Ethdev::find_device() {
     device_ = made_.port;
     for (const MadeDevice& member : members_) path::set_port_of_device(member.port, id());
     path::set_port_of_device(device_, id());
-    return config_.bond ? join(device_, member_devices()) : base::Result<void>{};
+    return {};
 }
 
 std::vector<uint16_t> Ethdev::member_devices() const {
@@ -154,41 +141,31 @@ std::vector<uint16_t> Ethdev::member_devices() const {
     return devices;
 }
 
+// Has the device thread start the device, and takes it over once that is done.
 base::Result<void> Ethdev::start() {
-    rte_eth_dev_info limits{};
-    if (auto done = checked(rte_eth_dev_info_get(device_, &limits), "device"); !done) return done;
-    const uint16_t wanted = config_.queues != 0 ? config_.queues : workers_;
-    receive_queues_ = std::min({wanted, limits.max_rx_queues, path::kMaxQueues});
-    transmit_queues_ = std::min(workers_, limits.max_tx_queues);
-    if (receive_queues_ == 0 || transmit_queues_ == 0) {
-        return base::fail("the device has no receive or no transmit queue");
+    if (!starting_) {
+        rte_eth_dev_info limits{};
+        if (const int status = rte_eth_dev_info_get(device_, &limits); status < 0) {
+            return base::fail("device: {}", rte_strerror(-status));
+        }
+        listen_for_events(limits);
+        starting_ = std::make_unique<DeviceStart>(
+            StartWish{.device = device_, .arguments = config_.device, .members = member_devices(),
+                      .queues = config_.queues, .workers = workers_, .mtu = config_.frame_mtu(), .pools = pools_,
+                      .kernel = kernel_});
     }
-    if (kernel_) {
-        if (auto done = kernel_->open(receive_queues_, config_.frame_mtu()); !done) return done;
+    if (!is_over(*starting_)) {
+        return base::fail("DPDK has not finished starting its device, or another one that comes first");
     }
-    listen_for_events(limits);
-    // With an interrupt for its link DPDK believes what that said last, for ever if it doesn't come, which
-    // some NICs' drivers have trouble with beside those of the queues: there the link is asked for.
-    const bool tells_link = (*limits.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
-    const bool is_pci = pci::address_of(config_.device).has_value();
-    // net_e1000_em says that its queue has an interrupt, but asks the device for the old kind only, which
-    // nobody hears under MSI-X.
-    const bool mute = limits.driver_name == std::string_view("net_e1000_em");
-    Interrupts interrupts{.receive = may_interrupt() && !mute, .link = false};
-    interrupts.link = tells_link && !(interrupts.receive && is_pci);
-    auto done = start(limits, interrupts);
-    // Nothing else tells whether a driver has them but that it starts with them.
-    if (!done && interrupts.receive) {
-        interrupts = {.receive = false, .link = tells_link};
-        done = start(limits, interrupts);
-    }
-    if (!done && interrupts.link) {
-        interrupts.link = false;
-        done = start(limits, interrupts);
-    }
-    if (kernel_) kernel_->note_sockets();
-    if (!done) return done;
-    has_interrupts_ = interrupts.receive;
+    const auto starting = std::move(starting_);
+    took_ += starting->took();
+    const auto& started = starting->result();
+    if (!started) return tl::unexpected(started.error());
+    receive_queues_ = started->receive_queues;
+    transmit_queues_ = started->transmit_queues;
+    capabilities_ = started->capabilities;
+    verifies_checksums_ = started->verifies_checksums;
+    has_interrupts_ = started->has_interrupts;
     find_descriptors();
     if (probes_) probes_->start(device_, member_devices());
     members_down_.assign(members_.size(), {});
@@ -200,71 +177,6 @@ base::Result<void> Ethdev::start() {
     sources_.fill(carrier_.value_or(RTE_MAX_ETHPORTS));
     warn_of_limits(rte_eth_dev_socket_id(device_));
     return {};
-}
-
-base::Result<void> Ethdev::start(const rte_eth_dev_info& limits, Interrupts interrupts) {
-    rte_eth_conf conf{};
-    conf.intr_conf.rxq = interrupts.receive ? 1 : 0;
-    conf.intr_conf.lsc = interrupts.link ? 1 : 0;
-    const bool tells_removal = (*limits.dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
-    conf.intr_conf.rmv = tells_removal && (interrupts.link || interrupts.receive) ? 1 : 0;
-    if (receive_queues_ > 1 && limits.flow_type_rss_offloads != 0) {
-        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        conf.rx_adv_conf.rss_conf.rss_hf =
-            limits.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
-        if (limits.hash_key_size != 0) {
-            // Drivers only read it, though the field isn't const.
-            conf.rx_adv_conf.rss_conf.rss_key =
-                const_cast<uint8_t*>(symmetric_key(limits.hash_key_size).data());
-            conf.rx_adv_conf.rss_conf.rss_key_len = limits.hash_key_size;
-        }
-    }
-    uint64_t wanted_transmit = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-    // A bond gives back what a member refuses, as if the member were full.
-    if (!config_.bond) wanted_transmit |= kTransmitChecksums;
-    // Of software only what is as good as ours: net_tap's segmentation, say, is rte_gso's, for IPv4 and
-    // up to 64 frames, and net_vhost's leaves out the length of the pseudo-header that a guest expects.
-    if (pci::address_of(config_.device)) wanted_transmit |= kSegmentation;
-    conf.txmode.offloads = limits.tx_offload_capa & wanted_transmit;
-    conf.rxmode.offloads = limits.rx_offload_capa & kReceiveChecksums;
-    const bool large =
-        config_.frame_mtu() + kEthernet + kTagsAndFcs + RTE_PKTMBUF_HEADROOM > kBufferSize;
-    if (large) conf.rxmode.offloads |= limits.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
-
-    rte_mempool* buffers = kernel_ ? kernel_->pool() : pools_.buffers;
-    uint16_t receive = kDescriptors;
-    uint16_t transmit = kDescriptors;
-    auto done =
-        checked(rte_eth_dev_configure(device_, receive_queues_, transmit_queues_, &conf),
-                "cannot configure the device")
-            .and_then([&] { return set_mtu(); })
-            .and_then([&] {
-                return checked(rte_eth_dev_adjust_nb_rx_tx_desc(device_, &receive, &transmit),
-                               "cannot size the device's rings");
-            });
-    const auto node = static_cast<unsigned>(rte_eth_dev_socket_id(device_));
-    for (uint16_t queue = 0; done && queue < receive_queues_; ++queue) {
-        done = checked(rte_eth_rx_queue_setup(device_, queue, receive, node, nullptr, buffers),
-                       "cannot set up a receive queue");
-    }
-    for (uint16_t queue = 0; done && queue < transmit_queues_; ++queue) {
-        done = checked(rte_eth_tx_queue_setup(device_, queue, transmit, node, nullptr),
-                       "cannot set up a transmit queue");
-    }
-    if (!done) return done;
-    done = checked(rte_eth_dev_start(device_), "cannot start the device");
-    if (!done) return done;
-    take_capabilities(conf.rxmode.offloads, conf.txmode.offloads);
-    return {};
-}
-
-// A function with a single interrupt would have the link and all queues share it, and uio passes on no
-// more than one.
-bool Ethdev::may_interrupt() const {
-    const auto address = pci::address_of(config_.device);
-    if (!address) return true;
-    const auto device = pci::find(pci::this_host(), *address);
-    return device && device->has_msix && device->driver.find("uio") == std::string::npos;
 }
 
 // All queues have one, each its own, that can be switched on, or all are polled. The descriptors are
@@ -324,13 +236,6 @@ void Ethdev::on_lost(const char* why) noexcept {
     on_link();
 }
 
-void Ethdev::take_capabilities(uint64_t receive, uint64_t transmit) {
-    verifies_checksums_ = has_all(receive, kReceiveChecksums);
-    capabilities_ = Capabilities{.checksums = has_all(transmit, kTransmitChecksums),
-                                 .tcp_segments = has_all(transmit, kSegmentation),
-                                 .chained = has_all(transmit, RTE_ETH_TX_OFFLOAD_MULTI_SEGS)};
-}
-
 // What works, but not as the operator expects.
 void Ethdev::warn_of_limits(int node) {
     // A bridge takes frames for others. Devices without the notion (rings, files) take them anyway.
@@ -353,40 +258,40 @@ void Ethdev::warn_of_limits(int node) {
         config_.name, node, memory, node, cores.empty() ? "" : fmt::format(" ({})", cores));
 }
 
-base::Result<void> Ethdev::set_mtu() {
-    if (kernel_) return {};  // has set it
-    int status = rte_eth_dev_set_mtu(device_, config_.frame_mtu());
-    if (status == 0 || status == -ENOTSUP) return {};
-    return base::fail("the device doesn't take an MTU of {}: {}", config_.frame_mtu(), rte_strerror(-status));
+void Ethdev::close() noexcept {
+    if (auto closing = give_up()) closing->is_over();
 }
 
-void Ethdev::close() noexcept {
+// Leaves the device to the device thread, which closes it.
+std::optional<DeviceJob> Ethdev::give_up() noexcept {
     making_.reset();
-    if (device_ != RTE_MAX_ETHPORTS) {
-        earlier_ = counted();
+    const bool is_there = device_ != RTE_MAX_ETHPORTS;
+    if (is_there) {
+        if (!starting_ && receive_queues_ != 0) earlier_ = counted();
         ignore_events();
         descriptors_.clear();
         listening_ = {};
-        rte_eth_dev_stop(device_);
         path::set_port_of_device(device_, path::kNoPort);
-        release(made_);
-        device_ = RTE_MAX_ETHPORTS;
     }
-    for (const MadeDevice& member : members_) {
-        path::set_port_of_device(member.port, path::kNoPort);
-        release(member);
-    }
-    members_.clear();
+    starting_.reset();
+    for (const MadeDevice& member : members_) path::set_port_of_device(member.port, path::kNoPort);
+    std::optional<DeviceJob> closing;
+    if (is_there || !members_.empty()) closing = close_device(made_, std::exchange(members_, {}), kernel_);
+    made_ = {RTE_MAX_ETHPORTS, false};
+    device_ = RTE_MAX_ETHPORTS;
     kernel_members_.clear();
     borrowed_mtus_.restore();
     receive_queues_ = 0;
     without_link_ = 0;
-    if (kernel_) kernel_->close();
+    return closing;
 }
 
 base::Result<void> Ethdev::configure(const PortConfig& next) {
     config_ = next;
     set_max_frame();
+    // What failed may not fail any more.
+    failure_.clear();
+    open_again_ = {};
     return {};
 }
 
@@ -517,7 +422,7 @@ Ethdev::DeviceCounters Ethdev::counted() const noexcept {
 
 nlohmann::json Ethdev::describe() const {
     nlohmann::json answer{{"receive-queues", receive_queues_}, {"transmit-queues", transmit_queues_}};
-    if (device_ == RTE_MAX_ETHPORTS) return answer;
+    if (device_ == RTE_MAX_ETHPORTS || starting_) return answer;
     for (size_t i = 0; i < members_.size(); ++i) {
         const std::string why = why_no_link(i);
         answer["members"].push_back({{"device", config_.bond->members[i]},

@@ -1,12 +1,15 @@
 // Whatever DPDK device arguments name: net_null, net_ring, net_pcap, net_af_xdp, net_vhost, PCI
-// functions (net_af_packet apart, af_packet.h). The device is probed when the port opens and removed when it closes; one that the
-// `dpdk: args:` created already is used as it is and only stopped.
+// functions (net_af_packet apart, af_packet.h). The device is probed when the port opens and removed when it
+// closes; one that the `dpdk: args:` created already is used as it is and only stopped.
 //
 // Checksums and TCP segments are left to a device that says it finishes them; what such a device
 // refuses after all is finished here, so that nothing is lost to a limit of a device's.
 //
 // What a device has been given it may hold on to, and with it large buffers, without which other ports
 // can't receive: where those run short, it gets copies in ordinary ones.
+//
+// It is made, started and closed on the device thread: open() hands that on and asks how far it is
+// (device_start.h). The control thread waits for it a little, and not where the last attempt has failed.
 //
 // A device tells of its link and its removal on DPDK's interrupt thread (on_link(), on_lost()), which
 // only leaves a note for the control thread; what it doesn't tell check() asks for. Where its receive
@@ -20,11 +23,13 @@
 #include <array>
 #include <chrono>
 #include <memory>
-#include <span>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "port/bond.h"
+#include "port/device_start.h"
 #include "port/device_thread.h"
 #include "port/interface.h"
 #include "port/kernel_device.h"
@@ -33,18 +38,13 @@
 
 namespace sluice::port {
 
-// A Toeplitz key under which both directions of a connection have one hash, and so one worker: with a
-// period of 16 bits it doesn't matter which of two addresses, or ports, comes first (Woo and Park,
-// "Scalable TCP Session Monitoring with Symmetric Receive-side Scaling", 2012).
-std::span<const uint8_t> symmetric_key(size_t size) noexcept;
-
 class Ethdev final : public Port {
  public:
     Ethdev(path::PortId id, PortConfig config, const Context& context);
     ~Ethdev() override { close(); }
 
     base::Result<void> open() override;
-    bool is_opening() const override { return making_ != nullptr; }
+    bool is_opening() const override { return making_ != nullptr || starting_ != nullptr; }
     void close() noexcept override;
     base::Result<void> configure(const PortConfig& next) override;
     base::Result<void> check() override;
@@ -76,12 +76,6 @@ class Ethdev final : public Port {
     void on_lost(const char* why) noexcept;  // the device can't go on as it is
 
  private:
-    // What the device is asked to tell by itself.
-    struct Interrupts {
-        bool receive;
-        bool link;
-    };
-
     struct DeviceCounters {
         uint64_t missed = 0;
         uint64_t receive_errors = 0;
@@ -91,19 +85,17 @@ class Ethdev final : public Port {
     DeviceCounters counted() const noexcept;
 
     base::Result<MadeDevice> probe(const std::string& arguments);
-    static void release(const MadeDevice& made) noexcept;
-
+    void rest();
+    template <class Job>
+    bool is_over(Job& job) const;
+    std::optional<DeviceJob> give_up() noexcept;
     base::Result<void> find_device();
     std::vector<uint16_t> member_devices() const;
     base::Result<void> start();
-    base::Result<void> start(const rte_eth_dev_info& limits, Interrupts interrupts);
-    bool may_interrupt() const;
     void find_descriptors();
     void listen_for_events(const rte_eth_dev_info& limits);
     void ignore_events() noexcept;
     std::string read_link() const;
-    base::Result<void> set_mtu();
-    void take_capabilities(uint64_t receive, uint64_t transmit);
     void warn_of_limits(int node);
 
     void send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uint32_t bytes,
@@ -131,14 +123,16 @@ class Ethdev final : public Port {
     void tell_of_failover();
 
     Pools pools_;
-    std::unique_ptr<KernelDevice> kernel_;  // of net_af_xdp only
+    std::shared_ptr<KernelDevice> kernel_;  // of net_af_xdp only
     uint16_t workers_;
     std::function<void()> attention_;
     uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
-    std::unique_ptr<DeviceMaking> making_;  // of what open() waits for
-    // A device that took long to fail is not made again before then: others wait for their turn meanwhile.
-    std::chrono::steady_clock::time_point make_again_{};
-    std::string failure_;  // what it said
+    // What open() waits for: that a device is made, then that the port's is started.
+    std::unique_ptr<DeviceMaking> making_;
+    std::unique_ptr<DeviceStart> starting_;
+    std::string failure_;  // of the last attempt to open it; empty: it succeeded, or there was none
+    std::chrono::steady_clock::duration took_{};  // on the device thread, this attempt
+    std::chrono::steady_clock::time_point open_again_{};
     MadeDevice made_{RTE_MAX_ETHPORTS, false};
     std::vector<MadeDevice> members_;     // of a bond
     std::vector<std::optional<KernelMember>> kernel_members_;  // of each of those

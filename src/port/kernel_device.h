@@ -12,7 +12,8 @@
 //   Sockets                the driver of DPDK 22.11 leaves them open where the device is closed, and with them the
 //                          interface's queues taken and its memory in use.
 //
-// Control thread but for receive(), which workers call, each for its own queue.
+// open(), note_sockets() and close() are the device thread's, receive() the workers', each for its own queue, the
+// rest the control thread's.
 #pragma once
 
 #include <rte_mbuf.h>

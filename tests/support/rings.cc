@@ -5,9 +5,11 @@
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
+#include "port/device_thread.h"
 #include "support/eal.h"
 
 namespace sluice::test {
@@ -44,6 +46,8 @@ RingDevice::RingDevice(const std::string& name, uint16_t queues, unsigned size) 
 }
 
 RingDevice::~RingDevice() {
+    // The port that used it may have been closed a moment ago.
+    port::devices_are_idle(std::chrono::minutes(10));
     if (rte_eal_hotplug_remove("vdev", device().c_str()) != 0) fail("cannot remove a ring device");
     drain();
     for (rte_ring* ring : receive_) rte_ring_free(ring);

@@ -10,6 +10,7 @@
 #include <future>
 
 #include "port/claims.h"
+#include "port/device_start.h"
 #include "port/dpdk_log.h"
 #include "port/port.h"
 #include "support/device_thread.h"
@@ -57,10 +58,7 @@ class DeviceThreadTest : public testing::Test {
         return making.take();
     }
     static void remove(const MadeDevice& device) {
-        rte_eth_dev_info info{};
-        ASSERT_EQ(rte_eth_dev_info_get(device.port, &info), 0);
-        ASSERT_EQ(rte_eth_dev_close(device.port), 0);
-        remove_device(info.device);
+        close_device(device, {}, nullptr).is_over();
         ASSERT_TRUE(is_idle());
     }
     std::unique_ptr<Port> make_port(const std::string& device) {
@@ -234,6 +232,71 @@ TEST_F(DeviceThreadTest, ADeviceThatIsGivenUpHalfWayIsRemoved) {
     ASSERT_EQ(rte_eth_dev_callback_unregister(RTE_ETH_ALL, RTE_ETH_EVENT_NEW, wait, &gate), 0);
     EXPECT_FALSE(is_there("net_ring_given_up"));
     EXPECT_EQ(new_devices_.count(), 1);
+}
+
+// It is made and waits to be started: the port says so, and is up when it has been.
+TEST_F(DeviceThreadTest, ADeviceThatIsBeingStartedHoldsNobodyUp) {
+    auto port = make_port("net_null_starting");
+    const auto blocked_open = [&] {
+        const test::BlockedDeviceThread blocked;
+        return port->open();
+    };
+    EXPECT_FALSE(blocked_open());
+    ASSERT_TRUE(is_idle());
+    ASSERT_TRUE(is_there("net_null_starting"));
+    {
+        const test::BlockedDeviceThread blocked;
+        for (int i = 0; i < 2; ++i) {
+            const auto opened = port->open();
+            ASSERT_FALSE(opened);
+            EXPECT_EQ(opened.error().message,
+                      "DPDK has not finished starting its device, or another one that comes first");
+            EXPECT_TRUE(port->is_opening());
+            EXPECT_EQ(port->receive_queues(), 0);
+            EXPECT_FALSE(port->describe().contains("driver")) << "the device is the thread's";
+        }
+    }
+    ASSERT_TRUE(is_idle());
+    const auto opened = port->open();
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_FALSE(port->is_opening());
+    EXPECT_EQ(port->receive_queues(), 1);
+    EXPECT_EQ(port->describe().at("driver"), "net_null");
+}
+
+TEST_F(DeviceThreadTest, APortThatIsClosedWhileItsDeviceIsStartedLeavesNothing) {
+    auto port = make_port("net_null_dropped");
+    {
+        const test::BlockedDeviceThread blocked;
+        ASSERT_FALSE(port->open());
+    }
+    ASSERT_TRUE(is_idle());
+    {
+        const test::BlockedDeviceThread blocked;
+        ASSERT_FALSE(port->open());
+        port.reset();
+        EXPECT_TRUE(is_there("net_null_dropped"));
+    }
+    ASSERT_TRUE(is_idle());
+    EXPECT_FALSE(is_there("net_null_dropped"));
+}
+
+// The next one of that name comes after it.
+TEST_F(DeviceThreadTest, ClosingADeviceHoldsNobodyUp) {
+    auto port = make_port("net_null_closing");
+    while (!port->open()) ASSERT_TRUE(is_idle() && port->is_opening());
+    {
+        const test::BlockedDeviceThread blocked;
+        port->close();
+        EXPECT_TRUE(is_there("net_null_closing"));
+        EXPECT_FALSE(port->open());
+    }
+    ASSERT_TRUE(is_idle());
+    while (!port->open()) ASSERT_TRUE(is_idle() && port->is_opening());
+    EXPECT_EQ(new_devices_.count(), 2);
+    port.reset();
+    ASSERT_TRUE(is_idle());
+    EXPECT_FALSE(is_there("net_null_closing"));
 }
 
 // The first port's device was made, and the port was deleted before it has asked again.

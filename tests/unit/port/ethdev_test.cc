@@ -624,7 +624,7 @@ TEST_F(EthdevBondTest, AnXdpDeviceOpensAgainAfterClose) {
         port->close();
         // The kernel gives the queue free a moment after the last descriptor is closed.
         auto opened = open_at_last(*port);
-        for (int attempt = 0; !opened && attempt < 500; ++attempt) {
+        for (int attempt = 0; !opened && attempt < 6000; ++attempt) {
             usleep(10'000);
             opened = open_at_last(*port);
         }
