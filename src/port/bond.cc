@@ -51,6 +51,19 @@ class SilentLinks {
     std::vector<uint32_t*> silenced_;
 };
 
+// DPDK would only say that it isn't permitted.
+base::Result<void> check_mac(uint16_t bond, uint16_t first) {
+    if (rte_eth_bond_mode_get(bond) != BONDING_MODE_ACTIVE_BACKUP) return {};
+    rte_ether_addr mac{};
+    if (rte_eth_macaddr_get(first, &mac) != 0) return {};
+    const int status = rte_eth_dev_default_mac_addr_set(first, &mac);
+    if (status != -ENOTSUP && status != -EINVAL) return {};
+    std::array<char, RTE_ETH_NAME_MAX_LEN> name{};
+    rte_eth_dev_get_name_by_port(first, name.data());
+    return base::fail("{} can't be the first member of a bond, which has its MAC address: {}", name.data(),
+                      status == -EINVAL ? "it has none" : "its driver can't set any");
+}
+
 }  // namespace
 
 std::string bond_arguments(path::PortId id, BondMode mode, std::span<const uint16_t> members) {
@@ -62,6 +75,7 @@ std::string bond_arguments(path::PortId id, BondMode mode, std::span<const uint1
 }
 
 base::Result<void> join(uint16_t bond, std::span<const uint16_t> members) {
+    if (auto done = check_mac(bond, members.front()); !done) return done;
     rte_eth_bond_link_monitoring_set(bond, kLinkPeriod);
     const SilentLinks silent(members);
     // It takes up its members the first time that it is configured, whatever for, and goes on without one

@@ -1,11 +1,11 @@
 // Several devices as one, by DPDK's bonding device: it starts and stops its members, looks after their
-// links, and agrees with the other end on what to use where that speaks LACP. The control thread makes it;
+// links, and agrees with the other end on what to use where that speaks LACP. The device thread starts it;
 // from then on DPDK's interrupt thread asks the members for their links and moves the traffic when the one
 // that carries it has lost its own.
 //
 // DPDK's net_af_packet always says that it has a link. Of members over such an interface the control thread asks
 // the kernel, and moves the traffic of an active-backup bond itself (KernelMember). With LACP it is the protocol
-// that notices.
+// that notices. What a link doesn't tell, the members ask for where that is configured (member_probes.h).
 //
 // The engine announces our stations then, by the member that took over (Port::take_failover()). That one keeps
 // the traffic when the other is back.
@@ -28,7 +28,9 @@ namespace sluice::port {
 // DPDK's arguments for a bond of these devices, the first of which carries at the beginning.
 std::string bond_arguments(path::PortId id, BondMode mode, std::span<const uint16_t> members);
 
-// Has the bonding device take up its members; from here on it knows what they can.
+// Has the bonding device take up its members; from here on it knows what they can. The first one of an
+// active-backup bond must have a MAC address and take it, for it is the bond's, and DPDK sets it when the bond
+// starts. (The driver net_af_xdp of 22.11 can't set any.)
 base::Result<void> join(uint16_t bond, std::span<const uint16_t> members);
 
 // Active-backup: the member that carries the traffic; none while no member has a link, as far as DPDK knows.

@@ -42,7 +42,7 @@ bool has_waiting_device(const PortConfig& config) noexcept {
     return std::any_of(config.bond->members.begin(), config.bond->members.end(), waits_for_peer);
 }
 
-bool has_member_without_link(const PortConfig& config) noexcept {
+bool has_unfit_member(const PortConfig& config) noexcept {
     if (!config.bond) return false;
     return std::any_of(config.bond->members.begin(), config.bond->members.end(),
                        [](const std::string& member) { return member.starts_with("net_af_xdp"); });

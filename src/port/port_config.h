@@ -239,7 +239,7 @@ std::string_view kind_name(Kind kind) noexcept;
 bool has_waiting_device(const PortConfig& config) noexcept;
 
 // A bond in which a device can't serve, whatever its interface.
-bool has_member_without_link(const PortConfig& config) noexcept;
+bool has_unfit_member(const PortConfig& config) noexcept;
 
 bool is_interface_name(std::string_view name) noexcept;  // what Linux takes (dev_valid_name)
 bool is_netns(std::string_view netns) noexcept;
@@ -293,9 +293,9 @@ void fields(V& v, PortConfig& p) {
             "has no interface in the kernel: leave out interface and routes");
     v.check(p.bond ? "bond" : "device", !has_waiting_device(p),
             "would wait for the other end (server=1): have that one serve the socket, and leave server=1 out");
-    v.check("bond", !has_member_without_link(p),
-            "has a member by net_af_xdp, which tells nothing of its link and needs packet memory of its own: take "
-            "net_af_packet for that interface");
+    v.check("bond", !has_unfit_member(p),
+            "has a member by net_af_xdp, whose driver takes no MAC address, without which DPDK starts no bond, "
+            "and needs packet memory of its own: take net_af_packet for that interface");
     v.check("bond", !p.bond || !p.bond->probe || p.bond->probe->vlan == 0 || p.trunk,
             "has a `probe` with a VLAN ID, and isn't a trunk: leave `vlan` out");
     v.check("bond", !p.bond || (p.interface.empty() && p.routes.empty()),

@@ -156,7 +156,12 @@ ip -n "${P}remote" link set wire0 up
 wait_for 20 "the bond to take the new interface" kernels "up true, up false"
 wait_for 10 "ping by the new interface" answers_ping remote 10.2.0.1
 expect_status 1 ctl port add xdp 'bond={members: ["net_af_xdp9,iface=kernel9"]}' network=blue
-expect_match "a member that can't serve" "net_af_xdp, which tells nothing of its link" "$OUT"
+expect_match "a member that can't serve" "net_af_xdp, whose driver takes no MAC address" "$OUT"
+cat >"$TMP/xdp.yaml" <<END
+ports: [{name: xdp, bond: {members: ["net_af_xdp9,iface=kernel9"]}}]
+END
+expect_status 2 "$SLUICED" --check "$TMP/xdp.yaml"
+expect_match "the same before the start" "net_af_xdp, whose driver takes no MAC address" "$OUT"
 
 # LACP agrees on both wires, and both carry.
 up left right

@@ -480,6 +480,20 @@ TEST_F(EthdevBondTest, AMemberGetsItsMtuBack) {
     EXPECT_EQ(kernel_[1]->mtu(), 1450u);
 }
 
+TEST_F(EthdevBondTest, AFirstMemberThatCanGiveTheBondNoMacAddressIsNamed) {
+    test::RingDevice ring("no_mac");
+    auto port = make_bond(1500);
+    PortConfig config = port->config();
+    config.bond->members[0] = ring.device();
+    port = make(config);
+    const auto opened = open_at_last(*port);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().message.find("net_ring_no_mac can't be the first member of a bond, which has its MAC "
+                                          "address: it has none"),
+              0u)
+        << opened.error().message;
+}
+
 TEST_F(EthdevBondTest, AMemberOfABondThatCannotOpenGetsItsMtuBack) {
     auto port = make_bond(1400);
     PortConfig config = port->config();

@@ -107,8 +107,8 @@ TEST(PortConfig, ADeviceHasNoInterfaceInTheKernel) {
 
 TEST(PortConfig, ABondHasNoMemberThatCannotServeInIt) {
     EXPECT_EQ(error_of("{name: a, bond: {members: ['net_af_packet0,iface=e0', 'net_af_xdp1,iface=e1']}}"),
-              "bond (f:1:17): has a member by net_af_xdp, which tells nothing of its link and needs packet memory of "
-              "its own: take net_af_packet for that interface");
+              "bond (f:1:17): has a member by net_af_xdp, whose driver takes no MAC address, without which DPDK starts "
+              "no bond, and needs packet memory of its own: take net_af_packet for that interface");
     EXPECT_EQ(error_of("{name: a, bond: {members: ['net_af_packet0,iface=e0', 'net_af_packet1,iface=e1']}}"), "");
 }
 
