@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 #include <string>
 
@@ -34,20 +33,6 @@ std::string list(const std::vector<uint16_t>& cores) {
     return text;
 }
 
-// Of the sizes that DPDK takes: all of them. /proc/meminfo counts those of the default size only.
-uint64_t free_hugepage_bytes() {
-    uint64_t bytes = 0;
-    for (const uint64_t size : {uint64_t{2} << 20, uint64_t{1} << 30}) {
-        const std::string folder = fmt::format("/sys/kernel/mm/hugepages/hugepages-{}kB/", size >> 10);
-        uint64_t free = 0;
-        uint64_t reserved = 0;
-        std::ifstream(folder + "free_hugepages") >> free;
-        std::ifstream(folder + "resv_hugepages") >> reserved;
-        bytes += (free - std::min(free, reserved)) * size;
-    }
-    return bytes;
-}
-
 }  // namespace
 
 base::Result<Eal> start_eal(const Config& config) {
@@ -66,7 +51,7 @@ base::Result<Eal> start_eal(const Config& config) {
     }
 
     const uint64_t wanted = config.memory.size.value;
-    const uint64_t free = free_hugepage_bytes();
+    const uint64_t free = port::free_hugepage_bytes();
     eal.hugepages = free >= wanted;
     if (!eal.hugepages) {
         base::log::warning(

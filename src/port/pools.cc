@@ -3,6 +3,7 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
@@ -55,6 +56,19 @@ uint64_t default_hugepage_size() {
         if (std::sscanf(line.c_str(), "Hugepagesize: %llu kB", &kib) == 1) return kib << 10;
     }
     return 0;
+}
+
+uint64_t free_hugepage_bytes(const std::string& folder) {
+    uint64_t bytes = 0;
+    for (const uint64_t size : {uint64_t{2} << 20, uint64_t{1} << 30}) {
+        const std::string pages = fmt::format("{}/hugepages-{}kB/", folder, size >> 10);
+        uint64_t free = 0;
+        uint64_t reserved = 0;
+        std::ifstream(pages + "free_hugepages") >> free;
+        std::ifstream(pages + "resv_hugepages") >> reserved;
+        bytes += (free - std::min(free, reserved)) * size;
+    }
+    return bytes;
 }
 
 }  // namespace sluice::port

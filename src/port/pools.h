@@ -36,5 +36,8 @@ struct Pools {
 std::string hugepages_command(std::string_view count, uint64_t default_size);
 // Of this machine; 0: it has none.
 uint64_t default_hugepage_size();
+// That nobody has or has been promised, of all sizes that DPDK takes. (/proc/meminfo counts those of the default
+// size.)
+uint64_t free_hugepage_bytes(const std::string& folder = "/sys/kernel/mm/hugepages");
 
 }  // namespace sluice::port

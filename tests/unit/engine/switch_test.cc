@@ -110,6 +110,49 @@ TEST_F(SwitchTest, ADeclaredMacIsFreeOnceItsPortIsGone) {
     EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("a").port->id());
 }
 
+// Only by way of a trunk two ports of a network can have one address. Who is there goes before who is away.
+TEST_F(SwitchTest, OfTwoPortsWithOneMacThatWhichIsUpHasIt) {
+    const auto ports = [](const std::string& first, const std::string& second) {
+        return "networks: [{name: blue}]\n"
+               "ports: [{name: a, device: " + first + ", network: blue, mac: '02:00:00:00:00:0a'}, "
+               "{name: b, device: " + second + ", trunk: {native: blue}, mac: '02:00:00:00:00:0a'}]";
+    };
+    apply(ports("net_nosuch_a", "net_ring_b"));
+    ASSERT_FALSE(held("a").up);
+    EXPECT_TRUE(find_mac("blue", test::kMacA).is_static());
+    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("b").port->id());
+    apply(ports("net_ring_a", "net_nosuch_b"));
+    EXPECT_TRUE(find_mac("blue", test::kMacA).is_static());
+    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("a").port->id());
+    apply(ports("net_nosuch_a", "net_nosuch_b"));
+    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("a").port->id()) << "the first one's";
+    // Both are there: frames tell.
+    apply(ports("net_ring_a", "net_ring_b"));
+    EXPECT_FALSE(find_mac("blue", test::kMacA).is_static());
+    EXPECT_TRUE(reaches(b_, a_));
+    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("b").port->id());
+}
+
+TEST_F(SwitchTest, ADownPortsAddressesAreKeptFromOthersButInAnOverlay) {
+    const auto may_use = [&](const std::string& vxlan, const std::string& more = "") {
+        apply("networks: [{name: blue, subnets: [10.0.0.0/24]" + vxlan + "}]\n"
+              "ports: [{name: a, device: net_nosuch0, network: blue, mac: '02:00:00:00:00:0a', address: [10.0.0.1]" +
+              more + "}, {name: b, device: net_ring_b, network: blue}, {name: wire, device: net_ring_a}]");
+        EXPECT_FALSE(held("a").up);
+        const auto network = switch_.network_ids().at("blue");
+        const path::PortId b = held("b").port->id();
+        const auto& owners = switch_.snapshot().owners;
+        EXPECT_TRUE(owners.may_use(network, *IpAddress::parse("10.0.0.2"), b, false));
+        const bool by_ipv4 = owners.may_use(network, *IpAddress::parse("10.0.0.1"), b, false);
+        EXPECT_EQ(owners.may_use(network, *IpAddress::parse("fe80::ff:fe00:a"), b, false), by_ipv4);
+        return by_ipv4;
+    };
+    EXPECT_FALSE(may_use(""));
+    EXPECT_TRUE(may_use("", ", spoofing: allow")) << "its station may be anywhere";
+    EXPECT_TRUE(may_use(", vxlan: {vni: 5, remotes: [192.0.2.2]}}]\nunderlay: {port: wire, address: 192.0.2.1/24}\n#"))
+        << "its container may be on another host by now";
+}
+
 TEST_F(SwitchTest, APortThatComesIsAnnouncedInAPlainNetwork) {
     apply(kOwned);
     switch_.tick(kStart);

@@ -94,6 +94,18 @@ TEST(KeptInterface, WhatWasRemovedIsNamed) {
     EXPECT_EQ(changes(kWanted, seen), (Texts{"the default route was given several next hops"}));
 }
 
+// There the kernel has the routes to subnets in the VRF's own table.
+TEST(KeptInterface, InAVrfNoRouteToASubnetIsMissed) {
+    SeenInterface seen = as_wanted();
+    seen.routes.resize(kWanted.routes.size());
+    EXPECT_EQ(changes(kWanted, seen),
+              (Texts{"the route to 10.0.0.0/24 was removed", "the route to fd00::/64 was removed"}));
+    seen.link.is_in_vrf = true;
+    EXPECT_EQ(changes(kWanted, seen), Texts{});
+    seen.routes.erase(seen.routes.begin());
+    EXPECT_EQ(changes(kWanted, seen), (Texts{"the default route was removed"})) << "it is the port's own";
+}
+
 TEST(KeptInterface, AMissingLinkLocalAddressIsNamedWhereTheKernelMakesOne) {
     const Texts missing{"the IPv6 link-local address was removed"};
     SeenInterface seen = as_wanted();
@@ -255,6 +267,16 @@ TEST_F(KeptInterfaceTest, ALinkLocalAddressOfAnotherKindIsRestored) {
     EXPECT_EQ(kept_.trouble(), "");
     expect_repaired("ip address delete " + before + "/64 dev eth0", "the IPv6 link-local address was removed");
     EXPECT_EQ(link_local(), before);
+}
+
+// Without a secret the kernel refuses that mode; without any, the interface would count as one that wants no address.
+TEST_F(KeptInterfaceTest, WhereAModeIsRefusedTheLinkLocalAddressIsMadeOfTheMac) {
+    netns_.run([&] {
+        EXPECT_FALSE(make_link_local("eth0", LinkLocal::kOfSecret));
+        EXPECT_EQ(link_local_of("eth0"), LinkLocal::kOfMac);
+    });
+    const auto all = seen().addresses;
+    EXPECT_NE(std::find(all.begin(), all.end(), kLinkLocalOfMac), all.end());
 }
 
 TEST_F(KeptInterfaceTest, WhereTheKernelMakesNoLinkLocalAddressNoneIsMissed) {

@@ -112,6 +112,17 @@ TEST(PortConfig, ABondHasNoMemberThatCannotServeInIt) {
     EXPECT_EQ(error_of("{name: a, bond: {members: ['net_af_packet0,iface=e0', 'net_af_packet1,iface=e1']}}"), "");
 }
 
+// Where nothing is said and nothing refused, the namespace's own settings hold.
+TEST(PortConfig, InForceIsWhatSluiceSetsOfRouterAdvertisements) {
+    const auto in_force = [](const std::string& keys) { return read("{name: a, " + keys + "}").in_force().accept_ra; };
+    EXPECT_EQ(in_force("netns: w"), std::nullopt);
+    EXPECT_EQ(in_force("host: true"), std::nullopt);
+    EXPECT_EQ(in_force("netns: w, address: [10.0.0.1]"), false);
+    EXPECT_EQ(in_force("netns: w, accept-ra: false"), false);
+    EXPECT_EQ(in_force("netns: w, accept-ra: true, address: [10.0.0.1]"), true);
+    EXPECT_EQ(in_force("device: net_null0, address: [10.0.0.1]"), std::nullopt) << "it has no interface";
+}
+
 TEST(PortConfig, AProbeAsksSomebodyWhereThatIsOfUse) {
     const auto error = [](const std::string& bond, const std::string& more = "") {
         return error_of(fmt::format("{{name: a, bond: {{members: [net_x0], {}}}{}}}", bond, more));
