@@ -50,7 +50,7 @@ constexpr int kPlaceTries = 4;
 constexpr int kFindTries = 256;
 
 Decided decided_by(const Decision& d) noexcept {
-    return {d.generation, d.verdict == Verdict::kAllow, d.ingress, d.egress};
+    return {d.generation, d.verdict == Verdict::kAllow, d.network, d.ingress, d.egress};
 }
 
 void draw(uint64_t (&secret)[2]) {
@@ -240,7 +240,6 @@ void Table::fill(uint32_t pair, const Keys& keys, const Decision& d, Tracking tr
         record.end.store(0, kRelaxed);
         record.ack.store(0, kRelaxed);
         record.window.store(0, kRelaxed);
-        record.station.store(0, kRelaxed);
         record.packets.reset();
         record.bytes.reset();
     }

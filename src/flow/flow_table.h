@@ -158,7 +158,8 @@ class Table {
                                               Action& action) noexcept {
         const Decided decided = record.decided.load(std::memory_order_acquire);
         if (unlikely(decided.generation() != generation)) return false;
-        action = {.ingress = decided.ingress(),
+        action = {.network = decided.network(),
+                  .ingress = decided.ingress(),
                   .egress = decided.egress(),
                   .hop = record.hop.load(std::memory_order_acquire),
                   .verdict = record.verdict.load(std::memory_order_acquire)};

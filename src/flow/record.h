@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
 #include "path/counters.h"
@@ -35,27 +36,48 @@ inline constexpr uint8_t kReset = 16;   // a RST, an ABORT
 inline constexpr uint8_t kSettled = 32;
 inline constexpr uint8_t kOneWay = 64;  // stateless: no connection is followed, and no answers let in
 
-// What a direction's packets go by, as one word: a packet that is let through compares once.
+// What a direction's packets go by, as one word: generation, verdict, both ports and the network that they come in (two
+// networks of a trunk may have the same tuple). A packet that is let through compares once.
 class Decided {
+    static constexpr int kGenerationBits = 25;
+    static constexpr int kNetworkBits = 12;
+    static constexpr int kPortBits = 13;  // signed: the last one is kNoPort
+    static constexpr int kIngressShift = kGenerationBits + 1;
+    static constexpr int kNetworkShift = kIngressShift + kPortBits;
+    static constexpr int kEgressShift = kNetworkShift + kNetworkBits;
+    static_assert(kEgressShift + kPortBits == 64);
+    static_assert(path::kMaxPorts <= 1 << (kPortBits - 1) && path::kMaxNetworks <= 1 << kNetworkBits);
+
  public:
-    // Generations have 31 bits, and are never 0: that is of what nobody has decided.
-    static constexpr uint32_t kGenerations = 0x7fff'ffff;
+    // Generations are never 0: that is of what nobody has decided.
+    static constexpr uint32_t kGenerations = (1U << kGenerationBits) - 1;
 
     constexpr Decided() = default;
-    constexpr Decided(uint32_t generation, bool allowed, path::PortId ingress, path::PortId egress)
-        : word_(uint64_t{generation} | uint64_t{allowed} << 31 | uint64_t{path::index(ingress)} << 32 |
-                uint64_t{path::index(egress)} << 48) {}
+    constexpr Decided(uint32_t generation, bool allowed, path::NetworkId network, path::PortId ingress,
+                      path::PortId egress)
+        : word_(uint64_t{generation} | uint64_t{allowed} << kGenerationBits | low(ingress) << kIngressShift |
+                uint64_t{path::index(network)} << kNetworkShift | low(egress) << kEgressShift) {}
 
     bool operator==(const Decided&) const = default;
     // The same but for the egress.
-    constexpr bool allows(uint32_t generation, path::PortId ingress) const noexcept {
-        return word_ << 16 == Decided(generation, true, ingress, path::PortId{0}).word_ << 16;
+    constexpr bool allows(uint32_t generation, path::NetworkId network, path::PortId ingress) const noexcept {
+        const Decided wanted(generation, true, network, ingress, path::PortId{0});
+        return word_ << kPortBits == wanted.word_ << kPortBits;
     }
     constexpr uint32_t generation() const noexcept { return static_cast<uint32_t>(word_) & kGenerations; }
-    constexpr path::PortId ingress() const noexcept { return path::PortId(word_ >> 32 & 0xffff); }
-    constexpr path::PortId egress() const noexcept { return path::PortId(word_ >> 48); }
+    constexpr path::NetworkId network() const noexcept {
+        return path::NetworkId((word_ >> kNetworkShift) & ((1U << kNetworkBits) - 1));
+    }
+    constexpr path::PortId ingress() const noexcept { return port(word_ << (kNetworkBits + kPortBits)); }
+    constexpr path::PortId egress() const noexcept { return port(word_); }
 
  private:
+    static constexpr uint64_t low(path::PortId port) noexcept { return path::index(port) & ((1U << kPortBits) - 1); }
+    // Of the highest bits.
+    static constexpr path::PortId port(uint64_t word) noexcept {
+        return path::PortId(static_cast<uint16_t>(static_cast<int64_t>(word) >> (64 - kPortBits)));
+    }
+
     uint64_t word_ = 0;
 };
 
@@ -64,7 +86,8 @@ constexpr uint32_t next_generation(uint32_t generation) noexcept {
 }
 // Whether one isn't older than the other, of two that are near each other.
 constexpr bool is_as_new(uint32_t generation, uint32_t than) noexcept {
-    return static_cast<int32_t>((generation - than) << 1) >= 0;
+    constexpr int kUnused = std::countl_zero(Decided::kGenerations);
+    return static_cast<int32_t>((generation - than) << kUnused) >= 0;
 }
 
 struct alignas(64) Record {
@@ -81,7 +104,7 @@ struct alignas(64) Record {
     path::Counter bytes;
     std::atomic<uint32_t> ack;     // of TCP, its last acknowledgement; of SCTP the peer's tag
     std::atomic<uint16_t> window;  // of TCP, that it told last, as it stood there
-    std::atomic<uint16_t> station;  // of a bridged flow, more of the digest in `hop`
+    uint16_t unused;
 
     bool is(uint8_t bits) const noexcept {
         return (progress.load(std::memory_order_relaxed) & bits) != 0;
@@ -92,6 +115,7 @@ static_assert(sizeof(Record) == 64 && std::atomic<Decided>::is_always_lock_free)
 // What was decided of the packets of one direction.
 struct Decision {
     uint32_t generation;
+    path::NetworkId network;  // that they come in
     path::PortId ingress;
     path::PortId egress;
     uint32_t hop;
@@ -108,6 +132,7 @@ struct Origin {
 
 // As it stands in a record.
 struct Action {
+    path::NetworkId network;
     path::PortId ingress;
     path::PortId egress;
     uint32_t hop;

@@ -23,28 +23,19 @@ struct Place {
     bool operator==(const Place&) const = default;
 };
 
-// A flow's next hop as its record has it, with the network that its packets come in: two networks of a trunk may
-// have the same tuple. Of a routed one the neighbor's index.
+// A flow's next hop as its record has it. Of a routed one the neighbor's index; of a bridged one a digest of where its
+// destination MAC address is, once that has been noted.
 struct Hop {
     static constexpr uint32_t kNeighbor = 0x8000'0000;
-    static constexpr uint32_t kOnLink = 0x4000'0000;  // the neighbor is the destination itself
-    static constexpr uint32_t kNetworkShift = 18;
-    static constexpr uint32_t kNetworkMask = (path::kMaxNetworks - 1U) << kNetworkShift;
-    static constexpr uint32_t kIndexMask = (1U << kNetworkShift) - 1;
-    static constexpr uint32_t kLocal = 1;             // to the switch itself
-    // Of a bridged flow, in place of a neighbor's index: of where its destination MAC address is, a digest.
-    static constexpr uint32_t kStationMask = kIndexMask & ~kLocal;
-    static_assert((kNetworkMask & (kNeighbor | kOnLink)) == 0 && neighbor::Table::kCapacity <= kIndexMask + 1);
+    static constexpr uint32_t kOnLink = 0x4000'0000;   // of a routed one: the neighbor is the destination itself
+    static constexpr uint32_t kLocal = 0x4000'0000;    // of another: to the switch itself
+    static constexpr uint32_t kIndexMask = 0x3fff'ffff;
+    static constexpr uint32_t kStationMask = 0x3fff'ffff;
+    static_assert(neighbor::Table::kCapacity <= kIndexMask);
 
-    static constexpr uint32_t network_bits(path::NetworkId network) noexcept {
-        return uint32_t{path::index(network)} << kNetworkShift;
-    }
     // What was decided, without what was noted since.
     static constexpr uint32_t decided_part(uint32_t hop) noexcept {
         return (hop & kNeighbor) != 0 ? hop : hop & ~kStationMask;
-    }
-    static constexpr path::NetworkId network_of(uint32_t hop) noexcept {
-        return path::NetworkId((hop & kNetworkMask) >> kNetworkShift);
     }
 };
 

@@ -74,7 +74,6 @@ bool Steps::route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& 
 
 void Steps::lead(Candidate& candidate, const path::Meta& meta, const view::Tables& tables) noexcept {
     candidate.to = {path::kNoPort, meta.network};
-    candidate.hop = Hop::network_bits(meta.network);
     switch (meta.fate) {
         case path::Fate::kForward: candidate.to.port = meta.egress; break;
         case path::Fate::kFlood: candidate.is_flooded = true; break;

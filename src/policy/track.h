@@ -144,17 +144,13 @@ struct Track {
     [[gnu::always_inline]] static bool follow_station(path::Meta& meta, const view::Tables& tables) noexcept {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
-        if (unlikely(!decided.allows(tables.flow_generation, meta.ingress))) return false;
+        if (unlikely(!decided.allows(tables.flow_generation, meta.network, meta.ingress))) return false;
         const path::PortId egress = decided.egress();
-        const uint32_t hop = record.hop.load(std::memory_order_relaxed) ^ Hop::network_bits(meta.network);
+        const uint32_t hop = record.hop.load(std::memory_order_relaxed);
         if (!meta.asks_flow_first && meta.repeats) {
             if (unlikely(egress != meta.before->egress || (hop & ~Hop::kStationMask) != 0)) return false;
         } else {
-            const uint32_t station = station_of(meta, tables.macs(meta.network)->version());
-            if (unlikely(hop != (station & Hop::kStationMask) ||
-                         record.station.load(std::memory_order_relaxed) != station >> 16)) {
-                return false;
-            }
+            if (unlikely(hop != station_of(meta, tables.macs(meta.network)->version()))) return false;
             const view::PortSlot& slot = tables.slot(egress);
             if (unlikely(slot.network != meta.network && !slot.carries(meta.network))) return false;
         }
@@ -165,9 +161,9 @@ struct Track {
 
     // A digest of the destination and of the MAC table's version. One bit is always set: a new record has none.
     [[gnu::always_inline]] static uint32_t station_of(const path::Meta& meta, uint32_t version) noexcept {
-        constexpr uint32_t kNoted = 2;
-        static_assert((kNoted & Hop::kStationMask) != 0);
-        return bridge::MacTable::hash(meta.destination_mac ^ uint64_t{version} * 0x9e37'79b9'7f4a'7c15ULL) | kNoted;
+        constexpr uint32_t kNoted = 1;
+        const uint32_t digest = bridge::MacTable::hash(meta.destination_mac ^ uint64_t{version} * 0x9e37'79b9'7f4a'7c15ULL);
+        return (digest & Hop::kStationMask) | kNoted;
     }
 
     // By the MAC table, and has the flow remember what that said.
@@ -195,21 +191,17 @@ struct Track {
     static bool is_flows_way(const path::Meta& meta, const view::Tables& tables) noexcept {
         if (meta.fate != path::Fate::kForward || !has_flow(meta.connection, tables)) return false;
         const flow::Record& record = *meta.connection.candidate;
-        const flow::Decided wanted(tables.flow_generation, true, meta.ingress, meta.egress);
+        const flow::Decided wanted(tables.flow_generation, true, meta.network, meta.ingress, meta.egress);
         return record.decided.load(std::memory_order_acquire) == wanted &&
-               Hop::decided_part(record.hop.load(std::memory_order_relaxed)) ==
-                   Hop::network_bits(meta.network);
+               Hop::decided_part(record.hop.load(std::memory_order_relaxed)) == 0;
     }
 
     static void note_station(const path::Meta& meta, uint32_t version, const view::Tables& tables) noexcept {
         flow::Record& record = *meta.connection.candidate;
         uint32_t hop = record.hop.load(std::memory_order_relaxed);
-        if (Hop::decided_part(hop) != Hop::network_bits(meta.network)) return;
-        const uint32_t station = station_of(meta, version);
-        record.station.store(static_cast<uint16_t>(station >> 16), std::memory_order_relaxed);
+        if (Hop::decided_part(hop) != 0) return;
         // Unless somebody decides anew meanwhile.
-        record.hop.compare_exchange_strong(
-            hop, Hop::network_bits(meta.network) | (station & Hop::kStationMask), std::memory_order_relaxed);
+        record.hop.compare_exchange_strong(hop, station_of(meta, version), std::memory_order_relaxed);
     }
 
     template <class T>
@@ -249,8 +241,7 @@ struct Track {
         const uint32_t hop = record.hop.load(std::memory_order_acquire);
         // Networks are what they were as long as the generation is, and so is whom routes lead to.
         if (unlikely(decided.generation() != tables.flow_generation)) return false;
-        constexpr uint32_t kFrom = Hop::kNeighbor | Hop::kNetworkMask;
-        if (unlikely((hop & kFrom) != (Hop::kNeighbor | Hop::network_bits(meta.network)))) return false;
+        if (unlikely((hop & Hop::kNeighbor) == 0)) return false;
         neighbor::Entry& neighbor = tables.neighbors.at(hop & Hop::kIndexMask);
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
             const auto& ip = *static_cast<const wire::Ipv4Header*>(meta.header);
@@ -267,7 +258,7 @@ struct Track {
             link::exit_of(neighbor, mac, tables.network(neighbor.network), tables);
         if (unlikely(exit == path::kNoPort)) return false;
         // And the hop is of that decision: whoever decides anew takes the word away first.
-        const flow::Decided wanted(tables.flow_generation, true, meta.ingress, exit);
+        const flow::Decided wanted(tables.flow_generation, true, meta.network, meta.ingress, exit);
         if (unlikely(!(decided == wanted && record.decided.load(std::memory_order_relaxed) == wanted))) {
             return false;
         }

@@ -14,6 +14,7 @@ using path::PacketKind;
 flow::Decision decision_of(const Candidate& candidate, const view::Tables& tables) noexcept {
     const Judgement& judgement = candidate.judgement;
     return {.generation = tables.flow_generation,
+            .network = candidate.from.network,
             .ingress = candidate.from.port,
             .egress = candidate.to.port,
             .hop = candidate.hop,
@@ -214,6 +215,7 @@ bool Tracker::commit(path::Meta& meta, const rte_mbuf* packet, const Candidate& 
     const Place& from = is_peers ? candidate.to : candidate.from;
     const Place& to = is_peers ? candidate.from : candidate.to;
     flow::Decision decision = decision_of(candidate, tables);
+    decision.network = from.network;
     decision.ingress = from.port;
     decision.egress = to.port;
     const flow::Added added =
@@ -321,8 +323,8 @@ bool Tracker::judge_flow(uint32_t index, Candidate& candidate, const view::Table
     const flow::Origin origin = tables.flows.origin(index);
     flow::Action action;
     if (flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
-        action.ingress == candidate.from.port && action.egress == candidate.to.port &&
-        Hop::decided_part(action.hop) == candidate.hop) {
+        action.network == candidate.from.network && action.ingress == candidate.from.port &&
+        action.egress == candidate.to.port && Hop::decided_part(action.hop) == candidate.hop) {
         candidate.judgement = {.verdict = action.verdict, .objects = {origin.objects[0], origin.objects[1]}};
         return true;
     }

@@ -49,7 +49,7 @@ bool Tracker::is_related(const rte_mbuf* packet, const Connection& connection, c
     of_flow.translated = quoted;
     of_flow.hop = Hop::decided_part(record.hop.load(std::memory_order_relaxed));
     const bool is_routed = (of_flow.hop & Hop::kNeighbor) != 0;
-    const path::NetworkId from = Hop::network_of(of_flow.hop);
+    const path::NetworkId from = decided.network();
     of_flow.from = {decided.ingress(), from};
     of_flow.to = {decided.egress(),
                   is_routed ? tables.neighbors.at(of_flow.hop & Hop::kIndexMask).network : from};

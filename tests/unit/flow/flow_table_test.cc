@@ -75,6 +75,27 @@ class FlowTable : public testing::Test {
     Table table{FlowConfig{.size = 4096}, grace};
 };
 
+TEST(FlowDecided, OneWordTellsGenerationNetworkAndPorts) {
+    const path::PortId ingress{path::kMaxPorts - 1};
+    const path::NetworkId network{path::kMaxNetworks - 1};
+    const Decided decided(Decided::kGenerations, true, network, ingress, path::kNoPort);
+    EXPECT_EQ(decided.generation(), Decided::kGenerations);
+    EXPECT_EQ(decided.network(), network);
+    EXPECT_EQ(decided.ingress(), ingress);
+    EXPECT_EQ(decided.egress(), path::kNoPort);
+    EXPECT_TRUE(decided.allows(Decided::kGenerations, network, ingress));
+    EXPECT_FALSE(decided.allows(Decided::kGenerations - 1, network, ingress));
+    EXPECT_FALSE(decided.allows(Decided::kGenerations, path::NetworkId{1}, ingress));
+    EXPECT_FALSE(decided.allows(Decided::kGenerations, network, path::PortId{1}));
+    const Decided refused(1, false, network, ingress, path::PortId{7});
+    EXPECT_FALSE(refused.allows(1, network, ingress));
+    EXPECT_EQ(refused.egress(), path::PortId{7});
+
+    EXPECT_EQ(next_generation(Decided::kGenerations), 1u);
+    EXPECT_TRUE(is_as_new(1, Decided::kGenerations));
+    EXPECT_FALSE(is_as_new(Decided::kGenerations, 1));
+}
+
 // As where an address is translated: what the responder sends is not the initiator's tuple reversed.
 TEST_F(FlowTable, ADirectionIsFoundByWhatItsOwnPacketsLookLike) {
     const path::Tuple request = tuple_of(1);
