@@ -3,6 +3,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -264,6 +265,15 @@ base::Result<void> Netlink::delete_link(int index) {
     Message message(RTM_DELLINK, 0);
     message.extra<ifinfomsg>()->ifi_index = index;
     return talk(message.header, "cannot delete the interface");
+}
+
+base::Result<void> Netlink::set_no_queue(int index) {
+    Message message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE);
+    auto* info = message.extra<tcmsg>();
+    info->tcm_ifindex = index;
+    info->tcm_parent = TC_H_ROOT;
+    mnl_attr_put_strz(message.header, TCA_KIND, "noqueue");
+    return talk(message.header, "cannot take the interface's queueing discipline out");
 }
 
 base::Result<std::vector<KernelAddress>> Netlink::addresses(int index, Whose whose) {

@@ -81,6 +81,8 @@ class Netlink {
     base::Result<std::optional<Link>> find_peer(int index);
     base::Result<void> change_link(int index, const LinkChange& change);
     base::Result<void> delete_link(int index);
+    // Takes the queueing discipline out: a frame goes to the driver at once.
+    base::Result<void> set_no_queue(int index);
 
     // On one interface. Adding what is there already is no error.
     base::Result<std::vector<KernelAddress>> addresses(int index, Whose whose);

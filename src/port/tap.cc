@@ -136,6 +136,11 @@ base::Result<void> Tap::attach() {
         // its descriptor, never one that persists and that nobody knows.
         auto marked = netlink->change_link(index_, {.alias = mark_});
         if (!marked) return marked;
+        // Before it is set up, when the kernel would give each of its 256 possible queues a discipline: the
+        // thousandth such device takes 60 ms and 3 MiB, and one without takes 0.7 ms (bench/run change). Nothing
+        // ever waits in a discipline of a TAP device, whose driver drops what finds its own queue full. If the
+        // kernel refuses, the device works all the same.
+        (void)netlink->set_no_queue(index_);
     }
     if (ioctl(queues_[0].get(), TUNSETPERSIST, 1) != 0) {
         return base::fail_errno(fmt::format("interface {} cannot be made persistent", interface_));

@@ -135,6 +135,17 @@ TEST_F(TapTest, AnotherInterfaceUnderItsNameIsLeftAlone) {
     EXPECT_TRUE(port_->check());
 }
 
+TEST_F(TapTest, TheKernelKeepsNoQueueingDisciplineForEachPossibleQueue) {
+    EXPECT_TRUE(here_.shell("ip link show eth0 | grep -q 'qdisc noqueue'"));
+    // What the namespace has chosen stays when the port is opened again.
+    ASSERT_TRUE(here_.shell("ip link set eth0 down && ip link set eth0 up"));
+    EXPECT_TRUE(here_.shell("ip link show eth0 | grep -q 'qdisc noqueue'"));
+    if (!here_.shell("tc qdisc replace dev eth0 root pfifo")) GTEST_SKIP() << "no tc";
+    port_->close();
+    ASSERT_TRUE(port_->open());
+    EXPECT_TRUE(here_.shell("ip link show eth0 | grep -q 'qdisc pfifo '"));
+}
+
 TEST_F(TapTest, FramesThatFindItsQueueFullAreMissed) {
     EXPECT_EQ(port_->describe().at("device-counters").at("missed"), 0);
     ASSERT_TRUE(here_.shell("ip link set eth0 txqueuelen 8 && "
