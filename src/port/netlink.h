@@ -45,6 +45,7 @@ struct LinkChange {
     std::optional<MacAddress> mac;
     std::optional<uint32_t> mtu;
     std::optional<std::string> alias;
+    std::optional<uint32_t> group;
     bool up = false;  // true: set it up; false: leave it as it is
 };
 
@@ -81,6 +82,8 @@ class Netlink {
     base::Result<std::optional<Link>> find_peer(int index);
     base::Result<void> change_link(int index, const LinkChange& change);
     base::Result<void> delete_link(int index);
+    // Several, and those that are gone then. The kernel takes hardly longer for a thousand than for one.
+    std::vector<Link> delete_links(const std::vector<Link>& links);
     // Takes the queueing discipline out: a frame goes to the driver at once.
     base::Result<void> set_no_queue(int index);
 
@@ -110,6 +113,7 @@ class Netlink {
     // Adds to the list what `parse` makes of each object; parse(header) answers with one or none.
     template <class T, class Parse>
     base::Result<void> dump(nlmsghdr* request, std::vector<T>& list, Parse parse);
+    base::Result<void> delete_group(const std::vector<Link>& links);
     base::Result<void> talk(nlmsghdr* request, std::string_view what);
     base::Result<std::optional<Link>> get_link(nlmsghdr* request);
     // `visit` meets each object of the answer. An answer that was interrupted is asked for again, after

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "base/log.h"
 #include "port/derived_mac.h"
@@ -78,12 +79,6 @@ std::vector<KernelRoute> kernel_routes(const PortConfig& config) {
     return routes;
 }
 
-const Link* find_marked(const std::vector<Link>& links, const std::string& mark) {
-    auto found = std::find_if(links.begin(), links.end(),
-                              [&](const Link& link) { return link.alias == mark; });
-    return found == links.end() ? nullptr : &*found;
-}
-
 }  // namespace
 
 Tap::Tap(path::PortId id, PortConfig config, const Context& context)
@@ -111,19 +106,17 @@ uint16_t Tap::wanted_queues() const noexcept {
 base::Result<void> Tap::attach() {
     auto netlink = Netlink::open();
     if (!netlink) return tl::unexpected(netlink.error());
-    auto links = netlink->links();
-    if (!links) return tl::unexpected(links.error());
-
-    const Link* ours = find_marked(*links, mark_);
-    interface_ = ours != nullptr ? ours->name : config_.interface_name();
-    if (ours == nullptr) {
-        for (const Link& link : *links) {
-            if (link.name != interface_) continue;
-            return base::fail(
-                "interface {} exists already and was not made by this switch{}: remove it, or give the "
-                "port another `interface:`",
-                interface_, link.alias.empty() ? "" : fmt::format(" (alias {})", link.alias));
-        }
+    const auto named = netlink->find_link(config_.interface_name());
+    if (!named) return tl::unexpected(named.error());
+    const auto marked = find_marked(*netlink);
+    if (!marked) return tl::unexpected(marked.error());
+    const std::optional<Link>& ours = *marked;
+    interface_ = ours ? ours->name : config_.interface_name();
+    if (!ours && *named) {
+        return base::fail(
+            "interface {} exists already and was not made by this switch{}: remove it, or give the "
+            "port another `interface:`",
+            interface_, (*named)->alias.empty() ? "" : fmt::format(" (alias {})", (*named)->alias));
     }
     for (uint16_t queue = 0; queue < wanted_queues(); ++queue) {
         auto fd = open_queue(interface_);
@@ -131,11 +124,11 @@ base::Result<void> Tap::attach() {
         queues_.push_back(std::move(*fd));
     }
     index_ = static_cast<int>(if_nametoindex(interface_.c_str()));
-    if (ours == nullptr) {
+    if (!ours) {
         // The mark goes on first: a switch killed between the two leaves a device that vanishes with
         // its descriptor, never one that persists and that nobody knows.
-        auto marked = netlink->change_link(index_, {.alias = mark_});
-        if (!marked) return marked;
+        auto done = netlink->change_link(index_, {.alias = mark_});
+        if (!done) return done;
         // Before it is set up, when the kernel would give each of its 256 possible queues a discipline: the
         // thousandth such device takes 60 ms and 3 MiB, and one without takes 0.7 ms (bench/run change). Nothing
         // ever waits in a discipline of a TAP device, whose driver drops what finds its own queue full. If the
@@ -146,6 +139,21 @@ base::Result<void> Tap::attach() {
         return base::fail_errno(fmt::format("interface {} cannot be made persistent", interface_));
     }
     return {};
+}
+
+// Mostly it has the name that we gave it. The container may have renamed it.
+base::Result<std::optional<Link>> Tap::find_marked(Netlink& netlink) {
+    auto named = netlink.find_link(config_.interface_name());
+    if (!named || (*named && (*named)->alias == mark_)) return named;
+    auto watch = NamespaceWatch::here();
+    if (!watch) return tl::unexpected(watch.error());
+    namespace_ = std::move(*watch);
+    const auto index = namespace_->find_alias(mark_);
+    if (!index) return tl::unexpected(index.error());
+    if (!*index) return std::nullopt;
+    auto link = netlink.find_link(**index);
+    if (link && *link && (*link)->alias != mark_) return std::nullopt;
+    return link;
 }
 
 base::Result<void> Tap::set_up() {
@@ -176,6 +184,7 @@ std::optional<MacAddress> Tap::mac() const { return config_.mac.value_or(host_ma
 void Tap::close() noexcept {
     queues_.clear();
     kept_.close();
+    namespace_.reset();
     no_link_.clear();
 }
 
@@ -190,9 +199,8 @@ void Tap::destroy() noexcept {
     if (!inside) return;
     auto netlink = Netlink::open();
     if (!netlink) return;
-    auto links = netlink->links();
-    if (!links) return;
-    if (const Link* ours = find_marked(*links, mark_)) (void)netlink->delete_link(ours->index);
+    if (const auto ours = find_marked(*netlink); ours && *ours) (void)netlink->delete_link((*ours)->index);
+    namespace_.reset();
 }
 
 base::Result<void> Tap::configure(const PortConfig& next) {
@@ -302,6 +310,10 @@ nlohmann::json Tap::describe() const {
 
 size_t remove_orphans(const std::string& instance, const std::vector<PortConfig>& configured) {
     const std::string prefix = mark_of(instance, "");
+    std::unordered_map<std::string, const PortConfig*> owners;
+    for (const PortConfig& port : configured) {
+        if (port.is_tap()) owners.emplace(mark_of(instance, port.name), &port);
+    }
     size_t removed = 0;
     for (const std::string& path : all_netns()) {
         auto inside = InNetns::enter(path);
@@ -310,19 +322,18 @@ size_t remove_orphans(const std::string& instance, const std::vector<PortConfig>
         if (!netlink) continue;
         auto links = netlink->links();
         if (!links) continue;
+        std::vector<Link> orphans;
         for (const Link& link : *links) {
             if (!link.alias.starts_with(prefix)) continue;
-            auto owner = std::find_if(configured.begin(), configured.end(), [&](const PortConfig& p) {
-                return p.is_tap() && mark_of(instance, p.name) == link.alias;
-            });
-            if (owner != configured.end()) {
-                auto home = identify_netns(owner->netns);
+            if (const auto owner = owners.find(link.alias); owner != owners.end()) {
+                auto home = identify_netns(owner->second->netns);
                 if (home && *home == inside->id()) continue;
             }
-            if (auto done = netlink->delete_link(link.index); done) {
-                base::log::info("port", "removed {} in {}, left by an earlier run", link.name, path);
-                ++removed;
-            }
+            orphans.push_back(link);
+        }
+        for (const Link& link : netlink->delete_links(orphans)) {
+            base::log::info("port", "removed {} in {}, left by an earlier run", link.name, path);
+            ++removed;
         }
     }
     return removed;

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "port/kept_interface.h"
+#include "port/namespace_watch.h"
 #include "port/netlink.h"
 #include "port/netns.h"
 #include "port/port.h"
@@ -52,6 +53,7 @@ class Tap final : public Port {
  private:
     uint16_t wanted_queues() const noexcept;
     base::Result<void> attach();          // in the namespace: queues_, interface_, index_
+    base::Result<std::optional<Link>> find_marked(Netlink& netlink);  // there: the device, if it was made already
     base::Result<void> set_up();          // in the namespace: link, addresses, routes
     base::Result<InNetns> enter() const;  // fails if the name stands for another namespace now
     base::Result<InNetns> enter_to_change();
@@ -68,6 +70,7 @@ class Tap final : public Port {
     std::string interface_;         // as the kernel calls it now
     int index_ = 0;
     NetnsId netns_;
+    std::shared_ptr<NamespaceWatch> namespace_;  // while the port is open: the next port there needn't begin anew
     KeptInterface kept_;
     std::string no_link_;  // as the engine knows it
     std::atomic<int> transmit_error_{0};  // errno of the last refused frame: workers write, control reads

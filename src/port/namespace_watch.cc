@@ -1,0 +1,222 @@
+#include "port/namespace_watch.h"
+
+#include <fcntl.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "port/netlink.h"
+
+namespace sluice::port {
+namespace {
+
+constexpr int kMostMessages = 64;  // that a call of take() takes
+
+// Those that live. A namespace that one of them pins keeps its identity.
+std::map<NetnsId, std::weak_ptr<NamespaceWatch>>& watches() {
+    static std::map<NetnsId, std::weak_ptr<NamespaceWatch>> watches;
+    return watches;
+}
+
+template <class Visit>
+void for_each_attribute(const nlmsghdr* header, size_t offset, Visit visit) {
+    const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
+    const auto* at = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, offset));
+    for (; mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at))); at = mnl_attr_next(at)) {
+        visit(at);
+    }
+}
+
+bool has(const nlmsghdr* header, size_t size) { return mnl_nlmsg_get_payload_len(header) >= size; }
+
+void erase(auto& map, const auto& key, const Listener& listener) {
+    auto [first, end] = map.equal_range(key);
+    while (first != end) first = first->second == &listener ? map.erase(first) : std::next(first);
+}
+
+}  // namespace
+
+base::Result<std::shared_ptr<NamespaceWatch>> NamespaceWatch::here() {
+    const base::Fd own(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!own) return base::fail_errno("cannot open the network namespace");
+    const auto id = identify_netns(own);
+    if (!id) return tl::unexpected(id.error());
+    if (const auto known = watches().find(*id); known != watches().end()) {
+        if (auto watch = known->second.lock()) return watch;
+    }
+    std::shared_ptr<NamespaceWatch> watch(new NamespaceWatch);
+    watch->id_ = *id;
+    if (auto done = watch->open(); !done) return tl::unexpected(done.error());
+    watches()[*id] = watch;
+    return watch;
+}
+
+NamespaceWatch::~NamespaceWatch() {
+    // Another one may have its place by now, whose socket was opened after this one had expired.
+    const auto known = watches().find(id_);
+    if (known != watches().end() && known->second.expired()) watches().erase(known);
+}
+
+base::Result<void> NamespaceWatch::open() {
+    socket_.reset(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+    if (socket_ == nullptr || mnl_socket_bind(socket_.get(), kGroups, MNL_SOCKET_AUTOPID) < 0) {
+        return base::fail_errno("cannot listen to the kernel's word of interfaces");
+    }
+    // Each interface has an IPv6 link-local address.
+    return join(RTNLGRP_IPV6_ROUTE);
+}
+
+base::Result<void> NamespaceWatch::join(unsigned group) {
+    if (mnl_socket_setsockopt(socket_.get(), NETLINK_ADD_MEMBERSHIP, &group, sizeof group) == 0) return {};
+    return base::fail_errno("cannot listen to the kernel's word of routes");
+}
+
+base::Result<void> NamespaceWatch::add(Listener& listener) {
+    const bool has_ipv4 = std::any_of(listener.destinations.begin(), listener.destinations.end(),
+                                      [](const IpPrefix& to) { return to.address.is_v4(); });
+    if (has_ipv4 && !hears_ipv4_routes_) {
+        if (auto done = join(RTNLGRP_IPV4_ROUTE); !done) return done;
+        hears_ipv4_routes_ = true;
+    }
+    by_index_.emplace(listener.index, &listener);
+    for (const IpPrefix& to : listener.destinations) by_destination_.emplace(to, &listener);
+    return {};
+}
+
+void NamespaceWatch::remove(Listener& listener) {
+    erase(by_index_, listener.index, listener);
+    for (const IpPrefix& to : listener.destinations) erase(by_destination_, to, listener);
+}
+
+void NamespaceWatch::take() {
+    for (int i = 0; i < kMostMessages; ++i) {
+        if (!take_one()) return;
+    }
+}
+
+bool NamespaceWatch::take_one() {
+    alignas(nlmsghdr) std::array<char, 32768> buffer;
+    const ssize_t size = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
+    if (size < 0 && errno == EINTR) return true;
+    if (size < 0 && errno == ENOBUFS) {
+        ++losses_;
+        return true;
+    }
+    auto left = static_cast<int>(size);
+    const auto* header = reinterpret_cast<const nlmsghdr*>(buffer.data());
+    for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+        note_alias(header);
+        tell(header);
+    }
+    return size > 0;
+}
+
+void NamespaceWatch::tell_interface(int index) {
+    const auto [first, end] = by_index_.equal_range(index);
+    for (auto at = first; at != end; ++at) at->second->has_news = true;
+}
+
+void NamespaceWatch::tell(const nlmsghdr* header) {
+    switch (header->nlmsg_type) {
+        case RTM_NEWLINK:
+        case RTM_DELLINK:
+            if (!has(header, sizeof(ifinfomsg))) return;
+            return tell_interface(static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(header))->ifi_index);
+        case RTM_NEWADDR:
+        case RTM_DELADDR:
+            if (!has(header, sizeof(ifaddrmsg))) return;
+            return tell_interface(
+                static_cast<int>(static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(header))->ifa_index));
+        case RTM_NEWROUTE:
+        case RTM_DELROUTE:
+            if (has(header, sizeof(rtmsg))) tell_of_route(header);
+            return;
+        default: return;
+    }
+}
+
+void NamespaceWatch::tell_of_route(const nlmsghdr* header) {
+    const auto* route = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
+    if (route->rtm_table != RT_TABLE_MAIN) return;  // ours are in there
+    const bool is_v4 = route->rtm_family == AF_INET;
+    IpPrefix to{is_v4 ? IpAddress::from_v4(0) : IpAddress{}, route->rtm_dst_len};
+    std::vector<int> links;
+    for_each_attribute(header, sizeof *route, [&](const nlattr* at) {
+        const size_t size = is_v4 ? 4 : 16;
+        if (mnl_attr_get_type(at) == RTA_OIF) links.push_back(static_cast<int>(mnl_attr_get_u32(at)));
+        if (mnl_attr_get_type(at) == RTA_MULTIPATH) {
+            for (const int link : links_of_hops(at)) links.push_back(link);
+        }
+        if (mnl_attr_get_type(at) == RTA_DST && mnl_attr_get_payload_len(at) == size) {
+            std::memcpy(to.address.bytes.data() + (16 - size), mnl_attr_get_payload(at), size);
+        }
+    });
+    // A route of ours that was replaced leads by another interface now.
+    const bool replaces = header->nlmsg_type == RTM_NEWROUTE && (header->nlmsg_flags & NLM_F_REPLACE) != 0;
+    if (replaces) {
+        const auto [first, end] = by_destination_.equal_range(to);
+        for (auto at = first; at != end; ++at) at->second->has_news = true;
+    }
+    for (const int link : links) {
+        const auto [first, end] = by_index_.equal_range(link);
+        for (auto at = first; at != end; ++at) {
+            const auto& destinations = at->second->destinations;
+            at->second->has_news |= std::find(destinations.begin(), destinations.end(), to) != destinations.end();
+        }
+    }
+}
+
+void NamespaceWatch::note_alias(const nlmsghdr* header) {
+    const bool is_of_link = header->nlmsg_type == RTM_NEWLINK || header->nlmsg_type == RTM_DELLINK;
+    if (!listed_ || !is_of_link || !has(header, sizeof(ifinfomsg))) return;
+    const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(header));
+    if (info->ifi_family != AF_UNSPEC) return;  // it has left a bridge
+    if (const auto before = aliases_.find(info->ifi_index); before != aliases_.end()) {
+        indices_.erase(before->second);
+        aliases_.erase(before);
+    }
+    if (header->nlmsg_type == RTM_DELLINK) return;
+    for_each_attribute(header, sizeof *info, [&](const nlattr* at) {
+        if (mnl_attr_get_type(at) != IFLA_IFALIAS) return;
+        const std::string alias = mnl_attr_get_str(at);
+        aliases_[info->ifi_index] = alias;
+        indices_[alias] = info->ifi_index;
+    });
+}
+
+base::Result<void> NamespaceWatch::list_aliases() {
+    auto netlink = Netlink::open();
+    if (!netlink) return tl::unexpected(netlink.error());
+    const uint64_t losses = losses_;
+    auto links = netlink->links();
+    if (!links) return tl::unexpected(links.error());
+    aliases_.clear();
+    indices_.clear();
+    for (const Link& link : *links) {
+        if (link.alias.empty()) continue;
+        aliases_[link.index] = link.alias;
+        indices_[link.alias] = link.index;
+    }
+    listed_ = losses;
+    return {};
+}
+
+base::Result<std::optional<int>> NamespaceWatch::find_alias(const std::string& alias) {
+    // Somebody who changes interfaces all the time doesn't keep us here.
+    constexpr int kMost = 4096;
+    int taken = 0;
+    while (taken < kMost && take_one()) ++taken;
+    if (!listed_ || *listed_ != losses_ || taken == kMost) {
+        if (auto done = list_aliases(); !done) return tl::unexpected(done.error());
+    }
+    const auto found = indices_.find(alias);
+    return found == indices_.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace sluice::port
