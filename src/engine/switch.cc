@@ -213,7 +213,7 @@ void Switch::age_macs() {
 
 void Switch::publish() {
     std::unique_ptr<view::Snapshot> next = compile(
-        config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_, context_.instance,
+        config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_.names(), context_.instance,
                   captures_, witnesses_, workers_.size()});
     next->generation = ++generation_;
     // With the snapshot itself: at no time are its numbers met in flows that were decided by others.

@@ -16,6 +16,7 @@
 #include "engine/config.h"
 #include "engine/diff.h"
 #include "engine/event_log.h"
+#include "engine/flow_domains.h"
 #include "engine/loop_watch.h"
 #include "engine/retry.h"
 #include "engine/router.h"
@@ -75,7 +76,6 @@ struct HeldTunnel {
 using Tunnels = std::map<IpAddress, HeldTunnel>;
 
 using AclLists = std::map<std::string, acl::SharedList>;  // by name
-using FlowDomains = std::map<std::string, path::FlowDomain>;  // by flow_domain_of()
 using ActiveCaptures = std::vector<std::shared_ptr<path::Capture>>;
 using Witnesses = std::vector<std::shared_ptr<path::Witness>>;
 
@@ -87,7 +87,7 @@ struct Parts {
     const Tunnels& tunnels;
     const Router& router;
     const AclLists& acls;
-    const FlowDomains& flow_domains;
+    const FlowDomains::Names& flow_domains;
     const std::string& instance;
     const ActiveCaptures& captures;
     const Witnesses& witnesses;
@@ -169,7 +169,7 @@ class Switch {
     const AclLists& acls() const noexcept { return acls_; }
     // The rule that this number is of, in words; none: it is gone.
     std::optional<acl::Object> rule(uint32_t object) const;
-    const FlowDomains& flow_domains() const noexcept { return flow_domains_; }
+    const FlowDomains::Names& flow_domains() const noexcept { return flow_domains_.names(); }
     // What workers see, for who asks as they would. Until the next change.
     const view::Snapshot& snapshot() const noexcept { return *snapshots_.get(); }
     neighbor::Table& neighbors() noexcept { return router_.neighbors(); }

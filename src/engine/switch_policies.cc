@@ -12,10 +12,13 @@ void Switch::arrange_policies() {
         lists[config.name] = acl::compile(config, config_.address_sets, before, next_object_);
     }
     acls_ = std::move(lists);
-    for (const NetworkConfig& network : networks_of(config_)) {
-        const auto next = path::FlowDomain{static_cast<uint16_t>(flow_domains_.size() + 1)};
-        flow_domains_.emplace(flow_domain_of(network), next);
-    }
+    std::set<std::string> domains;
+    for (const NetworkConfig& network : networks_of(config_)) domains.insert(flow_domain_of(network));
+    flow_domains_.arrange(std::move(domains), [this](const std::set<path::FlowDomain>& gone) {
+        flows_.remove_if(clock_seconds(), [&](const flow::Listed& flow) {
+            return gone.contains(flow.original.key.domain());
+        });
+    });
     flows_.set_timeouts(config_.flows.timeouts);
     flows_.set_pick_up(config_.flows.pick_up);
 }

@@ -252,12 +252,18 @@ class Table {
     }
     // Removes the flows of which filter(const Listed&) says so; their number.
     template <class Filter>
-    uint32_t flush(Seconds now, Filter filter) {
+    uint32_t remove_if(Seconds now, Filter filter) {
         uint32_t removed = 0;
         walk(0, stock_.high(), [&](uint32_t pair) {
             if (filter(listed(pair, now))) removed += remove_surely(pair);
         });
         reclaim();
+        return removed;
+    }
+    // The same of connections that are to go on.
+    template <class Filter>
+    uint32_t flush(Seconds now, Filter filter) {
+        const uint32_t removed = remove_if(now, filter);
         if (removed != 0) recover_until(now + kRecovery);
         return removed;
     }
