@@ -154,6 +154,15 @@ std::shared_ptr<const List> compile(const AclConfig& config, const std::vector<A
     return list;
 }
 
+bool List::is_of(const AclConfig& config, const std::vector<AddressSetConfig>& sets) const {
+    const auto is_at = [](const base::Place& a, const base::Place& b) {
+        return a.line == b.line && a.column == b.column && a.file == b.file;
+    };
+    return config_ == config && is_at(config_.place, config.place) && sets_ == named_sets(config.rules, sets) &&
+           std::equal(config_.rules.begin(), config_.rules.end(), config.rules.begin(),
+                      [&](const RuleConfig& a, const RuleConfig& b) { return is_at(a.place, b.place); });
+}
+
 Object List::describe(uint32_t rule) const {
     if (rule == kNoRule) return {"acl-rule", config_.name + " end", config_.place};
     const RuleConfig& config = config_.rules[rule];

@@ -66,6 +66,8 @@ class List {
     uint64_t hits(uint32_t rule) const { return at(rule).hits->load(std::memory_order_relaxed); }
     uint32_t object(uint32_t rule) const { return at(rule).object; }
     Object describe(uint32_t rule) const;
+    // Whether compiling this would come to the same list, down to the places where its rules are written.
+    bool is_of(const AclConfig& config, const std::vector<AddressSetConfig>& sets) const;
     // The rule whose number this is; nothing: none of this list's. Takes a look at every rule.
     std::optional<uint32_t> find_object(uint32_t object) const;
 

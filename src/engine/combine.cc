@@ -159,13 +159,22 @@ std::string WaitingPort::reason() const {
     return text;
 }
 
-tl::expected<Combined, base::Errors> combine(std::string_view text, std::string_view file,
-                                             const std::vector<AddedPort>& added, bool has_lost_state) {
+tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::string text, std::string_view file) {
     auto document = base::parse_yaml(text, file);
     if (!document) return tl::unexpected(document.error());
+    auto read = std::make_shared<ReadFile>();
+    read->text = std::move(text);
+    read->document = std::move(*document);
+    read->errors = base::read(read->document, read->config);
+    return read;
+}
+
+tl::expected<Combined, base::Errors> combine(const ReadFile& file, const std::vector<AddedPort>& added,
+                                             bool has_lost_state) {
     Combined combined;
     Config& config = combined.config;
-    base::Errors errors = base::read(*document, config);
+    config = file.config;
+    base::Errors errors = file.errors;
 
     Candidates candidates;
     std::vector<WaitingPort> unfit;
@@ -186,7 +195,7 @@ tl::expected<Combined, base::Errors> combine(std::string_view text, std::string_
             candidates.push_back(&port);
         }
     }
-    Fitting fitting(config, *document, errors, std::move(missed));
+    Fitting fitting(config, file.document, file.errors, std::move(missed));
     fitting.run(candidates);
     errors.insert(errors.end(), fitting.errors().begin(), fitting.errors().end());
     if (!errors.empty()) {

@@ -10,6 +10,7 @@
 // Control thread; changes nothing.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,9 +36,18 @@ struct Combined {
     std::vector<std::string> left_out;  // what the file says of ports that wait, in sentences
 };
 
+// A configuration file as it was read. It may hold mistakes.
+struct ReadFile {
+    std::string text;
+    base::Document document;
+    Config config;        // what the file says, and nothing else
+    base::Errors errors;  // that reading it has found
+};
+tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::string text, std::string_view file);
+
 // Errors are the file's own mistakes. `has_lost_state`: the file may name ports that nobody knows any more, which
 // wait then under their bare names.
-tl::expected<Combined, base::Errors> combine(std::string_view text, std::string_view file,
-                                             const std::vector<AddedPort>& added, bool has_lost_state = false);
+tl::expected<Combined, base::Errors> combine(const ReadFile& file, const std::vector<AddedPort>& added,
+                                             bool has_lost_state = false);
 
 }  // namespace sluice::engine

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "engine/switch.h"
 #include "port/derived_mac.h"
@@ -22,7 +23,10 @@ class Compiler {
         snapshot_->idle = config.workers.idle;
         snapshot_->queues.resize(parts.workers);
         size_t count = 0;
-        for (const auto& [name, id] : ids_) count = std::max<size_t>(count, path::index(id) + 1);
+        for (const auto& [name, id] : ids_) {
+            count = std::max<size_t>(count, path::index(id) + 1);
+            by_name_.emplace(name, id);
+        }
         snapshot_->networks.resize(count);
         snapshot_->macs.resize(count);
         vlans_.resize(count);
@@ -207,7 +211,7 @@ class Compiler {
         slot.guard = guard_of(port);
         if (config.trunk) {
             slot.trunk = trunk_of(*config.trunk);
-        } else if (auto network = ids_.find(network_of(config_, config)); network != ids_.end()) {
+        } else if (auto network = by_name_.find(network_of(config_, config)); network != by_name_.end()) {
             slot.network = network->second;
         }
     }
@@ -227,8 +231,8 @@ class Compiler {
         trunk->id_of.assign(snapshot_->networks.size(), vlan::kNotCarried);
         auto carry = [&](const std::string& name, bool native) {
             // Half-way through a change a port may name what is gone already.
-            const auto network = ids_.find(name);
-            if (network == ids_.end()) return;
+            const auto network = by_name_.find(name);
+            if (network == by_name_.end()) return;
             const path::NetworkId id = network->second;
             const uint16_t vlan =
                 native ? vlan::kUntagged : vlans_[path::index(id)];
@@ -275,16 +279,13 @@ class Compiler {
             // A port with `spoofing: allow` may use the addresses of others, and others may use its own while it is away.
             if (is_absent && config.is_guarded()) add_absent(absent, held);
             if (config.address.empty()) continue;
-            for (const auto& network : networks_of(config_, config)) {
-                const auto id = ids_.find(network);
-                // Half-way through a change a port may name what is gone already.
-                if (id == ids_.end()) continue;
+            each_network(config, [&](path::NetworkId id) {
                 // In an overlay the container may be on another host by now.
-                const bool is_overlay = snapshot_->networks[path::index(id->second)].vni != 0;
-                if (!holds_addresses(held) && (is_overlay || !config.is_guarded())) continue;
-                for (const auto& own : config.address) owners.push_back({id->second, held.port->id(), own.address});
-                if (mac) owners.push_back({id->second, held.port->id(), wire::link_local_of(mac->bytes)});
-            }
+                const bool is_overlay = snapshot_->networks[path::index(id)].vni != 0;
+                if (!holds_addresses(held) && (is_overlay || !config.is_guarded())) return;
+                for (const auto& own : config.address) owners.push_back({id, held.port->id(), own.address});
+                if (mac) owners.push_back({id, held.port->id(), wire::link_local_of(mac->bytes)});
+            });
         }
         for (const auto& config : networks_) {
             if (!config.vxlan) continue;
@@ -306,12 +307,22 @@ class Compiler {
 
     void add_absent(std::vector<guard::Owners::Entry>& absent, const HeldPort& held) const {
         const port::PortConfig& config = held.port->config();
-        for (const auto& network : networks_of(config_, config)) {
-            const auto id = ids_.find(network);
+        each_network(config, [&](path::NetworkId id) {
             // In an overlay the container may be on another host by now.
-            if (id == ids_.end() || snapshot_->networks[path::index(id->second)].vni != 0) continue;
-            for (const auto& own : config.address) absent.push_back({id->second, held.port->id(), own.address});
-        }
+            if (snapshot_->networks[path::index(id)].vni != 0) return;
+            for (const auto& own : config.address) absent.push_back({id, held.port->id(), own.address});
+        });
+    }
+
+    // Of the networks that a port is in. Half-way through a change it may name what is gone already.
+    template <class Visit>
+    void each_network(const port::PortConfig& port, Visit visit) const {
+        const auto visit_named = [&](std::string_view name) {
+            if (const auto network = by_name_.find(name); network != by_name_.end()) visit(network->second);
+        };
+        if (!port.trunk) return visit_named(network_of(config_, port));
+        for (const std::string& name : port.trunk->networks) visit_named(name);
+        visit_named(port.trunk->native);
     }
 
     // A group's number; 0 for none.
@@ -375,6 +386,7 @@ class Compiler {
     const Parts& parts_;
     const Ports& ports_;
     const NetworkIds& ids_;
+    std::unordered_map<std::string_view, path::NetworkId> by_name_;  // the same
     std::vector<NetworkConfig> networks_;
     std::unique_ptr<view::Snapshot> snapshot_;
     std::vector<uint16_t> vlans_;  // by NetworkId

@@ -131,6 +131,19 @@ base::Tree in_force(const port::PortConfig& port) {
 }
 
 template <class T>
+Change addition(std::string_view kind, const T& object) {
+    constexpr auto kAdd = Change::Action::kAdd;
+    return {.action = kAdd, .object = fmt::format("{} {}", kind, name_of(object)), .origin = origin(object.place),
+            .effect = effect_of(kAdd, object)};
+}
+template <class T>
+Change removal(std::string_view kind, const T& object) {
+    constexpr auto kRemove = Change::Action::kRemove;
+    return {.action = kRemove, .object = fmt::format("{} {}", kind, name_of(object)), .origin = origin(object.place),
+            .effect = effect_of(kRemove, object)};
+}
+
+template <class T>
 void diff_objects(std::string_view kind, const std::vector<T>& from, const std::vector<T>& to,
                   std::vector<Change>& changes) {
     // There may be many thousands of both.
@@ -146,20 +159,17 @@ void diff_objects(std::string_view kind, const std::vector<T>& from, const std::
     };
     const Named before = by_name(from);
     const Named after = by_name(to);
-    using enum Change::Action;
     for (const T& old : from) {
         if (find(after, name_of(old)) != nullptr) continue;
-        changes.push_back({.action = kRemove, .object = fmt::format("{} {}", kind, name_of(old)),
-                           .origin = origin(old.place), .effect = effect_of(kRemove, old)});
+        changes.push_back(removal(kind, old));
     }
     for (const T& next : to) {
         const std::string object = fmt::format("{} {}", kind, name_of(next));
         const T* old = find(before, name_of(next));
         if (old == nullptr) {
-            changes.push_back({.action = kAdd, .object = object, .origin = origin(next.place),
-                               .effect = effect_of(kAdd, next)});
+            changes.push_back(addition(kind, next));
         } else if (!(*old == next)) {
-            Change change{.action = kChange, .object = object, .origin = origin(next.place)};
+            Change change{.action = Change::Action::kChange, .object = object, .origin = origin(next.place)};
             change.keys = differing_keys(in_force(*old), in_force(next));
             if (change.keys.empty()) continue;
             change.detail = describe(change.keys);
@@ -196,6 +206,9 @@ std::vector<std::string> fixed_differences(const Config& from, const Config& to)
     if (from.flows.size != to.flows.size) keys.push_back("flows.size");
     return keys;
 }
+
+Change addition_of(const port::PortConfig& port) { return addition("port", port); }
+Change removal_of(const port::PortConfig& port) { return removal("port", port); }
 
 std::vector<Change> diff(const Config& from, const Config& to) {
     std::vector<Change> changes;

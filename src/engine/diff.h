@@ -12,8 +12,8 @@
 
 namespace sluice::engine {
 
-// What a change does to traffic. A change decides all flows anew on their next packet; `kFlows` is said of those
-// after which that may come out otherwise.
+// What a change does to traffic. A change, but that of ports that are added one by one, decides all flows anew on
+// their next packet; `kFlows` is said of those after which that may come out otherwise.
 enum class Effect { kNothing, kFlows, kLearned, kOpened, kClosed, kReopened, kRestart };
 
 constexpr auto names(Effect) {
@@ -49,6 +49,9 @@ constexpr auto names(Change::Action) {
 }
 
 std::vector<Change> diff(const Config& from, const Config& to);
+// The same of one port more, and of one less.
+Change addition_of(const port::PortConfig& port);
+Change removal_of(const port::PortConfig& port);
 
 // The keys that can't be changed while running and that these differ in: "memory", "workers.cores".
 std::vector<std::string> fixed_differences(const Config& from, const Config& to);

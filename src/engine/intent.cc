@@ -18,12 +18,8 @@ tl::unexpected<base::Errors> refuse(std::string message, std::string path = {}) 
 
 // Where a file says that what was added beside it is kept. The file may name that (an ACL at an added port), so
 // its mistakes are told when both are put together.
-std::string state_of(std::string_view text, std::string_view file) {
-    auto document = base::parse_yaml(text, file);
-    if (!document) return {};
-    Config alone;
-    (void)base::read(*document, alone);
-    return alone.state.starts_with('/') ? alone.state : std::string();
+std::string state_of(const ReadFile& file) {
+    return file.config.state.starts_with('/') ? file.config.state : std::string();
 }
 
 // A state file that can't be read is put aside. What is no file stays as it is, and nothing could be kept there.
@@ -45,21 +41,24 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     intent.file_ = file;
     auto text = read_file(file);
     if (!text) return tl::unexpected(text.error());
-    intent.text_ = std::move(*text);
-    const std::string path = state_of(intent.text_, file);
+    auto read = read_config(std::move(*text), file);
+    if (!read) return tl::unexpected(read.error());
+    intent.read_ = std::move(*read);
+    const std::string path = state_of(*intent.read_);
     if (auto error = fault_of_state(path)) return tl::unexpected(base::Errors{{*error, "state", {file, 0, 0}}});
     State state = path.empty() ? State{} : load_state(path);
-    intent.saved_ = std::move(state.ports);
     intent.faults_ = std::move(state.faults);
     intent.lost_ = state.has_lost;
-    auto combined = combine(intent.text_, file, intent.saved_, intent.lost_);
+    auto combined = combine(*intent.read_, state.ports, intent.lost_);
     if (!combined) return tl::unexpected(combined.error());
     intent.routes_ = AddedRoutes::load(combined->config.state);
     intent.added_ = std::move(combined->added);
+    intent.is_saved_ = intent.added_ == state.ports;
     intent.waiting_ = std::move(combined->waiting);
     intent.declared_ = std::move(combined->declared);
     intent.left_out_ = std::move(combined->left_out);
     intent.config_ = std::move(combined->config);
+    intent.index_ = PortIndex(intent.config_.ports);
     return intent;
 }
 
@@ -106,7 +105,7 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
     if (!changes) return changes;
     Combined next{.config = config_, .added = std::move(added_), .waiting = std::exchange(waiting_, {}),
                   .declared = std::exchange(declared_, {}), .left_out = std::exchange(left_out_, {})};
-    if (lost_ || next.added != saved_) {
+    if (lost_ || !is_saved_) {
         if (auto done = save(next.added); !done) base::log::error("state", "{}", done.error().text());
     }
     take_over(std::move(next));
@@ -139,16 +138,23 @@ base::Result<void> Intent::keep_replaced(const std::string& port) const {
 base::Result<void> Intent::save(const std::vector<AddedPort>& added) {
     if (auto done = put_aside(); !done) return done;
     auto done = save_state(config_.state, added);
-    if (done) saved_ = added;
+    is_saved_ = done.has_value();
     return done;
 }
 
 Changes Intent::reload(Switch& running, Clock::time_point now) {
     auto text = read_file(file_, Reading::kAgain);
     if (!text) return tl::unexpected(text.error());
-    auto next = combine(*text, file_, added_);
+    if (*text == read_->text && is_settled() && is_saved_) return std::vector<Change>{};
+    auto read = read_config(std::move(*text), file_);
+    if (!read) return tl::unexpected(read.error());
+    auto next = combine(**read, added_);
     if (!next) return tl::unexpected(next.error());
-    return commit(running, std::move(*text), std::move(*next), now);
+    return commit(running, std::move(*read), std::move(*next), now);
+}
+
+bool Intent::is_settled() const {
+    return waiting_.empty() && left_out_.empty() && faults_.empty() && routes_.waiting().empty();
 }
 
 Changes Intent::add_port(Switch& running, const base::Document& request, Clock::time_point now) {
@@ -158,6 +164,7 @@ Changes Intent::add_port(Switch& running, const base::Document& request, Clock::
     if (const auto* known = find_port(config_, name)) {
         return refuse(fmt::format("port {} exists already ({})", name, origin(known->place)), "name");
     }
+    if (is_settled() && may_stand_alone(config_, index_, port.config)) return add_alone(running, std::move(port), now);
     auto added = added_;
     const auto* waiting = find_waiting(name);
     if (waiting != nullptr) {
@@ -170,7 +177,7 @@ Changes Intent::add_port(Switch& running, const base::Document& request, Clock::
     const auto first_waiting = std::find_if(added.begin(), added.end(),
                                             [&](const auto& known) { return !is_in_force(known.name()); });
     added.insert(first_waiting, std::move(port));
-    auto next = combine(text_, file_, added);
+    auto next = combine(*read_, added);
     if (!next) return tl::unexpected(next.error());
     for (const auto& unfit : next->waiting) {
         if (unfit.port.name() == name) return tl::unexpected(unfit.errors);
@@ -178,10 +185,44 @@ Changes Intent::add_port(Switch& running, const base::Document& request, Clock::
     if (waiting != nullptr) {
         if (auto kept = keep_replaced(name); !kept) return tl::unexpected(base::Errors{kept.error()});
     }
-    return commit(running, text_, std::move(*next), now);
+    return commit(running, read_, std::move(*next), now);
+}
+
+Changes Intent::add_alone(Switch& running, AddedPort port, Clock::time_point now) {
+    port::PortConfig config = port.config;
+    complete(config_, config);
+    added_.push_back(std::move(port));
+    if (auto saved = save(added_); !saved) {
+        added_.pop_back();
+        return tl::unexpected(base::Errors{saved.error()});
+    }
+    running.add_port(config, now);
+    index_.add(config);
+    std::vector<Change> changes{addition_of(config)};
+    config_.ports.push_back(std::move(config));
+    return changes;
+}
+
+Changes Intent::delete_alone(Switch& running, const std::string& name) {
+    const auto is_it = [&](const auto& port) { return port.name == name; };
+    const auto port = std::find_if(config_.ports.begin(), config_.ports.end(), is_it);
+    const auto added = std::find_if(added_.begin(), added_.end(), [&](const auto& a) { return a.name() == name; });
+    const auto at = added - added_.begin();
+    AddedPort deleted = std::move(*added);
+    added_.erase(added);
+    if (auto saved = save(added_); !saved) {
+        added_.insert(added_.begin() + at, std::move(deleted));
+        return tl::unexpected(base::Errors{saved.error()});
+    }
+    running.delete_port(name);
+    index_.remove(*port);
+    std::vector<Change> changes{removal_of(*port)};
+    config_.ports.erase(port);
+    return changes;
 }
 
 Changes Intent::delete_port(Switch& running, const std::string& name, Clock::time_point now) {
+    if (is_settled() && is_in_force(name) && !names_port(config_, name)) return delete_alone(running, name);
     auto added = added_;
     if (std::erase_if(added, [&](const auto& port) { return port.name() == name; }) == 0) {
         const auto* declared = find_port(config_, name);
@@ -189,10 +230,10 @@ Changes Intent::delete_port(Switch& running, const std::string& name, Clock::tim
         return refuse(fmt::format("port {} is declared in {}: remove it there and `config reload`", name,
                                   origin(declared->place)));
     }
-    auto next = combine(text_, file_, added);
+    auto next = combine(*read_, added);
     if (!next) return tl::unexpected(next.error());
     const bool waited = !is_in_force(name);
-    auto changes = commit(running, text_, std::move(*next), now);
+    auto changes = commit(running, read_, std::move(*next), now);
     if (changes && waited) {
         changes->push_back({.action = Change::Action::kRemove, .object = "port " + name, .origin = "added",
                             .detail = "it waited"});
@@ -201,7 +242,9 @@ Changes Intent::delete_port(Switch& running, const std::string& name, Clock::tim
 }
 
 tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std::string_view file) const {
-    return combine(text, file, added_);
+    auto read = read_config(std::string(text), file);
+    if (!read) return tl::unexpected(read.error());
+    return combine(**read, added_);
 }
 
 std::vector<Change> Intent::changes_to(const Combined& next) const {
@@ -244,20 +287,20 @@ void Intent::take_over(Combined next) {
     waiting_ = std::move(next.waiting);
     left_out_ = std::move(next.left_out);
     config_ = std::move(next.config);
+    index_ = PortIndex(config_.ports);
 }
 
-Changes Intent::commit(Switch& running, std::string text, Combined next, Clock::time_point now) {
+Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next, Clock::time_point now) {
     std::vector<Change> changes = changes_to(next);
-    const std::vector<AddedPort> before = saved_;
-    const bool state_changes = next.added != saved_;
+    const bool state_changes = !is_saved_ || next.added != added_;
     if (state_changes) {
         if (auto saved = save(next.added); !saved) return tl::unexpected(base::Errors{saved.error()});
     }
     if (auto applied = running.apply(next.config, now); !applied) {
-        if (state_changes) (void)save(before);
+        if (state_changes) (void)save(added_);
         return applied;
     }
-    text_ = std::move(text);
+    read_ = std::move(file);
     const Config config_before = config_;
     take_over(std::move(next));
     routes_.review(running, config_before);

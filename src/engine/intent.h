@@ -8,12 +8,14 @@
 // Control thread.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/added_routes.h"
 #include "engine/combine.h"
 #include "engine/config.h"
+#include "engine/port_index.h"
 #include "engine/state.h"
 #include "engine/switch.h"
 
@@ -52,16 +54,21 @@ class Intent {
 
  private:
     bool is_in_force(std::string_view name) const;
-    Changes commit(Switch& running, std::string text, Combined next, Clock::time_point now);
+    // Whether nothing waits for a port to come or to go.
+    bool is_settled() const;
+    // One port that nothing else depends on: the rest isn't looked at.
+    Changes add_alone(Switch& running, AddedPort port, Clock::time_point now);
+    Changes delete_alone(Switch& running, const std::string& name);
+    Changes commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next, Clock::time_point now);
     void take_over(Combined next);
     base::Result<void> save(const std::vector<AddedPort>& added);
     base::Result<void> put_aside();
     base::Result<void> keep_replaced(const std::string& port) const;
 
     std::string file_;
-    std::string text_;  // of the file, as it was last accepted
+    std::shared_ptr<const ReadFile> read_;  // the file as it was last accepted
     std::vector<AddedPort> added_;  // those in force, then those that wait
-    std::vector<AddedPort> saved_;  // what the state file has
+    bool is_saved_ = false;         // the state file has them
     base::Errors faults_;           // of the state file, until it was put aside
     bool lost_ = false;
     std::vector<WaitingPort> waiting_;
@@ -69,6 +76,7 @@ class Intent {
     std::vector<std::string> left_out_;
     AddedRoutes routes_;
     Config config_;
+    PortIndex index_;  // of its ports
 };
 
 }  // namespace sluice::engine

@@ -285,6 +285,17 @@ void Router::set_static_neighbors(Statics statics, neighbor::Seconds now) {
     statics_ = std::move(statics);
 }
 
+void Router::set_static_neighbor(path::NetworkId network, const IpAddress& address, uint64_t mac,
+                                 neighbor::Seconds now) {
+    neighbors_.set_static(network, address, mac, now);
+    statics_[{network, address}] = mac;
+}
+
+void Router::forget_static_neighbor(path::NetworkId network, const IpAddress& address) {
+    if (statics_.erase({network, address}) == 0) return;
+    if (auto* entry = neighbors_.find(network, address)) neighbors_.forget_static(*entry);
+}
+
 void Router::settle() {
     grace_.wait();
     for (auto& [name, domain] : domains_) domain->table.reclaim();

@@ -40,6 +40,9 @@ class Router {
     // Addresses whose MAC is known without asking, by network.
     using Statics = std::map<std::pair<path::NetworkId, IpAddress>, uint64_t>;
     void set_static_neighbors(Statics statics, neighbor::Seconds now);
+    // The same of one.
+    void set_static_neighbor(path::NetworkId network, const IpAddress& address, uint64_t mac, neighbor::Seconds now);
+    void forget_static_neighbor(path::NetworkId network, const IpAddress& address);
 
     // --- while running ---
 

@@ -27,6 +27,16 @@ void drop_defaults(base::Tree& keys) {
     });
 }
 
+// A port's entry in the list, as nlohmann::json writes it there.
+std::string text_of(const base::Tree& keys) {
+    std::string text;
+    for (const char c : base::to_json(keys).dump(2)) {
+        text += c;
+        if (c == '\n') text += "    ";
+    }
+    return text;
+}
+
 class Loader {
  public:
     explicit Loader(const base::Document& document) : document_(document) {}
@@ -99,6 +109,7 @@ AddedPort read_added_port(const base::Document& document) {
     port.faults = base::read(document, port.config);
     base::limit(port.faults);
     port.config.place = {};
+    port.text = text_of(port.keys);
     return port;
 }
 
@@ -113,10 +124,13 @@ State load_state(const std::string& file) {
 }
 
 base::Result<void> save_state(const std::string& file, const std::vector<AddedPort>& ports) {
-    nlohmann::json list = nlohmann::json::array();
-    for (const AddedPort& port : ports) list.push_back(base::to_json(port.keys));
-    const nlohmann::json state{{"version", kVersion}, {"ports", std::move(list)}};
-    auto done = base::replace_file(file, state.dump(2) + "\n");
+    std::string list;
+    for (const AddedPort& port : ports) {
+        list += list.empty() ? "\n    " : ",\n    ";
+        list += port.text.empty() ? text_of(port.keys) : port.text;
+    }
+    if (!list.empty()) list += "\n  ";
+    auto done = base::replace_file(file, fmt::format("{{\n  \"ports\": [{}],\n  \"version\": {}\n}}\n", list, kVersion));
     if (!done) return tl::unexpected(done.error().within("the state file"));
     return done;
 }

@@ -23,7 +23,8 @@ namespace sluice::engine {
 struct AddedPort {
     base::Tree keys;          // as they were given
     port::PortConfig config;  // what they say
-    base::Errors faults;      // why they can't be read; `config` has the name then, and what could be read
+    std::string text = {};    // the keys in the state file; empty: not written yet
+    base::Errors faults = {};  // why they can't be read; `config` has the name then, and what could be read
 
     const std::string& name() const noexcept { return config.name; }
     bool operator==(const AddedPort& other) const { return keys == other.keys; }

@@ -3,7 +3,9 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <bitset>
 #include <set>
+#include <unordered_map>
 
 #include "base/log.h"
 #include "port/tap.h"
@@ -57,11 +59,11 @@ Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const 
 Switch::~Switch() = default;
 
 path::PortId Switch::free_id() const {
-    std::set<uint16_t> taken;
-    for (const auto& [name, held] : ports_) taken.insert(path::index(held.port->id()));
-    for (const auto& [remote, held] : tunnels_) taken.insert(path::index(held.id));
+    std::bitset<path::kMaxPorts> taken;
+    for (const auto& [name, held] : ports_) taken.set(path::index(held.port->id()));
+    for (const auto& [remote, held] : tunnels_) taken.set(path::index(held.id));
     uint16_t id = 0;
-    while (taken.contains(id)) ++id;
+    while (taken[id]) ++id;
     return path::PortId{id};
 }
 
@@ -83,9 +85,12 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     std::vector<HeldPort> gone;
     std::vector<HeldPort*> reopened;
     std::vector<std::string> moved;  // into another network
+    std::unordered_map<std::string_view, const port::PortConfig*> wanted;
+    for (const port::PortConfig& config : next.ports) wanted.emplace(config.name, &config);
     for (auto it = ports_.begin(); it != ports_.end();) {
         HeldPort& held = it->second;
-        const port::PortConfig* config = engine::find_port(next, it->first);
+        const auto found = wanted.find(it->first);
+        const port::PortConfig* config = found == wanted.end() ? nullptr : found->second;
         const port::PortConfig& old = held.port->config();
         if (config == nullptr || !port::same_interface(old, *config)) {
             gone.push_back(std::move(held));
@@ -108,12 +113,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     router_.withdraw(config_, network_ids_);
     if (!gone.empty() || !reopened.empty()) publish();
     for (HeldPort* held : reopened) let_go(*held);
-    for (auto& held : gone) {
-        unwatch(*held.port);
-        held.port->destroy();
-        forget_macs(held.port->id());
-        reset_counters(held.port->id());
-    }
+    for (auto& held : gone) destroy(held);
 
     arrange_tunnels(config_);
 
@@ -222,12 +222,10 @@ void Switch::publish() {
     const view::Snapshot* current = next.get();  // lives until the next publish()
     std::unique_ptr<const view::Snapshot> old = snapshots_.exchange(std::move(next));
     flow_generation_.store(current->flow_generation, std::memory_order_release);
-    for (auto& worker : workers_) {
-        for (const view::QueueRef& queue : current->queues[path::index(worker->id())]) {
-            if (!queue.polled()) worker->watch(queue);
-        }
-        worker->wake();
+    for (auto& [name, held] : ports_) {
+        if (held.up && !std::exchange(held.is_watched, true)) watch(*held.port, *current);
     }
+    for (auto& worker : workers_) worker->wake();
     grace_.wait();
 }
 
@@ -280,7 +278,11 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
 // declared: while the port is down, a frame to that address is dropped as such and goes to nobody else. In an
 // overlay it belongs to the port while that has a link: afterwards its container may be on another host. What a
 // network lists as `static` always belongs where that says.
-void Switch::set_static_macs() {
+void Switch::set_static_macs() { set_static_macs({}); }
+
+// Of one address alone, or of all.
+void Switch::set_static_macs(std::optional<MacAddress> only) {
+    const auto is_meant = [&](const MacAddress& mac) { return !only || mac == *only; };
     StaticMacs wanted;
     std::set<std::pair<std::string, MacAddress>> ambiguous;  // two ports of a network have it: it is learned
     std::set<std::string> overlays;
@@ -291,7 +293,7 @@ void Switch::set_static_macs() {
     for (const bool holds : {true, false}) {
         for (const auto& [name, held] : ports_) {
             const auto mac = held.port->mac();
-            if (!mac || mac->is_zero() || holds_addresses(held) != holds) continue;
+            if (!mac || mac->is_zero() || !is_meant(*mac) || holds_addresses(held) != holds) continue;
             for (const auto& network : networks_of(config_, held.port->config())) {
                 if (!holds && overlays.contains(network)) continue;
                 const std::pair place{network, *mac};
@@ -305,19 +307,19 @@ void Switch::set_static_macs() {
         for (const auto& entry : network.static_macs) {
             // Half-way through a change the port may not be there yet.
             const auto port = ports_.find(entry.port);
-            if (port == ports_.end()) continue;
+            if (port == ports_.end() || !is_meant(entry.mac)) continue;
             wanted[{network.name, entry.mac}] = {port->second.port->id(), "port " + entry.port};
         }
         if (!network.vxlan) continue;
         for (const auto& entry : network.vxlan->statics) {
             const auto tunnel = tunnels_.find(entry.remote);
-            if (tunnel == tunnels_.end()) continue;
+            if (tunnel == tunnels_.end() || !is_meant(entry.mac)) continue;
             wanted.try_emplace({network.name, entry.mac}, Home{tunnel->second.id, "tunnel " + entry.remote.text()});
         }
     }
     for (const auto& [place, home] : static_macs_) {
         const auto table = macs_.find(place.first);
-        if (table == macs_.end() || wanted.contains(place)) continue;
+        if (table == macs_.end() || !is_meant(place.second) || wanted.contains(place)) continue;
         const uint64_t mac = path::mac_key(place.second);
         table->second->remove(mac);
         table->second->set_departed(mac);
@@ -329,14 +331,23 @@ void Switch::set_static_macs() {
         tell_arrival(place, home);
         table->second->set_static(path::mac_key(place.second), home.port);
     }
-    static_macs_ = std::move(wanted);
+    std::erase_if(static_macs_, [&](const auto& entry) { return is_meant(entry.first.second); });
+    static_macs_.merge(wanted);
 }
 
 // Neighbors that were there go along, so that they are asked for anew.
 void Switch::forget_macs(path::PortId id) {
+    std::vector<std::string> networks;
+    for (const auto& [name, table] : macs_) networks.push_back(name);
+    forget_macs(id, networks);
+}
+
+void Switch::forget_macs(path::PortId id, const std::vector<std::string>& networks) {
     std::set<std::pair<path::NetworkId, uint64_t>> gone;
-    for (const auto& [name, table] : macs_) {
-        for (const uint64_t mac : table->flush(id)) gone.insert({network_ids_.at(name), mac});
+    for (const std::string& name : networks) {
+        const auto table = macs_.find(name);
+        if (table == macs_.end()) continue;
+        for (const uint64_t mac : table->second->flush(id)) gone.insert({network_ids_.at(name), mac});
     }
     for (const auto& [place, home] : static_macs_) {
         const auto network = network_ids_.find(place.first);

@@ -45,6 +45,7 @@ struct PortTraffic::Measured {
 struct HeldPort {
     std::unique_ptr<port::Port> port;
     bool up = false;
+    bool is_watched = false;    // workers wait for its descriptors
     bool announce = false;      // it has come up: others are to be told where its addresses are
     std::string loop;           // the port that it has a loop with, as LoopWatch sees it
     std::string reason;         // why it is down
@@ -135,6 +136,11 @@ class Switch {
     // names what can't be changed while running.
     tl::expected<std::vector<Change>, base::Errors> apply(Config next, Clock::time_point now);
 
+    // The same of one port more, or less, on which nothing else in the configuration depends. No flow is decided
+    // anew for a port that is added.
+    void add_port(const port::PortConfig& config, Clock::time_point now);
+    void delete_port(const std::string& name);
+
     // Supervision: takes down ports whose device is gone, tries those that are down, ages MAC
     // addresses. To be called a few times a second.
     void tick(Clock::time_point now);
@@ -192,10 +198,12 @@ class Switch {
  private:
     path::PortId free_id() const;
     HeldPort make(const port::PortConfig& config) const;
-    void unwatch(const port::Port& port);
+    void watch(const port::Port& port, const view::Snapshot& snapshot);
+    void unwatch(HeldPort& held);
     void open(HeldPort& held, Clock::time_point now);
     void fail(HeldPort& held, std::string reason, Clock::time_point now, Clock::duration took = {});
     void let_go(HeldPort& held);
+    void destroy(HeldPort& held);
     void supervise(Clock::time_point now);
     void publish();
     std::vector<path::NetworkId> arrange_tables(const Config& next);  // the numbers that became free
@@ -212,7 +220,12 @@ class Switch {
     void ask(std::vector<responder::Chore> chores);
     bool speaks() const noexcept { return !router_.domains().empty() || !tunnels_.empty(); }
     void set_static_macs();
+    void set_static_macs(std::optional<MacAddress> only);
+    void set_static_neighbors(const HeldPort& held);
+    void forget_static_neighbors(const port::PortConfig& config);
+    bool is_static_behind_tunnel(std::string_view network, const IpAddress& address) const;
     void forget_macs(path::PortId id);
+    void forget_macs(path::PortId id, const std::vector<std::string>& networks);
     // Where stations are, and whether that makes sense (switch_stations.cc).
     struct Home {
         path::PortId port;

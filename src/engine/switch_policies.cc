@@ -9,7 +9,9 @@ void Switch::arrange_policies() {
     for (const acl::AclConfig& config : config_.acls) {
         const auto known = acls_.find(config.name);
         const acl::List* before = known == acls_.end() ? nullptr : known->second.get();
-        lists[config.name] = acl::compile(config, config_.address_sets, before, next_object_);
+        const bool stays = before != nullptr && before->is_of(config, config_.address_sets);
+        lists[config.name] =
+            stays ? known->second : acl::compile(config, config_.address_sets, before, next_object_);
     }
     acls_ = std::move(lists);
     std::set<std::string> domains;

@@ -78,9 +78,44 @@ void Switch::fail(HeldPort& held, std::string reason, Clock::time_point now, Clo
 
 // Of a port that no worker holds any more.
 void Switch::let_go(HeldPort& held) {
-    unwatch(*held.port);
+    unwatch(held);
     held.port->close();
     forget_macs(held.port->id());
+}
+
+// The same of one that has gone from the configuration.
+void Switch::destroy(HeldPort& held) {
+    unwatch(held);
+    held.port->destroy();
+    forget_macs(held.port->id());
+    reset_counters(held.port->id());
+}
+
+void Switch::add_port(const port::PortConfig& config, Clock::time_point now) {
+    config_.ports.push_back(config);
+    HeldPort& held = ports_.emplace(config.name, make(config)).first->second;
+    open(held, now);
+    publish();
+    if (const auto mac = held.port->mac()) set_static_macs(*mac);
+    set_static_neighbors(held);
+}
+
+void Switch::delete_port(const std::string& name) {
+    const auto port = ports_.find(name);
+    HeldPort gone = std::move(port->second);
+    ports_.erase(port);
+    std::erase_if(config_.ports, [&](const auto& config) { return config.name == name; });
+    applying_ = true;  // flows may name the port
+    publish();
+    const auto mac = gone.port->mac();
+    unwatch(gone);
+    gone.port->destroy();
+    forget_macs(gone.port->id(), networks_of(config_, gone.port->config()));
+    reset_counters(gone.port->id());
+    if (mac) set_static_macs(*mac);
+    forget_static_neighbors(gone.port->config());
+    outdate_flows();
+    applying_ = false;
 }
 
 // One snapshot and one grace period for all that went down since the last tick, and one for all that came up.
@@ -116,7 +151,7 @@ void Switch::attend() {
     for (auto& [name, held] : ports_) {
         port::Port& port = *held.port;
         if (!held.up || !port.changed()) continue;
-        unwatch(port);
+        unwatch(held);
         const bool had_link = port.has_link();
         port.refresh();
         changed = true;
@@ -132,8 +167,19 @@ void Switch::attend() {
     set_static_neighbors();
 }
 
+void Switch::watch(const port::Port& port, const view::Snapshot& snapshot) {
+    const view::PortSlot& slot = snapshot.slots[path::index(port.id())];
+    for (uint16_t number = 0; number < port.receive_queues(); ++number) {
+        const view::QueueRef queue = slot.queue(number, port.wake(number));
+        if (queue.polled()) continue;
+        workers_[view::worker_of(port.id(), number, static_cast<uint16_t>(workers_.size()))]->watch(queue);
+    }
+}
+
 // A descriptor that somebody else holds too (a guest's) stays in epoll when we close it.
-void Switch::unwatch(const port::Port& port) {
+void Switch::unwatch(HeldPort& held) {
+    held.is_watched = false;
+    const port::Port& port = *held.port;
     for (uint16_t queue = 0; queue < port.receive_queues(); ++queue) {
         if (port.wake(queue) == port::Wake::kNever) continue;
         for (auto& worker : workers_) worker->unwatch(port.descriptor(queue));

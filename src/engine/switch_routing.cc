@@ -1,5 +1,6 @@
 // The switch's half of routing: tunnels and their ways through the underlay, what is known of neighbors without
 // asking them, what workers are asked to say, and routes while running.
+#include <algorithm>
 #include <set>
 
 #include "base/log.h"
@@ -66,6 +67,44 @@ void Switch::set_static_neighbors() {
     }
     router_.set_static_neighbors(std::move(statics), clock_seconds());
     router_.rebalance(counted_log_, Clock::now());
+}
+
+// The same of one port. What the file says of stations behind tunnels goes before.
+void Switch::set_static_neighbors(const HeldPort& held) {
+    const port::PortConfig& config = held.port->config();
+    const auto mac = held.port->mac();
+    const std::string_view name = network_of(config_, config);
+    const auto network = network_ids_.find(name);
+    if (!speaks() || !held.up || !held.port->has_link() || !config.is_guarded() || !mac ||
+        network == network_ids_.end()) {
+        return;
+    }
+    for (const auto& address : config.address) {
+        if (is_static_behind_tunnel(name, address.address)) continue;
+        router_.set_static_neighbor(network->second, address.address, path::mac_key(*mac), clock_seconds());
+    }
+    router_.rebalance(counted_log_, Clock::now());
+}
+
+void Switch::forget_static_neighbors(const port::PortConfig& config) {
+    const std::string_view name = network_of(config_, config);
+    const auto network = network_ids_.find(name);
+    if (!speaks() || network == network_ids_.end()) return;
+    for (const auto& address : config.address) {
+        if (is_static_behind_tunnel(name, address.address)) continue;
+        router_.forget_static_neighbor(network->second, address.address);
+    }
+    router_.rebalance(counted_log_, Clock::now());
+}
+
+bool Switch::is_static_behind_tunnel(std::string_view name, const IpAddress& address) const {
+    for (const auto& network : config_.networks) {
+        if (network.name != name || !network.vxlan) continue;
+        for (const auto& entry : network.vxlan->statics) {
+            if (std::find(entry.address.begin(), entry.address.end(), address) != entry.address.end()) return true;
+        }
+    }
+    return false;
 }
 
 // Those of networks that are gone: another network may get the number. What still has packets waiting

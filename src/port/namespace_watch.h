@@ -47,7 +47,8 @@ class NamespaceWatch {
     // Tells the listeners of one message.
     void tell(const nlmsghdr* header);
 
-    // The interface with this alias; none: there is none. To be called in the namespace.
+    // The interface with this alias; none: there is none. Of an interface that is down the kernel doesn't tell that it
+    // gets one: it is found from when it is set up or renamed. To be called in the namespace.
     base::Result<std::optional<int>> find_alias(const std::string& alias);
 
  private:

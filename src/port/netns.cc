@@ -61,6 +61,12 @@ base::Result<NetnsId> identify_netns(const std::string& netns) {
     return open_netns(netns).and_then([](const base::Fd& file) { return identify_netns(file); });
 }
 
+// No other file has the device and the inode of a namespace that is there.
+bool is_netns(const std::string& netns, const NetnsId& id) {
+    struct stat status {};
+    return stat(netns_path(netns).c_str(), &status) == 0 && NetnsId{status.st_dev, status.st_ino} == id;
+}
+
 std::vector<std::string> all_netns() {
     std::vector<std::string> candidates{kOwn};
     std::error_code ignored;

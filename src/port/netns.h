@@ -33,6 +33,9 @@ base::Result<NetnsId> identify_netns(const std::string& netns);
 // The same of an open file.
 base::Result<NetnsId> identify_netns(const base::Fd& file);
 
+// Whether the name stands for this one, in one system call.
+bool is_netns(const std::string& netns, const NetnsId& id);
+
 // Every network namespace that has a name in /run/netns or a process, the switch's own included: a
 // path for each, no namespace twice.
 std::vector<std::string> all_netns();

@@ -85,6 +85,7 @@ Tap::Tap(path::PortId id, PortConfig config, const Context& context)
     : Port(id, std::move(config)),
       pools_(context.pools),
       mark_(mark_of(context.instance, config_.name)),
+      derived_mac_(host_mac(mark_)),
       workers_(context.workers),
       interface_(config_.interface_name()) {
     capabilities_ = Capabilities{.checksums = true, .tcp_segments = true, .chained = true};
@@ -179,7 +180,7 @@ WantedInterface Tap::wanted() const {
             .routes = kernel_routes(config_)};
 }
 
-std::optional<MacAddress> Tap::mac() const { return config_.mac.value_or(host_mac(mark_)); }
+std::optional<MacAddress> Tap::mac() const { return config_.mac.value_or(derived_mac_); }
 
 void Tap::close() noexcept {
     queues_.clear();
@@ -213,11 +214,16 @@ base::Result<void> Tap::configure(const PortConfig& next) {
     return set_up();
 }
 
+// Thousands of ports are asked a few times a second: two system calls each, where nothing has happened. The kernel
+// tells of an interface that was deleted, renamed or moved.
 base::Result<void> Tap::check() {
-    auto id = identify_netns(config_.netns);
-    if (!id) return tl::unexpected(id.error());
-    if (*id != netns_) return base::fail("network namespace {} was replaced", config_.netns);
-    if (auto done = look_at_device(); !done || !kept_.is_due()) return done;
+    if (!is_netns(config_.netns, netns_)) {
+        const auto id = identify_netns(config_.netns);
+        if (!id) return tl::unexpected(id.error());
+        return base::fail("network namespace {} was replaced", config_.netns);
+    }
+    if (!kept_.is_due()) return {};
+    if (auto done = look_at_device(); !done) return done;
     auto inside = enter_to_change();
     if (!inside) return tl::unexpected(inside.error());
     kept_.look();

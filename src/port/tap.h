@@ -63,6 +63,7 @@ class Tap final : public Port {
 
     Pools pools_;
     std::string mark_;
+    MacAddress derived_mac_;
     uint16_t workers_;
 
     bool refused_ra_ = false;       // before the last change of the configuration

@@ -44,7 +44,8 @@ std::vector<std::string> texts_of(const std::vector<engine::AddedPort>& ports) {
 void check_ports(const std::string& file) {
     const engine::State state = engine::load_state(file);
     for (const base::Error& error : state.faults) must(!error.text().empty(), "refused without a word");
-    const auto combined = engine::combine(kConfiguration, "fuzz", state.ports, state.has_lost);
+    static const auto read = engine::read_config(std::string(kConfiguration), "fuzz");
+    const auto combined = engine::combine(**read, state.ports, state.has_lost);
     must(combined.has_value(), "added ports keep the file from loading: {}",
          combined ? "" : combined.error()[0].text());
     must(combined->added.size() + combined->declared.size() == state.ports.size(),

@@ -557,6 +557,89 @@ TEST_F(IntentTest, WithoutAStateFileNothingIsAdded) {
     EXPECT_EQ(intent.config().ports.size(), 1u);
 }
 
+TEST_F(IntentTest, APortThatStandsAloneLeavesTheRestAlone) {
+    const std::string lists =
+        "acls: [{name: edge, apply: {network: blue, direction: ingress}, rules: [{permit: {}}]}]\n";
+    write(kPortA + lists);
+    Intent intent = started();
+    const auto list = switch_.acls().at("edge");
+    const auto table = switch_.macs().at("blue");
+    switch_.set_captures({});  // publishes a snapshot: it has the generation that the start has ended with
+    const uint32_t flows = switch_.snapshot().flow_generation;
+    const auto expect_untouched = [&] {
+        EXPECT_EQ(switch_.acls().at("edge"), list) << "no list is compiled";
+        EXPECT_EQ(switch_.macs().at("blue"), table);
+        EXPECT_EQ(switch_.config(), intent.config());
+    };
+    // Neither is the file looked at.
+    std::filesystem::remove(file_);
+    auto changes = intent.add_port(switch_, b_, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    EXPECT_EQ((*changes)[0].effect, Effect::kOpened);
+    EXPECT_EQ(running(), (Texts{"a", "b"}));
+    EXPECT_TRUE(switch_.ports().at("b").up);
+    EXPECT_EQ(switch_.snapshot().flow_generation, flows) << "no flow is decided anew";
+    expect_untouched();
+    changes = intent.delete_port(switch_, "b", kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    ASSERT_EQ(changes->size(), 1u);
+    EXPECT_EQ((*changes)[0].object, "port b");
+    EXPECT_EQ((*changes)[0].action, Change::Action::kRemove);
+    EXPECT_EQ(running(), Texts{"a"});
+    EXPECT_EQ(saved(), Texts{});
+    EXPECT_NE(switch_.snapshot().flow_generation, flows) << "flows may name the port";
+    expect_untouched();
+}
+
+TEST_F(IntentTest, APortThatAnotherDependsOnIsNotTakenAlone) {
+    write("  - {name: a, device: net_ring_a, network: blue, address: [10.0.0.1], mac: '02:00:00:00:00:01'}\n");
+    Intent intent = started();
+    const auto add = [&](const char* text) { return error_of(intent.add_port(switch_, request(text), kNow)); };
+    EXPECT_EQ(add(R"({"name": "b", "device": "net_ring_b", "network": "blue", "address": ["10.0.0.1"]})"),
+              "address[0]: 10.0.0.1 is port a's already");
+    EXPECT_EQ(add(R"({"name": "b", "device": "net_ring_b", "network": "blue", "mac": "02:00:00:00:00:01"})"),
+              "mac: 02:00:00:00:00:01 is port a's already");
+    EXPECT_EQ(add(R"({"name": "b", "device": "net_ring_a", "network": "blue"})"),
+              "device: net_ring_a is port a's already");
+    EXPECT_EQ(add(R"({"name": "b", "device": "net_ring_b", "network": "blu"})"),
+              "network: there is no network \"blu\"; did you mean \"blue\"?");
+    EXPECT_EQ(running(), Texts{"a"});
+    // What one port gives back another may have.
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    EXPECT_EQ(add(R"({"name": "c", "device": "net_ring_b", "network": "blue"})"),
+              "device: net_ring_b is port b's already");
+    ASSERT_TRUE(intent.delete_port(switch_, "b", kNow));
+    EXPECT_EQ(add(R"({"name": "c", "device": "net_ring_b", "network": "blue"})"), "no error");
+}
+
+TEST_F(IntentTest, AReloadOfTheSameTextTouchesNothing) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    const uint64_t generation = switch_.generation();
+    const auto changes = intent.reload(switch_, kNow);
+    ASSERT_TRUE(changes);
+    EXPECT_TRUE(changes->empty());
+    EXPECT_EQ(switch_.generation(), generation);
+}
+
+TEST_F(IntentTest, AReloadCompilesTheListsThatHaveChanged) {
+    const std::string one = "acls:\n- {name: one, apply: {network: blue, direction: ingress}, rules: [{permit: {}}]}\n";
+    const auto two = [](const char* rule) {
+        return fmt::format("- {{name: two, apply: {{network: blue, direction: egress}}, rules: [{}]}}\n", rule);
+    };
+    write(kPortA + one + two("{permit: {}}"));
+    Intent intent = started();
+    const auto lists = switch_.acls();
+    write(kPortA + one + two("{deny: {}}"));
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(switch_.acls().at("one"), lists.at("one"));
+    EXPECT_NE(switch_.acls().at("two"), lists.at("two"));
+    // Its rules are told by their places, which are others now.
+    write(std::string("\n") + kPortA + one + two("{deny: {}}"));
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(switch_.acls().at("one")->describe(0).place.line, lists.at("one")->describe(0).place.line + 1);
+}
+
 TEST_F(IntentTest, ConsiderShowsWhatATextWouldGive) {
     Intent intent = started();
     ASSERT_TRUE(intent.add_port(switch_, b_, kNow));

@@ -41,6 +41,14 @@ class StateTest : public testing::Test {
     const std::string file_ = directory_ / "state.json";
 };
 
+TEST_F(StateTest, TheFileIsAsOneWriterWritesJson) {
+    for (const auto& list : {kPorts, std::vector<AddedPort>{}}) {
+        ASSERT_TRUE(save_state(file_, list));
+        const std::string text = test::file_text(file_);
+        EXPECT_EQ(text, nlohmann::json::parse(text).dump(2) + "\n");
+    }
+}
+
 TEST_F(StateTest, AnAbsentFileIsAnEmptyState) {
     const State loaded = load_state(file_);
     EXPECT_TRUE(loaded.ports.empty());

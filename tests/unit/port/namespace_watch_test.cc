@@ -156,7 +156,7 @@ TEST_F(NamespaceWatchTest, AliasesFollowTheInterfaces) {
         const int index = static_cast<int>(if_nametoindex("v1"));
         EXPECT_EQ(index_of("one"), index) << "of the first list";
         EXPECT_EQ(index_of("two"), std::nullopt);
-        ASSERT_EQ(system("ip link set v1 alias two && ip link set v2 alias one && ip link set v1 name v3"), 0);
+        ASSERT_EQ(system("ip link set v1 alias two && ip link set v1 name v3 && ip link set v2 alias one && ip link set v2 up"), 0);
         EXPECT_EQ(index_of("two"), index) << "of what was told";
         EXPECT_EQ(index_of("one"), static_cast<int>(if_nametoindex("v2")));
         ASSERT_EQ(system("ip link delete v3"), 0);

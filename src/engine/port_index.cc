@@ -1,0 +1,97 @@
+#include "engine/port_index.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/machine.h"
+#include "port/claims.h"
+
+namespace sluice::engine {
+namespace {
+
+std::vector<std::string> keys_of(const port::PortConfig& port) {
+    std::vector<std::string> keys{"port " + port.name};
+    for (const port::Claim& claim : port::claims(port)) keys.push_back(claim.identity);
+    if (port.network.empty()) return keys;
+    if (port.mac) keys.push_back(fmt::format("{} in network {}", port.mac->text(), port.network));
+    for (const auto& address : port.address) {
+        keys.push_back(fmt::format("{} in network {}", address.address.text(), port.network));
+    }
+    return keys;
+}
+
+// The networks of the port, the underlay with its port, and the port.
+Config around(const Config& config, const port::PortConfig& port) {
+    Config part;
+    part.dpdk = config.dpdk;
+    part.underlay = config.underlay;
+    const auto is_of_port = [&](const std::string& name) {
+        if (!port.trunk) return name == port.network;
+        const auto& networks = port.trunk->networks;
+        return name == port.trunk->native || std::find(networks.begin(), networks.end(), name) != networks.end();
+    };
+    for (const auto& network : config.networks) {
+        if (is_of_port(network.name)) part.networks.push_back(network);
+    }
+    // Their ports aren't there.
+    for (auto& network : part.networks) network.static_macs.clear();
+    if (config.underlay) {
+        if (const auto* underlay = find_port(config, config.underlay->port)) part.ports.push_back(*underlay);
+    }
+    part.ports.push_back(port);
+    return part;
+}
+
+}  // namespace
+
+PortIndex::PortIndex(const std::vector<port::PortConfig>& ports) {
+    for (const auto& port : ports) add(port);
+}
+
+void PortIndex::add(const port::PortConfig& port) {
+    for (std::string& key : keys_of(port)) taken_.insert(std::move(key));
+    ++ports_;
+    devices_ += port::dpdk_devices(port);
+}
+
+void PortIndex::remove(const port::PortConfig& port) {
+    for (const std::string& key : keys_of(port)) taken_.erase(key);
+    --ports_;
+    devices_ -= port::dpdk_devices(port);
+}
+
+bool PortIndex::is_free_for(const port::PortConfig& port) const {
+    const auto keys = keys_of(port);
+    return std::none_of(keys.begin(), keys.end(), [&](const std::string& key) { return taken_.contains(key); });
+}
+
+bool names_port(const Config& config, const std::string& port) {
+    const auto any = [](const auto& list, auto is_named) { return std::any_of(list.begin(), list.end(), is_named); };
+    if (config.underlay && config.underlay->port == port) return true;
+    return any(config.acls, [&](const auto& acl) {
+               return any(acl.apply, [&](const auto& apply) { return apply.port == port; });
+           }) ||
+           any(config.mirrors, [&](const auto& mirror) {
+               return mirror.to == port || any(mirror.from, [&](const auto& from) { return from == port; });
+           }) ||
+           any(config.networks, [&](const auto& network) {
+               return any(network.static_macs, [&](const auto& entry) { return entry.port == port; });
+           }) ||
+           any(config.routes, [&](const auto& route) {
+               return route.hop.port == port || any(route.hops, [&](const auto& hop) { return hop.port == port; });
+           });
+}
+
+bool may_stand_alone(const Config& config, const PortIndex& index, const port::PortConfig& port) {
+    if (!index.is_free_for(port) || names_port(config, port.name)) return false;
+    if (index.ports() + remotes_of(config).size() >= path::kMaxPorts) return false;
+    // Of those that DPDK makes at its start there are no more than arguments.
+    const size_t devices = port::dpdk_devices(port);
+    if (devices != 0 && index.devices() + devices + config.dpdk.args.size() > port::kMostDevices) return false;
+    const Config part = around(config, port);
+    const Verdict verdict = judge(part, nullptr, this_machine(), {}, {}, part.ports.size() - 1);
+    return verdict.errors.empty() && verdict.added.empty();
+}
+
+}  // namespace sluice::engine

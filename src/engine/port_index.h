@@ -1,0 +1,41 @@
+// What the ports of a configuration have that no two of them may have: a name, MAC and IP addresses in a network,
+// interfaces and devices. With it a port is added without a look at all the others. Control thread.
+#pragma once
+
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "engine/config.h"
+
+namespace sluice::engine {
+
+class PortIndex {
+ public:
+    PortIndex() = default;
+    // Of a valid configuration.
+    explicit PortIndex(const std::vector<port::PortConfig>& ports);
+
+    void add(const port::PortConfig& port);
+    void remove(const port::PortConfig& port);
+    // Whether the port has nothing that another one has.
+    bool is_free_for(const port::PortConfig& port) const;
+
+    size_t ports() const noexcept { return ports_; }
+    size_t devices() const noexcept { return devices_; }  // that DPDK opens for them
+
+ private:
+    std::unordered_set<std::string> taken_;
+    size_t ports_ = 0;
+    size_t devices_ = 0;
+};
+
+// Whether something else in the configuration names the port: a list, a mirror, a static entry, a route, the
+// underlay.
+bool names_port(const Config& config, const std::string& port);
+
+// Whether validating the whole configuration with the port would find nothing, and whether nothing else follows from
+// the port. `index` is of the configuration's ports, which are valid. False: only the whole can tell.
+bool may_stand_alone(const Config& config, const PortIndex& index, const port::PortConfig& port);
+
+}  // namespace sluice::engine
