@@ -100,7 +100,7 @@ bool RepairPace::tick(bool is_broken) noexcept {
     return true;
 }
 
-base::Result<void> KeptInterface::set_up(int index, WantedInterface wanted) {
+base::Result<void> KeptInterface::set_up(int index, WantedInterface wanted, Since made) {
     auto netlink = Netlink::open();
     if (!netlink) return tl::unexpected(netlink.error());
     index_ = index;
@@ -116,7 +116,7 @@ base::Result<void> KeptInterface::set_up(int index, WantedInterface wanted) {
     if (!watch) return tl::unexpected(watch.error());
     watch_ = std::move(*watch);
     sets_mac_ = true;
-    auto done = apply(*netlink);
+    auto done = apply(*netlink, made);
     sets_mac_ = wanted_.keeps_mac;
     // Once is enough: from here on they are the namespace's own.
     if (wanted_.advertisements == RouterAdvertisements::kReset) {
@@ -253,9 +253,14 @@ base::Result<void> KeptInterface::restore_kernels_part(Netlink& netlink) {
     return {};
 }
 
-base::Result<void> KeptInterface::apply(Netlink& netlink) {
+base::Result<void> KeptInterface::apply(Netlink& netlink, Since made) {
     failures_ = {};
     if (auto done = apply_link(netlink); !done) return done;
+    if (made == Since::kNow) {
+        reconcile(netlink, {}, wanted_.addresses, &Netlink::add_address, &Netlink::delete_address);
+        reconcile(netlink, {}, wanted_.routes, &Netlink::add_route, &Netlink::delete_route);
+        return {};
+    }
     if (auto done = make_room(netlink); !done) return done;
     const auto addresses = netlink.addresses(index_, Whose::kOurs);
     if (!addresses) return tl::unexpected(addresses.error());

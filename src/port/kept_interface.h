@@ -63,13 +63,17 @@ class RepairPace {
     int calm_ = kCalm;
 };
 
+// Whether somebody may have set an interface up before: one that was made a moment ago has neither addresses nor
+// routes, and needs no look at those of all others in its namespace.
+enum class Since { kNow, kBefore };
+
 class KeptInterface {
  public:
     // The next ones are called in the interface's namespace, by one who knows that the index and the name are
     // still the interface's.
 
     // Makes it what is wanted. An error is about the link; what is wrong with addresses and routes is trouble().
-    base::Result<void> set_up(int index, WantedInterface wanted);
+    base::Result<void> set_up(int index, WantedInterface wanted, Since made = Since::kBefore);
     void look();
 
     // These anywhere.
@@ -86,7 +90,7 @@ class KeptInterface {
     const std::string& last_repair() const noexcept { return last_repair_; }
 
  private:
-    base::Result<void> apply(Netlink& netlink);
+    base::Result<void> apply(Netlink& netlink, Since made = Since::kBefore);
     base::Result<void> apply_link(Netlink& netlink);
     template <class T>
     void reconcile(Netlink& netlink, const std::vector<T>& present, const std::vector<T>& wanted,

@@ -1,6 +1,6 @@
 // What the kernel tells of one network namespace: the interfaces that are marked there, and news of those that
-// somebody listens to. The ports in a namespace share one NamespaceWatch, so that a thousand of them cost one socket
-// and one look at each message. Control thread.
+// somebody listens to. The ports in a namespace share one NamespaceWatch, so that a thousand of them cost one
+// socket and one look at each message. Control thread.
 //
 // The socket pins the namespace, as an open TAP does. A NamespaceWatch lives as long as one of its holders.
 #pragma once
@@ -21,8 +21,8 @@
 
 namespace sluice::port {
 
-// An interface that is listened to, and the destinations of its routes. Routes to other destinations are none of our
-// business, of which a host may have a million.
+// An interface that is listened to, and the destinations of its routes. A host may have a million routes to other
+// destinations, which are none of our business.
 struct Listener {
     int index = 0;
     std::vector<IpPrefix> destinations;
@@ -47,8 +47,9 @@ class NamespaceWatch {
     // Tells the listeners of one message.
     void tell(const nlmsghdr* header);
 
-    // The interface with this alias; none: there is none. Of an interface that is down the kernel doesn't tell that it
-    // gets one: it is found from when it is set up or renamed. To be called in the namespace.
+    // The interface with this alias; none: there is none. To be called in the namespace.
+    // The kernel does not tell that an interface gets an alias while it is down: such an interface is found when it
+    // has been set up or renamed.
     base::Result<std::optional<int>> find_alias(const std::string& alias);
 
  private:

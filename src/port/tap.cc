@@ -125,6 +125,7 @@ base::Result<void> Tap::attach() {
         queues_.push_back(std::move(*fd));
     }
     index_ = static_cast<int>(if_nametoindex(interface_.c_str()));
+    made_ = ours ? Since::kBefore : Since::kNow;
     if (!ours) {
         // The mark goes on first: a switch killed between the two leaves a device that vanishes with
         // its descriptor, never one that persists and that nobody knows.
@@ -158,7 +159,7 @@ base::Result<std::optional<Link>> Tap::find_marked(Netlink& netlink) {
 }
 
 base::Result<void> Tap::set_up() {
-    auto done = kept_.set_up(index_, wanted());
+    auto done = kept_.set_up(index_, wanted(), std::exchange(made_, Since::kBefore));
     no_link_ = kept_.no_link();
     return done;
 }

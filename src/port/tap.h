@@ -70,6 +70,7 @@ class Tap final : public Port {
     std::vector<base::Fd> queues_;  // written while no worker holds the port
     std::string interface_;         // as the kernel calls it now
     int index_ = 0;
+    Since made_ = Since::kBefore;   // until it is set up for the first time
     NetnsId netns_;
     std::shared_ptr<NamespaceWatch> namespace_;  // while the port is open: the next port there needn't begin anew
     KeptInterface kept_;

@@ -204,6 +204,20 @@ TEST_F(KeptInterfaceTest, AnAddressOfAnotherLengthIsReplaced) {
                     "address 10.0.0.2/24 was removed");
 }
 
+TEST_F(KeptInterfaceTest, OneThatWasMadeAMomentAgoGetsAllThatIsWanted) {
+    kept_.close();
+    ASSERT_TRUE(netns_.shell("ip link delete eth0 && ip link add eth0 type veth peer name peer && "
+                             "ip link set peer up"));
+    netns_.run([&] {
+        index_ = static_cast<int>(if_nametoindex("eth0"));
+        ASSERT_TRUE(kept_.set_up(index_, kWanted, Since::kNow));
+        EXPECT_EQ(kept_.trouble(), "");
+        while (kept_.is_due()) kept_.look();
+    });
+    EXPECT_EQ(changes(kWanted, seen()), Texts{});
+    EXPECT_EQ(kept_.repairs(), 0u);
+}
+
 TEST_F(KeptInterfaceTest, OurOwnAddressTakesAnotherLength) {
     WantedInterface wanted = kWanted;
     wanted.addresses[1].length = 48;
