@@ -4,6 +4,7 @@
 #pragma once
 
 #include <rte_rcu_qsbr.h>
+#include <sched.h>
 
 #include <atomic>
 #include <memory>
@@ -25,8 +26,12 @@ class Grace {
     void offline(WorkerId id) noexcept { rte_rcu_qsbr_thread_offline(qsbr_, index(id)); }
 
     // Writer side: returns when every reader that was inside a turn has left it.
-    // (What rte_rcu_qsbr_synchronize() does, in our own code, where TSan sees its atomics.)
-    void wait() noexcept { rte_rcu_qsbr_check(qsbr_, rte_rcu_qsbr_start(qsbr_), true); }
+    // (What rte_rcu_qsbr_synchronize() does, in our own code, where TSan sees its atomics. It spins; a reader that
+    // has lost its core may be waiting for ours.)
+    void wait() noexcept {
+        const uint64_t token = rte_rcu_qsbr_start(qsbr_);
+        while (rte_rcu_qsbr_check(qsbr_, token, false) == 0) sched_yield();
+    }
 
     // The same without waiting, on any thread, readers included: a grace period that begins now, and whether
     // one has passed. (Not rte_rcu_qsbr_check(), which takes another thread's word for it in a way that
