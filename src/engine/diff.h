@@ -12,8 +12,8 @@
 
 namespace sluice::engine {
 
-// What a change does to traffic. A change, but that of ports that are added one by one, decides all flows anew on
-// their next packet; `kFlows` is said of those after which that may come out otherwise.
+// What a change does to traffic. All flows are decided anew on their next packet after a change that does something
+// to any (outdates_flows()); `kFlows` is said of those after which that may come out otherwise.
 enum class Effect { kNothing, kFlows, kLearned, kOpened, kClosed, kReopened, kRestart };
 
 constexpr auto names(Effect) {
@@ -46,6 +46,11 @@ constexpr auto names(Change::Action) {
     using enum Change::Action;
     return std::array{base::Name{kAdd, "add"}, base::Name{kRemove, "remove"},
                       base::Name{kChange, "change"}};
+}
+
+// What a port that is opened brings, no flow was decided by.
+constexpr bool outdates_flows(const Change& change) noexcept {
+    return change.effect != Effect::kNothing && change.effect != Effect::kOpened;
 }
 
 std::vector<Change> diff(const Config& from, const Config& to);

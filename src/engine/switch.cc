@@ -105,8 +105,11 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         }
         ++it;
     }
+    // Of several lists that deny a packet the first one says how.
+    const bool is_same_order = std::equal(config_.acls.begin(), config_.acls.end(), next.acls.begin(), next.acls.end(),
+                                          [](const auto& a, const auto& b) { return a.name == b.name; });
+    applying_ = !is_same_order || std::any_of(changes.begin(), changes.end(), outdates_flows);
     config_ = std::move(next);
-    applying_ = true;
     const std::vector<path::NetworkId> freed = arrange_tables(config_);
     arrange_policies();
     router_.arrange_domains(config_);
@@ -148,8 +151,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     find_tunnels();
     set_static_neighbors();
     forget_neighbors();
-    outdate_flows();
-    applying_ = false;
+    if (std::exchange(applying_, false)) outdate_flows();
     for (const auto& name : moved) announce(ports_.at(name));
     started_ = true;
     return changes;

@@ -181,7 +181,7 @@ TEST_P(Policy, NothingThatAGuestSendsOutdatesFlows) {
     EXPECT_EQ(fate("a", request(Tcp::kSyn, 77)), "b");
     for (const flow::Listed& flow : flows()) EXPECT_EQ(flow.generation, generation);
     // The same seen with what does it.
-    configure(bridge(into_b(kWeb), false));
+    configure(bridge(into_b(kWeb + ", " + kDns), false));
     EXPECT_EQ(fate("a", request(Tcp::kSyn, 78)), "b");
     const auto all = flows();
     EXPECT_TRUE(

@@ -623,7 +623,8 @@ TEST_F(IntentTest, AReloadOfTheSameTextTouchesNothing) {
 }
 
 TEST_F(IntentTest, AReloadCompilesTheListsThatHaveChanged) {
-    const std::string one = "acls:\n- {name: one, apply: {network: blue, direction: ingress}, rules: [{permit: {}}]}\n";
+    const std::string one =
+        "acls:\n- {name: one, apply: {network: blue, direction: ingress}, rules: [{permit: {}}]}\n";
     const auto two = [](const char* rule) {
         return fmt::format("- {{name: two, apply: {{network: blue, direction: egress}}, rules: [{}]}}\n", rule);
     };
@@ -638,6 +639,32 @@ TEST_F(IntentTest, AReloadCompilesTheListsThatHaveChanged) {
     write(std::string("\n") + kPortA + one + two("{deny: {}}"));
     ASSERT_TRUE(intent.reload(switch_, kNow));
     EXPECT_EQ(switch_.acls().at("one")->describe(0).place.line, lists.at("one")->describe(0).place.line + 1);
+}
+
+TEST_F(IntentTest, AReloadDecidesFlowsAnewIfItDoesSomethingToThem) {
+    const auto list = [](const char* name) {
+        return fmt::format("- {{name: {}, apply: {{network: blue, direction: egress}}, rules: [{{deny: {{}}}}]}}\n",
+                           name);
+    };
+    const std::string lists = "acls:\n" + list("one") + list("two");
+    write(kPortA + lists);
+    Intent intent = started();
+    const auto generation = [&] {
+        switch_.set_captures({});  // publishes a snapshot, which has the one of now
+        return switch_.snapshot().flow_generation;
+    };
+    uint32_t before = generation();
+    const auto expect_same = [&](const std::string& text, bool same) {
+        write(text);
+        ASSERT_TRUE(intent.reload(switch_, kNow));
+        EXPECT_EQ(generation() == before, same) << text;
+        before = generation();
+    };
+    expect_same(std::string(kPortA) + kPortB + lists, true);
+    expect_same(std::string(kPortA) + kPortB + lists + "log: {level: info}\n", true);
+    expect_same(std::string(kPortA) + kPortB + "acls:\n" + list("two") + list("one"), false);
+    expect_same(std::string(kPortA) + kPortB + "acls:\n" + list("two"), false);
+    expect_same(std::string(kPortA) + "acls:\n" + list("two"), false);
 }
 
 TEST_F(IntentTest, ConsiderShowsWhatATextWouldGive) {
