@@ -8,10 +8,8 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstddef>
 #include <cstring>
 #include <random>
 
@@ -44,92 +42,7 @@ void put_address(nlmsghdr* header, uint16_t type, const IpAddress& address) {
 
 uint8_t family_of(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
 
-// Visits attributes from `first` while they end before `end` (libmnl's own loops are C only).
-template <class Visit>
-void for_each_attribute(const nlattr* first, const char* end, Visit visit) {
-    for (const nlattr* at = first;
-         mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at)));
-         at = mnl_attr_next(at)) {
-        visit(at);
-    }
-}
-
-// The attributes of a message by type. Pointers into the message, valid as long as that is.
-template <size_t kCount>
-std::array<const nlattr*, kCount> attributes(const nlmsghdr* header, size_t offset) {
-    std::array<const nlattr*, kCount> table{};
-    const auto* first =
-        static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, offset));
-    const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
-    for_each_attribute(first, end, [&](const nlattr* attribute) {
-        const uint16_t type = mnl_attr_get_type(attribute);
-        if (type < kCount) table[type] = attribute;
-    });
-    return table;
-}
-
-std::string text_of(const nlattr* attribute) {
-    return attribute == nullptr ? "" : mnl_attr_get_str(attribute);
-}
-
-IpAddress any_address(uint8_t family) {
-    return family == AF_INET ? IpAddress::from_v4(0) : IpAddress{};
-}
-
-IpAddress address_of(const nlattr* attribute, uint8_t family) {
-    const size_t size = family == AF_INET ? 4 : 16;
-    IpAddress address = any_address(family);
-    if (mnl_attr_get_payload_len(attribute) == size) {
-        std::memcpy(address.bytes.data() + (16 - size), mnl_attr_get_payload(attribute), size);
-    }
-    return address;
-}
-
-Link parse_link(const nlmsghdr* header) {
-    const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(header));
-    auto found = attributes<IFLA_MAX + 1>(header, sizeof *info);
-    Link link;
-    link.index = info->ifi_index;
-    link.up = (info->ifi_flags & IFF_UP) != 0;
-    link.is_running = link.up && (info->ifi_flags & IFF_RUNNING) != 0;
-    link.name = text_of(found[IFLA_IFNAME]);
-    link.alias = text_of(found[IFLA_IFALIAS]);
-    if (found[IFLA_MTU] != nullptr) link.mtu = mnl_attr_get_u32(found[IFLA_MTU]);
-    if (const nlattr* mac = found[IFLA_ADDRESS]; mac && mnl_attr_get_payload_len(mac) == 6) {
-        std::memcpy(link.mac.bytes.data(), mnl_attr_get_payload(mac), 6);
-    }
-    constexpr size_t kDrops = offsetof(rtnl_link_stats64, tx_dropped);
-    if (const nlattr* stats = found[IFLA_STATS64]; stats && mnl_attr_get_payload_len(stats) >= kDrops + 8) {
-        // Copied, for attributes are aligned to four bytes only.
-        std::memcpy(&link.transmit_drops, static_cast<const char*>(mnl_attr_get_payload(stats)) + kDrops, 8);
-    }
-    if (found[IFLA_LINKINFO] != nullptr) {
-        const auto* first = static_cast<const nlattr*>(mnl_attr_get_payload(found[IFLA_LINKINFO]));
-        const char* end = reinterpret_cast<const char*>(first) +
-                          mnl_attr_get_payload_len(found[IFLA_LINKINFO]);
-        for_each_attribute(first, end, [&](const nlattr* nested) {
-            if (mnl_attr_get_type(nested) == IFLA_INFO_KIND) link.kind = mnl_attr_get_str(nested);
-            if (mnl_attr_get_type(nested) == IFLA_INFO_SLAVE_KIND) {
-                link.is_in_vrf = text_of(nested) == "vrf";
-            }
-        });
-    }
-    return link;
-}
-
 }  // namespace
-
-std::vector<int> links_of_hops(const nlattr* multipath) {
-    std::vector<int> links;
-    const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(multipath));
-    int left = mnl_attr_get_payload_len(multipath);
-    while (left >= static_cast<int>(sizeof *hop) && hop->rtnh_len >= sizeof *hop && hop->rtnh_len <= left) {
-        links.push_back(hop->rtnh_ifindex);
-        left -= static_cast<int>(NLMSG_ALIGN(hop->rtnh_len));
-        hop = RTNH_NEXT(hop);
-    }
-    return links;
-}
 
 void Netlink::Close::operator()(mnl_socket* socket) const noexcept { mnl_socket_close(socket); }
 
@@ -201,10 +114,7 @@ base::Result<std::vector<Link>> Netlink::links() {
     Message message(RTM_GETLINK, NLM_F_DUMP);
     message.extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
     std::vector<Link> links;
-    auto done = dump(message.header, links, [](const nlmsghdr* header) -> std::optional<Link> {
-        if (header->nlmsg_type != RTM_NEWLINK) return std::nullopt;
-        return parse_link(header);
-    });
+    auto done = dump(message.header, links, read_link);
     if (!done) return tl::unexpected(done.error());
     return links;
 }
@@ -227,27 +137,21 @@ base::Result<std::optional<Link>> Netlink::find_link(int index) {
 base::Result<std::optional<Link>> Netlink::find_peer(int index) {
     Message question(RTM_GETLINK, 0);
     question.extra<ifinfomsg>()->ifi_index = index;
-    int peer = 0;
-    std::optional<uint32_t> netns;
-    auto done = exchange(question.header, [&](const nlmsghdr* header) {
-        if (header->nlmsg_type != RTM_NEWLINK) return;
-        auto found = attributes<IFLA_MAX + 1>(header, sizeof(ifinfomsg));
-        if (found[IFLA_LINK] != nullptr) peer = static_cast<int>(mnl_attr_get_u32(found[IFLA_LINK]));
-        if (found[IFLA_LINK_NETNSID] != nullptr) netns = mnl_attr_get_u32(found[IFLA_LINK_NETNSID]);
-    });
+    PeerLink peer;
+    auto done = exchange(question.header, [&](const nlmsghdr* header) { peer = read_peer(header).value_or(peer); });
     if (!done) return tl::unexpected(done.error());
     // Numbers are a namespace's own: two ends may have the same.
-    if (peer == 0 || (peer == index && !netns)) return std::nullopt;
+    if (peer.index == 0 || (peer.index == index && !peer.netns)) return std::nullopt;
     Message message(RTM_GETLINK, 0);
-    message.extra<ifinfomsg>()->ifi_index = peer;
-    if (netns) mnl_attr_put_u32(message.header, IFLA_TARGET_NETNSID, *netns);
+    message.extra<ifinfomsg>()->ifi_index = peer.index;
+    if (peer.netns) mnl_attr_put_u32(message.header, IFLA_TARGET_NETNSID, *peer.netns);
     return get_link(message.header);
 }
 
 base::Result<std::optional<Link>> Netlink::get_link(nlmsghdr* request) {
     std::optional<Link> link;
     auto done = exchange(request, [&](const nlmsghdr* header) {
-        if (header->nlmsg_type == RTM_NEWLINK) link = parse_link(header);
+        if (auto read = read_link(header)) link = std::move(read);
     });
     if (!done && errno != ENODEV) return tl::unexpected(done.error());
     return link;
@@ -313,17 +217,8 @@ base::Result<std::vector<KernelAddress>> Netlink::addresses(int index, Whose who
     request->ifa_family = AF_UNSPEC;
     request->ifa_index = static_cast<uint32_t>(index);
     std::vector<KernelAddress> addresses;
-    auto parse = [=](const nlmsghdr* header) -> std::optional<KernelAddress> {
-        const auto* info = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(header));
-        if (header->nlmsg_type != RTM_NEWADDR || static_cast<int>(info->ifa_index) != index) return std::nullopt;
-        auto found = attributes<IFA_PROTO + 1>(header, sizeof *info);
-        const bool is_ours = found[IFA_PROTO] != nullptr && mnl_attr_get_u8(found[IFA_PROTO]) == kRouteProtocol;
-        if (whose == Whose::kOurs && !is_ours) return std::nullopt;
-        const nlattr* address = found[IFA_LOCAL] != nullptr ? found[IFA_LOCAL] : found[IFA_ADDRESS];
-        if (address == nullptr) return std::nullopt;
-        return KernelAddress{address_of(address, info->ifa_family), info->ifa_prefixlen};
-    };
-    auto done = dump(message.header, addresses, parse);
+    auto done = dump(message.header, addresses,
+                     [=](const nlmsghdr* header) { return read_address(header, index, whose); });
     if (!done && errno != ENODEV) return tl::unexpected(done.error());
     return addresses;
 }
@@ -381,26 +276,8 @@ base::Result<std::vector<KernelRoute>> Netlink::routes(int index, Whose whose) {
         message.extra<rtmsg>()->rtm_family = family;
         mnl_attr_put_u32(message.header, RTA_TABLE, RT_TABLE_MAIN);
         mnl_attr_put_u32(message.header, RTA_OIF, static_cast<uint32_t>(index));
-        auto parse = [&](const nlmsghdr* header) -> std::optional<KernelRoute> {
-            const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
-            if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_table != RT_TABLE_MAIN) return std::nullopt;
-            if (whose == Whose::kOurs && info->rtm_protocol != kRouteProtocol) return std::nullopt;
-            auto found = attributes<RTA_MAX + 1>(header, sizeof *info);
-            std::vector<int> links;
-            if (found[RTA_OIF] != nullptr) links = {static_cast<int>(mnl_attr_get_u32(found[RTA_OIF]))};
-            if (found[RTA_MULTIPATH] != nullptr) links = links_of_hops(found[RTA_MULTIPATH]);
-            if (std::find(links.begin(), links.end(), index) == links.end()) return std::nullopt;
-            KernelRoute route{.is_multipath = found[RTA_MULTIPATH] != nullptr};
-            if (whose == Whose::kOurs && route.is_multipath) return std::nullopt;
-            IpAddress to = found[RTA_DST] != nullptr ? address_of(found[RTA_DST], family)
-                                                     : any_address(family);
-            route.to = {to, info->rtm_dst_len};
-            if (found[RTA_GATEWAY] != nullptr) {
-                route.via = address_of(found[RTA_GATEWAY], family);
-            }
-            return route;
-        };
-        auto done = dump(message.header, routes, parse);
+        auto done = dump(message.header, routes,
+                         [=](const nlmsghdr* header) { return read_route(header, family, index, whose); });
         // The interface has gone, or the namespace has no such table yet.
         if (!done && errno != ENODEV && errno != ENOENT) return tl::unexpected(done.error());
     }
@@ -437,17 +314,7 @@ base::Result<std::set<int>> Netlink::default_route_links() {
         message.extra<rtmsg>()->rtm_family = family;
         // Of an interrupted list too: an interface had a default route when it was visited.
         auto done = exchange(message.header, [&](const nlmsghdr* header) {
-            const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
-            if (header->nlmsg_type != RTM_NEWROUTE || info->rtm_dst_len != 0 ||
-                info->rtm_type != RTN_UNICAST) {
-                return;
-            }
-            auto found = attributes<RTA_MAX + 1>(header, sizeof *info);
-            if (found[RTA_OIF] != nullptr) {
-                links.insert(static_cast<int>(mnl_attr_get_u32(found[RTA_OIF])));
-            }
-            if (found[RTA_MULTIPATH] == nullptr) return;
-            for (const int link : links_of_hops(found[RTA_MULTIPATH])) links.insert(link);
+            for (const int link : links_of_default_route(header)) links.insert(link);
         });
         if (!done) return tl::unexpected(done.error());
     }

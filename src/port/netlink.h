@@ -14,32 +14,14 @@
 #include <vector>
 
 #include "base/error.h"
+#include "port/netlink_objects.h"
 #include "port/netlink_reply.h"
 #include "sluice/address.h"
 
 struct mnl_socket;
-struct nlattr;
 struct nlmsghdr;
 
 namespace sluice::port {
-
-// rtm_protocol and IFA_PROTO of ours. 80 to 185 are free in iproute2's rt_protos.
-inline constexpr uint8_t kRouteProtocol = 0x53;
-
-struct Link {
-    int index = 0;
-    std::string name;
-    std::string alias;
-    MacAddress mac;
-    uint32_t mtu = 0;
-    bool up = false;
-    bool is_running = false;  // up, and with a carrier
-    bool is_in_vrf = false;   // enslaved to a VRF
-    uint64_t transmit_drops = 0;  // of frames that the kernel was to transmit by it
-    std::string kind;  // IFLA_INFO_KIND: "tun", "veth", …; empty where the kernel tells none
-
-    bool operator==(const Link&) const = default;
-};
 
 struct LinkChange {
     std::optional<MacAddress> mac;
@@ -48,27 +30,6 @@ struct LinkChange {
     std::optional<uint32_t> group;
     bool up = false;  // true: set it up; false: leave it as it is
 };
-
-// Whose addresses and routes: ours bear the mark, all includes those of the kernel and of other programs.
-enum class Whose { kOurs, kAll };
-
-struct KernelAddress {
-    IpAddress address;
-    uint8_t length = 0;  // of the prefix, bits
-
-    bool operator==(const KernelAddress&) const = default;
-};
-
-struct KernelRoute {
-    IpPrefix to;
-    std::optional<IpAddress> via = {};
-    bool is_multipath = false;  // it has several next hops, which `via` doesn't name
-
-    bool operator==(const KernelRoute&) const = default;
-};
-
-// The interfaces by which the next hops of a multipath route lead (RTA_MULTIPATH).
-std::vector<int> links_of_hops(const nlattr* multipath);
 
 class Netlink {
  public:

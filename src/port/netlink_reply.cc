@@ -1,19 +1,13 @@
 #include "port/netlink_reply.h"
 
-#include <libmnl/libmnl.h>
-#include <linux/netlink.h>
-
 #include <cerrno>
 #include <climits>
 #include <cstring>
 
+#include "port/netlink_message.h"
+
 namespace sluice::port {
 namespace {
-
-// libmnl compares as int, for which a length beyond INT_MAX is less than any.
-bool is_whole(const nlmsghdr* header, int left) noexcept {
-    return mnl_nlmsg_ok(header, left) && header->nlmsg_len <= static_cast<uint32_t>(left);
-}
 
 // The number with which a message of this kind begins: of an error negative, of an acknowledgment 0.
 int status_of(const nlmsghdr* header) noexcept {

@@ -1,0 +1,74 @@
+// What the kernel lists over rtnetlink, read from the bytes of one message of an answer (netlink_reply.h): an
+// interface, an address, a route. Each reader answers with none for a message of another type, and for an object
+// that is not asked for. Control thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/address.h"
+
+struct nlattr;
+struct nlmsghdr;
+
+namespace sluice::port {
+
+// rtm_protocol and IFA_PROTO of ours. 80 to 185 are free in iproute2's rt_protos.
+inline constexpr uint8_t kRouteProtocol = 0x53;
+
+struct Link {
+    int index = 0;
+    std::string name;
+    std::string alias;
+    MacAddress mac;
+    uint32_t mtu = 0;
+    bool up = false;
+    bool is_running = false;  // up, and with a carrier
+    bool is_in_vrf = false;   // enslaved to a VRF
+    uint64_t transmit_drops = 0;  // of frames that the kernel was to transmit by it
+    std::string kind;  // IFLA_INFO_KIND: "tun", "veth", …; empty where the kernel tells none
+
+    bool operator==(const Link&) const = default;
+};
+
+// Where the other end of a veth is.
+struct PeerLink {
+    int index = 0;                  // 0: the kernel names none
+    std::optional<uint32_t> netns;  // its namespace, by a number of this namespace's own; none: this one
+
+    bool operator==(const PeerLink&) const = default;
+};
+
+// Whose addresses and routes: ours bear the mark, all includes those of the kernel and of other programs.
+enum class Whose { kOurs, kAll };
+
+struct KernelAddress {
+    IpAddress address;
+    uint8_t length = 0;  // of the prefix, bits
+
+    bool operator==(const KernelAddress&) const = default;
+};
+
+struct KernelRoute {
+    IpPrefix to;
+    std::optional<IpAddress> via = {};
+    bool is_multipath = false;  // it has several next hops, which `via` doesn't name
+
+    bool operator==(const KernelRoute&) const = default;
+};
+
+std::optional<Link> read_link(const nlmsghdr* message);
+std::optional<PeerLink> read_peer(const nlmsghdr* message);
+// Of the interface.
+std::optional<KernelAddress> read_address(const nlmsghdr* message, int index, Whose whose);
+// Of the main table, in a list of this family's; by the interface, or with a next hop by it.
+std::optional<KernelRoute> read_route(const nlmsghdr* message, uint8_t family, int index, Whose whose);
+
+// The interfaces by which the next hops of a multipath route lead (RTA_MULTIPATH).
+std::vector<int> links_of_hops(const nlattr* multipath);
+// The interfaces by which the route leads if it is a default route, of whatever table; otherwise none.
+std::vector<int> links_of_default_route(const nlmsghdr* message);
+
+}  // namespace sluice::port
