@@ -8,9 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "port/netlink.h"
+#include "port/netlink_message.h"
+#include "port/netlink_objects.h"
 
 namespace sluice::port {
 namespace {
@@ -22,17 +23,6 @@ std::map<NetnsId, std::weak_ptr<NamespaceWatch>>& watches() {
     static std::map<NetnsId, std::weak_ptr<NamespaceWatch>> watches;
     return watches;
 }
-
-template <class Visit>
-void for_each_attribute(const nlmsghdr* header, size_t offset, Visit visit) {
-    const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
-    const auto* at = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, offset));
-    for (; mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at))); at = mnl_attr_next(at)) {
-        visit(at);
-    }
-}
-
-bool has(const nlmsghdr* header, size_t size) { return mnl_nlmsg_get_payload_len(header) >= size; }
 
 void erase(auto& map, const auto& key, const Listener& listener) {
     auto [first, end] = map.equal_range(key);
@@ -108,13 +98,18 @@ bool NamespaceWatch::take_one() {
         ++losses_;
         return true;
     }
-    auto left = static_cast<int>(size);
-    const auto* header = reinterpret_cast<const nlmsghdr*>(buffer.data());
-    for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+    if (size <= 0) return false;
+    read(std::span(buffer).first(static_cast<size_t>(size)));
+    return true;
+}
+
+void NamespaceWatch::read(std::span<const char> piece) {
+    auto left = static_cast<int>(piece.size());
+    const auto* header = reinterpret_cast<const nlmsghdr*>(piece.data());
+    for (; is_whole(header, left); header = mnl_nlmsg_next(header, &left)) {
         note_alias(header);
         tell(header);
     }
-    return size > 0;
 }
 
 void NamespaceWatch::tell_interface(int index) {
@@ -125,45 +120,34 @@ void NamespaceWatch::tell_interface(int index) {
 void NamespaceWatch::tell(const nlmsghdr* header) {
     switch (header->nlmsg_type) {
         case RTM_NEWLINK:
-        case RTM_DELLINK:
-            if (!has(header, sizeof(ifinfomsg))) return;
-            return tell_interface(static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(header))->ifi_index);
-        case RTM_NEWADDR:
-        case RTM_DELADDR:
-            if (!has(header, sizeof(ifaddrmsg))) return;
-            return tell_interface(
-                static_cast<int>(static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(header))->ifa_index));
-        case RTM_NEWROUTE:
-        case RTM_DELROUTE:
-            if (has(header, sizeof(rtmsg))) tell_of_route(header);
+        case RTM_DELLINK: {
+            const auto* link = header_of<ifinfomsg>(header);
+            if (link != nullptr) tell_interface(link->ifi_index);
             return;
+        }
+        case RTM_NEWADDR:
+        case RTM_DELADDR: {
+            const auto* address = header_of<ifaddrmsg>(header);
+            if (address != nullptr) tell_interface(static_cast<int>(address->ifa_index));
+            return;
+        }
+        case RTM_NEWROUTE:
+        case RTM_DELROUTE: return tell_of_route(header);
         default: return;
     }
 }
 
 void NamespaceWatch::tell_of_route(const nlmsghdr* header) {
-    const auto* route = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(header));
-    if (route->rtm_table != RT_TABLE_MAIN) return;  // ours are in there
-    const bool is_v4 = route->rtm_family == AF_INET;
-    IpPrefix to{is_v4 ? IpAddress::from_v4(0) : IpAddress{}, route->rtm_dst_len};
-    std::vector<int> links;
-    for_each_attribute(header, sizeof *route, [&](const nlattr* at) {
-        const size_t size = is_v4 ? 4 : 16;
-        if (mnl_attr_get_type(at) == RTA_OIF) links.push_back(static_cast<int>(mnl_attr_get_u32(at)));
-        if (mnl_attr_get_type(at) == RTA_MULTIPATH) {
-            for (const int link : links_of_hops(at)) links.push_back(link);
-        }
-        if (mnl_attr_get_type(at) == RTA_DST && mnl_attr_get_payload_len(at) == size) {
-            std::memcpy(to.address.bytes.data() + (16 - size), mnl_attr_get_payload(at), size);
-        }
-    });
+    const auto notice = read_route_notice(header);
+    if (!notice) return;
+    const IpPrefix& to = notice->to;
     // A route of ours that was replaced leads by another interface now.
     const bool replaces = header->nlmsg_type == RTM_NEWROUTE && (header->nlmsg_flags & NLM_F_REPLACE) != 0;
     if (replaces) {
         const auto [first, end] = by_destination_.equal_range(to);
         for (auto at = first; at != end; ++at) at->second->has_news = true;
     }
-    for (const int link : links) {
+    for (const int link : notice->links) {
         const auto [first, end] = by_index_.equal_range(link);
         for (auto at = first; at != end; ++at) {
             const auto& destinations = at->second->destinations;
@@ -174,20 +158,19 @@ void NamespaceWatch::tell_of_route(const nlmsghdr* header) {
 
 void NamespaceWatch::note_alias(const nlmsghdr* header) {
     const bool is_of_link = header->nlmsg_type == RTM_NEWLINK || header->nlmsg_type == RTM_DELLINK;
-    if (!listed_ || !is_of_link || !has(header, sizeof(ifinfomsg))) return;
-    const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(header));
+    const auto* info = header_of<ifinfomsg>(header);
+    if (!listed_ || !is_of_link || info == nullptr) return;
     if (info->ifi_family != AF_UNSPEC) return;  // it has left a bridge
     if (const auto before = aliases_.find(info->ifi_index); before != aliases_.end()) {
         indices_.erase(before->second);
         aliases_.erase(before);
     }
     if (header->nlmsg_type == RTM_DELLINK) return;
-    for_each_attribute(header, sizeof *info, [&](const nlattr* at) {
-        if (mnl_attr_get_type(at) != IFLA_IFALIAS) return;
-        const std::string alias = mnl_attr_get_str(at);
-        aliases_[info->ifi_index] = alias;
-        indices_[alias] = info->ifi_index;
-    });
+    const auto found = attributes_behind<ifinfomsg, IFLA_IFALIAS + 1>(info, header);
+    const std::string alias = text_of(found[IFLA_IFALIAS]);
+    if (alias.empty()) return;
+    aliases_[info->ifi_index] = alias;
+    indices_[alias] = info->ifi_index;
 }
 
 base::Result<void> NamespaceWatch::list_aliases() {

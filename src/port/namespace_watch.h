@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -44,7 +45,8 @@ class NamespaceWatch {
     void take();
     // How often the kernel had more to tell than the socket could keep: any news may have been lost.
     uint64_t losses() const noexcept { return losses_; }
-    // Tells the listeners of one message.
+    // Tells the listeners of the messages in a piece that was received, and of one.
+    void read(std::span<const char> piece);
     void tell(const nlmsghdr* header);
 
     // The interface with this alias; none: there is none. To be called in the namespace.

@@ -314,7 +314,7 @@ base::Result<std::set<int>> Netlink::default_route_links() {
         message.extra<rtmsg>()->rtm_family = family;
         // Of an interrupted list too: an interface had a default route when it was visited.
         auto done = exchange(message.header, [&](const nlmsghdr* header) {
-            for (const int link : links_of_default_route(header)) links.insert(link);
+            links.merge(links_of_default_route(header));
         });
         if (!done) return tl::unexpected(done.error());
     }

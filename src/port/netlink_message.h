@@ -1,5 +1,9 @@
 // A message of the kernel's and its attributes, as bytes: what netlink's readers have in common (netlink_reply.h,
 // netlink_objects.h, interface_watch.h). Control thread.
+//
+// The readers know only that a whole message is there: a message may be shorter than the header of its type, and
+// an attribute longer or shorter than its value. Everything here checks a length before it reads. (libmnl's own
+// getters don't, and its end of a message is rounded up, beyond the last byte that was received.)
 #pragma once
 
 #include <libmnl/libmnl.h>
@@ -8,7 +12,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <optional>
 #include <string>
+#include <type_traits>
 
 namespace sluice::port {
 
@@ -18,23 +25,36 @@ inline bool is_whole(const nlmsghdr* header, int left) noexcept {
     return mnl_nlmsg_ok(header, left) && header->nlmsg_len <= static_cast<uint32_t>(left);
 }
 
+// The header of the message's type, which comes first in its payload; null: the message is too short for one.
+template <class T>
+const T* header_of(const nlmsghdr* message) noexcept {
+    if (message->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(T)) return nullptr;
+    return static_cast<const T*>(mnl_nlmsg_get_payload(message));
+}
+
 // Visits attributes from `first` while they end before `end` (libmnl's own loops are C only).
 template <class Visit>
-void for_each_attribute(const nlattr* first, const char* end, Visit visit) {
-    for (const nlattr* at = first;
-         mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at)));
-         at = mnl_attr_next(at)) {
+void for_each_attribute(const char* first, const char* end, Visit visit) {
+    const auto* at = reinterpret_cast<const nlattr*>(first);
+    for (; mnl_attr_ok(at, static_cast<int>(end - reinterpret_cast<const char*>(at))); at = mnl_attr_next(at)) {
         visit(at);
     }
 }
 
-// The attributes of a message by type. Pointers into the message, valid as long as that is.
-template <size_t kCount>
-std::array<const nlattr*, kCount> attributes(const nlmsghdr* header, size_t offset) {
+// The same for the attributes that an attribute holds.
+template <class Visit>
+void for_each_nested(const nlattr* attribute, Visit visit) {
+    const auto* first = static_cast<const char*>(mnl_attr_get_payload(attribute));
+    for_each_attribute(first, first + mnl_attr_get_payload_len(attribute), visit);
+}
+
+// The attributes behind the header T, by type; of a type that comes twice the last one. Pointers into the message,
+// valid as long as that is.
+template <class T, size_t kCount>
+std::array<const nlattr*, kCount> attributes_behind(const T* header, const nlmsghdr* message) {
     std::array<const nlattr*, kCount> table{};
-    const auto* first =
-        static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(header, offset));
-    const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(header));
+    const auto* first = reinterpret_cast<const char*>(header) + MNL_ALIGN(sizeof(T));
+    const auto* end = reinterpret_cast<const char*>(message) + message->nlmsg_len;
     for_each_attribute(first, end, [&](const nlattr* attribute) {
         const uint16_t type = mnl_attr_get_type(attribute);
         if (type < kCount) table[type] = attribute;
@@ -42,8 +62,21 @@ std::array<const nlattr*, kCount> attributes(const nlmsghdr* header, size_t offs
     return table;
 }
 
+// None where the attribute is missing or too short for the number.
+template <class Number>
+std::optional<Number> number_of(const nlattr* attribute) noexcept {
+    static_assert(std::is_integral_v<Number>);
+    if (attribute == nullptr || mnl_attr_get_payload_len(attribute) < sizeof(Number)) return std::nullopt;
+    Number number;
+    std::memcpy(&number, mnl_attr_get_payload(attribute), sizeof number);
+    return number;
+}
+
+// Up to the NUL that ends it, or to the attribute's end. Empty where the attribute is missing.
 inline std::string text_of(const nlattr* attribute) {
-    return attribute == nullptr ? "" : mnl_attr_get_str(attribute);
+    if (attribute == nullptr) return {};
+    const auto* text = static_cast<const char*>(mnl_attr_get_payload(attribute));
+    return {text, strnlen(text, mnl_attr_get_payload_len(attribute))};
 }
 
 }  // namespace sluice::port

@@ -5,7 +5,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "port/netlink_message.h"
@@ -21,28 +20,57 @@ IpAddress any_address(uint8_t family) {
     return family == AF_INET ? IpAddress::from_v4(0) : IpAddress{};
 }
 
-IpAddress address_of(const nlattr* attribute, uint8_t family) {
-    const size_t size = family == AF_INET ? 4 : 16;
+bool is_ip(uint8_t family) { return family == AF_INET || family == AF_INET6; }
+
+uint8_t bits_of(uint8_t family) { return family == AF_INET ? 32 : 128; }
+
+// None where the attribute has another size than addresses of the family, and of an IPv4-mapped IPv6 address, which
+// an IpAddress would take for the IPv4 address.
+std::optional<IpAddress> address_of(const nlattr* attribute, uint8_t family) {
+    const size_t size = bits_of(family) / 8;
+    if (mnl_attr_get_payload_len(attribute) != size) return std::nullopt;
     IpAddress address = any_address(family);
-    if (mnl_attr_get_payload_len(attribute) == size) {
-        std::memcpy(address.bytes.data() + (16 - size), mnl_attr_get_payload(attribute), size);
-    }
+    std::memcpy(address.bytes.data() + (16 - size), mnl_attr_get_payload(attribute), size);
+    if (address.is_v4() != (family == AF_INET)) return std::nullopt;
     return address;
+}
+
+// The kernel leaves the destination of a default route out.
+std::optional<IpPrefix> destination_of(const rtmsg& info, const nlattr* attribute, uint8_t family) {
+    if (!is_ip(family) || info.rtm_dst_len > bits_of(family)) return std::nullopt;
+    const auto to = attribute != nullptr ? address_of(attribute, family) : any_address(family);
+    if (!to) return std::nullopt;
+    return IpPrefix::around(*to, info.rtm_dst_len);
+}
+
+// The interfaces by which a route leads, of all its next hops.
+std::set<int> links_of(const nlattr* interface, const nlattr* multipath) {
+    std::set<int> links;
+    if (const auto link = number_of<int>(interface)) links.insert(*link);
+    if (multipath == nullptr) return links;
+    const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(multipath));
+    int left = mnl_attr_get_payload_len(multipath);
+    while (left >= static_cast<int>(sizeof *hop) && hop->rtnh_len >= sizeof *hop && hop->rtnh_len <= left) {
+        links.insert(hop->rtnh_ifindex);
+        left -= static_cast<int>(NLMSG_ALIGN(hop->rtnh_len));
+        hop = RTNH_NEXT(hop);
+    }
+    return links;
 }
 
 }  // namespace
 
 std::optional<Link> read_link(const nlmsghdr* message) {
-    if (message->nlmsg_type != RTM_NEWLINK) return std::nullopt;
-    const auto* info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
-    auto found = attributes<IFLA_MAX + 1>(message, sizeof *info);
+    const auto* info = header_of<ifinfomsg>(message);
+    if (message->nlmsg_type != RTM_NEWLINK || info == nullptr) return std::nullopt;
+    const auto found = attributes_behind<ifinfomsg, IFLA_MAX + 1>(info, message);
     Link link;
     link.index = info->ifi_index;
     link.up = (info->ifi_flags & IFF_UP) != 0;
     link.is_running = link.up && (info->ifi_flags & IFF_RUNNING) != 0;
     link.name = text_of(found[IFLA_IFNAME]);
     link.alias = text_of(found[IFLA_IFALIAS]);
-    if (found[IFLA_MTU] != nullptr) link.mtu = mnl_attr_get_u32(found[IFLA_MTU]);
+    link.mtu = number_of<uint32_t>(found[IFLA_MTU]).value_or(0);
     if (const nlattr* mac = found[IFLA_ADDRESS]; mac && mnl_attr_get_payload_len(mac) == 6) {
         std::memcpy(link.mac.bytes.data(), mnl_attr_get_payload(mac), 6);
     }
@@ -52,79 +80,72 @@ std::optional<Link> read_link(const nlmsghdr* message) {
         std::memcpy(&link.transmit_drops, static_cast<const char*>(mnl_attr_get_payload(stats)) + kDrops, 8);
     }
     if (found[IFLA_LINKINFO] != nullptr) {
-        const auto* first = static_cast<const nlattr*>(mnl_attr_get_payload(found[IFLA_LINKINFO]));
-        const char* end = reinterpret_cast<const char*>(first) +
-                          mnl_attr_get_payload_len(found[IFLA_LINKINFO]);
-        for_each_attribute(first, end, [&](const nlattr* nested) {
-            if (mnl_attr_get_type(nested) == IFLA_INFO_KIND) link.kind = mnl_attr_get_str(nested);
-            if (mnl_attr_get_type(nested) == IFLA_INFO_SLAVE_KIND) {
-                link.is_in_vrf = text_of(nested) == "vrf";
-            }
+        for_each_nested(found[IFLA_LINKINFO], [&](const nlattr* nested) {
+            if (mnl_attr_get_type(nested) == IFLA_INFO_KIND) link.kind = text_of(nested);
+            if (mnl_attr_get_type(nested) == IFLA_INFO_SLAVE_KIND) link.is_in_vrf = text_of(nested) == "vrf";
         });
     }
     return link;
 }
 
 std::optional<PeerLink> read_peer(const nlmsghdr* message) {
-    if (message->nlmsg_type != RTM_NEWLINK) return std::nullopt;
-    auto found = attributes<IFLA_MAX + 1>(message, sizeof(ifinfomsg));
-    PeerLink peer;
-    if (found[IFLA_LINK] != nullptr) peer.index = static_cast<int>(mnl_attr_get_u32(found[IFLA_LINK]));
-    if (found[IFLA_LINK_NETNSID] != nullptr) peer.netns = mnl_attr_get_u32(found[IFLA_LINK_NETNSID]);
-    return peer;
+    const auto* info = header_of<ifinfomsg>(message);
+    if (message->nlmsg_type != RTM_NEWLINK || info == nullptr) return std::nullopt;
+    const auto found = attributes_behind<ifinfomsg, IFLA_MAX + 1>(info, message);
+    return PeerLink{.index = number_of<int>(found[IFLA_LINK]).value_or(0),
+                    .netns = number_of<uint32_t>(found[IFLA_LINK_NETNSID])};
 }
 
 std::optional<KernelAddress> read_address(const nlmsghdr* message, int index, Whose whose) {
-    const auto* info = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
-    if (message->nlmsg_type != RTM_NEWADDR || static_cast<int>(info->ifa_index) != index) return std::nullopt;
-    auto found = attributes<IFA_PROTO + 1>(message, sizeof *info);
-    const bool is_ours = found[IFA_PROTO] != nullptr && mnl_attr_get_u8(found[IFA_PROTO]) == kRouteProtocol;
+    const auto* info = header_of<ifaddrmsg>(message);
+    if (message->nlmsg_type != RTM_NEWADDR || info == nullptr) return std::nullopt;
+    if (static_cast<int>(info->ifa_index) != index || !is_ip(info->ifa_family)) return std::nullopt;
+    if (info->ifa_prefixlen > bits_of(info->ifa_family)) return std::nullopt;
+    const auto found = attributes_behind<ifaddrmsg, IFA_PROTO + 1>(info, message);
+    const bool is_ours = number_of<uint8_t>(found[IFA_PROTO]) == kRouteProtocol;
     if (whose == Whose::kOurs && !is_ours) return std::nullopt;
-    const nlattr* address = found[IFA_LOCAL] != nullptr ? found[IFA_LOCAL] : found[IFA_ADDRESS];
-    if (address == nullptr) return std::nullopt;
-    return KernelAddress{address_of(address, info->ifa_family), info->ifa_prefixlen};
+    const nlattr* attribute = found[IFA_LOCAL] != nullptr ? found[IFA_LOCAL] : found[IFA_ADDRESS];
+    if (attribute == nullptr) return std::nullopt;
+    const auto address = address_of(attribute, info->ifa_family);
+    if (!address) return std::nullopt;
+    return KernelAddress{*address, info->ifa_prefixlen};
 }
 
 std::optional<KernelRoute> read_route(const nlmsghdr* message, uint8_t family, int index, Whose whose) {
-    const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
-    if (message->nlmsg_type != RTM_NEWROUTE || info->rtm_table != RT_TABLE_MAIN) return std::nullopt;
+    const auto* info = header_of<rtmsg>(message);
+    if (message->nlmsg_type != RTM_NEWROUTE || info == nullptr) return std::nullopt;
+    if (info->rtm_table != RT_TABLE_MAIN) return std::nullopt;
     if (whose == Whose::kOurs && info->rtm_protocol != kRouteProtocol) return std::nullopt;
-    auto found = attributes<RTA_MAX + 1>(message, sizeof *info);
-    std::vector<int> links;
-    if (found[RTA_OIF] != nullptr) links = {static_cast<int>(mnl_attr_get_u32(found[RTA_OIF]))};
-    if (found[RTA_MULTIPATH] != nullptr) links = links_of_hops(found[RTA_MULTIPATH]);
-    if (std::find(links.begin(), links.end(), index) == links.end()) return std::nullopt;
+    const auto found = attributes_behind<rtmsg, RTA_MAX + 1>(info, message);
+    if (!links_of(found[RTA_OIF], found[RTA_MULTIPATH]).contains(index)) return std::nullopt;
     KernelRoute route{.is_multipath = found[RTA_MULTIPATH] != nullptr};
     if (whose == Whose::kOurs && route.is_multipath) return std::nullopt;
-    IpAddress to = found[RTA_DST] != nullptr ? address_of(found[RTA_DST], family)
-                                             : any_address(family);
-    route.to = {to, info->rtm_dst_len};
+    const auto to = destination_of(*info, found[RTA_DST], family);
+    if (!to) return std::nullopt;
+    route.to = *to;
     if (found[RTA_GATEWAY] != nullptr) {
         route.via = address_of(found[RTA_GATEWAY], family);
+        if (!route.via) return std::nullopt;  // it isn't a route without a gateway
     }
     return route;
 }
 
-std::vector<int> links_of_hops(const nlattr* multipath) {
-    std::vector<int> links;
-    const auto* hop = static_cast<const rtnexthop*>(mnl_attr_get_payload(multipath));
-    int left = mnl_attr_get_payload_len(multipath);
-    while (left >= static_cast<int>(sizeof *hop) && hop->rtnh_len >= sizeof *hop && hop->rtnh_len <= left) {
-        links.push_back(hop->rtnh_ifindex);
-        left -= static_cast<int>(NLMSG_ALIGN(hop->rtnh_len));
-        hop = RTNH_NEXT(hop);
-    }
-    return links;
+std::optional<RouteNotice> read_route_notice(const nlmsghdr* message) {
+    const auto* info = header_of<rtmsg>(message);
+    if (message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE) return std::nullopt;
+    if (info == nullptr || info->rtm_table != RT_TABLE_MAIN) return std::nullopt;
+    const auto found = attributes_behind<rtmsg, RTA_MAX + 1>(info, message);
+    const auto to = destination_of(*info, found[RTA_DST], info->rtm_family);
+    if (!to) return std::nullopt;
+    return RouteNotice{*to, links_of(found[RTA_OIF], found[RTA_MULTIPATH])};
 }
 
-std::vector<int> links_of_default_route(const nlmsghdr* message) {
-    const auto* info = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
-    if (message->nlmsg_type != RTM_NEWROUTE || info->rtm_dst_len != 0 || info->rtm_type != RTN_UNICAST) return {};
-    auto found = attributes<RTA_MAX + 1>(message, sizeof *info);
-    std::vector<int> links;
-    if (found[RTA_MULTIPATH] != nullptr) links = links_of_hops(found[RTA_MULTIPATH]);
-    if (found[RTA_OIF] != nullptr) links.push_back(static_cast<int>(mnl_attr_get_u32(found[RTA_OIF])));
-    return links;
+std::set<int> links_of_default_route(const nlmsghdr* message) {
+    const auto* info = header_of<rtmsg>(message);
+    if (message->nlmsg_type != RTM_NEWROUTE || info == nullptr) return {};
+    if (info->rtm_dst_len != 0 || info->rtm_type != RTN_UNICAST) return {};
+    const auto found = attributes_behind<rtmsg, RTA_MAX + 1>(info, message);
+    return links_of(found[RTA_OIF], found[RTA_MULTIPATH]);
 }
 
 }  // namespace sluice::port

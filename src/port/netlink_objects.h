@@ -5,12 +5,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
-#include <vector>
 
 #include "sluice/address.h"
 
-struct nlattr;
 struct nlmsghdr;
 
 namespace sluice::port {
@@ -59,6 +58,15 @@ struct KernelRoute {
     bool operator==(const KernelRoute&) const = default;
 };
 
+struct RouteNotice {
+    IpPrefix to;
+    std::set<int> links;  // the interfaces by which it leads
+
+    bool operator==(const RouteNotice&) const = default;
+};
+
+// A whole message (netlink_message.h); whatever is in it, what they answer with is a valid object: addresses of the
+// family, prefixes no longer than those.
 std::optional<Link> read_link(const nlmsghdr* message);
 std::optional<PeerLink> read_peer(const nlmsghdr* message);
 // Of the interface.
@@ -66,9 +74,9 @@ std::optional<KernelAddress> read_address(const nlmsghdr* message, int index, Wh
 // Of the main table, in a list of this family's; by the interface, or with a next hop by it.
 std::optional<KernelRoute> read_route(const nlmsghdr* message, uint8_t family, int index, Whose whose);
 
-// The interfaces by which the next hops of a multipath route lead (RTA_MULTIPATH).
-std::vector<int> links_of_hops(const nlattr* multipath);
 // The interfaces by which the route leads if it is a default route, of whatever table; otherwise none.
-std::vector<int> links_of_default_route(const nlmsghdr* message);
+std::set<int> links_of_default_route(const nlmsghdr* message);
+// Of the main table: a route that has come or gone.
+std::optional<RouteNotice> read_route_notice(const nlmsghdr* message);
 
 }  // namespace sluice::port

@@ -2,18 +2,17 @@
 
 #include <cerrno>
 #include <climits>
-#include <cstring>
 
 #include "port/netlink_message.h"
 
 namespace sluice::port {
 namespace {
 
-// The number with which a message of this kind begins: of an error negative, of an acknowledgment 0.
+// The number with which a message of this kind begins: of an error negative, of an acknowledgment 0. A message that
+// is too short for it acknowledges nothing; the end of a list may come without one.
 int status_of(const nlmsghdr* header) noexcept {
-    int status = 0;
-    if (header->nlmsg_len >= NLMSG_LENGTH(sizeof status)) std::memcpy(&status, NLMSG_DATA(header), sizeof status);
-    return status;
+    if (const int* status = header_of<int>(header)) return *status;
+    return header->nlmsg_type == NLMSG_DONE ? 0 : -EPROTO;
 }
 
 }  // namespace

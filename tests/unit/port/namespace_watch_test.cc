@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <utility>
 
 #include "support/netns.h"
 
@@ -132,6 +133,28 @@ class NamespaceWatchTest : public testing::Test {
     }
     test::Netns netns_;
 };
+
+TEST(NamespaceWatch, AMessageLongerThanItsPieceIsNotRead) {
+    struct {
+        nlmsghdr header;
+        ifinfomsg info;
+    } message{};
+    message.header.nlmsg_type = RTM_NEWLINK;
+    message.info.ifi_index = kIndex;
+    const std::span piece(reinterpret_cast<const char*>(&message), sizeof message);
+    const auto watch = *NamespaceWatch::here();
+    Listener listener{.index = kIndex};
+    ASSERT_TRUE(watch->add(listener));
+    message.header.nlmsg_len = sizeof message;
+    watch->read(piece);
+    EXPECT_TRUE(std::exchange(listener.has_news, false));
+    for (const uint32_t length : {uint32_t{sizeof message} + 1, uint32_t{0x80000000}, uint32_t{0xffffffff}}) {
+        message.header.nlmsg_len = length;
+        watch->read(piece);
+        EXPECT_FALSE(listener.has_news) << length;
+    }
+    watch->remove(listener);
+}
 
 TEST_F(NamespaceWatchTest, ANamespaceHasOneForAllWhoHoldIt) {
     netns_.run([&] {

@@ -89,6 +89,19 @@ TEST_F(NetlinkReplyTest, EveryNegativeNumberIsAnError) {
     EXPECT_EQ(reply_.error(), EPROTO);
 }
 
+TEST_F(NetlinkReplyTest, AnErrorWithoutItsNumberIsNoAcknowledgment) {
+    nlmsghdr header{.nlmsg_len = sizeof(nlmsghdr), .nlmsg_type = NLMSG_ERROR, .nlmsg_flags = 0,
+                    .nlmsg_seq = kSequence, .nlmsg_pid = 0};
+    const auto take_it = [&] {
+        return reply_.take({reinterpret_cast<const char*>(&header), sizeof header}, [](const nlmsghdr*) {});
+    };
+    EXPECT_EQ(take_it(), kFailed);
+    EXPECT_EQ(reply_.error(), EPROTO);
+    reply_ = NetlinkReply(&request_);
+    header.nlmsg_type = NLMSG_DONE;
+    EXPECT_EQ(take_it(), kComplete) << "a list may end without a number";
+}
+
 TEST_F(NetlinkReplyTest, TheEndAloneMayTellOfTheInterruption) {
     EXPECT_EQ(take({{RTM_NEWLINK, 1}, {NLMSG_DONE, 0, NLM_F_MULTI | NLM_F_DUMP_INTR}}), kInterrupted);
 }
