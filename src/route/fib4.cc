@@ -22,8 +22,9 @@ void Fib4::set(uint32_t prefix, uint8_t length, uint32_t next_hop) {
     const uint32_t first = prefix >> 8;
     if (length <= 24) {
         const uint32_t end = first + (1U << (24 - length));
+        root_.make_writable(first, end);
         for (uint32_t i = first; i < end; ++i) {
-            Word& word = root_.writable(i);
+            Word& word = root_[i];
             if (!is_pointer(read(word))) {
                 cover(word, route);
             } else {

@@ -33,7 +33,8 @@ void Fib6::set(Number prefix, uint8_t length, uint32_t next_hop) {
     const auto first = static_cast<uint32_t>(prefix >> (128 - kRootBits));
     if (length > kRootBits) return place(root_.writable(first), route);
     const uint32_t end = first + (1U << (kRootBits - length));
-    for (uint32_t i = first; i < end; ++i) cover(root_.writable(i), route.entry);
+    root_.make_writable(first, end);
+    for (uint32_t i = first; i < end; ++i) cover(root_[i], route.entry);
 }
 
 void Fib6::remove(Number prefix, uint8_t length, Covering covering) {

@@ -51,7 +51,14 @@ class Root {
         if (!touched_[page]) touch(page);
         return words_[i];
     }
-    // A word that may be written if it isn't zero.
+    // The words from `begin` to `end` are about to be written, by operator[].
+    void make_writable(size_t begin, size_t end) noexcept {
+        constexpr size_t kWords = kPageSize / sizeof(uint32_t);
+        for (size_t page = begin / kWords; page * kWords < end; ++page) {
+            if (!touched_[page]) touch(page);
+        }
+    }
+    // A word that may be written if it isn't zero, or was made writable.
     std::atomic<uint32_t>& operator[](size_t i) noexcept { return words_[i]; }
 
     size_t memory() const noexcept;  // bytes, an estimate
