@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -181,14 +182,13 @@ tl::expected<std::string, base::Errors> read_file(const std::string& file, Readi
     if (const char* why = fault()) return refused(why);
     if (S_ISCHR(status.st_mode) && isatty(fd.get()) == 0) return refused("is a device, and no file");
     std::string text;
+    std::array<char, 64 << 10> piece;
     for (;;) {
-        constexpr size_t kPiece = 1 << 20;
-        const size_t size = text.size();
-        text.resize(size + kPiece);
-        const ssize_t count = read(fd.get(), text.data() + size, kPiece);
-        if (count < 0 && errno != EINTR) return failed(errno);
-        text.resize(size + static_cast<size_t>(std::max<ssize_t>(count, 0)));
+        const ssize_t count = read(fd.get(), piece.data(), piece.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return failed(errno);
         if (count == 0) return text;
+        text.append(piece.data(), static_cast<size_t>(count));
         if (reading != Reading::kState && text.size() > kMaxFile) {
             return refused(fmt::format("is larger than {} MiB", kMaxFile >> 20));
         }
