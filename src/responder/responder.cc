@@ -274,8 +274,11 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
     const view::Network& network = tables.network(meta.network);
     // A bridge has no address of its own: its word is taken for the destination's.
     const IpAddress from = own_address(network, source).value_or(destination);
-    rte_mbuf* error =
-        wire::build_icmp_error(pools_.buffers, packet, kEthernet, {.kind = *kind, .mtu = mtu}, from);
+    wire::IcmpError about{.kind = *kind, .mtu = mtu};
+    if (const port::Port* back = tables.slot(meta.ingress).port; back != nullptr) {
+        about.most = back->max_frame() - kEthernet;
+    }
+    rte_mbuf* error = wire::build_icmp_error(pools_.buffers, packet, kEthernet, about, from);
     if (error == nullptr) return;
     tables.counters.totals.made.add(1);
     link::write_macs(error, meta.source_mac, own_mac);

@@ -189,7 +189,9 @@ rte_mbuf* quote(rte_mempool* pool, const rte_mbuf* offending, uint32_t l3_offset
         rte_pktmbuf_free(m);
         return nullptr;
     }
-    most -= kHeaders - sizeof(EthernetHeader);
+    constexpr uint32_t kLeast = sizeof(Ip) + 8;
+    constexpr uint32_t kBefore = kHeaders - sizeof(EthernetHeader);
+    most = std::max(most, kBefore + kLeast) - kBefore;
     const uint32_t size =
         std::min({packet_size, offending->pkt_len - l3_offset, most, room - kHeaders});
     auto* frame = rte_pktmbuf_append(m, static_cast<uint16_t>(kHeaders + size));
@@ -204,7 +206,8 @@ rte_mbuf* build_error4(rte_mempool* pool, const rte_mbuf* offending, uint32_t l3
                        be32 source) noexcept {
     Ipv4Header copy;
     const auto& about = *read(offending, l3_offset, copy);
-    rte_mbuf* m = quote<Ipv4Header>(pool, offending, l3_offset, about.total_size.host(), kMostIpv4);
+    rte_mbuf* m = quote<Ipv4Header>(pool, offending, l3_offset, about.total_size.host(),
+                                     std::min(kMostIpv4, error.most));
     if (unlikely(m == nullptr)) return nullptr;
     auto& frame = *rte_pktmbuf_mtod(m, ErrorFrame<Ipv4Header>*);
     const uint32_t icmp_size = m->pkt_len - offsetof(ErrorFrame<Ipv4Header>, icmp);
@@ -229,7 +232,7 @@ rte_mbuf* build_error6(rte_mempool* pool, const rte_mbuf* offending, uint32_t l3
     Ipv6Header copy;
     const auto& about = *read(offending, l3_offset, copy);
     const uint32_t packet_size = static_cast<uint32_t>(sizeof about) + about.payload_size.host();
-    rte_mbuf* m = quote<Ipv6Header>(pool, offending, l3_offset, packet_size, kMostIpv6);
+    rte_mbuf* m = quote<Ipv6Header>(pool, offending, l3_offset, packet_size, std::min(kMostIpv6, error.most));
     if (unlikely(m == nullptr)) return nullptr;
     auto& frame = *rte_pktmbuf_mtod(m, ErrorFrame<Ipv6Header>*);
     const uint32_t icmp_size = m->pkt_len - offsetof(ErrorFrame<Ipv6Header>, icmp);

@@ -196,6 +196,17 @@ void add_errors(std::vector<Row>& rows) {
         kNetworks + "ports:\n" + port("a") + port("b", "red", kStationB + ", mtu: 1300");
     const Bytes firm = in4().udp(7, 7).payload(1372);
     const Bytes big6 = in6().udp(7, 7).payload(1352);
+    // The error about it is cut to what carries it back.
+    const Bytes firm258 = in4().udp(7, 7).payload(258);
+    Bytes quoted = packet_of(firm258);
+    quoted.resize(300 - 28);
+    add({.name = "AnErrorFitsThePortThatItGoesBackBy",
+         .configuration = kNetworks + "ports:\n" + port("a", "blue", ", mtu: 300") +
+                          port("b", "red", kStationB + ", mtu: 200"),
+         .in = {{"a", firm258}},
+         .out = {{"a", Packet().eth(kToBlue, kA).ipv4("10.0.0.254", "10.0.0.1").traffic_class(0xc0).fragment(0)
+                           .icmp(3, 4, 200).payload(quoted)}},
+         .drops = {{"a", Drop::kFragmentationNeeded, 1}}});
     add({.name = "TooBigIsToldItsMtu",
          .configuration = kSmall,
          .in = {{"a", firm}, {"a", big6}, {"a", in4().udp(7, 7).payload(1272)}},

@@ -235,6 +235,21 @@ TEST(BuildIcmpError, QuotesAsMuchAsFits) {
     }
 }
 
+TEST(BuildIcmpError, QuotesNoMoreThanTheWayBackCarries) {
+    const auto size4 = [](uint32_t most) {
+        const Bytes frame = error_about(v4().udp(7, 8).payload(1000), {.kind = Kind::kNoRoute, .most = most}, "192.0.2.1");
+        EXPECT_TRUE(test::checksums_valid(frame));
+        return frame.size() - 14;
+    };
+    EXPECT_EQ(size4(300), 300u);
+    EXPECT_EQ(size4(9000), 576u);
+    EXPECT_EQ(size4(0), 28u + 28) << "an IP header and 8 bytes (RFC 792)";
+    const Bytes frame6 =
+        error_about(v6().udp(7, 8).payload(2000), {.kind = Kind::kNoRoute, .most = 1100}, "fd00::ff");
+    EXPECT_TRUE(test::checksums_valid(frame6));
+    EXPECT_EQ(frame6.size() - 14, 1100u);
+}
+
 TEST(BuildIcmpError, BehindTags) {
     const Bytes about = Packet().eth().vlan(5).ipv4("10.0.0.1", "10.9.0.2").udp(1, 2).payload(9);
     rte_mbuf* m = mbuf(about);
