@@ -125,6 +125,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         auto found = ports_.find(config.name);
         if (found == ports_.end()) {
             HeldPort& held = ports_.emplace(config.name, make(config)).first->second;
+            begin_counters(held.port->id());
             open(held, now);
             continue;
         }
@@ -362,6 +363,11 @@ void Switch::forget_macs(path::PortId id, const std::vector<std::string>& networ
 }
 
 // Of a number that is free from now on: a port that takes it over starts from zero.
+// What had waited for a neighbor when the last port of this number went was counted there later.
+void Switch::begin_counters(path::PortId id) {
+    if (freed_ports_.contains(id)) reset_counters(id);
+}
+
 void Switch::reset_counters(path::PortId id) {
     loop_watch_.forget(id);
     freed_ports_[id] = rte_get_tsc_cycles();

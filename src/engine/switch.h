@@ -244,6 +244,7 @@ class Switch {
     void forget_silent();
     void suspect(const std::string& network, path::PortId tunnel);
     bool is_tunnel(path::PortId id) const;
+    void begin_counters(path::PortId id);
     void reset_counters(path::PortId id);
     void arrange_policies();
     void age_flows();

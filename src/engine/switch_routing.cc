@@ -24,7 +24,10 @@ void Switch::arrange_tunnels(const Config& next) {
         reset_counters(held.id);
     }
     for (const IpAddress& remote : wanted) {
-        if (!tunnels_.contains(remote)) tunnels_[remote].id = free_id();
+        if (tunnels_.contains(remote)) continue;
+        const path::PortId id = free_id();
+        tunnels_[remote].id = id;
+        begin_counters(id);
     }
 }
 

@@ -113,18 +113,22 @@ void Harness::check_drop_logs() const {
     }
 }
 
-void Harness::check_books(bool ports_removed) const {
-    uint64_t received = 0;
-    uint64_t transmitted = 0;
-    uint64_t dropped = 0;
-    uint64_t consumed = 0;
+Harness::Totals Harness::totals() const {
+    Totals sum;
     for (const auto& worker : switch_->workers()) {
         const path::WorkerTotals& totals = worker->counters().totals;
-        received += totals.received.get();
-        transmitted += totals.transmitted.get();
-        consumed += totals.consumed.get();
-        for (const path::Counter& reason : totals.dropped) dropped += reason.get();
+        sum.received += totals.received.get();
+        sum.transmitted += totals.transmitted.get();
+        sum.consumed += totals.consumed.get();
+        for (const path::Counter& reason : totals.dropped) sum.dropped += reason.get();
     }
+    return sum;
+}
+
+void Harness::begin_books() { begun_ = totals(); }
+
+void Harness::check_books(bool ports_removed) const {
+    auto [received, transmitted, dropped, consumed] = totals();
     uint64_t waiting = 0;  // for a neighbor's address, and for a first fragment
     switch_->neighbors().each([&](const neighbor::Entry& entry) { waiting += switch_->waiting_for(entry); });
     for (const auto& worker : switch_->workers()) waiting += worker->held_fragments();
@@ -134,6 +138,9 @@ void Harness::check_books(bool ports_removed) const {
         << " dropped + " << consumed << " consumed + " << waiting << " waiting";
     if (ports_removed) return;
 
+    received -= begun_.received;
+    transmitted -= begun_.transmitted;
+    dropped -= begun_.dropped;
     for (const auto& [name, held] : switch_->ports()) {
         for (const auto& worker : switch_->workers()) {
             const path::PortCounters& port = worker->counters().port(held.port->id());

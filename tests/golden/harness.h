@@ -43,12 +43,22 @@ class Harness {
     // remote end point's address.
     DropCounts drops() const;
 
+    // The books of a switch that serves for long begin anew here: all ports that it had are gone.
+    void begin_books();
     // received + made = transmitted + dropped + consumed + waiting over all workers, and the totals are the sums of the
     // ports' (as long as no port was removed). What was dropped is in the drop logs, unless those are full.
     void check_books(bool ports_removed = false) const;
     uint64_t made() const;
 
  private:
+    // Of all workers since the start.
+    struct Totals {
+        uint64_t received = 0;
+        uint64_t transmitted = 0;
+        uint64_t dropped = 0;
+        uint64_t consumed = 0;
+    };
+    Totals totals() const;
     void collect();
     void check_drop_logs() const;
     std::map<std::string, path::PortId> places() const;
@@ -56,6 +66,7 @@ class Harness {
     std::map<std::string, std::unique_ptr<RingDevice>> devices_;
     std::map<std::string, std::vector<Bytes>> sent_;
     std::unique_ptr<engine::Switch> switch_;
+    Totals begun_;  // when the books began
 };
 
 }  // namespace sluice::test

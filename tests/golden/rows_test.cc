@@ -383,5 +383,18 @@ TEST(GoldenRows, EveryReachableReasonHasARow) {
     }
 }
 
+// A packet that waits for a neighbor may outlive the port by which it came, and its drop is counted after the port's
+// counters were set back.
+TEST(Counters, APortBeginsWithoutWhatWasCountedLateForAnEarlierOne) {
+    test::Harness harness(1, {"a", "b"});
+    harness.apply(kBlue + port("a") + port("b"));
+    const path::PortId id = harness.running().ports().at("b").port->id();
+    harness.apply(kBlue + port("a"));
+    harness.running().workers()[0]->counters().drop(id, Drop::kHostUnreachable, nullptr);
+    harness.apply(kBlue + port("a") + port("b"));
+    ASSERT_EQ(harness.running().ports().at("b").port->id(), id);
+    EXPECT_EQ(harness.drops(), test::DropCounts{});
+}
+
 }  // namespace
 }  // namespace sluice
