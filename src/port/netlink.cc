@@ -138,7 +138,9 @@ base::Result<std::optional<Link>> Netlink::find_peer(int index) {
     Message question(RTM_GETLINK, 0);
     question.extra<ifinfomsg>()->ifi_index = index;
     PeerLink peer;
-    auto done = exchange(question.header, [&](const nlmsghdr* header) { peer = read_peer(header).value_or(peer); });
+    auto done = exchange(question.header, [&](const nlmsghdr* header) {
+        peer = read_peer(header).value_or(peer);
+    });
     if (!done) return tl::unexpected(done.error());
     // Numbers are a namespace's own: two ends may have the same.
     if (peer.index == 0 || (peer.index == index && !peer.netns)) return std::nullopt;

@@ -24,8 +24,8 @@ bool is_ip(uint8_t family) { return family == AF_INET || family == AF_INET6; }
 
 uint8_t bits_of(uint8_t family) { return family == AF_INET ? 32 : 128; }
 
-// None where the attribute has another size than addresses of the family, and of an IPv4-mapped IPv6 address, which
-// an IpAddress would take for the IPv4 address.
+// None where the attribute has another size than addresses of the family, and of an IPv4-mapped IPv6 address,
+// which an IpAddress would take for the IPv4 address.
 std::optional<IpAddress> address_of(const nlattr* attribute, uint8_t family) {
     const size_t size = bits_of(family) / 8;
     if (mnl_attr_get_payload_len(attribute) != size) return std::nullopt;

@@ -65,8 +65,8 @@ struct RouteNotice {
     bool operator==(const RouteNotice&) const = default;
 };
 
-// A whole message (netlink_message.h); whatever is in it, what they answer with is a valid object: addresses of the
-// family, prefixes no longer than those.
+// A whole message (netlink_message.h); whatever is in it, what they answer with is a valid object: addresses of
+// the family, prefixes no longer than those.
 std::optional<Link> read_link(const nlmsghdr* message);
 std::optional<PeerLink> read_peer(const nlmsghdr* message);
 // Of the interface.

@@ -8,8 +8,8 @@
 namespace sluice::port {
 namespace {
 
-// The number with which a message of this kind begins: of an error negative, of an acknowledgment 0. A message that
-// is too short for it acknowledges nothing; the end of a list may come without one.
+// The number with which a message of this kind begins: of an error negative, of an acknowledgment 0. A message
+// that is too short for it acknowledges nothing; the end of a list may come without one.
 int status_of(const nlmsghdr* header) noexcept {
     if (const int* status = header_of<int>(header)) return *status;
     return header->nlmsg_type == NLMSG_DONE ? 0 : -EPROTO;

@@ -237,7 +237,8 @@ TEST(BuildIcmpError, QuotesAsMuchAsFits) {
 
 TEST(BuildIcmpError, QuotesNoMoreThanTheWayBackCarries) {
     const auto size4 = [](uint32_t most) {
-        const Bytes frame = error_about(v4().udp(7, 8).payload(1000), {.kind = Kind::kNoRoute, .most = most}, "192.0.2.1");
+        const IcmpError error{.kind = Kind::kNoRoute, .most = most};
+        const Bytes frame = error_about(v4().udp(7, 8).payload(1000), error, "192.0.2.1");
         EXPECT_TRUE(test::checksums_valid(frame));
         return frame.size() - 14;
     };
