@@ -26,8 +26,8 @@ const std::vector<std::string> kDevices{"a", "b", "c", "d"};
 
 constexpr const char* kFile = R"(state: {}
 networks:
-  - {{name: blue, subnets: [10.0.0.0/24, "fd00::/64"], gateway: [10.0.0.254, "fd00::fe"]}}
-  - {{name: far, subnets: 10.2.0.0/24, gateway: 10.2.0.254, vxlan: {{vni: 7, remotes: [192.0.2.2]}}}}
+  - {{name: blue, subnets: [10.0.0.0/24, "fd00::/64"], gateway: [10.0.0.254, "fd00::fe"], mac-table-size: 64}}
+  - {{name: far, subnets: 10.2.0.0/24, gateway: 10.2.0.254, mac-table-size: 64, vxlan: {{vni: 7, remotes: [192.0.2.2]}}}}
 underlay: {{port: d, address: 192.0.2.1/24}}
 ports:
   - {{name: a, device: net_ring_a, network: blue, address: [10.0.0.1, "fd00::1"], mac: '02:00:00:00:00:0a'}}
@@ -76,10 +76,23 @@ std::vector<Command> harmless(std::vector<Command> commands, bool& changed) {
     return commands;
 }
 
+// A switch takes longer to make than all else: it serves one daemon after the other. While it does, time goes on.
+struct Machine {
+    test::Harness harness{1, kDevices, {.size = flow::kMinFlows, .timeouts = {}}};
+    uint32_t seconds = 0;   // that have passed
+    uint32_t daemons = 0;   // that it has served
+
+    engine::Clock::time_point now() const { return engine::Clock::time_point{std::chrono::seconds(seconds)}; }
+    void wait(uint32_t more) {
+        pass(more);
+        seconds += more;
+    }
+};
+
 class Daemon {
  public:
-    explicit Daemon(const Folder& folder)
-        : file_(folder / "sluice.yaml"), harness_(1, kDevices, {.size = flow::kMinFlows, .timeouts = {}}) {
+    Daemon(const Folder& folder, Machine& machine)
+        : file_(folder / "sluice.yaml"), machine_(machine), harness_(machine.harness) {
         const std::string state = folder / "state.json";
         std::filesystem::remove(state);
         std::filesystem::remove(state + ".routes");
@@ -87,12 +100,37 @@ class Daemon {
         auto intent = engine::Intent::load(file_);
         must(intent.has_value(), "{}", intent ? "" : intent.error()[0].text());
         intent_ = std::move(*intent);
-        const auto started = intent_->start(harness_.running(), engine::Clock::time_point{});
+        const auto started = intent_->start(harness_.running(), machine_.now());
         must(started.has_value(), "{}", started ? "" : started.error()[0].text());
         running_.emplace(control::Running{harness_.running(), *intent_, eal_, engine::Clock::now(), nowhere()});
         commands_ = harmless(control::commands(*running_), changed_);
         rte_log_set_global_level(RTE_LOG_CRIT);
     }
+
+    // The switch is then as new, but for a routing domain, whose built-in routes take long to set up.
+    ~Daemon() {
+        commands_.clear();
+        running_.reset();
+        intent_.reset();
+        engine::Switch& running = harness_.running();
+        engine::Config nothing;
+        nothing.state = running.config().state;
+        nothing.flows.size = flow::kMinFlows;
+        nothing.log = running.config().log;
+        engine::NetworkConfig& idle = nothing.networks.emplace_back();
+        idle.name = "idle";
+        idle.subnets = {*IpPrefix::parse("203.0.113.0/24")};
+        idle.gateway = {*IpAddress::parse("203.0.113.1")};
+        const auto changes = running.apply(nothing, machine_.now());
+        must(changes.has_value(), "{}", changes ? "" : changes.error()[0].text());
+        running.flows().flush(engine::clock_seconds(), [](const auto&) { return true; });
+        running.flows().recover_until(0);
+        harness_.give_up_fragments();
+        machine_.wait(3600);
+        running.tick(machine_.now());
+        ++machine_.daemons;
+    }
+    Daemon(const Daemon&) = delete;
 
     const std::vector<Command>& commands() const { return commands_; }
     // It is no longer as it was started.
@@ -138,8 +176,8 @@ class Daemon {
         harness_.device(device).put(m);
         harness_.run();
         for (const std::string& name : kDevices) (void)harness_.sent(name);
-        pass(1);
-        harness_.running().tick(engine::Clock::time_point{std::chrono::seconds(++ticks_)});
+        machine_.wait(1);
+        harness_.running().tick(machine_.now());
     }
 
  private:
@@ -152,13 +190,13 @@ class Daemon {
 
     const std::string file_;
     const engine::Eal eal_{false, {0}, {0}};
-    test::Harness harness_;
+    Machine& machine_;
+    test::Harness& harness_;
     std::optional<engine::Intent> intent_;
     std::optional<control::Running> running_;
     std::vector<Command> commands_;
     std::shared_ptr<const void> caller_ = std::make_shared<int>();
     control::ChangeLog log_{[] { return control::Throttle::Clock::time_point{}; }};
-    int ticks_ = 0;
     bool changed_ = false;
 };
 
@@ -173,9 +211,13 @@ void run(std::span<const uint8_t> bytes) {
     testing::GTEST_FLAG(throw_on_failure) = true;  // what the harness finds is a fault, too
     Input input(bytes);
     const Access access = input.byte() == 'r' ? Access::kRead : Access::kWrite;
-    // A new one takes longer than all else.
-    static Daemon* daemon = nullptr;
-    if (daemon == nullptr) daemon = new Daemon(folder());
+    constexpr uint32_t kMostDaemons = 100;  // of one switch: what it counts would grow forever
+    static std::optional<Machine> machine;
+    static std::optional<Daemon> daemon;
+    if (machine && machine->daemons >= kMostDaemons && !daemon) machine.reset();
+    if (!machine) machine.emplace();
+    pass(machine->seconds);
+    if (!daemon) daemon.emplace(folder(), *machine);
     for (std::string_view left = text_of(input.rest()); !left.empty();) {
         const size_t end = std::min(left.find('\n'), left.size());
         const std::string_view line = left.substr(0, end);
@@ -183,7 +225,7 @@ void run(std::span<const uint8_t> bytes) {
         if (!line.empty() && line[0] >= '0' && line[0] <= '7') daemon->receive(static_cast<unsigned>(line[0] - '0'));
         else daemon->ask(access, line);
     }
-    if (daemon->changed()) delete std::exchange(daemon, nullptr);
+    if (daemon->changed()) daemon.reset();
 }
 
 namespace {
@@ -212,7 +254,8 @@ std::vector<std::string> examples(const protocol::Method& method) {
 
 std::vector<Bytes> seeds() {
     std::vector<std::string> texts;
-    const Daemon daemon(folder());
+    Machine machine;
+    const Daemon daemon(folder(), machine);
     for (const Command& command : daemon.commands()) {
         for (const std::string& text : examples(command.method)) texts.push_back("0\n2\n5\n" + text + "\n7\n3");
     }
@@ -242,7 +285,8 @@ std::vector<Bytes> seeds() {
 std::vector<std::string> words() {
     std::vector<std::string> words = {"{", "}", "[", "]", ":", ",", "null", "true", "-1", "1e99", "\"id\":",
                                       "\"params\":", "\\u0000", "\"a\"", "\"main\"", "10.0.0.1", "\n0\n"};
-    const Daemon daemon(folder());
+    Machine machine;
+    const Daemon daemon(folder(), machine);
     for (const Command& command : daemon.commands()) {
         words.emplace_back(command.method.name);
         for (const protocol::Parameter& parameter : command.method.parameters) {

@@ -4,6 +4,11 @@
 //
 // An input names a configuration and then does one thing after the other (Step). The configurations are those of
 // the golden tests, and two with all features in one.
+//
+// A switch takes longer to make than all else, so one of each number of workers serves many inputs. Between two of
+// them it is configured to nothing, which takes all ports, networks, tunnels and policies from it, and time has
+// passed. A new one is made where a buffer is not home then, and after some inputs, so that its drop log is not full
+// when the books are checked.
 #include <rte_log.h>
 
 #include <map>
@@ -62,8 +67,14 @@ flows: {size: 1024}
 mirrors: [{name: m, from: [a], to: tiny, filter: tcp}]
 )";
 
+// What remains between inputs: a domain, whose built-in routes take long to set up.
+constexpr const char* kNothing = R"(networks:
+  - {name: idle, subnets: 203.0.113.0/24, gateway: 203.0.113.1}
+)";
+
 struct World {
     std::vector<Config> configurations;
+    Config nothing;
     std::map<std::string, uint16_t> numbers;  // by text
 };
 
@@ -79,38 +90,68 @@ const World& world() {
         World made;
         std::vector<std::string> texts{kRouted};
         for (const golden::Row& row : golden_rows()) texts.push_back(row.configuration);
-        for (const std::string& text : texts) {
-            if (made.numbers.contains(text)) continue;
+        const auto load = [](const std::string& text) {
             auto config = engine::load_config(text, "fuzz", {}, engine::Machine{});
             must(config.has_value(), "{}\n{}", text, config ? "" : config.error()[0].text());
-            if (!is_safe(*config)) continue;
             config->log.level = base::log::Level::kError;
             // The tables are made for each input.
             config->flows.size = flow::kMinFlows;
             for (auto& network : config->networks) network.mac_table_size = std::min(network.mac_table_size, 64U);
+            return *config;
+        };
+        made.nothing = load(kNothing);
+        for (const std::string& text : texts) {
+            if (made.numbers.contains(text)) continue;
+            const Config config = load(text);
+            if (!is_safe(config)) continue;
             made.numbers[text] = static_cast<uint16_t>(made.configurations.size());
-            made.configurations.push_back(*config);
+            made.configurations.push_back(config);
         }
         return made;
     }();
     return world;
 }
 
-// One run of the switch.
+// A switch and, one after the other, what inputs do to it.
 class Session {
  public:
-    Session(uint16_t number, uint16_t workers)
-        : workers_(workers), harness_(workers, kDevices, {.size = flow::kMinFlows, .timeouts = {}}) {
-        configure(number);
+    explicit Session(uint16_t workers)
+        : workers_(workers), harness_(workers, kDevices, {.size = flow::kMinFlows, .timeouts = {}}) {}
+
+    // As long as it serves inputs, time goes on.
+    void begin() {
+        pass(passed_);
+        harness_.begin_books();
+        configured_ = 0;
+        is_right_ = true;
+        waiting_ = waiting_tiny_ = 0;
+    }
+
+    // Leaves a switch without ports, and everything that was in it at home. False: another one is to be made.
+    bool end() {
+        apply(world().nothing);
+        harness_.running().flows().flush(engine::clock_seconds(), [](const auto&) { return true; });
+        harness_.running().flows().recover_until(0);
+        // What waits for a neighbor is given up after a few questions, one a tick.
+        for (int i = 0; i < kMostTicks && (i == 0 || !test::are_full(test::switch_pools())); ++i) pass_time(kPause);
+        must(harness_.running().ports().empty() && harness_.running().flows().count() == 0,
+             "a switch of nothing holds something");
+        // Its end shows whether a buffer is lost, or waits.
+        if (!test::are_full(test::switch_pools())) return false;
+        // Of a drop log that is full nothing can be checked.
+        constexpr size_t kMostDrops = path::DropLog::kSize / 2;
+        const auto& all = harness_.running().workers();
+        return std::all_of(all.begin(), all.end(), [](const auto& worker) {
+            const path::Counters& counters = worker->counters();
+            return counters.log.count() < kMostDrops && counters.background.count() < kMostDrops;
+        });
     }
 
     void configure(uint16_t number) {
         const Config& config = world().configurations[number % world().configurations.size()];
-        const auto changes = harness_.running().apply(config, now());
-        must(changes.has_value(), "a valid configuration is refused: {}", changes ? "" : changes.error()[0].text());
+        apply(config);
         // Of a tunnel by another UDP port nobody has made the inner frame's checksums right.
         if (config.underlay && config.underlay->udp_port != wire::VxlanHeader::kPort) is_right_ = false;
-        ++configured_;
     }
 
     // What the port itself would refuse doesn't come in.
@@ -168,6 +209,15 @@ class Session {
     void check_books() { harness_.check_books(configured_ > 1); }
 
  private:
+    static constexpr uint32_t kPause = 3600;  // seconds: whatever had an end has ended
+    static constexpr int kMostTicks = 10;
+
+    void apply(const Config& config) {
+        const auto changes = harness_.running().apply(config, now());
+        must(changes.has_value(), "a valid configuration is refused: {}", changes ? "" : changes.error()[0].text());
+        ++configured_;
+    }
+
     engine::Clock::time_point now() const {
         return engine::Clock::time_point{std::chrono::seconds(1000 + passed_)};
     }
@@ -199,15 +249,15 @@ class Session {
     const uint16_t workers_;
     test::Harness harness_;
     bool is_right_ = true;  // everything that came in
-    uint32_t configured_ = 0;
+    uint32_t configured_ = 0;  // by the input
     uint32_t waiting_ = 0;
     uint32_t waiting_tiny_ = 0;
-    uint32_t passed_ = 0;
+    uint32_t passed_ = 0;  // seconds since it was made
 };
 
-void play(Input& input) {
-    const uint16_t number = input.word();
-    Session session(number, input.flag() ? 2 : 1);
+void play(Session& session, uint16_t number, Input& input) {
+    session.begin();
+    session.configure(number);
     test::Bytes frame;
     for (size_t i = 0; i < kMostSteps && !input.at_end(); ++i) {
         switch (input.below(kSteps)) {
@@ -244,8 +294,16 @@ void run(std::span<const uint8_t> bytes) {
         return true;
     }();
     (void)ready;
+    // Devices have one name each, so there is one switch at a time.
+    static std::optional<Session> session;
+    static uint16_t workers = 0;
     Input input(bytes);
-    play(input);
+    const uint16_t number = input.word();
+    const uint16_t wanted = input.flag() ? 2 : 1;
+    if (session && workers != wanted) session.reset();
+    if (!session) session.emplace(workers = wanted);
+    play(*session, number, input);
+    if (!session->end()) session.reset();
 }
 
 std::vector<Bytes> seeds() {
