@@ -13,7 +13,7 @@
 #include <memory>
 
 #include "fuzz/target.h"
-#include "port/interface_watch.h"
+#include "port/namespace_watch.h"
 #include "port/netlink_message.h"
 #include "port/netlink_objects.h"
 #include "port/netlink_reply.h"
@@ -67,6 +67,31 @@ void check_prefix(const IpPrefix& prefix) {
     must(IpPrefix::around(prefix.address, prefix.length) == prefix, "{} has bits beyond its length", prefix.text());
 }
 
+// One that listens for the interface and the destinations, and is told of messages as the socket's reader is.
+class Told {
+ public:
+    Told() : watch_(*port::NamespaceWatch::here()), listener_{.index = kIndex, .destinations = destinations()} {
+        must(watch_->add(listener_).has_value(), "nobody can listen");
+    }
+    bool of(const nlmsghdr* message) {
+        watch_->tell(message);
+        return std::exchange(listener_.has_news, false);
+    }
+    bool of(std::span<const char> piece) {
+        watch_->read(piece);
+        return std::exchange(listener_.has_news, false);
+    }
+
+ private:
+    std::shared_ptr<port::NamespaceWatch> watch_;
+    port::Listener listener_;
+};
+
+Told& told() {
+    static Told told;
+    return told;
+}
+
 // What is read of a message.
 struct Read {
     std::optional<port::Link> link;
@@ -88,7 +113,7 @@ struct Read {
                  port::read_route(message, AF_INET6, kIndex, Whose::kAll)},
           defaults(port::links_of_default_route(message)),
           notice(port::read_route_notice(message)),
-          is_about(port::is_about(message, kIndex, destinations())) {}
+          is_about(told().of(message)) {}
 
     bool operator==(const Read&) const = default;
 };
@@ -133,7 +158,7 @@ void run(std::span<const uint8_t> bytes) {
         if ((asked & kAsItIs) == 0) piece.each([](nlmsghdr* message) { message->nlmsg_seq = kSequence; });
         bool is_about = false;
         piece.each([&](const nlmsghdr* message) { is_about |= check_message(message).is_about; });
-        must(is_about == port::has_one_about(all, kIndex, destinations()), "a piece tells another thing than its messages");
+        must(is_about == told().of(all), "a piece tells another thing than its messages");
 
         if (state != NetlinkReply::State::kMore) continue;
         state = reply.take(all, [&](const nlmsghdr* message) {
