@@ -136,9 +136,11 @@ bool Output::find_underlay(const rte_mbuf* packet, const view::TunnelSlot& tunne
 
 void Output::send_unusual_by_tunnel(const path::Meta& meta, rte_mbuf* packet, const view::PortSlot& slot,
                                      const view::Tables& tables) noexcept {
-    if (unlikely(vxlan::is_tagged(packet)) && !wire::pop_priority_tag(packet) &&
-        !tables.network(meta.network).carries_tags) {
-        return link_.drop(meta, Drop::kTaggedIntoTunnel, packet, tables);
+    if (unlikely(vxlan::is_tagged(packet))) {
+        wire::pop_priority_tag(packet);
+        if (vxlan::is_tagged(packet) && !tables.network(meta.network).carries_tags) {
+            return link_.drop(meta, Drop::kTaggedIntoTunnel, packet, tables);
+        }
     }
     Underlay underlay;
     if (!find_underlay(packet, *slot.tunnel, underlay, tables)) {

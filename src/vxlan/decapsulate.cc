@@ -25,10 +25,25 @@ struct Datagram {
     wire::Sum addresses;  // their part of the pseudo-header's sum
 };
 
+// That an Ethernet header begins with.
+struct Addresses {
+    wire::MacBytes destination;
+    wire::MacBytes source;
+};
+
 struct Traffic {
     bool is_ip;
     uint8_t traffic_class;
 };
+
+// Whether the frame from `begin` to `end` has a tag that tells only of a priority (wire/vlan.h).
+bool has_priority_tag(const rte_mbuf* packet, uint32_t begin, uint32_t end) noexcept {
+    wire::EthernetHeader ethernet_copy;
+    wire::VlanTag tag_copy;
+    const uint32_t tag_at = begin + uint32_t{sizeof ethernet_copy};
+    return read(packet, begin, ethernet_copy)->ether_type() == wire::EtherType::kVlan &&
+           tag_at + sizeof tag_copy <= end && read(packet, tag_at, tag_copy)->id() == 0;
+}
 
 // Of the inner frame that is from `begin` to `end`.
 Traffic traffic_of(const rte_mbuf* packet, uint32_t begin, uint32_t end) noexcept {
@@ -79,8 +94,11 @@ Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16
 
     wire::EthernetHeader inner_copy;
     if (udp_size < kTunnelHeaders + sizeof inner_copy) return drop(outer, Drop::kVxlanInnerRunt);
-    const uint32_t begin = datagram.udp + kTunnelHeaders;
     const uint32_t end = datagram.udp + udp_size;
+    uint32_t begin = datagram.udp + kTunnelHeaders;
+    outer.untags = has_priority_tag(packet, begin, end);
+    // Without the tag the frame begins where its EtherType is the one behind the tag.
+    if (outer.untags) begin += uint32_t{sizeof(wire::VlanTag)};
     const bool tagged = wire::is_vlan(read(packet, begin, inner_copy)->ether_type());
     outer.reason = Drop::kVxlanInnerVlan;
     outer.marks = false;
@@ -93,6 +111,7 @@ Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16
         outer.marks = inner.is_ip && after != before;
         outer.ecn = after;
     }
+    outer.changes = outer.marks || outer.untags;
     outer.size = static_cast<uint16_t>(begin);
     outer.end = end;
     outer.vni = vxlan.vni();
@@ -237,12 +256,17 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
 
 void strip_slowly(rte_mbuf* packet, const Outer& outer) noexcept {
     if (outer.end != packet->pkt_len) truncate(packet, outer.end);
+    const bool untags = outer.changes && outer.untags;
+    const bool marks = outer.changes && outer.marks;
+    Addresses addresses{};
+    if (untags) addresses = *read(packet, outer.size - uint32_t{sizeof(wire::VlanTag)}, addresses);
     if (packet->data_len >= outer.size + sizeof(wire::EthernetHeader)) {
         rte_pktmbuf_adj(packet, outer.size);
     } else {
         gather_inner(packet, outer.size);
     }
-    if (outer.marks) mark_inner(packet, outer.ecn);
+    if (untags) std::memcpy(rte_pktmbuf_mtod(packet, void*), &addresses, sizeof addresses);
+    if (marks) mark_inner(packet, outer.ecn);
 }
 
 }  // namespace sluice::vxlan

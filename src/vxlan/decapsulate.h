@@ -39,7 +39,9 @@ enum class Outcome : uint8_t {
 struct Outer {
     path::Drop reason;
     bool ipv6;
+    bool changes;   // the inner frame changes, as the next three say; else they are not set
     bool marks;     // the inner packet's ECN becomes `ecn`
+    bool untags;    // the inner frame's priority tag comes off; `size` counts it in
     Ecn ecn;
     uint16_t size;  // of the headers: where the inner frame begins
     uint32_t end;   // where it ends; what the underlay may have padded with comes after
@@ -93,7 +95,7 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
     };
     const auto accept = [&](uint16_t size) {
         const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
-        outer.marks = false;
+        outer.changes = false;
         outer.size = size;
         outer.end = packet->pkt_len;
         outer.vni = __builtin_bswap32(load32(frame + size - sizeof(wire::be32))) >> 8;
@@ -135,13 +137,13 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
     return examine_slowly(packet, port, outer);
 }
 
-// strip() for what isn't as usual: headers spread over mbufs, trailing bytes, a mark to be written.
+// strip() for what isn't as usual: headers spread over mbufs, trailing bytes, a frame that changes.
 void strip_slowly(rte_mbuf* packet, const Outer& outer) noexcept;
 
 // Leaves the inner frame of an accepted packet, with its Ethernet header in the first mbuf. Of what was
 // known about the outer packet nothing stays: a good checksum there says nothing about one in here.
 [[gnu::always_inline]] inline void strip(rte_mbuf* packet, const Outer& outer) noexcept {
-    if (likely(outer.end == packet->pkt_len && !outer.marks &&
+    if (likely(outer.end == packet->pkt_len && !outer.changes &&
                packet->data_len >= outer.size + sizeof(wire::EthernetHeader))) {
         packet->data_off = static_cast<uint16_t>(packet->data_off + outer.size);
         packet->data_len = static_cast<uint16_t>(packet->data_len - outer.size);

@@ -525,16 +525,30 @@ void add_tags(std::vector<Row>& rows) {
                  {"e", to4(plain(kA, kB))},
                  {"e", to4(plain(kA, kBroadcast))},
                  {"b", plain(kA, kBroadcast)}}});
+    const auto tagged_twice = [](std::string_view from, std::string_view to) -> Bytes {
+        return Packet().eth(from, to).vlan(0).vlan(5).ipv4("10.0.0.1", "10.0.0.2").udp(7, 7).payload(100);
+    };
+    add({.name = "APriorityTagComesOffOutOfATunnelAsWell",
+         .configuration = kOne,
+         .in = {meet(), {"e", from4().payload(tagged(kB, kA, 0x6000))}},
+         .out = {at_a}});
+    add({.name = "APriorityTagHidesNoOther",
+         .configuration = kOne,
+         .in = {meet(), from_b, {"a", tagged_twice(kA, kB)}, {"e", from4().payload(tagged_twice(kB, kA))}},
+         .out = {at_a},
+         .drops = {{"a", Drop::kTaggedIntoTunnel, 1}, {"e", Drop::kVxlanInnerVlan, 1}}});
     std::string carries = kOne;
     carries.replace(carries.find("vni: 100"), 8, "vni: 100, inner-vlan: carry");
     add({.name = "ANetworkMayCarryTagsInItsTunnels",
          .configuration = carries,
          .in = {meet(),
                 {"e", from4().payload(tagged(kB, kA, 5))},
+                {"e", from4().payload(tagged_twice(kB, kA))},
+                {"e", from4().payload(tagged(kB, kA, 0))},
                 {"a", tagged(kA, kB, 5)},
                 {"a", tagged(kA, kB, 5, 0x88a8)},
                 {"a", tagged(kA, kBroadcast, 5)}},
-         .out = {{"a", tagged(kB, kA, 5)},
+         .out = {{"a", tagged(kB, kA, 5), 2}, at_a,
                  {"e", to4(tagged(kA, kB, 5))},
                  {"e", to4(tagged(kA, kB, 5, 0x88a8))},
                  {"e", to4(tagged(kA, kBroadcast, 5))}}});

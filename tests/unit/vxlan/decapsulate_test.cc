@@ -56,7 +56,8 @@ std::string told(Examine way, const rte_mbuf* m) {
     } else {
         text += " " + std::to_string(outer.source.host());
     }
-    if (outer.marks) text += " mark " + std::to_string(static_cast<int>(outer.ecn));
+    if (outer.changes && outer.untags) text += " untags";
+    if (outer.changes && outer.marks) text += " mark " + std::to_string(static_cast<int>(outer.ecn));
     return text;
 }
 
@@ -278,6 +279,27 @@ TEST(Decapsulate, ATaggedInnerFrameIsRefused) {
         EXPECT_EQ(examined(in(ip, Packet().eth().vlan(5, 0x88a8).payload(46))), tagged);
         EXPECT_EQ(examined(in(ip, Packet().eth(test::kMacA, test::kMacB, 0x8100))), tagged);
     }
+}
+
+TEST(Decapsulate, APriorityTagComesOffInOneBufferOrSeveral) {
+    const auto inner = [](Packet packet, uint8_t traffic_class) -> Bytes {
+        return packet.ipv4("10.0.0.1", "10.0.0.2").traffic_class(traffic_class).udp(1, 2).payload(20);
+    };
+    const Bytes tagged = inner(Packet().eth().vlan(0x6000), 2);
+    const Bytes bare = inner(Packet().eth(), 2);
+    const Bytes marked = inner(Packet().eth(), 3);
+    for (const Packet& ip : {outer4(), outer6()}) {
+        for (const uint8_t traffic_class : {0, 3}) {
+            Bytes whole = in(Packet(ip).traffic_class(traffic_class), tagged);
+            whole.resize(whole.size() + 7);  // the underlay's padding
+            for (uint16_t first = 14; first < 120; ++first) {
+                Frame frame(whole, {first});
+                EXPECT_EQ(taken_out(frame.m), traffic_class == 3 ? marked : bare) << first;
+            }
+        }
+    }
+    EXPECT_EQ(examined(in(outer4(), Packet().eth().vlan(0).vlan(5).payload(46))), name(Drop::kVxlanInnerVlan));
+    EXPECT_EQ(examined(in(outer4(), Packet().eth().vlan(0, 0x88a8).payload(46))), name(Drop::kVxlanInnerVlan));
 }
 
 TEST(Ecn, IsAsInFigure4OfRfc6040) {
