@@ -40,17 +40,27 @@ void note_claim(const path::Meta& meta, const guard::Claim& claim, const Tables&
                                  .port = path::index(meta.ingress)});
 }
 
-// Whether the network that the packet came from is the one that has its source on its link, if any network of the
-// routing domain has (RFC 3704, 2.2): rules name stations by address, whatever network they are in.
-bool is_from_here(const path::Meta& meta, const IpAddress& source, const Tables& tables) noexcept {
+// Whether the packet came from where its source is, if the source is on the link of a network of the routing
+// domain (RFC 3704, 2.2): rules name stations by address, whatever network they are in. A packet that another
+// host's router has routed comes from any of the networks that span to that host, and from no port of this one.
+bool is_from_here(const path::Meta& meta, const IpAddress& source, bool is_router, const Tables& tables) noexcept {
     const Network& network = tables.network(meta.network);
     if (network.routes == nullptr) return true;
     const route::HopId id = source.is_v4() ? network.routes->fib4().find(source.v4())
                                     : network.routes->fib6().find(source.bytes.data());
     const route::NextHop& hop = tables.hops[id];
     if (hop.network == meta.network) return true;
-    if (hop.kind == route::HopKind::kLocal) return false;
-    return hop.kind != route::HopKind::kConnected || tables.snapshot.owners.trusts(meta.ingress);
+    switch (hop.kind) {
+        case route::HopKind::kBroadcast: return false;
+        case route::HopKind::kConnected:
+        case route::HopKind::kLocal:
+            if (is_router) {
+                return tables.carries(meta.ingress, hop.network) &&
+                       tables.snapshot.owners.may_use(hop.network, source, meta.ingress, true);
+            }
+            return hop.kind == route::HopKind::kConnected && tables.snapshot.owners.trusts(meta.ingress);
+        default: return true;
+    }
 }
 
 }  // namespace
@@ -85,7 +95,7 @@ bool Tables::may_send_from_source(const path::Meta& meta) const noexcept {
             : wire::address_of(reinterpret_cast<const wire::Ipv4Header*>(connection.ip)->source);
     const bool by_router = is_router(meta, *this);
     return snapshot.owners.may_use(meta.network, source, meta.ingress, by_router) &&
-           (by_router || is_from_here(meta, source, *this));
+           is_from_here(meta, source, by_router, *this);
 }
 
 }  // namespace sluice::view

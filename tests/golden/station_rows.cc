@@ -143,10 +143,10 @@ void add_connections(std::vector<Row>& rows) {
          .configuration = kDomain,
          .in = {{"b", routed("10.0.1.9")}, {"b", routed("10.0.0.3")}, {"b", routed("10.0.0.9")},
                 {"b", routed("10.0.0.254")}, {"b", routed("10.0.1.254")}, {"b", routed("10.7.0.1")},
-                {"b", routed("192.0.2.1")},
+                {"b", routed("192.0.2.1")}, {"b", routed("10.0.0.255")},
                 {"b", Packet().eth(kB, router_of("red")).ipv6("fd00:a::9", "fd00:a::3").udp(7, 7).payload(20)}},
          .out = {{"c", arrives("10.0.1.9")}, {"c", arrives("10.7.0.1")}, {"c", arrives("192.0.2.1")}},
-         .drops = {{"b", Drop::kForeignAddress, 5}}});
+         .drops = {{"b", Drop::kForeignAddress, 6}}});
     add({.name = "ARouterOfAnotherNetworkMayIfItIsAllowed",
          .configuration = kDomain,
          .in = {{"a", routed("10.0.0.9")}, {"a", routed("10.0.0.254")}, {"a", routed("10.0.1.254")}},
@@ -207,6 +207,55 @@ void add_overlay(std::vector<Row>& rows) {
          .configuration = kOverlay,
          .in = {tunneled(by_router), tunneled(by_station)},
          .out = {{"a", by_router}, {"b", by_router}, {"a", by_station}, {"b", by_station}}});
+}
+
+// The router of another host sends what it has routed from its own MAC address, whatever the packet's source.
+void add_other_routers(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    const std::string kRouter = port::derived_mac("router:vni:100:10.0.0.254").text();
+    const std::string kHere = router_of("(underlay)");
+    const std::string kDomain =
+        "networks:\n"
+        "  - {name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254], "
+        "vxlan: {vni: 100, remotes: [192.0.2.2]}}\n"
+        "  - {name: red, subnets: [10.2.0.0/24, 'fd00:2::/64'], gateway: [10.2.0.254, 'fd00:2::fe'], "
+        "vxlan: {vni: 200, remotes: [192.0.2.2]}}\n"
+        "  - {name: far, subnets: [10.3.0.0/24], gateway: [10.3.0.254], vxlan: {vni: 300, remotes: [192.0.2.3]}}\n"
+        "  - {name: local, subnets: [10.1.0.0/24, 'fd00:1::/64'], gateway: [10.1.0.254, 'fd00:1::fe']}\n"
+        "underlay: {port: e, address: 192.0.2.1/24}\nports:\n" + port("a") +
+        port("b", "local", ", mac: '" + std::string(kB) + "', address: [10.1.0.1]") +
+        port("c", "red", ", mac: '" + std::string(kC) + "', address: [10.2.0.1, 'fd00:2::1']") + port("e", "") +
+        "acls: [{name: all, apply: {port: a, direction: ingress}, rules: [{permit: {}}]}]\n";
+    const auto routed = [&](std::string_view source) -> Bytes {
+        return Packet().eth(kRouter, kA).ipv4(source, "10.0.0.1").udp(7, 7).payload(20);
+    };
+    const auto routed6 = [&](std::string_view source) -> Bytes {
+        return Packet().eth(kRouter, kA).ipv6(source, "fd00:9::1").udp(7, 7).payload(20);
+    };
+    const auto tunneled = [&](const Bytes& frame) {
+        return In{"e", Packet()
+                           .eth("02:00:00:00:00:1a", kHere)
+                           .ipv4("192.0.2.2", "192.0.2.1")
+                           .udp(50000, 4789)
+                           .without_checksum()
+                           .vxlan(100)
+                           .payload(frame)};
+    };
+    add({.name = "AnotherHostsRouterRoutesFromTheNetworksThatSpanToIt",
+         .configuration = kDomain,
+         .in = {tunneled(routed("10.2.0.9")), tunneled(routed("10.2.0.254")), tunneled(routed("10.0.0.9")),
+                tunneled(routed("8.8.8.8")), tunneled(routed6("fd00:2::9"))},
+         .out = {{"a", routed("10.2.0.9")}, {"a", routed("10.2.0.254")}, {"a", routed("10.0.0.9")},
+                 {"a", routed("8.8.8.8")}, {"a", routed6("fd00:2::9")}}});
+    add({.name = "AnotherHostsRouterRoutesFromNoPortOfThisHost",
+         .configuration = kDomain,
+         .in = {tunneled(routed("10.2.0.1")), tunneled(routed6("fd00:2::1"))},
+         .drops = {{"192.0.2.2", Drop::kForeignAddress, 2}}});
+    add({.name = "AnotherHostsRouterRoutesFromNoNetworkThatDoesntSpanToIt",
+         .configuration = kDomain,
+         .in = {tunneled(routed("10.1.0.1")), tunneled(routed("10.1.0.9")), tunneled(routed("10.1.0.254")),
+                tunneled(routed("10.1.0.255")), tunneled(routed6("fd00:1::9")), tunneled(routed("10.3.0.9"))},
+         .drops = {{"192.0.2.2", Drop::kForeignAddress, 6}}});
 }
 
 void add_learning(std::vector<Row>& rows) {
@@ -372,6 +421,7 @@ std::vector<Row> station_rows() {
     add_connections(rows);
     add_news(rows);
     add_overlay(rows);
+    add_other_routers(rows);
     add_learning(rows);
     add_answers(rows);
     return rows;
