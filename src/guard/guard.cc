@@ -27,6 +27,11 @@ uint64_t key_of(const MacBytes& mac) noexcept {
     return key;
 }
 
+// Whether the lengths in the header can be.
+bool is_sound(const Ipv4Header& ip) noexcept {
+    return ip.version() == 4 && ip.header_size() >= sizeof ip && ip.total_size.host() >= ip.header_size();
+}
+
 IpAddress link_local_of_key(uint64_t key) noexcept {
     MacBytes mac;
     std::memcpy(mac.data(), &key, mac.size());
@@ -78,9 +83,7 @@ class Judgement {
         const auto* arp = read(packet_, at_, copy);
         if (arp == nullptr) return Drop::kMalformedNeighbor;
         // Anything but IPv4 over Ethernet would be believed by nobody.
-        if (arp->hardware_size != sizeof(MacBytes) || arp->protocol_size != 4) {
-            return Drop::kSpoofedNeighbor;
-        }
+        if (!arp->is_ipv4_over_ethernet()) return Drop::kMalformedNeighbor;
         // A probe has no address yet (RFC 5227, 2.1.1).
         const bool probe = arp->sender_address.host() == 0;
         const bool own = key_of(arp->sender_mac) == source_mac_ &&
@@ -91,7 +94,8 @@ class Judgement {
     Drop judge_ipv4() noexcept {
         Ipv4Header copy;
         const auto* ip = read(packet_, at_, copy);
-        if (ip == nullptr) return guard_.check_addresses ? Drop::kMalformedIp : kFine;
+        const bool is_cut_off = ip == nullptr;
+        if (is_cut_off || (guard_.check_addresses && !is_sound(*ip))) return malformed();
         const uint32_t l4 = at_ + ip->header_size();
         end_ = std::min(end_, at_ + ip->total_size.host());
         const bool first = (ip->fragment.host() & Ipv4Header::kOffsetMask) == 0;
@@ -105,7 +109,7 @@ class Judgement {
             return Drop::kSpoofedAddress;
         }
         if (guard_.serves_dhcp || !first || ip->protocol() != Protocol::kUdp) return kFine;
-        if (udp == nullptr) return hidden();
+        if (udp == nullptr) return Drop::kMalformedIp;
         // Clients don't care for the server's port.
         return udp->destination_port.host() == kDhcpClient ? Drop::kRogueDhcp : kFine;
     }
@@ -113,7 +117,8 @@ class Judgement {
     Drop judge_ipv6() noexcept {
         Ipv6Header copy;
         const auto* ip = read(packet_, at_, copy);
-        if (ip == nullptr) return guard_.check_addresses ? Drop::kMalformedIp : kFine;
+        const bool is_cut_off = ip == nullptr;
+        if (is_cut_off || (guard_.check_addresses && ip->version() != 6)) return malformed();
         const IpAddress source = address_of(ip->source);
         Protocol protocol = ip->protocol();
         uint32_t at = at_ + static_cast<uint32_t>(sizeof *ip);
@@ -135,24 +140,31 @@ class Judgement {
         }
         // Behind more extensions than anybody needs, or beyond the end of a first fragment, stands what is
         // not meant to be seen here (RFC 7113).
-        if (first && is_extension(protocol)) return hidden();
+        if (first && is_extension(protocol)) return hidden(source);
         if (first && protocol == Protocol::kIcmpv6) return judge_icmpv6(source, at);
         if (!is_own(source)) return Drop::kSpoofedAddress;
         if (first && protocol == Protocol::kUdp && !guard_.serves_dhcp) {
             UdpHeader udp_copy;
             const auto* udp = read_inside(at, udp_copy);
-            if (udp == nullptr) return hidden();
+            if (udp == nullptr) return hidden(source);
             // Clients don't care for the server's port.
             if (udp->destination_port.host() == kDhcpv6Client) return Drop::kRogueDhcp;
         }
         return kFine;
     }
 
+    // Of an IP header that is not one.
+    Drop malformed() const noexcept { return guard_.check_addresses ? Drop::kMalformedIp : kFine; }
+
+    // Of what the guard can't see: the reason to drop what could stand there.
     Drop hidden() const noexcept {
-        return guard_.check_addresses ? Drop::kSpoofedAddress
-               : !guard_.serves_ra    ? Drop::kRogueRa
-               : !guard_.serves_dhcp  ? Drop::kRogueDhcp
-                                      : kFine;
+        return !guard_.serves_ra        ? Drop::kRogueRa
+               : !guard_.serves_dhcp    ? Drop::kRogueDhcp
+               : guard_.check_addresses ? Drop::kMalformedIp
+                                        : kFine;
+    }
+    Drop hidden(const IpAddress& source) const noexcept {
+        return is_own(source) ? hidden() : Drop::kSpoofedAddress;
     }
 
     // A header that ends inside of the IP packet, or null.
@@ -164,7 +176,7 @@ class Judgement {
     Drop judge_icmpv6(const IpAddress& source, uint32_t at) const noexcept {
         IcmpHeader copy;
         const auto* icmp = read_inside(at, copy);
-        if (icmp == nullptr) return hidden();
+        if (icmp == nullptr) return hidden(source);
         const uint8_t type = icmp->type;
         const bool guides = type == IcmpHeader::kV6RouterAdvertisement || type == IcmpHeader::kV6Redirect;
         if (guides && !guard_.serves_ra) return Drop::kRogueRa;
@@ -188,7 +200,7 @@ class Judgement {
     Drop judge_options(uint32_t at, uint8_t wanted) const noexcept {
         LinkLayerOption copy;
         while (const auto* option = read_inside(at, copy)) {
-            if (option->size_word == 0) return Drop::kSpoofedNeighbor;
+            if (option->size_word == 0) return Drop::kMalformedNeighbor;
             if (option->type == wanted && key_of(option->mac) != source_mac_) {
                 return Drop::kSpoofedNeighbor;
             }

@@ -124,8 +124,8 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "from there. If it is a server: `serves: [dhcp]` at the port, or in the network's `vxlan`."},
     {"rogue-ra",
      "A router advertisement or redirect (ICMPv6 134, 137) from a port that may not send any, or from a tunnel "
-     "of a network that takes none from there; or extension headers behind which one could hide (RFC 7113). If "
-     "it is a router: `serves: [ra]` at the port, or in the network's `vxlan`."},
+     "of a network that takes none from there; or tags or extension headers behind which one could hide (RFC "
+     "7113). If it is a router: `serves: [ra]` at the port, or in the network's `vxlan`."},
     {"foreign-mac",
      "The source is a MAC address that belongs to another port of the network, to a remote end point or to "
      "the switch's own router: `sluicectl mac list` shows them as static. Two stations have one address, "
@@ -196,8 +196,8 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "by the router. Look at the routes inside the container: its address is a /32 or /128."},
     {"malformed-ip",
      "The IP header of a packet for the router is wrong: its version, a length, or the header checksum (RFC "
-     "1812, 5.2.2); or the frame of a port with declared addresses ends before its IP header does. Look at the "
-     "sender."},
+     "1812, 5.2.2); or that of a packet from a port with declared addresses is, or has more extension headers or "
+     "tags than anybody needs; or the packet ends before its UDP header does. Look at the sender."},
     {"malformed-neighbor",
      "An ARP or Neighbor Discovery message is malformed (RFC 826; RFC 4861, 7.1). Look at the sender."},
     {"not-for-router",

@@ -81,6 +81,13 @@ struct ArpHeader {
     be32 sender_address;
     MacBytes target_mac;
     be32 target_address;
+
+    // Else the fields from `sender_mac` on are not where they are here.
+    bool is_ipv4_over_ethernet() const noexcept {
+        return hardware_type.host() == kHardwareEthernet &&
+               protocol_type.host() == static_cast<uint16_t>(EtherType::kIpv4) &&
+               hardware_size == sizeof(MacBytes) && protocol_size == sizeof(be32);
+    }
 };
 static_assert(sizeof(ArpHeader) == 28);
 

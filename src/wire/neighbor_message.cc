@@ -31,11 +31,7 @@ bool is_host(const Ipv6Bytes& address) noexcept { return !is_martian_source6(add
 Result read_arp(const rte_mbuf* m) noexcept {
     ArpHeader copy;
     const auto* arp = read(m, sizeof(EthernetHeader), copy);
-    if (arp == nullptr || arp->hardware_type != be16(ArpHeader::kHardwareEthernet) ||
-        arp->protocol_type != be16(static_cast<uint16_t>(EtherType::kIpv4)) ||
-        arp->hardware_size != sizeof(MacBytes) || arp->protocol_size != sizeof(be32)) {
-        return malformed();
-    }
+    if (arp == nullptr || !arp->is_ipv4_over_ethernet()) return malformed();
     NeighborMessage message;
     message.solicits = arp->operation == be16(ArpHeader::kRequest);
     message.answers = arp->operation == be16(ArpHeader::kReply);

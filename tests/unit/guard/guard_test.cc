@@ -123,7 +123,9 @@ TEST_F(GuardTest, TagsHideNothing) {
     EXPECT_EQ(judge(Packet().eth().vlan(5).ipv4("10.0.0.9", "10.0.0.2")), Drop::kSpoofedAddress);
     EXPECT_EQ(judge(Packet().eth().vlan(5, 0x88a8).vlan(6).ipv4("10.0.0.9", "10.0.0.2")),
               Drop::kSpoofedAddress);
-    EXPECT_EQ(judge(Packet().eth().vlan(1).vlan(2).vlan(3).payload(40)), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().vlan(1).vlan(2).vlan(3).payload(40)), Drop::kRogueRa);
+    guard_.serves_dhcp = guard_.serves_ra = true;
+    EXPECT_EQ(judge(Packet().eth().vlan(1).vlan(2).vlan(3).payload(40)), Drop::kMalformedIp);
 }
 
 TEST_F(GuardTest, HeadersOverSegmentsAndFramesThatEndEarly) {
@@ -149,6 +151,31 @@ TEST_F(GuardTest, Arp) {
               Drop::kSpoofedNeighbor);
 }
 
+TEST_F(GuardTest, ArpOfAnotherKindIsMalformed) {
+    const Bytes good = Packet().eth(kMacA, kBroadcast).arp_request(kMacA, "10.0.0.1", "10.0.0.2");
+    for (const size_t at : {14, 15, 16, 17, 18, 19}) {  // hardware type, protocol type, their sizes
+        Bytes frame = good;
+        frame[at] ^= 0x11;
+        EXPECT_EQ(judge(frame), Drop::kMalformedNeighbor) << at;
+    }
+}
+
+TEST_F(GuardTest, AnIpHeaderThatIsNoneIsMalformed) {
+    const Bytes udp = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(1, 2).payload(20);
+    const auto changed = [](Bytes frame, size_t at, uint8_t value) {
+        frame[at] = value;
+        return frame;
+    };
+    EXPECT_EQ(judge(changed(udp, 17, 10)), Drop::kMalformedIp) << "total length";
+    EXPECT_EQ(judge(changed(udp, 14, 0x44)), Drop::kMalformedIp) << "header length";
+    EXPECT_EQ(judge(Bytes(udp.begin(), udp.begin() + 36)), Drop::kMalformedIp) << "cut short";
+    Bytes ipv6 = Packet().eth().ipv6("fd00::1", "fd00::2").udp(1, 2).payload(20);
+    EXPECT_EQ(judge(changed(ipv6, 14, 0x45)), Drop::kMalformedIp) << "version";
+    ipv6[12] = 0x08;
+    ipv6[13] = 0x00;
+    EXPECT_EQ(judge(ipv6), Drop::kMalformedIp) << "of the other EtherType";
+}
+
 TEST_F(GuardTest, NeighborDiscovery) {
     EXPECT_EQ(judge(neighbor("fd00::1", 135, "fd00::2", kMacA)), kFine);
     EXPECT_EQ(judge(neighbor("fd00::1", 135, "fd00::2", kMacB)), Drop::kSpoofedNeighbor);
@@ -167,7 +194,7 @@ TEST_F(GuardTest, NeighborDiscovery) {
 TEST_F(GuardTest, OptionsWithoutASizeEndTheSearch) {
     Bytes frame = neighbor("fd00::1", 136, "fd00::1", kMacA);
     frame[frame.size() - 7] = 0;
-    EXPECT_EQ(judge(frame), Drop::kSpoofedNeighbor);
+    EXPECT_EQ(judge(frame), Drop::kMalformedNeighbor);
 }
 
 TEST_F(GuardTest, DhcpAndRouterAdvertisements) {
@@ -197,13 +224,20 @@ TEST_F(GuardTest, DhcpAndRouterAdvertisements) {
 TEST_F(GuardTest, NothingHidesBehindExtensionsOrFragments) {
     Packet five = Packet().eth().ipv6("fd00::1", "ff02::1");
     for (int i = 0; i < 5; ++i) five.extension(60, 8);
-    EXPECT_EQ(judge(five.payload(Bytes{134, 0, 0, 0, 0, 0, 0, 0})), Drop::kSpoofedAddress);
+    five.payload(Bytes{134, 0, 0, 0, 0, 0, 0, 0});
+    EXPECT_EQ(judge(five), Drop::kRogueRa);
+    Packet foreign = Packet().eth().ipv6("fd00::9", "ff02::1");
+    for (int i = 0; i < 5; ++i) foreign.extension(60, 8);
+    EXPECT_EQ(judge(foreign), Drop::kSpoofedAddress);
     const Bytes cut = Packet().eth().ipv6("fd00::1", "ff02::1").extension(60, 8).payload(Bytes{});
     EXPECT_EQ(judge(cut), kFine) << "253 is nothing that is looked into";
-    EXPECT_EQ(judge(Packet().eth().ipv6("fd00::1", "ff02::1", 58).payload(Bytes{134, 0, 0})),
-              Drop::kSpoofedAddress);
-    EXPECT_EQ(judge(Packet().eth().ipv4("10.0.0.1", "10.0.0.2", 17).payload(Bytes{0, 67})),
-              Drop::kSpoofedAddress);
+    const Bytes runt = Packet().eth().ipv6("fd00::1", "ff02::1", 58).payload(Bytes{134, 0, 0});
+    EXPECT_EQ(judge(runt), Drop::kRogueRa);
+    guard_.serves_ra = true;
+    EXPECT_EQ(judge(five), Drop::kRogueDhcp);
+    guard_.serves_dhcp = true;
+    EXPECT_EQ(judge(five), Drop::kMalformedIp) << "a claim could hide there";
+    EXPECT_EQ(judge(runt), Drop::kMalformedIp);
     guard_ = {};
     EXPECT_EQ(judge(Packet().eth().ipv6("fd00::1", "ff02::1", 58).payload(Bytes{134, 0, 0})),
               Drop::kRogueRa);
@@ -260,7 +294,9 @@ TEST_F(GuardTest, AFragmentedAdvertisementIsOne) {
 TEST_F(GuardTest, ADhcpAnswerHidesBehindNoEnd) {
     Bytes frame = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(67, 68);
     frame[17] = 20;  // the IP packet ends before UDP does
-    EXPECT_EQ(judge(frame), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(frame), Drop::kMalformedIp);
+    guard_ = {};
+    EXPECT_EQ(judge(frame), Drop::kMalformedIp) << "nor where any address may be used";
 }
 
 TEST_F(GuardTest, WhoHasNoAddressesMaySendFromAny) {
