@@ -278,13 +278,13 @@ class Compiler {
             const bool is_absent = !held.up || !held.port->has_link();
             // A port with `spoofing: allow` may use the addresses of others, and others may use its own while it is away.
             if (is_absent && config.is_guarded()) add_absent(absent, held);
-            if (config.address.empty()) continue;
+            const uint64_t key = mac ? path::mac_key(*mac) : 0;
             each_network(config, [&](path::NetworkId id) {
                 // In an overlay the container may be on another host by now.
                 const bool is_overlay = snapshot_->networks[path::index(id)].vni != 0;
                 if (!holds_addresses(held) && (is_overlay || !config.is_guarded())) return;
-                for (const auto& own : config.address) owners.push_back({id, held.port->id(), own.address});
-                if (mac) owners.push_back({id, held.port->id(), wire::link_local_of(mac->bytes)});
+                for (const auto& own : config.address) owners.push_back({id, held.port->id(), own.address, key});
+                if (key != 0) owners.push_back({id, held.port->id(), wire::link_local_of(mac->bytes), key});
             });
         }
         for (const auto& config : networks_) {
@@ -293,7 +293,7 @@ class Compiler {
                 const auto tunnel = parts_.tunnels.find(entry.remote);
                 if (tunnel == parts_.tunnels.end()) continue;
                 for (const auto& address : entry.address) {
-                    owners.push_back({ids_.at(config.name), tunnel->second.id, address});
+                    owners.push_back({ids_.at(config.name), tunnel->second.id, address, path::mac_key(entry.mac)});
                 }
             }
         }

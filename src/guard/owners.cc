@@ -25,7 +25,10 @@ std::optional<Claim> find_arp_claim(const rte_mbuf* packet, uint32_t at) noexcep
     ArpHeader copy;
     const auto* arp = read(packet, at, copy);
     if (arp == nullptr || arp->hardware_size != sizeof(MacBytes) || arp->protocol_size != 4) return std::nullopt;
-    return Claim{address_of(arp->sender_address), key_of_mac(arp->sender_mac)};
+    const bool is_probe = arp->sender_address.host() == 0;
+    return Claim{.address = address_of(is_probe ? arp->target_address : arp->sender_address),
+                 .mac = key_of_mac(arp->sender_mac),
+                 .is_probe = is_probe};
 }
 
 // The link-layer address among the options of a message of Neighbor Discovery; 0: there is none.
@@ -52,17 +55,21 @@ std::optional<Claim> find_discovery_claim(const rte_mbuf* packet, const Ipv6Head
     switch (icmp->type) {
         case kRouterSolicitation: return source(8);
         case IcmpHeader::kV6RouterAdvertisement: return source(16);
-        case IcmpHeader::kV6NeighborSolicitation: return source(sizeof(NeighborHeader));
-        case IcmpHeader::kV6Redirect: return Claim{address_of(ip.source)};
-        case IcmpHeader::kV6NeighborAdvertisement: {
-            NeighborHeader copy;
-            const auto* neighbor = read(packet, at, copy);
-            if (neighbor == nullptr) return std::nullopt;
-            return Claim{address_of(neighbor->target),
-                         find_mac(packet, at + sizeof *neighbor, LinkLayerOption::kTarget)};
-        }
+        case IcmpHeader::kV6Redirect: return Claim{.address = address_of(ip.source)};
+        case IcmpHeader::kV6NeighborSolicitation:
+        case IcmpHeader::kV6NeighborAdvertisement: break;
         default: return std::nullopt;
     }
+    NeighborHeader copy;
+    const auto* neighbor = read(packet, at, copy);
+    if (neighbor == nullptr) return std::nullopt;
+    const bool solicits = icmp->type == IcmpHeader::kV6NeighborSolicitation;
+    const bool is_probe = solicits && address_of(ip.source).is_unspecified();
+    if (solicits && !is_probe) return source(sizeof *neighbor);
+    const uint8_t option = solicits ? LinkLayerOption::kSource : LinkLayerOption::kTarget;
+    return Claim{.address = address_of(neighbor->target),
+                 .mac = find_mac(packet, at + sizeof *neighbor, option),
+                 .is_probe = is_probe};
 }
 
 // Receivers look behind extension headers.
@@ -156,6 +163,11 @@ bool Owners::may_use(path::NetworkId network, const IpAddress& address, path::Po
     const Entry* owner = find(network, address);
     if (owner == nullptr || owner->port == port) return true;
     return owner->port == kRouter ? is_router : trusts(port);
+}
+
+bool Owners::may_probe_for(path::NetworkId network, const IpAddress& address, path::PortId port) const noexcept {
+    const Entry* owner = find(network, address);
+    return owner == nullptr || owner->port == port || owner->port == kRouter || trusts(port);
 }
 
 }  // namespace sluice::guard

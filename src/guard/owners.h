@@ -3,7 +3,9 @@
 // Neighbor Discovery (RFC 4861), or open a connection from it where connections are followed. Guards (guard.h) hold
 // a port to its own addresses; this holds ports that declare none, and tunnels, off those of others.
 //
-// Asking for an address claims nothing: probes (RFC 5227, RFC 4862) pass. Built with a snapshot, read by workers.
+// Asking for an address claims nothing. A station that probes for one (RFC 5227, 2.1.1; RFC 4862, 5.4) wants to
+// have it, and if the owner probes at that moment too, it gives the address up: of a port's address that is
+// refused as well. Probes for the router's pass: the router answers them. Built with a snapshot, read by workers.
 #pragma once
 
 #include <bitset>
@@ -20,6 +22,7 @@ namespace sluice::guard {
 struct Claim {
     IpAddress address;
     uint64_t mac = 0;  // path::mac_key() of where it is said to be; 0: the message doesn't say
+    bool is_probe = false;  // the sender asks whether anybody has it
     // It stands behind more tags or extension headers than anybody needs: nothing is known of it.
     bool is_hidden = false;
 };
@@ -34,6 +37,7 @@ class Owners {
         path::NetworkId network;
         path::PortId port;  // or kRouter
         IpAddress address;
+        uint64_t mac = 0;   // path::mac_key() of the port; 0: not known, or the router's
 
         bool operator==(const Entry&) const = default;
     };
@@ -49,6 +53,8 @@ class Owners {
     // the router's MAC address, which the routers of all hosts of an overlay have.
     bool may_use(path::NetworkId network, const IpAddress& address, path::PortId port,
                  bool is_router) const noexcept;
+    // Whether the port may probe for the address.
+    bool may_probe_for(path::NetworkId network, const IpAddress& address, path::PortId port) const noexcept;
     // Null if it is nobody's.
     const Entry* find(path::NetworkId network, const IpAddress& address) const noexcept;
 

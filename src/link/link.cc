@@ -14,9 +14,10 @@ namespace {
 
 using path::Drop;
 
-// Reasons that a sender is told of.
+// Reasons that a sender is told of. Of a foreign address it is told if it probed for the address.
 bool is_told(Drop reason) noexcept {
     switch (reason) {
+        case Drop::kForeignAddress:
         case Drop::kTtlExceeded:
         case Drop::kNoRoute:
         case Drop::kUnreachableRoute:

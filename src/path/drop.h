@@ -132,12 +132,12 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "a loop returns frames, or the sender pretends to be another. A container that moves here must leave "
      "its old port first."},
     {"foreign-address",
-     "The sender says that an IP address is its own (in ARP, in Neighbor Discovery, or, where ACLs follow "
-     "connections, as the source of a new one) which the configuration declares for another port or remote end "
-     "point, which is of another network of the routing domain, or which is the switch's own gateway; or it hides "
-     "what it says behind more tags or extension headers than anybody needs. A container that moves here must "
-     "leave its old port first. If the port may use the addresses of others (a router): `spoofing: allow`; those "
-     "of the gateway it never may."},
+     "The sender says that an IP address is its own, or probes for it (in ARP, in Neighbor Discovery, or, where "
+     "ACLs follow connections, as the source of a new one), which the configuration declares for another port or "
+     "remote end point, which is of another network of the routing domain, or which is the switch's own gateway; "
+     "or it hides what it says behind more tags or extension headers than anybody needs. A container "
+     "that moves here must leave its old port first. If the port may use the addresses of others (a router): "
+     "`spoofing: allow`; those of the gateway it never may."},
     {"mac-limit",
      "The port has as many MAC addresses behind it as its `mac-limit` allows, and this is another. "
      "`sluicectl mac list` shows them."},

@@ -145,19 +145,41 @@ bool Responder::answer(const path::Meta& meta, const wire::NeighborMessage& mess
         }
     }
     if (mac == 0) return false;
+    send_answer(meta, message, mac, is_own_address, tables);
+    return true;
+}
+
+// To where the question came from: `mac` has the address that it asks for.
+void Responder::send_answer(const path::Meta& meta, const wire::NeighborMessage& message, uint64_t mac,
+                            bool overrides, const view::Tables& tables) noexcept {
     const wire::MacBytes from = bytes_of(mac);
     const wire::MacBytes to = bytes_of(meta.source_mac);
-    const bool router = mac == network.mac;
+    const bool router = mac == tables.network(meta.network).mac;
     rte_mbuf* packet =
         message.target.is_v4()
             ? wire::build_arp_reply(pools_.buffers, from, message.target, to, message.sender)
             : wire::build_neighbor_advertisement(
                   pools_.buffers, from, message.target, to, message.sender,
-                  {.router = router, .solicited = !message.probe, .overrides = is_own_address});
-    if (packet == nullptr) return true;
+                  {.router = router, .solicited = !message.probe, .overrides = overrides});
+    if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
     output_.send(meta.network, meta.ingress, packet, tables);
-    return true;
+}
+
+// The owner doesn't see the probe: if it probed for its address just now, it would take the probe for a duplicate
+// and give the address up (RFC 4862, 5.4.3; RFC 5227, 2.1.1). The prober still has to hear that it is taken.
+void Responder::answer_probe(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
+    const view::Network& network = tables.network(meta.network);
+    if (!network.answers) return;
+    const auto message = wire::read_neighbor_message(packet);
+    if (!message || !message->probe || !may_be_answered(meta, packet, network, Asked::kAsOneOfMany)) return;
+    const guard::Owners& owners = tables.snapshot.owners;
+    if (owners.may_probe_for(meta.network, message->target, meta.ingress)) return;
+    // Behind a device no MAC address is known.
+    const uint64_t known = owners.find(meta.network, message->target)->mac;
+    const uint64_t mac = known != 0 ? known : network.mac;
+    if (mac == 0 || !link_.may_answer(meta.ingress)) return;
+    send_answer(meta, *message, mac, false, tables);
 }
 
 // True if it took the packet.
@@ -243,6 +265,7 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
     auto kind = error_for(reason);
     // It may have waited for a neighbor until its own network was gone.
     if (path::index(meta.network) >= tables.snapshot.networks.size()) return;
+    if (reason == Drop::kForeignAddress) return answer_probe(meta, packet, tables);
     if (!kind || !tables.carries(meta.ingress, meta.network) || meta.layer3 == path::Layer3::kOther) return;
     const wire::EtherType type = wire::ether_type(packet);
     if (type != wire::EtherType::kIpv4 && type != wire::EtherType::kIpv6) return;

@@ -75,6 +75,10 @@ class Responder {
     static void note_rival(const path::Meta& meta, const neighbor::Entry& entry, uint64_t mac, uint64_t before,
                            bool has_moved, const view::Tables& tables) noexcept;
     bool answer(const path::Meta& meta, const wire::NeighborMessage& message, const view::Tables& tables) noexcept;
+    // Answers a refused probe for the owner of the address.
+    void answer_probe(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
+    void send_answer(const path::Meta& meta, const wire::NeighborMessage& message, uint64_t mac, bool overrides,
+                     const view::Tables& tables) noexcept;
     void release(neighbor::Entry& neighbor, const view::Tables& tables) noexcept;
 
     // Where stations are (stations.cc).

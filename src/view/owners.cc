@@ -73,7 +73,10 @@ Drop Tables::judge_claim(const path::Meta& meta, const rte_mbuf* packet) const n
     const bool by_router = is_router(meta, *this);
     const uint64_t router_mac = network(meta.network).mac;
     if (router_mac != 0 && claim->mac == router_mac && !by_router) return Drop::kForeignMac;
-    if (snapshot.owners.may_use(meta.network, claim->address, meta.ingress, by_router)) return Drop::kCount;
+    const bool may_say_so =
+        claim->is_probe ? snapshot.owners.may_probe_for(meta.network, claim->address, meta.ingress)
+                        : snapshot.owners.may_use(meta.network, claim->address, meta.ingress, by_router);
+    if (may_say_so) return Drop::kCount;
     // A frame of the owner's own that has come back says so by its source.
     const bool is_foreign = !by_router && judge_source(meta, 0) == Drop::kForeignMac;
     if (is_foreign) return Drop::kForeignMac;

@@ -1,4 +1,5 @@
 // Who may say which address it has, what is learned of stations, and whom the switch answers.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -69,13 +70,12 @@ void add_claims(std::vector<Row>& rows) {
                 {"b", Packet().eth(kB, kC).vlan(0).vlan(0).vlan(0).arp_reply(kB, "10.0.0.1", kC, "10.0.0.3")}},
          .drops = {{"b", Drop::kForeignAddress, 4}}});
     const Bytes gratuitous = arp(kA).arp_request(kA, "10.0.0.1", "10.0.0.1");
-    const Bytes probe = arp(kB).arp_request(kB, "0.0.0.0", "10.0.0.1");
     const Bytes own = arp(kB).arp_request(kB, "10.0.0.2", "10.0.0.1");
     const Bytes inside = Packet().eth(kB, kC).vlan(5).arp_reply(kB, "10.0.0.1", kC, "10.0.0.3");
     add({.name = "TheOwnerMaySayItAndAnybodyMayAskForIt",
          .configuration = kOwned,
-         .in = {{"a", gratuitous}, {"b", probe}, {"b", own}, {"b", inside}},
-         .out = {{"b", gratuitous}, {"c", gratuitous}, {"a", probe}, {"c", probe}, {"a", own}, {"c", own},
+         .in = {{"a", gratuitous}, {"b", own}, {"b", inside}},
+         .out = {{"b", gratuitous}, {"c", gratuitous}, {"a", own}, {"c", own},
                  {"a", inside}, {"c", inside}}});
     const Bytes taken = arp(kB).arp_request(kB, "10.0.0.1", "10.0.0.1");
     add({.name = "APortThatIsTrustedMayUseTheAddressesOfOthers",
@@ -87,6 +87,73 @@ void add_claims(std::vector<Row>& rows) {
                           port("c", "red"),
          .in = {{"b", taken}},
          .out = {{"c", taken}}});
+}
+
+// RFC 5227, 2.1.1, and RFC 4862, 5.4.2. The message to a solicited-node group goes to all here.
+Bytes probe(std::string_view mac, std::string_view target) {
+    if (target.find(':') == std::string_view::npos) return arp(mac).arp_request(mac, "0.0.0.0", target);
+    const Bytes bytes = test::address_bytes(target);
+    const std::string group = fmt::format("{:02x}:{:02x}{:02x}", bytes[13], bytes[14], bytes[15]);
+    return Packet()
+        .eth(mac, fmt::format("33:33:ff:{:02x}:{:02x}:{:02x}", bytes[13], bytes[14], bytes[15]))
+        .ipv6("::", "ff02::1:ff" + group)
+        .ttl(255)
+        .icmp(135, 0, 0)
+        .payload(bytes);
+}
+
+void add_probes(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    constexpr std::string_view kLinkLocalOfA = "fe80::ff:fe00:a";
+    const std::string kOwned = kBlue + owner("a") + port("b") + port("c");
+    add({.name = "NobodyProbesForTheAddressOfAPort",
+         .configuration = kOwned,
+         .in = {{"b", probe(kB, "10.0.0.1")}, {"b", probe(kB, "fd00::1")}, {"b", probe(kB, kLinkLocalOfA)}},
+         .drops = {{"b", Drop::kForeignAddress, 3}}});
+    add({.name = "NorForTheLinkLocalAddressOfAPortWithoutOthers",
+         .configuration = kBlue + port("a", "blue", ", mac: '" + std::string(kA) + "'") + port("b"),
+         .in = {{"b", probe(kB, kLinkLocalOfA)}, {"b", neighbor(136, kB, "fe80::b", kLinkLocalOfA)}},
+         .drops = {{"b", Drop::kForeignAddress, 2}}});
+    Row free{.name = "AnybodyProbesForAFreeAddressAndTheOwnerForItsOwn", .configuration = kOwned};
+    for (const std::string_view address : {"10.0.0.1", "fd00::1", "fe80::ff:fe00:a"}) {
+        free.in.push_back({"a", probe(kA, address)});
+        free.out.insert(free.out.end(), {{"b", probe(kA, address)}, {"c", probe(kA, address)}});
+    }
+    for (const std::string_view address : {"10.0.0.9", "fd00::9", "fe80::ff:fe00:b"}) {
+        free.in.push_back({"b", probe(kB, address)});
+        free.out.insert(free.out.end(), {{"a", probe(kB, address)}, {"c", probe(kB, address)}});
+    }
+    add(free);
+    add({.name = "APortThatIsTrustedMayProbeForTheAddressesOfOthers",
+         .configuration = kBlue + owner("a") + port("b", "blue", ", spoofing: allow"),
+         .in = {{"b", probe(kB, "10.0.0.1")}},
+         .out = {{"a", probe(kB, "10.0.0.1")}}});
+
+    const std::string kRouted = "networks: [{name: blue, subnets: [10.0.0.0/24, 'fd00::/64'], "
+                                "gateway: [10.0.0.254, 'fd00::fe']}]\nports:\n" + owner("a") + port("b") +
+                                port("c") + port("d", "blue", ", address: [10.0.0.4]");
+    const auto taken = [](std::string_view mac, std::string_view address) {
+        return padded(Packet().eth(mac, kB).arp_reply(mac, address, kB, "0.0.0.0"));
+    };
+    const auto taken6 = [](std::string_view address) -> Bytes {
+        Bytes body = test::address_bytes(address);
+        const Bytes mac = test::mac_bytes(kA);
+        body.insert(body.end(), {2, 1});
+        body.insert(body.end(), mac.begin(), mac.end());
+        return Packet()
+            .eth(kA, "33:33:00:00:00:01")
+            .ipv6(address, "ff02::1")
+            .ttl(255)
+            .icmp(136, 0, 0)
+            .payload(body);
+    };
+    add({.name = "TheSwitchTellsAProberThatTheAddressIsTaken",
+         .configuration = kRouted,
+         .in = {{"b", probe(kB, "10.0.0.1")}, {"b", probe(kB, "fd00::1")}, {"b", probe(kB, kLinkLocalOfA)},
+                {"b", probe(kB, "10.0.0.4")}},
+         .out = {{"b", taken(kA, "10.0.0.1")}, {"b", taken6("fd00::1")}, {"b", taken6(kLinkLocalOfA)},
+                 {"b", taken(router_of("blue"), "10.0.0.4")}},
+         .drops = {{"b", Drop::kForeignAddress, 4}}});
 }
 
 void add_gateway(std::vector<Row>& rows) {
@@ -417,6 +484,7 @@ TEST(GoldenStations, NoGroupAddressIsLearnedBehindAFrameThatWasDroppedEarly) {
 std::vector<Row> station_rows() {
     std::vector<Row> rows;
     add_claims(rows);
+    add_probes(rows);
     add_gateway(rows);
     add_connections(rows);
     add_news(rows);

@@ -65,6 +65,16 @@ TEST(Owners, WhatTwoPortsHaveIsNobodysAndTheRoutersStays) {
     EXPECT_FALSE(owners.may_use(kBlue, ip("10.0.0.3"), kPort, false));
 }
 
+TEST(Owners, WhoMayProbe) {
+    const Owners owners({{kBlue, Owners::kRouter, ip("10.0.0.254")}, {kBlue, kPort, ip("10.0.0.1")}}, {PortId{9}});
+    EXPECT_TRUE(owners.may_probe_for(kBlue, ip("10.0.0.1"), kPort));
+    EXPECT_FALSE(owners.may_probe_for(kBlue, ip("10.0.0.1"), kOther));
+    EXPECT_TRUE(owners.may_probe_for(kBlue, ip("10.0.0.1"), PortId{9})) << "trusted";
+    EXPECT_TRUE(owners.may_probe_for(kBlue, ip("10.0.0.254"), kOther)) << "the router answers";
+    EXPECT_TRUE(owners.may_probe_for(kBlue, ip("10.0.0.2"), kOther));
+    EXPECT_TRUE(owners.may_probe_for(kRed, ip("10.0.0.1"), kOther));
+}
+
 TEST(Owners, ManyAreFoundAsInAMap) {
     std::mt19937 random(7);
     std::map<std::pair<NetworkId, IpAddress>, PortId> naive;
