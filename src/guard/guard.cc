@@ -59,7 +59,8 @@ class Judgement {
             at_ += sizeof *tag;
         }
         switch (type) {
-            case EtherType::kArp: return judge_arp();
+            case EtherType::kArp:
+            case EtherType::kRarp: return judge_arp();
             case EtherType::kIpv4: return judge_ipv4();
             case EtherType::kIpv6: return judge_ipv6();
             default: return kFine;

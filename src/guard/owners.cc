@@ -21,27 +21,31 @@ uint64_t key_of_mac(const MacBytes& mac) noexcept {
     return key;
 }
 
-std::optional<Claim> find_arp_claim(const rte_mbuf* packet, uint32_t at) noexcept {
+std::optional<Claim> find_arp_claim(const rte_mbuf* packet, uint32_t at, EtherType type) noexcept {
     ArpHeader copy;
     const auto* arp = read(packet, at, copy);
     if (arp == nullptr || arp->hardware_size != sizeof(MacBytes) || arp->protocol_size != 4) return std::nullopt;
-    const bool is_probe = arp->sender_address.host() == 0;
+    const bool is_probe = type == EtherType::kArp && arp->sender_address.host() == 0;
     return Claim{.address = address_of(is_probe ? arp->target_address : arp->sender_address),
                  .mac = key_of_mac(arp->sender_mac),
                  .is_probe = is_probe};
 }
 
-// The link-layer address among the options of a message of Neighbor Discovery; 0: there is none.
-uint64_t find_mac(const rte_mbuf* packet, uint32_t at, uint8_t wanted) noexcept {
-    constexpr int kMostOptions = 16;
+// Adds the link-layer address among the options of a message of Neighbor Discovery. Of several some stations take
+// the first, others the last: if they differ, the claim is hidden.
+Claim add_mac(Claim claim, const rte_mbuf* packet, uint32_t at, uint8_t wanted) noexcept {
+    constexpr int kMostOptions = 64;
     LinkLayerOption copy;
     for (int i = 0; i < kMostOptions; ++i) {
         const auto* option = read(packet, at, copy);
-        if (option == nullptr || option->size_word == 0) return 0;
-        if (option->type == wanted) return key_of_mac(option->mac);
+        if (option == nullptr || option->size_word == 0) return claim;
+        const uint64_t mac = option->type == wanted ? key_of_mac(option->mac) : claim.mac;
+        claim.is_hidden |= claim.mac != 0 && mac != claim.mac;
+        claim.mac = mac;
         at += option->size();
     }
-    return 0;
+    claim.is_hidden = true;
+    return claim;
 }
 
 std::optional<Claim> find_discovery_claim(const rte_mbuf* packet, const Ipv6Header& ip, uint32_t at) noexcept {
@@ -50,7 +54,7 @@ std::optional<Claim> find_discovery_claim(const rte_mbuf* packet, const Ipv6Head
     const auto* icmp = read(packet, at, icmp_copy);
     if (icmp == nullptr) return std::nullopt;
     const auto source = [&](uint32_t header_size) {
-        return Claim{address_of(ip.source), find_mac(packet, at + header_size, LinkLayerOption::kSource)};
+        return add_mac({.address = address_of(ip.source)}, packet, at + header_size, LinkLayerOption::kSource);
     };
     switch (icmp->type) {
         case kRouterSolicitation: return source(8);
@@ -66,10 +70,8 @@ std::optional<Claim> find_discovery_claim(const rte_mbuf* packet, const Ipv6Head
     const bool solicits = icmp->type == IcmpHeader::kV6NeighborSolicitation;
     const bool is_probe = solicits && address_of(ip.source).is_unspecified();
     if (solicits && !is_probe) return source(sizeof *neighbor);
-    const uint8_t option = solicits ? LinkLayerOption::kSource : LinkLayerOption::kTarget;
-    return Claim{.address = address_of(neighbor->target),
-                 .mac = find_mac(packet, at + sizeof *neighbor, option),
-                 .is_probe = is_probe};
+    return add_mac({.address = address_of(neighbor->target), .is_probe = is_probe}, packet, at + sizeof *neighbor,
+                   solicits ? LinkLayerOption::kSource : LinkLayerOption::kTarget);
 }
 
 // Receivers look behind extension headers.
@@ -113,7 +115,7 @@ std::optional<Claim> find_claim(const rte_mbuf* packet) noexcept {
         type = tag->ether_type();
         at += sizeof *tag;
     }
-    if (type == EtherType::kArp) return find_arp_claim(packet, at);
+    if (type == EtherType::kArp || type == EtherType::kRarp) return find_arp_claim(packet, at, type);
     return type == EtherType::kIpv6 ? find_ipv6_claim(packet, at) : std::nullopt;
 }
 

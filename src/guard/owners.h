@@ -23,7 +23,7 @@ struct Claim {
     IpAddress address;
     uint64_t mac = 0;  // path::mac_key() of where it is said to be; 0: the message doesn't say
     bool is_probe = false;  // the sender asks whether anybody has it
-    // It stands behind more tags or extension headers than anybody needs: nothing is known of it.
+    // It stands behind more tags, extension headers or options than anybody needs: nothing is known of it.
     bool is_hidden = false;
 };
 // Of a frame that claims nothing, nothing.

@@ -127,15 +127,15 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "of a network that takes none from there; or tags or extension headers behind which one could hide (RFC "
      "7113). If it is a router: `serves: [ra]` at the port, or in the network's `vxlan`."},
     {"foreign-mac",
-     "The source is a MAC address that belongs to another port of the network, to a remote end point or to "
-     "the switch's own router: `sluicectl mac list` shows them as static. Two stations have one address, "
-     "a loop returns frames, or the sender pretends to be another. A container that moves here must leave "
-     "its old port first."},
+     "The source, or the sender's MAC address in ARP, RARP or Neighbor Discovery, is one that belongs to another "
+     "port of the network, to a remote end point or to the switch's own router: `sluicectl mac list` shows them "
+     "as static. Two stations have one address, a loop returns frames, or the sender pretends to be another. A "
+     "container that moves here must leave its old port first."},
     {"foreign-address",
      "The sender says that an IP address is its own, or probes for it (in ARP, in Neighbor Discovery, or, where "
      "ACLs follow connections, as the source of a new one), which the configuration declares for another port or "
      "remote end point, which is of another network of the routing domain, or which is the switch's own gateway; "
-     "or it hides what it says behind more tags or extension headers than anybody needs. A container "
+     "or it hides what it says behind more tags, extension headers or options than anybody needs. A container "
      "that moves here must leave its old port first. If the port may use the addresses of others (a router): "
      "`spoofing: allow`; those of the gateway it never may."},
     {"mac-limit",

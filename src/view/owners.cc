@@ -40,6 +40,15 @@ void note_claim(const path::Meta& meta, const guard::Claim& claim, const Tables&
                                  .port = path::index(meta.ingress)});
 }
 
+// Whether the claim gives a MAC address that belongs to another port, to a remote end point or to the router.
+bool is_at_anothers_mac(const path::Meta& meta, const guard::Claim& claim, bool is_router,
+                        const Tables& tables) noexcept {
+    if (claim.mac == 0) return false;
+    if (claim.mac == tables.network(meta.network).mac) return !is_router;
+    const bridge::Entry entry = tables.macs(meta.network)->find(claim.mac, bridge::MacTable::hash(claim.mac));
+    return entry.is_static() && entry.port() != meta.ingress;
+}
+
 // Whether the packet came from where its source is, if the source is on the link of a network of the routing
 // domain (RFC 3704, 2.2): rules name stations by address, whatever network they are in. A packet that another
 // host's router has routed comes from any of the networks that span to that host, and from no port of this one.
@@ -66,16 +75,16 @@ bool is_from_here(const path::Meta& meta, const IpAddress& source, bool is_route
 }  // namespace
 
 Drop Tables::judge_claim(const path::Meta& meta, const rte_mbuf* packet) const noexcept {
-    if (is_plain_ipv6(packet) || snapshot.owners.empty()) return Drop::kCount;
+    if (is_plain_ipv6(packet)) return Drop::kCount;
     const auto claim = guard::find_claim(packet);
     if (!claim) return Drop::kCount;
-    if (claim->is_hidden) return Drop::kForeignAddress;
+    const guard::Owners& owners = snapshot.owners;
+    if (claim->is_hidden) return owners.empty() ? Drop::kCount : Drop::kForeignAddress;
     const bool by_router = is_router(meta, *this);
-    const uint64_t router_mac = network(meta.network).mac;
-    if (router_mac != 0 && claim->mac == router_mac && !by_router) return Drop::kForeignMac;
-    const bool may_say_so =
-        claim->is_probe ? snapshot.owners.may_probe_for(meta.network, claim->address, meta.ingress)
-                        : snapshot.owners.may_use(meta.network, claim->address, meta.ingress, by_router);
+    if (is_at_anothers_mac(meta, *claim, by_router, *this)) return Drop::kForeignMac;
+    const bool may_say_so = claim->is_probe
+                                ? owners.may_probe_for(meta.network, claim->address, meta.ingress)
+                                : owners.may_use(meta.network, claim->address, meta.ingress, by_router);
     if (may_say_so) return Drop::kCount;
     // A frame of the owner's own that has come back says so by its source.
     const bool is_foreign = !by_router && judge_source(meta, 0) == Drop::kForeignMac;

@@ -16,6 +16,7 @@ using Ipv6Bytes = std::array<uint8_t, 16>;
 enum class EtherType : uint16_t {
     kIpv4 = 0x0800,
     kArp = 0x0806,
+    kRarp = 0x8035,  // RFC 903
     kVlan = 0x8100,  // 802.1Q customer tag
     kIpv6 = 0x86dd,
     kServiceVlan = 0x88a8,  // 802.1ad service tag

@@ -148,14 +148,13 @@ rte_mbuf* frame_of(rte_mempool* pool, const void* bytes, uint16_t size) noexcept
     return m;
 }
 
-constexpr uint16_t kRarp = 0x8035;
 constexpr uint16_t kRarpRequest = 3;
 
 rte_mbuf* build_arp(rte_mempool* pool, uint16_t operation, const MacBytes& destination,
                     const MacBytes& from_mac, const IpAddress& from, const MacBytes& to_mac,
-                    const IpAddress& to, uint16_t type = static_cast<uint16_t>(EtherType::kArp)) noexcept {
+                    const IpAddress& to, EtherType type = EtherType::kArp) noexcept {
     ArpFrame frame{};
-    frame.ethernet = {destination, from_mac, be16(type)};
+    frame.ethernet = {destination, from_mac, be16(static_cast<uint16_t>(type))};
     frame.arp = {.hardware_type = be16(ArpHeader::kHardwareEthernet),
                  .protocol_type = be16(static_cast<uint16_t>(EtherType::kIpv4)),
                  .hardware_size = sizeof(MacBytes),
@@ -216,7 +215,7 @@ rte_mbuf* build_arp_announcement(rte_mempool* pool, const MacBytes& mac,
 
 rte_mbuf* build_station_announcement(rte_mempool* pool, const MacBytes& mac) noexcept {
     const IpAddress unknown = IpAddress::from_v4(0);
-    return build_arp(pool, kRarpRequest, kBroadcastMac, mac, unknown, mac, unknown, kRarp);
+    return build_arp(pool, kRarpRequest, kBroadcastMac, mac, unknown, mac, unknown, EtherType::kRarp);
 }
 
 rte_mbuf* build_neighbor_solicitation(rte_mempool* pool, const MacBytes& from_mac, const IpAddress& from,

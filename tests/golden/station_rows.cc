@@ -156,6 +156,59 @@ void add_probes(std::vector<Row>& rows) {
          .drops = {{"b", Drop::kForeignAddress, 4}}});
 }
 
+void add_macs(std::vector<Row>& rows) {
+    auto add = [&](Row row) { rows.push_back(std::move(row)); };
+    const auto rarp = [](std::string_view mac, std::string_view sender_mac) {
+        Bytes frame = arp(mac).arp_request(sender_mac, "0.0.0.0", "0.0.0.0");
+        frame[12] = 0x80;
+        frame[13] = 0x35;
+        frame[21] = 3;
+        return frame;
+    };
+    const auto with_options = [](uint8_t type, const std::vector<std::string_view>& macs) -> Bytes {
+        Bytes body = type == 133 ? Bytes{} : test::address_bytes("fd00::9");
+        for (const std::string_view mac : macs) {
+            const Bytes bytes = test::mac_bytes(mac);
+            body.insert(body.end(), {static_cast<uint8_t>(type == 136 ? 2 : 1), 1});
+            body.insert(body.end(), bytes.begin(), bytes.end());
+        }
+        return Packet()
+            .eth(kB, "33:33:00:00:00:01")
+            .ipv6("fe80::b", "ff02::1")
+            .ttl(255)
+            .icmp(type, 0, 0)
+            .payload(body);
+    };
+    const std::string kOwned = "networks: [{name: blue, static: [{mac: '" + std::string(kD) +
+                               "', port: c}]}]\nports:\n" +
+                               port("a", "blue", ", mac: '" + std::string(kA) + "'") + port("b") + port("c");
+    add({.name = "NobodySaysThatItIsAtTheMacOfAnotherPort",
+         .configuration = kOwned,
+         .in = {{"b", arp(kB).arp_request(kA, "10.0.0.9", "10.0.0.2")},
+                {"b", arp(kB, kC).arp_reply(kA, "10.0.0.9", kC, "10.0.0.3")},
+                {"b", arp(kB).arp_request(kA, "0.0.0.0", "10.0.0.9")},
+                {"b", arp(kB).arp_request(kD, "10.0.0.9", "10.0.0.2")},
+                {"b", rarp(kB, kA)},
+                {"b", with_options(133, {kA})},
+                {"b", with_options(135, {kA})},
+                {"b", with_options(136, {kA})},
+                {"b", with_options(136, {kD})}},
+         .drops = {{"b", Drop::kForeignMac, 9}}});
+    add({.name = "NobodyHidesAMacAddressAmongOthers",
+         .configuration = kOwned,
+         .in = {{"b", with_options(136, {kB, kA})}, {"b", with_options(135, {kB, kB, kA})},
+                {"b", with_options(136, std::vector<std::string_view>(65, kB))}},
+         .drops = {{"b", Drop::kForeignAddress, 3}}});
+    const Bytes own[]{rarp(kB, kB), with_options(136, {kB}), with_options(136, {kB, kB}),
+                      arp(kB).arp_request(kC, "10.0.0.9", "10.0.0.2")};
+    Row row{.name = "AStationMaySayThatItIsAtItsOwnMacOrAtAFreeOne", .configuration = kOwned};
+    for (const Bytes& frame : own) {
+        row.in.push_back({"b", frame});
+        row.out.insert(row.out.end(), {{"a", frame}, {"c", frame}});
+    }
+    add(row);
+}
+
 void add_gateway(std::vector<Row>& rows) {
     auto add = [&](Row row) { rows.push_back(std::move(row)); };
     const std::string kRouted = "networks: [{name: blue, subnets: [10.0.0.0/24, 'fd00::/64'], "
@@ -485,6 +538,7 @@ std::vector<Row> station_rows() {
     std::vector<Row> rows;
     add_claims(rows);
     add_probes(rows);
+    add_macs(rows);
     add_gateway(rows);
     add_connections(rows);
     add_news(rows);

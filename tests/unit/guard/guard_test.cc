@@ -160,6 +160,18 @@ TEST_F(GuardTest, ArpOfAnotherKindIsMalformed) {
     }
 }
 
+TEST_F(GuardTest, RarpIsHeldToTheSame) {
+    const auto rarp = [](std::string_view sender_mac) {
+        Bytes frame = Packet().eth(kMacA, kBroadcast).arp_request(sender_mac, "0.0.0.0", "0.0.0.0");
+        frame[12] = 0x80;
+        frame[13] = 0x35;
+        frame[21] = 3;
+        return frame;
+    };
+    EXPECT_EQ(judge(rarp(kMacA)), kFine);
+    EXPECT_EQ(judge(rarp(kMacB)), Drop::kSpoofedNeighbor);
+}
+
 TEST_F(GuardTest, AnIpHeaderThatIsNoneIsMalformed) {
     const Bytes udp = Packet().eth().ipv4("10.0.0.1", "10.0.0.2").udp(1, 2).payload(20);
     const auto changed = [](Bytes frame, size_t at, uint8_t value) {
