@@ -38,6 +38,9 @@ struct Parameter {
     std::span<const std::string_view> words = {};
     // The parameters that this one stands in for: where it is given, they aren't.
     std::span<const std::string_view> in_place_of = {};
+    // In place of `high`, for a client that may only read: what it asks for is work for the thread that also
+    // supervises the switch. Of kContent in bytes. 0: none.
+    std::uint64_t high_for_readers = 0;
 };
 
 enum class Effect {
@@ -95,7 +98,8 @@ inline constexpr Parameter kRouteListParameters[] = {
     {"within", Type::kText, kOptional, "PREFIX",
      "a prefix: the routes inside it; an address: the routes that cover it; `default`: the default routes", "\"10.0.0.0/8\""},
     {"domain", Type::kText, kOptional, "DOMAIN", "only of this routing domain", "\"main\""},
-    {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxRouteLimit},
+    {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxRouteLimit,
+     {}, {}, kMaxReadRows},
 };
 inline constexpr Parameter kRouteLookupParameters[] = {
     {"address", Type::kText, kRequired, "ADDRESS", "the destination's IP address", "\"10.1.2.3\""},
@@ -132,7 +136,8 @@ inline constexpr Parameter kFlowListParameters[] = {
     {"network", Type::kText, kOptional, "NETWORK", "only of this network and of those that it is routed with",
      "\"blue\""},
     {"state", Type::kWord, kOptional, "STATE", "only in this state", "\"established\"", 0, 0, kFlowStates},
-    {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxFlowLimit},
+    {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxFlowLimit,
+     {}, {}, kMaxReadRows},
 };
 inline constexpr std::span<const Parameter> kFlowFlushParameters{kFlowListParameters, 4};  // without the limit
 
@@ -155,7 +160,7 @@ inline constexpr Parameter kTraceParameters[] = {
     {"source-mac", Type::kText, kOptional, "MAC", "its source MAC address", "\"02:00:00:00:00:01\""},
     {"destination-mac", Type::kText, kOptional, "MAC", "its destination MAC address", "\"02:00:00:00:00:02\""},
     {"questions", Type::kList, kOptional, "LIST", "several such objects: the answer's \"traces\" are in this order",
-     R"([{"from": "web", "to": "10.0.0.3"}])", 0, kMaxQuestions, {}, kQuestion},
+     R"([{"from": "web", "to": "10.0.0.3"}])", 0, kMaxQuestions, {}, kQuestion, kMaxReadQuestions},
 };
 // Of one of several questions.
 inline constexpr std::span<const Parameter> kQuestionParameters{kTraceParameters, 10};
@@ -174,7 +179,7 @@ inline constexpr Parameter kDropsParameters[] = {
     {"port", Type::kText, kOptional, "PORT", "only of this port or tunnel", "\"web\""},
     {"reason", Type::kText, kOptional, "REASON", "only for this reason", "\"denied\""},
     {"last", Type::kNumber, kOptional, "COUNT", "the most recent packets in place of counts, so many at most", "20", 1,
-     kMaxLastDrops},
+     kMaxLastDrops, {}, {}, kMaxReadDrops},
     {"all", Type::kFlag, kOptional, "", "of the most recent packets expected background too", "true"},
 };
 
@@ -197,7 +202,7 @@ inline constexpr Parameter kCaptureStopParameters[] = {kCaptureNumber};
 
 inline constexpr Parameter kConfigParameters[] = {
     {"text", Type::kContent, kOptional, "TEXT", "the file's content; sluiced's own file if left out",
-     "\"ports: []\\n\""},
+     "\"ports: []\\n\"", 0, 0, {}, {}, kMaxReadText},
     {"file", Type::kText, kOptional, "FILE", "the file's name, for messages; goes with the text",
      "\"/etc/sluice/sluice.yaml\""},
 };

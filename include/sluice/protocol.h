@@ -11,6 +11,9 @@
 //   missing and one of a wrong type or out of range is answered with kInvalidParams, and nothing is done.
 // - Without an "id" a request is a notification: it is carried out and never answered.
 // - An array of up to kMaxBatch requests is a batch; its answers come in one array, in order.
+// - Requests are served one at a time: the users take turns, root has every second one, and each turn is a few
+//   milliseconds of a long request. A user's own requests are served one after the other. What a client that has
+//   hung up asked for isn't answered; what it ordered is carried out.
 // - Answers come in the order of the requests. A client may send several without waiting, but
 //   sluiced stops reading while kMaxUnsent bytes of answers wait for it. If kMaxUnsentOfAll wait for all clients
 //   together, sluiced hangs up on the one that has left them unread longest.
@@ -55,10 +58,15 @@ inline constexpr int kFailed = 1;       // the command refused or failed; data.e
 inline constexpr std::size_t kMaxClients = 256;
 inline constexpr std::size_t kReservedClients = 16;  // of those, for root and the daemon's own user
 inline constexpr std::size_t kMaxUserClients = 64;   // of any other user
-// Users who may only read get no more than half of the connections and requests of 1 MiB, so that
+// Users who may only read get no more than half of the connections and requests of 256 KiB, so that
 // they can't starve the ones who run the switch.
 inline constexpr std::size_t kMaxReadClients = kMaxClients / 2;
-inline constexpr std::size_t kMaxReadRequest = 1 << 20;
+inline constexpr std::size_t kMaxReadRequest = 256 << 10;
+// Nor do they get answers that take the switch's control thread more than some tens of milliseconds at a time.
+inline constexpr std::size_t kMaxReadRows = 10'000;      // routes or flows in an answer
+inline constexpr std::size_t kMaxReadQuestions = 1'000;  // of one trace
+inline constexpr std::size_t kMaxReadDrops = 1'000;      // the most recent ones
+inline constexpr std::size_t kMaxReadText = 64 << 10;    // bytes of a configuration to be checked
 inline constexpr std::size_t kMaxBatch = 100;
 inline constexpr std::size_t kMaxDepth = 100;       // of nested arrays and objects in a request
 inline constexpr std::size_t kMaxUnsent = 4 << 20;  // bytes; one answer alone may be larger

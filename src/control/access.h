@@ -40,6 +40,12 @@ struct Peer {
     std::string program = {};  // what the kernel calls its process; chosen by that process
 };
 
+// Root and the daemon's own user come before those who may change the switch, and these before readers.
+constexpr int kRanks = 3;
+inline int rank_of(const Peer& peer) {
+    return peer.is_owner ? 2 : peer.access == Access::kWrite ? 1 : 0;
+}
+
 // A short name of the process; empty where it can't be read.
 std::string program_of(pid_t pid);
 

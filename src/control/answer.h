@@ -60,6 +60,25 @@ inline tl::unexpected<RpcError> not_yours(std::string_view what, uint32_t number
     return refused({{fmt::format("you have no {} {}", what, number), {}, {}}});
 }
 
+// Of a command that turns out to be short.
+inline Steps finished(Answer answer) {
+    return [answer = std::move(answer)] { return answer; };
+}
+
+// The answer {name: rows}, with a row for each of the items, made in steps. The items are copies, because their
+// originals may change between two steps: row(item) is null for one that is gone.
+template <class Item, class Row>
+Steps rows_of(std::string name, std::vector<Item> items, Row row) {
+    return [name = std::move(name), items = std::move(items), row = std::move(row), next = size_t{0},
+            rows = nlohmann::json::array()]() mutable -> std::optional<Answer> {
+        for (const Slice slice; next < items.size();) {
+            if (slice.is_over()) return std::nullopt;
+            if (nlohmann::json one = row(items[next++]); !one.is_null()) rows.push_back(std::move(one));
+        }
+        return nlohmann::json{{name, std::move(rows)}};
+    };
+}
+
 inline Answer answer_of(base::Result<nlohmann::json> result) {
     if (!result) return refused({result.error()});
     return std::move(*result);

@@ -90,6 +90,22 @@ std::string unknown(std::string_view name, std::span<const Parameter> parameters
                                        : fmt::format("known: {}", fmt::join(known, ", ")));
 }
 
+// The same, of what a client that may only read can't have though others can.
+std::optional<std::string> fault_for_readers(const Parameter& parameter, const json& value) {
+    const uint64_t most = parameter.high_for_readers;
+    if (most == 0) return std::nullopt;
+    using Fault = std::optional<std::string>;
+    const auto fault = [&](std::string_view has, uint64_t amount, std::string_view unit) -> Fault {
+        if (amount <= most) return std::nullopt;
+        return fmt::format("{} {}{}: a client that may only read gets {} at most", has, amount, unit, most);
+    };
+    switch (parameter.type) {
+        case Type::kNumber: return fault("is", value.get<uint64_t>(), "");
+        case Type::kList: return fault("has", value.size(), " values");
+        default: return fault("has", value.get_ref<const std::string&>().size(), " bytes");
+    }
+}
+
 bool is_given(const json& params, std::string_view name) {
     const auto found = params.find(name);
     return found != params.end() && *found != false;
@@ -108,7 +124,8 @@ const Parameter* given_in_place_of(const Parameter& parameter, const json& param
 
 }  // namespace
 
-std::vector<ParameterMistake> mistakes_in(const json& params, std::span<const Parameter> parameters) {
+std::vector<ParameterMistake> mistakes_in(const json& params, std::span<const Parameter> parameters,
+                                          Access access) {
     std::vector<ParameterMistake> mistakes;
     const auto add = [&](std::string_view parameter, std::string message) {
         if (mistakes.size() < kMaxMistakes) {
@@ -123,6 +140,10 @@ std::vector<ParameterMistake> mistakes_in(const json& params, std::span<const Pa
             add(name, unknown(name, parameters));
         } else if (const auto fault = fault_of(*parameter, value)) {
             add(name, fmt::format("the parameter '{}' {}", name, *fault));
+        } else if (access == Access::kRead) {
+            if (const auto bound = fault_for_readers(*parameter, value)) {
+                add(name, fmt::format("the parameter '{}' {}", name, *bound));
+            }
         }
     }
     for (const Parameter& parameter : parameters) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "control/access.h"
 #include "sluice/methods.h"
 
 namespace sluice::control {
@@ -17,8 +18,9 @@ struct ParameterMistake {
     std::string message;  // names the parameter, too
 };
 
-// Of an object. A bounded number of mistakes.
+// Of an object. A bounded number of mistakes. A client that may only read has narrower bounds.
 std::vector<ParameterMistake> mistakes_in(const nlohmann::json& params,
-                                          std::span<const protocol::Parameter> parameters);
+                                          std::span<const protocol::Parameter> parameters,
+                                          Access access = Access::kWrite);
 
 }  // namespace sluice::control

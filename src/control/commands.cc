@@ -98,10 +98,10 @@ Answer device_unbind(Running& daemon, const json& params) {
     return answer_of(unbind_device(daemon.pci, pci_ports(daemon.running), address));
 }
 
-Answer mac_list(Running& daemon, const json& params) {
+Steps mac_list(Running& daemon, const json& params) {
     const std::string network = text_of(params, "network");
     if (!network.empty() && !daemon.running.macs().contains(network)) {
-        return refused({{fmt::format("there is no network \"{}\"", network), {}, {}}});
+        return finished(refused({{fmt::format("there is no network \"{}\"", network), {}, {}}}));
     }
     return report_macs(daemon.running, network);
 }
@@ -176,20 +176,20 @@ std::vector<Command> commands(Running& daemon) {
         {method(protocol::kDeviceUnbind), [d](const json& p) { return device_unbind(*d, p); }},
         {method(protocol::kNetworkList),
          [d](const json&) -> Answer { return report_networks(d->running); }},
-        {method(protocol::kMacList), [d](const json& p) { return mac_list(*d, p); }},
+        {method(protocol::kMacList), nullptr, nullptr, [d](const json& p) { return mac_list(*d, p); }},
         {method(protocol::kRouteList), [d](const json& p) { return route_list(*d, p); }},
         {method(protocol::kRouteLookup), [d](const json& p) { return route_lookup(*d, p); }},
         {method(protocol::kRouteAdd), [d](const json& p) { return route_add(*d, p); }},
         {method(protocol::kRouteDelete), [d](const json& p) { return route_delete(*d, p); }},
         {method(protocol::kRouteLoad), [d](const json& p) { return route_load(*d, p); }},
-        {method(protocol::kNeighborList), [d](const json& p) { return neighbor_list(*d, p); }},
+        {method(protocol::kNeighborList), nullptr, nullptr, [d](const json& p) { return neighbor_list(*d, p); }},
         {method(protocol::kTunnelList),
          [d](const json&) -> Answer { return report_tunnels(d->running); }},
         {method(protocol::kAclList), [d](const json& p) { return acl_list(*d, p); }},
-        {method(protocol::kFlowList), [d](const json& p) { return flow_list(*d, p); }},
-        {method(protocol::kFlowCount), [d](const json&) { return flow_count(*d); }},
+        {method(protocol::kFlowList), nullptr, nullptr, [d](const json& p) { return flow_list(*d, p); }},
+        {method(protocol::kFlowCount), nullptr, nullptr, [d](const json&) { return flow_count(*d); }},
         {method(protocol::kFlowFlush), [d](const json& p) { return flow_flush(*d, p); }},
-        {method(protocol::kTrace), [d](const json& p) { return trace(*d, p); }},
+        {method(protocol::kTrace), nullptr, nullptr, [d](const json& p) { return trace(*d, p); }},
         // What passes is not for those who may only ask how the switch is.
         {method(protocol::kTraceStart), nullptr,
          [d](const json& p, const Caller& caller) { return trace_start(*d, p, caller); }},

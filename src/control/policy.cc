@@ -237,23 +237,28 @@ Answer acl_list(Running& daemon, const json& params) {
     return json{{"acls", acls}};
 }
 
-Answer flow_list(Running& daemon, const json& params) {
+Steps flow_list(Running& daemon, const json& params) {
     auto filter = filter_of(daemon, params);
-    if (!filter) return tl::unexpected(filter.error());
+    if (!filter) return finished(tl::unexpected(filter.error()));
     const uint64_t limit = number_of(params, "limit", protocol::kFlowLimit);
-    const Names names(daemon.running);
-    json flows = json::array();
-    size_t count = 0;
-    daemon.running.flows().for_each(engine::clock_seconds(), [&](const flow::Listed& flow) {
-        if (!filter->matches(flow)) return;
-        if (++count <= limit) flows.push_back(flow_json(names, flow));
-    });
-    return json{{"flows", flows}, {"count", count}};
+    return [&daemon, limit, filter = *filter, walk = flow::Table::Walk{}, flows = json::array(),
+            count = size_t{0}]() mutable -> std::optional<Answer> {
+        const Names names(daemon.running);  // a reload may come between two steps
+        for (const Slice slice; !walk.is_over;) {
+            if (slice.is_over()) return std::nullopt;
+            daemon.running.flows().for_some(walk, engine::clock_seconds(), [&](const flow::Listed& flow) {
+                if (!filter.matches(flow)) return;
+                if (++count <= limit) flows.push_back(flow_json(names, flow));
+            });
+        }
+        return json{{"flows", std::move(flows)}, {"count", count}};
+    };
 }
 
-Answer flow_count(Running& daemon) {
+namespace {
+
+json counts_json(Running& daemon, const flow::StateCounts& counts) {
     flow::Table& flows = daemon.running.flows();
-    const auto counts = flows.count_states();
     json states = json::array();
     for (size_t i = 0; i < counts.size(); ++i) {
         if (counts[i] == 0) continue;
@@ -283,6 +288,18 @@ Answer flow_count(Running& daemon) {
                 {"states", states},
                 {"ports", ports},
                 {"pressure", rows}};
+}
+
+}  // namespace
+
+Steps flow_count(Running& daemon) {
+    return [&daemon, walk = flow::Table::Walk{}, counts = flow::StateCounts{}]() mutable -> std::optional<Answer> {
+        for (const Slice slice; !walk.is_over;) {
+            if (slice.is_over()) return std::nullopt;
+            daemon.running.flows().count_some_states(walk, counts);
+        }
+        return counts_json(daemon, counts);
+    };
 }
 
 Answer flow_flush(Running& daemon, const json& params) {

@@ -7,8 +7,8 @@
 namespace sluice::control {
 
 Answer acl_list(Running& daemon, const nlohmann::json& params);
-Answer flow_list(Running& daemon, const nlohmann::json& params);
-Answer flow_count(Running& daemon);
+Steps flow_list(Running& daemon, const nlohmann::json& params);
+Steps flow_count(Running& daemon);
 Answer flow_flush(Running& daemon, const nlohmann::json& params);
 
 }  // namespace sluice::control

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "base/none.h"
+#include "control/answer.h"
 #include "control/report_routing.h"
 
 namespace sluice::control {
@@ -325,25 +326,29 @@ json report_networks(const engine::Switch& running) {
     return {{"networks", networks}};
 }
 
-json report_macs(const engine::Switch& running, const std::string& network) {
-    const auto names = place_names(running);
-    const bridge::Seconds now = engine::clock_seconds();
-    json macs = json::array();
+Steps report_macs(const engine::Switch& running, const std::string& network) {
+    struct Item {
+        std::string network;
+        bridge::MacTable::Listed listed;
+    };
+    std::vector<Item> items;
     for (const auto& [name, table] : running.macs()) {
         if (!network.empty() && name != network) continue;
-        for (const auto& [key, entry] : table->list()) {
-            auto place = names.find(entry.port());
-            json row{{"network", name},
-                     {"mac", mac_of(key).text()},
-                     {"port", place == names.end() ? json() : json(place->second)},
-                     {"kind", entry.is_static() ? "static" : "learned"},
-                     {"age", nullptr}};
-            // A worker's clock may be a little ahead.
-            if (!entry.is_static()) row["age"] = now > entry.seen() ? now - entry.seen() : 0;
-            macs.push_back(std::move(row));
-        }
+        for (const auto& listed : table->list()) items.push_back({name, listed});
     }
-    return {{"macs", macs}};
+    return rows_of("macs", std::move(items), [names = place_names(running)](const Item& item) {
+        const bridge::Entry& entry = item.listed.entry;
+        const bridge::Seconds now = engine::clock_seconds();
+        auto place = names.find(entry.port());
+        json row{{"network", item.network},
+                 {"mac", mac_of(item.listed.mac).text()},
+                 {"port", place == names.end() ? json() : json(place->second)},
+                 {"kind", entry.is_static() ? "static" : "learned"},
+                 {"age", nullptr}};
+        // A worker's clock may be a little ahead.
+        if (!entry.is_static()) row["age"] = now > entry.seen() ? now - entry.seen() : 0;
+        return row;
+    });
 }
 
 json report_stats(const engine::Switch& running, const engine::Eal& eal) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "control/rpc.h"
 #include "engine/eal.h"
 #include "engine/intent.h"
 #include "engine/switch.h"
@@ -49,8 +50,8 @@ nlohmann::json report_ports(const engine::Switch& running, const std::vector<eng
 nlohmann::json report_port(const engine::Switch& running, const engine::HeldPort& held);
 nlohmann::json report_port(const engine::WaitingPort& waiting);
 nlohmann::json report_networks(const engine::Switch& running);
-// Of one network, or of all where the name is empty.
-nlohmann::json report_macs(const engine::Switch& running, const std::string& network);
+// Of one network, or of all where the name is empty. The switch outlives the steps.
+Steps report_macs(const engine::Switch& running, const std::string& network);
 nlohmann::json report_stats(const engine::Switch& running, const engine::Eal& eal);
 
 }  // namespace sluice::control

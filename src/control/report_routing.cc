@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/none.h"
+#include "control/answer.h"
 #include "control/report.h"
 #include "path/parse.h"
 
@@ -218,22 +219,29 @@ json report_lookup(const engine::Switch& running, const std::string& name, const
     return answer;
 }
 
-json report_neighbors(engine::Switch& running, const std::string& network) {
-    const bridge::Seconds now = engine::clock_seconds();
-    json rows = json::array();
+Steps report_neighbors(engine::Switch& running, const std::string& network) {
+    struct Item {
+        path::NetworkId network;
+        IpAddress address;
+    };
+    std::vector<Item> items;
     running.router().neighbors().each([&](const neighbor::Entry& entry) {
         const std::string_view name = running.router().network_name(entry.network);
-        if (!network.empty() && name != network) return;
-        json row{{"network", name}, {"address", entry.address.text()}};
-        tell_neighbor(row, running, entry.network, &entry);
-        const neighbor::Seconds confirmed = entry.confirmed.load(std::memory_order_relaxed);
+        if (network.empty() || name == network) items.push_back({entry.network, entry.address});
+    });
+    return rows_of("neighbors", std::move(items), [&running](const Item& item) {
+        const neighbor::Entry* entry = running.router().neighbors().find(item.network, item.address);
+        if (entry == nullptr) return json();
+        const bridge::Seconds now = engine::clock_seconds();
+        json row{{"network", running.router().network_name(item.network)}, {"address", item.address.text()}};
+        tell_neighbor(row, running, item.network, entry);
+        const neighbor::Seconds confirmed = entry->confirmed.load(std::memory_order_relaxed);
         // A worker's clock may be a little ahead.
         row["age"] = nullptr;
         if (confirmed != 0) row["age"] = now > confirmed ? now - confirmed : 0;
-        row["waiting"] = running.waiting_for(entry);
-        rows.push_back(std::move(row));
+        row["waiting"] = running.waiting_for(*entry);
+        return row;
     });
-    return {{"neighbors", rows}};
 }
 
 namespace {

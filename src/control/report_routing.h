@@ -28,7 +28,7 @@ nlohmann::json report_routes(const engine::Switch& running, const engine::AddedR
 nlohmann::json report_lookup(const engine::Switch& running, const std::string& domain,
                              const IpAddress& address);
 // Of one network, or of all where the name is empty.
-nlohmann::json report_neighbors(engine::Switch& running, const std::string& network);
+Steps report_neighbors(engine::Switch& running, const std::string& network);
 nlohmann::json report_tunnels(const engine::Switch& running);
 
 }  // namespace sluice::control

@@ -139,10 +139,10 @@ Answer route_load(Running& daemon, const json& params) {
     return refused(errors);
 }
 
-Answer neighbor_list(Running& daemon, const json& params) {
+Steps neighbor_list(Running& daemon, const json& params) {
     const std::string network = text_of(params, "network");
     if (!network.empty() && !daemon.running.network_ids().contains(network)) {
-        return refused({{fmt::format("there is no network \"{}\"", network), {}, {}}});
+        return finished(refused({{fmt::format("there is no network \"{}\"", network), {}, {}}}));
     }
     return report_neighbors(daemon.running, network);
 }

@@ -13,6 +13,6 @@ Answer route_lookup(Running& daemon, const nlohmann::json& params);
 Answer route_add(Running& daemon, const nlohmann::json& params);
 Answer route_delete(Running& daemon, const nlohmann::json& params);
 Answer route_load(Running& daemon, const nlohmann::json& params);
-Answer neighbor_list(Running& daemon, const nlohmann::json& params);
+Steps neighbor_list(Running& daemon, const nlohmann::json& params);
 
 }  // namespace sluice::control

@@ -127,29 +127,29 @@ RpcError invalid_params(std::string_view method, const std::vector<ParameterMist
     return {protocol::kInvalidParams, std::move(message), {{"errors", std::move(errors)}}};
 }
 
-tl::expected<json, RpcError> run(const Command& command, const Requester& requester, const json& params) {
+// Why the requester may not have this command carried out; nothing: it may.
+std::optional<RpcError> refusal(const Command& command, const Requester& requester, const json& params) {
     const protocol::Method& method = command.method;
     if (method.effect != protocol::Effect::kReads && requester.peer.access == Access::kRead)
-        return tl::unexpected(RpcError{
+        return RpcError{
             protocol::kDenied,
             fmt::format("{} {}, and you may only read: use root or a member of the "
                         "group that owns the socket",
                         method.name,
                         method.effect == protocol::Effect::kChanges ? "changes the switch" : "shows packets"),
-            {}});
+            {}};
     if (!params.is_object())
-        return tl::unexpected(
-            RpcError{protocol::kInvalidParams, "params go by name: an object is expected", {}});
-    if (auto mistakes = mistakes_in(params, method.parameters); !mistakes.empty())
-        return tl::unexpected(invalid_params(method.name, mistakes));
-    try {
-        return command.run_for ? command.run_for(params, requester.caller) : command.run(params);
-    } catch (const std::exception& error) {
-        return tl::unexpected(RpcError{
-            protocol::kInternalError,
-            fmt::format("{} failed unexpectedly, please report it: {}", method.name, error.what()),
-            {}});
-    }
+        return RpcError{protocol::kInvalidParams, "params go by name: an object is expected", {}};
+    if (auto mistakes = mistakes_in(params, method.parameters, requester.peer.access); !mistakes.empty())
+        return invalid_params(method.name, mistakes);
+    return std::nullopt;
+}
+
+Outcome unexpected(const protocol::Method& method, const std::exception& error) {
+    return tl::unexpected(
+        RpcError{protocol::kInternalError,
+                 fmt::format("{} failed unexpectedly, please report it: {}", method.name, error.what()),
+                 {}});
 }
 
 // For the log: "2 errors" alone says nothing, so the first ones follow.
@@ -170,20 +170,16 @@ std::string with_errors(const RpcError& error) {
     return text;
 }
 
-tl::expected<json, RpcError> run_and_log(const std::vector<Command>& commands, const Requester& requester,
-                                         const std::string& method, const json& params) {
-    const auto command = std::ranges::find_if(
-        commands, [&](const Command& one) { return one.method.name == method; });
-    if (command == commands.end()) return tl::unexpected(unknown_method(commands, method));
-    auto result = run(*command, requester, params);
-    if (requester.log != nullptr) {
-        if (result)
-            requester.log->done(requester.peer, command->method, params, *result);
-        else
-            requester.log->failed(requester.peer, command->method, params,
-                                  with_errors(result.error()));
-    }
-    return result;
+const Command* find_command(const std::vector<Command>& commands, std::string_view method) {
+    const auto found =
+        std::ranges::find_if(commands, [&](const Command& one) { return one.method.name == method; });
+    return found == commands.end() ? nullptr : &*found;
+}
+
+const json& params_of(const json& request) {
+    static const json kNone = json::object();
+    const auto params = request.find("params");
+    return params == request.end() ? kNone : *params;
 }
 
 std::string fault_of(const json& request) {
@@ -202,28 +198,9 @@ bool is_id(const json& id) {
     return id.is_string() || id.is_number() || id.is_null();
 }
 
-// Nothing for a notification.
-std::optional<json> answer_one(const std::vector<Command>& commands, const Requester& requester,
-                               const json& request) {
-    std::string fault = fault_of(request);
-    const bool has_id = request.is_object() && request.contains("id");
-    if (has_id && !is_id(request["id"])) fault = "\"id\" is no string and no number";
-    const json id = has_id && is_id(request["id"]) ? request["id"] : json();
-    if (!fault.empty())
-        return error_object(id, {protocol::kInvalidRequest, "invalid request: " + fault, {}});
-
-    static const json kNone = json::object();
-    const auto params = request.find("params");
-    auto result = run_and_log(commands, requester, request["method"].get_ref<const std::string&>(),
-                              params == request.end() ? kNone : *params);
-    if (!has_id) return std::nullopt;
-    if (!result) return error_object(id, result.error());
-    return json{{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(*result)}};
-}
-
 // In place of the rest of a batch, once its answers have grown too large. Notifications are
 // answered too, for their sender would otherwise believe them done.
-std::optional<json> not_run(const json& request) {
+json not_run(const json& request) {
     const bool has_id = request.is_object() && request.contains("id") && is_id(request["id"]);
     return error_object(has_id ? request["id"] : json(),
                         {protocol::kInvalidRequest,
@@ -233,22 +210,11 @@ std::optional<json> not_run(const json& request) {
                          {}});
 }
 
-std::string answer_batch(const std::vector<Command>& commands, const Requester& requester, const json& batch) {
-    if (batch.empty())
-        return error_answer(protocol::kInvalidRequest, "invalid request: an empty batch");
-    if (batch.size() > protocol::kMaxBatch)
-        return error_answer(protocol::kInvalidRequest,
-                            fmt::format("invalid request: a batch of {} (at most {})", batch.size(),
-                                        protocol::kMaxBatch));
-    std::string answers;
-    for (const json& request : batch) {
-        // The bound on a connection's output acts between lines, so a batch needs its own.
-        const auto one = answers.size() <= protocol::kMaxUnsent
-                             ? answer_one(commands, requester, request)
-                             : not_run(request);
-        if (one) answers += (answers.empty() ? "[" : ",") + text(*one);
-    }
-    return answers.empty() ? answers : answers + "]";
+// Why it can't be a batch; empty: it can.
+std::string fault_of_batch(const json& batch) {
+    if (batch.empty()) return "an empty batch";
+    if (batch.size() <= protocol::kMaxBatch) return {};
+    return fmt::format("a batch of {} (at most {})", batch.size(), protocol::kMaxBatch);
 }
 
 }  // namespace
@@ -257,22 +223,108 @@ std::string error_answer(int code, std::string_view message) {
     return text(error_object(nullptr, {code, std::string(message), {}}));
 }
 
-std::string answer(const std::vector<Command>& commands, const Requester& requester, std::string_view line) {
-    if (const std::string fault = scan(line); !fault.empty())
-        return error_answer(protocol::kParseError, "parse error: " + fault);
-    json request;
+Request::Request(const std::vector<Command>& commands, const Requester& requester, std::string_view line)
+    : commands_(commands), requester_(requester) {
+    if (const std::string fault = scan(line); !fault.empty()) {
+        fault_ = error_answer(protocol::kParseError, "parse error: " + fault);
+        return;
+    }
     const std::optional<std::string> twice = repeated_key(line);
     try {
-        request = json::parse(line);
+        content_ = json::parse(line);
     } catch (const json::exception& error) {
-        return error_answer(protocol::kParseError, sentence(error.what()));
+        fault_ = error_answer(protocol::kParseError, sentence(error.what()));
+        return;
     }
+    std::string fault;
     if (twice)
-        return error_answer(protocol::kInvalidRequest,
-                            fmt::format("invalid request: the key {} is given twice", base::shown(*twice)));
-    if (request.is_array()) return answer_batch(commands, requester, request);
-    const auto one = answer_one(commands, requester, request);
-    return one ? text(*one) : std::string();
+        fault = fmt::format("the key {} is given twice", base::shown(*twice));
+    else if (content_.is_array())
+        fault = fault_of_batch(content_);
+    if (!fault.empty()) fault_ = error_answer(protocol::kInvalidRequest, "invalid request: " + fault);
+}
+
+std::optional<std::string> Request::step(bool is_gone) {
+    if (!fault_.empty()) return fault_;
+    if (!content_.is_array()) {
+        const auto done = carry_out(content_, is_gone);
+        if (!done) return std::nullopt;
+        return done->is_null() ? std::string() : text(*done);
+    }
+    const json& one = content_[next_];
+    // The bound on a connection's output acts between lines, so a batch needs its own.
+    const bool is_too_much = answers_.size() > protocol::kMaxUnsent;
+    const auto done = is_too_much ? not_run(one) : carry_out(one, is_gone);
+    if (!done) return std::nullopt;
+    if (!done->is_null()) answers_ += (answers_.empty() ? "[" : ",") + text(*done);
+    if (++next_ < content_.size()) return std::nullopt;
+    return answers_.empty() ? std::string() : answers_ + "]";
+}
+
+// Null for a notification; nothing: it isn't finished.
+std::optional<json> Request::carry_out(const json& request, bool is_gone) {
+    std::string fault = fault_of(request);
+    const bool has_id = request.is_object() && request.contains("id");
+    if (has_id && !is_id(request["id"])) fault = "\"id\" is no string and no number";
+    const json id = has_id && is_id(request["id"]) ? request["id"] : json();
+    if (!fault.empty())
+        return error_object(id, {protocol::kInvalidRequest, "invalid request: " + fault, {}});
+
+    const auto& name = request["method"].get_ref<const std::string&>();
+    const Command* command = find_command(commands_, name);
+    const bool is_change = command != nullptr && command->method.effect == protocol::Effect::kChanges;
+    if (is_gone && !is_change) {
+        steps_ = nullptr;
+        return json();
+    }
+    Outcome outcome;
+    if (command == nullptr) {
+        outcome = tl::unexpected(unknown_method(commands_, name));
+    } else {
+        auto some = steps_ ? go_on(*command) : begin(*command, params_of(request));
+        if (!some) return std::nullopt;
+        steps_ = nullptr;
+        outcome = std::move(*some);
+        log(*command, params_of(request), outcome);
+    }
+    if (!has_id) return json();
+    if (!outcome) return error_object(id, outcome.error());
+    return json{{"jsonrpc", "2.0"}, {"id", id}, {"result", std::move(*outcome)}};
+}
+
+std::optional<Outcome> Request::begin(const Command& command, const json& params) {
+    if (auto refused = refusal(command, requester_, params)) return Outcome(tl::unexpected(std::move(*refused)));
+    try {
+        if (command.run_for) return command.run_for(params, requester_.caller);
+        if (command.run) return command.run(params);
+        steps_ = command.begin(params);
+    } catch (const std::exception& error) {
+        return unexpected(command.method, error);
+    }
+    return go_on(command);
+}
+
+std::optional<Outcome> Request::go_on(const Command& command) {
+    try {
+        return steps_();
+    } catch (const std::exception& error) {
+        return unexpected(command.method, error);
+    }
+}
+
+void Request::log(const Command& command, const json& params, const Outcome& outcome) const {
+    if (requester_.log == nullptr) return;
+    if (outcome)
+        requester_.log->done(requester_.peer, command.method, params, *outcome);
+    else
+        requester_.log->failed(requester_.peer, command.method, params, with_errors(outcome.error()));
+}
+
+std::string answer(const std::vector<Command>& commands, const Requester& requester, std::string_view line) {
+    Request request(commands, requester, line);
+    for (;;) {
+        if (auto done = request.step()) return *done;
+    }
 }
 
 }  // namespace sluice::control

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "base/counted.h"
 #include "base/log.h"
@@ -29,11 +31,6 @@ base::Result<std::optional<gid_t>> wanted_group(const std::string& name, const c
                            "restart sluiced",
                            name, consequence, name);
     return group;
-}
-
-// Whose place a newcomer may take: that of its equals and of those below it.
-int rank_of(const Peer& peer) {
-    return peer.is_owner ? 2 : peer.access == Access::kWrite ? 1 : 0;
 }
 
 // "3 MiB", or "70 KiB" of what is less than 1 MiB.
@@ -93,6 +90,8 @@ void Server::close() {
     retry_.cancel(ignored);
     for (const auto& session : sessions_) session->close();
     sessions_.clear();
+    turns_.clear();
+    serving_ = false;
     listener_ = {};
 }
 
@@ -113,6 +112,18 @@ void Server::accept() {
         retry_.async_wait([this, open](error_code cancelled) {
             if (!open.expired() && !cancelled) accept();
         });
+    });
+}
+
+// One turn at a time is posted, so that timers and devices have theirs between two.
+void Server::serve() {
+    if (turns_.empty() || std::exchange(serving_, true)) return;
+    boost::asio::post(context_, [this, open = std::weak_ptr(open_)] {
+        if (open.expired()) return;
+        serving_ = false;
+        const auto session = turns_.take();
+        if (session->take_turn() && !open.expired()) turns_.put_back(session->peer(), session);
+        serve();
     });
 }
 
@@ -149,8 +160,15 @@ void Server::admit(int connection) {
                                      : config_.max_request;
     const auto session = std::make_shared<Session>(
         std::move(socket), Requester{.peer = client, .log = &changes_}, commands_, max_request,
-        [this](const std::shared_ptr<Session>& ended) { sessions_.erase(ended); },
-        [this](const std::shared_ptr<Session>& latest) { bound_unsent(latest); });
+        Session::Listeners{
+            .on_line =
+                [this](const std::shared_ptr<Session>& session) {
+                    turns_.add(session->peer(), session);
+                    serve();
+                },
+            .on_unsent = [this](const std::shared_ptr<Session>& latest) { bound_unsent(latest); },
+            .on_end = [this](const std::shared_ptr<Session>& ended) { sessions_.erase(ended); },
+        });
     sessions_.insert(session);
     session->start();
 }

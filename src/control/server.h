@@ -2,8 +2,8 @@
 // and hands their requests (rpc.h) to the commands that it was given. It knows no command itself.
 //
 // Everything runs on the thread that runs the io_context, the control thread: commands are called
-// one after the other, and a client waits while another's command runs. The io_context must outlive
-// the server.
+// one after the other, and a client waits while another's command runs. Clients take turns (turns.h), and the
+// io_context's other handlers run between two turns. The io_context must outlive the server.
 //
 // The places for clients are bounded, but nobody can occupy them: where a newcomer would be one too many, the
 // client that has been idle longest goes, one of a lower rank first (readers; the group; root and the daemon's own
@@ -25,6 +25,7 @@
 #include "control/listener.h"
 #include "control/rpc.h"
 #include "control/session.h"
+#include "control/turns.h"
 #include "sluice/protocol.h"
 
 namespace sluice::control {
@@ -51,6 +52,7 @@ class Server {
 
  private:
     void accept();
+    void serve();
     void admit(int connection);
     bool make_room(const Peer& newcomer);
     void let_go(const std::shared_ptr<Session>& session);
@@ -66,6 +68,8 @@ class Server {
     ChangeLog changes_;
     Throttle departures_;  // in the log
     std::set<std::shared_ptr<Session>> sessions_;
+    Turns turns_;
+    bool serving_ = false;  // a turn is posted
     std::shared_ptr<void> open_;  // handlers of an earlier listen() find theirs gone
 };
 

@@ -1,6 +1,7 @@
 #include "control/session.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -12,14 +13,13 @@ namespace sluice::control {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-Session::Session(Socket socket, Requester requester, Commands commands, uint64_t max_request, Told on_end,
-                 Told on_unsent)
+Session::Session(Socket socket, Requester requester, Commands commands, uint64_t max_request,
+                 Listeners listeners)
     : socket_(std::move(socket)),
       requester_(std::move(requester)),
       commands_(std::move(commands)),
       max_request_(max_request),
-      on_end_(std::move(on_end)),
-      on_unsent_(std::move(on_unsent)) {}
+      listeners_(std::move(listeners)) {}
 
 void Session::start() {
     requester_.caller = weak_from_this();
@@ -28,8 +28,7 @@ void Session::start() {
 
 void Session::close() {
     closed_ = true;
-    on_end_ = nullptr;
-    on_unsent_ = nullptr;
+    listeners_ = {};
     error_code ignored;
     socket_.close(ignored);
     output_ = {};  // what is being sent is its handler's until that is called
@@ -43,7 +42,7 @@ void Session::let_go(std::string answer) {
 }
 
 void Session::end() {
-    const auto on_end = std::move(on_end_);
+    const auto on_end = std::move(listeners_.on_end);
     close();
     if (on_end) on_end(shared_from_this());
 }
@@ -51,15 +50,15 @@ void Session::end() {
 // The only place that decides what comes next; every finished operation leads here.
 void Session::advance() {
     if (closed_) return;
-    if (!last_ && unsent() <= protocol::kMaxUnsent) {
-        const bool served = serve_line();
-        if (closed_) return;  // by the command
-        if (served)
-            schedule();
-        else if (hung_up_)
+    if (!waits_ && !last_ && unsent() <= protocol::kMaxUnsent) {
+        if (find_line()) {
+            waits_ = true;
+            listeners_.on_line(shared_from_this());
+        } else if (hung_up_) {
             last_ = true;  // half a line may remain, and is no request
-        else if (!last_)
+        } else if (!last_) {
             read();
+        }
     }
     write();
     if (last_ && sending_.empty()) end();
@@ -74,30 +73,60 @@ void Session::schedule() {
     });
 }
 
-// False where no whole line is there.
-bool Session::serve_line() {
-    const size_t end = input_.find('\n', seen_);
-    const size_t size = (end == std::string::npos ? input_.size() : end) - begin_;
-    if (size > max_request_) {
-        say(error_answer(protocol::kInvalidRequest,
-                         fmt::format("the request exceeds {} bytes", max_request_)));
-        last_ = true;  // where the next request begins would be a guess
+// False where no whole line is there. Skips empty ones.
+bool Session::find_line() {
+    for (;;) {
+        const size_t end = input_.find('\n', seen_);
+        const size_t size = (end == std::string::npos ? input_.size() : end) - begin_;
+        if (size > max_request_) {
+            say(error_answer(protocol::kInvalidRequest,
+                             fmt::format("the request exceeds {} bytes", max_request_)));
+            last_ = true;  // where the next request begins would be a guess
+            input_ = {};
+            return false;
+        }
+        if (end == std::string::npos) {
+            // Also gives back the memory of a large request.
+            if (begin_ > 0) input_ = input_.substr(std::exchange(begin_, 0));
+            seen_ = input_.size();
+            return false;
+        }
+        seen_ = end;
+        if (std::string_view(input_).substr(begin_, size).find_first_not_of(" \t\r") != std::string::npos)
+            return true;
+        begin_ = seen_ = end + 1;
+    }
+}
+
+bool Session::take_turn() {
+    const bool gone = !closed_ && is_gone();
+    // Nothing that a reader can ask for is worth doing then. Its next lines would only be read to be thrown away.
+    if (gone && requester_.peer.access == Access::kRead) end();
+    std::optional<std::string> answer;
+    if (!closed_) {
+        if (!request_) {
+            request_.emplace(*commands_, requester_, std::string_view(input_).substr(begin_, seen_ - begin_));
+            begin_ = ++seen_;
+        }
+        answer = request_->step(gone);
+        idle_since_ = std::chrono::steady_clock::now();
+    }
+    if (!answer && !closed_) return true;
+    request_.reset();
+    waits_ = false;
+    if (closed_) {  // by the command, or while it waited
         input_ = {};
         return false;
     }
-    if (end == std::string::npos) {
-        // Also gives back the memory of a large request.
-        if (begin_ > 0) input_ = input_.substr(std::exchange(begin_, 0));
-        seen_ = input_.size();
-        return false;
-    }
-    const std::string_view line = std::string_view(input_).substr(begin_, size);
-    begin_ = seen_ = end + 1;
-    if (line.find_first_not_of(" \t\r") != line.npos) {
-        say(answer(*commands_, requester_, line));
-        idle_since_ = std::chrono::steady_clock::now();
-    }
-    return true;
+    say(std::move(*answer));
+    advance();
+    return false;
+}
+
+// True once nobody is left who could read an answer. A client that only sends no more is still there.
+bool Session::is_gone() {
+    pollfd peer{.fd = socket_.native_handle(), .events = 0, .revents = 0};
+    return poll(&peer, 1, 0) == 1 && (peer.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 void Session::say(std::string answer) {
@@ -108,8 +137,8 @@ void Session::say(std::string answer) {
     else
         output_ += answer;
     constexpr size_t kSmall = 64 << 10;  // as many as there are clients
-    if (unsent() <= kSmall || !on_unsent_) return;
-    const auto on_unsent = on_unsent_;  // it may end this session
+    if (unsent() <= kSmall || !listeners_.on_unsent) return;
+    const auto on_unsent = listeners_.on_unsent;  // it may end this session
     on_unsent(shared_from_this());
 }
 

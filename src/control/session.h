@@ -1,6 +1,6 @@
 // One connected client: lines in, answers out, in order. Never blocks and never trusts: input is
-// bounded by the longest request, reading stops while answers wait for a slow client, and one line
-// is served before the other clients have their turn. Control thread.
+// bounded by the longest request, reading stops while answers wait for a slow client, and lines are served in turn
+// with the other clients' (turns.h). Control thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,13 +25,19 @@ class Session : public std::enable_shared_from_this<Session> {
 
     using Told = std::function<void(const std::shared_ptr<Session>&)>;
 
-    // The socket is non-blocking. `on_end` is called once, when the client has left, and not by
-    // close(). `on_unsent` is called when a large answer waits to be sent; it may end this session or others.
-    Session(Socket socket, Requester requester, Commands commands, uint64_t max_request, Told on_end,
-            Told on_unsent);
+    struct Listeners {
+        Told on_line;    // a line has come: it wants a turn, and waits for one until take_turn()
+        Told on_unsent;  // a large answer waits to be sent; the listener may end this session or others
+        Told on_end;     // the client has left: called once, and not by close()
+    };
+
+    // The socket is non-blocking.
+    Session(Socket socket, Requester requester, Commands commands, uint64_t max_request, Listeners listeners);
 
     void start();
     void close();
+    // Serves a line, or some of it. True: some of it is left, which wants another turn.
+    bool take_turn();
     // Ends it in favor of another client: with the answer, where none is on its way.
     void let_go(std::string answer);
 
@@ -45,7 +52,8 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
     void advance();
     void schedule();
-    bool serve_line();
+    bool find_line();
+    bool is_gone();
     void say(std::string answer);
     void read();
     void receive();
@@ -55,17 +63,18 @@ class Session : public std::enable_shared_from_this<Session> {
     Requester requester_;
     const Commands commands_;
     const uint64_t max_request_;
-    Told on_end_;
-    Told on_unsent_;
+    Listeners listeners_;
 
     std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
     std::string input_;  // received; served up to begin_, without a newline up to seen_
     size_t begin_ = 0;
     size_t seen_ = 0;
+    std::optional<Request> request_;  // that has begun
     std::string output_;   // to be sent after sending_
     std::string sending_;  // owned by the pending write while it isn't empty
 
     bool reading_ = false;
+    bool waits_ = false;  // for a turn, or has it
     bool scheduled_ = false;
     bool hung_up_ = false;  // the client sends no more
     bool last_ = false;     // no line is served any more: send what is left and end

@@ -89,15 +89,18 @@ Answer answer_listed(Running& daemon, const json& question) {
 
 }  // namespace
 
-Answer trace(Running& daemon, const json& params) {
+Steps trace(Running& daemon, const json& params) {
     const auto questions = params.find("questions");
-    if (questions == params.end()) return answer_one(daemon, params);
-    json traces = json::array();
-    for (const json& question : *questions) {
-        auto answer = answer_listed(daemon, question);
-        traces.push_back(answer ? std::move(*answer) : json{{"error", answer.error().message}});
-    }
-    return json{{"traces", traces}};
+    if (questions == params.end()) return [&daemon, &params] { return answer_one(daemon, params); };
+    return [&daemon, &questions = *questions, traces = json::array()]() mutable -> std::optional<Answer> {
+        const Slice slice;
+        while (traces.size() < questions.size()) {
+            if (slice.is_over()) return std::nullopt;
+            auto answer = answer_listed(daemon, questions[traces.size()]);
+            traces.push_back(answer ? std::move(*answer) : json{{"error", answer.error().message}});
+        }
+        return json{{"traces", std::move(traces)}};
+    };
 }
 
 Answer trace_start(Running& daemon, const json& params, const Caller& caller) {

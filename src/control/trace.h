@@ -9,7 +9,7 @@
 namespace sluice::control {
 
 // One question, or a list of them ("questions"), whose answers then are a list too ("traces").
-Answer trace(Running& daemon, const nlohmann::json& params);
+Steps trace(Running& daemon, const nlohmann::json& params);
 
 Answer trace_start(Running& daemon, const nlohmann::json& params, const Caller& caller);
 Answer trace_read(Running& daemon, const nlohmann::json& params, const Caller& caller);

@@ -660,9 +660,13 @@ Listed Table::listed(uint32_t pair, Seconds now) const noexcept {
             .generation = initiator.decided.load(kRelaxed).generation()};
 }
 
-std::array<uint32_t, kStateCount> Table::count_states() noexcept {
-    std::array<uint32_t, kStateCount> counts{};
-    walk(0, stock_.high(), [&](uint32_t pair) { ++counts[static_cast<size_t>(state(pair))]; });
+void Table::count_some_states(Walk& at, StateCounts& counts) noexcept {
+    walk_some(at, [&](uint32_t pair) { ++counts[static_cast<size_t>(state(pair))]; });
+}
+
+StateCounts Table::count_states() noexcept {
+    StateCounts counts{};
+    for (Walk walk; !walk.is_over;) count_some_states(walk, counts);
     return counts;
 }
 

@@ -245,6 +245,19 @@ class Table {
     static constexpr uint32_t kAgedAtOnce = 1 << 17;
     uint32_t age(Seconds now) noexcept;
 
+    // A walk through the table in parts of some hundred microseconds. Flows may come and go between two of them;
+    // one that is there all the time is met once.
+    struct Walk {
+        uint32_t next = 0;
+        bool is_over = false;
+    };
+    // Calls visit(const Listed&) for the flows of the next part.
+    template <class Visit>
+    void for_some(Walk& at, Seconds now, Visit visit) {
+        walk_some(at, [&](uint32_t pair) { visit(listed(pair, now)); });
+    }
+    // Adds those of the next part.
+    void count_some_states(Walk& at, StateCounts& counts) noexcept;
     // Calls visit(const Listed&) for every flow.
     template <class Visit>
     void for_each(Seconds now, Visit visit) {
@@ -267,7 +280,7 @@ class Table {
         if (removed != 0) recover_until(now + kRecovery);
         return removed;
     }
-    std::array<uint32_t, kStateCount> count_states() noexcept;
+    StateCounts count_states() noexcept;
     void recover_until(Seconds end) noexcept { recovers_until_.store(end, std::memory_order_relaxed); }
     void set_timeouts(const TimeoutsConfig& timeouts) noexcept { timeouts_.set(timeouts); }
     void set_pick_up(bool pick_up) noexcept { pick_up_.store(pick_up, std::memory_order_relaxed); }
@@ -357,6 +370,15 @@ class Table {
     void hand_over(Desk& desk) noexcept;
     void reclaim() noexcept;
     Listed listed(uint32_t pair, Seconds now) const noexcept;
+
+    template <class Visit>
+    void walk_some(Walk& at, Visit visit) {
+        constexpr uint32_t kPart = 4096;
+        const uint32_t high = stock_.high();
+        const uint32_t end = std::min(high, at.next + kPart);
+        walk(at.next, end, visit);
+        at = {end, end == high};
+    }
 
     // visit() for the linked pairs from `begin` to `end`, in steps between which workers get on.
     template <class Visit>

@@ -30,6 +30,7 @@ enum class State : uint8_t {
     kCount,
 };
 inline constexpr size_t kStateCount = static_cast<size_t>(State::kCount);
+using StateCounts = std::array<uint32_t, kStateCount>;
 
 constexpr auto names(State) {
     using base::Name;

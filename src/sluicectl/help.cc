@@ -117,6 +117,9 @@ std::string about(const Parameter& parameter) {
     std::string text = fmt::format("{}, {}", type_name(parameter.type),
                                    parameter.need == Need::kRequired ? "required" : "optional");
     if (parameter.type == Type::kNumber) text += fmt::format(", {} to {}", parameter.low, parameter.high);
+    if (parameter.high_for_readers != 0) {
+        text += fmt::format(", {} at most for readers", parameter.high_for_readers);
+    }
     if (!parameter.in_place_of.empty()) text += fmt::format(", in place of {}", fmt::join(parameter.in_place_of, ", "));
     return fmt::format("{}{} ({})", parameter.meaning, values_of(parameter), text);
 }

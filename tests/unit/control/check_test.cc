@@ -27,9 +27,9 @@ class Requests : public testing::Test {
             commands_.push_back({method, [this](const json&) { return json(++calls_); }});
         }
     }
-    json ask(const Method& method, const json& params) {
+    json ask(const Method& method, const json& params, Access access = Access::kWrite) {
         const json request{{"jsonrpc", "2.0"}, {"id", 1}, {"method", method.name}, {"params", params}};
-        return json::parse(answer(commands_, {.peer = {.access = Access::kWrite}}, request.dump()));
+        return json::parse(answer(commands_, {.peer = {.access = access}}, request.dump()));
     }
     void expect_carried_out(const Method& method, const json& params) {
         const int before = calls_;
@@ -200,6 +200,35 @@ TEST_F(Requests, TellAllMistakesAndABoundedNumber) {
     EXPECT_LT(ask(trace, many).dump().size(), 10'000u);
     EXPECT_EQ(ask(trace, many)["error"]["data"]["errors"].size(), 20u);
     EXPECT_LT(ask(trace, {{std::string(100'000, 'x'), 1}}).dump().size(), 2'000u);
+}
+
+// A value of so many rows, items or bytes.
+json value_of(const Parameter& parameter, uint64_t amount) {
+    if (parameter.type == Type::kNumber) return amount;
+    if (parameter.type == Type::kList) return std::vector<int>(amount);
+    return std::string(amount, 'x');
+}
+
+TEST_F(Requests, ReadersGetNarrowerBounds) {
+    size_t bounded = 0;
+    for (const Method& method : protocol::kMethods) {
+        for (const Parameter& parameter : method.parameters) {
+            const uint64_t most = parameter.high_for_readers;
+            if (most == 0) continue;
+            ++bounded;
+            const json params{{parameter.name, value_of(parameter, most)}};
+            EXPECT_TRUE(ask(method, params, Access::kRead).contains("result")) << method.name;
+            const json more{{parameter.name, value_of(parameter, most + 1)}};
+            expect_carried_out(method, more);
+            const json answer = ask(method, more, Access::kRead);
+            ASSERT_TRUE(answer.contains("error")) << method.name;
+            EXPECT_EQ(answer["error"]["code"], protocol::kInvalidParams);
+            const std::string message = answer["error"]["message"];
+            const std::string bound = fmt::format("a client that may only read gets {} at most", most);
+            EXPECT_TRUE(message.ends_with(bound)) << message;
+        }
+    }
+    EXPECT_GE(bounded, 6u);
 }
 
 TEST_F(Requests, FlowFlushWithASlipFlushesNothing) {

@@ -148,6 +148,75 @@ TEST_F(Rpc, BatchIsBoundedInCountAndAnswer) {
     EXPECT_EQ(changes_, 0);
 }
 
+// A command that takes as many steps as "steps" says.
+class RpcSteps : public testing::Test {
+ protected:
+    static constexpr protocol::Parameter kSteps[] = {
+        {"steps", protocol::Type::kNumber, protocol::Need::kRequired, "", "", "", 1, 10}};
+    static Steps begin(const json& params) {
+        return [&params, left = params["steps"].get<int>()]() mutable -> std::optional<Outcome> {
+            if (--left > 0) return std::nullopt;
+            return params;
+        };
+    }
+    // The answer, and how many steps it took.
+    std::pair<std::string, int> ask(std::string_view line, bool is_gone = false) {
+        Request request(commands_, requester_, line);
+        for (int steps = 1;; ++steps) {
+            if (auto done = request.step(is_gone)) return {*done, steps};
+        }
+    }
+
+    int changes_ = 0;
+    const Requester requester_{.peer = {.access = Access::kWrite}};
+    const std::vector<Command> commands_ = {
+        {{"long", protocol::Effect::kReads, "", kSteps}, nullptr, nullptr, begin},
+        {{"fail", protocol::Effect::kReads}, nullptr, nullptr,
+         [](const json&) -> Steps {
+             return [first = true]() mutable -> std::optional<Outcome> {
+                 if (std::exchange(first, false)) return std::nullopt;
+                 throw std::runtime_error("boo");
+             };
+         }},
+        {{"change", protocol::Effect::kChanges}, [this](const json&) { return json(++changes_); }},
+    };
+};
+
+TEST_F(RpcSteps, ALongCommandIsCarriedOutInSteps) {
+    const auto [answer, steps] = ask(R"({"jsonrpc":"2.0","id":7,"method":"long","params":{"steps":3}})");
+    EXPECT_EQ(json::parse(answer), R"({"jsonrpc":"2.0","id":7,"result":{"steps":3}})"_json);
+    EXPECT_EQ(steps, 3);
+    EXPECT_EQ(ask(R"({"jsonrpc":"2.0","method":"long","params":{"steps":3}})"), (std::pair{std::string(), 3}));
+    const auto failed = ask(R"({"jsonrpc":"2.0","id":7,"method":"fail"})");
+    EXPECT_EQ(json::parse(failed.first)["error"]["code"], protocol::kInternalError);
+    EXPECT_EQ(failed.second, 2);
+}
+
+TEST_F(RpcSteps, EachRequestOfABatchIsAStep) {
+    const auto [answer, steps] = ask(R"([{"jsonrpc":"2.0","id":1,"method":"change"},
+        {"jsonrpc":"2.0","id":2,"method":"long","params":{"steps":2}},{"jsonrpc":"2.0","method":"change"},
+        {"jsonrpc":"2.0","id":3,"method":"long","params":{"steps":3}}])");
+    const json answers = json::parse(answer);
+    ASSERT_EQ(answers.size(), 3u) << answer;
+    EXPECT_EQ(answers[1]["result"], R"({"steps":2})"_json);
+    EXPECT_EQ(answers[2]["id"], 3);
+    EXPECT_EQ(steps, 1 + 2 + 1 + 3);
+}
+
+TEST_F(RpcSteps, OfAClientThatIsGoneOnlyChangesAreCarriedOut) {
+    EXPECT_EQ(ask(R"([{"jsonrpc":"2.0","id":2,"method":"long","params":{"steps":9}},
+        {"jsonrpc":"2.0","method":"change"}])", true),
+              (std::pair{std::string(), 2}));
+    EXPECT_EQ(changes_, 1);
+    const std::string line = R"([{"jsonrpc":"2.0","id":2,"method":"long","params":{"steps":9}},
+        {"jsonrpc":"2.0","id":3,"method":"change"}])";
+    Request request(commands_, requester_, line);
+    EXPECT_FALSE(request.step());
+    EXPECT_FALSE(request.step(true)) << "it goes while the first is under way";
+    EXPECT_EQ(json::parse(request.step(true).value()).size(), 1u);
+    EXPECT_EQ(changes_, 2);
+}
+
 TEST_F(Rpc, NestingIsBoundedAndBracketsInStringsDoNotNest) {
     const auto nested = [](size_t depth) {
         return R"({"jsonrpc":"2.0","id":1,"method":"echo","params":{"x":)" +

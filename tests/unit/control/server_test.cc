@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <list>
@@ -25,6 +26,19 @@ std::string request(const char* method, int id = 1) {
 
 Caller kept;  // of the command "keep"
 
+std::atomic<int> under_way = 0;      // of the command "endless"
+std::atomic<bool> may_end = false;   // it ends then
+
+// In steps, until it may end or is given up.
+Steps endless(const json&) {
+    ++under_way;
+    const std::shared_ptr<void> end(nullptr, [](void*) { --under_way; });
+    return [end]() -> std::optional<Outcome> {
+        if (!may_end) return std::nullopt;
+        return json("ended");
+    };
+}
+
 std::vector<Command> commands() {
     return {
         {{"ping", protocol::Effect::kReads}, [](const json&) { return json("pong"); }},
@@ -36,6 +50,7 @@ std::vector<Command> commands() {
          }},
         {{"kept", protocol::Effect::kReads}, [](const json&) { return json(!kept.expired()); }},
         {{"large", protocol::Effect::kReads}, [](const json&) { return json(std::string(3 << 20, 'x')); }},
+        {{"endless", protocol::Effect::kReads}, nullptr, nullptr, endless},
     };
 }
 
@@ -435,6 +450,32 @@ TEST_F(ServerTest, GroupsDecideWhoConnectsAndWhoChanges) {
     // Even where the file's mode lets a stranger through.
     ASSERT_EQ(chmod(path_.c_str(), 0666), 0);
     EXPECT_EQ(json::parse(ask_as(4000, 4000, path_, "ping"))["error"]["code"], protocol::kDenied);
+}
+
+TEST_F(ServerCrowds, ALongRequestOfOneUserHoldsUpNoOther) {
+    may_end = false;
+    auto asked = std::async(std::launch::async, [this] { return ask_as(4000, readers_, path_, "endless"); });
+    while (under_way == 0) std::this_thread::yield();
+    expect_served();
+    EXPECT_EQ(json::parse(ask_as(4001, readers_, path_, "ping"))["result"], "pong");
+    EXPECT_EQ(json::parse(ask_as(4001, writers_, path_, "change"))["result"], "done");
+    EXPECT_EQ(under_way, 1);
+    may_end = true;
+    EXPECT_EQ(json::parse(asked.get())["result"], "ended");
+}
+
+TEST_F(ServerTest, WhatAClientAskedForIsDroppedWhenItIsGone) {
+    may_end = false;
+    start();
+    auto client = std::make_unique<RawClient>(path_);
+    std::string requests;
+    for (int i = 0; i < 100; ++i) requests += request("endless", i);
+    ASSERT_TRUE(client->send(requests));
+    while (under_way == 0) std::this_thread::yield();
+    client.reset();
+    while (under_way != 0) std::this_thread::yield();
+    expect_served();
+    EXPECT_EQ(under_way, 0) << "the next one isn't begun";
 }
 
 // What a command keeps for a client can end with it.

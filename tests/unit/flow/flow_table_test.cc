@@ -122,6 +122,17 @@ TEST_F(FlowTable, ADirectionIsFoundByWhatItsOwnPacketsLookLike) {
     EXPECT_EQ(table.count(), 0u);
 }
 
+TEST_F(FlowTable, AWalkInPartsMeetsEveryFlowOnce) {
+    for (uint32_t n = 0; n < 500; ++n) add(tuple_of(n, Protocol::kUdp));
+    std::multiset<uint32_t> met;
+    for (Table::Walk walk; !walk.is_over;) {
+        table.for_some(walk, kNow,
+                       [&](const Listed& flow) { met.insert(flow.original.key.source_port().host()); });
+    }
+    EXPECT_EQ(met.size(), list().size());
+    EXPECT_EQ(std::set<uint32_t>(met.begin(), met.end()).size(), met.size());
+}
+
 TEST_F(FlowTable, BothDirectionsAreFoundAndAreNeighbors) {
     const path::Tuple tuple = tuple_of(1);
     const Added added = add(tuple);
