@@ -67,7 +67,7 @@ class Compiler {
         vlans_[path::index(id)] = config.vlan;
         if (config.vxlan) {
             network.vni = config.vxlan->vni;
-            network.asker = path::mac_key(port::host_mac("asker:" + parts_.instance + ":" + config.name));
+            network.asker = path::mac_key(asker_mac(config, parts_.instance));
             guard_tunnels(network, config.vxlan->serves);
         }
         network.carries_tags = config.vxlan && config.vxlan->inner_vlan == vxlan::InnerVlan::kCarry;
@@ -409,6 +409,10 @@ MacAddress router_mac(const NetworkConfig& network, const std::string& instance)
     std::string words = fmt::format("router:vni:{}", network.vxlan->vni);
     for (const auto& gateway : network.gateway) words += ":" + gateway.text();
     return port::derived_mac(words);
+}
+
+MacAddress asker_mac(const NetworkConfig& network, const std::string& instance) {
+    return port::host_mac("asker:" + instance + ":" + network.name);
 }
 
 }  // namespace sluice::engine

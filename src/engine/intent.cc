@@ -58,7 +58,7 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     intent.declared_ = std::move(combined->declared);
     intent.left_out_ = std::move(combined->left_out);
     intent.config_ = std::move(combined->config);
-    intent.index_ = PortIndex(intent.config_.ports);
+    intent.index_ = PortIndex(intent.config_.ports, intent.config_.control.socket);
     return intent;
 }
 
@@ -287,7 +287,7 @@ void Intent::take_over(Combined next) {
     waiting_ = std::move(next.waiting);
     left_out_ = std::move(next.left_out);
     config_ = std::move(next.config);
-    index_ = PortIndex(config_.ports);
+    index_ = PortIndex(config_.ports, config_.control.socket);
 }
 
 Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next, Clock::time_point now) {

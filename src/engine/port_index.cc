@@ -6,15 +6,32 @@
 
 #include "engine/machine.h"
 #include "port/claims.h"
+#include "port/tap.h"
 
 namespace sluice::engine {
 namespace {
 
-std::vector<std::string> keys_of(const port::PortConfig& port) {
+std::vector<std::string> networks_of(const port::PortConfig& port) {
+    if (!port.trunk) return {port.network};
+    std::vector<std::string> networks = port.trunk->networks;
+    networks.push_back(port.trunk->native);
+    return networks;
+}
+
+// The MAC address of a port's own station, as far as the configuration says.
+std::optional<MacAddress> mac_of(const port::PortConfig& port, const std::string& instance) {
+    return port.mac || !port.is_tap() ? port.mac : port::Tap::mac_of(port, instance);
+}
+
+std::vector<std::string> keys_of(const port::PortConfig& port, const std::string& instance) {
     std::vector<std::string> keys{"port " + port.name};
     for (const port::Claim& claim : port::claims(port)) keys.push_back(claim.identity);
+    if (const auto mac = mac_of(port, instance)) {
+        for (const auto& network : networks_of(port)) {
+            if (!network.empty()) keys.push_back(fmt::format("{} in network {}", mac->text(), network));
+        }
+    }
     if (port.network.empty()) return keys;
-    if (port.mac) keys.push_back(fmt::format("{} in network {}", port.mac->text(), port.network));
     for (const auto& address : port.address) {
         keys.push_back(fmt::format("{} in network {}", address.address.text(), port.network));
     }
@@ -25,6 +42,7 @@ std::vector<std::string> keys_of(const port::PortConfig& port) {
 Config around(const Config& config, const port::PortConfig& port) {
     Config part;
     part.dpdk = config.dpdk;
+    part.control = config.control;  // which names the switch, and so gives MAC addresses
     part.underlay = config.underlay;
     const auto is_of_port = [&](const std::string& name) {
         if (!port.trunk) return name == port.network;
@@ -45,24 +63,25 @@ Config around(const Config& config, const port::PortConfig& port) {
 
 }  // namespace
 
-PortIndex::PortIndex(const std::vector<port::PortConfig>& ports) {
+PortIndex::PortIndex(const std::vector<port::PortConfig>& ports, std::string instance)
+    : instance_(std::move(instance)) {
     for (const auto& port : ports) add(port);
 }
 
 void PortIndex::add(const port::PortConfig& port) {
-    for (std::string& key : keys_of(port)) taken_.insert(std::move(key));
+    for (std::string& key : keys_of(port, instance_)) taken_.insert(std::move(key));
     ++ports_;
     devices_ += port::dpdk_devices(port);
 }
 
 void PortIndex::remove(const port::PortConfig& port) {
-    for (const std::string& key : keys_of(port)) taken_.erase(key);
+    for (const std::string& key : keys_of(port, instance_)) taken_.erase(key);
     --ports_;
     devices_ -= port::dpdk_devices(port);
 }
 
 bool PortIndex::is_free_for(const port::PortConfig& port) const {
-    const auto keys = keys_of(port);
+    const auto keys = keys_of(port, instance_);
     return std::none_of(keys.begin(), keys.end(), [&](const std::string& key) { return taken_.contains(key); });
 }
 
@@ -83,8 +102,17 @@ bool names_port(const Config& config, const std::string& port) {
            });
 }
 
+// Whether the configuration says of a station with the port's MAC address where that is.
+bool places_mac(const Config& config, const port::PortConfig& port) {
+    const auto mac = mac_of(port, config.control.socket);
+    return mac && std::any_of(config.networks.begin(), config.networks.end(), [&](const auto& network) {
+        return std::any_of(network.static_macs.begin(), network.static_macs.end(),
+                           [&](const auto& entry) { return entry.mac == *mac; });
+    });
+}
+
 bool may_stand_alone(const Config& config, const PortIndex& index, const port::PortConfig& port) {
-    if (!index.is_free_for(port) || names_port(config, port.name)) return false;
+    if (!index.is_free_for(port) || names_port(config, port.name) || places_mac(config, port)) return false;
     if (index.ports() + remotes_of(config).size() >= path::kMaxPorts) return false;
     // Of those that DPDK makes at its start there are no more than arguments.
     const size_t devices = port::dpdk_devices(port);

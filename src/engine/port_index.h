@@ -13,8 +13,8 @@ namespace sluice::engine {
 class PortIndex {
  public:
     PortIndex() = default;
-    // Of a valid configuration.
-    explicit PortIndex(const std::vector<port::PortConfig>& ports);
+    // Of a valid configuration. `instance` names the switch: derived MAC addresses follow from it.
+    PortIndex(const std::vector<port::PortConfig>& ports, std::string instance);
 
     void add(const port::PortConfig& port);
     void remove(const port::PortConfig& port);
@@ -25,6 +25,7 @@ class PortIndex {
     size_t devices() const noexcept { return devices_; }  // that DPDK opens for them
 
  private:
+    std::string instance_;
     std::unordered_set<std::string> taken_;
     size_t ports_ = 0;
     size_t devices_ = 0;

@@ -100,6 +100,8 @@ std::unique_ptr<view::Snapshot> compile(const Config& config, const Parts& parts
 // The router's own address in a network: the configured one, or one that is always the same; of an overlay
 // the same on all hosts, which have the same gateway.
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance);
+// The address from which the switch asks for neighbors in an overlay; another on every host.
+MacAddress asker_mac(const NetworkConfig& network, const std::string& instance);
 
 // The networks that a port is in.
 std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port);

@@ -5,6 +5,8 @@
 #include <set>
 
 #include "engine/mistakes.h"
+#include "engine/switch.h"
+#include "port/tap.h"
 #include "wire/filter.h"
 
 namespace sluice::engine {
@@ -44,9 +46,11 @@ class Validator {
         const port::PortConfig* port = &config_.ports[i];
         if (auto named = ports_.find(port->name); named != ports_.end() && named->second == port)
             ports_.erase(named);
-        if (port->mac) {
-            auto mac = macs_.find({port->network, *port->mac});
-            if (mac != macs_.end() && mac->second == port) macs_.erase(mac);
+        if (const auto own = mac_of(*port)) {
+            for (const auto& network : networks_of(config_, *port)) {
+                auto mac = macs_.find({network, *own});
+                if (mac != macs_.end() && mac->second == port) macs_.erase(mac);
+            }
         }
         for (const auto& address : port->address) {
             auto known = addresses_.find({port->network, address.address});
@@ -73,6 +77,11 @@ class Validator {
                    "network {} is declared already, at {}: give one another name", network.name,
                    origin(first->second->place));
         }
+        const auto add_own = [&](const MacAddress& mac, const char* owner) {
+            switch_macs_.emplace(std::pair(network.name, mac), owner);
+        };
+        if (network.is_routed()) add_own(router_mac(network, instance()), "the gateway");
+        if (network.vxlan) add_own(asker_mac(network, instance()), "the switch");
         const std::vector<size_t> overlaps = earlier_overlaps(network.subnets);
         auto& subnets = subnets_.emplace_back();
         for (size_t a = 0; a < network.subnets.size(); ++a) {
@@ -92,6 +101,7 @@ class Validator {
         }
         if (port.trunk) check_trunk(i, port);
         if (port.bond && port.bond->probe) check_probe(i, port);
+        check_mac(i, port);
         if (port.network.empty()) return;
         auto network = networks_.find(port.network);
         if (network == networks_.end()) {
@@ -101,9 +111,41 @@ class Validator {
             return check_addresses(i, port, kUnknown);
         }
         check_addresses(i, port, *network->second);
-        if (port.mac && !macs_.emplace(std::pair(port.network, *port.mac), &port).second) {
-            report({"ports", i, "mac"}, port.place, "{} is port {}'s already", port.mac->text(),
-                   macs_[{port.network, *port.mac}]->name);
+    }
+
+    // The MAC address of a port's own station; nothing where the device or the guest alone knows it.
+    std::optional<MacAddress> mac_of(const port::PortConfig& port) const {
+        if (port.mac || !port.is_tap() || port.name.empty()) return port.mac;
+        return port::Tap::mac_of(port, instance());
+    }
+
+    // Whose a MAC address is in a network: "port web's", "the gateway's". Empty: nobody's.
+    std::string owner_of(const std::string& network, const MacAddress& mac) const {
+        if (auto own = switch_macs_.find({network, mac}); own != switch_macs_.end()) return own->second + "'s";
+        auto known = macs_.find({network, mac});
+        return known == macs_.end() ? "" : fmt::format("port {}'s", known->second->name);
+    }
+
+    // Explicit or derived, it is the port's alone in each of its networks.
+    void check_mac(size_t i, const port::PortConfig& port) {
+        const auto named = ports_.find(port.name);
+        const bool is_named_twice = named != ports_.end() && named->second != &port;
+        const auto mac = mac_of(port);
+        if (!mac || (is_named_twice && !port.mac) || mistakes_.is_wrong({"ports", i, "mac"})) return;
+        for (const auto& network : networks_of(config_, port)) {
+            const std::string owner = owner_of(network, *mac);
+            if (owner.empty()) {
+                macs_.emplace(std::pair(network, *mac), &port);
+                continue;
+            }
+            if (port.mac) {
+                report({"ports", i, "mac"}, port.place, "{} is {} already", mac->text(), owner);
+            } else {
+                report({"ports", i, "mac"}, port.place,
+                       "{}, which is derived from the port's name, is {} already: give one of them another `mac`",
+                       mac->text(), owner);
+            }
+            return;
         }
     }
 
@@ -327,6 +369,11 @@ class Validator {
                 report({"networks", i, "static", s, "port"}, entry.place,
                        "port {} is not in network {}", entry.port, network.name);
             }
+            const std::string owner = owner_of(network.name, entry.mac);
+            if (!owner.empty() && owner != fmt::format("port {}'s", entry.port)) {
+                report({"networks", i, "static", s, "mac"}, entry.place, "{} is {} already", entry.mac.text(),
+                       owner);
+            }
             if (!seen.insert(entry.mac).second) {
                 report({"networks", i, "static", s, "mac"}, entry.place, "{} has an entry already",
                        entry.mac.text());
@@ -340,6 +387,8 @@ class Validator {
         return port.trunk->native == network ||
                std::find(networks.begin(), networks.end(), network) != networks.end();
     }
+
+    const std::string& instance() const { return config_.control.socket; }
 
     std::string suggestion(const std::string& name) const { return suggestion(name, networks_); }
 
@@ -382,6 +431,7 @@ class Validator {
     std::map<std::string, const port::PortConfig*> ports_;
     std::map<std::string, const MirrorConfig*> mirrors_;
     std::map<std::pair<std::string, MacAddress>, const port::PortConfig*> macs_;
+    std::map<std::pair<std::string, MacAddress>, std::string> switch_macs_;  // and whose they are
     std::map<std::pair<std::string, IpAddress>, const port::PortConfig*> addresses_;
 };
 

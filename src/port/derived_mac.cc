@@ -16,9 +16,12 @@ MacAddress derived_mac(std::string_view words) {
 }
 
 MacAddress host_mac(std::string_view words) {
-    std::string host;
-    std::ifstream("/etc/machine-id") >> host;
-    return derived_mac(host + std::string(words));
+    static const std::string kHost = [] {
+        std::string host;
+        std::ifstream("/etc/machine-id") >> host;
+        return host;
+    }();
+    return derived_mac(kHost + std::string(words));
 }
 
 }  // namespace sluice::port

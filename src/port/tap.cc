@@ -181,6 +181,10 @@ WantedInterface Tap::wanted() const {
             .routes = kernel_routes(config_)};
 }
 
+MacAddress Tap::mac_of(const PortConfig& config, const std::string& instance) {
+    return config.mac ? *config.mac : host_mac(mark_of(instance, config.name));
+}
+
 std::optional<MacAddress> Tap::mac() const { return config_.mac.value_or(derived_mac_); }
 
 void Tap::close() noexcept {

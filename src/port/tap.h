@@ -46,6 +46,8 @@ class Tap final : public Port {
     nlohmann::json describe() const override;
     std::string interface() const override { return interface_; }
     std::optional<MacAddress> mac() const override;
+    // The MAC address of such a port's interface, while the port need not exist.
+    static MacAddress mac_of(const PortConfig& config, const std::string& instance);
 
     // Removes the device for good, for a port that is deleted from the configuration.
     void destroy() noexcept override;

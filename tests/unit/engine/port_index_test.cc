@@ -62,7 +62,7 @@ TEST(PortIndex, WhatStandsAloneIsRightBesideAllOthers) {
     int alone = 0, right = 0;
     for (int round = 0; round < 300; ++round) {
         Config config = *file;
-        PortIndex index(config.ports);
+        PortIndex index(config.ports, config.control.socket);
         for (int i = 0; i < 12; ++i) {
             const port::PortConfig port = ports.make();
             const bool stands_alone = may_stand_alone(config, index, port);

@@ -1,10 +1,15 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <regex>
 
+#include "engine/combine.h"
 #include "engine/config.h"
 #include "engine/machine.h"
 #include "engine/mistakes.h"
+#include "engine/state.h"
+#include "engine/switch.h"
+#include "port/tap.h"
 
 namespace sluice::engine {
 namespace {
@@ -426,6 +431,60 @@ TEST(Validate, MacsAreGivenOnceANetwork) {
                      "  - {name: b, netns: y, network: n, mac: '02:00:00:00:00:01'}\n"
                      "  - {name: c, netns: z, network: m, mac: '02:00:00:00:00:01'}\n"),
               one("ports[1].mac (f:4:42): 02:00:00:00:00:01 is port a's already"));
+}
+
+// A port without a `mac`, and the gateway, have addresses that anyone can see.
+TEST(Validate, DerivedMacAddressesHaveOneOwnerInANetwork) {
+    const std::string instance = Config{}.control.socket;
+    const std::string derived = port::Tap::mac_of({.name = "a", .netns = "x"}, instance).text();
+    const std::string ports = "networks: [{name: n}, {name: m, vlan: 7}]\nports:\n";
+    const std::string a = "  - {name: a, netns: x, network: n}\n";
+    const std::string z = fmt::format("  - {{name: z, netns: z, network: n, mac: '{}'}}\n", derived);
+    EXPECT_EQ(errors(ports + a + z), one(fmt::format("ports[1].mac (f:4:42): {} is port a's already", derived)));
+    EXPECT_EQ(errors(ports + z + a),
+              one(fmt::format("ports[1].mac (f:4:5): {}, which is derived from the port's name, is port z's "
+                              "already: give one of them another `mac`",
+                              derived)));
+    const std::string trunk =
+        fmt::format("  - {{name: z, netns: z, trunk: {{networks: [m], native: n}}, mac: '{}'}}\n", derived);
+    EXPECT_EQ(errors(ports + a + trunk).size(), 1u);
+    EXPECT_EQ(errors(ports + a + std::regex_replace(z, std::regex("network: n"), "network: m")), Texts{});
+}
+
+TEST(Validate, NoPortHasTheGatewaysMacAddress) {
+    const NetworkConfig routed{.name = "n", .gateway = {*IpAddress::parse("10.0.0.254")}};
+    for (const std::string& given : {std::string(), std::string(", gateway-mac: '02:00:00:00:00:01'")}) {
+        const std::string mac =
+            given.empty() ? router_mac(routed, Config{}.control.socket).text() : "02:00:00:00:00:01";
+        const std::string networks =
+            fmt::format("networks: [{{name: n, subnets: [10.0.0.0/24], gateway: 10.0.0.254{}}}]\n", given);
+        EXPECT_EQ(errors(networks + "ports:\n  - {name: z, netns: z, network: n, mac: '" + mac + "'}"),
+                  one(fmt::format("ports[0].mac (f:3:42): {} is the gateway's already", mac)));
+        EXPECT_EQ(errors(networks + "ports:\n  - {name: z, netns: z, mac: '" + mac + "'}"), Texts{});
+    }
+}
+
+TEST(Validate, AStaticEntryTakesNoPortsMacAddress) {
+    const std::string derived = port::Tap::mac_of({.name = "a", .netns = "x"}, Config{}.control.socket).text();
+    const auto text = [&](const std::string& port) {
+        return fmt::format("networks: [{{name: n, static: [{{port: {}, mac: '{}'}}]}}]\nports:\n"
+                           "  - {{name: a, netns: x, network: n}}\n  - {{name: b, netns: y, network: n}}\n",
+                           port, derived);
+    };
+    EXPECT_EQ(errors(text("a")), Texts{});
+    EXPECT_EQ(errors(text("b")),
+              one(fmt::format("networks[0].static[0].mac (f:1:46): {} is port a's already", derived)));
+}
+
+TEST(Validate, AnAddedPortThatTakesAMacAddressWaits) {
+    const std::string derived = port::Tap::mac_of({.name = "a", .netns = "x"}, Config{}.control.socket).text();
+    const std::string yaml = "networks: [{name: n}]\nports:\n  - {name: a, netns: x, network: n}\n";
+    const base::Document keys = base::from_json(
+        {{"name", "z"}, {"netns", "z"}, {"network", "n"}, {"mac", derived}});
+    const auto combined = combine(yaml, "f", {read_added_port(keys)});
+    ASSERT_TRUE(combined) << combined.error().front().text();
+    ASSERT_EQ(combined->waiting.size(), 1u);
+    EXPECT_EQ(combined->waiting[0].reason(), fmt::format("mac: {} is port a's already", derived));
 }
 
 TEST(Validate, StaticEntriesNameAPortOfTheirNetwork) {
