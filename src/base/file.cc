@@ -35,8 +35,7 @@ void make_folder(const std::string& file) {
     std::filesystem::create_directories(std::filesystem::path(file).parent_path(), error);
 }
 
-// Where a chain of symbolic links leads to, though nothing may be there. Too many links lead nowhere: the call
-// that follows says so.
+// Where a chain of symbolic links leads to, though nothing may be there. If they lead in a circle: one of them.
 std::string target_of(const std::string& file) {
     std::filesystem::path path(file);
     for (int links = 0; links < 40; ++links) {
@@ -53,7 +52,9 @@ Result<void> expect_regular(const std::string& file) {
     struct stat status {};
     if (lstat(file.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return {};
     return fail("{} is {}, and no file", file,
-                S_ISDIR(status.st_mode) ? "a folder" : "a device, a socket or a pipe");
+                S_ISDIR(status.st_mode)   ? "a folder"
+                : S_ISLNK(status.st_mode) ? "a symbolic link that leads back to itself"
+                                          : "a device, a socket or a pipe");
 }
 
 // A pipe in place of the file is to be an error, not to be waited for.

@@ -22,14 +22,6 @@ std::string state_of(const ReadFile& file) {
     return file.config.state.starts_with('/') ? file.config.state : std::string();
 }
 
-// A state file that can't be read is put aside. What is no file stays as it is, and nothing could be kept there.
-std::optional<std::string> fault_of_state(const std::string& path) {
-    struct stat status {};
-    if (path.empty() || stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return std::nullopt;
-    return fmt::format("`state` must name a file (sluiced creates it); {} is {}", path,
-                       S_ISDIR(status.st_mode) ? "a folder" : "a device, a socket or a pipe");
-}
-
 bool contains(const std::vector<std::string>& list, const std::string& text) {
     return std::find(list.begin(), list.end(), text) != list.end();
 }
@@ -45,7 +37,6 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     if (!read) return tl::unexpected(read.error());
     intent.read_ = std::move(*read);
     const std::string path = state_of(*intent.read_);
-    if (auto error = fault_of_state(path)) return tl::unexpected(base::Errors{{*error, "state", {file, 0, 0}}});
     State state = path.empty() ? State{} : load_state(path);
     intent.faults_ = std::move(state.faults);
     intent.lost_ = state.has_lost;
@@ -89,23 +80,21 @@ std::vector<std::string> Intent::remarks() const {
 }
 
 Changes Intent::start(Switch& running, Clock::time_point now) {
-    if (!faults_.empty()) {
-        for (const auto& fault : faults_) base::log::error("state", "{}", fault.text());
-        // What rewriting it keeps need not be kept twice.
-        if (!lost_) faults_.clear();
-        if (auto done = put_aside(); !done) base::log::error("state", "{}", done.error().text());
-    }
-    if (auto done =
-            config_.state.empty() ? base::Result<void>{} : base::expect_writable(config_.state);
-        !done) {
+    for (const auto& fault : faults_) base::log::error("state", "{}", fault.text());
+    // What rewriting it keeps need not be kept twice.
+    if (!lost_) faults_.clear();
+    const auto writable = config_.state.empty() ? base::Result<void>{} : base::expect_writable(config_.state);
+    if (!writable) {
         base::log::warning("state", "{}: no port can be added, and no route if {}.routes is not there yet",
-                           done.error().text(), config_.state);
+                           writable.error().text(), config_.state);
+    } else if (auto done = put_aside(); !done) {
+        base::log::error("state", "{}", done.error().text());
     }
     auto changes = running.apply(config_, now);
     if (!changes) return changes;
     Combined next{.config = config_, .added = std::move(added_), .waiting = std::exchange(waiting_, {}),
                   .declared = std::exchange(declared_, {}), .left_out = std::exchange(left_out_, {})};
-    if (lost_ || !is_saved_) {
+    if (writable && (lost_ || !is_saved_)) {
         if (auto done = save(next.added); !done) base::log::error("state", "{}", done.error().text());
     }
     take_over(std::move(next));
@@ -116,6 +105,11 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
 // What can't be read stays readable for people.
 base::Result<void> Intent::put_aside() {
     if (faults_.empty()) return {};
+    // Somebody has taken away what was in the file's place.
+    if (struct stat status {}; lstat(config_.state.c_str(), &status) != 0 && errno == ENOENT) {
+        faults_.clear();
+        return {};
+    }
     auto name = base::put_aside(config_.state);
     if (!name) return tl::unexpected(name.error());
     base::log::error("state", "{} can't be read as a whole: it is kept as {}, and {} of it is in force",

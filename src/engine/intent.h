@@ -5,7 +5,8 @@
 // million (added_routes.h).
 //
 // What was added never keeps the switch down: what can't be in force waits, and what can't be read is put aside.
-// Control thread.
+// Where the state is no file (a folder, a pipe, a link that leads nowhere), that stays as it is, and nothing can
+// be added. Control thread.
 #pragma once
 
 #include <memory>

@@ -125,7 +125,7 @@ expect_status 0 ctl port delete b
 add_b
 
 # A truncated file: the file's ports come up, what was there is kept, and the interfaces that are left find their
-# ports when these are added again. A folder in its place is a mistake of the configuration, and stays.
+# ports when these are added again. A folder in its place stays, and the file's ports come up.
 index=$(ifindex b)
 kill_9
 head -c 60 "$STATE" >"$TMP/edited"
@@ -147,9 +147,14 @@ expect "hits of the list at b" true "$(query '.acls[0].rules[0].hits > 0 | tostr
 stop
 rm "$STATE"
 mkdir -p "$STATE/inside"
-expect_status 2 "$SLUICED" --check "$CONFIG"
-expect_match "a folder in its place" "^state .*must name a file .*; $STATE is a folder" "$OUT"
+check
+expect_match "a folder in its place" "$STATE: .*Is a directory" "$OUT"
+start
+up a
+expect "the ports" "a up, b waiting" "$(states)"
+expect_match "the log" "warning state: $STATE is a folder, and no file: no port can be added" "$(cat "$LOG")"
 expect "what was in it" inside "$(ls "$STATE")"
+stop
 rm -r "$STATE"
 echo "{" >"$STATE"
 start

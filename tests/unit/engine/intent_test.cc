@@ -1,6 +1,7 @@
 #include "engine/intent.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
@@ -471,13 +472,35 @@ TEST_F(IntentTest, AStateOfWhichNothingIsLostIsNotPutAside) {
     EXPECT_EQ(test::file_text(state_).find("colour"), std::string::npos);
 }
 
-TEST_F(IntentTest, AStateThatIsNoFileIsAMistakeOfTheConfiguration) {
-    std::filesystem::create_directories(state_ + "/inside");
-    auto intent = Intent::load(file_);
-    ASSERT_FALSE(intent);
-    EXPECT_EQ(intent.error()[0].text(),
-              "state (" + file_ + "): `state` must name a file (sluiced creates it); " + state_ + " is a folder");
-    EXPECT_TRUE(std::filesystem::is_directory(state_ + "/inside"));
+TEST_F(IntentTest, AStateThatIsNoFileKeepsNothingDownAndStays) {
+    std::filesystem::create_directories(directory_ / "state");
+    struct Row {
+        const char* what;
+        std::function<void()> make;
+    };
+    const std::vector<Row> rows{
+        {"a folder", [&] { std::filesystem::create_directory(state_); }},
+        {"a device, a socket or a pipe", [&] { ASSERT_EQ(mkfifo(state_.c_str(), 0600), 0); }},
+        {"a symbolic link that leads back to itself", [&] { std::filesystem::create_symlink(state_, state_); }},
+    };
+    for (const auto& [what, make] : rows) {
+        make();
+        const auto before = std::filesystem::symlink_status(state_).type();
+        Switch running{1, test::switch_pools(), "test"};
+        Intent intent = load();
+        EXPECT_EQ(intent.remarks().size(), 1u) << what;
+        ASSERT_TRUE(intent.start(running, kNow)) << what;
+        EXPECT_TRUE(intent.has_lost_state()) << what;
+        EXPECT_EQ(running.ports().size(), 1u) << what;
+        const std::string fault = fmt::format("{} is {}, and no file", state_, what);
+        EXPECT_EQ(error_of(intent.add_port(running, b_, kNow)), fault);
+        EXPECT_EQ(std::filesystem::symlink_status(state_).type(), before) << what;
+        // Once it is gone a port can be added.
+        std::filesystem::remove(state_);
+        ASSERT_TRUE(intent.add_port(running, b_, kNow)) << what;
+        EXPECT_EQ(saved(), Texts{"b"}) << what;
+        std::filesystem::remove(state_);
+    }
 }
 
 TEST_F(IntentTest, PortsOfALostStateThatTheFileNamesWait) {
