@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "engine/mistakes.h"
 
 namespace sluice::engine {
@@ -76,10 +77,16 @@ AddedRoutes AddedRoutes::load(const std::string& state) {
         return routes;
     }
     const size_t end = text->rfind('\n') + 1;
-    routes.is_cut_ = end != text->size();
+    const std::string cut = text->substr(end);
     text->resize(end);
     routes.lines_ = route::read_changes({.lines = *text, .file = routes.file_}, routes.faults_).changes.size();
     routes.text_ = std::move(*text);
+    if (cut.empty()) return routes;
+    const auto line = static_cast<int>(std::count(routes.text_.begin(), routes.text_.end(), '\n')) + 1;
+    routes.is_cut_ = true;
+    const std::string fault =
+        fmt::format("{} is cut off: the line has no end, and is not in force", base::shown(cut));
+    routes.faults_.add({fault, {}, {routes.file_, line, 1}});
     return routes;
 }
 
@@ -133,13 +140,11 @@ bool AddedRoutes::put_aside() {
 
 void AddedRoutes::restore(Switch& running) {
     const std::string text = std::exchange(text_, {});
-    bool has_lost = faults_.count != 0;
-    if (has_lost && !put_aside()) {
-        has_lost = false;
-    }
+    const bool has_lost = faults_.count != 0 && put_aside();
     if (std::exchange(is_cut_, false) && !has_lost) {
-        auto cut = base::cut_file(file_, text.size());
-        if (!cut) base::log::error("route", "{}", cut.error().text());
+        // The file stays as it is. What is appended to it must not continue the line.
+        auto ended = base::append_to_file(file_, "\n");
+        if (!ended) base::log::error("route", "{}", ended.error().text());
     }
     for (std::string_view left = text; !left.empty();) {
         const size_t end = left.find('\n', std::min(kStep, left.size() - 1)) + 1;

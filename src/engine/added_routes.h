@@ -34,7 +34,7 @@ class AddedRoutes {
 
     AddedRoutes() = default;
     // Reads the file of a state; nothing is in force yet, and nothing is written. A last line without its end is
-    // what a crash cut off, and never took effect.
+    // one that can't be read, whatever it says: a crash or a full disk has cut it off.
     static AddedRoutes load(const std::string& state);
     // Between load() and restore(): what a start would tell, in sentences.
     std::vector<std::string> remarks(const Config& config) const;

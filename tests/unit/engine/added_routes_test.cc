@@ -14,6 +14,7 @@ using Texts = std::vector<std::string>;
 
 constexpr Clock::time_point kNow{1000s};
 constexpr const char* kBlue = "  - {name: blue, subnets: 10.0.0.0/24, gateway: 10.0.0.254}\n";
+constexpr const char* kCut = " is cut off: the line has no end, and is not in force";
 constexpr const char* kRed = "  - {name: red, subnets: 10.0.1.0/24, gateway: 10.0.1.254}\n";
 
 // A file, a state, and a switch that can be started again.
@@ -64,6 +65,15 @@ class AddedRoutesTest : public testing::Test {
                 if (domain.derived.contains(to)) return;
                 texts.push_back(route::to_line(switch_->router().added_route(domain, to, hop)));
             });
+        }
+        return texts;
+    }
+    // Each text that was put aside.
+    Texts aside() const {
+        Texts texts;
+        for (const auto& entry : std::filesystem::directory_iterator(directory_ / "state")) {
+            const std::string path = entry.path();
+            if (path.starts_with(state_ + ".routes.bad-")) texts.push_back(test::file_text(path));
         }
         return texts;
     }
@@ -298,15 +308,19 @@ TEST_F(AddedRoutesTest, WhatWaitsCanBeDeleted) {
     EXPECT_EQ(added(), Texts{});
 }
 
-TEST_F(AddedRoutesTest, WhatACrashCutOffNeverWas) {
+TEST_F(AddedRoutesTest, ALineThatIsCutOffIsToldAndPutAside) {
     start();
     ASSERT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
-    test::write_file(state_ + ".routes", kept() + "10.8.0.0/16 via 10.0.0.1\n10.7.0.0/16 via 10.0.0.");
+    const std::string cut = kept() + "10.8.0.0/16 via 10.0.0.1\n10.7.0.0/16 via 10.0.0.1";  // ...17, perhaps
+    test::write_file(state_ + ".routes", cut);
+    EXPECT_EQ(Intent::load(file_)->remarks(), Texts{state_ + ".routes:3:1: '10.7.0.0/16 via 10.0.0.1'" + kCut});
     start();
     EXPECT_EQ(added().size(), 2u);
+    EXPECT_EQ(aside(), Texts{cut});
     ASSERT_EQ(add("10.7.0.0/16 via 10.0.0.2"), "");
     start();
     EXPECT_EQ(added().size(), 3u);
+    EXPECT_EQ(aside(), Texts{cut});
 }
 
 // The routes that can be read come into force, and the file is kept.
@@ -315,16 +329,13 @@ TEST_F(AddedRoutesTest, ADamagedFileIsPutAside) {
     ASSERT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
     const std::string damaged = kept() + "nonsense\n10.8.0.0/16 via 10.0.0.1\n10.7.0.0/16 via 10.0";
     test::write_file(state_ + ".routes", damaged);
-    EXPECT_EQ(Intent::load(file_)->remarks(), Texts{state_ + ".routes:2:1: 'nonsense' is not an IP address"});
+    EXPECT_EQ(Intent::load(file_)->remarks(), (Texts{state_ + ".routes:2:1: 'nonsense' is not an IP address",
+                     state_ + ".routes:4:1: '10.7.0.0/16 via 10.0'" + kCut}));
     EXPECT_EQ(kept(), damaged);  // a look changes nothing
     start();
     EXPECT_EQ(added().size(), 2u);
     EXPECT_EQ(kept(), "10.8.0.0/16 via 10.0.0.1\n10.9.0.0/16 via 10.0.0.1\n");
-    Texts aside;
-    for (const auto& entry : std::filesystem::directory_iterator(directory_ / "state")) {
-        if (entry.path().string().starts_with(state_ + ".routes.bad-")) aside.push_back(test::file_text(entry.path()));
-    }
-    EXPECT_EQ(aside, Texts{damaged});
+    EXPECT_EQ(aside(), Texts{damaged});
     start();
     EXPECT_EQ(added().size(), 2u);
 }

@@ -135,7 +135,7 @@ TEST_F(IntentTest, AFileMayNameAPortThatWasAdded) {
 TEST_F(IntentTest, ALoadWritesNothing) {
     save(R"({"ports": [{"name": "b", "colour": 3)");
     test::write_file(state_ + ".routes", "10.9.0.0/16 via");  // as while a running switch writes it
-    EXPECT_EQ(load().remarks().size(), 1u);
+    EXPECT_EQ(load().remarks().size(), 2u);
     EXPECT_EQ(test::file_text(state_), R"({"ports": [{"name": "b", "colour": 3)");
     EXPECT_EQ(test::file_text(state_ + ".routes"), "10.9.0.0/16 via");
     EXPECT_EQ(aside(), Texts{});
