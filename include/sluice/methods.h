@@ -43,6 +43,12 @@ struct Parameter {
     std::uint64_t high_for_readers = 0;
 };
 
+// The keys of a port or a route whose values are text, whatever they look like: a name may be "7". In JSON such a
+// value is a string; sluicectl, whose user writes no types, makes it one.
+inline constexpr std::string_view kTextKeys[] = {"name",     "netns",  "interface", "device",        "network",
+                                                 "networks", "native", "path",      "split-horizon", "members",
+                                                 "port",     "domain"};
+
 enum class Effect {
     kReads,    // asks; readers may
     kListens,  // changes nothing, but shows packets: readers may not

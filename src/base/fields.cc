@@ -170,6 +170,10 @@ std::optional<std::int64_t> Reader::read_integer(const Tree& tree, Range range) 
 
 const std::string* Reader::read_string(const Tree& tree) {
     if (!expect(tree, Tree::Kind::kScalar, "string")) return nullptr;
+    if (tree.is_no_string) {
+        report(tree, fmt::format("expected a string, found {}", tree.text));
+        return nullptr;
+    }
     // Only an escape in quotes, or JSON, brings a control character this far.
     for (std::string_view rest = tree.text; !rest.empty();) {
         const auto c = take_character(rest);

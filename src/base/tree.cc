@@ -95,7 +95,11 @@ nlohmann::json scalar_to_json(const Tree& tree) {
 Tree tree_from_json(const nlohmann::json& json, int depth) {
     if (depth > kMaxDepth) return {};
     if (json.is_string()) return Tree::string(json.get<std::string>());
-    if (json.is_number() || json.is_boolean()) return Tree::plain(json.dump());
+    if (json.is_number() || json.is_boolean()) {
+        Tree tree = Tree::plain(json.dump());
+        tree.is_no_string = true;
+        return tree;
+    }
     if (json.is_array()) {
         Tree tree = Tree::list();
         for (const auto& item : json) tree.items.push_back(tree_from_json(item, depth + 1));

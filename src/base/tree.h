@@ -23,6 +23,7 @@ struct Tree {
 
     Kind kind = Kind::kNull;
     bool quoted = false;         // a scalar that is a string whatever it looks like
+    bool is_no_string = false;   // a scalar that JSON says is a number, true or false
     int line = 0;                // from 1; 0 where the tree wasn't parsed from a file
     int column = 0;              // from 1, in bytes
     std::string text;            // of a scalar

@@ -70,7 +70,7 @@ Answer port_add(Running& daemon, const json& params) {
     const base::Document port = base::from_json(params.at("port"));
     Answer answer = changed(daemon, daemon.intent.add_port(daemon.running, port, engine::Clock::now()));
     if (!answer) return answer;
-    // Added isn't up: what it waits for is to be seen at once. A name may have been a number in JSON.
+    // Added isn't up: what it waits for is to be seen at once.
     const base::Tree* name = port.root.find("name");
     const auto added = daemon.running.ports().find(name == nullptr ? "" : name->text);
     (*answer)["port"] =

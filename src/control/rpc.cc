@@ -184,6 +184,10 @@ const json& params_of(const json& request) {
 
 std::string fault_of(const json& request) {
     if (!request.is_object()) return "a request is an object";
+    for (const auto& [name, value] : request.items()) {
+        if (name == "jsonrpc" || name == "method" || name == "params" || name == "id") continue;
+        return fmt::format("unknown member {}; a request has jsonrpc, method, params and id", base::shown(name));
+    }
     if (!request.contains("jsonrpc") || request["jsonrpc"] != "2.0")
         return "\"jsonrpc\": \"2.0\" is missing";
     if (!request.contains("method") || !request["method"].is_string())

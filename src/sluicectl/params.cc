@@ -28,13 +28,32 @@ tl::unexpected<Problem> problem(int status, fmt::format_string<Args...> text, Ar
     return tl::unexpected(Problem{status, fmt::format(text, std::forward<Args>(args)...)});
 }
 
-Params value_of(const std::string& word, const std::string& text) {
+// The value of a key, as the key wants it: of a number too where it takes text.
+json typed(std::string_view key, const base::Tree& value) {
+    const auto& text_keys = protocol::kTextKeys;
+    const bool is_text = std::ranges::find(text_keys, key) != std::end(text_keys);
+    switch (value.kind) {
+        case base::Tree::Kind::kNull: return nullptr;
+        case base::Tree::Kind::kScalar: return is_text ? json(value.text) : base::to_json(value);
+        case base::Tree::Kind::kList: break;
+        case base::Tree::Kind::kMap: {
+            json object = json::object();
+            for (const auto& [inner, item] : value.entries) object[inner.text] = typed(inner.text, item);
+            return object;
+        }
+    }
+    json list = json::array();
+    for (const base::Tree& item : value.items) list.push_back(typed(key, item));
+    return list;
+}
+
+Params value_of(const std::string& word, std::string_view key, const std::string& text) {
     if (text.empty()) return problem(kUsage, "{} has no value", base::shown(word));
     const auto document = base::parse_yaml(text, "");
     if (!document)
         return problem(kUsage, "the value of {}: {}", base::shown(word),
                        document.error().front().message);
-    return base::to_json(document->root);
+    return typed(key, document->root);
 }
 
 // KEY=VALUE, into the object: the dots of KEY nest. Nothing where all is well.
@@ -45,7 +64,7 @@ std::optional<Problem> set_key(const std::string& word, json& object) {
     const std::string path = word.substr(0, equals);
     if (path.starts_with('.') || path.ends_with('.') || path.find("..") != path.npos)
         return Problem{kUsage, fmt::format("{} has an empty key", base::shown(word))};
-    const auto value = value_of(word, word.substr(equals + 1));
+    const auto value = value_of(word, path.substr(path.rfind('.') + 1), word.substr(equals + 1));
     if (!value) return value.error();
 
     json* place = &object;

@@ -279,6 +279,17 @@ TEST(Reader, TakesJsonLikeYaml) {
     EXPECT_EQ(host.ports[1].vxlan->vni, 7U);
 }
 
+// In YAML a plain scalar is a string where one is wanted; JSON has types.
+TEST(Reader, OfJsonOnlyAStringIsAString) {
+    for (const char* value : {"5", "true", "1.5", "-1"}) {
+        shop::Host host;
+        const Errors errors = read(from_json({{"ports", {{{"name", nlohmann::json::parse(value)}}}}}), host);
+        ASSERT_EQ(errors.size(), 1U) << value;
+        EXPECT_EQ(errors[0].text(), fmt::format("ports[0].name: expected a string, found {}", value));
+    }
+    EXPECT_EQ(host_of("ports: [{name: 5}]").ports[0].name, "5");
+}
+
 TEST(Writer, WhatItWritesReadsBackEqual) {
     const shop::Host host = host_of(kValid);
     const std::string text = to_yaml(write(host));

@@ -6,8 +6,12 @@
 
 #include <set>
 
+#include "base/fields.h"
+#include "base/tree.h"
 #include "control/rpc.h"
 #include "flow/state.h"
+#include "port/port_config.h"
+#include "route/route_config.h"
 #include "sluice/protocol.h"
 
 namespace sluice::control {
@@ -248,6 +252,29 @@ TEST(Methods, AreDescribedInWholeSentencesOnce) {
             EXPECT_EQ(parameter.placeholder.empty(), parameter.type == Type::kFlag) << method.name << parameter.name;
         }
     }
+}
+
+// What sluicectl sends as text is what the readers of ports and routes want as text.
+TEST(Methods, KnowTheKeysOfText) {
+    const json port = R"({"name": 1, "netns": 1, "interface": 1, "network": 1, "split-horizon": 1, "device": 1,
+        "trunk": {"networks": [1], "native": 1}, "vhost-user": {"path": 1}, "bond": {"members": [1]}})"_json;
+    const json route = R"({"to": "10.0.0.0/8", "via": "10.0.0.1", "network": 1, "port": 1, "domain": 1})"_json;
+    std::set<std::string> text;
+    const auto collect = [&](const base::Errors& errors) {
+        for (const auto& error : errors) {
+            if (error.message != "expected a string, found 1") continue;
+            std::string key = error.path.substr(error.path.rfind('.') + 1);
+            text.insert(key.substr(0, key.find('[')));
+        }
+    };
+    for (const auto& [key, value] : port.items()) {
+        port::PortConfig config;
+        collect(base::read(base::from_json({{key, value}}), config));
+    }
+    route::RouteConfig config;
+    collect(base::read(base::from_json(route), config));
+    const auto& known = protocol::kTextKeys;
+    EXPECT_EQ(text, std::set<std::string>(std::begin(known), std::end(known)));
 }
 
 TEST(Methods, KnowTheStatesOfFlows) {

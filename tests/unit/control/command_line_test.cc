@@ -42,6 +42,17 @@ TEST(CommandLine, TakesAVerbApartFromItsArguments) {
     EXPECT_FALSE(line->socket);
 }
 
+TEST(CommandLine, TextStaysTextWhateverItLooksLike) {
+    const auto line = parse({"port", "add", "5", "netns=7", "network=010", "mtu=1400", "host=true",
+                             "trunk={networks: [20, true], native: 1.0}", "bond.members=[1, 2]",
+                             "routes=[{to: default}]"});
+    ASSERT_TRUE(line) << line.error().message;
+    EXPECT_EQ(params_of(*line->verb, line->arguments).value()["port"],
+              R"({"name": "5", "netns": "7", "network": "010", "mtu": 1400, "host": true,
+                  "trunk": {"networks": ["20", "true"], "native": "1.0"}, "bond": {"members": ["1", "2"]},
+                  "routes": [{"to": "default"}]})"_json);
+}
+
 TEST(CommandLine, TakesOptionsWithoutAValue) {
     for (const auto& words : std::vector<std::vector<std::string>>{
              {"device", "bind", "03:00.0", "--force", "--driver", "uio_pci_generic"},

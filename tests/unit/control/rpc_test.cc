@@ -118,6 +118,15 @@ TEST_F(Rpc, UnknownMethodSuggestsTheNearest) {
               "there is no method 'chnage'; did you mean 'change'?");
 }
 
+TEST_F(Rpc, AnUnknownMemberOfARequestIsRefused) {
+    const json answer = ask(R"({"jsonrpc":"2.0","id":1,"method":"change","extra":1})");
+    EXPECT_EQ(answer["id"], 1);
+    EXPECT_EQ(answer["error"]["code"], protocol::kInvalidRequest);
+    EXPECT_EQ(answer["error"]["message"],
+              "invalid request: unknown member 'extra'; a request has jsonrpc, method, params and id");
+    EXPECT_EQ(changes_, 0);
+}
+
 TEST_F(Rpc, NotificationsAreCarriedOutAndNotAnswered) {
     EXPECT_EQ(ask(R"({"jsonrpc":"2.0","method":"change"})"), "nothing");
     EXPECT_EQ(changes_, 1);
