@@ -8,9 +8,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <set>
 
 #include "base/fd.h"
 #include "engine/machine.h"
+#include "port/claims.h"
 
 namespace sluice::engine {
 namespace {
@@ -28,20 +31,83 @@ void complete_address(InterfaceAddress& address, const NetworkConfig& network) {
     }
 }
 
-// A container of a routed network has its default routes by the network's gateway.
-void add_default_routes(port::PortConfig& port, const NetworkConfig& network) {
-    for (const bool v4 : {true, false}) {
+// The default routes that containers of routed networks have by the networks' gateways. A namespace with several
+// ports has one by each, with metrics in the ports' order: the first one's is taken, as long as it is there.
+class DefaultRoutes {
+ public:
+    explicit DefaultRoutes(const Config& config) : config_(config) {
+        for (const auto& port : config.ports) {
+            if (port.kind() != port::Kind::kNetns) continue;
+            for (const auto& route : port.routes) {
+                if (route.to.length == 0) taken_[key_of(port, route.to.address.is_v4())].insert(metric_of(route));
+            }
+        }
+    }
+
+    // To be called for the ports in their order.
+    void add_to(port::PortConfig& port) {
+        const NetworkConfig* network = network_of(port);
+        if (network == nullptr || !port.routes.empty() || port.kind() != port::Kind::kNetns) return;
+        for (const bool v4 : {true, false}) {
+            const auto via = gateway_of(*network, port, v4);
+            if (!via) continue;
+            const auto metric = next_metric(port, v4);
+            if (network->flat) {
+                port.routes.push_back({.to = {*via, static_cast<uint8_t>(via->bits())}, .metric = metric});
+            }
+            port.routes.push_back({.to = any(v4), .via = via, .metric = metric});
+        }
+    }
+
+ private:
+    using Key = std::pair<std::string, bool>;  // of a namespace, IPv4 or not
+
+    static Key key_of(const port::PortConfig& port, bool v4) { return {port::namespace_of(port), v4}; }
+    static IpPrefix any(bool v4) { return {v4 ? IpAddress::from_v4(0) : IpAddress{}, 0}; }
+    // Without one it is the kernel's own.
+    static uint32_t least_metric(bool v4) { return v4 ? 0 : port::kMetricOfIpv6; }
+    static uint32_t metric_of(const port::RouteConfig& route) {
+        const uint32_t metric = route.kernel_metric();
+        return metric != 0 ? metric : least_metric(route.to.address.is_v4());
+    }
+
+    const NetworkConfig* network_of(const port::PortConfig& port) const {
+        const auto& networks = config_.networks;
+        const auto found =
+            std::find_if(networks.begin(), networks.end(), [&](const auto& n) { return n.name == port.network; });
+        return found == networks.end() || !found->is_routed() ? nullptr : &*found;
+    }
+
+    // Nothing for a port without an address of the family.
+    static std::optional<IpAddress> gateway_of(const NetworkConfig& network, const port::PortConfig& port,
+                                               bool v4) {
         auto same_family = [&](const auto& a) { return a.is_v4() == v4; };
         const bool has = std::any_of(port.address.begin(), port.address.end(),
                                      [&](const auto& a) { return same_family(a.address); });
-        auto gateway = std::find_if(network.gateway.begin(), network.gateway.end(), same_family);
-        if (!has || (gateway == network.gateway.end() && !network.flat)) continue;
-        const IpAddress via = gateway != network.gateway.end() ? *gateway : flat_gateway(v4);
-        if (network.flat) port.routes.push_back({.to = {via, static_cast<uint8_t>(via.bits())}});
-        IpAddress any;
-        if (v4) any = IpAddress::from_v4(0);
-        port.routes.push_back({.to = {any, 0}, .via = via});
+        if (!has) return std::nullopt;
+        const auto gateway = std::find_if(network.gateway.begin(), network.gateway.end(), same_family);
+        if (gateway != network.gateway.end()) return *gateway;
+        return network.flat ? std::optional(flat_gateway(v4)) : std::nullopt;
     }
+
+    std::optional<uint32_t> next_metric(const port::PortConfig& port, bool v4) {
+        auto& taken = taken_[key_of(port, v4)];
+        uint32_t metric = least_metric(v4);
+        while (!taken.insert(metric).second) ++metric;
+        return metric == least_metric(v4) ? std::nullopt : std::optional(metric);
+    }
+
+    const Config& config_;
+    std::map<Key, std::set<uint32_t>> taken_;
+};
+
+// What doesn't depend on other ports.
+void complete_alone(const Config& config, port::PortConfig& port) {
+    if (auto most = overlay_mtu(config, port); most && !port.mtu) port.mtu = most;
+    auto network = std::find_if(config.networks.begin(), config.networks.end(),
+                                [&](const NetworkConfig& n) { return n.name == port.network; });
+    if (network == config.networks.end()) return;
+    for (auto& address : port.address) complete_address(address, *network);
 }
 
 template <class T>
@@ -137,18 +203,21 @@ std::string origin(const base::Place& place) {
 }
 
 void complete(const Config& config, port::PortConfig& port) {
-    if (auto most = overlay_mtu(config, port); most && !port.mtu) port.mtu = most;
-    auto network = std::find_if(config.networks.begin(), config.networks.end(),
-                                [&](const NetworkConfig& n) { return n.name == port.network; });
-    if (network == config.networks.end()) return;
-    for (auto& address : port.address) complete_address(address, *network);
-    if (network->is_routed() && port.kind() == port::Kind::kNetns && port.routes.empty()) {
-        add_default_routes(port, *network);
+    complete_alone(config, port);
+    DefaultRoutes defaults(config);
+    for (port::PortConfig before : config.ports) {
+        if (before.name == port.name) break;
+        defaults.add_to(before);
     }
+    defaults.add_to(port);
 }
 
 void complete(Config& config) {
-    for (auto& port : config.ports) complete(config, port);
+    DefaultRoutes defaults(config);
+    for (auto& port : config.ports) {
+        complete_alone(config, port);
+        defaults.add_to(port);
+    }
 }
 
 void sort_by_place(base::Errors& errors) {

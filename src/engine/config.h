@@ -240,7 +240,7 @@ Verdict judge(const Config& config, const base::Document* document, const Machin
 // Writes into a valid configuration what follows from it, and the kernel will be told: lengths of addresses, MTUs
 // of overlays, default routes.
 void complete(Config& config);
-// The same for one port, which need not be among the configuration's.
+// The same for one port, as if it stood in the place of the configuration's port of its name, or behind them all.
 void complete(const Config& config, port::PortConfig& port);
 void sort_by_place(base::Errors& errors);
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "engine/mistakes.h"
 #include "engine/switch.h"
+#include "port/claims.h"
 #include "port/tap.h"
 #include "wire/filter.h"
 
@@ -51,6 +53,10 @@ class Validator {
                 auto mac = macs_.find({network, *own});
                 if (mac != macs_.end() && mac->second == port) macs_.erase(mac);
             }
+        }
+        for (const auto& route : port->routes) {
+            auto known = kernel_routes_.find(key_of(*port, route));
+            if (known != kernel_routes_.end() && known->second == port) kernel_routes_.erase(known);
         }
         for (const auto& address : port->address) {
             auto known = addresses_.find({port->network, address.address});
@@ -102,6 +108,7 @@ class Validator {
         if (port.trunk) check_trunk(i, port);
         if (port.bond && port.bond->probe) check_probe(i, port);
         check_mac(i, port);
+        check_routes(i, port);
         if (port.network.empty()) return;
         auto network = networks_.find(port.network);
         if (network == networks_.end()) {
@@ -111,6 +118,30 @@ class Validator {
             return check_addresses(i, port, kUnknown);
         }
         check_addresses(i, port, *network->second);
+    }
+
+    // A namespace has one route to a destination under a metric, and the ports that want it would take it from one
+    // another.
+    void check_routes(size_t i, const port::PortConfig& port) {
+        if (port.kind() != port::Kind::kNetns) return;
+        for (size_t r = 0; r < port.routes.size(); ++r) {
+            const auto& route = port.routes[r];
+            const auto [first, fresh] = kernel_routes_.emplace(key_of(port, route), &port);
+            if (fresh || mistakes_.is_wrong({"ports", i, "routes", r})) continue;
+            if (first->second == &port) {
+                report({"ports", i, "routes", r, "to"}, route.place,
+                       "{} has a route already: give one another `metric`", route.to.text());
+            } else {
+                report({"ports", i, "routes", r, "to"}, route.place,
+                       "{} has a route by port {} of the same namespace: give one another `metric`",
+                       route.to.text(), first->second->name);
+            }
+        }
+    }
+
+    using RouteKey = std::tuple<std::string, IpPrefix, uint32_t>;
+    static RouteKey key_of(const port::PortConfig& port, const port::RouteConfig& route) {
+        return {port::namespace_of(port), route.to, route.kernel_metric()};
     }
 
     // The MAC address of a port's own station; nothing where the device or the guest alone knows it.
@@ -432,6 +463,7 @@ class Validator {
     std::map<std::string, const MirrorConfig*> mirrors_;
     std::map<std::pair<std::string, MacAddress>, const port::PortConfig*> macs_;
     std::map<std::pair<std::string, MacAddress>, std::string> switch_macs_;  // and whose they are
+    std::map<RouteKey, const port::PortConfig*> kernel_routes_;  // inside of containers
     std::map<std::pair<std::string, IpAddress>, const port::PortConfig*> addresses_;
 };
 

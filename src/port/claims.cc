@@ -59,6 +59,8 @@ void add_device(std::vector<Claim>& claims, const std::string& arguments, const 
 
 }  // namespace
 
+std::string namespace_of(const PortConfig& config) { return identity_of_netns(config.netns); }
+
 const size_t kMostDevices = RTE_MAX_ETHPORTS;
 
 std::string device_name(const std::string& arguments) {

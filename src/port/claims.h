@@ -20,6 +20,10 @@ struct Claim {
 
 std::vector<Claim> claims(const PortConfig& config);
 
+// The network namespace of a container's port, as far as its configuration tells: equal where the names are of the
+// same file. pid:N and a name may still be the same namespace.
+std::string namespace_of(const PortConfig& config);
+
 // As DPDK calls the device that these arguments make.
 std::string device_name(const std::string& arguments);
 

@@ -59,15 +59,27 @@ std::vector<KernelAddress> addresses_without_route(const WantedInterface& wanted
     return lacking;
 }
 
-}  // namespace
-
-std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterface& seen) {
+std::vector<std::string> link_changes(const WantedInterface& wanted, const SeenInterface& seen) {
     std::vector<std::string> changes;
     if (!seen.link.up) changes.push_back(fmt::format("interface {} is set down in its namespace", seen.link.name));
     if (seen.link.mtu != wanted.mtu) changes.push_back(fmt::format("its MTU was set to {}", seen.link.mtu));
     if (wanted.keeps_mac && seen.link.mac != wanted.mac) {
         changes.push_back(fmt::format("its MAC address was set to {}", seen.link.mac.text()));
     }
+    return changes;
+}
+
+// Another port has it, by its own interface.
+bool is_taken(const KernelRoute& route, const SeenInterface& seen) {
+    return std::any_of(seen.elsewhere.begin(), seen.elsewhere.end(), [&](const KernelRoute& other) {
+        return other.to == route.to && other.metric == route.metric;
+    });
+}
+
+}  // namespace
+
+std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterface& seen) {
+    std::vector<std::string> changes = link_changes(wanted, seen);
     for (const KernelAddress& address : wanted.addresses) {
         if (contains(seen.addresses, address)) continue;
         changes.push_back(fmt::format("address {}/{} was removed", address.address.text(), address.length));
@@ -81,7 +93,9 @@ std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterf
         const bool is_multipath = std::any_of(
             seen.routes.begin(), seen.routes.end(),
             [&](const KernelRoute& other) { return other.is_multipath && other.to == route.to; });
-        changes.push_back(route_text(route) + (is_multipath ? " was given several next hops" : " was removed"));
+        changes.push_back(route_text(route) + (is_taken(route, seen) ? " is another port's of this namespace"
+                                               : is_multipath        ? " was given several next hops"
+                                                                     : " was removed"));
     }
     return changes;
 }
@@ -151,7 +165,14 @@ base::Result<std::optional<SeenInterface>> KeptInterface::see(Netlink& netlink) 
     if (!addresses) return tl::unexpected(addresses.error());
     auto routes = netlink.routes(index_, Whose::kAll);
     if (!routes) return tl::unexpected(routes.error());
-    return SeenInterface{**link, std::move(*addresses), std::move(*routes), link_local_of(wanted_.name)};
+    SeenInterface seen{**link, std::move(*addresses), std::move(*routes), link_local_of(wanted_.name)};
+    const bool lacks_route = std::any_of(wanted_.routes.begin(), wanted_.routes.end(),
+                                         [&](const KernelRoute& route) { return !contains(seen.routes, route); });
+    if (!lacks_route) return seen;
+    auto elsewhere = netlink.routes(index_, Whose::kOursElsewhere);
+    if (!elsewhere) return tl::unexpected(elsewhere.error());
+    seen.elsewhere = std::move(*elsewhere);
+    return seen;
 }
 
 void KeptInterface::inspect(Netlink& netlink) {
@@ -253,6 +274,16 @@ base::Result<void> KeptInterface::restore_kernels_part(Netlink& netlink) {
     return {};
 }
 
+// Without those that another port has.
+base::Result<std::vector<KernelRoute>> KeptInterface::wanted_routes(Netlink& netlink) const {
+    if (wanted_.routes.empty()) return std::vector<KernelRoute>{};
+    const auto seen = see(netlink);
+    if (!seen) return tl::unexpected(seen.error());
+    std::vector<KernelRoute> routes = wanted_.routes;
+    if (*seen) std::erase_if(routes, [&](const KernelRoute& route) { return is_taken(route, **seen); });
+    return routes;
+}
+
 base::Result<void> KeptInterface::apply(Netlink& netlink, Since made) {
     failures_ = {};
     if (auto done = apply_link(netlink); !done) return done;
@@ -268,7 +299,10 @@ base::Result<void> KeptInterface::apply(Netlink& netlink, Since made) {
     if (auto done = restore_kernels_part(netlink); !done) return done;
     const auto routes = netlink.routes(index_, Whose::kOurs);
     if (!routes) return tl::unexpected(routes.error());
-    reconcile(netlink, *routes, wanted_.routes, &Netlink::add_route, &Netlink::delete_route);
+    const auto wanted = wanted_routes(netlink);
+    if (!wanted) return tl::unexpected(wanted.error());
+    reconcile(netlink, *routes, *wanted, &Netlink::add_route, &Netlink::delete_route);
+    has_news_ |= wanted->size() != wanted_.routes.size();  // to be told
     return {};
 }
 

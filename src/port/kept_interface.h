@@ -7,6 +7,8 @@
 //   itself: IPv6 that is switched off there takes nothing from IPv4.
 //   What the kernel gives such an interface by itself belongs to it: a link-local address, and the routes to the
 //   subnets of its addresses.
+//   A route that another port has in the same namespace, by another interface, stays that port's: this one's lacks
+//   it, and says so.
 #pragma once
 
 #include <array>
@@ -40,6 +42,7 @@ struct SeenInterface {
     std::vector<KernelAddress> addresses;  // whoever added them
     std::vector<KernelRoute> routes;
     LinkLocal link_local = LinkLocal::kNone;  // how the kernel makes that address
+    std::vector<KernelRoute> elsewhere = {};  // those of Sluice's by other interfaces: another port's
 };
 
 // What has been changed, a few words each: "address 10.0.0.2/24 was removed".
@@ -98,6 +101,7 @@ class KeptInterface {
                    base::Result<void> (Netlink::*remove)(int, const T&));
     base::Result<void> make_room(Netlink& netlink);
     base::Result<void> restore_kernels_part(Netlink& netlink);
+    base::Result<std::vector<KernelRoute>> wanted_routes(Netlink& netlink) const;
     // None: the interface is gone.
     base::Result<std::optional<SeenInterface>> see(Netlink& netlink) const;
     void note_failure(const IpAddress& address, const base::Result<void>& done);

@@ -13,6 +13,8 @@
 #include <cstring>
 #include <random>
 
+#include "port/port_config.h"
+
 #ifndef IFA_PROTO
 #define IFA_PROTO 11  // Linux 5.18; the headers may be older than the kernel
 #endif
@@ -277,7 +279,9 @@ base::Result<std::vector<KernelRoute>> Netlink::routes(int index, Whose whose) {
         Message message(RTM_GETROUTE, NLM_F_DUMP);
         message.extra<rtmsg>()->rtm_family = family;
         mnl_attr_put_u32(message.header, RTA_TABLE, RT_TABLE_MAIN);
-        mnl_attr_put_u32(message.header, RTA_OIF, static_cast<uint32_t>(index));
+        if (whose != Whose::kOursElsewhere) {
+            mnl_attr_put_u32(message.header, RTA_OIF, static_cast<uint32_t>(index));
+        }
         auto done = dump(message.header, routes,
                          [=](const nlmsghdr* header) { return read_route(header, family, index, whose); });
         // The interface has gone, or the namespace has no such table yet.
@@ -297,6 +301,7 @@ base::Result<void> Netlink::change_route(int type, int flags, int index, const K
     info->rtm_scope = route.via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
     put_address(message.header, RTA_DST, route.to.address);
     if (route.via) put_address(message.header, RTA_GATEWAY, *route.via);
+    if (route.metric != 0) mnl_attr_put_u32(message.header, RTA_PRIORITY, route.metric);
     mnl_attr_put_u32(message.header, RTA_OIF, static_cast<uint32_t>(index));
     return talk(message.header, fmt::format("route to {}", route.to.text()));
 }

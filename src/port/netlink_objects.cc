@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "port/netlink_message.h"
+#include "port/port_config.h"
 
 #ifndef IFA_PROTO
 #define IFA_PROTO 11  // Linux 5.18; the headers may be older than the kernel
@@ -115,11 +116,11 @@ std::optional<KernelRoute> read_route(const nlmsghdr* message, uint8_t family, i
     const auto* info = header_of<rtmsg>(message);
     if (message->nlmsg_type != RTM_NEWROUTE || info == nullptr) return std::nullopt;
     if (info->rtm_table != RT_TABLE_MAIN) return std::nullopt;
-    if (whose == Whose::kOurs && info->rtm_protocol != kRouteProtocol) return std::nullopt;
     const auto found = attributes_behind<rtmsg, RTA_MAX + 1>(info, message);
-    if (!links_of(found[RTA_OIF], found[RTA_MULTIPATH]).contains(index)) return std::nullopt;
     KernelRoute route{.is_multipath = found[RTA_MULTIPATH] != nullptr};
-    if (whose == Whose::kOurs && route.is_multipath) return std::nullopt;
+    const bool is_ours = info->rtm_protocol == kRouteProtocol && !route.is_multipath;
+    const bool leads_there = links_of(found[RTA_OIF], found[RTA_MULTIPATH]).contains(index);
+    if ((whose != Whose::kAll && !is_ours) || leads_there == (whose == Whose::kOursElsewhere)) return std::nullopt;
     const auto to = destination_of(*info, found[RTA_DST], family);
     if (!to) return std::nullopt;
     route.to = *to;
@@ -127,6 +128,8 @@ std::optional<KernelRoute> read_route(const nlmsghdr* message, uint8_t family, i
         route.via = address_of(found[RTA_GATEWAY], family);
         if (!route.via) return std::nullopt;  // it isn't a route without a gateway
     }
+    route.metric = number_of<uint32_t>(found[RTA_PRIORITY]).value_or(0);
+    if (family == AF_INET6 && route.metric == kMetricOfIpv6) route.metric = 0;
     return route;
 }
 

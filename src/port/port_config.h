@@ -51,11 +51,20 @@ void fields(V& v, VhostUserConfig& u) {
             "is not an absolute path of less than 108 characters");
 }
 
+inline constexpr uint32_t kMetricOfIpv6 = 1024;  // of an IPv6 route for which none is given
+
 // A route inside a container, put there by Sluice.
 struct RouteConfig {
     IpPrefix to;
     std::optional<IpAddress> via;  // none: on the link
+    std::optional<uint32_t> metric;  // of several the lowest is taken; none: the kernel's own
     base::Place place;
+
+    // 0: the kernel's own.
+    uint32_t kernel_metric() const noexcept {
+        const uint32_t given = metric.value_or(0);
+        return given == kMetricOfIpv6 && !to.address.is_v4() ? 0 : given;
+    }
 
     bool operator==(const RouteConfig&) const = default;
 };
@@ -68,6 +77,7 @@ void fields(V& v, RouteConfig& r) {
     if (to != base::Destination{r.to}) r.to = to.for_family(!r.via || r.via->is_v4());
     v.check("via", !r.via || v.is_wrong("to") || r.via->is_v4() == r.to.address.is_v4(),
             "is of another address family than `to`");
+    v.optional("metric", r.metric, base::Range{0, UINT32_MAX});
 }
 
 enum class BondMode { kActiveBackup, kLacp };

@@ -75,7 +75,9 @@ std::vector<KernelAddress> kernel_addresses(const PortConfig& config) {
 
 std::vector<KernelRoute> kernel_routes(const PortConfig& config) {
     std::vector<KernelRoute> routes;
-    for (const auto& route : config.routes) routes.push_back({route.to, route.via});
+    for (const auto& route : config.routes) {
+        routes.push_back({.to = route.to, .via = route.via, .metric = route.kernel_metric()});
+    }
     return routes;
 }
 

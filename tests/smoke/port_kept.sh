@@ -3,17 +3,25 @@
 # that is switched off there takes nothing from IPv4.
 . "$(dirname "$0")/_init.sh"
 
-netns a b c
+netns a b c m
 at c sysctl -qw net.ipv6.conf.default.disable_ipv6=1
 config <<END
-networks: [{name: blue, subnets: [10.0.0.0/24, "fd00::/64"], gateway: [10.0.0.254, "fd00::fe"]}]
+networks:
+  - {name: blue, subnets: [10.0.0.0/24, "fd00::/64"], gateway: [10.0.0.254, "fd00::fe"]}
+  - {name: red, subnets: [10.0.1.0/24, "fd01::/64"], gateway: [10.0.1.254, "fd01::fe"]}
 ports:
   - {name: a, netns: ${P}a, network: blue, address: [10.0.0.1, "fd00::1"]}
   - {name: b, netns: ${P}b, network: blue, address: [10.0.0.2, "fd00::2"]}
   - {name: c, netns: ${P}c, network: blue, address: [10.0.0.3, "fd00::3"]}
+  - {name: m0, netns: ${P}m, network: blue, address: [10.0.0.4, "fd00::4"]}
+  - {name: m1, netns: ${P}m, interface: eth1, network: red, address: [10.0.1.4, "fd01::4"]}
 END
 start
-up a b c
+up a b c m0 m1
+# Two ports in one namespace: a default route by each, and the first one's comes first.
+defaults() { ip -n "${P}m" "$1" -j route show default | jq -rc '[.[] | "\(.dev) \(.metric // 0)"] | sort'; }
+expect "the default routes" '["eth0 0","eth1 1"]' "$(defaults -4)"
+expect "the default routes of IPv6" '["eth0 1024","eth1 1025"]' "$(defaults -6)"
 reason() { [[ $(query .port.reason port show "$1") =~ $2 ]]; }
 expect_match "reason of c" "IPv6 is switched off there" "$(query .port.reason port show c)"
 expect_match "reason of c in port list" "IPv6 is switched off there" \
@@ -72,6 +80,8 @@ wait_for 10 "ping over IPv6" answers_ping a fd00::fe
 
 ip -n "${P}a" address flush dev eth0
 repaired "address 10.0.0.1/24 was removed"
+
+if grep "port: m[01]: " "$LOG"; then fail "word of two ports that have what is theirs"; fi
 
 # A change of the configuration repairs as well, and forgets what is no longer wanted.
 sed -i "s/10.0.0.1, \"fd00::1\"/10.0.0.9/" "$CONFIG"

@@ -279,7 +279,8 @@ TEST(Routing, APortInAnOverlayHasTheMtuThatTheUnderlayLeaves) {
 Texts routes_inside(const Config& config, const std::string& port) {
     Texts texts;
     for (const auto& route : find_port(config, port)->routes) {
-        texts.push_back(route.to.text() + (route.via ? " via " + route.via->text() : ""));
+        texts.push_back(route.to.text() + (route.via ? " via " + route.via->text() : "") +
+                        (route.metric ? fmt::format(" metric {}", *route.metric) : ""));
     }
     return texts;
 }
@@ -298,6 +299,61 @@ TEST(Routing, AContainersDefaultRoutesAreByTheGateway) {
     EXPECT_EQ(routes_inside(config, "h"), Texts{});
     // What is shown gives the same again.
     EXPECT_TRUE(diff(load(show(config)), config).empty());
+}
+
+// Each port of a namespace has its own, and the first one's comes first.
+TEST(Routing, OfSeveralPortsInANamespaceTheDefaultRoutesHaveMetrics) {
+    const std::string networks =
+        "networks: [{name: a, subnets: [10.0.0.0/24, 'fd00::/64'], gateway: [10.0.0.1, 'fd00::1']},\n"
+        "  {name: f, subnets: [10.1.0.0/24], flat: true}, {name: g, subnets: [10.2.0.0/24], flat: true}]\n"
+        "ports:\n";
+    const std::string first = "  - {name: p, netns: x, network: a, address: [10.0.0.2, 'fd00::2']}\n";
+    const Config config =
+        load(networks + first +
+             "  - {name: q, netns: /run/netns/x, interface: eth1, network: a, address: [10.0.0.3, 'fd00::3']}\n"
+             "  - {name: f, netns: x, interface: eth2, network: f, address: 10.1.0.2}\n"
+             "  - {name: g, netns: x, interface: eth3, network: g, address: 10.2.0.2}\n"
+             "  - {name: o, netns: o, network: a, address: 10.0.0.4}\n");
+    EXPECT_EQ(routes_inside(config, "p"), (Texts{"0.0.0.0/0 via 10.0.0.1", "::/0 via fd00::1"}));
+    EXPECT_EQ(routes_inside(config, "q"),
+              (Texts{"0.0.0.0/0 via 10.0.0.1 metric 1", "::/0 via fd00::1 metric 1025"}));
+    EXPECT_EQ(routes_inside(config, "f"),
+              (Texts{"169.254.1.1/32 metric 2", "0.0.0.0/0 via 169.254.1.1 metric 2"}));
+    EXPECT_EQ(routes_inside(config, "g"),
+              (Texts{"169.254.1.1/32 metric 3", "0.0.0.0/0 via 169.254.1.1 metric 3"}));
+    EXPECT_EQ(routes_inside(config, "o"), Texts{"0.0.0.0/0 via 10.0.0.1"});
+    EXPECT_TRUE(diff(load(show(config)), config).empty());
+    // The same where one port is looked at alone.
+    const std::string two =
+        networks + first +
+        "  - {name: q, netns: x, interface: eth1, network: a, address: [10.0.0.3, 'fd00::3']}\n";
+    Config unfinished;
+    EXPECT_TRUE(base::read(*base::parse_yaml(two, "f"), unfinished).empty());
+    for (port::PortConfig port : unfinished.ports) {
+        complete(unfinished, port);
+        EXPECT_EQ(port.routes, find_port(load(two), port.name)->routes) << port.name;
+    }
+    // What is declared comes before what follows from the network.
+    const Config mixed = load(networks + first +
+                              "  - {name: q, netns: x, interface: eth1, network: a, address: 10.0.0.3,\n"
+                              "     routes: [{to: default, via: 10.0.0.9},\n"
+                              "       {to: default, via: 10.0.0.9, metric: 1}]}\n");
+    EXPECT_EQ(routes_inside(mixed, "p"), (Texts{"0.0.0.0/0 via 10.0.0.1 metric 2", "::/0 via fd00::1"}));
+}
+
+TEST(Routing, ANamespaceHasOneRouteToADestinationUnderAMetric) {
+    const std::string ports = "ports:\n  - {name: a, netns: x, routes: [{to: 10.0.0.0/8}, {to: 'fd00::/8'}]}\n";
+    const auto second = [&](const std::string& route, const std::string& netns = "x") {
+        return errors(ports + fmt::format("  - {{name: b, netns: {}, interface: e, routes: [{}]}}", netns, route));
+    };
+    EXPECT_EQ(second("{to: 10.0.0.0/8}"),
+              one("ports[1].routes[0].to (f:3:53): 10.0.0.0/8 has a route by port a of the same namespace: give "
+                  "one another `metric`"));
+    EXPECT_EQ(second("{to: 'fd00::/8', metric: 1024}").size(), 1u);
+    EXPECT_EQ(second("{to: 10.0.0.0/8, metric: 1}"), Texts{});
+    EXPECT_EQ(second("{to: 10.0.0.0/8}", "y"), Texts{});
+    EXPECT_EQ(errors("ports: [{name: a, netns: x, routes: [{to: 10.0.0.0/8}, {to: 10.0.0.0/8}]}]"),
+              one("ports[0].routes[1].to (f:1:61): 10.0.0.0/8 has a route already: give one another `metric`"));
 }
 
 TEST(Routing, AFlatNetworksContainersReachOthersByTheGatewayAlone) {

@@ -196,6 +196,40 @@ class KeptInterfaceTest : public testing::Test {
     KeptInterface kept_;
 };
 
+TEST_F(KeptInterfaceTest, ARouteOfAnotherPortsInTheSameNamespaceStaysThere) {
+    ASSERT_TRUE(netns_.shell("ip link add eth1 type veth peer name peer1 && ip link set peer1 up"));
+    WantedInterface wanted = kWanted;
+    wanted.port = "other";
+    wanted.name = "eth1";
+    wanted.mac = *MacAddress::parse("02:00:00:00:00:0c");
+    wanted.addresses = {address("10.0.1.2", 24)};
+    wanted.routes = {route("0.0.0.0/0", "10.0.1.1"), route("10.8.0.0/16", "10.0.1.1")};
+    KeptInterface other;
+    netns_.run([&] {
+        ASSERT_TRUE(other.set_up(static_cast<int>(if_nametoindex("eth1")), wanted));
+        for (int i = 0; i < 2 * RepairPace::kLongestPause; ++i) {
+            for (KeptInterface* kept : {&kept_, &other}) {
+                if (kept->is_due()) kept->look();
+            }
+        }
+    });
+    EXPECT_EQ(other.trouble(), "the default route is another port's of this namespace");
+    EXPECT_EQ(kept_.trouble(), "");
+    EXPECT_EQ(kept_.repairs(), 0u);
+    EXPECT_EQ(changes(kWanted, seen()), Texts{});
+    EXPECT_TRUE(netns_.shell("ip route show dev eth1 | grep -q 10.8.0.0/16"));
+    // With another metric each has its own.
+    wanted.routes[0].metric = 1;
+    netns_.run([&] {
+        ASSERT_TRUE(other.set_up(static_cast<int>(if_nametoindex("eth1")), wanted));
+        while (kept_.is_due()) kept_.look();
+    });
+    EXPECT_EQ(other.trouble(), "");
+    EXPECT_EQ(changes(kWanted, seen()), Texts{});
+    EXPECT_TRUE(netns_.shell("ip route show default dev eth1 | grep -q 'metric 1'"));
+    netns_.run([&] { other.close(); });
+}
+
 TEST_F(KeptInterfaceTest, AnAddressOfAnotherLengthIsReplaced) {
     expect_repaired("ip address delete fd00::2/64 dev eth0 && ip address add fd00::2/48 dev eth0",
                     "address fd00::2/64 was removed");
