@@ -66,6 +66,9 @@ std::vector<std::string> link_changes(const WantedInterface& wanted, const SeenI
     if (wanted.keeps_mac && seen.link.mac != wanted.mac) {
         changes.push_back(fmt::format("its MAC address was set to {}", seen.link.mac.text()));
     }
+    if (!seen.link.has_arp) changes.emplace_back("its ARP was turned off");
+    if (!seen.link.has_multicast) changes.emplace_back("its multicast was turned off");
+    if (!seen.link.has_carrier) changes.emplace_back("its carrier was turned off");
     return changes;
 }
 
@@ -225,7 +228,8 @@ base::Result<void> KeptInterface::apply_link(Netlink& netlink) {
         (void)netlink.delete_address(index_, {wire::link_local_of((*before)->mac.bytes), kLinkLocalSubnet.length});
     }
     set_router_advertisements();
-    return netlink.change_link(index_, {.up = true});
+    if (before && *before && !(*before)->has_carrier) (void)netlink.change_link(index_, {.carrier = true});
+    return netlink.change_link(index_, {.up = true, .is_usable = true});
 }
 
 // Adds what is wanted, deletes what is ours and unwanted.

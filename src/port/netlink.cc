@@ -166,9 +166,14 @@ base::Result<void> Netlink::change_link(int index, const LinkChange& change) {
     auto* info = message.extra<ifinfomsg>();
     info->ifi_index = index;
     if (change.up) {
-        info->ifi_flags = IFF_UP;
-        info->ifi_change = IFF_UP;
+        info->ifi_flags |= IFF_UP;
+        info->ifi_change |= IFF_UP;
     }
+    if (change.is_usable) {
+        info->ifi_flags |= IFF_MULTICAST;
+        info->ifi_change |= IFF_MULTICAST | IFF_NOARP;
+    }
+    if (change.carrier) mnl_attr_put_u8(message.header, IFLA_CARRIER, 1);
     if (change.mac) mnl_attr_put(message.header, IFLA_ADDRESS, 6, change.mac->bytes.data());
     if (change.mtu) mnl_attr_put_u32(message.header, IFLA_MTU, *change.mtu);
     if (change.group) mnl_attr_put_u32(message.header, IFLA_GROUP, *change.group);

@@ -29,6 +29,8 @@ struct LinkChange {
     std::optional<std::string> alias;
     std::optional<uint32_t> group;
     bool up = false;  // true: set it up; false: leave it as it is
+    bool is_usable = false;  // true: with ARP and multicast; false: leave them as they are
+    bool carrier = false;    // true: turn it on, which some kernels refuse
 };
 
 class Netlink {

@@ -69,6 +69,9 @@ std::optional<Link> read_link(const nlmsghdr* message) {
     link.index = info->ifi_index;
     link.up = (info->ifi_flags & IFF_UP) != 0;
     link.is_running = link.up && (info->ifi_flags & IFF_RUNNING) != 0;
+    link.has_arp = (info->ifi_flags & IFF_NOARP) == 0;
+    link.has_multicast = (info->ifi_flags & IFF_MULTICAST) != 0;
+    link.has_carrier = number_of<uint8_t>(found[IFLA_CARRIER]).value_or(1) != 0;
     link.name = text_of(found[IFLA_IFNAME]);
     link.alias = text_of(found[IFLA_IFALIAS]);
     link.mtu = number_of<uint32_t>(found[IFLA_MTU]).value_or(0);

@@ -25,6 +25,9 @@ struct Link {
     uint32_t mtu = 0;
     bool up = false;
     bool is_running = false;  // up, and with a carrier
+    bool has_carrier = true;    // though it may be down
+    bool has_arp = true;        // false: it asks for no neighbors and answers none (IFF_NOARP)
+    bool has_multicast = true;  // IFF_MULTICAST
     bool is_in_vrf = false;   // enslaved to a VRF
     uint64_t transmit_drops = 0;  // of frames that the kernel was to transmit by it
     std::string kind;  // IFLA_INFO_KIND: "tun", "veth", …; empty where the kernel tells none

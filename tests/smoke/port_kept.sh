@@ -67,6 +67,10 @@ repaired "its MTU was set to 1200"
 expect "accept_ra" 0 "$(at a cat /proc/sys/net/ipv6/conf/eth0/accept_ra)"
 ip -n "${P}a" link set eth0 address 02:00:00:00:00:99
 repaired "its MAC address was set to 02:00:00:00:00:99"
+ip -n "${P}a" link set eth0 arp off
+repaired "its ARP was turned off"
+ip -n "${P}a" link set eth0 carrier off
+repaired "its carrier was turned off"
 expect_that "repairs that port show tells" "$(query .port.device.repairs port show a) >= 5"
 
 # Off while it runs, and on again.

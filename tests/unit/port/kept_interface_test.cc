@@ -196,6 +196,13 @@ class KeptInterfaceTest : public testing::Test {
     KeptInterface kept_;
 };
 
+TEST_F(KeptInterfaceTest, FlagsThatAreTurnedOffAreTurnedOn) {
+    expect_repaired("ip link set eth0 arp off", "its ARP was turned off");
+    expect_repaired("ip link set eth0 multicast off", "its multicast was turned off");
+    expect_repaired("ip link set eth0 arp off multicast off",
+                    "its ARP was turned off, its multicast was turned off");
+}
+
 TEST_F(KeptInterfaceTest, ARouteOfAnotherPortsInTheSameNamespaceStaysThere) {
     ASSERT_TRUE(netns_.shell("ip link add eth1 type veth peer name peer1 && ip link set peer1 up"));
     WantedInterface wanted = kWanted;
