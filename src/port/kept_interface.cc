@@ -27,15 +27,28 @@ std::string route_text(const KernelRoute& route) {
 
 const IpPrefix kLinkLocalSubnet{IpAddress{{0xfe, 0x80}}, 64};
 
-// An interface without a carrier gets its link-local address when that comes. The guard of a port knows the one of
-// the MAC address only: where that is kept another one doesn't do.
+// The guard of a port knows the link-local address of the MAC address only: where that is kept another one doesn't
+// do.
+bool is_own_link_local(const WantedInterface& wanted, const SeenInterface& seen, const IpAddress& address) {
+    if (seen.link_local == LinkLocal::kNone) return false;
+    const bool is_any_good = seen.link_local != LinkLocal::kOfMac || !wanted.keeps_mac;
+    return is_any_good ? kLinkLocalSubnet.contains(address) : address == wire::link_local_of(wanted.mac.bytes);
+}
+
+// An interface without a carrier gets it when that comes.
 bool lacks_link_local(const WantedInterface& wanted, const SeenInterface& seen) {
     if (seen.link_local == LinkLocal::kNone || !seen.link.is_running) return false;
-    const bool is_any_good = seen.link_local != LinkLocal::kOfMac || !wanted.keeps_mac;
-    const IpAddress own = wire::link_local_of(wanted.mac.bytes);
     return std::none_of(seen.addresses.begin(), seen.addresses.end(), [&](const KernelAddress& address) {
-        return is_any_good ? kLinkLocalSubnet.contains(address.address) : address.address == own;
+        return !address.is_duplicate && is_own_link_local(wanted, seen, address.address);
     });
+}
+
+// The link-local address that the kernel takes for another station's; null: it has none.
+const KernelAddress* find_duplicate_link_local(const WantedInterface& wanted, const SeenInterface& seen) {
+    const auto found = std::find_if(seen.addresses.begin(), seen.addresses.end(), [&](const KernelAddress& one) {
+        return one.is_duplicate && is_own_link_local(wanted, seen, one.address);
+    });
+    return found == seen.addresses.end() ? nullptr : &*found;
 }
 
 // The addresses to whose subnets no route leads, one a subnet.
@@ -72,6 +85,17 @@ std::vector<std::string> link_changes(const WantedInterface& wanted, const SeenI
     return changes;
 }
 
+const KernelAddress* find_duplicate(const std::vector<KernelAddress>& seen, const IpAddress& address) {
+    const auto found = std::find_if(seen.begin(), seen.end(), [&](const KernelAddress& one) {
+        return one.is_duplicate && one.address == address;
+    });
+    return found == seen.end() ? nullptr : &*found;
+}
+
+std::string duplicate_text(const IpAddress& address) {
+    return fmt::format("address {} was given up, as another station claimed it", address.text());
+}
+
 // Another port has it, by its own interface.
 bool is_taken(const KernelRoute& route, const SeenInterface& seen) {
     return std::any_of(seen.elsewhere.begin(), seen.elsewhere.end(), [&](const KernelRoute& other) {
@@ -85,9 +109,17 @@ std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterf
     std::vector<std::string> changes = link_changes(wanted, seen);
     for (const KernelAddress& address : wanted.addresses) {
         if (contains(seen.addresses, address)) continue;
-        changes.push_back(fmt::format("address {}/{} was removed", address.address.text(), address.length));
+        if (find_duplicate(seen.addresses, address.address) != nullptr) {
+            changes.push_back(duplicate_text(address.address));
+        } else {
+            changes.push_back(fmt::format("address {}/{} was removed", address.address.text(), address.length));
+        }
     }
-    if (lacks_link_local(wanted, seen)) changes.emplace_back("the IPv6 link-local address was removed");
+    if (const auto* duplicate = find_duplicate_link_local(wanted, seen)) {
+        changes.push_back(duplicate_text(duplicate->address));
+    } else if (lacks_link_local(wanted, seen)) {
+        changes.emplace_back("the IPv6 link-local address was removed");
+    }
     for (const KernelAddress& address : addresses_without_route(wanted, seen)) {
         changes.push_back(route_text({IpPrefix::around(address.address, address.length)}) + " was removed");
     }
@@ -269,13 +301,23 @@ base::Result<void> KeptInterface::restore_kernels_part(Netlink& netlink) {
     const auto seen = see(netlink);
     if (!seen) return tl::unexpected(seen.error());
     if (!*seen) return {};
-    if (lacks_link_local(wanted_, **seen)) {
-        note_failure(kLinkLocalSubnet.address, make_link_local(wanted_.name, (*seen)->link_local));
-    }
+    note_failure(kLinkLocalSubnet.address, restore_link_local(netlink, **seen));
     for (const KernelAddress& address : addresses_without_route(wanted_, **seen)) {
         note_failure(address.address, netlink.add_connected_route(index_, address));
     }
     return {};
+}
+
+// The switch vouches for the interface's MAC address, and so for the address that follows from it: it is added
+// without duplicate address detection, which any station that answers can make fail.
+base::Result<void> KeptInterface::restore_link_local(Netlink& netlink, const SeenInterface& seen) {
+    if (const auto* duplicate = find_duplicate_link_local(wanted_, seen)) {
+        if (auto done = netlink.delete_address(index_, *duplicate); !done) return done;
+        return netlink.add_link_local(index_, duplicate->address);
+    }
+    if (!lacks_link_local(wanted_, seen)) return {};
+    if (seen.link_local != LinkLocal::kOfMac) return make_link_local(wanted_.name, seen.link_local);
+    return netlink.add_link_local(index_, wire::link_local_of(seen.link.mac.bytes));
 }
 
 // Without those that another port has.

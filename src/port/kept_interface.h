@@ -101,6 +101,7 @@ class KeptInterface {
                    base::Result<void> (Netlink::*remove)(int, const T&));
     base::Result<void> make_room(Netlink& netlink);
     base::Result<void> restore_kernels_part(Netlink& netlink);
+    base::Result<void> restore_link_local(Netlink& netlink, const SeenInterface& seen);
     base::Result<std::vector<KernelRoute>> wanted_routes(Netlink& netlink) const;
     // None: the interface is gone.
     base::Result<std::optional<SeenInterface>> see(Netlink& netlink) const;

@@ -232,8 +232,8 @@ base::Result<std::vector<KernelAddress>> Netlink::addresses(int index, Whose who
     return addresses;
 }
 
-base::Result<void> Netlink::change_address(int type, int flags, int index,
-                                           const KernelAddress& address) {
+base::Result<void> Netlink::change_address(int type, int flags, int index, const KernelAddress& address,
+                                           uint8_t protocol) {
     Message message(type, flags);
     auto* info = message.extra<ifaddrmsg>();
     info->ifa_family = family_of(address.address);
@@ -245,7 +245,7 @@ base::Result<void> Netlink::change_address(int type, int flags, int index,
     // The switch vouches for its addresses: a container must not wait a second for duplicate address
     // detection (RFC 4862, 5.4) before its first packet.
     mnl_attr_put_u32(message.header, IFA_FLAGS, address.address.is_v4() ? 0 : IFA_F_NODAD);
-    mnl_attr_put_u8(message.header, IFA_PROTO, kRouteProtocol);
+    mnl_attr_put_u8(message.header, IFA_PROTO, protocol);
     return talk(message.header, fmt::format("address {}/{}", address.address.text(),
                                              address.length));
 }
@@ -256,6 +256,12 @@ base::Result<void> Netlink::add_address(int index, const KernelAddress& address)
 
 base::Result<void> Netlink::delete_address(int index, const KernelAddress& address) {
     return change_address(RTM_DELADDR, 0, index, address);
+}
+
+base::Result<void> Netlink::add_link_local(int index, const IpAddress& address) {
+    constexpr uint8_t kProtocolOfKernel = 3;  // IFAPROT_KERNEL_LL
+    constexpr uint8_t kLength = 64;
+    return change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, {address, kLength}, kProtocolOfKernel);
 }
 
 base::Result<void> Netlink::add_connected_route(int index, const KernelAddress& address) {

@@ -54,6 +54,8 @@ class Netlink {
     base::Result<std::vector<KernelAddress>> addresses(int index, Whose whose);
     base::Result<void> add_address(int index, const KernelAddress& address);
     base::Result<void> delete_address(int index, const KernelAddress& address);
+    // A link-local address that looks like the kernel's own, without duplicate address detection.
+    base::Result<void> add_link_local(int index, const IpAddress& address);
     // The route to the address's subnet, as the kernel adds it together with an address. The subnet may be on link
     // of other interfaces as well: their routes stay.
     base::Result<void> add_connected_route(int index, const KernelAddress& address);
@@ -83,7 +85,8 @@ class Netlink {
     // `forget` has undone what was visited.
     base::Result<void> exchange(nlmsghdr* request, const NetlinkReply::Visit& visit,
                                 const std::function<void()>& forget = [] {});
-    base::Result<void> change_address(int type, int flags, int index, const KernelAddress& address);
+    base::Result<void> change_address(int type, int flags, int index, const KernelAddress& address,
+                                      uint8_t protocol = kRouteProtocol);
     base::Result<void> change_route(int type, int flags, int index, const KernelRoute& route);
 
     std::unique_ptr<mnl_socket, Close> socket_;

@@ -112,7 +112,7 @@ std::optional<KernelAddress> read_address(const nlmsghdr* message, int index, Wh
     if (attribute == nullptr) return std::nullopt;
     const auto address = address_of(attribute, info->ifa_family);
     if (!address) return std::nullopt;
-    return KernelAddress{*address, info->ifa_prefixlen};
+    return KernelAddress{*address, info->ifa_prefixlen, (info->ifa_flags & IFA_F_DADFAILED) != 0};
 }
 
 std::optional<KernelRoute> read_route(const nlmsghdr* message, uint8_t family, int index, Whose whose) {

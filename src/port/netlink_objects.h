@@ -50,6 +50,8 @@ enum class Whose { kOurs, kAll, kOursElsewhere };
 struct KernelAddress {
     IpAddress address;
     uint8_t length = 0;  // of the prefix, bits
+    // The kernel has taken it for another station's (RFC 4862, 5.4), and never uses it: IFA_F_DADFAILED.
+    bool is_duplicate = false;
 
     bool operator==(const KernelAddress&) const = default;
 };

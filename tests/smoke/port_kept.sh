@@ -71,6 +71,12 @@ ip -n "${P}a" link set eth0 arp off
 repaired "its ARP was turned off"
 ip -n "${P}a" link set eth0 carrier off
 repaired "its carrier was turned off"
+# A link-local address that was removed comes back without duplicate address detection, which others could fail.
+own=$(ip -n "${P}a" -j -6 address show dev eth0 scope link | jq -r '.[].addr_info[] | .local // empty')
+ip -n "${P}a" address delete "$own/64" dev eth0
+repaired "the IPv6 link-local address was removed"
+expect "addresses that wait for duplicate address detection" "" \
+    "$(ip -n "${P}a" -6 address show dev eth0 tentative | grep inet6 || true)"
 expect_that "repairs that port show tells" "$(query .port.device.repairs port show a) >= 5"
 
 # Off while it runs, and on again.

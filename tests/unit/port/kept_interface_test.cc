@@ -203,6 +203,24 @@ TEST_F(KeptInterfaceTest, FlagsThatAreTurnedOffAreTurnedOn) {
                     "its ARP was turned off, its multicast was turned off");
 }
 
+// Another station has answered for it (RFC 4862, 5.4.3), and goes on doing so.
+TEST_F(KeptInterfaceTest, AnAddressThatDuplicateAddressDetectionTookAwayIsRestored) {
+    const std::string wait = " && for i in $(seq 200); do ip -6 address show dev eth0 dadfailed | "
+                             "grep -q inet6 && exit 0; sleep 0.05; done; exit 1";
+    const std::string other =
+        "ip address add fe80::ff:fe00:a/64 dev peer nodad && ip address add fd00::2/64 dev peer nodad && ";
+    const std::string link_local = "ip address replace fe80::ff:fe00:a/64 dev eth0";
+    expect_repaired(other + "ip address delete fe80::ff:fe00:a/64 dev eth0 && " + link_local + wait,
+                    "address fe80::ff:fe00:a was given up, as another station claimed it");
+    EXPECT_TRUE(netns_.shell("ip -6 address show dev eth0 | grep -A1 fe80::ff:fe00:a && "
+                             "! ip -6 address show dev eth0 tentative | grep inet6"));
+    expect_repaired("ip address delete fd00::2/64 dev eth0 && ip address add fd00::2/64 dev eth0" + wait,
+                    "address fd00::2 was given up, as another station claimed it");
+    // One that was removed comes back without asking, too.
+    expect_repaired("ip address delete fe80::ff:fe00:a/64 dev eth0", "the IPv6 link-local address was removed");
+    EXPECT_TRUE(netns_.shell("! ip -6 address show dev eth0 tentative | grep inet6"));
+}
+
 TEST_F(KeptInterfaceTest, ARouteOfAnotherPortsInTheSameNamespaceStaysThere) {
     ASSERT_TRUE(netns_.shell("ip link add eth1 type veth peer name peer1 && ip link set peer1 up"));
     WantedInterface wanted = kWanted;
