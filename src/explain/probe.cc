@@ -213,9 +213,10 @@ base::Result<End> end_with(const Switch& running, const IpAddress& address) {
         if (keys.empty()) continue;
         const HopKey& key = keys.front();
         const IpAddress& station = key.kind == HopKind::kVia ? key.via : address;
-        unseen = fmt::format("{} would be behind {} in network {}, which has not been seen yet: ping it once, "
-                             "or name a port", address.text(), station.text(),
-                             running.router().network_name(key.network));
+        const std::string behind = station == address ? "" : fmt::format("behind {}, ", station.text());
+        unseen = fmt::format("{} would be {}in network {}, where {} has not been seen yet: ping it once, "
+                             "or name a port", address.text(), behind,
+                             running.router().network_name(key.network), station.text());
     }
     if (!unseen.empty()) return tl::unexpected(base::Error{unseen, {}, {}});
     return tl::unexpected(base::Error{

@@ -151,6 +151,15 @@ class Teller {
         return std::any_of(mirrors.begin(), mirrors.end(), [&](const auto& m) { return m.to == port; });
     }
 
+    // Whether what leaves there goes back to where the packet came from; into a tunnel it leaves by the underlay.
+    bool is_way_back(path::PortId left, const std::string& port) const {
+        if (left == told_.came) return true;
+        const auto& slots = running_.snapshot().slots;
+        const auto& underlay = running_.config().underlay;
+        const size_t came = path::index(told_.came);
+        return came < slots.size() && slots[came].tunnel != nullptr && underlay && underlay->port == port;
+    }
+
     void tell_what_left() {
         std::set<std::string> refused;
         std::map<std::string, size_t> frames;
@@ -162,7 +171,7 @@ class Teller {
                 continue;
             }
             // A packet that is routed may leave by where it came from.
-            if (left == told_.came && (!told_.is_routed || told_.dropped.count != 0)) {
+            if (is_way_back(left, port) && (!told_.is_routed || told_.dropped.count != 0)) {
                 stage("answer", fmt::format("the switch answers by port {}", port));
                 continue;
             }

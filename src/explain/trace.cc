@@ -200,6 +200,37 @@ std::optional<Trace> stuck(const Switch& running, const Probe& probe) {
     return trace;
 }
 
+// What comes out of a tunnel is judged there (tunnel/decap.h), before it takes the path of what comes by ports.
+// The reason to drop it; nothing: it may come.
+std::optional<Drop> tunnels_refusal(const Switch& running, const Probe& probe, const rte_mbuf* packet) {
+    const view::Snapshot& snapshot = running.snapshot();
+    if (snapshot.slots[path::index(probe.from.id)].tunnel == nullptr) return std::nullopt;
+    const path::NetworkId id = running.network_ids().at(probe.from.network);
+    const view::Network& network = snapshot.networks[path::index(id)];
+    if (probe.vlan != 0 && !network.carries_tags) return Drop::kVxlanInnerVlan;
+    if (network.tunnel_guard == nullptr) return std::nullopt;
+    path::Meta meta{};
+    meta.ingress = probe.from.id;
+    meta.network = id;
+    meta.source_mac = probe.from.mac;
+    meta.destination_mac = probe.destination_mac;
+    const Drop reason = network.tunnel_guard->judge(meta, packet);
+    return reason == Drop::kCount ? std::nullopt : std::optional(reason);
+}
+
+Trace refused_by_tunnel(const Switch& running, const Probe& probe, Drop reason) {
+    const path::DropText& words = path::text(reason);
+    Trace trace{.verdict = Verdict::kDrop, .reason = std::string(words.name)};
+    std::optional<Object> by;
+    for (const auto& network : running.config().networks) {
+        if (network.name == probe.from.network) by = Object{"network", network.name, network.place};
+    }
+    if (by) trace.decided_by.push_back(*by);
+    trace.stages.push_back(entrance(running, probe));
+    trace.stages.push_back({"drop", fmt::format("{}: {}", words.name, words.sentence), by});
+    return trace;
+}
+
 // Of one that was made up: whether it may be fragmented is no part of tcpdump's words.
 std::string summary_of(const rte_mbuf* packet, const Probe& probe) {
     std::string summary =
@@ -220,6 +251,12 @@ base::Result<Trace> trace(Switch& running, const Question& question) {
         return tl::unexpected(base::Error{"no packet buffer is left: raise `memory.buffers`", {}, {}});
     }
     std::string summary = summary_of(packet, *probe);
+    if (const auto reason = tunnels_refusal(running, *probe, packet)) {
+        rte_pktmbuf_free(packet);
+        Trace trace = refused_by_tunnel(running, *probe, *reason);
+        trace.packet = std::move(summary);
+        return trace;
+    }
     Run run(running, *probe);
     run.go(packet);
     std::vector<Left> left;
