@@ -164,6 +164,7 @@ class Validator {
         const auto mac = mac_of(port);
         if (!mac || (is_named_twice && !port.mac) || mistakes_.is_wrong({"ports", i, "mac"})) return;
         for (const auto& network : networks_of(config_, port)) {
+            if (network.empty()) continue;
             const std::string owner = owner_of(network, *mac);
             if (owner.empty()) {
                 macs_.emplace(std::pair(network, *mac), &port);

@@ -335,7 +335,8 @@ base::Result<void> KeptInterface::apply(Netlink& netlink, Since made) {
     if (auto done = apply_link(netlink); !done) return done;
     if (made == Since::kNow) {
         reconcile(netlink, {}, wanted_.addresses, &Netlink::add_address, &Netlink::delete_address);
-        reconcile(netlink, {}, wanted_.routes, &Netlink::add_route, &Netlink::delete_route);
+        // Another port may have one of them: that is looked at, and told, once all is there.
+        for (const KernelRoute& route : wanted_.routes) has_news_ |= !netlink.add_new_route(index_, route);
         return {};
     }
     if (auto done = make_room(netlink); !done) return done;

@@ -321,6 +321,10 @@ base::Result<void> Netlink::add_route(int index, const KernelRoute& route) {
     return change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, index, route);
 }
 
+base::Result<void> Netlink::add_new_route(int index, const KernelRoute& route) {
+    return change_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, index, route);
+}
+
 base::Result<void> Netlink::delete_route(int index, const KernelRoute& route) {
     return change_route(RTM_DELROUTE, 0, index, route);
 }

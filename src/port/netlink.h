@@ -63,7 +63,9 @@ class Netlink {
     // In the main table. Multipath routes of which a next hop leads by the interface are there among all; ours
     // have one next hop.
     base::Result<std::vector<KernelRoute>> routes(int index, Whose whose);
+    // Takes the place of another route to there under the same metric. A new one doesn't: it fails.
     base::Result<void> add_route(int index, const KernelRoute& route);
+    base::Result<void> add_new_route(int index, const KernelRoute& route);
     base::Result<void> delete_route(int index, const KernelRoute& route);
 
     // The interfaces by which a default route leads, whoever added it and in whatever table.

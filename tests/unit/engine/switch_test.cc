@@ -110,29 +110,6 @@ TEST_F(SwitchTest, ADeclaredMacIsFreeOnceItsPortIsGone) {
     EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("a").port->id());
 }
 
-// Only by way of a trunk two ports of a network can have one address. Who is there goes before who is away.
-TEST_F(SwitchTest, OfTwoPortsWithOneMacThatWhichIsUpHasIt) {
-    const auto ports = [](const std::string& first, const std::string& second) {
-        return "networks: [{name: blue}]\n"
-               "ports: [{name: a, device: " + first + ", network: blue, mac: '02:00:00:00:00:0a'}, "
-               "{name: b, device: " + second + ", trunk: {native: blue}, mac: '02:00:00:00:00:0a'}]";
-    };
-    apply(ports("net_nosuch_a", "net_ring_b"));
-    ASSERT_FALSE(held("a").up);
-    EXPECT_TRUE(find_mac("blue", test::kMacA).is_static());
-    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("b").port->id());
-    apply(ports("net_ring_a", "net_nosuch_b"));
-    EXPECT_TRUE(find_mac("blue", test::kMacA).is_static());
-    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("a").port->id());
-    apply(ports("net_nosuch_a", "net_nosuch_b"));
-    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("a").port->id()) << "the first one's";
-    // Both are there: frames tell.
-    apply(ports("net_ring_a", "net_ring_b"));
-    EXPECT_FALSE(find_mac("blue", test::kMacA).is_static());
-    EXPECT_TRUE(reaches(b_, a_));
-    EXPECT_EQ(find_mac("blue", test::kMacA).port(), held("b").port->id());
-}
-
 TEST_F(SwitchTest, ADownPortsAddressesAreKeptFromOthersButInAnOverlay) {
     const auto may_use = [&](const std::string& vxlan, const std::string& more = "") {
         apply("networks: [{name: blue, subnets: [10.0.0.0/24]" + vxlan + "}]\n"

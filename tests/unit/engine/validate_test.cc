@@ -481,7 +481,9 @@ TEST(Validate, AnAddedPortThatTakesAMacAddressWaits) {
     const std::string yaml = "networks: [{name: n}]\nports:\n  - {name: a, netns: x, network: n}\n";
     const base::Document keys = base::from_json(
         {{"name", "z"}, {"netns", "z"}, {"network", "n"}, {"mac", derived}});
-    const auto combined = combine(yaml, "f", {read_added_port(keys)});
+    const auto file = read_config(yaml, "f");
+    ASSERT_TRUE(file);
+    const auto combined = combine(**file, {read_added_port(keys)});
     ASSERT_TRUE(combined) << combined.error().front().text();
     ASSERT_EQ(combined->waiting.size(), 1u);
     EXPECT_EQ(combined->waiting[0].reason(), fmt::format("mac: {} is port a's already", derived));

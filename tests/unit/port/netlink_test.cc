@@ -35,7 +35,7 @@ TEST_F(NetlinkTest, AddressesAndRoutesAreThoseOfOneInterface) {
         const auto routes = *netlink->routes(index, Whose::kAll);
         EXPECT_EQ(routes.size(), 3u);
         EXPECT_TRUE(has(routes, KernelRoute{.to = *IpPrefix::parse("10.0.0.0/24")}));
-        EXPECT_TRUE(has(routes, KernelRoute{.to = *IpPrefix::parse("fd00::/64")}));
+        EXPECT_TRUE(has(routes, KernelRoute{.to = *IpPrefix::parse("fd00::/64"), .metric = 256}));
     });
 }
 
