@@ -295,8 +295,11 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
         destination = wire::address_of(ip->destination);
     }
     const view::Network& network = tables.network(meta.network);
-    // A bridge has no address of its own: its word is taken for the destination's.
-    const IpAddress from = own_address(network, source).value_or(destination);
+    // A bridge has no address of its own: it speaks in the destination's name. A router speaks in its own, with its
+    // own MAC address: another host of an overlay takes its address from nobody else.
+    const auto own = own_address(network, source);
+    const IpAddress from = own.value_or(destination);
+    const uint64_t from_mac = own && network.mac != 0 ? network.mac : own_mac;
     wire::IcmpError about{.kind = *kind, .mtu = mtu};
     if (const port::Port* back = tables.slot(meta.ingress).port; back != nullptr) {
         about.most = back->max_frame() - kEthernet;
@@ -304,7 +307,7 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
     rte_mbuf* error = wire::build_icmp_error(pools_.buffers, packet, kEthernet, about, from);
     if (error == nullptr) return;
     tables.counters.totals.made.add(1);
-    link::write_macs(error, meta.source_mac, own_mac);
+    link::write_macs(error, meta.source_mac, from_mac);
     output_.send(meta.network, meta.ingress, error, tables);
 }
 
