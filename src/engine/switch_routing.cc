@@ -123,7 +123,8 @@ void Switch::forget_neighbors() {
 
 void Switch::age_neighbors(Clock::time_point tick) {
     const bridge::Seconds now = clock_seconds();
-    if (!speaks()) return;
+    // What waited for a neighbor when the last network was no longer routed waits still.
+    if (!speaks() && router_.neighbors().size() == 0) return;
     // A next hop that has answered since the last tick gets its flows back.
     router_.rebalance(counted_log_, tick);
     if (now == neighbors_aged_) return;

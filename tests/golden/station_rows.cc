@@ -465,6 +465,30 @@ void add_answers(std::vector<Row>& rows) {
          .drops = {{"a", Drop::kNoListener, 3}, {"a", Drop::kMartian, 2}}});
 }
 
+TEST(GoldenStations, APacketThatWaitsIsGivenUpWhenNothingIsRoutedAnyMore) {
+    test::Harness harness(1, {"a", "b"});
+    const std::string ports = "ports:\n" + port("a") + port("b");
+    ASSERT_NO_FATAL_FAILURE(harness.apply(
+        "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.254}]\n" + ports));
+    engine::Switch& running = harness.running();
+    const path::NetworkId blue = running.network_ids().at("blue");
+    harness.device("a").put(test::to_mbuf(
+        test::switch_pools().buffers,
+        Packet().eth(kA, router_of("blue")).ipv4("10.0.0.1", "10.0.0.9").udp(5, 6).payload(20)));
+    harness.run();
+    neighbor::Entry* entry = running.neighbors().find(blue, *IpAddress::parse("10.0.0.9"));
+    ASSERT_NE(entry, nullptr);
+    ASSERT_EQ(running.waiting_for(*entry), 1u);
+
+    ASSERT_NO_FATAL_FAILURE(harness.apply("networks: [{name: blue}]\n" + ports));
+    // As if it had been asked for, in vain.
+    entry->state = neighbor::State::kFailed;
+    running.tick(engine::Clock::now());
+    harness.run();
+    EXPECT_EQ(running.waiting_for(*entry), 0u);
+    harness.check_books();
+}
+
 // Behind a port come new MAC addresses, as many at a time as there are neighbors.
 TEST(GoldenStations, AllNeighborsBehindAPortAreAskedWhereAStationComesUp) {
     constexpr uint8_t kStations = 40;
