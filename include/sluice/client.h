@@ -25,7 +25,8 @@ struct CallError {
 class Client {
  public:
     // `limit`: how long connecting, and each answer, may take; 0: as long as it likes.
-    static tl::expected<Client, CallError> connect(const std::string& socket, std::chrono::milliseconds limit = {});
+    static tl::expected<Client, CallError> connect(const std::string& socket,
+                                                   std::chrono::milliseconds limit = {});
 
     Client(Client&& other) noexcept;
     Client& operator=(Client&& other) noexcept;

@@ -102,7 +102,8 @@ inline constexpr Parameter kDeviceUnbindParameters[] = {kAddress};
 
 inline constexpr Parameter kRouteListParameters[] = {
     {"within", Type::kText, kOptional, "PREFIX",
-     "a prefix: the routes inside it; an address: the routes that cover it; `default`: the default routes", "\"10.0.0.0/8\""},
+     "a prefix: the routes inside it; an address: the routes that cover it; `default`: the default routes",
+      "\"10.0.0.0/8\""},
     {"domain", Type::kText, kOptional, "DOMAIN", "only of this routing domain", "\"main\""},
     {"limit", Type::kNumber, kOptional, "COUNT", "at most so many; 1000 if left out", "20", 1, kMaxRouteLimit,
      {}, {}, kMaxReadRows},
@@ -125,7 +126,8 @@ inline constexpr Parameter kRouteLoadParameters[] = {
     {"domain", Type::kText, kOptional, "DOMAIN", "the routing domain of lines that name none; main if left out",
      "\"main\""},
     {"file", Type::kText, kOptional, "FILE", "the file's name, for messages", "\"/etc/sluice/routes\""},
-    {"line", Type::kNumber, kOptional, "N", "the number that the text's first line has in the file", "1", 1, UINT32_MAX},
+    {"line", Type::kNumber, kOptional, "N", "the number that the text's first line has in the file", "1", 1,
+     UINT32_MAX},
     {"check", Type::kFlag, kOptional, "", "change nothing: the answer has the mistakes", "true"},
 };
 
@@ -165,13 +167,15 @@ inline constexpr Parameter kTraceParameters[] = {
     {"vlan", Type::kNumber, kOptional, "N", "its VLAN tag; 0: none", "7", 0, 4094},
     {"source-mac", Type::kText, kOptional, "MAC", "its source MAC address", "\"02:00:00:00:00:01\""},
     {"destination-mac", Type::kText, kOptional, "MAC", "its destination MAC address", "\"02:00:00:00:00:02\""},
-    {"questions", Type::kList, kOptional, "LIST", "several such objects: the answer's \"traces\" are in this order",
+    {"questions", Type::kList, kOptional, "LIST",
+     "several such objects: the answer's \"traces\" are in this order",
      R"([{"from": "web", "to": "10.0.0.3"}])", 0, kMaxQuestions, {}, kQuestion, kMaxReadQuestions},
 };
 // Of one of several questions.
 inline constexpr std::span<const Parameter> kQuestionParameters{kTraceParameters, 10};
 inline constexpr Parameter kTraceStartParameters[] = {
-    {"filter", Type::kContent, kRequired, "FILTER", "which packets, in tcpdump's language; empty: all", "\"icmp\""},
+    {"filter", Type::kContent, kRequired, "FILTER", "which packets, in tcpdump's language; empty: all",
+     "\"icmp\""},
 };
 inline constexpr Parameter kTraceNumber =
     {"trace", Type::kNumber, kRequired, "N", "the number that trace.start has answered", "1", 1, UINT32_MAX};
@@ -184,7 +188,8 @@ inline constexpr Parameter kTraceStopParameters[] = {kTraceNumber};
 inline constexpr Parameter kDropsParameters[] = {
     {"port", Type::kText, kOptional, "PORT", "only of this port or tunnel", "\"web\""},
     {"reason", Type::kText, kOptional, "REASON", "only for this reason", "\"denied\""},
-    {"last", Type::kNumber, kOptional, "COUNT", "the most recent packets in place of counts, so many at most", "20", 1,
+    {"last", Type::kNumber, kOptional, "COUNT", "the most recent packets in place of counts, so many at most",
+     "20", 1,
      kMaxLastDrops, {}, {}, kMaxReadDrops},
     {"all", Type::kFlag, kOptional, "", "of the most recent packets expected background too", "true"},
 };
@@ -192,7 +197,8 @@ inline constexpr Parameter kDropsParameters[] = {
 inline constexpr std::string_view kCapturedPort[] = {"port"};
 inline constexpr Parameter kCaptureStartParameters[] = {
     {"port", Type::kText, kRequired, "PORT", "the port whose packets are captured", "\"web\""},
-    {"drops", Type::kFlag, kOptional, "", "capture what is dropped, at all ports", "true", 0, 0, {}, kCapturedPort},
+    {"drops", Type::kFlag, kOptional, "", "capture what is dropped, at all ports", "true", 0, 0, {},
+     kCapturedPort},
     {"filter", Type::kContent, kOptional, "FILTER", "which packets, in tcpdump's language; all if left out",
      "\"tcp port 80\""},
 };
@@ -220,7 +226,8 @@ inline constexpr Method kMethods[] = {
     {kPortList, Effect::kReads, "the ports that match all that is given, with their state and counters",
      described::kPortListParameters},
     {kPortShow, Effect::kReads, "everything about one port", described::kOnePort},
-    {kPortAdd, Effect::kChanges, "add a port; it is kept in the state. It need not be up: the answer's \"port\" has "
+    {kPortAdd, Effect::kChanges,
+     "add a port; it is kept in the state. It need not be up: the answer's \"port\" has "
      "its state and the reason", described::kPortAddParameters},
     {kPortDelete, Effect::kChanges, "delete a port that was added", described::kOnePort},
     {kDeviceList, Effect::kReads, "the PCI network devices: who has them, and what would be lost", {}},
@@ -234,7 +241,8 @@ inline constexpr Method kMethods[] = {
     {kRouteDelete, Effect::kChanges, "delete a route that was added", described::kRouteDeleteParameters},
     // While it is read nobody else is served, so a long file is sent in pieces: first all with "check", then
     // all without.
-    {kRouteLoad, Effect::kChanges, "add the routes of a text, all of them or none", described::kRouteLoadParameters},
+    {kRouteLoad, Effect::kChanges, "add the routes of a text, all of them or none",
+     described::kRouteLoadParameters},
     {kNeighborList, Effect::kReads, "the stations that routes lead to, and their MAC addresses",
      described::kOneNetwork},
     {kTunnelList, Effect::kReads, "the VXLAN tunnels to other hosts", {}},
@@ -253,7 +261,8 @@ inline constexpr Method kMethods[] = {
     {kTraceStop, Effect::kListens, "end it", described::kTraceStopParameters},
     {kStats, Effect::kReads, "counters of workers, ports and queues", {}},
     {kDrops, Effect::kReads, "dropped packets, by port and reason", described::kDropsParameters},
-    {kCaptureStart, Effect::kListens, "capture what passes a port, or what is dropped; it ends with its connection",
+    {kCaptureStart, Effect::kListens,
+     "capture what passes a port, or what is dropped; it ends with its connection",
      described::kCaptureStartParameters},
     {kCaptureRead, Effect::kListens, "the packets since; \"more\" asks for another reading at once, a text in "
      "\"ended\" is the last", described::kCaptureReadParameters},

@@ -228,7 +228,8 @@ class Validator {
             end->v4 &= rule.match.takes(wire::EtherType::kIpv4);
             end->v6 &= rule.match.takes(wire::EtherType::kIpv6);
         }
-        if (rule.match.asks_for_ip() && rule.match.takes_ip() && ((!from->v4 && !from->v6) || (!to->v4 && !to->v6))) {
+        if (rule.match.asks_for_ip() && rule.match.takes_ip() &&
+            ((!from->v4 && !from->v6) || (!to->v4 && !to->v6))) {
             report({"acls", acl, "rules", number, word(rule.action), "ethertype"}, rule.place,
                    "is not that of the rule's addresses");
             return;

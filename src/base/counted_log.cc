@@ -32,7 +32,8 @@ void CountedLog::tell(Clock::time_point now, log::Level level, std::string_view 
             untold_ += count;
             return;
         }
-        found = told_.emplace(std::string(key), Told{level, std::string(component), std::move(message), now}).first;
+        found =
+            told_.emplace(std::string(key), Told{level, std::string(component), std::move(message), now}).first;
         write_at(level, component, found->second.message);
         --count;
     } else {
@@ -52,8 +53,9 @@ void CountedLog::tick(Clock::time_point now) {
         } else if (told.count == 0) {
             it = told_.erase(it);
         } else {
-            write_at(told.level, told.component,
-                  fmt::format("{} ({} since {})", told.message, times(told.count), hour_minute_second(told.since)));
+            write_at(
+                told.level, told.component,
+                fmt::format("{} ({} since {})", told.message, times(told.count), hour_minute_second(told.since)));
             told.count = 0;
             told.written = now;
             ++it;

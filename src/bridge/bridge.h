@@ -35,8 +35,8 @@ constexpr bool is_reserved(uint64_t mac) noexcept {
 // 147 instructions and 11 of 51 cycles where there are runs, and costs 12 instructions where there are
 // none (bench/run replay: flows, MACs).
 struct Lookup {
-    // ARP and Neighbor Discovery are looked into here, before anything is learned: of IP with ports that costs some
-    // comparisons.
+    // ARP and Neighbor Discovery are looked into here, before anything is learned: of IP with ports that costs
+    // some comparisons.
     template <class Tables>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
                                              const Tables& tables) noexcept {
@@ -111,8 +111,8 @@ struct Bridge {
             return path::drop(meta, path::Drop::kSamePort);
         }
         if (!forward(meta, tables)) {
-            // The frame has arrived already, behind a hub: its sender is there, and is learned. A sender that is known
-            // behind another port isn't.
+            // The frame has arrived already, behind a hub: its sender is there, and is learned. A sender that is
+            // known behind another port isn't.
             const bool is_there = meta.reason == path::Drop::kSamePort && !tables.is_elsewhere(meta);
             if (is_there) (void)tables.learn(meta, mac_limit(meta, tables));
             return false;

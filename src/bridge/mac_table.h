@@ -109,8 +109,8 @@ class MacTable {
     // kMostForeign frames a second: the frames of one must not keep the others from the lock.
     void note_foreign(uint64_t mac, path::PortId owner, path::PortId port, Seconds now) noexcept;
 
-    // Whether the address was behind a port that has gone, and nowhere since: stations may still send to it. Of many
-    // such addresses the table knows some.
+    // Whether the address was behind a port that has gone, and nowhere since: stations may still send to it. Of
+    // many such addresses the table knows some.
     bool has_departed(uint64_t mac, uint32_t hash) const noexcept {
         return departed_[hash % kMostDeparted].load(std::memory_order_relaxed) == mac;
     }
@@ -144,7 +144,8 @@ class MacTable {
     };
     // Since they were last taken. Beyond kMostMotions pairs of ports some are left out.
     std::vector<Motion> take_motions();
-    // Addresses that were learned and had not been known, since they were last taken: some of them if they are many.
+    // Addresses that were learned and had not been known, since they were last taken: some of them if they are
+    // many.
     std::vector<uint64_t> take_arrivals();
 
     struct Listed {

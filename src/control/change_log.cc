@@ -119,8 +119,8 @@ std::string request_text(const protocol::Method& method, const json& params) {
 void ChangeLog::done(const Peer& who, const protocol::Method& method, const json& params, const json& result) {
     if (!leaves_line(method, params)) return;
     const std::string came = cut(outcome(method, result));
-    base::log::notice("control", "{}: {}{}{}", who_text(who), request_text(method, params), came.empty() ? "" : ": ",
-                      came);
+    base::log::notice("control", "{}: {}{}{}", who_text(who), request_text(method, params),
+                      came.empty() ? "" : ": ", came);
 }
 
 void ChangeLog::failed(const Peer& who, const protocol::Method& method, const json& params,
@@ -128,11 +128,12 @@ void ChangeLog::failed(const Peer& who, const protocol::Method& method, const js
     if (!leaves_line(method, params)) return;
     const auto held_back = failures_[who.uid].let_through(now_());
     if (!held_back) return;
-    base::log::notice("control", "{}: {}: failed: {}{}", who_text(who),
-                      request_text(method, params), cut(std::string(error.substr(0, 2 * kLongest))),
-                      *held_back == 0 ? ""
-                                      : fmt::format(" ({} {} not logged)", base::counted(*held_back, "earlier failure"),
-                                                    *held_back == 1 ? "was" : "were"));
+    base::log::notice("control", "{}: {}: failed: {}{}", who_text(who), request_text(method, params),
+                      cut(std::string(error.substr(0, 2 * kLongest))),
+                      *held_back == 0
+                          ? ""
+                          : fmt::format(" ({} {} not logged)", base::counted(*held_back, "earlier failure"),
+                                        *held_back == 1 ? "was" : "were"));
 }
 
 }  // namespace sluice::control

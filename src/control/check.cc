@@ -37,15 +37,19 @@ bool has_control(std::string_view text) {
 
 // What is wrong with the value, to follow the parameter's name; nothing where it is right.
 std::optional<std::string> fault_of(const Parameter& parameter, const json& value) {
-    const auto wanted = [&](std::string_view what) { return fmt::format("must be {}, not {}", what, found(value)); };
+    const auto wanted = [&](std::string_view what) {
+        return fmt::format("must be {}, not {}", what, found(value));
+    };
     switch (parameter.type) {
         case Type::kText:
             if (!value.is_string()) return wanted("a string");
             if (value.get_ref<const std::string&>().empty()) {
-                return parameter.need == Need::kRequired ? "is empty" : "is empty: leave it out where nothing is meant";
+                return parameter.need == Need::kRequired ? "is empty"
+                                                         : "is empty: leave it out where nothing is meant";
             }
             if (has_control(value.get_ref<const std::string&>())) {
-                return fmt::format("holds a control character: {}", base::shown(value.get_ref<const std::string&>()));
+                return fmt::format("holds a control character: {}",
+                                   base::shown(value.get_ref<const std::string&>()));
             }
             return std::nullopt;
         case Type::kContent:
@@ -153,7 +157,8 @@ std::vector<ParameterMistake> mistakes_in(const json& params, std::span<const Pa
             add(parameter.name, fmt::format("the parameters '{}' and '{}' exclude each other", parameter.name,
                                             other->name));
         } else if (!is_here && other == nullptr && parameter.need == Need::kRequired) {
-            add(parameter.name, fmt::format("the parameter '{}' is missing: {}", parameter.name, parameter.meaning));
+            add(parameter.name,
+                fmt::format("the parameter '{}' is missing: {}", parameter.name, parameter.meaning));
         }
     }
     return mistakes;

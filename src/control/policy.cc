@@ -171,7 +171,8 @@ class Names {
 };
 
 json direction_json(const Names& names, const flow::Listed::Direction& direction, flow::Seconds age) {
-    json row{{"packets", direction.packets}, {"bytes", direction.bytes}, {"ingress", nullptr}, {"egress", nullptr}};
+    json row{
+        {"packets", direction.packets}, {"bytes", direction.bytes}, {"ingress", nullptr}, {"egress", nullptr}};
     if (!direction.decided) return row;
     for (const auto& [key, port] : {std::pair("ingress", direction.ingress),
                                     std::pair("egress", direction.egress)}) {

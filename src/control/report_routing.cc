@@ -76,7 +76,8 @@ json route_json(const engine::Router& router, const route::Domain& domain, const
 json waiting_json(const engine::AddedRoutes::Waiting& waiting) {
     json hops = json::array();
     for (const auto& hop : waiting.route.all_hops()) {
-        hops.push_back({{"via", hop.via ? json(hop.via->text()) : json()}, {"network", base::or_none(hop.network)}});
+        hops.push_back(
+            {{"via", hop.via ? json(hop.via->text()) : json()}, {"network", base::or_none(hop.network)}});
     }
     std::string_view type;
     for (const auto& [kind, word] : names(waiting.route.kind)) {

@@ -53,8 +53,8 @@ std::string scan(std::string_view line) {
 
 // Reads a text and finds the first key that one object has twice. Stops at that key, at a syntax error, and where
 // the text is nested too deep. json::parse with a callback would do the same in one pass, but its time grows with
-// the square of an array's size (nlohmann-json 3.11.2). The sets are ordered, because a client that chooses its keys
-// can fill one bucket of a hash table.
+// the square of an array's size (nlohmann-json 3.11.2). The sets are ordered, because a client that chooses its
+// keys can fill one bucket of a hash table.
 class KeyCheck : public nlohmann::json_sax<json> {
  public:
     const std::optional<std::string>& twice() const { return twice_; }

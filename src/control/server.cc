@@ -237,7 +237,8 @@ void Server::bound_unsent(const std::shared_ptr<Session>& latest) {
                                 std::pair(rank_of(longest->peer()), longest->idle_since()))
                 longest = session;
         }
-        // One answer alone may be larger than the bound, but not beside large answers for clients of a higher rank.
+        // One answer alone may be larger than the bound, but not beside large answers for clients of a higher
+        // rank.
         if (!longest && !has_higher) return;
         const std::shared_ptr<Session>& leaves = longest ? longest : latest;
         sum -= leaves->unsent();

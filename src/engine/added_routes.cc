@@ -117,9 +117,10 @@ std::vector<std::string> AddedRoutes::remarks(const Config& config) const {
         }
     }
     if (!waiting.empty()) {
-        remarks.push_back(fmt::format("{} added routes of {} would wait, as the configuration has no place for them, "
-                                      "such as {}",
-                                      waiting.size(), file_, waiting.begin()->second.text()));
+        remarks.push_back(
+            fmt::format("{} added routes of {} would wait, as the configuration has no place for them, "
+                        "such as {}",
+                        waiting.size(), file_, waiting.begin()->second.text()));
     }
     return remarks;
 }

@@ -12,7 +12,8 @@ namespace {
 
 using Candidates = std::vector<const AddedPort*>;
 
-constexpr const char* kLost = "the file names it, and the state file, where it may have been, can't be read: add it again";
+constexpr const char* kLost =
+    "the file names it, and the state file, where it may have been, can't be read: add it again";
 
 constexpr const char* kUntried =
     "the file conflicts with one of the added ports, and there are too many to find out which: correct the file";
@@ -24,7 +25,11 @@ constexpr int kMostTries = 32;
 class Fitting {
  public:
     Fitting(Config& config, const base::Document& document, const base::Errors& read, MissedPorts missed)
-        : config_(config), document_(document), read_(read), missed_(std::move(missed)), declared_(config.ports.size()) {}
+        : config_(config),
+          document_(document),
+          read_(read),
+          missed_(std::move(missed)),
+          declared_(config.ports.size()) {}
 
     // The configuration has those that fit when it returns.
     void run(const Candidates& ports) {
@@ -184,10 +189,13 @@ tl::expected<Combined, base::Errors> combine(const ReadFile& file, const std::ve
         if (declared != nullptr && port.faults.empty() && has_same_settings(config, *declared, port.config)) {
             combined.declared.push_back(port.name());
         } else if (declared != nullptr) {
-            unfit.push_back({port, {{fmt::format("{} declares a port {} with other settings, which is in force: `sluicectl "
-                                                 "port delete {}` forgets this one",
-                                                 origin(declared->place), port.name(), port.name()),
-                                     "name", {}}}});
+            unfit.push_back(
+                {port,
+                 {{fmt::format("{} declares a port {} with other settings, which is in force: `sluicectl "
+                               "port delete {}` forgets this one",
+                               origin(declared->place), port.name(), port.name()),
+                   "name",
+                   {}}}});
         } else if (!port.faults.empty()) {
             unfit.push_back({port, port.faults});
             missed.names.insert(port.name());

@@ -276,7 +276,8 @@ class Compiler {
             if (config.spoofing == port::Spoofing::kAllow) trusted.push_back(held.port->id());
             const auto mac = held.port->mac();
             const bool is_absent = !held.up || !held.port->has_link();
-            // A port with `spoofing: allow` may use the addresses of others, and others may use its own while it is away.
+            // A port with `spoofing: allow` may use the addresses of others, and others may use its own while it
+            // is away.
             if (is_absent && config.is_guarded()) add_absent(absent, held);
             const uint64_t key = mac ? path::mac_key(*mac) : 0;
             each_network(config, [&](path::NetworkId id) {

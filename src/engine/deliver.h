@@ -1,5 +1,5 @@
-// Apply, the last stage: every packet leaves by a port, by many, or is counted and dropped. What was decided is done;
-// nothing is decided here.
+// Apply, the last stage: every packet leaves by a port, by many, or is counted and dropped. What was decided is
+// done; nothing is decided here.
 #pragma once
 
 #include "engine/features.h"
@@ -62,8 +62,8 @@ struct Deliver {
 // meanwhile, says what is to be said of others, and gives the batch's notes back.
 void finish(const PathTables& tables) noexcept;
 
-// Goes on with later fragments whose first has been judged, and gives up those that have waited too long. The number
-// of both.
+// Goes on with later fragments whose first has been judged, and gives up those that have waited too long. The
+// number of both.
 uint32_t resume_fragments(const PathTables& tables) noexcept;
 
 }  // namespace sluice::engine

@@ -26,7 +26,8 @@ std::string flow_text(const base::Tree& tree) {
         case base::Tree::Kind::kMap: break;
     }
     for (const auto& entry : tree.entries) {
-        text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", base::escaped(entry.key.text), flow_text(entry.value));
+        text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", base::escaped(entry.key.text),
+                            flow_text(entry.value));
     }
     return "{" + text + "}";
 }
@@ -38,7 +39,8 @@ std::string cut(std::string text) {
     return text.substr(0, end) + "...";
 }
 
-void describe(const std::string& key, const base::Tree& from, const base::Tree& to, std::vector<std::string>& told) {
+void describe(const std::string& key, const base::Tree& from, const base::Tree& to,
+              std::vector<std::string>& told) {
     static const base::Tree none;
     const std::string before = flow_text(from);
     const std::string after = flow_text(to);
@@ -139,7 +141,9 @@ Change addition(std::string_view kind, const T& object) {
 template <class T>
 Change removal(std::string_view kind, const T& object) {
     constexpr auto kRemove = Change::Action::kRemove;
-    return {.action = kRemove, .object = fmt::format("{} {}", kind, name_of(object)), .origin = origin(object.place),
+    return {.action = kRemove,
+            .object = fmt::format("{} {}", kind, name_of(object)),
+            .origin = origin(object.place),
             .effect = effect_of(kRemove, object)};
 }
 
@@ -231,7 +235,8 @@ std::vector<Change> diff(const Config& from, const Config& to) {
     diff_objects("route", from.routes, to.routes, changes);
     diff_objects("address-set", from.address_sets, to.address_sets, changes);
     diff_objects("acl", from.acls, to.acls, changes);
-    diff_section("flows", from.flows, to.flows, from.flows.size == to.flows.size ? Effect::kNothing : Effect::kRestart, changes);
+    diff_section("flows", from.flows, to.flows,
+                 from.flows.size == to.flows.size ? Effect::kNothing : Effect::kRestart, changes);
     diff_objects("mirror", from.mirrors, to.mirrors, changes);
     return changes;
 }

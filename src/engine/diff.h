@@ -12,8 +12,8 @@
 
 namespace sluice::engine {
 
-// What a change does to traffic. All flows are decided anew on their next packet after a change that does something
-// to any (outdates_flows()); `kFlows` is said of those after which that may come out otherwise.
+// What a change does to traffic. All flows are decided anew on their next packet after a change that does
+// something to any (outdates_flows()); `kFlows` is said of those after which that may come out otherwise.
 enum class Effect { kNothing, kFlows, kLearned, kOpened, kClosed, kReopened, kRestart };
 
 constexpr auto names(Effect) {

@@ -47,7 +47,8 @@ void EventLog::tell(const Switch& running, base::CountedLog& log, Clock::time_po
     switch (event.kind) {
         case EventKind::kUnknownVni:
             log.tell(now, kWarning, "tunnel", fmt::format("vni {} {}", address, event.number),
-                     fmt::format("{} sends frames of VNI {}, which no network here has", address, event.number), count);
+                     fmt::format("{} sends frames of VNI {}, which no network here has", address, event.number),
+                     count);
             break;
         case EventKind::kUnknownRemote:
             log.tell(now, kWarning, "tunnel", fmt::format("remote {} {}", address, network),
@@ -76,8 +77,8 @@ void EventLog::tell_move(base::CountedLog& log, Clock::time_point now, const std
     if (is_back) {
         const auto [first, second] = std::minmax(event.mac, event.other);
         log.tell(now, kWarning, "neighbor", fmt::format("conflict {} {} {} {}", network, address, first, second),
-                 fmt::format("{} and {} both say that they have {} in network {}", mac_text(first), mac_text(second),
-                             address, network),
+                 fmt::format("{} and {} both say that they have {} in network {}", mac_text(first),
+                             mac_text(second), address, network),
                  count);
     } else {
         log.tell(now, kNotice, "neighbor", fmt::format("move {} {}", network, address),

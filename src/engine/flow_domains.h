@@ -1,6 +1,6 @@
-// The numbers by which flows of different networks are told apart, by flow_domain_of(). A name keeps its number, also
-// while no network has it: its connections go on when it comes back. When the numbers are used up, those of names that
-// no network has are used again, after their flows were removed. Control thread.
+// The numbers by which flows of different networks are told apart, by flow_domain_of(). A name keeps its number,
+// also while no network has it: its connections go on when it comes back. When the numbers are used up, those of
+// names that no network has are used again, after their flows were removed. Control thread.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,8 @@ class FlowDomains {
 
     explicit FlowDomains(uint16_t most = kMost) : most_(most) {}
 
-    // Gives each of these names a number. `forget` removes the flows of numbers that are to be used again: no worker
-    // has them any more.
+    // Gives each of these names a number. `forget` removes the flows of numbers that are to be used again: no
+    // worker has them any more.
     void arrange(std::set<std::string> names, const Forget& forget);
     const Names& names() const noexcept { return names_; }
 

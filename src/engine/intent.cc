@@ -68,8 +68,8 @@ std::vector<std::string> Intent::remarks() const {
     std::vector<std::string> remarks;
     for (const auto& fault : faults_) remarks.push_back(fault.text());
     for (const auto& waiting : waiting_) {
-        remarks.push_back(fmt::format("port {}, which was added while running, would wait: {}", waiting.port.name(),
-                                      waiting.reason()));
+        remarks.push_back(fmt::format("port {}, which was added while running, would wait: {}",
+                                      waiting.port.name(), waiting.reason()));
     }
     for (const auto& name : declared_) {
         remarks.push_back(fmt::format("port {}, which was added while running, would be the file's", name));
@@ -124,8 +124,9 @@ base::Result<void> Intent::keep_replaced(const std::string& port) const {
     if (access(config_.state.c_str(), F_OK) != 0 && errno == ENOENT) return {};
     auto name = base::put_aside(config_.state);
     if (!name) return tl::unexpected(name.error());
-    base::log::notice("state", "port {} replaces one whose keys could not be read: {}, which has them, is kept as {}",
-                      port, config_.state, *name);
+    base::log::notice("state",
+                      "port {} replaces one whose keys could not be read: {}, which has them, is kept as {}", port,
+                      config_.state, *name);
     return {};
 }
 
@@ -158,7 +159,8 @@ Changes Intent::add_port(Switch& running, const base::Document& request, Clock::
     if (const auto* known = find_port(config_, name)) {
         return refuse(fmt::format("port {} exists already ({})", name, origin(known->place)), "name");
     }
-    if (is_settled() && may_stand_alone(config_, index_, port.config)) return add_alone(running, std::move(port), now);
+    if (is_settled() && may_stand_alone(config_, index_, port.config))
+        return add_alone(running, std::move(port), now);
     auto added = added_;
     const auto* waiting = find_waiting(name);
     if (waiting != nullptr) {
@@ -246,12 +248,15 @@ std::vector<Change> Intent::changes_to(const Combined& next) const {
     for (const auto& waiting : next.waiting) {
         const std::string object = "port " + waiting.port.name();
         for (Change& change : changes) {
-            if (change.object == object && change.origin == "added") change.detail = "it waits: " + waiting.reason();
+            if (change.object == object && change.origin == "added")
+                change.detail = "it waits: " + waiting.reason();
         }
     }
     for (const auto& name : next.declared) {
         const auto* port = find_port(next.config, name);
-        changes.push_back({.action = Change::Action::kChange, .object = "port " + name, .origin = origin(port->place),
+        changes.push_back({.action = Change::Action::kChange,
+                           .object = "port " + name,
+                           .origin = origin(port->place),
                            .detail = "origin: added -> " + origin(port->place)});
     }
     return changes;
@@ -271,7 +276,8 @@ void Intent::take_over(Combined next) {
         base::log::notice("port", "{}, which was added while running, is in force again", port->name);
     }
     for (const auto& name : next.declared) {
-        base::log::notice("port", "{}, which was added while running, is declared by now ({}): it is kept there alone",
+        base::log::notice("port",
+                          "{}, which was added while running, is declared by now ({}): it is kept there alone",
                           name, origin(find_port(next.config, name)->place));
     }
     for (const auto& text : next.left_out) {
@@ -284,7 +290,8 @@ void Intent::take_over(Combined next) {
     index_ = PortIndex(config_.ports, config_.control.socket);
 }
 
-Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next, Clock::time_point now) {
+Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next,
+                       Clock::time_point now) {
     std::vector<Change> changes = changes_to(next);
     const bool state_changes = !is_saved_ || next.added != added_;
     if (state_changes) {

@@ -1,7 +1,7 @@
 // Loops between two ports: whoever connects both (a container that bridges them) sends what is flooded to one back
 // by the other. Then addresses go to and fro between the two in the MAC tables, or frames of a port's own address
-// come from both of them. Told from what learning has met (bridge::MacTable::Motion). Two stations with one address
-// look the same. Control thread.
+// come from both of them. Told from what learning has met (bridge::MacTable::Motion). Two stations with one
+// address look the same. Control thread.
 #pragma once
 
 #include <vector>

@@ -86,7 +86,9 @@ bool PortIndex::is_free_for(const port::PortConfig& port) const {
 }
 
 bool names_port(const Config& config, const std::string& port) {
-    const auto any = [](const auto& list, auto is_named) { return std::any_of(list.begin(), list.end(), is_named); };
+    const auto any = [](const auto& list, auto is_named) {
+        return std::any_of(list.begin(), list.end(), is_named);
+    };
     if (config.underlay && config.underlay->port == port) return true;
     return any(config.acls, [&](const auto& acl) {
                return any(acl.apply, [&](const auto& apply) { return apply.port == port; });

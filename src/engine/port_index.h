@@ -35,8 +35,8 @@ class PortIndex {
 // underlay.
 bool names_port(const Config& config, const std::string& port);
 
-// Whether validating the whole configuration with the port would find nothing, and whether nothing else follows from
-// the port. `index` is of the configuration's ports, which are valid. False: only the whole can tell.
+// Whether validating the whole configuration with the port would find nothing, and whether nothing else follows
+// from the port. `index` is of the configuration's ports, which are valid. False: only the whole can tell.
 bool may_stand_alone(const Config& config, const PortIndex& index, const port::PortConfig& port);
 
 }  // namespace sluice::engine

@@ -1,6 +1,6 @@
 // When a port that failed is tried again. An attempt runs on the control thread, where clients wait for it (all
-// but what DPDK does with a device, which has a thread of its own: port/device_thread.h). So two bounds hold however
-// many ports fail and however long their devices take to say no:
+// but what DPDK does with a device, which has a thread of its own: port/device_thread.h). So two bounds hold
+// however many ports fail and however long their devices take to say no:
 //
 //   a port     pauses after each attempt: twice as long as the time before, up to kLongestPause, and never
 //              less than a hundred times what the attempt took;

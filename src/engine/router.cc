@@ -323,7 +323,8 @@ void Router::suspect(route::HopId hop) noexcept {
 void Router::rebalance(base::CountedLog& log, base::CountedLog::Clock::time_point now) {
     for (const auto& [id, is_gone] : hops_.rebalance()) {
         const route::HopKey& key = hops_.key(id);
-        const std::string hop = fmt::format("next hop {} in network {}", key.via.text(), network_name(key.network));
+        const std::string hop =
+            fmt::format("next hop {} in network {}", key.via.text(), network_name(key.network));
         if (is_gone) {
             log.tell(
                 now, base::log::Level::kWarning, "route", hop + " gone",

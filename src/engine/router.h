@@ -41,7 +41,8 @@ class Router {
     using Statics = std::map<std::pair<path::NetworkId, IpAddress>, uint64_t>;
     void set_static_neighbors(Statics statics, neighbor::Seconds now);
     // The same of one.
-    void set_static_neighbor(path::NetworkId network, const IpAddress& address, uint64_t mac, neighbor::Seconds now);
+    void set_static_neighbor(path::NetworkId network, const IpAddress& address, uint64_t mac,
+                             neighbor::Seconds now);
     void forget_static_neighbor(path::NetworkId network, const IpAddress& address);
 
     // --- while running ---

@@ -130,7 +130,8 @@ base::Result<void> save_state(const std::string& file, const std::vector<AddedPo
         list += port.text.empty() ? text_of(port.keys) : port.text;
     }
     if (!list.empty()) list += "\n  ";
-    auto done = base::replace_file(file, fmt::format("{{\n  \"ports\": [{}],\n  \"version\": {}\n}}\n", list, kVersion));
+    auto done =
+        base::replace_file(file, fmt::format("{{\n  \"ports\": [{}],\n  \"version\": {}\n}}\n", list, kVersion));
     if (!done) return tl::unexpected(done.error().within("the state file"));
     return done;
 }

@@ -106,8 +106,9 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         ++it;
     }
     // Of several lists that deny a packet the first one says how.
-    const bool is_same_order = std::equal(config_.acls.begin(), config_.acls.end(), next.acls.begin(), next.acls.end(),
-                                          [](const auto& a, const auto& b) { return a.name == b.name; });
+    const bool is_same_order =
+        std::equal(config_.acls.begin(), config_.acls.end(), next.acls.begin(), next.acls.end(),
+                   [](const auto& a, const auto& b) { return a.name == b.name; });
     applying_ = !is_same_order || std::any_of(changes.begin(), changes.end(), outdates_flows);
     config_ = std::move(next);
     const std::vector<path::NetworkId> freed = arrange_tables(config_);
@@ -317,7 +318,8 @@ void Switch::set_static_macs(std::optional<MacAddress> only) {
         for (const auto& entry : network.vxlan->statics) {
             const auto tunnel = tunnels_.find(entry.remote);
             if (tunnel == tunnels_.end() || !is_meant(entry.mac)) continue;
-            wanted.try_emplace({network.name, entry.mac}, Home{tunnel->second.id, "tunnel " + entry.remote.text()});
+            wanted.try_emplace({network.name, entry.mac},
+                               Home{tunnel->second.id, "tunnel " + entry.remote.text()});
         }
     }
     for (const auto& [place, home] : static_macs_) {

@@ -131,8 +131,10 @@ void Switch::age_neighbors(Clock::time_point tick) {
     neighbors_aged_ = now;
     const neighbor::Table::Due due = router_.neighbors().age(now);
     std::vector<responder::Chore> chores;
-    for (auto* entry : due.solicit) chores.push_back({.kind = responder::Chore::Kind::kSolicit, .neighbor = entry});
-    for (auto* entry : due.release) chores.push_back({.kind = responder::Chore::Kind::kRelease, .neighbor = entry});
+    for (auto* entry : due.solicit)
+        chores.push_back({.kind = responder::Chore::Kind::kSolicit, .neighbor = entry});
+    for (auto* entry : due.release)
+        chores.push_back({.kind = responder::Chore::Kind::kRelease, .neighbor = entry});
     tell_next_hops(due, tick);
     ask(std::move(chores));
     router_.rebalance(counted_log_, tick);
@@ -243,8 +245,8 @@ void Switch::announce(const HeldPort& held) {
     ask(std::move(chores));
 }
 
-// Tells whoever is beyond the port what is on our side of it: the switch's own addresses, the declared addresses of
-// other ports, and the stations learned behind those.
+// Tells whoever is beyond the port what is on our side of it: the switch's own addresses, the declared addresses
+// of other ports, and the stations learned behind those.
 void Switch::tell_stations(const HeldPort& held) {
     constexpr size_t kMost = 4096;
     const path::PortId through = held.port->id();
@@ -254,7 +256,10 @@ void Switch::tell_stations(const HeldPort& held) {
         if (std::find(names.begin(), names.end(), network.name) == names.end()) continue;
         const auto tell = [&, id = network_ids_.at(network.name)](const IpAddress& address, uint64_t mac) {
             if (chores.size() == kMost) return;
-            chores.push_back({.kind = responder::Chore::Kind::kTell, .network = id, .port = through, .address = address,
+            chores.push_back({.kind = responder::Chore::Kind::kTell,
+                              .network = id,
+                              .port = through,
+                              .address = address,
                               .mac = mac});
         };
         if (network.is_routed()) {

@@ -90,10 +90,12 @@ void Switch::watch_loops() {
         if (motions.empty()) continue;
         const path::NetworkId id = network_ids_.at(name);
         for (const LoopWatch::Loop& loop : loop_watch_.look(id, motions, now)) {
-            base::log::warning("loop", "network {}: a loop between {} and {}, or one MAC address on both: {} was seen "
-                               "on both, in at least {} frames a second. While it lasts a port of them may have {} frames a "
-                               "second flooded", name, place_of(loop.a), place_of(loop.b), mac_of(loop.mac).text(),
-                               loop.count, LoopWatch::kFloods);
+            base::log::warning(
+                "loop",
+                "network {}: a loop between {} and {}, or one MAC address on both: {} was seen "
+                "on both, in at least {} frames a second. While it lasts a port of them may have {} frames a "
+                "second flooded",
+                name, place_of(loop.a), place_of(loop.b), mac_of(loop.mac).text(), loop.count, LoopWatch::kFloods);
         }
         for (const auto& motion : motions) {
             const bool is_of_overlay = is_tunnel(motion.from) || is_tunnel(motion.to);
@@ -106,9 +108,10 @@ void Switch::watch_loops() {
         return router_.network_name(loop.network).empty() || !is_there(loop.a) || !is_there(loop.b);
     };
     for (const LoopWatch::Loop& loop : loop_watch_.take_ended(now, is_gone)) {
-        base::log::notice("loop", "network {}: the loop between {} and {} has ended; at least {} frames were seen on the "
-                          "wrong one of them", router_.network_name(loop.network), place_of(loop.a), place_of(loop.b),
-                          loop.count);
+        base::log::notice("loop",
+                          "network {}: the loop between {} and {} has ended; at least {} frames were seen on the "
+                          "wrong one of them",
+                          router_.network_name(loop.network), place_of(loop.a), place_of(loop.b), loop.count);
     }
     for (auto& [name, held] : ports_) {
         std::string with;
@@ -156,16 +159,18 @@ void Switch::verify_neighbors() {
     ask_unverified();
 }
 
-// In each tick it asks some, and goes on where it stopped in the tick before: stations that come up all the time don't
-// keep the others waiting.
+// In each tick it asks some, and goes on where it stopped in the tick before: stations that come up all the time
+// don't keep the others waiting.
 void Switch::ask_unverified() {
     std::vector<responder::Chore> chores;
     while (!unverified_.empty() && chores.size() < kVerifiedAtOnce) {
         auto next = unverified_.upper_bound(verified_);
         if (next == unverified_.end()) next = unverified_.begin();
         const auto& [network, address] = verified_ = next->first;
-        chores.push_back(
-            {.kind = responder::Chore::Kind::kVerify, .network = network, .port = next->second, .address = address});
+        chores.push_back({.kind = responder::Chore::Kind::kVerify,
+                          .network = network,
+                          .port = next->second,
+                          .address = address});
         unverified_.erase(next);
     }
     ask(std::move(chores));
@@ -178,8 +183,8 @@ void Switch::suspect(const std::string& network, path::PortId tunnel) {
     if (!is_new && now - suspect->second >= kSuspectedAgain) suspect->second = now;
 }
 
-// A frame for a station that is forgotten makes its sender ask for it (Responder::seek_departed()): one that is there
-// answers and is known again, and of one that has another MAC address now the sender learns that.
+// A frame for a station that is forgotten makes its sender ask for it (Responder::seek_departed()): one that is
+// there answers and is known again, and of one that has another MAC address now the sender learns that.
 void Switch::forget_silent() {
     // Who speaks at all has been seen in this second by now.
     if (rte_get_tsc_cycles() % rte_get_tsc_hz() < rte_get_tsc_hz() / 4) return;

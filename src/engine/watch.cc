@@ -52,8 +52,11 @@ void run_alone(path::Batch& batch, const PathTables& tables) noexcept {
 
 }  // namespace
 
-Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const PathTables& tables) noexcept
-    : told_(told), tables_(tables), first_drop_(tables.counters.log.count()),
+Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet,
+                 const PathTables& tables) noexcept
+    : told_(told),
+      tables_(tables),
+      first_drop_(tables.counters.log.count()),
       first_background_(tables.counters.background.count()) {
     told_ = {};
     told_.time = rte_get_tsc_cycles();

@@ -11,7 +11,8 @@ namespace sluice::engine {
 // Takes note of one packet, from where it came until it has left.
 class Telling {
  public:
-    Telling(path::Witnessed& told, const path::Meta& meta, const rte_mbuf* packet, const PathTables& tables) noexcept;
+    Telling(path::Witnessed& told, const path::Meta& meta, const rte_mbuf* packet,
+            const PathTables& tables) noexcept;
     Telling(const Telling&) = delete;
 
     // The path's observer, which it takes by value.

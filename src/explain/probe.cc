@@ -308,7 +308,8 @@ uint16_t vlan_of(const Switch& running, const End& end) {
 }
 
 constexpr uint16_t kUsualL4Size = 32;  // bytes of the longest header here, and some payload
-constexpr uint32_t kMostIpSize = 65'535 - RTE_PKTMBUF_HEADROOM - 64;  // what one large buffer holds, headers and all
+constexpr uint32_t kMostIpSize =
+    65'535 - RTE_PKTMBUF_HEADROOM - 64;  // what one large buffer holds, headers and all
 
 // Bytes of the header behind IP's, or all that SCTP begins with.
 uint16_t least_l4_size(wire::Protocol protocol) {
@@ -393,7 +394,8 @@ base::Result<void> check_length(const Question& question, bool v4) {
     const uint32_t least = ip_header_size(v4) + least_l4_size(question.protocol);
     if (*question.length >= least && *question.length <= kMostIpSize) return {};
     const bool is_short = *question.length < least;
-    const std::string bound = is_short ? fmt::format("{} at least", least) : fmt::format("{} at most", kMostIpSize);
+    const std::string bound =
+        is_short ? fmt::format("{} at least", least) : fmt::format("{} at most", kMostIpSize);
     return tl::unexpected(
         base::Error{fmt::format("a packet of {} bytes is not made up: {}", *question.length, bound), {}, {}});
 }
@@ -500,8 +502,9 @@ rte_mbuf* build_probe(const port::Pools& pools, const Probe& probe, const Questi
     auto* frame = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(m, size));
     std::memset(frame, 0, size);
     write_ethernet(frame, probe, v4 ? wire::EtherType::kIpv4 : wire::EtherType::kIpv6);
-    const wire::Sum pseudo = v4 ? write_ip(*reinterpret_cast<wire::Ipv4Header*>(frame + l3), probe, protocol, l4_size)
-                                : write_ip(*reinterpret_cast<wire::Ipv6Header*>(frame + l3), probe, protocol, l4_size);
+    const wire::Sum pseudo =
+        v4 ? write_ip(*reinterpret_cast<wire::Ipv4Header*>(frame + l3), probe, protocol, l4_size)
+           : write_ip(*reinterpret_cast<wire::Ipv6Header*>(frame + l3), probe, protocol, l4_size);
     uint8_t* l4 = frame + l3 + ip_size;
     const size_t field = write_l4(l4, l4_size, protocol, question);
     if (field == 0) return m;

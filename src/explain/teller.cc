@@ -136,7 +136,8 @@ class Teller {
             stage("wait", fmt::format("for {} to be asked for in {}; {} if nobody answers", told_.waits_for.text(),
                                       where, path::text(Drop::kHostUnreachable).name));
         } else if (is_ours) {
-            stage("local", fmt::format("for the switch itself, which sends {} frames because of it", left_.size()));
+            stage("local",
+                  fmt::format("for the switch itself, which sends {} frames because of it", left_.size()));
         } else {
             if (!waits) tell_what_left();
             tell_drops();

@@ -17,7 +17,8 @@ namespace {
 using engine::Switch;
 using path::Drop;
 
-// Tables that nothing is learned into or counted in, and where the destination is known to be where it would be found.
+// Tables that nothing is learned into or counted in, and where the destination is known to be where it would be
+// found.
 struct QuestionTables : engine::PathTables {
     bridge::Entry find(const path::Meta& meta) const noexcept {
         const bridge::Entry known = PathTables::find(meta);
@@ -175,7 +176,8 @@ std::string hearers(const Switch& running, const End& from) {
 Trace ask(const Switch& running, const Probe& probe) {
     const IpAddress& address = probe.to.address;
     std::string text = fmt::format(
-        "the MAC address of {} is not known here: its sender would ask for it ({}), flooded to {}. What becomes of "
+        "the MAC address of {} is not known here: its sender would ask for it ({}), flooded to {}. What becomes "
+        "of "
         "the packet then is not told: name the MAC address or the port",
         address.text(), address.is_v4() ? "ARP" : "Neighbor Discovery", hearers(running, probe.from));
     Trace trace{.verdict = Verdict::kAsk};

@@ -535,7 +535,8 @@ bool Table::evict(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept 
         if (keep != Keep::kOver) {
             const Owner owner = owner_of(pair);
             if (claim.must_spare(owner)) continue;
-            const bool is_silent = keep == Keep::kIdle ? silent >= kIdle : is_expired(pair, now_in, silent, halvings());
+            const bool is_silent =
+                keep == Keep::kIdle ? silent >= kIdle : is_expired(pair, now_in, silent, halvings());
             if (keep == Keep::kAlways && is_silent) keep = Keep::kIdle;
             if (keep == Keep::kAlways || (keep == Keep::kIdle && !is_silent)) {
                 if ((open == kNoPair || silent > open_silent) && claim.may_take_from(owner, all_are_open)) {

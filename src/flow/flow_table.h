@@ -14,11 +14,11 @@
 //
 // It never has more flows than were declared. When it is full, a new flow takes the place of one that matters less
 // (keep_of): a hand goes round the records, a worker's own, and looks at a bounded number of them for one that is
-// over or whose time is up, one that nobody has answered or confirmed, or one that is silent. An open TCP connection
-// or SCTP association is taken only where its port or address has more than its share (shares.h) and the new flow's
-// has less; so nobody fills the table for others, and no flood of whom it concerns takes one. Who has his share takes
-// nothing of those who haven't. Before that, timeouts become shorter as the table fills (Timeouts). Records beyond
-// the declared ones take the place of those that wait for a grace period.
+// over or whose time is up, one that nobody has answered or confirmed, or one that is silent. An open TCP
+// connection or SCTP association is taken only where its port or address has more than its share (shares.h) and
+// the new flow's has less; so nobody fills the table for others, and no flood of whom it concerns takes one. Who
+// has his share takes nothing of those who haven't. Before that, timeouts become shorter as the table fills
+// (Timeouts). Records beyond the declared ones take the place of those that wait for a grace period.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -64,7 +64,8 @@ struct Keys {
 
     Keys(const path::Tuple& one, const path::Tuple& other) noexcept : initiator(one), responder(other) {}
     // Of a flow whose packets nobody translates: each side's are the other's reversed.
-    Keys(const path::Tuple& tuple) noexcept : Keys(tuple, tuple.reversed()) {}  // NOLINT(google-explicit-constructor)
+    Keys(const path::Tuple& tuple) noexcept
+        : Keys(tuple, tuple.reversed()) {}  // NOLINT(google-explicit-constructor)
 };
 
 struct Added {

@@ -36,8 +36,8 @@ inline constexpr uint8_t kReset = 16;   // a RST, an ABORT
 inline constexpr uint8_t kSettled = 32;
 inline constexpr uint8_t kOneWay = 64;  // stateless: no connection is followed, and no answers let in
 
-// What a direction's packets go by, as one word: generation, verdict, both ports and the network that they come in (two
-// networks of a trunk may have the same tuple). A packet that is let through compares once.
+// What a direction's packets go by, as one word: generation, verdict, both ports and the network that they come in
+// (two networks of a trunk may have the same tuple). A packet that is let through compares once.
 class Decided {
     static constexpr int kGenerationBits = 25;
     static constexpr int kNetworkBits = 12;
@@ -72,7 +72,9 @@ class Decided {
     constexpr path::PortId egress() const noexcept { return port(word_); }
 
  private:
-    static constexpr uint64_t low(path::PortId port) noexcept { return path::index(port) & ((1U << kPortBits) - 1); }
+    static constexpr uint64_t low(path::PortId port) noexcept {
+        return path::index(port) & ((1U << kPortBits) - 1);
+    }
     // Of the highest bits.
     static constexpr path::PortId port(uint64_t word) noexcept {
         return path::PortId(static_cast<uint16_t>(static_cast<int64_t>(word) >> (64 - kPortBits)));

@@ -1,7 +1,8 @@
 // Who fills the flow table: how many of its flows each port and each address has begun. While there is room nobody
-// is asked. When there is none, every port that has flows may have as many as every other: one that has fewer takes
-// the places of those that have more, open connections too. Within a port an address that has more than an eighth of
-// the table gives places to others, where there is nothing but open connections: addresses may be invented.
+// is asked. When there is none, every port that has flows may have as many as every other: one that has fewer
+// takes the places of those that have more, open connections too. Within a port an address that has more than an
+// eighth of the table gives places to others, where there is nothing but open connections: addresses may be
+// invented.
 //
 // Any worker adds and removes, and any thread asks. What is said is as exact as the moment allows.
 #pragma once

@@ -66,9 +66,9 @@ class Timeouts {
     void set(const TimeoutsConfig& config) noexcept;
     Seconds of(State state, wire::Protocol protocol) const noexcept;
 
-    // A table that fills up remembers what is silent for a shorter time: from three fifths of its capacity on every
-    // timeout is halved for each twentieth more, down to kShortest (a day is 337 seconds then). In the spirit of
-    // OpenBSD's adaptive timeouts.
+    // A table that fills up remembers what is silent for a shorter time: from three fifths of its capacity on
+    // every timeout is halved for each twentieth more, down to kShortest (a day is 337 seconds then). In the
+    // spirit of OpenBSD's adaptive timeouts.
     static constexpr Seconds kShortest = 10;
     static constexpr uint32_t halvings(uint32_t count, uint32_t capacity) noexcept {
         const auto twentieths = static_cast<uint32_t>(uint64_t{count} * 20 / capacity);

@@ -87,7 +87,8 @@ struct Shortcut {
         constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
         constexpr uint32_t kLeast = kIp + sizeof(wire::Ipv6Header) + sizeof(wire::UdpHeader);
         constexpr uint16_t kDhcpClient = wire::be16(546).raw();
-        if (unlikely(packet->data_len < kLeast || !wire::is_ipv6_with_ports(packet) || !usual.has_ipv6)) return false;
+        if (unlikely(packet->data_len < kLeast || !wire::is_ipv6_with_ports(packet) || !usual.has_ipv6))
+            return false;
         const auto* ip = rte_pktmbuf_mtod_offset(packet, const wire::Ipv6Header*, kIp);
         const auto* udp = reinterpret_cast<const wire::UdpHeader*>(ip + 1);
         const uint8_t* source = ip->source.data();

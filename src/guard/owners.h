@@ -1,7 +1,7 @@
 // Whose address an IP address of a network is: the switch's own as a router, or that of the port (or of the remote
 // end point) that the configuration declares it for. Nobody else may say that it has it, in ARP (RFC 826) or
-// Neighbor Discovery (RFC 4861), or open a connection from it where connections are followed. Guards (guard.h) hold
-// a port to its own addresses; this holds ports that declare none, and tunnels, off those of others.
+// Neighbor Discovery (RFC 4861), or open a connection from it where connections are followed. Guards (guard.h)
+// hold a port to its own addresses; this holds ports that declare none, and tunnels, off those of others.
 //
 // Asking for an address claims nothing. A station that probes for one (RFC 5227, 2.1.1; RFC 4862, 5.4) wants to
 // have it, and if the owner probes at that moment too, it gives the address up: of a port's address that is

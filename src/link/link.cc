@@ -35,8 +35,8 @@ bool is_policy(Drop reason) noexcept {
            reason == Drop::kFragmentUnknown;
 }
 
-// Whether the packet has been put into a tunnel already, and waits for the tunnel's next hop. (A tunnel's pings come
-// from it as well.)
+// Whether the packet has been put into a tunnel already, and waits for the tunnel's next hop. (A tunnel's pings
+// come from it as well.)
 bool is_wrapped(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     if (meta.layer3 != path::Layer3::kOther || meta.ingress == path::kNoPort) return false;
     const view::PortSlot& slot = tables.slot(meta.ingress);
@@ -150,7 +150,8 @@ void Link::tell_too_long(const path::Meta& meta, uint16_t mtu, const rte_mbuf* p
 }
 
 // What is told is the frame that was to go into the tunnel, and where it came from.
-void Link::drop_wrapped(const path::Meta& meta, Drop reason, rte_mbuf* packet, const view::Tables& tables) noexcept {
+void Link::drop_wrapped(const path::Meta& meta, Drop reason, rte_mbuf* packet,
+                        const view::Tables& tables) noexcept {
     const path::PortId tunnel = meta.ingress;
     const path::PortId ingress = path::came_by(packet);
     const vxlan::Tunnel& headers = tables.slot(tunnel).tunnel->headers;

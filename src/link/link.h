@@ -1,7 +1,7 @@
-// What a packet may meet on a network's link: its neighbor has not answered yet, its port is gone, it is longer than
-// the link carries. The packet is kept or dropped here. What is to be said about that (a solicitation, an ICMP
-// error) is only noted: the responder says it at the end of the batch (engine/path.h), so that what is said may use
-// all that stands above this folder. One for each worker, on its thread.
+// What a packet may meet on a network's link: its neighbor has not answered yet, its port is gone, it is longer
+// than the link carries. The packet is kept or dropped here. What is to be said about that (a solicitation, an
+// ICMP error) is only noted: the responder says it at the end of the batch (engine/path.h), so that what is said
+// may use all that stands above this folder. One for each worker, on its thread.
 #pragma once
 
 #include <rte_cycles.h>
@@ -21,7 +21,8 @@ namespace sluice::link {
 // Whether an IPv4 packet's sender lets routers cut it.
 bool may_be_fragmented(const rte_mbuf* packet) noexcept;
 
-// Of a packet that has waited for its neighbor. What a tunnel of ours sends is no packet that is passed on: kOther.
+// Of a packet that has waited for its neighbor. What a tunnel of ours sends is no packet that is passed on:
+// kOther.
 path::Meta meta_of(const neighbor::Waiting& waiting, const view::Tables& tables) noexcept;
 
 class Link {
@@ -74,8 +75,10 @@ class Link {
     template <class Send>
     void too_big(const path::Meta& meta, path::PortId exit, uint32_t mtu, rte_mbuf* packet, Send send_piece,
                  const view::Tables& tables) noexcept {
-        if (!may_be_fragmented(packet)) return drop_too_big(meta, exit, static_cast<uint16_t>(mtu), packet, tables);
-        wire::Fragmenter fragmenter(packet, kEthernet, static_cast<uint16_t>(mtu), pools_.holding(mtu + kEthernet));
+        if (!may_be_fragmented(packet))
+            return drop_too_big(meta, exit, static_cast<uint16_t>(mtu), packet, tables);
+        wire::Fragmenter fragmenter(packet, kEthernet, static_cast<uint16_t>(mtu),
+                                    pools_.holding(mtu + kEthernet));
         uint32_t pieces = 0;
         while (rte_mbuf* piece = fragmenter.next()) {
             send_piece(piece);
@@ -86,16 +89,16 @@ class Link {
                      meta.ingress, pieces, packet, tables);
         rte_pktmbuf_free(packet);
     }
-    // The books of a packet that became several: those that were made beside it, and those that there was no buffer
-    // for (`site.count` of them, counted at `place`).
-    static void count_pieces(const path::DropSite& site, path::PortId place, uint32_t pieces, const rte_mbuf* packet,
-                             const view::Tables& tables) noexcept;
+    // The books of a packet that became several: those that were made beside it, and those that there was no
+    // buffer for (`site.count` of them, counted at `place`).
+    static void count_pieces(const path::DropSite& site, path::PortId place, uint32_t pieces,
+                             const rte_mbuf* packet, const view::Tables& tables) noexcept;
 
     // --- what was noted ---
 
     bool has_notes() const noexcept { return !notes_.empty(); }
-    // take(const Refused&), take(const Answered&) and take(neighbor::Entry&), in the order in which they were noted.
-    // They may note more: that is taken as well.
+    // take(const Refused&), take(const Answered&) and take(neighbor::Entry&), in the order in which they were
+    // noted. They may note more: that is taken as well.
     template <class Take>
     void take_notes(Take take) noexcept {
         size_t answered = 0;

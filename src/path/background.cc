@@ -48,7 +48,8 @@ bool is_background_icmpv6(const rte_mbuf* packet, uint32_t at, const wire::Ipv6H
     const auto* icmp = wire::read(packet, at, copy);
     if (icmp == nullptr) return false;
     const uint8_t type = icmp->type;
-    if ((type >= kMldQuery && type <= kMldDone) || type == kMldV2Report || type == kRouterSolicitation) return true;
+    if ((type >= kMldQuery && type <= kMldDone) || type == kMldV2Report || type == kRouterSolicitation)
+        return true;
     // Without a source it asks whether its own address is free (RFC 4862, 5.4.2).
     if (type == wire::IcmpHeader::kV6NeighborSolicitation) return wire::address_of(ip.source).is_unspecified();
     return type == wire::IcmpHeader::kV6NeighborAdvertisement;

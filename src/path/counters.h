@@ -1,5 +1,6 @@
 // What a worker counts, and the drops that it recorded last (drop_log.h). Each worker has a set of its own
-// that only it writes; the control thread sums the sets when somebody asks. The books balance whenever no packet is in flight:
+// that only it writes; the control thread sums the sets when somebody asks. The books balance whenever no packet
+// is in flight:
 //     received + made = transmitted + dropped + consumed
 // where `made` is what the switch added (flood copies, extra segments of a cut one, words of its own) and
 // `consumed` what was meant for the switch itself. Frames that a port makes a segment of as it writes them

@@ -89,8 +89,7 @@ struct DropText {
 };
 
 inline constexpr std::array<DropText, kDropCount> kDropTexts{{
-    {"runt",
-     "The frame is shorter than an Ethernet header (14 bytes). Look at the sender's driver."},
+    {"runt", "The frame is shorter than an Ethernet header (14 bytes). Look at the sender's driver."},
     {"malformed-offload",
      "The virtio-net header of the frame asks for a checksum or a segmentation that the frame's own "
      "headers don't allow (VIRTIO 1.2, 5.1.6.2). Look at the sender's kernel or its driver."},
@@ -104,8 +103,7 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"invalid-source",
      "The source MAC is a group address or all zero, which no station may send from (IEEE 802.3, "
      "3.2.3). Look at the sender."},
-    {"no-network",
-     "The port is in no network, so there is nowhere to forward to. Give it a `network:`."},
+    {"no-network", "The port is in no network, so there is nowhere to forward to. Give it a `network:`."},
     {"vlan-not-allowed",
      "The frame came to a trunk under a VLAN ID that none of its `networks` has, with a service tag (0x88a8, "
      "0x9100), or untagged where it has no `native` one. Add the network, or look at the other end of the "
@@ -220,8 +218,7 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"no-route",
      "No route leads to the destination: `sluicectl route lookup ADDRESS`. Add one, or a network with its "
      "subnet."},
-    {"blackhole",
-     "The route to the destination is a `type: blackhole`: `sluicectl route lookup ADDRESS`."},
+    {"blackhole", "The route to the destination is a `type: blackhole`: `sluicectl route lookup ADDRESS`."},
     {"unreachable-route",
      "The route to the destination is a `type: unreachable`: `sluicectl route lookup ADDRESS`."},
     {"neighbor-pending",
@@ -244,7 +241,8 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The TCP segment is of no connection that is known and begins none, and `flows: {pick-up: false}` lets "
      "none be picked up in the middle. Expected after a restart."},
     {"fragment-unknown",
-     "A later fragment came without the first one of its packet, by which it would be judged, and that didn't come "
+     "A later fragment came without the first one of its packet, by which it would be judged, and that didn't "
+     "come "
      "within two seconds; or more of them waited for theirs than are kept (64 of a port). Look for loss on the "
      "sender's path, and at its MTU."},
     {"flow-table-full",
@@ -274,15 +272,12 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"too-long-for-peer",
      "The frame fits the port's MTU, but is too long for the interface that it leaves by, or for the one at the "
      "other end (of a veth, say): that has a smaller MTU. Give both ends the same `mtu:`."},
-    {"no-buffer",
-     "No packet buffer was left for a copy or a segment. Raise `memory.buffers`."},
+    {"no-buffer", "No packet buffer was left for a copy or a segment. Raise `memory.buffers`."},
     {"transmit-full",
      "The receiver doesn't take frames as fast as they come: its queue was full. Expected when a "
      "receiver is overloaded; otherwise give it more `queues:` or CPU."},
-    {"transmit-failed",
-     "The device refused the frame. `sluicectl port show` has the last error."},
-    {"interface-down",
-     "The interface inside the container is down. Set it up there: `ip link set IF up`."},
+    {"transmit-failed", "The device refused the frame. `sluicectl port show` has the last error."},
+    {"interface-down", "The interface inside the container is down. Set it up there: `ip link set IF up`."},
 }};
 
 // Of the reasons that are counted at the ingress port (The responder aside, which may lack a buffer there).

@@ -189,7 +189,8 @@ inline constexpr LeastSizes kLeastSizes;
 // holds as many of its headers as it can (wire::gather_headers).
 void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept;
 
-// The same of usual IPv6 packets: ports behind the IP header, in the first mbuf. False of any other, and nothing read.
+// The same of usual IPv6 packets: ports behind the IP header, in the first mbuf. False of any other, and nothing
+// read.
 [[gnu::always_inline]] inline bool read_plain_ipv6(const rte_mbuf* m, FlowDomain domain,
                                                    Connection& connection) noexcept {
     constexpr uint32_t kIp = sizeof(wire::EthernetHeader);

@@ -9,7 +9,8 @@ Witness::Witness(wire::Filter filter, size_t workers) : filter_(std::move(filter
     const ssize_t size = rte_ring_get_memsize_elem(sizeof(Witnessed), kRingSize);
     for (size_t i = 0; i < workers; ++i) {
         Ring ring(static_cast<rte_ring*>(std::aligned_alloc(RTE_CACHE_LINE_SIZE, static_cast<size_t>(size))));
-        if (ring == nullptr || rte_ring_init(ring.get(), "witness", kRingSize, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
+        if (ring == nullptr ||
+            rte_ring_init(ring.get(), "witness", kRingSize, RING_F_SP_ENQ | RING_F_SC_DEQ) != 0) {
             throw std::bad_alloc();
         }
         rings_.push_back(std::move(ring));

@@ -1,6 +1,6 @@
-// A decision in the making: a value that passes through the steps of steps.h. It is made of what a packet showed, once
-// (candidate_of()); no step reads a packet or writes one. So it can be copied (to ask what the other end's first packet
-// would have been told), kept, or thrown away. Worker side.
+// A decision in the making: a value that passes through the steps of steps.h. It is made of what a packet showed,
+// once (candidate_of()); no step reads a packet or writes one. So it can be copied (to ask what the other end's
+// first packet would have been told), kept, or thrown away. Worker side.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct Place {
     bool operator==(const Place&) const = default;
 };
 
-// A flow's next hop as its record has it. Of a routed one the neighbor's index; of a bridged one a digest of where its
-// destination MAC address is, once that has been noted.
+// A flow's next hop as its record has it. Of a routed one the neighbor's index; of a bridged one a digest of where
+// its destination MAC address is, once that has been noted.
 struct Hop {
     static constexpr uint32_t kNeighbor = 0x8000'0000;
     static constexpr uint32_t kOnLink = 0x4000'0000;   // of a routed one: the neighbor is the destination itself
@@ -60,7 +60,8 @@ struct Candidate {
     Place to;
     uint32_t hop = 0;            // see Hop
     flow::Sender sender = flow::Sender::kInitiator;  // of the packet that it is about
-    bool is_unfinished = false;  // its neighbor is asked for first: its policies are asked again when that has answered
+    bool is_unfinished =
+        false;  // its neighbor is asked for first: its policies are asked again when that has answered
     bool is_flooded = false;     // it goes to all ports of `to`'s network: each has ingress policies of its own
     Judgement judgement;
 

@@ -15,7 +15,8 @@ IpAddress source_of(const path::Tuple& tuple) noexcept {
 }
 
 IpAddress destination_of(const path::Tuple& tuple) noexcept {
-    return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.destination) : wire::address_of(tuple.key.destination());
+    return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.destination)
+                               : wire::address_of(tuple.key.destination());
 }
 
 bool is_tunnel(path::PortId port, const view::Tables& tables) noexcept {
@@ -44,7 +45,8 @@ Candidate candidate_of(const path::Meta& meta, const view::Tables& tables) noexc
     return candidate;
 }
 
-bool is_destination(const neighbor::Entry& neighbor, const path::Tuple& tuple, const view::Tables& tables) noexcept {
+bool is_destination(const neighbor::Entry& neighbor, const path::Tuple& tuple,
+                    const view::Tables& tables) noexcept {
     return path::index(neighbor.network) < tables.snapshot.networks.size() &&
            tables.network(neighbor.network).flow_domain == tuple.key.domain() &&
            neighbor.state.load(std::memory_order_relaxed) != neighbor::State::kFree &&

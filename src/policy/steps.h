@@ -8,8 +8,9 @@
 //     Allocate   an address and a port for what is translated         (not there yet)
 //     Commit     the flow: what was decided, for the packets to come  Tracker::commit()
 //
-// Each step reads and writes the candidate and its own feature's table, no packet. The route comes before the egress
-// policies so that a refusal can say where the packet was to go; no policy's answer depends on that. Worker side.
+// Each step reads and writes the candidate and its own feature's table, no packet. The route comes before the
+// egress policies so that a refusal can say where the packet was to go; no policy's answer depends on that. Worker
+// side.
 #pragma once
 
 #include <vector>
@@ -25,9 +26,10 @@ namespace sluice::policy {
 // What was read of a packet for the router, beside its tuple.
 Candidate candidate_of(const path::Meta& meta, const view::Tables& tables) noexcept;
 
-// Whether a neighbor on the packet's link is its destination: entries of those that nobody uses are given to others, of
-// other domains too.
-bool is_destination(const neighbor::Entry& neighbor, const path::Tuple& tuple, const view::Tables& tables) noexcept;
+// Whether a neighbor on the packet's link is its destination: entries of those that nobody uses are given to
+// others, of other domains too.
+bool is_destination(const neighbor::Entry& neighbor, const path::Tuple& tuple,
+                    const view::Tables& tables) noexcept;
 
 class Steps {
  public:

@@ -73,8 +73,9 @@ struct Track {
                                                 const T& tables) noexcept {
         if (!look_up_late(meta, tables)) return false;
         if (meta.layer3 != path::Layer3::kNone) {
-            return router::Forward::knows_source(meta, tables) ? tables.features.tracker.decide(meta, packet, tables)
-                                                       : route_unknown(meta, packet, tables);
+            return router::Forward::knows_source(meta, tables)
+                       ? tables.features.tracker.decide(meta, packet, tables)
+                       : route_unknown(meta, packet, tables);
         }
         bool is_decided = false;
         const auto decide_unknown = [&]() noexcept {
@@ -97,8 +98,8 @@ struct Track {
     template <class T>
     [[gnu::noinline]] static bool route_unknown(path::Meta& meta, const rte_mbuf* packet,
                                                 const T& tables) noexcept {
-        return bridge::Bridge::admit_source(meta, tables) && tables.features.tracker.decide(meta, packet, tables) &&
-               bridge::Bridge::learn(meta, tables);
+        return bridge::Bridge::admit_source(meta, tables) &&
+               tables.features.tracker.decide(meta, packet, tables) && bridge::Bridge::learn(meta, tables);
     }
 
     // Whether the packet has a flow, if nothing stands against it.
@@ -127,7 +128,8 @@ struct Track {
                                               const T& tables) noexcept {
         if (likely(has_flow(meta.connection, tables) && knows_source(meta, tables) &&
                    follow_station(meta, tables))) {
-            return likely(count(meta.connection, packet, tables)) || tables.features.tracker.decide(meta, packet, tables);
+            return likely(count(meta.connection, packet, tables)) ||
+                   tables.features.tracker.decide(meta, packet, tables);
         }
         return bridge_by_table(meta, packet, tables);
     }
@@ -139,8 +141,8 @@ struct Track {
         return meta.repeats ? meta.before->fate == path::Fate::kForward : tables.knows_source(meta);
     }
 
-    // Where the flow's frames were sent, if that is where the frame before it went, which had the same addresses; or
-    // if the destination is the one that the flow has noted, and no station has moved or gone since.
+    // Where the flow's frames were sent, if that is where the frame before it went, which had the same addresses;
+    // or if the destination is the one that the flow has noted, and no station has moved or gone since.
     [[gnu::always_inline]] static bool follow_station(path::Meta& meta, const view::Tables& tables) noexcept {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
@@ -162,13 +164,15 @@ struct Track {
     // A digest of the destination and of the MAC table's version. One bit is always set: a new record has none.
     [[gnu::always_inline]] static uint32_t station_of(const path::Meta& meta, uint32_t version) noexcept {
         constexpr uint32_t kNoted = 1;
-        const uint32_t digest = bridge::MacTable::hash(meta.destination_mac ^ uint64_t{version} * 0x9e37'79b9'7f4a'7c15ULL);
+        const uint32_t digest =
+            bridge::MacTable::hash(meta.destination_mac ^ uint64_t{version} * 0x9e37'79b9'7f4a'7c15ULL);
         return (digest & Hop::kStationMask) | kNoted;
     }
 
     // By the MAC table, and has the flow remember what that said.
     template <class T>
-    [[gnu::noinline]] static bool bridge_by_table(path::Meta& meta, const rte_mbuf* packet, const T& tables) noexcept {
+    [[gnu::noinline]] static bool bridge_by_table(path::Meta& meta, const rte_mbuf* packet,
+                                                  const T& tables) noexcept {
         // The version first: what changes while it is looked up makes the note stale at once.
         const uint32_t version = tables.macs(meta.network)->version();
         meta.repeats = false;

@@ -28,7 +28,8 @@ flow::Decision decision_of(const Candidate& candidate, const view::Tables& table
 bool Tracker::refuse(path::Meta& meta, const Candidate& candidate) noexcept {
     meta.connection.object = candidate.judgement.object();
     meta.egress = candidate.to.port;  // for whoever asks where it was to go
-    return path::drop(meta, candidate.judgement.verdict == flow::Verdict::kReject ? Drop::kRejected : Drop::kDenied);
+    return path::drop(meta,
+                      candidate.judgement.verdict == flow::Verdict::kReject ? Drop::kRejected : Drop::kDenied);
 }
 
 bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
@@ -165,7 +166,8 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, Candid
         if (is_same_way) record.seen.store(tables.now, std::memory_order_relaxed);
         return refuse(meta, known);
     }
-    if (tables.flows.opens_anew(record, connection, packet)) return decide_opening(meta, packet, index, known, tables);
+    if (tables.flows.opens_anew(record, connection, packet))
+        return decide_opening(meta, packet, index, known, tables);
     // One that waits for its neighbor comes here again.
     if (candidate.is_unfinished) return true;
     if (!tables.flows.track_judged(record, connection, packet, packet->pkt_len, tables.now)) {
@@ -288,7 +290,8 @@ bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, const Candidate&
     if (!chosen.judgement.permits()) {
         meta.connection.object = chosen.judgement.object();
         meta.egress = candidate.to.port;
-        return path::drop(meta, chosen.judgement.verdict == flow::Verdict::kReject ? Drop::kRejected : Drop::kDenied);
+        return path::drop(meta,
+                          chosen.judgement.verdict == flow::Verdict::kReject ? Drop::kRejected : Drop::kDenied);
     }
     // Of what is flooded nobody knows yet who its other end is.
     if (beginning == flow::Beginning::kNever || !is_way_known) return true;

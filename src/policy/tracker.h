@@ -35,14 +35,14 @@ class Tracker {
     // Decide, of a packet that was parsed and whose frame's addresses are known: true if it goes its way.
     [[gnu::noinline]] bool decide(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
 
-    // Goes on with a packet that has waited for its neighbor, which is known now: at the egress policies, since the
-    // configuration may have changed meanwhile.
+    // Goes on with a packet that has waited for its neighbor, which is known now: at the egress policies, since
+    // the configuration may have changed meanwhile.
     bool resume(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
 
     // Apply, of a later fragment that is to be held. Takes the packet.
     void hold(const path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept;
-    // Between batches: later fragments whose first has been judged, and those that have waited too long. Whoever takes
-    // them owns their packets.
+    // Between batches: later fragments whose first has been judged, and those that have waited too long. Whoever
+    // takes them owns their packets.
     struct Due {
         flow::HeldFragments::Held held;
         bool is_late;

@@ -71,7 +71,8 @@ bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, Ca
     const uint32_t index = tables.flows.find(tuple);
     if (index != flow::kNoRecord) {
         Candidate known = candidate;
-        if (known.to.port == path::kNoPort && meta.fate != path::Fate::kLocal) known.to.port = exit_of(index, tables);
+        if (known.to.port == path::kNoPort && meta.fate != path::Fate::kLocal)
+            known.to.port = exit_of(index, tables);
         judge_flow(index, known, tables);
         if (!known.judgement.permits()) return refuse(meta, known);
     } else {
@@ -177,7 +178,8 @@ const Tracker::Reach& Tracker::reach(const path::Meta& meta, const rte_mbuf* pac
     const Connection& connection = meta.connection;
     reach_ = {.is_known = true, .members = nullptr, .has_others = true};
     // Nothing is flooded to stations of a flat network.
-    if (connection.kind == PacketKind::kArp || connection.kind == PacketKind::kNeighbor || network.flat) return reach_;
+    if (connection.kind == PacketKind::kArp || connection.kind == PacketKind::kNeighbor || network.flat)
+        return reach_;
     // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
     const path::PortId known = known_exit(connection, packet, tables);
     Candidate one = candidate;

@@ -260,12 +260,14 @@ bool AfPacket::is_too_long_for_peer(uint32_t size) const noexcept {
 }
 
 std::optional<Port::Refusal> AfPacket::refusal(uint32_t size) const {
-    if (!no_link_.empty()) return Refusal{is_down() ? path::Drop::kInterfaceDown : path::Drop::kLinkDown, no_link_};
+    if (!no_link_.empty())
+        return Refusal{is_down() ? path::Drop::kInterfaceDown : path::Drop::kLinkDown, no_link_};
     auto netlink = Netlink::open();
     const auto own = netlink ? netlink->find_link(link_.index).value_or(std::nullopt) : std::nullopt;
     const auto too_long = [&](const std::string& where, uint32_t mtu) {
-        return Refusal{path::Drop::kTooLongForPeer,
-                       fmt::format("a frame of {} bytes is too long for {}, which has an MTU of {}", size, where, mtu)};
+        return Refusal{
+            path::Drop::kTooLongForPeer,
+            fmt::format("a frame of {} bytes is too long for {}, which has an MTU of {}", size, where, mtu)};
     };
     if (own && size > own->mtu + kFrameHeader) return too_long("interface " + link_.name, own->mtu);
     if (is_too_long_for_peer(size)) return too_long("the other end of " + link_.name, peer_mtu_);

@@ -20,7 +20,8 @@ using NameOf = int (*)(int, sockaddr*, socklen_t*) noexcept;
 std::string path_of(int socket, NameOf name_of) {
     sockaddr_un address{};
     socklen_t size = sizeof address;
-    if (name_of(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX) return {};
+    if (name_of(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0 || address.sun_family != AF_UNIX)
+        return {};
     return {address.sun_path, strnlen(address.sun_path, sizeof address.sun_path)};
 }
 
@@ -39,7 +40,8 @@ std::optional<pid_t> peer_process(const std::string& socket_path) {
         if (path_of(socket, getpeername) != socket_path && path_of(socket, getsockname) != socket_path) continue;
         ucred credentials{};
         size = sizeof credentials;
-        if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0 || credentials.pid <= 0) continue;
+        if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0 || credentials.pid <= 0)
+            continue;
         return credentials.pid;
     }
     return std::nullopt;

@@ -5,7 +5,8 @@
 namespace sluice::port {
 namespace {
 
-// A host whose routes change all the time loses notifications all the time, and a look costs as much as its routes.
+// A host whose routes change all the time loses notifications all the time, and a look costs as much as its
+// routes.
 constexpr int kRestAfterLoss = 25;
 
 }  // namespace

@@ -50,8 +50,8 @@ class NamespaceWatch {
     void tell(const nlmsghdr* header);
 
     // The interface with this alias; none: there is none. To be called in the namespace.
-    // The kernel does not tell that an interface gets an alias while it is down: such an interface is found when it
-    // has been set up or renamed.
+    // The kernel does not tell that an interface gets an alias while it is down: such an interface is found when
+    // it has been set up or renamed.
     base::Result<std::optional<int>> find_alias(const std::string& alias);
 
  private:

@@ -43,8 +43,8 @@ struct PeerLink {
     bool operator==(const PeerLink&) const = default;
 };
 
-// Whose addresses and routes: ours bear the mark, all includes those of the kernel and of other programs. Ours that
-// lead elsewhere are other ports' routes: by other interfaces than the one that is asked about.
+// Whose addresses and routes: ours bear the mark, all includes those of the kernel and of other programs. Ours
+// that lead elsewhere are other ports' routes: by other interfaces than the one that is asked about.
 enum class Whose { kOurs, kAll, kOursElsewhere };
 
 struct KernelAddress {
@@ -78,7 +78,8 @@ std::optional<Link> read_link(const nlmsghdr* message);
 std::optional<PeerLink> read_peer(const nlmsghdr* message);
 // Of the interface.
 std::optional<KernelAddress> read_address(const nlmsghdr* message, int index, Whose whose);
-// Of the main table, in a list of this family's; by the interface, or with a next hop by it. Ours have one next hop.
+// Of the main table, in a list of this family's; by the interface, or with a next hop by it. Ours have one next
+// hop.
 std::optional<KernelRoute> read_route(const nlmsghdr* message, uint8_t family, int index, Whose whose);
 
 // The interfaces by which the route leads if it is a default route, of whatever table; otherwise none.

@@ -282,10 +282,11 @@ void fields(V& v, PortConfig& p) {
     constexpr std::string_view kOneKind =
         "needs exactly one of `netns`, `host: true`, `vhost-user`, `device` and `bond`";
     const std::array kinds{std::pair("netns", !p.netns.empty()), std::pair("host", p.host),
-                           std::pair("vhost-user", p.vhost_user.has_value()), std::pair("device", !p.device.empty()),
-                           std::pair("bond", p.bond.has_value())};
+                           std::pair("vhost-user", p.vhost_user.has_value()),
+                           std::pair("device", !p.device.empty()), std::pair("bond", p.bond.has_value())};
     const auto first = std::find_if(kinds.begin(), kinds.end(), [](const auto& kind) { return kind.second; });
-    const bool is_unclear = std::any_of(kinds.begin(), kinds.end(), [&](const auto& k) { return v.is_wrong(k.first); });
+    const bool is_unclear =
+        std::any_of(kinds.begin(), kinds.end(), [&](const auto& k) { return v.is_wrong(k.first); });
     v.check("netns", first != kinds.end() || is_unclear, kOneKind);
     for (auto other = first; other != kinds.end(); ++other) {
         if (other != first) v.check(other->first, !other->second, kOneKind);

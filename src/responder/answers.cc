@@ -14,8 +14,8 @@ namespace {
 
 constexpr uint16_t kIpOffset = sizeof(wire::EthernetHeader);
 
-// The broadcast address of one of the network's subnets, or the subnet itself: no station's, although its bits look
-// like one (RFC 1122, 3.2.1.3).
+// The broadcast address of one of the network's subnets, or the subnet itself: no station's, although its bits
+// look like one (RFC 1122, 3.2.1.3).
 bool is_broadcast(uint32_t address, const view::Network& network) noexcept {
     if (address == UINT32_MAX) return true;
     return std::any_of(network.subnets.begin(), network.subnets.end(), [&](const IpPrefix& subnet) {
@@ -62,7 +62,8 @@ bool is_answerable_ipv6(const rte_mbuf* packet, bool is_group, Asked asked) noex
 
 }  // namespace
 
-bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const view::Network& network, Asked asked) noexcept {
+bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const view::Network& network,
+                     Asked asked) noexcept {
     if (path::is_group(meta.source_mac) || meta.source_mac == 0) return false;
     const bool is_group = path::is_group(meta.destination_mac);
     switch (wire::ether_type(packet)) {

@@ -1,6 +1,7 @@
-// Whether the switch may answer a packet at all, with whatever it answers: ARP and Neighbor Discovery, echo replies,
-// ICMP errors, resets. An answer goes to one station, which has asked with an address of its own (RFC 1122, 3.2.2;
-// RFC 1812, 4.3.2.7; RFC 4443, 2.4 (e)). How often it may is another matter (link::Link::may_answer()). Workers.
+// Whether the switch may answer a packet at all, with whatever it answers: ARP and Neighbor Discovery, echo
+// replies, ICMP errors, resets. An answer goes to one station, which has asked with an address of its own (RFC
+// 1122, 3.2.2; RFC 1812, 4.3.2.7; RFC 4443, 2.4 (e)). How often it may is another matter
+// (link::Link::may_answer()). Workers.
 #pragma once
 
 #include "path/batch.h"
@@ -12,6 +13,7 @@ namespace sluice::responder {
 enum class Asked : uint8_t { kAlone, kAsOneOfMany };
 
 // Of any frame in the network that it came in.
-bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const view::Network& network, Asked asked) noexcept;
+bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const view::Network& network,
+                     Asked asked) noexcept;
 
 }  // namespace sluice::responder

@@ -115,7 +115,8 @@ void Responder::take_note(const path::Meta& meta, const wire::NeighborMessage& m
     }
     if (entry == nullptr) return;
     const uint64_t before = entry->mac.load(std::memory_order_relaxed);
-    const bool has_changed = tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
+    const bool has_changed =
+        tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
     if (unlikely(before != 0 && before != mac)) note_rival(meta, *entry, mac, before, has_changed, tables);
     link_.resume(waiting, *entry, tables);
     // Others may believe in the address before: not all of them hear this message. Only of the station's own: the
@@ -282,7 +283,8 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
     const bool valid = type == wire::EtherType::kIpv4
                            ? wire::check_ipv4(packet, kEthernet) == wire::IpCheck::kValid
                            : wire::check_ipv6(packet, kEthernet) == wire::IpCheck::kValid;
-    if (!valid || !wire::may_answer_with_error(packet, kEthernet, *kind) || !link_.may_answer(meta.ingress)) return;
+    if (!valid || !wire::may_answer_with_error(packet, kEthernet, *kind) || !link_.may_answer(meta.ingress))
+        return;
     IpAddress source;
     IpAddress destination;
     if (type == wire::EtherType::kIpv4) {
@@ -295,8 +297,8 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
         destination = wire::address_of(ip->destination);
     }
     const view::Network& network = tables.network(meta.network);
-    // A bridge has no address of its own: it speaks in the destination's name. A router speaks in its own, with its
-    // own MAC address: another host of an overlay takes its address from nobody else.
+    // A bridge has no address of its own: it speaks in the destination's name. A router speaks in its own, with
+    // its own MAC address: another host of an overlay takes its address from nobody else.
     const auto own = own_address(network, source);
     const IpAddress from = own.value_or(destination);
     const uint64_t from_mac = own && network.mac != 0 ? network.mac : own_mac;

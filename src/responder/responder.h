@@ -1,6 +1,7 @@
-// What the switch itself says, off the fast path: it answers ARP and Neighbor Discovery for its gateways' addresses
-// (and, in overlays, for stations that it knows), asks for neighbors' MAC addresses, announces stations that have
-// come, answers pings, and tells senders by ICMP why a packet went no further. One for each worker, on its thread.
+// What the switch itself says, off the fast path: it answers ARP and Neighbor Discovery for its gateways'
+// addresses (and, in overlays, for stations that it knows), asks for neighbors' MAC addresses, announces stations
+// that have come, answers pings, and tells senders by ICMP why a packet went no further. One for each worker, on
+// its thread.
 //
 // What it makes is counted as `made`. An answer to a packet goes back to where that came from: to its
 // port and source MAC address.

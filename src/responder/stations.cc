@@ -52,7 +52,8 @@ bool is_on_link(const view::Network& network, const IpAddress& address) noexcept
 }  // namespace
 
 // To all in the network but who is behind `from`, where there is anybody.
-void Responder::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet, const view::Tables& tables) noexcept {
+void Responder::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet,
+                       const view::Tables& tables) noexcept {
     if (packet == nullptr) return;
     const view::Network& network = tables.network(id);
     const port::Port* port = tables.slot(from).port;
@@ -93,7 +94,8 @@ rte_mbuf* Responder::build_announcement(const Chore& chore) const noexcept {
 
 // A frame that nobody takes, since its destination has gone with its port: whoever sends it believes in an address
 // that another station may have by now. That one is asked for in the sender's name, and answers the sender.
-void Responder::seek_departed(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
+void Responder::seek_departed(const path::Meta& meta, const rte_mbuf* packet,
+                              const view::Tables& tables) noexcept {
     const view::Network& network = tables.network(meta.network);
     if (!network.macs->has_departed(meta.destination_mac, bridge::MacTable::hash(meta.destination_mac))) return;
     if (tables.assumed != nullptr || tables.slot(meta.ingress).tunnel != nullptr || network.flat) return;
@@ -115,8 +117,8 @@ void Responder::verify(const Chore& chore, const view::Tables& tables) noexcept 
     if (!tables.carries(chore.port, chore.network)) return;
     const wire::MacBytes mac = bytes_of(network.mac != 0 ? network.mac : network.asker);
     const auto from = own_address(network, chore.address);
-    // A solicitation from :: would be a probe, for which a station gives up an address that is new to it (RFC 4862,
-    // 5.4.3).
+    // A solicitation from :: would be a probe, for which a station gives up an address that is new to it (RFC
+    // 4862, 5.4.3).
     rte_mbuf* packet =
         chore.address.is_v4()
             ? wire::build_arp_request(pools_.buffers, mac, from.value_or(IpAddress::from_v4(0)), chore.address)

@@ -1,5 +1,5 @@
-// A routing domain: its table, and which of the routes in it follow from the configuration. The control thread writes
-// it; workers read the table.
+// A routing domain: its table, and which of the routes in it follow from the configuration. The control thread
+// writes it; workers read the table.
 #pragma once
 
 #include <map>

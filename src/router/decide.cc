@@ -137,7 +137,8 @@ bool decide_hop(path::Meta& meta, const rte_mbuf* packet, const route::NextHop& 
     return give(meta, answer_of(hop, query_of(meta, packet), tables, link));
 }
 
-bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables, link::Link& link) noexcept {
+bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables,
+                    link::Link& link) noexcept {
     return give(meta, find_route(query_of(meta, packet), tables, link));
 }
 

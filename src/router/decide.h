@@ -1,5 +1,5 @@
-// Where a packet for the router goes next: the route is looked up, and its next hop gives the packet its fate. Worker
-// side.
+// Where a packet for the router goes next: the route is looked up, and its next hop gives the packet its fate.
+// Worker side.
 #pragma once
 
 #include "link/link.h"
@@ -52,11 +52,12 @@ struct Header {
 };
 Header read_header(const path::Meta& meta, const rte_mbuf* packet) noexcept;
 
-// Out of line, of a packet in hand: a hop that is no neighbor's, and a packet with more to it than most (options, a
-// link-local source).
+// Out of line, of a packet in hand: a hop that is no neighbor's, and a packet with more to it than most (options,
+// a link-local source).
 bool decide_hop(path::Meta& meta, const rte_mbuf* packet, const route::NextHop& hop, const view::Tables& tables,
                 link::Link& link) noexcept;
-bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables, link::Link& link) noexcept;
+bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables,
+                    link::Link& link) noexcept;
 
 // Of a packet whose connection nobody tracks: by its header, in line. False if the packet is dropped.
 [[gnu::always_inline]] inline bool decide_route(path::Meta& meta, const rte_mbuf* packet,

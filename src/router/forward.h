@@ -24,8 +24,8 @@ struct RouteLookup {
         }
         meta.layer3 = path::Layer3::kNone;
         if (meta.destination_mac != network->to_router) {
-            // Where the guard has proven the source, the packet's flow may know the destination's port. If the flow
-            // doesn't, both addresses are looked up later.
+            // Where the guard has proven the source, the packet's flow may know the destination's port. If the
+            // flow doesn't, both addresses are looked up later.
             meta.asks_flow_first = meta.guarded == path::Guarded::kOwnMac && network->is_tracked;
             return meta.asks_flow_first ? bridge::Lookup::admit_claim(meta, packet, tables)
                                         : bridge::Lookup::admit(meta, packet, tables);
@@ -92,7 +92,8 @@ struct Forward {
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
         if (meta.layer3 == path::Layer3::kNone) {
-            return bridge_it(meta, tables, [&]() noexcept { return bridge::Bridge::decide_unknown(meta, tables); });
+            return bridge_it(meta, tables,
+                             [&]() noexcept { return bridge::Bridge::decide_unknown(meta, tables); });
         }
         if (unlikely(!knows_source(meta, tables))) return route_unknown(meta, packet, tables);
         return decide_route(meta, packet, tables, tables.features.link);
@@ -126,8 +127,8 @@ struct Forward {
     template <class T>
     [[gnu::noinline]] static bool route_unknown(path::Meta& meta, const rte_mbuf* packet,
                                                 const T& tables) noexcept {
-        return bridge::Bridge::admit_source(meta, tables) && decide_route(meta, packet, tables, tables.features.link) &&
-               bridge::Bridge::learn(meta, tables);
+        return bridge::Bridge::admit_source(meta, tables) &&
+               decide_route(meta, packet, tables, tables.features.link) && bridge::Bridge::learn(meta, tables);
     }
 
     // From a tunnel: the routers of an overlay's hosts have one address, which is behind no port. Learned,

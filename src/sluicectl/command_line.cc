@@ -205,8 +205,8 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
             return wrong(fmt::format("--watch={} is not a number of seconds, 0.1 or more", seconds), usage);
         }
         const char* option = line.verb->stream_option;
-        if (line.verb->connects != nullptr ||
-            (line.verb->stream != nullptr && !line.verb->changes && (option == nullptr || given.contains(option)))) {
+        if (line.verb->connects != nullptr || (line.verb->stream != nullptr && !line.verb->changes &&
+                                               (option == nullptr || given.contains(option)))) {
             return wrong(fmt::format("{} goes on by itself: leave out --watch", line.verb->words), usage);
         }
         if (line.verb->changes) {
@@ -233,8 +233,8 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
         if (holds(kGeneral, name) && !(name == "timeout" && has_timeout)) continue;
         const bool flag = holds(shape.flags, name);
         if (!flag && !holds(shape.options, name) && !holds(shape.either, name))
-            return wrong(fmt::format("{} takes no {}{}", line.verb->words, name.starts_with("-") ? "" : "--", name),
-                         usage);
+            return wrong(
+                fmt::format("{} takes no {}{}", line.verb->words, name.starts_with("-") ? "" : "--", name), usage);
         const bool has_value = !flag && value.as<std::string>() != kNoValue;
         line.arguments.options[name] = has_value ? value.as<std::string>() : "";
     }

@@ -120,7 +120,8 @@ std::string about(const Parameter& parameter) {
     if (parameter.high_for_readers != 0) {
         text += fmt::format(", {} at most for readers", parameter.high_for_readers);
     }
-    if (!parameter.in_place_of.empty()) text += fmt::format(", in place of {}", fmt::join(parameter.in_place_of, ", "));
+    if (!parameter.in_place_of.empty())
+        text += fmt::format(", in place of {}", fmt::join(parameter.in_place_of, ", "));
     return fmt::format("{}{} ({})", parameter.meaning, values_of(parameter), text);
 }
 

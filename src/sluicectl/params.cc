@@ -204,7 +204,8 @@ Params wait_params(const Arguments& arguments) {
 
 Params port_params(const Arguments& arguments) {
     if (const auto wait = arguments.options.find("wait"); wait != arguments.options.end()) {
-        if (const auto seconds = seconds_of("--wait", wait->second); !seconds) return tl::unexpected(seconds.error());
+        if (const auto seconds = seconds_of("--wait", wait->second); !seconds)
+            return tl::unexpected(seconds.error());
     }
     json port = {{"name", arguments.words[0]}};
     for (size_t i = 1; i < arguments.words.size(); i++) {
@@ -234,7 +235,8 @@ Params capture_params(const Arguments& arguments) {
 Params live_trace_params(const Arguments& arguments) {
     for (const auto& [name, value] : arguments.options) {
         if (protocol::find_parameter(protocol::described::kTraceParameters, name) != nullptr) {
-            return problem(kUsage, "--{} is about a packet that is made up: with --live, say it in the filter", name);
+            return problem(kUsage, "--{} is about a packet that is made up: with --live, say it in the filter",
+                           name);
         }
     }
     json params = {{"filter", arguments.options.at("live")}};

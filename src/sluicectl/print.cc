@@ -111,15 +111,14 @@ std::string print_status(const json& result, const Arguments& arguments) {
         "tunnels        {}\n"
         "memory         {}\n"
         "hugepages      {}\n",
-        word(result.at("version")), word(result.at("pid")),
-        format(result.at("uptime"), Format::kSeconds), word(config.at("file")),
-        word(config.at("generation")), word(result.at("networks")), word(ports.at("up")),
+        word(result.at("version")), word(result.at("pid")), format(result.at("uptime"), Format::kSeconds),
+        word(config.at("file")), word(config.at("generation")), word(result.at("networks")), word(ports.at("up")),
         word(ports.at("down")),
-        ports.at("waiting") == 0 ? "" : fmt::format(", {} waiting (port list)", word(ports.at("waiting"))), word(routes.at("ipv4")), word(routes.at("ipv6")),
-        format(routes.at("bytes"), Format::kBytes), word(neighbors.at("count")),
-        word(neighbors.at("capacity")), word(flows.at("count")), word(flows.at("capacity")),
-        format(flows.at("bytes"), Format::kBytes), format(flows.at("most-bytes"), Format::kBytes),
-        word(result.at("tunnels")),
+        ports.at("waiting") == 0 ? "" : fmt::format(", {} waiting (port list)", word(ports.at("waiting"))),
+        word(routes.at("ipv4")), word(routes.at("ipv6")), format(routes.at("bytes"), Format::kBytes),
+        word(neighbors.at("count")), word(neighbors.at("capacity")), word(flows.at("count")),
+        word(flows.at("capacity")), format(flows.at("bytes"), Format::kBytes),
+        format(flows.at("most-bytes"), Format::kBytes), word(result.at("tunnels")),
         format(memory.at("resident"), Format::kBytes), word(memory.at("hugepages")));
     if (routes.at("waiting") != 0)
         text += fmt::format("               {} added routes wait: the configuration has no place for them "
@@ -179,8 +178,10 @@ std::string print_port(const json& result, const Arguments& arguments) {
 
 std::string print_added(const json& result, const Arguments&) {
     const json& port = result.at("port");
-    if (!has(port, "reason")) return fmt::format("port {} added: {}\n", word(port.at("name")), word(port.at("state")));
-    return fmt::format("port {} added: {}, {}\n", word(port.at("name")), word(port.at("state")), word(port.at("reason")));
+    if (!has(port, "reason"))
+        return fmt::format("port {} added: {}\n", word(port.at("name")), word(port.at("state")));
+    return fmt::format("port {} added: {}, {}\n", word(port.at("name")), word(port.at("state")),
+                       word(port.at("reason")));
 }
 
 std::string print_deleted(const json&, const Arguments& arguments) {
@@ -306,7 +307,8 @@ std::string print_drops(const json& result, const Arguments& arguments) {
     std::vector<Column> columns = {
         {"PORT", "/port"}, {"REASON", "/reason"}, {"PACKETS", "/packets", Format::kNumber}};
     // Of two answers (--watch).
-    const bool has_rates = std::ranges::any_of(drops, [](const json& row) { return row.contains("packets-per-second"); });
+    const bool has_rates =
+        std::ranges::any_of(drops, [](const json& row) { return row.contains("packets-per-second"); });
     if (has_rates) columns.push_back({"PER-SECOND", "/packets-per-second", Format::kNumber});
     columns.push_back({"MEANING", "/meaning"});
     const std::string text = drops.empty() ? "nothing was dropped\n" : table(columns, drops, arguments.width);

@@ -123,8 +123,8 @@ int call(const CommandLine& line, const char* socket_variable, const Outputs& to
         const auto status = line.verb->connects(socket, *params, output);
         return status ? *status : complain(status.error(), *line.verb, to);
     }
-    // A change may open many ports, or load many routes. The start of a capture or of a live trace waits until such a
-    // change is done.
+    // A change may open many ports, or load many routes. The start of a capture or of a live trace waits until
+    // such a change is done.
     constexpr double kPatience = 10;
     constexpr double kPatienceForChanges = 300;
     const bool streams = line.verb->streams(line.arguments);
@@ -144,7 +144,8 @@ int call(const CommandLine& line, const char* socket_variable, const Outputs& to
     if (earlier != nullptr) {
         const auto now = std::chrono::steady_clock::now();
         Earlier latest{*result, now};
-        if (*earlier) add_rates(*result, (*earlier)->answer, std::chrono::duration<double>(now - (*earlier)->time).count());
+        if (*earlier)
+            add_rates(*result, (*earlier)->answer, std::chrono::duration<double>(now - (*earlier)->time).count());
         *earlier = std::move(latest);
     }
 
@@ -177,8 +178,9 @@ int watch(const CommandLine& line, const char* socket_variable, const Outputs& t
         std::ostringstream page;
         if (!line.json && to.screen.is_terminal) page << kClear;
         if (!line.json) page << heading(line);
-        status = call(line, socket_variable,
-                      {.out = page, .err = page, .json = line.json, .one_line = true, .screen = to.screen}, &earlier);
+        status =
+            call(line, socket_variable,
+                 {.out = page, .err = page, .json = line.json, .one_line = true, .screen = to.screen}, &earlier);
         // On a terminal one page takes the place of another.
         if (!line.json && !to.screen.is_terminal) page << "\n";
         if (!(to.out << page.str()).flush()) return kFailed;
@@ -202,7 +204,8 @@ bool sleep_for(double seconds) {
 
 int run(const std::vector<std::string>& words, const char* socket_variable, std::ostream& out,
         std::ostream& err, const Pause& pause, Screen screen) {
-    Outputs to{.out = out, .err = err, .json = std::ranges::find(words, "--json") != words.end(), .screen = screen};
+    Outputs to{
+        .out = out, .err = err, .json = std::ranges::find(words, "--json") != words.end(), .screen = screen};
     auto line = parse(words);
     if (!line) {
         complain(kUsage, line.error().message, to);

@@ -148,7 +148,8 @@ void narrow(std::span<const Column> columns, const Cells& cells, size_t width, L
 }
 
 // One row, on as many lines as its longest text takes.
-std::string line_text(std::span<const Column> columns, const std::vector<std::string>& cells, const Layout& layout) {
+std::string line_text(std::span<const Column> columns, const std::vector<std::string>& cells,
+                      const Layout& layout) {
     std::vector<std::vector<std::string>> broken;
     size_t height = 0;
     for (const size_t i : layout.shown) {
@@ -245,7 +246,8 @@ std::string table(std::span<const Column> columns, const json& rows, size_t widt
     }
     std::string text;
     for (const auto& line : cells) text += line_text(columns, line, layout);
-    if (!layout.left_out.empty()) text += hang(fmt::format("({} in a wider terminal)", layout.left_out), 1, width) + "\n";
+    if (!layout.left_out.empty())
+        text += hang(fmt::format("({} in a wider terminal)", layout.left_out), 1, width) + "\n";
     return text;
 }
 

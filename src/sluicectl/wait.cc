@@ -76,15 +76,16 @@ tl::expected<int, CallError> wait_until(const std::string& socket, const json& p
             return kDone;
         }
         if (answer && is_up(answer->at("port"))) {
-            print(output, *answer, fmt::format("port {} is up", base::escaped(params.at("name").get<std::string>())));
+            print(output, *answer,
+                  fmt::format("port {} is up", base::escaped(params.at("name").get<std::string>())));
             return kDone;
         }
         if (!answer && !may_mend(answer.error())) return tl::unexpected(answer.error());
         if (Clock::now() >= end) {
             if (answer) {
-                return in_vain(CallError::Kind::kDaemon,
-                               fmt::format("port {} is not up after {} s: {}", params.at("name").get<std::string>(),
-                                           seconds, state_of(answer->at("port"))));
+                return in_vain(CallError::Kind::kDaemon, fmt::format("port {} is not up after {} s: {}",
+                                                                     params.at("name").get<std::string>(), seconds,
+                                                                     state_of(answer->at("port"))));
             }
             return in_vain(answer.error().kind, fmt::format("after {} s: {}", seconds, answer.error().message));
         }
@@ -118,8 +119,9 @@ tl::expected<int, CallError> add_and_wait(Client& client, const json& params, co
     }
     if (is_up(port)) return kDone;
     if (output.json) return kFailed;  // the answer has the state and the reason
-    return in_vain(CallError::Kind::kDaemon, fmt::format("port {} is not up after {} s: {}",
-                                                         port.at("name").get<std::string>(), seconds, state_of(port)));
+    return in_vain(CallError::Kind::kDaemon,
+                   fmt::format("port {} is not up after {} s: {}", port.at("name").get<std::string>(), seconds,
+                               state_of(port)));
 }
 
 }  // namespace sluice::sluicectl

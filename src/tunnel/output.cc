@@ -107,7 +107,8 @@ void Output::tell_too_long(const path::Meta& cause, path::NetworkId id, const rt
     uint32_t least = UINT32_MAX;
     for (const path::PortId tunnel : tables.network(id).tunnels) {
         Underlay underlay;
-        if (find_underlay(packet, *tables.slot(tunnel).tunnel, underlay, tables)) least = std::min(least, underlay.most);
+        if (find_underlay(packet, *tables.slot(tunnel).tunnel, underlay, tables))
+            least = std::min(least, underlay.most);
     }
     if (longest <= least) return;
     link_.tell_too_long(cause, static_cast<uint16_t>(least - kEthernet), packet);
@@ -158,7 +159,8 @@ void Output::send_unusual_by_tunnel(const path::Meta& meta, rte_mbuf* packet, co
     wrap(meta.network, meta.egress, underlay, packet, tables);
 }
 
-void Output::find_way(WayIn& way, path::PortId exit, path::NetworkId network, const view::Tables& tables) noexcept {
+void Output::find_way(WayIn& way, path::PortId exit, path::NetworkId network,
+                      const view::Tables& tables) noexcept {
     ways_in_.renew(way, tables.counters);
     const view::TunnelSlot& tunnel = *tables.slot(exit).tunnel;
     way.tunnel = &tunnel;
@@ -187,8 +189,8 @@ void Output::cut(const path::Meta& meta, const Underlay& underlay, rte_mbuf* seg
         ++pieces;
     }
     const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
-    link::Link::count_pieces({.egress = meta.egress, .network = meta.network, .count = missing}, meta.egress, pieces,
-                             segment, tables);
+    link::Link::count_pieces({.egress = meta.egress, .network = meta.network, .count = missing}, meta.egress,
+                             pieces, segment, tables);
     rte_pktmbuf_free(segment);
 }
 

@@ -45,8 +45,8 @@ class Output {
     void send(path::NetworkId network, path::PortId exit, rte_mbuf* packet, const view::Tables& tables) noexcept;
     // By its destination MAC address.
     void send_in(path::NetworkId network, rte_mbuf* packet, const view::Tables& tables) noexcept;
-    // To those ports, and to all of the network's tunnels. `from` gets none; kNoPort: all do. `cause` is the packet
-    // as it came; null: the switch itself says it.
+    // To those ports, and to all of the network's tunnels. `from` gets none; kNoPort: all do. `cause` is the
+    // packet as it came; null: the switch itself says it.
     void send_to_all(path::NetworkId network, const std::vector<port::Exit>& members, path::PortId from,
                      const path::Meta* cause, rte_mbuf* packet, const view::Tables& tables) noexcept;
     void send_to_tunnels(path::NetworkId network, const path::Meta* cause, rte_mbuf* packet,
@@ -68,15 +68,15 @@ class Output {
     void wrap(path::NetworkId network, path::PortId tunnel, const Underlay& underlay, rte_mbuf* packet,
               const view::Tables& tables) noexcept;
 
-    // Of a packet that is about to go into all tunnels of the network: tells its sender once, of the one that takes
-    // the least. Nothing is cut for those that take more.
+    // Of a packet that is about to go into all tunnels of the network: tells its sender once, of the one that
+    // takes the least. Nothing is cut for those that take more.
     void tell_too_long(const path::Meta& cause, path::NetworkId network, const rte_mbuf* packet,
                        const view::Tables& tables) noexcept;
 
     // --- the hosts at the other ends (remotes.cc) ---
 
-    // Of a packet to a tunnel end point of ours: what a remote host, or a router on the way, says about our packets.
-    // True if it was understood.
+    // Of a packet to a tunnel end point of ours: what a remote host, or a router on the way, says about our
+    // packets. True if it was understood.
     static bool hear(const rte_mbuf* packet, const view::Tables& tables) noexcept;
     // Asks whether the remote end point is there.
     void ping(path::PortId tunnel, const view::Tables& tables) noexcept;

@@ -77,8 +77,8 @@ void Output::ping(path::PortId id, const view::Tables& tables) noexcept {
         return;
     }
     const vxlan::Tunnel& headers = tunnel->headers;
-    rte_mbuf* packet =
-        wire::build_echo_request(pools_.buffers, vxlan::local_of(headers), vxlan::remote_of(headers), kPingId, ++pings_);
+    rte_mbuf* packet = wire::build_echo_request(pools_.buffers, vxlan::local_of(headers),
+                                                vxlan::remote_of(headers), kPingId, ++pings_);
     if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
     path::Meta meta{};

@@ -106,8 +106,8 @@ struct Tables {
         const bridge::Entry entry = macs(meta.network)->find(meta.source_mac, meta.source_hash);
         return entry.found() && entry.port() != meta.ingress;
     }
-    // The reason to drop a packet for its source MAC address; kCount: it may come from its port. The router's is in
-    // no table: it is behind no port, and no station may have it.
+    // The reason to drop a packet for its source MAC address; kCount: it may come from its port. The router's is
+    // in no table: it is behind no port, and no station may have it.
     [[gnu::noinline]] path::Drop judge_source(const path::Meta& meta, uint32_t limit) const noexcept {
         // Admit asks this too, but not of what seems to repeat the frame before it.
         if (path::is_group(meta.source_mac) || meta.source_mac == 0) return path::Drop::kInvalidSource;

@@ -2,8 +2,8 @@
 // trunk port those of several, each under its network's VLAN ID but for one, the native, which goes
 // untagged. Only a trunk looks at tags: to an access port, and inside of the outermost tag of a trunk, a
 // tag is payload, and so QinQ passes through. Service tags are tags that no trunk carries. A priority tag is no
-// tag anywhere: it comes off at ports that are looked at anyway, and elsewhere where the switch reads or bridges the
-// frame, floods it or sends it on under a tag or in a tunnel. Worker side.
+// tag anywhere: it comes off at ports that are looked at anyway, and elsewhere where the switch reads or bridges
+// the frame, floods it or sends it on under a tag or in a tunnel. Worker side.
 #pragma once
 
 #include <array>

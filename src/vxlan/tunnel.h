@@ -96,7 +96,8 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
     constexpr uint32_t kType = offsetof(wire::EthernetHeader, type);
     constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
     if (likely(packet->data_len >= kType + sizeof(uint32_t))) {
-        const auto type = static_cast<uint16_t>(wire::load32(rte_pktmbuf_mtod_offset(packet, const uint8_t*, kType)));
+        const auto type =
+            static_cast<uint16_t>(wire::load32(rte_pktmbuf_mtod_offset(packet, const uint8_t*, kType)));
         if (likely(type == kIpv4)) return false;
     }
     return wire::is_vlan(rte_pktmbuf_mtod(packet, const wire::EthernetHeader*)->ether_type());

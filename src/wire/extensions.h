@@ -1,5 +1,5 @@
-// IPv6 extension headers as a receiver walks them (RFC 8200, 4; RFC 7113), and how many of them and of VLAN tags the
-// switch looks behind for a message. What stands behind more is not meant to be seen.
+// IPv6 extension headers as a receiver walks them (RFC 8200, 4; RFC 7113), and how many of them and of VLAN tags
+// the switch looks behind for a message. What stands behind more is not meant to be seen.
 #pragma once
 
 #include <cstdint>

@@ -43,7 +43,8 @@ bool may_answer_with_error(const rte_mbuf* m, uint16_t l3_offset, IcmpErrorKind 
 // The error about a packet as it was received (before a hop is taken off), from an address of its
 // family: a frame of one mbuf whose IP header is at offset 14, behind an Ethernet header with an
 // EtherType and no addresses yet. It quotes as much as fits in 576 bytes of IPv4 or 1280 of IPv6, and
-// on the way back, but an IP header and 8 bytes at least (RFC 792). The mbuf is the caller's; null if the pool is dry or its buffers hold no quote.
+// on the way back, but an IP header and 8 bytes at least (RFC 792). The mbuf is the caller's; null if the pool is
+// dry or its buffers hold no quote.
 rte_mbuf* build_icmp_error(rte_mempool* pool, const rte_mbuf* offending, uint16_t l3_offset,
                            IcmpError error, const IpAddress& source) noexcept;
 

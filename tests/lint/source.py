@@ -31,6 +31,7 @@ RANK = {folder: rank for rank, layer in enumerate(LAYERS) for folder in layer}
 CLIENTS = {"sluicectl"}
 # src/control is two libraries; what clients link is in include/sluice/client.h.
 MAX_LINES = 800
+MAX_COLUMNS = 115  # as in .clang-format
 
 mistakes = []
 
@@ -72,6 +73,8 @@ def check_file(file, name):
     if file.suffix == ".h" and "#pragma once" not in lines:
         mistake(name, 1, "no #pragma once")
     for number, line in enumerate(lines, 1):
+        if len(line) > MAX_COLUMNS:
+            mistake(name, number, f"{len(line)} columns: the formatter's limit is {MAX_COLUMNS}")
         if match := re.match(r'\s*#\s*include\s*"([^"]+)"', line):
             check_include(name, number, folder, match[1])
         if match := re.search(r"\b(TODO|FIXME|XXX|HACK)\b", line):
