@@ -2,7 +2,7 @@
 // done; nothing is decided here.
 #pragma once
 
-#include "engine/features.h"
+#include "engine/worker_features.h"
 #include "router/send.h"
 
 namespace sluice::engine {

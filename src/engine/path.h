@@ -6,7 +6,7 @@
 
 #include "bridge/bridge.h"
 #include "engine/deliver.h"
-#include "engine/features.h"
+#include "engine/worker_features.h"
 #include "path/parse.h"
 #include "policy/track.h"
 #include "router/forward.h"

@@ -2,7 +2,7 @@
 // decided, dropped and sent meanwhile is its doing. Worker side; only while there are witnesses.
 #pragma once
 
-#include "engine/features.h"
+#include "engine/worker_features.h"
 #include "path/batch.h"
 #include "path/witness.h"
 

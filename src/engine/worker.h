@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "engine/features.h"
 #include "engine/path.h"
-#include "view/snapshot.h"
+#include "engine/worker_features.h"
 #include "path/counters.h"
 #include "path/published.h"
 #include "port/egress.h"
+#include "view/snapshot.h"
 
 namespace sluice::engine {
 

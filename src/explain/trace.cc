@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "engine/features.h"
 #include "engine/path.h"
 #include "engine/watch.h"
+#include "engine/worker_features.h"
 #include "wire/address.h"
 #include "wire/mbuf.h"
 #include "wire/summary.h"
