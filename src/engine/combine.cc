@@ -129,7 +129,7 @@ std::vector<std::string> leave_out_missed(Config& config, std::set<std::string>&
             return true;
         });
     }
-    std::erase_if(config.mirrors, [&](const MirrorConfig& mirror) {
+    std::erase_if(config.mirrors, [&](const mirror::MirrorConfig& mirror) {
         if (is_gone(mirror.to)) tell(mirror.place, mirror.to, fmt::format("mirror {} is off", mirror.name));
         return is_gone(mirror.to);
     });

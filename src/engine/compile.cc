@@ -335,7 +335,7 @@ class Compiler {
     void add_mirrors() {
         std::map<std::string, std::vector<port::Mirror>> in;
         std::map<std::string, std::vector<port::Mirror>> out;
-        for (const MirrorConfig& config : config_.mirrors) {
+        for (const mirror::MirrorConfig& config : config_.mirrors) {
             const port::Port* to = up(config.to);
             auto filter = wire::Filter::compile(config.filter);
             if (to == nullptr || !filter) continue;
@@ -343,8 +343,8 @@ class Compiler {
                 std::make_unique<wire::Filter>(std::move(*filter)));
             const port::Mirror mirror{slot_of(*to).port, kept.get()};
             for (const auto& from : config.from) {
-                if (config.direction != Direction::kEgress) in[from].push_back(mirror);
-                if (config.direction != Direction::kIngress) out[from].push_back(mirror);
+                if (config.direction != mirror::Direction::kEgress) in[from].push_back(mirror);
+                if (config.direction != mirror::Direction::kIngress) out[from].push_back(mirror);
             }
         }
         snapshot_->witnesses = parts_.witnesses;

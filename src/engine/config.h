@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "engine/network_config.h"
 #include "flow/flow_config.h"
+#include "mirror/mirror_config.h"
 #include "port/port_config.h"
 #include "route/route_config.h"
 #include "view/idle.h"
@@ -108,37 +109,6 @@ void fields(V& v, LogConfig& l) {
     v.optional("level", l.level);
 }
 
-enum class Direction { kBoth, kIngress, kEgress };
-
-constexpr auto names(Direction) {
-    using enum Direction;
-    return std::array{base::Name{kBoth, "both"}, base::Name{kIngress, "ingress"},
-                      base::Name{kEgress, "egress"}};
-}
-
-// Copies of what passes some ports, to another port. Ingress: what comes from a port, as it came;
-// egress: what leaves by it, as it leaves.
-struct MirrorConfig {
-    std::string name;
-    std::vector<std::string> from;
-    std::string to;
-    Direction direction = Direction::kBoth;
-    std::string filter;  // tcpdump's language; empty: everything
-    base::Place place;
-
-    bool operator==(const MirrorConfig&) const = default;
-};
-
-template <class V>
-void fields(V& v, MirrorConfig& m) {
-    v.required("name", m.name);
-    v.check("name", base::is_object_name(m.name), base::kObjectNameRule);
-    v.required("from", m.from);
-    v.required("to", m.to);
-    v.optional("direction", m.direction);
-    v.optional("filter", m.filter);
-}
-
 struct Config {
     WorkersConfig workers;
     MemoryConfig memory;
@@ -153,7 +123,7 @@ struct Config {
     std::vector<acl::AddressSetConfig> address_sets;
     std::vector<acl::AclConfig> acls;
     flow::FlowConfig flows;
-    std::vector<MirrorConfig> mirrors;
+    std::vector<mirror::MirrorConfig> mirrors;
 
     bool operator==(const Config&) const = default;
 };

@@ -109,7 +109,7 @@ Effect effect_of(Change::Action action, const port::PortConfig&) {
     return action == Change::Action::kAdd ? Effect::kOpened : Effect::kClosed;
 }
 // Copies are beside the traffic.
-Effect effect_of(Change::Action, const MirrorConfig&) { return Effect::kNothing; }
+Effect effect_of(Change::Action, const mirror::MirrorConfig&) { return Effect::kNothing; }
 
 template <class T>
 Effect effect_of(const T&, const T&) {
@@ -121,7 +121,7 @@ Effect effect_of(const port::PortConfig& from, const port::PortConfig& to) {
 Effect effect_of(const NetworkConfig& from, const NetworkConfig& to) {
     return from.mac_table_size == to.mac_table_size ? Effect::kFlows : Effect::kLearned;
 }
-Effect effect_of(const MirrorConfig&, const MirrorConfig&) { return Effect::kNothing; }
+Effect effect_of(const mirror::MirrorConfig&, const mirror::MirrorConfig&) { return Effect::kNothing; }
 
 // As they are in force: a default and the same value written down don't differ.
 template <class T>

@@ -7,26 +7,17 @@
 #include "bridge/bridge.h"
 #include "engine/deliver.h"
 #include "engine/worker_features.h"
+#include "mirror/mirror.h"
 #include "path/parse.h"
 #include "policy/track.h"
 #include "router/forward.h"
 
 namespace sluice::engine {
 
-// Admit, before anything is changed: a copy for who looks at what comes from the port.
-struct MirrorIngress {
-    [[gnu::always_inline]] static bool admit(const path::Meta& meta, rte_mbuf* packet,
-                                             const view::Tables& tables) noexcept {
-        const auto* mirrors = tables.slot(meta.ingress).mirrors_in;
-        if (unlikely(mirrors != nullptr)) tables.egress.mirror(*mirrors, packet);
-        return true;
-    }
-};
-
 // Of a switch that only bridges.
 using BridgePath = path::Path<
     // Admit
-    path::Parse, path::Unusual<guard::Shortcut, MirrorIngress, vlan::Classify, guard::Check>, bridge::Lookup,
+    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>, bridge::Lookup,
     // Decide
     bridge::Bridge,
     // Apply
@@ -35,7 +26,7 @@ using BridgePath = path::Path<
 // Of one that also routes, or whose networks span hosts.
 using RouterPath = path::Path<
     // Admit
-    path::Parse, path::Unusual<guard::Shortcut, MirrorIngress, vlan::Classify, guard::Check>, router::RouteLookup,
+    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>, router::RouteLookup,
     // Decide
     router::Forward,
     // Apply
@@ -44,7 +35,7 @@ using RouterPath = path::Path<
 // Of one with policies: the same, and what a flow was decided to do is looked up, not decided again.
 using FlowPath = path::Path<
     // Admit
-    path::Parse, path::Unusual<guard::Shortcut, MirrorIngress, vlan::Classify, guard::Check>, router::RouteLookup,
+    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>, router::RouteLookup,
     // Admit, find, decide
     policy::Track,
     // Apply

@@ -304,7 +304,7 @@ class Validator {
     }
 
     void check_mirror(size_t i) {
-        const MirrorConfig& mirror = config_.mirrors[i];
+        const mirror::MirrorConfig& mirror = config_.mirrors[i];
         if (auto [first, fresh] = mirrors_.emplace(mirror.name, &mirror);
             !fresh && !mirror.name.empty()) {
             report({"mirrors", i, "name"}, mirror.place,
@@ -461,7 +461,7 @@ class Validator {
     std::map<std::string, std::optional<uint16_t>> mtus_;  // that overlays carry
     std::map<std::string, const NetworkConfig*> networks_;
     std::map<std::string, const port::PortConfig*> ports_;
-    std::map<std::string, const MirrorConfig*> mirrors_;
+    std::map<std::string, const mirror::MirrorConfig*> mirrors_;
     std::map<std::pair<std::string, MacAddress>, const port::PortConfig*> macs_;
     std::map<std::pair<std::string, MacAddress>, std::string> switch_macs_;  // and whose they are
     std::map<RouteKey, const port::PortConfig*> kernel_routes_;  // inside of containers

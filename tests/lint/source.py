@@ -17,7 +17,7 @@ LAYERS = [
     {"port", "bridge", "vlan", "guard", "neighbor", "vxlan", "acl", "flow"},
     {"route"},
     {"view"},
-    {"link"},
+    {"link", "mirror"},
     {"tunnel"},
     {"router", "responder"},
     {"policy"},
