@@ -343,8 +343,8 @@ class Compiler {
                 std::make_unique<wire::Filter>(std::move(*filter)));
             const port::Mirror mirror{slot_of(*to).port, kept.get()};
             for (const auto& from : config.from) {
-                if (config.direction != mirror::Direction::kEgress) in[from].push_back(mirror);
-                if (config.direction != mirror::Direction::kIngress) out[from].push_back(mirror);
+                if (config.direction != mirror::Direction::kTransmitted) in[from].push_back(mirror);
+                if (config.direction != mirror::Direction::kReceived) out[from].push_back(mirror);
             }
         }
         snapshot_->witnesses = parts_.witnesses;

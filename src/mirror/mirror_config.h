@@ -11,16 +11,16 @@
 
 namespace sluice::mirror {
 
-enum class Direction { kBoth, kIngress, kEgress };
+// As the switch sees the port: `ingress` and `egress` are the guest's view, which ACLs have.
+enum class Direction { kBoth, kReceived, kTransmitted };
 
 constexpr auto names(Direction) {
     using enum Direction;
-    return std::array{base::Name{kBoth, "both"}, base::Name{kIngress, "ingress"},
-                      base::Name{kEgress, "egress"}};
+    return std::array{base::Name{kBoth, "both"}, base::Name{kReceived, "rx"}, base::Name{kTransmitted, "tx"}};
 }
 
-// Copies of what passes some ports, to another port. Ingress: what comes from a port, as it came;
-// egress: what leaves by it, as it leaves.
+// Copies of what passes some ports, to another port: of what the switch receives by a port, as it came, and of what
+// it transmits by it, as it leaves.
 struct MirrorConfig {
     std::string name;
     std::vector<std::string> from;

@@ -244,9 +244,13 @@ void add_groups_and_mirrors(std::vector<Row>& rows) {
          .in = {{"a", plain(kA, kB)}, {"b", plain(kB, kA), {}, {}, 2}},
          .out = {{"b", plain(kA, kB)}, {"a", plain(kB, kA), 2}, {"e", plain(kA, kB)}, {"e", plain(kB, kA), 2}}});
     add({.name = "AMirrorOfOneDirection",
-         .configuration = mirrored(", direction: egress"),
+         .configuration = mirrored(", direction: tx"),
          .in = {{"a", plain(kA, kB)}, {"b", plain(kB, kA)}},
          .out = {{"b", plain(kA, kB)}, {"a", plain(kB, kA)}, {"e", plain(kB, kA)}}});
+    add({.name = "AMirrorOfTheOtherDirection",
+         .configuration = mirrored(", direction: rx"),
+         .in = {{"a", plain(kA, kB)}, {"b", plain(kB, kA)}},
+         .out = {{"b", plain(kA, kB)}, {"a", plain(kB, kA)}, {"e", plain(kA, kB)}}});
     const Packet tcp = Packet().eth(kA, kB).ipv4("10.0.0.1", "10.0.0.2").tcp(1, 80);
     add({.name = "AMirrorWithAFilter",
          .configuration = mirrored(", filter: tcp port 80"),

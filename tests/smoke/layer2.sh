@@ -26,7 +26,7 @@ ports:
   - {name: right, device: "net_af_packet1,iface=right", trunk: {networks: [azure, scarlet]}}
   - {name: watch0, host: true}
 mirrors:
-  - {name: m, from: [left], to: watch0, direction: egress, filter: vlan and arp}
+  - {name: m, from: [left], to: watch0, direction: tx, filter: vlan and arp}
 END
 start
 up a b c d left right watch0

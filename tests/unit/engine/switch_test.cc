@@ -147,7 +147,7 @@ TEST_F(SwitchTest, APortThatComesIsAnnouncedInAPlainNetwork) {
 TEST_F(SwitchTest, AfterAFailoverWhoIsBeyondTheBondIsToldOfOurStations) {
     test::RingDevice watch("watch");
     apply("networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254], gateway-mac: '02:00:00:00:00:fe'}]\n"
-          "mirrors: [{name: m, from: [pair], to: watch, direction: egress}]\n"
+          "mirrors: [{name: m, from: [pair], to: watch, direction: tx}]\n"
           "ports: [{name: a, device: net_ring_a, network: blue, mac: '02:00:00:00:00:0a', address: [10.0.0.1]}, "
           "{name: b, device: net_ring_b, network: blue}, {name: watch, device: net_ring_watch}, "
           "{name: pair, bond: {members: ['net_null_failing,no-rx=1', 'net_null_waiting,no-rx=1']}, network: blue}]");
