@@ -265,7 +265,7 @@ void add_tunnels(std::vector<Row>& rows) {
          .out = {{"a", plain(kB, kA)},
                  {"e", to4(fits)},
                  {"a", Packet()
-                           .eth(kB, kA)
+                           .eth(kRouter, kA)
                            .ipv4("10.0.0.254", "10.0.0.1")
                            .traffic_class(0xc0)
                            .fragment(0)
@@ -280,7 +280,7 @@ void add_tunnels(std::vector<Row>& rows) {
          .configuration = kTwo,
          .in = {meet(), meet(kS, "192.0.2.3"), {"a", lost}},
          .out = {{"a", Packet()
-                           .eth(kC, kA)
+                           .eth(kRouter, kA)
                            .ipv4("10.0.0.254", "10.0.0.1")
                            .traffic_class(0xc0)
                            .fragment(0)
@@ -316,7 +316,7 @@ void add_path_mtu(std::vector<Row>& rows) {
         Bytes quoted = packet_of(frame);
         quoted.resize(548);
         return Bytes(Packet()
-                         .eth(kB, kA)
+                         .eth(kRouter, kA)
                          .ipv4("10.0.0.254", "10.0.0.1")
                          .traffic_class(0xc0)
                          .fragment(0)
