@@ -29,8 +29,7 @@
 
 namespace sluice::bridge {
 
-// A worker's clock for ageing and flapping: whole seconds since the switch started.
-using Seconds = uint32_t;
+using path::Seconds;
 
 // What the table knows of an address, one word so that it is read and written whole:
 // bits 63..32 last seen (Seconds), 31..16 port, 1 static, 0 present.

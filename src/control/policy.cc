@@ -86,10 +86,8 @@ tl::expected<Filter, RpcError> filter_of(const Running& daemon, const json& para
     }
     const std::string network = text_of(params, "network");
     if (!network.empty()) {
-        const auto& networks = daemon.running.config().networks;
-        auto found = std::find_if(networks.begin(), networks.end(),
-                                  [&](const auto& n) { return n.name == network; });
-        if (found == networks.end()) {
+        const engine::NetworkConfig* found = engine::find_network(daemon.running.config(), network);
+        if (found == nullptr) {
             return refused({{fmt::format("there is no network \"{}\"", network), {}, {}}});
         }
         filter.domain = daemon.running.flow_domains().at(engine::flow_domain_of(*found));
@@ -149,7 +147,7 @@ class Names {
     }
     // Of a port or tunnel that a flow has met. Empty: it is gone, or its number was another's in the flow's time,
     // which may be the one that the flow has met.
-    std::string place(path::PortId id, flow::Seconds age) const {
+    std::string place(path::PortId id, path::Seconds age) const {
         const uint64_t began = rte_get_tsc_cycles() - (uint64_t{age} + 1) * rte_get_tsc_hz();
         const auto found = places_.find(id);
         return found != places_.end() && running_.is_same_since(id, began) ? found->second : "";
@@ -170,7 +168,7 @@ class Names {
     std::map<path::FlowDomain, std::string> domains_;
 };
 
-json direction_json(const Names& names, const flow::Listed::Direction& direction, flow::Seconds age) {
+json direction_json(const Names& names, const flow::Listed::Direction& direction, path::Seconds age) {
     json row{
         {"packets", direction.packets}, {"bytes", direction.bytes}, {"ingress", nullptr}, {"egress", nullptr}};
     if (!direction.decided) return row;

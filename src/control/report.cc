@@ -338,7 +338,7 @@ Steps report_macs(const engine::Switch& running, const std::string& network) {
     }
     return rows_of("macs", std::move(items), [names = place_names(running)](const Item& item) {
         const bridge::Entry& entry = item.listed.entry;
-        const bridge::Seconds now = engine::clock_seconds();
+        const path::Seconds now = engine::clock_seconds();
         auto place = names.find(entry.port());
         json row{{"network", item.network},
                  {"mac", mac_of(item.listed.mac).text()},

@@ -233,10 +233,10 @@ Steps report_neighbors(engine::Switch& running, const std::string& network) {
     return rows_of("neighbors", std::move(items), [&running](const Item& item) {
         const neighbor::Entry* entry = running.router().neighbors().find(item.network, item.address);
         if (entry == nullptr) return json();
-        const bridge::Seconds now = engine::clock_seconds();
+        const path::Seconds now = engine::clock_seconds();
         json row{{"network", running.router().network_name(item.network)}, {"address", item.address.text()}};
         tell_neighbor(row, running, item.network, entry);
-        const neighbor::Seconds confirmed = entry->confirmed.load(std::memory_order_relaxed);
+        const path::Seconds confirmed = entry->confirmed.load(std::memory_order_relaxed);
         // A worker's clock may be a little ahead.
         row["age"] = nullptr;
         if (confirmed != 0) row["age"] = now > confirmed ? now - confirmed : 0;

@@ -72,10 +72,8 @@ class DefaultRoutes {
     }
 
     const NetworkConfig* network_of(const port::PortConfig& port) const {
-        const auto& networks = config_.networks;
-        const auto found =
-            std::find_if(networks.begin(), networks.end(), [&](const auto& n) { return n.name == port.network; });
-        return found == networks.end() || !found->is_routed() ? nullptr : &*found;
+        const NetworkConfig* network = find_network(config_, port.network);
+        return network == nullptr || !network->is_routed() ? nullptr : network;
     }
 
     // Nothing for a port without an address of the family.
@@ -104,9 +102,8 @@ class DefaultRoutes {
 // What doesn't depend on other ports.
 void complete_alone(const Config& config, port::PortConfig& port) {
     if (auto most = overlay_mtu(config, port); most && !port.mtu) port.mtu = most;
-    auto network = std::find_if(config.networks.begin(), config.networks.end(),
-                                [&](const NetworkConfig& n) { return n.name == port.network; });
-    if (network == config.networks.end()) return;
+    const NetworkConfig* network = find_network(config, port.network);
+    if (network == nullptr) return;
     for (auto& address : port.address) complete_address(address, *network);
 }
 
@@ -180,11 +177,16 @@ const port::PortConfig* find_port(const Config& config, std::string_view name) {
     return found == config.ports.end() ? nullptr : &*found;
 }
 
+const NetworkConfig* find_network(const Config& config, std::string_view name) {
+    auto found = std::find_if(config.networks.begin(), config.networks.end(),
+                              [&](const auto& network) { return network.name == name; });
+    return found == config.networks.end() ? nullptr : &*found;
+}
+
 std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig& port) {
     if (port.network.empty() || !config.underlay) return std::nullopt;
-    auto network = std::find_if(config.networks.begin(), config.networks.end(),
-                                [&](const auto& n) { return n.name == port.network; });
-    if (network == config.networks.end() || !network->vxlan) return std::nullopt;
+    const NetworkConfig* network = find_network(config, port.network);
+    if (network == nullptr || !network->vxlan) return std::nullopt;
     const port::PortConfig* underlay = find_port(config, config.underlay->port);
     if (underlay == nullptr) return std::nullopt;
     bool v6 = std::any_of(network->vxlan->remotes.begin(), network->vxlan->remotes.end(),

@@ -158,6 +158,7 @@ std::vector<route::RouteConfig> routes_of(const Config& config);
 // The network of a port that is no trunk; empty: none.
 std::string_view network_of(const Config& config, const port::PortConfig& port);
 const port::PortConfig* find_port(const Config& config, std::string_view name);
+const NetworkConfig* find_network(const Config& config, std::string_view name);  // as declared; not the underlay
 // The remote tunnel end points of all overlays.
 std::set<IpAddress> remotes_of(const Config& config);
 // The network of a route's next hop, of a valid configuration; empty: none.

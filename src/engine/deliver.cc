@@ -53,7 +53,7 @@ void Deliver::apply_unusual(path::Meta& meta, rte_mbuf* packet, const PathTables
     switch (meta.fate) {
         case path::Fate::kFlood: return flood(meta, packet, tables);
         case path::Fate::kLocal: return features.responder.receive(meta, packet, tables);
-        case path::Fate::kRouteUnseen:
+        case path::Fate::kRoutePortUnknown:
             return router::send_unusual(meta, packet, tables, features.link, features.output);
         case path::Fate::kHeld: return features.tracker.hold(meta, packet, tables);
         default: return features.link.drop(meta, meta.reason, packet, tables);

@@ -46,7 +46,7 @@ struct Deliver {
             } else {
                 tables.egress.send(slot.exit(meta.network), packet);
             }
-        } else if (likely(meta.fate == path::Fate::kRoute || meta.fate == path::Fate::kRouteBy)) {
+        } else if (likely(meta.fate == path::Fate::kRoute || meta.fate == path::Fate::kRouteByPort)) {
             router::send(meta, packet, tables, tables.features.link, tables.features.output);
         } else {
             apply_unusual(meta, packet, tables);

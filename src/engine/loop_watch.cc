@@ -55,7 +55,7 @@ void add_moves(const std::vector<MacTable::Motion>& motions, std::map<Pair, Susp
 }  // namespace
 
 std::vector<LoopWatch::Loop> LoopWatch::look(path::NetworkId network,
-                                             const std::vector<MacTable::Motion>& motions, bridge::Seconds now) {
+                                             const std::vector<MacTable::Motion>& motions, path::Seconds now) {
     std::map<Pair, Suspicion> suspicions;
     add_foreign(motions, suspicions);
     add_moves(motions, suspicions);

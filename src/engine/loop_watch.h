@@ -15,7 +15,7 @@ class LoopWatch {
     // Frames a second that a port with a loop may have flooded, of each kind.
     static constexpr uint32_t kFloods = 100;
     // A loop of which nothing was seen for so long has ended.
-    static constexpr bridge::Seconds kQuiet = 60;
+    static constexpr path::Seconds kQuiet = 60;
 
     struct Loop {
         path::NetworkId network;
@@ -23,16 +23,16 @@ class LoopWatch {
         path::PortId b;
         uint64_t mac;    // the first address that was seen on both
         uint64_t count;  // frames that were seen on the wrong one
-        bridge::Seconds since;
-        bridge::Seconds seen;
+        path::Seconds since;
+        path::Seconds seen;
     };
 
     // A second's worth of a network's motions. The loops that were not known before.
     std::vector<Loop> look(path::NetworkId network, const std::vector<bridge::MacTable::Motion>& motions,
-                           bridge::Seconds now);
+                           path::Seconds now);
     // Takes out those that have ended, and those of ports or networks that are gone (`is_gone`).
     template <class Gone>
-    std::vector<Loop> take_ended(bridge::Seconds now, Gone is_gone) {
+    std::vector<Loop> take_ended(path::Seconds now, Gone is_gone) {
         std::vector<Loop> ended;
         for (auto loop = loops_.begin(); loop != loops_.end();) {
             const bool has_ended = static_cast<int32_t>(now - loop->seen) >= static_cast<int32_t>(kQuiet);

@@ -17,7 +17,8 @@ namespace sluice::engine {
 // Of a switch that only bridges.
 using BridgePath = path::Path<
     // Admit
-    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>, bridge::Lookup,
+    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>,
+    bridge::Lookup,
     // Decide
     bridge::Bridge,
     // Apply
@@ -26,7 +27,8 @@ using BridgePath = path::Path<
 // Of one that also routes, or whose networks span hosts.
 using RouterPath = path::Path<
     // Admit
-    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>, router::RouteLookup,
+    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>,
+    router::RouteLookup,
     // Decide
     router::Forward,
     // Apply
@@ -35,7 +37,8 @@ using RouterPath = path::Path<
 // Of one with policies: the same, and what a flow was decided to do is looked up, not decided again.
 using FlowPath = path::Path<
     // Admit
-    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>, router::RouteLookup,
+    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>,
+    router::RouteLookup,
     // Admit, find, decide
     policy::Track,
     // Apply

@@ -99,7 +99,7 @@ Router::Wanted Router::resolve(const Config& config, const NetworkIds& ids,
     return wanted;
 }
 
-route::HopId Router::take(const Wanted& wanted, neighbor::Seconds now) {
+route::HopId Router::take(const Wanted& wanted, path::Seconds now) {
     if (wanted.members.empty()) return hops_.take(wanted.key, now);
     route::HopKey group{.kind = route::HopKind::kGroup};
     for (const route::HopKey& member : wanted.members) {
@@ -155,7 +155,7 @@ void Router::withdraw(const Config& next, const NetworkIds& ids) {
     std::erase_if(domains_, [&](const auto& entry) { return !routes.contains(entry.first); });
 }
 
-void Router::install(const Config& next, const NetworkIds& ids, neighbor::Seconds now) {
+void Router::install(const Config& next, const NetworkIds& ids, path::Seconds now) {
     reach_ = reach(next, ids);
     names_.clear();
     for (const auto& [name, id] : ids) names_[id] = name;
@@ -176,7 +176,7 @@ void Router::install(const Config& next, const NetworkIds& ids, neighbor::Second
 }
 
 void Router::set(route::Domain& domain, const IpPrefix& to, route::HopId hop) {
-    // The one that stands there already was counted twice.
+    // Release the reference of the next hop that is replaced, even if it is the same one.
     if (auto before = domain.table.set(to, hop)) hops_.give_back(*before);
 }
 
@@ -190,7 +190,7 @@ void Router::displace(const route::Domain& domain, const IpPrefix& to, route::Ho
 }
 
 base::Result<void> Router::change(const Config& config, const NetworkIds& ids,
-                                  const route::Changes& changes, neighbor::Seconds now) {
+                                  const route::Changes& changes, path::Seconds now) {
     struct Way {
         route::Domain* domain;
         uint64_t users = 0;
@@ -275,7 +275,7 @@ route::RouteConfig Router::added_route(const route::Domain& domain, const IpPref
     return route;
 }
 
-void Router::set_static_neighbors(Statics statics, neighbor::Seconds now) {
+void Router::set_static_neighbors(Statics statics, path::Seconds now) {
     for (const auto& [place, mac] : statics_) {
         if (statics.contains(place)) continue;
         auto* entry = neighbors_.find(place.first, place.second);
@@ -286,7 +286,7 @@ void Router::set_static_neighbors(Statics statics, neighbor::Seconds now) {
 }
 
 void Router::set_static_neighbor(path::NetworkId network, const IpAddress& address, uint64_t mac,
-                                 neighbor::Seconds now) {
+                                 path::Seconds now) {
     neighbors_.set_static(network, address, mac, now);
     statics_[{network, address}] = mac;
 }
@@ -303,7 +303,7 @@ void Router::settle() {
     neighbors_.reclaim();
 }
 
-route::HopId Router::take_hop_to(const route::Domain& domain, const IpAddress& address, neighbor::Seconds now) {
+route::HopId Router::take_hop_to(const route::Domain& domain, const IpAddress& address, path::Seconds now) {
     const auto longest = domain.table.longest(address);
     if (!longest) return 0;
     const route::HopKey& key = hops_.key(longest->second);

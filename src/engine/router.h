@@ -36,13 +36,13 @@ class Router {
 
     void arrange_domains(const Config& next);
     void withdraw(const Config& next, const NetworkIds& ids);
-    void install(const Config& next, const NetworkIds& ids, neighbor::Seconds now);
+    void install(const Config& next, const NetworkIds& ids, path::Seconds now);
     // Addresses whose MAC is known without asking, by network.
     using Statics = std::map<std::pair<path::NetworkId, IpAddress>, uint64_t>;
-    void set_static_neighbors(Statics statics, neighbor::Seconds now);
+    void set_static_neighbors(Statics statics, path::Seconds now);
     // The same of one.
     void set_static_neighbor(path::NetworkId network, const IpAddress& address, uint64_t mac,
-                             neighbor::Seconds now);
+                             path::Seconds now);
     void forget_static_neighbor(path::NetworkId network, const IpAddress& address);
 
     // --- while running ---
@@ -50,13 +50,13 @@ class Router {
     // All of these valid routes, or none: there was no room for their next hops. What is deleted and isn't
     // there, and what the configuration says about, stays as it is.
     base::Result<void> change(const Config& config, const NetworkIds& ids, const route::Changes& changes,
-                              neighbor::Seconds now);
+                              path::Seconds now);
     // After any change: waits until no worker sees what is gone, and takes it back.
     void settle();
 
     // How an address is reached, as workers would find it: a hop to a neighbor for one on a link. To be
     // given back.
-    route::HopId take_hop_to(const route::Domain& domain, const IpAddress& address, neighbor::Seconds now);
+    route::HopId take_hop_to(const route::Domain& domain, const IpAddress& address, path::Seconds now);
     void give_back(route::HopId hop) { if (hop != 0) hops_.give_back(hop); }
     // Nothing comes back by this hop: its neighbors are probed.
     void suspect(route::HopId hop) noexcept;
@@ -91,7 +91,7 @@ class Router {
     static std::map<std::string, std::set<path::NetworkId>> reach(const Config& config,
                                                                   const NetworkIds& ids);
     static Wanted resolve(const Config& config, const NetworkIds& ids, const route::RouteConfig& route);
-    route::HopId take(const Wanted& wanted, neighbor::Seconds now);
+    route::HopId take(const Wanted& wanted, path::Seconds now);
     bool leads_to(route::HopId hop, const std::set<path::NetworkId>& networks) const;
     void set(route::Domain& domain, const IpPrefix& to, route::HopId hop);
     void erase(route::Domain& domain, const IpPrefix& to);

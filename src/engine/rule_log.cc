@@ -21,7 +21,7 @@ std::string name_of(const Switch& running, path::PortId id) {
 
 }  // namespace
 
-void RuleLog::begin_second(bridge::Seconds now) {
+void RuleLog::begin_second(path::Seconds now) {
     if (withheld_ != 0) base::log::warning("acl", "{} more decisions were not logged", withheld_);
     second_ = now;
     lines_.clear();
@@ -36,7 +36,7 @@ bool RuleLog::may_write(uint32_t rule) {
     return true;
 }
 
-void RuleLog::write(const Switch& running, bridge::Seconds now) {
+void RuleLog::write(const Switch& running, path::Seconds now) {
     seen_.resize(running.workers().size());
     if (now != second_) begin_second(now);
     for (size_t i = 0; i < running.workers().size(); ++i) {

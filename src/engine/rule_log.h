@@ -21,14 +21,14 @@ class RuleLog {
     static constexpr size_t kRulesPerSecond = 30;
 
     // What is new. A few times a second.
-    void write(const Switch& running, bridge::Seconds now);
+    void write(const Switch& running, path::Seconds now);
 
  private:
-    void begin_second(bridge::Seconds now);
+    void begin_second(path::Seconds now);
     bool may_write(uint32_t rule);
 
     std::vector<uint64_t> seen_;  // by WorkerId: path::DropLog::recent()'s
-    bridge::Seconds second_ = 0;
+    path::Seconds second_ = 0;
     std::map<uint32_t, uint32_t> lines_;  // in that second, by the rule's number
     uint64_t withheld_ = 0;               // in that second
 };

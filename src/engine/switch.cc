@@ -207,7 +207,7 @@ PortTraffic Switch::traffic(path::PortId id, Clock::time_point now) const {
 }
 
 void Switch::age_macs() {
-    const bridge::Seconds now = clock_seconds();
+    const path::Seconds now = clock_seconds();
     if (now == aged_) return;
     aged_ = now;
     for (const auto& network : networks_of(config_)) {

@@ -266,14 +266,14 @@ class Switch {
     StaticMacs static_macs_;  // what they hold
     struct Departed {
         Home home;
-        bridge::Seconds since;
+        path::Seconds since;
     };
     std::map<StaticMacs::key_type, Departed> departed_;  // of them, what belongs to no port any more
-    std::map<std::pair<std::string, path::PortId>, bridge::Seconds> suspects_;  // tunnels of networks, since when
+    std::map<std::pair<std::string, path::PortId>, path::Seconds> suspects_;  // tunnels of networks, since when
     Unverified unverified_;
     Unverified::key_type verified_;  // the last one that was asked
     LoopWatch loop_watch_;
-    bridge::Seconds stations_watched_ = 0;
+    path::Seconds stations_watched_ = 0;
     NetworkIds network_ids_;
     Tunnels tunnels_;
     ActiveCaptures captures_;
@@ -296,10 +296,10 @@ class Switch {
     uint64_t generation_ = 0;
     bool started_ = false;  // a configuration was applied
     bool applying_ = false;  // one is being: flows that were decided by what was published before are stale
-    bridge::Seconds aged_ = 0;
-    bridge::Seconds neighbors_aged_ = 0;
-    bridge::Seconds tunnels_watched_ = 0;
-    bridge::Seconds flows_aged_ = 0;
+    path::Seconds aged_ = 0;
+    path::Seconds neighbors_aged_ = 0;
+    path::Seconds tunnels_watched_ = 0;
+    path::Seconds flows_aged_ = 0;
     struct Measured {
         Load before;
         Load latest;

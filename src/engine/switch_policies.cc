@@ -40,7 +40,7 @@ void Switch::outdate_flows() {
 }
 
 void Switch::age_flows() {
-    const bridge::Seconds now = clock_seconds();
+    const path::Seconds now = clock_seconds();
     if (now == flows_aged_) return;
     flows_aged_ = now;
     flows_.age(now);

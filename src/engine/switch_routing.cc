@@ -122,7 +122,7 @@ void Switch::forget_neighbors() {
 }
 
 void Switch::age_neighbors(Clock::time_point tick) {
-    const bridge::Seconds now = clock_seconds();
+    const path::Seconds now = clock_seconds();
     // What waited for a neighbor when the last network was no longer routed waits still.
     if (!speaks() && router_.neighbors().size() == 0) return;
     // A next hop that has answered since the last tick gets its flows back.
@@ -194,7 +194,7 @@ void tell_mtu(const IpAddress& remote, uint32_t mtu, uint32_t headers) {
 }  // namespace
 
 void Switch::watch_tunnels(Clock::time_point tick) {
-    const bridge::Seconds now = clock_seconds();
+    const path::Seconds now = clock_seconds();
     if (now == tunnels_watched_) return;
     tunnels_watched_ = now;
     std::vector<responder::Chore> chores;

@@ -11,12 +11,12 @@ namespace sluice::engine {
 namespace {
 
 // What belonged to a port that has gone is looked for so long elsewhere: as long as MAC tables keep it.
-constexpr bridge::Seconds kDepartedFor = 300;
+constexpr path::Seconds kDepartedFor = 300;
 
 // Stations behind a tunnel at which one has come up are watched for silence so long.
-constexpr bridge::Seconds kSuspectedFor = 2;
+constexpr path::Seconds kSuspectedFor = 2;
 // And not again before.
-constexpr bridge::Seconds kSuspectedAgain = 10;
+constexpr path::Seconds kSuspectedAgain = 10;
 
 // Solicitations of a tick that the arrival of stations may cause, and those that wait for a tick.
 constexpr size_t kVerifiedAtOnce = 16;
@@ -68,7 +68,7 @@ void Switch::tell_arrival(const StaticMacs::key_type& place, const Home& home) {
 
 // What belonged to a port and is seen elsewhere: a container was moved to another host.
 void Switch::watch_departed() {
-    const bridge::Seconds now = clock_seconds();
+    const path::Seconds now = clock_seconds();
     std::erase_if(departed_, [&](const auto& item) {
         const auto& [place, departed] = item;
         const auto table = macs_.find(place.first);
@@ -84,7 +84,7 @@ void Switch::watch_departed() {
 }
 
 void Switch::watch_loops() {
-    const bridge::Seconds now = clock_seconds();
+    const path::Seconds now = clock_seconds();
     for (const auto& [name, table] : macs_) {
         const auto motions = table->take_motions();
         if (motions.empty()) continue;
@@ -178,7 +178,7 @@ void Switch::ask_unverified() {
 
 // Each time costs the tunnel's stations a flood: who makes new addresses up may not cause it all the time.
 void Switch::suspect(const std::string& network, path::PortId tunnel) {
-    const bridge::Seconds now = clock_seconds();
+    const path::Seconds now = clock_seconds();
     const auto [suspect, is_new] = suspects_.try_emplace({network, tunnel}, now);
     if (!is_new && now - suspect->second >= kSuspectedAgain) suspect->second = now;
 }
@@ -188,7 +188,7 @@ void Switch::suspect(const std::string& network, path::PortId tunnel) {
 void Switch::forget_silent() {
     // Who speaks at all has been seen in this second by now.
     if (rte_get_tsc_cycles() % rte_get_tsc_hz() < rte_get_tsc_hz() / 4) return;
-    const bridge::Seconds now = clock_seconds();
+    const path::Seconds now = clock_seconds();
     std::erase_if(suspects_, [&](const auto& suspect) {
         const auto& [name, port] = suspect.first;
         const auto table = macs_.find(name);
@@ -208,7 +208,7 @@ void Switch::forget_silent() {
 void Switch::watch_stations() {
     verify_neighbors();
     forget_silent();
-    const bridge::Seconds now = clock_seconds();
+    const path::Seconds now = clock_seconds();
     if (now == stations_watched_) return;
     stations_watched_ = now;
     watch_departed();

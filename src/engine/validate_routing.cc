@@ -22,12 +22,7 @@ struct Searched {
     const Config& config;
 
     const port::PortConfig* port(std::string_view name) const { return find_port(config, name); }
-    const NetworkConfig* network(std::string_view name) const {
-        for (const auto& network : config.networks) {
-            if (network.name == name) return &network;
-        }
-        return nullptr;
-    }
+    const NetworkConfig* network(std::string_view name) const { return find_network(config, name); }
     bool has_domain(const std::string& domain) const {
         return std::any_of(config.networks.begin(), config.networks.end(),
                            [&](const auto& n) { return n.is_routed() && n.domain == domain; });

@@ -13,7 +13,7 @@ namespace {
 using path::Witnessed;
 
 bool is_routed(path::Fate fate) noexcept {
-    return fate == path::Fate::kRoute || fate == path::Fate::kRouteBy || fate == path::Fate::kRouteUnseen;
+    return fate == path::Fate::kRoute || fate == path::Fate::kRouteByPort || fate == path::Fate::kRoutePortUnknown;
 }
 
 bool is_watched(const rte_mbuf* packet, const view::Snapshot& snapshot) noexcept {

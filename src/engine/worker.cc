@@ -58,8 +58,8 @@ base::Fd checked(int fd, const char* what) {
 
 }  // namespace
 
-bridge::Seconds clock_seconds() noexcept {
-    return static_cast<bridge::Seconds>(rte_get_tsc_cycles() / rte_get_tsc_hz());
+path::Seconds clock_seconds() noexcept {
+    return static_cast<path::Seconds>(rte_get_tsc_cycles() / rte_get_tsc_hz());
 }
 
 Worker::Worker(path::WorkerId id, port::Pools pools, const Shared& shared)
@@ -144,7 +144,7 @@ bool Worker::turn() noexcept {
     return true;
 }
 
-bool Worker::resume_fragments(bridge::Seconds now) noexcept {
+bool Worker::resume_fragments(path::Seconds now) noexcept {
     const view::Snapshot& snapshot = *shared_.snapshots.get();
     PathTables late = tables(snapshot, snapshot.flow_generation);
     late.now = now;
@@ -277,7 +277,7 @@ void Worker::sleep() noexcept {
 }
 
 void Worker::tell_time(uint64_t tsc) noexcept {
-    now_ = static_cast<bridge::Seconds>(tsc / second_cycles_);
+    now_ = static_cast<path::Seconds>(tsc / second_cycles_);
     next_second_ = (uint64_t{now_} + 1) * second_cycles_;
 }
 

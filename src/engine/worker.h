@@ -47,7 +47,7 @@ class Worker {
     bool turn() noexcept;
     // A part of a turn: goes on with later fragments whose first was judged, and gives up those that have waited
     // too long by this second. True if there were any.
-    bool resume_fragments(bridge::Seconds now) noexcept;
+    bool resume_fragments(path::Seconds now) noexcept;
 
     // --- control thread ---
     void stop() noexcept;
@@ -105,7 +105,7 @@ class Worker {
 
     uint64_t second_cycles_;       // TSC cycles a second
     uint64_t next_second_ = 0;     // TSC
-    bridge::Seconds now_ = 0;
+    path::Seconds now_ = 0;
     uint64_t last_packet_ = 0;     // TSC of the last turn that had packets
     uint64_t spin_since_ = 0;      // TSC of that turn, or of the wake from sleep since
     uint64_t gap_;                 // TSC cycles between turns that had packets, averaged
@@ -113,6 +113,6 @@ class Worker {
 };
 
 // The clock that workers stamp MAC entries with, for the control thread's ageing.
-bridge::Seconds clock_seconds() noexcept;
+path::Seconds clock_seconds() noexcept;
 
 }  // namespace sluice::engine

@@ -160,13 +160,6 @@ std::optional<Object> underlay_object(const engine::Switch& running) {
     return Object{"underlay", underlay->port, underlay->place};
 }
 
-const engine::NetworkConfig* network_named(const engine::Switch& running, const std::string& name) {
-    const auto& networks = running.config().networks;
-    const auto found = std::find_if(networks.begin(), networks.end(),
-                                    [&](const auto& network) { return network.name == name; });
-    return found == networks.end() ? nullptr : &*found;
-}
-
 // Of a packet that was to leave by a port or a tunnel. A tunnel is down because its underlay's port is.
 std::optional<Object> egress_object(const engine::Switch& running, const DropRecord& record) {
     auto object = port_object(running, record.egress, record.time);
@@ -180,7 +173,7 @@ std::optional<Object> egress_object(const engine::Switch& running, const DropRec
 std::optional<Object> network_object(const engine::Switch& running, const DropRecord& record) {
     const std::string name = network_name(running, record.network, record.time);
     if (name == engine::kUnderlay) return underlay_object(running);
-    const engine::NetworkConfig* network = network_named(running, name);
+    const engine::NetworkConfig* network = engine::find_network(running.config(), name);
     if (network == nullptr) return std::nullopt;
     return Object{"network", name, network->place};
 }
@@ -212,7 +205,8 @@ struct Found {
 
 std::optional<Found> find_route(const engine::Switch& running, const DropRecord& record,
                                 const std::optional<IpAddress>& destination) {
-    const auto* network = network_named(running, network_name(running, record.network, record.time));
+    const auto* network =
+        engine::find_network(running.config(), network_name(running, record.network, record.time));
     if (!destination || network == nullptr) return std::nullopt;
     const engine::Router& router = running.router();
     const auto domain = router.domains().find(network->domain);
@@ -231,7 +225,8 @@ std::optional<Object> neighbor_object(const engine::Switch& running, const DropR
     route::HopKey key = found->key;
     if (key.kind == HopKind::kGroup) key = running.router().hops().key(key.members.front());
     if (key.kind != HopKind::kVia && key.kind != HopKind::kConnected) return std::nullopt;
-    const auto* network = network_named(running, std::string(running.router().network_name(key.network)));
+    const auto* network =
+        engine::find_network(running.config(), std::string(running.router().network_name(key.network)));
     if (network == nullptr) return std::nullopt;
     return Object{"network", network->name, network->place};
 }

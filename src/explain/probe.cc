@@ -18,12 +18,6 @@ using engine::Switch;
 
 constexpr uint8_t kTtl = 64;
 
-const NetworkConfig* find_network(const Switch& running, std::string_view name) {
-    const auto& networks = running.config().networks;
-    auto found = std::find_if(networks.begin(), networks.end(), [&](const auto& n) { return n.name == name; });
-    return found == networks.end() ? nullptr : &*found;
-}
-
 // Networks that a port's guest is in: one, or those of its trunk, the native one first.
 std::vector<std::string> networks_of(const Switch& running, const port::PortConfig& config) {
     if (!config.trunk) return {std::string(engine::network_of(running.config(), config))};
@@ -95,11 +89,11 @@ End end_at(const Switch& running, const HeldPort& held, bool v4,
     if (!networks.empty()) end.network = networks.front();
     const auto own = declared_address(held.port->config(), v4);
     end.is_assumed_address = !own;
-    end.address = own ? *own
-                      : spare_address(running, find_network(running, end.network), v4, end, taken);
+    end.address =
+        own ? *own : spare_address(running, engine::find_network(running.config(), end.network), v4, end, taken);
     end.station = end.address;
     for (const auto& name : networks) {
-        const NetworkConfig* network = find_network(running, name);
+        const NetworkConfig* network = engine::find_network(running.config(), name);
         const bool has = network != nullptr &&
                          std::any_of(network->subnets.begin(), network->subnets.end(),
                                      [&](const IpPrefix& s) { return s.contains(end.address); });
@@ -237,7 +231,9 @@ End end_of_mac(const Switch& running, const End& from, const MacAddress& mac, bo
     find_place(running, end);
     const auto own = end.port == nullptr ? std::nullopt : declared_address(end.port->port->config(), v4);
     end.is_assumed_address = !own;
-    end.address = own ? *own : spare_address(running, find_network(running, end.network), v4, end, from.address);
+    end.address =
+        own ? *own
+            : spare_address(running, engine::find_network(running.config(), end.network), v4, end, from.address);
     end.station = end.address;
     return end;
 }
@@ -248,12 +244,12 @@ void choose_network(const Switch& running, End& end, uint16_t vlan, bool may_rea
     const port::TrunkConfig& trunk = *end.port->port->config().trunk;
     std::string chosen = vlan == 0 ? trunk.native : "";
     for (const std::string& name : trunk.networks) {
-        const NetworkConfig* network = find_network(running, name);
+        const NetworkConfig* network = engine::find_network(running.config(), name);
         if (vlan != 0 && network != nullptr && network->vlan == vlan) chosen = name;
     }
     if (chosen == end.network) return;
     end.network = chosen;
-    const NetworkConfig* network = find_network(running, chosen);
+    const NetworkConfig* network = engine::find_network(running.config(), chosen);
     if (network == nullptr || !may_readdress || !end.is_assumed_address) return;
     end.address = spare_address(running, network, end.address.is_v4(), end, std::nullopt);
     end.station = end.address;
@@ -303,7 +299,7 @@ uint64_t group_mac(const NetworkConfig* network, const IpAddress& address) {
 uint16_t vlan_of(const Switch& running, const End& end) {
     if (end.port == nullptr || !end.port->port->config().trunk) return 0;
     const auto& trunk = *end.port->port->config().trunk;
-    const NetworkConfig* network = find_network(running, end.network);
+    const NetworkConfig* network = engine::find_network(running.config(), end.network);
     return network == nullptr || trunk.native == end.network ? 0 : network->vlan;
 }
 
@@ -402,7 +398,7 @@ base::Result<void> check_length(const Question& question, bool v4) {
 
 // A router and what is on the sender's link have a say in where the packet is sent first.
 base::Result<void> find_destination(const Switch& running, const Question& question, bool v4, Probe& probe) {
-    const NetworkConfig* network = find_network(running, probe.from.network);
+    const NetworkConfig* network = engine::find_network(running.config(), probe.from.network);
     const bool is_named = running.ports().contains(question.to);
     if (const auto mac = MacAddress::parse(question.to); mac && !is_named) {
         probe.to = end_of_mac(running, probe.from, *mac, v4);

@@ -72,10 +72,8 @@ class Teller {
 
     void tell_route() {
         const std::string network(running_.router().network_name(told_.network));
-        const auto& networks = running_.config().networks;
-        const auto config = std::find_if(networks.begin(), networks.end(),
-                                         [&](const auto& n) { return n.name == network; });
-        if (config == networks.end()) return;
+        const engine::NetworkConfig* config = engine::find_network(running_.config(), network);
+        if (config == nullptr) return;
         const route::Domain& domain = *running_.router().domains().at(config->domain);
         const auto found = domain.table.longest(told_.destination);
         if (!found) return stage("route", fmt::format("no route in domain {}", domain.name));

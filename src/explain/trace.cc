@@ -190,12 +190,10 @@ Trace ask(const Switch& running, const Probe& probe) {
 std::optional<Trace> stuck(const Switch& running, const Probe& probe) {
     if (probe.destination_mac != 0) return std::nullopt;
     if (probe.is_on_link) return ask(running, probe);
-    const auto& networks = running.config().networks;
-    const auto network = std::find_if(networks.begin(), networks.end(),
-                                      [&](const auto& n) { return n.name == probe.from.network; });
+    const engine::NetworkConfig* network = engine::find_network(running.config(), probe.from.network);
     Trace trace{.verdict = Verdict::kDrop, .reason = std::string(path::text(Drop::kNoRoute).name)};
     std::optional<Object> by;
-    if (network != networks.end()) by = Object{"network", network->name, network->place};
+    if (network != nullptr) by = Object{"network", network->name, network->place};
     if (by) trace.decided_by.push_back(*by);
     trace.stages.push_back({"ingress", fmt::format("{} is on no link of network {}, which has no gateway",
                                                    probe.to.address.text(), probe.from.network), by});

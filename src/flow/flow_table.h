@@ -80,7 +80,7 @@ struct Added {
     Outcome outcome;
 };
 
-// What the table has gone through, as it was asked for more than it holds. Since the start.
+// Evictions and refusals since the start.
 struct Pressure {
     uint64_t evicted_over = 0;       // of no use any more, before ageing found them
     uint64_t evicted_embryonic = 0;  // nobody had answered, or confirmed the answer

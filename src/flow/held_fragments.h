@@ -20,7 +20,7 @@ class HeldFragments {
  public:
     static constexpr uint32_t kMost = 256;
     static constexpr uint32_t kMostOfAPort = 64;  // the fragments of 64 KiB, sent last first
-    static constexpr flow::Seconds kPatience = 2;  // seconds that begin while it waits
+    static constexpr path::Seconds kPatience = 2;  // seconds that begin while it waits
 
     struct Held {
         rte_mbuf* packet;
@@ -29,7 +29,7 @@ class HeldFragments {
         path::PortId ingress;
         path::NetworkId network;
         path::Layer3 layer3;
-        flow::Seconds since;
+        path::Seconds since;
     };
 
     HeldFragments();
@@ -60,7 +60,7 @@ class HeldFragments {
     }
 
     // Whether somebody may be due: something has changed (Fragments::changes()), or the second.
-    bool is_time(uint32_t changes, flow::Seconds now) noexcept {
+    bool is_time(uint32_t changes, path::Seconds now) noexcept {
         if (changes == changes_ && now == now_) return false;
         changes_ = changes;
         now_ = now;
@@ -74,7 +74,7 @@ class HeldFragments {
     std::vector<Held> taken_;
     std::unique_ptr<uint16_t[]> of_port_;
     uint32_t changes_ = 0;
-    flow::Seconds now_ = 0;
+    path::Seconds now_ = 0;
 };
 
 }  // namespace sluice::flow

@@ -22,7 +22,7 @@ namespace sluice::flow {
 // Records and counters of one writer: a reader needs no order among them.
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
-using Seconds = uint32_t;  // of the workers' clock
+using path::Seconds;
 
 enum class Verdict : uint8_t { kAllow, kDeny, kReject };
 

@@ -19,8 +19,8 @@ constexpr auto names(Direction) {
     return std::array{base::Name{kBoth, "both"}, base::Name{kReceived, "rx"}, base::Name{kTransmitted, "tx"}};
 }
 
-// Copies of what passes some ports, to another port: of what the switch receives by a port, as it came, and of what
-// it transmits by it, as it leaves.
+// Copies of what passes some ports, to another port: of what the switch receives by a port, as it came, and of
+// what it transmits by it, as it leaves.
 struct MirrorConfig {
     std::string name;
     std::vector<std::string> from;

@@ -21,7 +21,7 @@
 
 namespace sluice::neighbor {
 
-using Seconds = uint32_t;  // of the workers' clock
+using path::Seconds;
 
 // As RFC 4861, 7.3.2 has them, for ARP too.
 enum class State : uint8_t {

@@ -24,8 +24,8 @@ enum class Fate : uint8_t {
     kForward,  // to meta.egress
     kFlood,    // to every other member of the ingress port's network
     kRoute,    // to meta.neighbor
-    kRouteBy,  // the same, by meta.egress
-    kRouteUnseen,  // the same; its port was not known when its policies were asked
+    kRouteByPort,  // the same, by meta.egress
+    kRoutePortUnknown,  // the same; its port was not known when its policies were asked
     kHeld,     // a later fragment, which waits until its first was judged
     kLocal,    // the switch itself has something to say: to an address of its own, ARP, ND
     kDrop,     // under meta.reason

@@ -6,6 +6,9 @@
 
 namespace sluice::path {
 
+// Of the workers' clock: whole seconds, for ageing.
+using Seconds = uint32_t;
+
 enum class PortId : uint16_t {};
 enum class WorkerId : uint16_t {};
 enum class NetworkId : uint16_t {};

@@ -25,7 +25,7 @@
 
 namespace sluice::path {
 
-// Sees nothing, and costs as much.
+// The default observer; compiles to nothing.
 struct Unobserved {
     void decided(const Meta&, const rte_mbuf*) noexcept {}
 };

@@ -25,7 +25,7 @@ namespace sluice::path {
 
 // A list whose end may be cut off.
 template <class T, size_t kMost>
-struct Few {
+struct BoundedList {
     uint32_t count = 0;  // all of them: beyond kMost each takes the last one's place
     std::array<T, kMost> items;
 
@@ -67,7 +67,7 @@ struct Witnessed {
     NetworkId network; // that it was in
     Fate fate;         // as it was decided
     Layer3 layer3;
-    PortId egress;     // of kForward and kRouteBy
+    PortId egress;     // of kForward and kRouteByPort
     By by;
     uint32_t objects[2];      // of By::kFlow: what let the connection in
     uint64_t destination_mac;
@@ -78,9 +78,9 @@ struct Witnessed {
     bool waits;               // until the next has told its MAC address
     IpAddress waits_for;
     NetworkId waits_in;
-    Few<Asked, 8> asked;
-    Few<Left, 8> left;
-    Few<Dropped, 4> dropped;
+    BoundedList<Asked, 8> asked;
+    BoundedList<Left, 8> left;
+    BoundedList<Dropped, 4> dropped;
     std::array<uint8_t, kBytes> bytes;  // the frame's first ones
 };
 static_assert(std::is_trivially_copyable_v<Witnessed> && sizeof(Witnessed) % 4 == 0);

@@ -49,7 +49,7 @@ class Steps {
     bool evaluate_finally(Candidate& candidate, const view::Tables& tables) noexcept;
 
     // Of a packet that somebody watches: what the lists said, in their order.
-    using Told = path::Few<path::Witnessed::Asked, 8>;
+    using Told = path::BoundedList<path::Witnessed::Asked, 8>;
     void begin_telling() noexcept {
         is_telling_ = true;
         told_.count = 0;

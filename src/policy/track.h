@@ -268,7 +268,7 @@ struct Track {
         }
         meta.neighbor = &neighbor;
         meta.egress = exit;
-        meta.fate = path::Fate::kRouteBy;
+        meta.fate = path::Fate::kRouteByPort;
         return true;
     }
 };

@@ -68,7 +68,7 @@ bool Tracker::decide_way(path::Meta& meta, const rte_mbuf* packet, const view::T
     if (meta.fate == path::Fate::kRoute) {
         // It leaves by where it was judged for, or is judged again.
         meta.egress = candidate.to.port;
-        meta.fate = candidate.to.port != path::kNoPort ? path::Fate::kRouteBy : path::Fate::kRouteUnseen;
+        meta.fate = candidate.to.port != path::kNoPort ? path::Fate::kRouteByPort : path::Fate::kRoutePortUnknown;
     }
     return true;
 }

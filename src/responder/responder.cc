@@ -141,7 +141,7 @@ bool Responder::answer(const path::Meta& meta, const wire::NeighborMessage& mess
         neighbor::Entry* known = tables.neighbors.find(meta.network, message.target);
         if (known != nullptr) {
             mac = known->mac.load(std::memory_order_acquire);
-            // In use: what we answer for is asked now and then whether it is there still.
+            // Mark as used, so that ageing keeps probing neighbors that we proxy for.
             known->used.store(tables.now, std::memory_order_relaxed);
         }
     }

@@ -19,7 +19,7 @@ void NextHops::Unmap::operator()(NextHop* hops) const noexcept {
     munmap(hops, kCapacity * sizeof(NextHop));
 }
 
-HopId NextHops::take(const HopKey& key, neighbor::Seconds now) {
+HopId NextHops::take(const HopKey& key, path::Seconds now) {
     if (auto known = uses_.find(key); known != uses_.end()) {
         ++known->second.count;
         return known->second.id;

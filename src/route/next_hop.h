@@ -52,6 +52,13 @@ struct alignas(64) NextHop {
 };
 static_assert(sizeof(NextHop) == 64);
 
+// The next hop of that number; of a group the one that the flow's hash picks, which `hash()` gives then.
+template <class Hash>
+[[gnu::always_inline]] inline const NextHop& hop_of(const NextHop* hops, HopId id, Hash hash) noexcept {
+    const NextHop& hop = hops[id];
+    return likely(hop.kind != HopKind::kGroup) ? hop : hops[hop.pick(hash())];
+}
+
 // What a route leads to, as the control thread names it.
 struct HopKey {
     HopKind kind = HopKind::kNone;
@@ -73,7 +80,7 @@ class NextHops {
     const NextHop* data() const noexcept { return hops_.get(); }
 
     // Control thread. One more user of this hop: 0 where there is no room for it.
-    HopId take(const HopKey& key, neighbor::Seconds now);
+    HopId take(const HopKey& key, path::Seconds now);
     // So many users more of one that has users.
     void share(HopId id, uint64_t users) { uses_.at(keys_.at(id)).count += users; }
     // So many less. A group gives its members back with its last one.

@@ -124,12 +124,11 @@ Answer find_route(const Query& query, const view::Tables& tables, link::Link& li
     const route::Table& routes = *tables.network(query.network).routes;
     const route::HopId id = query.destination.is_v4() ? routes.fib4().find(query.destination.v4())
                                                       : routes.fib6().find(query.destination.bytes.data());
-    const route::NextHop* hop = &tables.hops[id];
-    if (hop->kind == HopKind::kGroup) hop = &tables.hops[hop->pick(query.hash)];
+    const route::NextHop& hop = route::hop_of(tables.hops, id, [&]() noexcept { return query.hash; });
     // It may talk to the router, and to nobody behind it.
-    const bool stays = hop->kind == HopKind::kLocal || hop->kind == HopKind::kMartian;
+    const bool stays = hop.kind == HopKind::kLocal || hop.kind == HopKind::kMartian;
     if (is_link_local(query.source) && !stays) return dropped(Drop::kBeyondScope);
-    return answer_of(*hop, query, tables, link);
+    return answer_of(hop, query, tables, link);
 }
 
 bool decide_hop(path::Meta& meta, const rte_mbuf* packet, const route::NextHop& hop, const view::Tables& tables,

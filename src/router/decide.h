@@ -88,13 +88,13 @@ bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables
         meta.fate = path::Fate::kLocal;
         return true;
     }
-    const route::NextHop* hop = &tables.hops[id];
-    if (unlikely(hop->kind == route::HopKind::kGroup)) hop = &tables.hops[hop->pick(wire::flow_hash(packet))];
-    if (unlikely(hop->kind != route::HopKind::kVia || network.is_underlay)) {
-        return decide_hop(meta, packet, *hop, tables, link);
+    const route::NextHop& hop =
+        route::hop_of(tables.hops, id, [&]() noexcept { return wire::flow_hash(packet); });
+    if (unlikely(hop.kind != route::HopKind::kVia || network.is_underlay)) {
+        return decide_hop(meta, packet, hop, tables, link);
     }
     if (unlikely(ttl <= 1)) return path::drop(meta, path::Drop::kTtlExceeded);
-    meta.neighbor = hop->neighbor;
+    meta.neighbor = hop.neighbor;
     meta.fate = path::Fate::kRoute;
     return true;
 }

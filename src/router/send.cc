@@ -14,8 +14,8 @@ void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
     if (mac == 0) return link.hold(meta, neighbor, packet, tables);
     const view::Network& network = tables.network(neighbor.network);
-    const path::PortId exit = meta.fate == path::Fate::kRouteBy ? meta.egress
-                              : meta.fate == path::Fate::kRouteUnseen
+    const path::PortId exit = meta.fate == path::Fate::kRouteByPort ? meta.egress
+                              : meta.fate == path::Fate::kRoutePortUnknown
                                   ? path::kNoPort
                                   : link::likely_exit_of(neighbor, mac, network, tables);
     if (exit == path::kNoPort && network.table != nullptr) {

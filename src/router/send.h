@@ -27,7 +27,7 @@ void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables
     auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
     const view::Network& network = tables.network(neighbor.network);
-    const path::PortId exit = meta.fate == path::Fate::kRouteBy
+    const path::PortId exit = meta.fate == path::Fate::kRouteByPort
                                   ? meta.egress
                                   : link::exit_of(neighbor, mac, network, tables);
     if (unlikely(exit == path::kNoPort || mac == 0)) return send_unusual(meta, packet, tables, link, output);

@@ -117,13 +117,13 @@ void Output::tell_too_long(const path::Meta& cause, path::NetworkId id, const rt
 bool Output::find_underlay(const rte_mbuf* packet, const view::TunnelSlot& tunnel, Underlay& underlay,
                             const view::Tables& tables) const noexcept {
     underlay.hash = wire::flow_hash(packet);
-    const route::NextHop* hop = &tables.hops[tunnel.hop->load(std::memory_order_acquire)];
-    if (hop->kind == route::HopKind::kGroup) hop = &tables.hops[hop->pick(underlay.hash)];
-    if (hop->kind != route::HopKind::kVia) return false;
-    underlay.neighbor = hop->neighbor;
-    underlay.network = &tables.network(hop->network);
-    underlay.mac = hop->neighbor->mac.load(std::memory_order_acquire);
-    const path::PortId exit = link::exit_of(*hop->neighbor, underlay.mac, *underlay.network, tables);
+    const route::NextHop& hop = route::hop_of(tables.hops, tunnel.hop->load(std::memory_order_acquire),
+                                              [&]() noexcept { return underlay.hash; });
+    if (hop.kind != route::HopKind::kVia) return false;
+    underlay.neighbor = hop.neighbor;
+    underlay.network = &tables.network(hop.network);
+    underlay.mac = hop.neighbor->mac.load(std::memory_order_acquire);
+    const path::PortId exit = link::exit_of(*hop.neighbor, underlay.mac, *underlay.network, tables);
     underlay.slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
     if (underlay.slot != nullptr && underlay.slot->port == nullptr) return false;
     // Before the neighbor is known, the way out is the underlay's only port.

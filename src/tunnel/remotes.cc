@@ -68,10 +68,10 @@ bool Output::hear(const rte_mbuf* packet, const view::Tables& tables) noexcept {
 void Output::ping(path::PortId id, const view::Tables& tables) noexcept {
     const view::TunnelSlot* tunnel = tables.slot(id).tunnel;
     if (tunnel == nullptr) return;
-    const route::NextHop* hop = &tables.hops[tunnel->hop->load(std::memory_order_acquire)];
-    if (hop->kind == route::HopKind::kGroup) hop = &tables.hops[hop->pick(0)];
-    if (hop->kind != route::HopKind::kVia) return;
-    neighbor::Entry& neighbor = *hop->neighbor;
+    const route::NextHop& hop = route::hop_of(tables.hops, tunnel->hop->load(std::memory_order_acquire),
+                                              []() noexcept { return 0U; });
+    if (hop.kind != route::HopKind::kVia) return;
+    neighbor::Entry& neighbor = *hop.neighbor;
     if (!neighbor.resolved()) {
         if (tables.neighbors.ask(neighbor, tables.now)) link_.solicit(neighbor);
         return;

@@ -64,7 +64,7 @@ struct Tables {
     const PortSlot* slots;            // the snapshot's, by PortId
     bridge::MacTable* const* tables;  // by NetworkId
     const Network* networks;
-    bridge::Seconds now;
+    path::Seconds now;
     port::Egress& egress;
     path::Counters& counters;
     Drops& drops;
@@ -80,7 +80,7 @@ struct Tables {
     uint32_t flow_generation;  // that flows must have been decided under
     path::WorkerId worker;
 
-    // Null but for a packet that is only asked about: then nothing is changed and nobody spoken to.
+    // Set in a dry run (trace): change nothing, send nothing.
     Assumed* assumed = nullptr;
 
     [[gnu::always_inline]] const PortSlot& slot(path::PortId id) const noexcept {

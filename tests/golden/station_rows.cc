@@ -508,7 +508,7 @@ TEST(GoldenStations, AllNeighborsBehindAPortAreAskedWhereAStationComesUp) {
     std::set<std::string> wanted;
     for (uint8_t i = 1; i <= kStations; ++i) {
         const std::string address = fmt::format("10.0.0.{}", i);
-        const bridge::Seconds now = engine::clock_seconds();
+        const path::Seconds now = engine::clock_seconds();
         neighbor::Entry* entry = running.neighbors().add(blue, *IpAddress::parse(address), now);
         ASSERT_NE(entry, nullptr);
         neighbor::Held nothing;

@@ -22,7 +22,7 @@ class RuleLogTest : public testing::Test {
         }
     }
     // The lines of a second, none of whose rules is there any more.
-    Texts written(bridge::Seconds second) {
+    Texts written(path::Seconds second) {
         testing::internal::CaptureStderr();
         log_.write(switch_, second);
         std::istringstream text(testing::internal::GetCapturedStderr());

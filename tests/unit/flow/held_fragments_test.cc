@@ -17,7 +17,7 @@ class HeldFragmentsTest : public testing::Test {
     }
 
     // False if there is no room; the ports that had to make room are counted.
-    bool hold(uint16_t port, flow::Seconds since = 1) {
+    bool hold(uint16_t port, path::Seconds since = 1) {
         if (!held_.has_room(path::PortId{port})) return false;
         rte_mbuf* packet = rte_pktmbuf_alloc(test::switch_pools().buffers);
         if (packet == nullptr) return false;
@@ -58,7 +58,7 @@ TEST_F(HeldFragmentsTest, WhoHasMostMakesRoomForWhoHasLess) {
 }
 
 TEST_F(HeldFragmentsTest, TakesWhatIsDueTheOldestFirst) {
-    for (flow::Seconds since = 1; since <= 5; ++since) ASSERT_TRUE(hold(1, since));
+    for (path::Seconds since = 1; since <= 5; ++since) ASSERT_TRUE(hold(1, since));
     const auto& due = held_.take([](const auto& held) { return held.since % 2 == 1; });
     ASSERT_EQ(due.size(), 3u);
     EXPECT_EQ(due[0].since, 1u);

@@ -77,7 +77,7 @@ TEST_F(NextHopTest, AGroupKeepsItsMembers) {
 // Of members 1 to `count`, each of which has answered.
 class NextHopGroup : public NextHopTest {
  protected:
-    static constexpr neighbor::Seconds kNow = 1000;
+    static constexpr path::Seconds kNow = 1000;
 
     void make(uint32_t count) {
         HopKey key{.kind = HopKind::kGroup};
