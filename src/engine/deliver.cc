@@ -62,7 +62,7 @@ void Deliver::apply_unusual(path::Meta& meta, rte_mbuf* packet, const PathTables
 
 void Deliver::flood(path::Meta& meta, rte_mbuf* packet, const PathTables& tables) noexcept {
     Features& features = tables.features;
-    const auto& members = features.link.take_reachable(tables.network(meta.network));
+    const auto& members = features.link.reachable(packet, tables.network(meta.network));
     wire::pop_priority_tag(packet);
     if (features.responder.take_flooded(meta, packet, tables)) return;
     if (tables.slot(meta.ingress).tunnel == nullptr) {
@@ -86,6 +86,7 @@ void finish(const PathTables& tables) noexcept {
         }
     };
     while (unlikely(features.link.has_notes())) features.link.take_notes(Take{tables});
+    features.link.end_batch();
     features.output.end_batch(tables.counters);
 }
 

@@ -57,11 +57,15 @@ class Link {
     // Of a packet that goes on nevertheless: its sender is told that it is too long for some.
     void tell_too_long(const path::Meta& meta, uint16_t mtu, const rte_mbuf* packet) noexcept;
 
-    // Decide, of a packet that is flooded: the ports that it may reach; null: all of its network. Apply takes it.
-    void set_reachable(const std::vector<port::Exit>* members) noexcept { reachable_ = members; }
-    const std::vector<port::Exit>& take_reachable(const view::Network& network) noexcept {
-        const auto* members = std::exchange(reachable_, nullptr);
-        return members != nullptr ? *members : network.members;
+    // Decide, of a packet that is flooded: the ports that it may reach; null: all of its network. Apply asks for
+    // them. A packet that is dropped in between leaves them behind, so they are that packet's alone, and last for
+    // a batch.
+    void set_reachable(const rte_mbuf* packet, const std::vector<port::Exit>* members) noexcept {
+        reachable_ = {packet, members};
+    }
+    const std::vector<port::Exit>& reachable(const rte_mbuf* packet, const view::Network& network) const noexcept {
+        const bool is_its_own = reachable_.packet == packet && reachable_.members != nullptr;
+        return is_its_own ? *reachable_.members : network.members;
     }
 
     // Keeps a packet until its neighbor has answered, and has the neighbor asked. Takes the packet.
@@ -97,6 +101,7 @@ class Link {
     // --- what was noted ---
 
     bool has_notes() const noexcept { return !notes_.empty(); }
+    void end_batch() noexcept { reachable_ = {}; }
     // take(const Refused&), take(const Answered&) and take(neighbor::Entry&), in the order in which they were
     // noted. They may note more: that is taken as well.
     template <class Take>
@@ -136,7 +141,11 @@ class Link {
     port::Pools pools_;
     std::unique_ptr<uint64_t[]> answers_due_;  // by PortId: TSC, as in bridge::FloodLimiter
     uint64_t second_;
-    const std::vector<port::Exit>* reachable_ = nullptr;  // of the packet at hand
+    struct Reachable {
+        const rte_mbuf* packet = nullptr;
+        const std::vector<port::Exit>* members = nullptr;
+    };
+    Reachable reachable_;
     std::vector<Note> notes_;  // in their order; each kind's own are in its list
     std::vector<Refused> refused_;
     std::vector<Answered> answered_;

@@ -64,7 +64,7 @@ bool Tracker::decide_way(path::Meta& meta, const rte_mbuf* packet, const view::T
     steps_.forget_told();
     reach_.is_known = false;
     if (!decide_kind(meta, packet, candidate, tables)) return false;
-    if (candidate.is_flooded) link_.set_reachable(reach(meta, packet, candidate, tables).members);
+    if (candidate.is_flooded) link_.set_reachable(packet, reach(meta, packet, candidate, tables).members);
     if (meta.fate == path::Fate::kRoute) {
         // It leaves by where it was judged for, or is judged again.
         meta.egress = candidate.to.port;

@@ -14,6 +14,7 @@ void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
     if (mac == 0) return link.hold(meta, neighbor, packet, tables);
     const view::Network& network = tables.network(neighbor.network);
+    const std::vector<port::Exit>& members = link.reachable(packet, network);
     const path::PortId exit = meta.fate == path::Fate::kRouteByPort ? meta.egress
                               : meta.fate == path::Fate::kRoutePortUnknown
                                   ? path::kNoPort
@@ -61,8 +62,7 @@ void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables
     link::count_down(meta);
     link::write_macs(packet, mac, network.mac);
     if (exit == path::kNoPort) {
-        return output.send_to_all(neighbor.network, link.take_reachable(network), path::kNoPort, &meta, packet,
-                                  tables);
+        return output.send_to_all(neighbor.network, members, path::kNoPort, &meta, packet, tables);
     }
     output.send(neighbor.network, exit, packet, tables);
 }

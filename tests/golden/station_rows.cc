@@ -465,6 +465,38 @@ void add_answers(std::vector<Row>& rows) {
          .drops = {{"a", Drop::kNoListener, 3}, {"a", Drop::kMartian, 2}}});
 }
 
+// The ports that policies let a packet reach are no other packet's, though the first one was dropped before it was
+// flooded.
+TEST(GoldenStations, AFloodGoesToItsOwnNetworkBesideOneThatWasDropped) {
+    test::Harness harness(1, {"a", "b", "c", "e"});
+    ASSERT_NO_FATAL_FAILURE(harness.apply(
+        "networks:\n"
+        "  - {name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.254}\n"
+        "  - {name: red, subnets: [10.0.1.0/24], gateway: 10.0.1.254}\n"
+        "  - {name: green}\n"
+        "ports:\n" + port("a", "blue") + port("b", "red") + port("c", "green") + port("e", "green") +
+        "  - {name: gone, device: net_nosuch0, network: red, mac: '02:00:00:00:00:0d', address: [10.0.1.4]}\n"
+        "acls: [{name: all, apply: {network: red, direction: ingress}, rules: [{permit: {}}]}]\n"));
+    const auto put = [&](const char* device, const Bytes& frame) {
+        harness.device(device).put(test::to_mbuf(test::switch_pools().buffers, frame));
+    };
+    // Its MAC address is known, and is at a port that is down.
+    engine::Switch& running = harness.running();
+    const path::Seconds now = engine::clock_seconds();
+    neighbor::Entry* entry =
+        running.neighbors().add(running.network_ids().at("red"), *IpAddress::parse("10.0.1.4"), now);
+    ASSERT_NE(entry, nullptr);
+    neighbor::Held nothing;
+    running.neighbors().learn(*entry, path::mac_key(*MacAddress::parse(kD)), true, now, nothing);
+    const Bytes shout = Packet().eth(kC, kBroadcast).payload(46);
+    put("a", Packet().eth(kA, router_of("blue")).ipv4("10.0.0.1", "10.0.1.4").udp(5, 6).payload(20));
+    put("c", shout);
+    harness.run();
+    EXPECT_EQ(harness.sent("e"), std::vector<Bytes>{shout});
+    EXPECT_TRUE(harness.sent("b").empty());
+    harness.check_books();
+}
+
 TEST(GoldenStations, APacketThatWaitsIsGivenUpWhenNothingIsRoutedAnyMore) {
     test::Harness harness(1, {"a", "b"});
     const std::string ports = "ports:\n" + port("a") + port("b");
