@@ -19,6 +19,11 @@ class Folder {
     Folder(const Folder&) = delete;
     ~Folder() { std::filesystem::remove_all(path_); }
 
+    // What the input before has left: of files that are put aside there may be so many in a second.
+    void clear() const {
+        for (const auto& entry : std::filesystem::directory_iterator(path_)) std::filesystem::remove(entry.path());
+    }
+
     std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
 
  private:

@@ -114,6 +114,7 @@ std::vector<std::string> start(const std::string& state) {
 
 void run(std::span<const uint8_t> bytes) {
     static const Folder folder;
+    folder.clear();
     const std::string state = folder / "state.json";
     Input input(bytes);
     write_file(state, input.line());

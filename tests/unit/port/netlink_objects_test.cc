@@ -135,9 +135,9 @@ TEST(NetlinkObjects, AMappedAddressIsNotTheIpv4Address) {
 
 TEST(NetlinkObjects, APrefixIsNoLongerThanItsAddress) {
     EXPECT_FALSE(read_address(address(AF_INET, 33).address(IFA_LOCAL, "10.0.0.1"), kIndex, Whose::kAll));
-    const auto long_route = [] { return route(AF_INET, 33).address(RTA_DST, "10.0.0.1").number(RTA_OIF, kIndex); };
-    EXPECT_FALSE(read_route(long_route(), AF_INET, kIndex, Whose::kAll));
-    EXPECT_FALSE(read_route_notice(long_route()));
+    EXPECT_FALSE(read_route(route(AF_INET, 33).address(RTA_DST, "10.0.0.1").number(RTA_OIF, kIndex), AF_INET, kIndex,
+                            Whose::kAll));
+    EXPECT_FALSE(read_route_notice(route(AF_INET, 33).address(RTA_DST, "10.0.0.1").number(RTA_OIF, kIndex)));
 }
 
 TEST(NetlinkObjects, ARouteWhoseGatewayCannotBeReadIsNone) {
