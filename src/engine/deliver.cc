@@ -11,6 +11,11 @@ void go_on(const link::Link::Answered& answered, const PathTables& tables) noexc
     rte_mbuf* packet = answered.waiting.packet;
     path::Meta meta = link::meta_of(answered.waiting, tables);
     meta.neighbor = answered.neighbor;
+    // While the packet waited, its neighbor's network may have been deleted.
+    const path::NetworkId network = answered.neighbor->network;
+    if (path::index(network) >= tables.snapshot.networks.size() || tables.network(network).table == nullptr) {
+        return tables.features.link.drop(meta, path::Drop::kNoNetwork, packet, tables);
+    }
     // What a tunnel of ours sends is subject to no policy.
     if (meta.layer3 == path::Layer3::kOther) {
         return tables.features.output.send_to_neighbor(meta, *answered.neighbor, packet, tables);

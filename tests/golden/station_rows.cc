@@ -521,6 +521,36 @@ TEST(GoldenStations, APacketThatWaitsIsGivenUpWhenNothingIsRoutedAnyMore) {
     harness.check_books();
 }
 
+TEST(GoldenStations, APacketForANeighborWhoseNetworkHasGoneIsDropped) {
+    test::Harness harness(1, {"a", "b"});
+    const std::string blue = "networks:\n  - {name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.254}\n";
+    const std::string ports = "ports:\n" + port("a");
+    ASSERT_NO_FATAL_FAILURE(harness.apply(
+        blue + "  - {name: red, subnets: [10.0.1.0/24], gateway: 10.0.1.254}\n" + ports + port("b", "red")));
+    engine::Switch& running = harness.running();
+    const path::NetworkId red = running.network_ids().at("red");
+    harness.device("a").put(test::to_mbuf(
+        test::switch_pools().buffers,
+        Packet().eth(kA, router_of("blue")).ipv4("10.0.0.1", "10.0.1.9").udp(5, 6).payload(20)));
+    harness.run();
+    neighbor::Entry* entry = running.neighbors().find(red, *IpAddress::parse("10.0.1.9"));
+    ASSERT_NE(entry, nullptr);
+    ASSERT_EQ(running.waiting_for(*entry), 1u);
+
+    ASSERT_NO_FATAL_FAILURE(harness.apply(blue + ports));
+    ASSERT_GE(path::index(red), running.snapshot().networks.size());
+    // Its answer was on the way.
+    entry->mac = path::mac_key(*MacAddress::parse(kB));
+    entry->state = neighbor::State::kReachable;
+    running.tick(engine::Clock::now());
+    harness.run();
+    EXPECT_EQ(running.waiting_for(*entry), 0u);
+    uint64_t dropped = 0;
+    for (const auto& [where, count] : harness.drops()) dropped += where.second == path::Drop::kNoNetwork ? count : 0;
+    EXPECT_EQ(dropped, 1u);
+    harness.check_books(true);
+}
+
 // Behind a port come new MAC addresses, as many at a time as there are neighbors.
 TEST(GoldenStations, AllNeighborsBehindAPortAreAskedWhereAStationComesUp) {
     constexpr uint8_t kStations = 40;
