@@ -1,6 +1,6 @@
 // A decision in the making: a value that passes through the steps of steps.h. It is made of what a packet showed,
-// once (candidate_of()); no step reads a packet or writes one. So it can be copied (to ask what the other end's
-// first packet would have been told), kept, or thrown away. Worker side.
+// once (candidate_of()); no step behind that reads a packet or writes one. So it can be copied (to ask what the
+// other end's first packet would have been told), kept, or thrown away. Worker side.
 #pragma once
 
 #include <cstdint>

@@ -1,16 +1,17 @@
 // The steps of a decision, in their order:
 //
-//     Candidate of a packet: what its headers showed, read once       candidate_of()
 //     Balance    a Service's address becomes that of a back end       (not there yet)
-//     Route      where the translated tuple leads                     route()
+//     Route      where the tuple leads                                route()
+//     Candidate  what the headers showed, and where the route leads   candidate_of()
 //     Egress     what the sender's policies say                       egress()
 //     Ingress    what the receiver's policies say                     ingress()
 //     Allocate   an address and a port for what is translated         (not there yet)
 //     Commit     the flow: what was decided, for the packets to come  Tracker::commit()
 //
-// Each step reads and writes the candidate and its own feature's table, no packet. The route comes before the
-// egress policies so that a refusal can say where the packet was to go; no policy's answer depends on that. Worker
-// side.
+// Each step reads and writes the candidate and its own feature's table. The route comes before the egress policies
+// so that a refusal can say where the packet was to go; no policy's answer depends on that. It comes before the
+// candidate too, as a packet's fate: of the packet it takes the TTL and the options, the addresses are the
+// tuple's. Worker side.
 #pragma once
 
 #include <vector>
@@ -23,7 +24,7 @@
 
 namespace sluice::policy {
 
-// What was read of a packet for the router, beside its tuple.
+// Of a packet whose connection was read and whose fate is known.
 Candidate candidate_of(const path::Meta& meta, const view::Tables& tables) noexcept;
 
 // Whether a neighbor on the packet's link is its destination: entries of those that nobody uses are given to
