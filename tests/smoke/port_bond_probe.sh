@@ -98,11 +98,17 @@ fails_over blue v6 b fd00:7::9
 
 # What the probes say belongs to no port: nothing is learned of it, nothing dropped, nothing counted. The bridge
 # beyond a bond has heard the probes' addresses.
+# heard PAIR: the addresses that the bridge PAIR has on our side, one a line.
+heard() {
+    at remote bridge -j fdb show br "$1" | jq -r --arg pair "$1" \
+        '.[] | select(.state != "permanent" and (.ifname | startswith($pair + "-d"))) | .mac' | sort -u
+}
+# The station's and each member's. The bridge forgets what it heard by a wire that was cut, until the next probe.
+heard_all() { [[ $(heard "$1" | wc -l) -ge 3 ]]; }
 for bond in red blue; do
     pair=$([[ $bond == red ]] && echo v4 || echo v6)
-    mapfile -t heard < <(at remote bridge -j fdb show br "$pair" | jq -r --arg pair "$pair" \
-        '.[] | select(.state != "permanent" and (.ifname | startswith($pair + "-d"))) | .mac' | sort -u)
-    expect_that "addresses on our side of $bond" "${#heard[@]} >= 3"
+    wait_for 20 "three addresses on our side of $bond" heard_all "$pair"
+    mapfile -t heard < <(heard "$pair")
     learned=$(query ".macs | map(select(.kind == \"learned\" and .port == \"$bond\") | .mac) | join(\" \")" \
         mac list)
     for mac in "${heard[@]}"; do
