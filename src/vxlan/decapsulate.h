@@ -83,7 +83,7 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
         return type;
     };
     // The three headers that both families end with: UDP (ports, size, checksum), VXLAN, Ethernet.
-    const auto is_usual = [&](const uint8_t* udp, uint32_t udp_size) {
+    const auto is_usual = [&](const uint8_t* udp, uint32_t udp_size) __attribute__((always_inline)) {
         const uint64_t word = load64(udp);
         const uint64_t expected =
             port.raw() | uint64_t{wire::be16(static_cast<uint16_t>(udp_size)).raw()} << 16;

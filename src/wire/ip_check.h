@@ -45,12 +45,14 @@ enum class IpCheck : uint8_t {
 [[gnu::always_inline]] inline IpCheck check_ipv4(const rte_mbuf* m, uint32_t l3_offset) noexcept {
     if (unlikely(m->data_len < l3_offset + sizeof(Ipv4Header))) return IpCheck::kBadHeader;
     const auto& ip = *rte_pktmbuf_mtod_offset(m, const Ipv4Header*, l3_offset);
-    const uint32_t header_size = ip.header_size();
     const uint32_t total_size = ip.total_size.host();
     const bool plain = ip.version_size == 0x45;
-    if (unlikely(!plain) && (ip.version() != 4 || header_size < sizeof ip ||
-                             m->data_len < l3_offset + header_size)) {
-        return IpCheck::kBadHeader;
+    uint32_t header_size = sizeof ip;
+    if (unlikely(!plain)) {
+        header_size = ip.header_size();
+        if (ip.version() != 4 || header_size < sizeof ip || m->data_len < l3_offset + header_size) {
+            return IpCheck::kBadHeader;
+        }
     }
     if (unlikely(total_size < header_size || total_size > m->pkt_len - l3_offset)) {
         return IpCheck::kBadLength;
