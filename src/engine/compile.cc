@@ -45,6 +45,7 @@ class Compiler {
         add_mirrors();
         for (const auto& [name, held] : ports_) {
             if (!held.up) continue;
+            slot_of(*held.port).set_plain();
             share_out_queues(slot_of(*held.port));
             if (held.port->has_link()) join_networks(slot_of(*held.port));
         }
@@ -333,8 +334,7 @@ class Compiler {
     }
 
     void add_mirrors() {
-        std::map<std::string, std::vector<port::Mirror>> in;
-        std::map<std::string, std::vector<port::Mirror>> out;
+        std::map<std::string, view::Mirrors> by_port;
         for (const mirror::MirrorConfig& config : config_.mirrors) {
             const port::Port* to = up(config.to);
             auto filter = wire::Filter::compile(config.filter);
@@ -343,8 +343,8 @@ class Compiler {
                 std::make_unique<wire::Filter>(std::move(*filter)));
             const port::Mirror mirror{slot_of(*to).port, kept.get()};
             for (const auto& from : config.from) {
-                if (config.direction != mirror::Direction::kTransmitted) in[from].push_back(mirror);
-                if (config.direction != mirror::Direction::kReceived) out[from].push_back(mirror);
+                if (config.direction != mirror::Direction::kTransmitted) by_port[from].in.push_back(mirror);
+                if (config.direction != mirror::Direction::kReceived) by_port[from].out.push_back(mirror);
             }
         }
         snapshot_->witnesses = parts_.witnesses;
@@ -354,21 +354,15 @@ class Compiler {
                 snapshot_->drop_captures.push_back(to);
                 continue;
             }
-            in[to->port()].push_back({nullptr, &to->filter(), to, path::Captured::kFromPort});
-            out[to->port()].push_back({nullptr, &to->filter(), to, path::Captured::kToPort});
+            by_port[to->port()].in.push_back({nullptr, &to->filter(), to, path::Captured::kFromPort});
+            by_port[to->port()].out.push_back({nullptr, &to->filter(), to, path::Captured::kToPort});
         }
-        for (auto& [name, mirrors] : in) {
-            if (const auto* port = up(name)) slot_of(*port).mirrors_in = keep(std::move(mirrors));
+        for (auto& [name, mirrors] : by_port) {
+            const auto* port = up(name);
+            if (port == nullptr) continue;
+            const auto& kept = snapshot_->mirrors.emplace_back(std::make_unique<view::Mirrors>(std::move(mirrors)));
+            slot_of(*port).mirrors = kept.get();
         }
-        for (auto& [name, mirrors] : out) {
-            if (const auto* port = up(name)) slot_of(*port).mirrors_out = keep(std::move(mirrors));
-        }
-    }
-
-    const std::vector<port::Mirror>* keep(std::vector<port::Mirror> mirrors) {
-        return snapshot_->mirrors
-            .emplace_back(std::make_unique<std::vector<port::Mirror>>(std::move(mirrors)))
-            .get();
     }
 
     const port::Port* up(const std::string& name) const {

@@ -13,8 +13,8 @@ struct Transmit {
                                              const PathTables& tables) noexcept {
         if (likely(meta.fate == path::Fate::kForward)) {
             const view::PortSlot& slot = tables.slot(meta.egress);
-            if (likely(slot.is_plain_exit())) {
-                tables.egress.send(*slot.port, packet);
+            if (likely(slot.plain != nullptr)) {
+                tables.egress.send(*slot.plain, meta.egress, packet);
             } else {
                 tables.egress.send(slot.exit(meta.network), packet);
             }
@@ -39,8 +39,8 @@ struct Deliver {
                                              const PathTables& tables) noexcept {
         if (likely(meta.fate == path::Fate::kForward)) {
             const view::PortSlot& slot = tables.slot(meta.egress);
-            if (likely(slot.is_plain_exit())) {
-                tables.egress.send(*slot.port, packet);
+            if (likely(slot.plain != nullptr)) {
+                tables.egress.send(*slot.plain, meta.egress, packet);
             } else if (slot.tunnel != nullptr) {
                 tables.features.output.send_by_tunnel(meta, packet, slot, tables);
             } else {

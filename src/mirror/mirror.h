@@ -13,8 +13,8 @@ namespace sluice::mirror {
 struct MirrorIngress {
     [[gnu::always_inline]] static bool admit(const path::Meta& meta, rte_mbuf* packet,
                                              const view::Tables& tables) noexcept {
-        const auto* mirrors = tables.slot(meta.ingress).mirrors_in;
-        if (unlikely(mirrors != nullptr)) tables.egress.mirror(*mirrors, packet);
+        const view::PortSlot& slot = tables.slot(meta.ingress);
+        if (unlikely(slot.has_mirrors_in())) tables.egress.mirror(slot.mirrors->in, packet);
         return true;
     }
 };

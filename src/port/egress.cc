@@ -52,14 +52,14 @@ void Egress::send_unusual(Port& port, rte_mbuf* packet) noexcept {
     if (packet->nb_segs > 1 && !can.chained && !make_linear(packet)) {
         return drop(port, packet, path::Drop::kNoBuffer);
     }
-    push(port, packet);
+    push(port, port.id(), packet);
 }
 
 void Egress::cut(Port& port, rte_mbuf* segment) noexcept {
     wire::Cutter cutter(segment, pools_.holding(wire::longest_frame(segment)));
     uint32_t pieces = 0;
     while (rte_mbuf* piece = cutter.next()) {
-        push(port, piece);
+        push(port, port.id(), piece);
         ++pieces;
     }
     // The segment itself goes on as one of its pieces; a piece that could not be made is made and
@@ -151,6 +151,15 @@ void Egress::flush() noexcept {
     }
     waiting_count_ = 0;
     copies_ = 0;
+}
+
+void Egress::begin_or_send(Buffer& buffer, Port& port, path::PortId id) noexcept {
+    if (!buffer.waiting) {
+        buffer.port = &port;
+        buffer.waiting = true;
+        waiting_[waiting_count_++] = id;
+    }
+    if (buffer.count == path::kBatchSize) send_buffer(buffer);
 }
 
 void Egress::send_buffer(Buffer& buffer) noexcept {

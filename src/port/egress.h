@@ -8,6 +8,7 @@
 
 #include <rte_mbuf.h>
 
+#include <bit>
 #include <memory>
 #include <vector>
 
@@ -49,15 +50,18 @@ class Egress {
         return packet->pkt_len <= port.max_frame() && (packet->ol_flags & kUnfinished) == 0 &&
                (packet->nb_segs == 1 || port.capabilities().chained);
     }
-    // Takes the packet, for this port.
-    [[gnu::always_inline]] void send_plain(Port& port, rte_mbuf* packet) noexcept { push(port, packet); }
-    [[gnu::always_inline]] void send(Port& port, rte_mbuf* packet) noexcept {
+    // Takes the packet, for this port, whose number that is.
+    [[gnu::always_inline]] void send_plain(Port& port, path::PortId id, rte_mbuf* packet) noexcept {
+        push(port, id, packet);
+    }
+    [[gnu::always_inline]] void send(Port& port, path::PortId id, rte_mbuf* packet) noexcept {
         if (likely(is_plain(port, packet))) {
-            push(port, packet);
+            push(port, id, packet);
         } else {
             send_unusual(port, packet);
         }
     }
+    void send(Port& port, rte_mbuf* packet) noexcept { send(port, port.id(), packet); }
 
     // Takes the packet, for an exit that is more than its port.
     void send(const Exit& exit, rte_mbuf* packet) noexcept;
@@ -94,17 +98,17 @@ class Egress {
         void operator()(Buffer* buffers) const noexcept;
     };
 
-    [[gnu::always_inline]] void push(Port& port, rte_mbuf* packet) noexcept {
-        Buffer& buffer = buffers_[path::index(port.id())];
-        if (!buffer.waiting) {
-            buffer.port = &port;
-            buffer.waiting = true;
-            waiting_[waiting_count_++] = port.id();
-        }
+    [[gnu::always_inline]] void push(Port& port, path::PortId id, rte_mbuf* packet) noexcept {
+        Buffer& buffer = buffers_[path::index(id)];
         buffer.bytes += packet->pkt_len;
-        buffer.packets[buffer.count++] = packet;
-        if (unlikely(buffer.count == path::kBatchSize)) send_buffer(buffer);
+        const uint16_t count = buffer.count;
+        buffer.packets[count] = packet;
+        buffer.count = static_cast<uint16_t>(count + 1);
+        // The first packet, or the last that there is room for.
+        static_assert(std::has_single_bit(path::kBatchSize));
+        if (unlikely(((count + 1U) & (path::kBatchSize - 1U)) <= 1)) begin_or_send(buffer, port, id);
     }
+    [[gnu::noinline]] void begin_or_send(Buffer& buffer, Port& port, path::PortId id) noexcept;
     [[gnu::noinline]] void send_unusual(Port& port, rte_mbuf* packet) noexcept;
     void send_buffer(Buffer& buffer) noexcept;
     void send_copy(Exit exit, rte_mbuf* packet) noexcept;

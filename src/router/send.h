@@ -32,13 +32,13 @@ void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables
                                   : link::exit_of(neighbor, mac, network, tables);
     if (unlikely(exit == path::kNoPort || mac == 0)) return send_unusual(meta, packet, tables, link, output);
     const view::PortSlot& slot = tables.slot(exit);
-    if (likely(slot.is_plain_exit())) {
+    if (likely(slot.plain != nullptr)) {
         // Nothing to be done to it there.
-        if (unlikely(!port::Egress::is_plain(*slot.port, packet))) {
+        if (unlikely(!port::Egress::is_plain(*slot.plain, packet))) {
             return send_unusual(meta, packet, tables, link, output);
         }
         readdress(meta, packet, neighbor, mac, network, tables);
-        return tables.egress.send_plain(*slot.port, packet);
+        return tables.egress.send_plain(*slot.plain, exit, packet);
     }
     if (slot.tunnel != nullptr) {
         tunnel::WayIn& way = output.way_in(exit, neighbor.network, slot, tables);

@@ -173,7 +173,7 @@ void Output::find_way(WayIn& way, path::PortId exit, path::NetworkId network,
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
     const view::Network& underlay = tables.network(neighbor.network);
     const path::PortId port = link::exit_of(neighbor, mac, underlay, tables);
-    if (mac == 0 || port == path::kNoPort || !tables.slot(port).is_plain_exit()) return;
+    if (mac == 0 || port == path::kNoPort || tables.slot(port).plain == nullptr) return;
     link::mark_used(neighbor, tables);
     way.port = tables.slot(port).port;
     way.most = tunnel.most(way.port->max_frame());
@@ -221,7 +221,7 @@ void Output::wrap(path::NetworkId network, path::PortId exit, const Underlay& un
         return send_to_neighbor(meta, neighbor, packet, tables);
     }
     link::write_macs(packet, underlay.mac, underlay.network->mac);
-    if (likely(underlay.slot->is_plain_exit())) {
+    if (likely(underlay.slot->plain != nullptr)) {
         tables.egress.send(*underlay.slot->port, packet);
     } else {
         tables.egress.send(underlay.slot->exit(neighbor.network), packet);

@@ -84,6 +84,12 @@ struct QueueRef {
     bool polled() const noexcept { return wake == port::Wake::kNever; }
 };
 
+// Of a port: what looks at the frames that come from it, and at those that leave by it.
+struct Mirrors {
+    std::vector<port::Mirror> in;
+    std::vector<port::Mirror> out;
+};
+
 // A port as the path sees it. What most ports don't have is behind a pointer that is null.
 struct alignas(64) PortSlot {
     port::Port* port = nullptr;                     // null: no such port, or down
@@ -91,15 +97,15 @@ struct alignas(64) PortSlot {
     uint16_t horizon = 0;                           // split-horizon group: kTunnels, or as configured
     uint32_t mac_limit = 0;
     const vlan::Trunk* trunk = nullptr;
-    const std::vector<port::Mirror>* mirrors_out = nullptr;
-    const std::vector<port::Mirror>* mirrors_in = nullptr;
+    const Mirrors* mirrors = nullptr;
+    port::Port* plain = nullptr;                    // `port`, where a frame leaves as it is and unseen
     const guard::Guard* guard = nullptr;
     bridge::FloodLimiter* floods = nullptr;
     const TunnelSlot* tunnel = nullptr;             // instead of `port`
 
     // Of what comes from it: more to look at than which network it is in, and its guard.
     bool is_unusual() const noexcept {
-        return network == path::kNoNetworkId || trunk != nullptr || mirrors_in != nullptr || mac_limit != 0 ||
+        return network == path::kNoNetworkId || trunk != nullptr || has_mirrors_in() || mac_limit != 0 ||
                horizon != 0;
     }
     path::Guarded guarded() const noexcept {
@@ -107,9 +113,13 @@ struct alignas(64) PortSlot {
         return guard->mac != 0 ? path::Guarded::kOwnMac : path::Guarded::kAnyMac;
     }
     bool is_up() const noexcept { return port != nullptr || tunnel != nullptr; }
-    bool is_plain_exit() const noexcept {
-        return (reinterpret_cast<uintptr_t>(trunk) | reinterpret_cast<uintptr_t>(mirrors_out) |
-                reinterpret_cast<uintptr_t>(tunnel)) == 0;
+    bool has_mirrors_in() const noexcept { return mirrors != nullptr && !mirrors->in.empty(); }
+    const std::vector<port::Mirror>* mirrors_out() const noexcept {
+        return mirrors == nullptr || mirrors->out.empty() ? nullptr : &mirrors->out;
+    }
+    // Computes `plain` from the other members: called after they are set.
+    void set_plain() noexcept {
+        plain = trunk == nullptr && mirrors_out() == nullptr && tunnel == nullptr ? port : nullptr;
     }
     bool carries(path::NetworkId id) const noexcept {
         return network == id || (trunk != nullptr && trunk->carries(id)) ||
@@ -120,7 +130,7 @@ struct alignas(64) PortSlot {
     }
     port::Exit exit(path::NetworkId id) const noexcept {
         const uint16_t vlan = trunk != nullptr ? trunk->id_of[path::index(id)] : vlan::kUntagged;
-        return {port, vlan, trunk != nullptr && vlan == vlan::kUntagged, horizon, mirrors_out};
+        return {port, vlan, trunk != nullptr && vlan == vlan::kUntagged, horizon, mirrors_out()};
     }
 };
 static_assert(sizeof(PortSlot) == 64);
@@ -164,7 +174,7 @@ struct Snapshot {
     std::vector<std::unique_ptr<vlan::Trunk>> trunks;
     std::vector<std::unique_ptr<guard::Guard>> guards;
     std::vector<std::unique_ptr<wire::Filter>> filters;
-    std::vector<std::unique_ptr<std::vector<port::Mirror>>> mirrors;
+    std::vector<std::unique_ptr<Mirrors>> mirrors;
     std::vector<std::shared_ptr<path::Capture>> captures;
     std::vector<path::Capture*> drop_captures;  // those of them that capture drops
     std::vector<std::shared_ptr<path::Witness>> witnesses;

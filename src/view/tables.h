@@ -137,7 +137,8 @@ struct Tables {
         return floods == nullptr || floods->allow(kind, rte_rdtsc());
     }
     [[gnu::always_inline]] bool carries(path::PortId id, path::NetworkId network) const noexcept {
-        return slot(id).carries(network);
+        const PortSlot& it = slot(id);
+        return likely(it.network == network) || it.carries(network);
     }
 };
 
