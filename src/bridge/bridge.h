@@ -40,7 +40,7 @@ struct Lookup {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
                                              const Tables& tables) noexcept {
-        const path::Meta& before = *meta.before;
+        const path::Meta& before = path::previous(meta);
         if (!admit_claim(meta, packet, tables)) return false;
         meta.repeats = meta.destination_mac == before.destination_mac &&
                        meta.source_mac == before.source_mac &&
@@ -86,8 +86,8 @@ struct Bridge {
     [[gnu::always_inline]] static bool decide_or(path::Meta& meta, const Tables& tables,
                                                  Unknown decide_unknown) noexcept {
         if (meta.repeats) {
-            if (likely(meta.before->fate == path::Fate::kForward)) {
-                meta.egress = meta.before->egress;
+            if (likely(path::previous(meta).fate == path::Fate::kForward)) {
+                meta.egress = path::previous(meta).egress;
                 meta.fate = path::Fate::kForward;
                 return true;
             }

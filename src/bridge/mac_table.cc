@@ -38,7 +38,8 @@ MacTable::MacTable(uint32_t capacity)
     : capacity_(capacity), mask_(bucket_count(capacity) - 1) {
     // A table that takes another's place is never taken for it by who knows a version.
     static std::atomic<uint32_t> tables{0};
-    version_.store(tables.fetch_add(1, std::memory_order_relaxed) << 20, std::memory_order_relaxed);
+    const uint64_t first = uint64_t{tables.fetch_add(1, std::memory_order_relaxed)} << 20;
+    version_.store(first * kVersionStep, std::memory_order_relaxed);
     const size_t size = (size_t{mask_} + 1) * sizeof(Bucket);
     constexpr size_t kHuge = 2 << 20;
     void* memory = std::aligned_alloc(size >= kHuge ? kHuge : 64, size);
@@ -96,7 +97,7 @@ bool MacTable::learn_slowly(uint64_t mac, uint32_t hash, path::PortId port, Seco
         }
         const bool moved = write && entry.port() != port;
         if (write) value.store(next.word(), std::memory_order_release);
-        if (moved) version_.fetch_add(1, std::memory_order_release);
+        if (moved) version_.fetch_add(kVersionStep, std::memory_order_release);
     }
     lock_.clear(std::memory_order_release);
     return allowed;
@@ -227,7 +228,7 @@ bool MacTable::set_static(uint64_t mac, path::PortId port) {
     if (before.word() == Entry::fixed(port).word()) return true;
     note(before, -1);
     value.store(Entry::fixed(port).word(), std::memory_order_release);
-    version_.fetch_add(1, std::memory_order_release);
+    version_.fetch_add(kVersionStep, std::memory_order_release);
     return true;
 }
 
@@ -237,7 +238,7 @@ void MacTable::remove(uint64_t mac) {
     if (!locate(mac, slot)) return;
     note(Entry(buckets_[slot.bucket].values[slot.index].load(std::memory_order_relaxed)), -1);
     clear(slot);
-    version_.fetch_add(1, std::memory_order_release);
+    version_.fetch_add(kVersionStep, std::memory_order_release);
     count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -259,7 +260,7 @@ std::vector<uint64_t> MacTable::remove_if(Predicate predicate) {
             const uint64_t mac = buckets_[bucket].keys[i].load(std::memory_order_relaxed);
             note(Entry(buckets_[bucket].values[i].load(std::memory_order_relaxed)), -1);
             clear({bucket, i});
-            version_.fetch_add(1, std::memory_order_release);
+            version_.fetch_add(kVersionStep, std::memory_order_release);
             count_.fetch_sub(1, std::memory_order_relaxed);
             removed.push_back(mac);
         }

@@ -104,6 +104,12 @@ class MacTable {
         return learn_slowly(mac, hash, port, now, limit);
     }
 
+    // The same of an address that was learned at that port, if it still is there.
+    void refresh(uint64_t mac, path::PortId port, Seconds now) noexcept {
+        const Entry entry = find(mac, hash(mac));
+        if (entry.found() && !entry.is_static() && entry.port() == port) (void)learn(mac, hash(mac), port, now);
+    }
+
     // Takes note that a frame from `mac`, which belongs to `owner`, came from another port. Of each port it notes
     // kMostForeign frames a second: the frames of one must not keep the others from the lock.
     void note_foreign(uint64_t mac, path::PortId owner, path::PortId port, Seconds now) noexcept;
@@ -161,13 +167,17 @@ class MacTable {
     uint32_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
     // Changes whenever an address may be behind another port than before, or behind none: who keeps what
     // find() said compares it.
-    uint32_t version() const noexcept { return version_.load(std::memory_order_acquire); }
+    uint32_t version() const noexcept { return static_cast<uint32_t>(spread_version()); }
+    // The same number, spread over 64 bits: another version differs in many of them.
+    uint64_t spread_version() const noexcept { return version_.load(std::memory_order_acquire); }
     uint64_t moves() const noexcept { return moves_.load(std::memory_order_relaxed); }
     uint64_t flaps() const noexcept { return flaps_.load(std::memory_order_relaxed); }
     uint64_t refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
 
  private:
     static constexpr uint32_t kSlots = 4;
+    // Odd, so that no two of 2^32 versions are the same in their lower half.
+    static constexpr uint64_t kVersionStep = 0x9e37'79b9'7f4a'7c15ULL;
     static constexpr size_t kMostMotions = 32;
     static constexpr size_t kMostArrivals = 32;
     static constexpr size_t kMostDeparted = 256;
@@ -242,7 +252,7 @@ class MacTable {
     std::unique_ptr<Bucket[], Free> buckets_;
     std::unique_ptr<Moves[]> move_log_;
     std::unique_ptr<std::atomic<uint32_t>[]> learned_;  // by PortId; written with the lock held
-    std::atomic<uint32_t> version_;  // beside what look-ups read, as it is read with them and seldom written
+    std::atomic<uint64_t> version_;  // beside what look-ups read, as it is read with them and seldom written
     alignas(64) std::atomic_flag lock_;
     std::atomic<uint32_t> count_{0};
     std::atomic<uint64_t> moves_{0};

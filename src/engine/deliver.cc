@@ -27,14 +27,17 @@ void go_on(const link::Link::Answered& answered, const PathTables& tables) noexc
 // It was admitted when it came; where it goes is decided now.
 void go_on(const flow::HeldFragments::Held& held, const PathTables& tables) noexcept {
     const auto* frame = rte_pktmbuf_mtod(held.packet, const uint8_t*);
-    path::Meta meta{.destination_mac = path::mac_key(frame),
-                    .source_mac = path::mac_key(frame + sizeof(wire::MacBytes)),
-                    .before = &path::kNobody,
-                    .ingress = held.ingress,
-                    .network = held.network,
-                    .unusual = tables.slot(held.ingress).is_unusual(),
-                    .guarded = tables.slot(held.ingress).guarded(),
-                    .layer3 = held.layer3};
+    // The first stands for the packet before it.
+    path::Meta metas[2]{};
+    path::Meta& meta = metas[1];
+    meta = {.destination_mac = path::mac_key(frame),
+            .source_mac = path::mac_key(frame + sizeof(wire::MacBytes)),
+            .admission = flow::Decided::admission(tables.flow_generation, held.network, held.ingress),
+            .ingress = held.ingress,
+            .network = held.network,
+            .unusual = tables.slot(held.ingress).is_unusual(),
+            .guarded = tables.slot(held.ingress).guarded(),
+            .layer3 = held.layer3};
     meta.header = rte_pktmbuf_mtod_offset(held.packet, void*, sizeof(wire::EthernetHeader));
     bool is_decided = false;
     // Its network may have been deleted meanwhile.

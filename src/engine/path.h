@@ -37,8 +37,8 @@ using RouterPath = path::Path<
 // Of one with policies: the same, and what a flow was decided to do is looked up, not decided again.
 using FlowPath = path::Path<
     // Admit
-    path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>,
-    router::RouteLookup,
+    policy::LeaveToFlow, path::Parse,
+    path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>, router::RouteLookup,
     // Admit, find, decide
     policy::Track,
     // Apply

@@ -30,9 +30,9 @@ void run_rest(path::Batch& batch, const PathTables& tables) noexcept {
 void run_alone(path::Batch& batch, const PathTables& tables) noexcept {
     const rte_mbuf* packet = batch.packets[0];
     // Nothing of a packet before it, which would be told as this one's.
-    path::Meta& meta = batch.meta[0];
-    meta = {.ingress = meta.ingress, .network = meta.network, .unusual = meta.unusual,
-            .guarded = meta.guarded};
+    path::Meta& meta = batch.meta(0);
+    meta = {.admission = meta.admission, .ingress = meta.ingress, .network = meta.network,
+            .unusual = meta.unusual, .guarded = meta.guarded};
     // Who asked for it is known now: the packet may be gone when it has been told.
     uint64_t asked = 0;
     const auto& witnesses = tables.snapshot.witnesses;
@@ -128,23 +128,26 @@ void run_watched(path::Batch& batch, const PathTables& tables) noexcept {
         path::NetworkId network;
         bool unusual;
         path::Guarded guarded;
+        uint64_t admission;
     };
     const uint16_t count = std::exchange(batch.count, uint16_t{0});
     std::array<Arrived, path::kBatchSize> arrived;
     for (uint16_t i = 0; i < count; ++i) {
-        const path::Meta& meta = batch.meta[i];
-        arrived[i] = {batch.packets[i], meta.ingress, meta.network, meta.unusual, meta.guarded};
+        const path::Meta& meta = batch.meta(i);
+        arrived[i] = {batch.packets[i], meta.ingress, meta.network, meta.unusual, meta.guarded,
+                      meta.admission};
     }
     // Nobody overtakes anybody: what came before a watched one goes before it.
     for (uint16_t i = 0; i < count; ++i) {
         const bool is_alone = is_watched(arrived[i].packet, tables.snapshot);
         if (is_alone) run_rest(batch, tables);
-        path::Meta& meta = batch.meta[batch.count];
+        path::Meta& meta = batch.meta(batch.count);
         batch.packets[batch.count++] = arrived[i].packet;
         meta.ingress = arrived[i].ingress;
         meta.network = arrived[i].network;
         meta.unusual = arrived[i].unusual;
         meta.guarded = arrived[i].guarded;
+        meta.admission = arrived[i].admission;
         if (is_alone) run_alone(batch, tables);
     }
     run_rest(batch, tables);

@@ -99,6 +99,7 @@ bool Worker::turn() noexcept {
     const uint32_t flow_generation = flow::is_as_new(told_generation, snapshot.flow_generation)
                                          ? told_generation
                                          : snapshot.flow_generation;
+    flow_generation_ = flow_generation;
     if (unlikely(snapshot.generation != generation_)) adopt(snapshot);
     if (unlikely(start >= next_second_)) {
         tell_time(start);
@@ -216,8 +217,10 @@ void Worker::gather() noexcept {
             queue.queue, batch_.packets + batch_.count,
             static_cast<uint16_t>(wanted - batch_.count), counters_);
         const path::PortId ingress = queue.port->id();
-        path::Meta* meta = batch_.meta + batch_.count;
+        const uint64_t admission = flow::Decided::admission(flow_generation_, queue.network, ingress);
+        path::Meta* meta = &batch_.meta(batch_.count);
         for (const path::Meta* end = meta + received.count; meta != end; ++meta) {
+            meta->admission = admission;
             meta->ingress = ingress;
             meta->network = queue.network;
             meta->unusual = queue.unusual;

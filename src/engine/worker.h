@@ -85,6 +85,7 @@ class Worker {
     std::atomic<bool> stopped_{false};
 
     uint64_t generation_ = 0;  // of the snapshot that queues_ was made from
+    uint32_t flow_generation_ = 0;  // that flows must have been decided under, in this turn
     view::Idle idle_ = view::Idle::kAdaptive;
     struct ReadyQueue {
         view::QueueRef ref;

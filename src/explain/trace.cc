@@ -66,13 +66,14 @@ class Run {
         const view::PortSlot& slot = snapshot.slots[path::index(probe_.from.id)];
         batch_.count = 1;
         batch_.packets[0] = packet;
-        path::Meta& meta = batch_.meta[0];
+        path::Meta& meta = batch_.meta(0);
         meta = {};
         meta.ingress = probe_.from.id;
         meta.network = slot.network;
         meta.unusual = slot.is_unusual();
         meta.guarded = slot.guarded();
         if (slot.tunnel != nullptr) meta.network = running_.network_ids().at(probe_.from.network);
+        meta.admission = flow::Decided::admission(0, meta.network, meta.ingress);
         const QuestionTables tables{{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
                                       engine::clock_seconds(), egress_, counters_, drops_, snapshot,
                                       running_.router().hops().data(), running_.neighbors(), running_.flows(),

@@ -50,7 +50,7 @@ constexpr int kPlaceTries = 4;
 constexpr int kFindTries = 256;
 
 Decided decided_by(const Decision& d) noexcept {
-    return {d.generation, d.verdict == Verdict::kAllow, d.network, d.ingress, d.egress};
+    return {d.generation, d.verdict, d.network, d.ingress, d.egress};
 }
 
 void draw(uint64_t (&secret)[2]) {
@@ -102,6 +102,7 @@ Table::Table(const FlowConfig& config, path::Grace& grace)
       buckets_(mapping_.take<Bucket>(places_.count())),
       records_(mapping_.take<Record>(size_t{pairs_for(config.size)} * 2)),
       addresses_(mapping_.take<path::Ipv6Pair>(size_t{pairs_for(config.size)} * 2)),
+      nobodys_(std::make_unique<Record>()),
       pairs_(mapping_.take<Pair>(pairs_for(config.size))),
       stock_(pairs_, pairs_for(config.size), grace),
       shares_(config.size),
@@ -109,6 +110,7 @@ Table::Table(const FlowConfig& config, path::Grace& grace)
       pick_up_(config.pick_up),
       desks_(std::make_unique<Desk[]>(kControl + 1)) {
     draw(secret_);
+    nobodys_->key = {UINT64_MAX, UINT64_MAX};
     for (uint32_t i = 0; i <= kControl; ++i) desks_[i].hand = i * (stock_.count() / (kControl + 1));
 }
 
@@ -234,7 +236,7 @@ void Table::fill(uint32_t pair, const Keys& keys, const Decision& d, Tracking tr
         record.decided.store(decided ? decided_by(d) : Decided(), kRelaxed);
         record.seen.store(now, kRelaxed);
         record.hop.store(decided ? d.hop : 0, kRelaxed);
-        record.verdict.store(decided ? d.verdict : Verdict::kAllow, kRelaxed);
+        record.stations.store(0, kRelaxed);
         record.progress.store(tracking == Tracking::kStateless ? kOneWay : 0, kRelaxed);
         record.scale.store(0, kRelaxed);
         record.end.store(0, kRelaxed);
@@ -573,7 +575,7 @@ bool Table::track_slowly(Record& own, const path::Connection& connection, const 
         progress = Progress::kBegins;
     } else if (own.is(kOneWay) || !has_states) {
         own.progress.fetch_or(static_cast<uint8_t>(kSeen | kSettled | (is_opening ? kOpened : 0)));
-    } else if (own.verdict.load(kRelaxed) != Verdict::kAllow) {
+    } else if (own.decided.load(kRelaxed).verdict() != Verdict::kAllow) {
         // What never arrives opens and closes nothing.
     } else if (protocol == Protocol::kTcp) {
         progress = follow_tcp(own, peer, read_segment(m, connection));
@@ -600,7 +602,7 @@ void Table::decide(uint32_t index, const Decision& d) noexcept {
         // Nobody takes a part of this for the whole, see action().
         record.decided.store(Decided(), kRelaxed);
         record.hop.store(d.hop, std::memory_order_release);
-        record.verdict.store(d.verdict, std::memory_order_release);
+        record.stations.store(0, std::memory_order_release);
         pair.objects[0].store(d.objects[0], kRelaxed);
         pair.objects[1].store(d.objects[1], kRelaxed);
         pair.opening.store(d.opening, kRelaxed);
@@ -652,7 +654,7 @@ Listed Table::listed(uint32_t pair, Seconds now) const noexcept {
     const auto age = static_cast<int32_t>(now - pairs_[pair].created.load(kRelaxed));
     return {.original = tuple(pair * 2),
             .state = now_in,
-            .verdict = initiator.verdict.load(kRelaxed),
+            .verdict = initiator.decided.load(kRelaxed).verdict(),
             .directions = {direction(initiator), direction(records_[pair * 2 + 1])},
             .age = static_cast<Seconds>(std::max(age, 0)),
             .idle = idle(pair, now),

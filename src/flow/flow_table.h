@@ -121,26 +121,29 @@ class Table {
 
     // Keyed by a secret of this table's own: nobody outside can choose what shares a bucket.
     [[gnu::always_inline]] uint32_t hash(const path::TupleKey& key) const noexcept {
-        const auto product = static_cast<unsigned __int128>(key.addresses ^ secret_[0]) *
-                             (key.rest ^ secret_[1]);
-        const uint64_t folded = static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-        return static_cast<uint32_t>(folded ^ folded >> 32);
+        return digest(key.addresses, key.rest);
+    }
+    // What a flow notes of its frames' MAC addresses (path::mac_key()), and where they leave: while the MAC table
+    // has that version (MacTable::spread_version()), the source is known behind their ingress, and the destination
+    // behind that egress. Keyed: nobody outside can choose an address that is taken for another.
+    [[gnu::always_inline]] uint32_t stations(uint64_t destination, uint64_t source, path::PortId egress,
+                                             uint64_t version) const noexcept {
+        return digest(destination ^ version, source) ^ path::index(egress);
     }
     [[gnu::always_inline]] void prefetch(uint32_t hash) const noexcept {
         rte_prefetch0(&buckets_[places_.first(hash)]);
     }
-    // A record that may be the key's, by its tag; null if there seems to be none.
+    // A record that may be the key's, by its tag; one that is nobody's if there seems to be none.
     [[gnu::always_inline]] Record* candidate(uint32_t hash) const noexcept {
         const uint16_t tag = Places::tag(hash);
         const Bucket* bucket = &buckets_[places_.first(hash)];
-        uint32_t bits = bucket->match(tag);
-        if (unlikely(bits == 0)) {
-            if (likely(bucket->overflow.load(std::memory_order_acquire) == 0)) return nullptr;
+        uint32_t index = 0;
+        if (unlikely(!bucket->find(tag, index))) {
+            if (likely(bucket->overflow.load(std::memory_order_acquire) == 0)) return nobodys_.get();
             bucket = &buckets_[places_.other(places_.first(hash), tag)];
-            bits = bucket->match(tag);
-            if (bits == 0) return nullptr;
+            if (!bucket->find(tag, index)) return nobodys_.get();
         }
-        return &records_[bucket->index(static_cast<uint32_t>(std::countr_zero(bits)))];
+        return &records_[index];
     }
     // Whether that record is the packet's.
     [[gnu::always_inline]] bool is(const Record& record, const path::Connection& connection) const noexcept {
@@ -163,15 +166,20 @@ class Table {
                   .ingress = decided.ingress(),
                   .egress = decided.egress(),
                   .hop = record.hop.load(std::memory_order_acquire),
-                  .verdict = record.verdict.load(std::memory_order_acquire)};
+                  .verdict = decided.verdict()};
         // Somebody with a newer snapshot may have begun to write his own.
         return likely(record.decided.load(std::memory_order_relaxed) == decided);
     }
 
+    struct Nothing {
+        void operator()() const noexcept {}
+    };
     // Takes note of a packet that is the record's. False if the packet must be decided: the flow is over and the
     // packet begins another connection, whose flow add() puts in the old one's place; or it opens_anew().
+    // `new_second` is called of the first packet of a second, unless it tells something new.
+    template <class NewSecond = Nothing>
     [[gnu::always_inline]] bool track(Record& own, const path::Connection& connection, const rte_mbuf* m,
-                                      uint32_t length, Seconds now) noexcept {
+                                      uint32_t length, Seconds now, NewSecond new_second = {}) noexcept {
         using Tcp = wire::TcpHeader;
         own.packets.add(1);
         own.bytes.add(length);
@@ -189,6 +197,7 @@ class Table {
         }
         if (unlikely(own.seen.load(std::memory_order_relaxed) != now)) {
             own.seen.store(now, std::memory_order_relaxed);
+            new_second();
         }
         return true;
     }
@@ -304,6 +313,11 @@ class Table {
     size_t memory_used() const;
 
  private:
+    [[gnu::always_inline]] uint32_t digest(uint64_t one, uint64_t other) const noexcept {
+        const auto product = static_cast<unsigned __int128>(one ^ secret_[0]) * (other ^ secret_[1]);
+        return static_cast<uint32_t>(product) ^ static_cast<uint32_t>(product >> 64);
+    }
+
     // What a worker (or the control thread, the last one) has for itself.
     struct alignas(64) Desk {
         Chain free;
@@ -400,6 +414,7 @@ class Table {
     Bucket* buckets_;
     Record* records_;
     path::Ipv6Pair* addresses_;  // by record; touched by IPv6 flows only
+    std::unique_ptr<Record> nobodys_;  // with a key that no packet has
     Pair* pairs_;
     Stock stock_;
     Shares shares_;

@@ -39,10 +39,11 @@ inline constexpr uint8_t kOneWay = 64;  // stateless: no connection is followed,
 // What a direction's packets go by, as one word: generation, verdict, both ports and the network that they come in
 // (two networks of a trunk may have the same tuple). A packet that is let through compares once.
 class Decided {
-    static constexpr int kGenerationBits = 25;
+    static constexpr int kGenerationBits = 24;
+    static constexpr int kVerdictBits = 2;
     static constexpr int kNetworkBits = 12;
     static constexpr int kPortBits = 13;  // signed: the last one is kNoPort
-    static constexpr int kIngressShift = kGenerationBits + 1;
+    static constexpr int kIngressShift = kGenerationBits + kVerdictBits;
     static constexpr int kNetworkShift = kIngressShift + kPortBits;
     static constexpr int kEgressShift = kNetworkShift + kNetworkBits;
     static_assert(kEgressShift + kPortBits == 64);
@@ -53,18 +54,30 @@ class Decided {
     static constexpr uint32_t kGenerations = (1U << kGenerationBits) - 1;
 
     constexpr Decided() = default;
-    constexpr Decided(uint32_t generation, bool allowed, path::NetworkId network, path::PortId ingress,
+    constexpr Decided(uint32_t generation, Verdict verdict, path::NetworkId network, path::PortId ingress,
                       path::PortId egress)
-        : word_(uint64_t{generation} | uint64_t{allowed} << kGenerationBits | low(ingress) << kIngressShift |
-                uint64_t{path::index(network)} << kNetworkShift | low(egress) << kEgressShift) {}
+        : word_(uint64_t{generation} | (uint64_t{static_cast<uint8_t>(verdict)} + 1) << kGenerationBits |
+                low(ingress) << kIngressShift | uint64_t{path::index(network)} << kNetworkShift |
+                low(egress) << kEgressShift) {}
+
+    // What the packets that come in there are let through by, whatever their egress.
+    static constexpr uint64_t admission(uint32_t generation, path::NetworkId network,
+                                        path::PortId ingress) noexcept {
+        return Decided(generation, Verdict::kAllow, network, ingress, path::PortId{0}).word_;
+    }
 
     bool operator==(const Decided&) const = default;
-    // The same but for the egress.
-    constexpr bool allows(uint32_t generation, path::NetworkId network, path::PortId ingress) const noexcept {
-        const Decided wanted(generation, true, network, ingress, path::PortId{0});
-        return word_ << kPortBits == wanted.word_ << kPortBits;
+    constexpr bool admits(uint64_t admission) const noexcept { return (word_ ^ admission) << kPortBits == 0; }
+    // The same, and the packet leaves there.
+    constexpr bool admits(uint64_t admission, path::PortId egress) const noexcept {
+        return word_ == (admission | low(egress) << kEgressShift);
     }
     constexpr uint32_t generation() const noexcept { return static_cast<uint32_t>(word_) & kGenerations; }
+    // kAllow of what nobody has decided.
+    constexpr Verdict verdict() const noexcept {
+        const uint64_t bits = (word_ >> kGenerationBits) & ((1U << kVerdictBits) - 1);
+        return Verdict{static_cast<uint8_t>(bits - (bits != 0))};
+    }
     constexpr path::NetworkId network() const noexcept {
         return path::NetworkId((word_ >> kNetworkShift) & ((1U << kNetworkBits) - 1));
     }
@@ -96,17 +109,16 @@ struct alignas(64) Record {
     path::TupleKey key;            // of its packets; never changes while the flow is in the table
     std::atomic<Decided> decided;
     std::atomic<uint32_t> hop;     // what else the engine needs of the way (policy/candidate.h: Hop)
+    std::atomic<uint32_t> stations;  // Table::stations() of its frames, once they are known; 0: not yet
     std::atomic<Seconds> seen;     // its last packet, unless that changed nothing any more
-    std::atomic<Verdict> verdict;
     std::atomic<uint8_t> progress;
-    std::atomic<uint8_t> scale;  // of its windows (tcp.h)
+    std::atomic<uint8_t> scale;    // of its windows (tcp.h)
+    std::atomic<uint16_t> window;  // of TCP, that it told last, as it stood there
     // Of TCP, the end of what it has sent. Of SCTP its tag.
     std::atomic<uint32_t> end;
+    std::atomic<uint32_t> ack;     // of TCP, its last acknowledgement; of SCTP the peer's tag
     path::Counter packets;
     path::Counter bytes;
-    std::atomic<uint32_t> ack;     // of TCP, its last acknowledgement; of SCTP the peer's tag
-    std::atomic<uint16_t> window;  // of TCP, that it told last, as it stood there
-    uint16_t unused;
 
     bool is(uint8_t bits) const noexcept {
         return (progress.load(std::memory_order_relaxed) & bits) != 0;

@@ -22,8 +22,8 @@ size_t row(Protocol protocol) noexcept {
 }  // namespace
 
 State state_of(const Record& initiator, const Record& responder) noexcept {
-    if (initiator.verdict.load(std::memory_order_relaxed) != Verdict::kAllow ||
-        responder.verdict.load(std::memory_order_relaxed) != Verdict::kAllow) {
+    if (initiator.decided.load(std::memory_order_relaxed).verdict() != Verdict::kAllow ||
+        responder.decided.load(std::memory_order_relaxed).verdict() != Verdict::kAllow) {
         return State::kDenied;
     }
     if (initiator.is(kOneWay)) return State::kStateless;

@@ -102,7 +102,7 @@ struct Shortcut {
 // Admit, after the network is known. Asked of the tables: slot(PortId) with `guard`, null for none.
 struct Check {
     template <class Tables>
-    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
+    [[gnu::always_inline]] static bool admit(path::Meta& meta, const rte_mbuf* packet,
                                              const Tables& tables) noexcept {
         const Guard* guard = tables.slot(meta.ingress).guard;
         if (likely(guard == nullptr)) return true;

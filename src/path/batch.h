@@ -20,7 +20,8 @@ namespace sluice::path {
 inline constexpr uint16_t kBatchSize = 64;
 
 enum class Fate : uint8_t {
-    kPending,  // no stage has decided yet
+    kPending,     // no stage has decided yet
+    kLeftToFlow,  // the same, and its flow is asked before anybody else
     kForward,  // to meta.egress
     kFlood,    // to every other member of the ingress port's network
     kRoute,    // to meta.neighbor
@@ -37,6 +38,8 @@ enum class Layer3 : uint8_t { kNone, kIpv4, kIpv6, kOther };
 // Of a port that has a guard and is not unusual otherwise: whether that lets pass one source MAC address only.
 enum class Guarded : uint8_t { kNot, kAnyMac, kOwnMac };
 
+constexpr bool is_pending(Fate fate) noexcept { return fate <= Fate::kLeftToFlow; }
+
 // One packet's metadata: beside the mbuf, not in it, so that the path's own loops read one dense
 // array. Stages of Admit write what they parsed, Decide writes fate and egress, Apply only reads. The second
 // line is touched only where connections are tracked.
@@ -45,7 +48,7 @@ struct alignas(64) Meta {
     uint64_t source_mac;
     uint32_t destination_hash;  // of the MAC table's hash function
     uint32_t source_hash;
-    const Meta* before;         // of the packet before it in the batch; never null: see kNobody
+    uint64_t admission;         // where connections are tracked: flow::Decided::admission() of where it came in
     PortId ingress;
     NetworkId network;          // that it is in
     bool unusual;               // the ingress port has more to it than a network and a guard
@@ -55,7 +58,7 @@ struct alignas(64) Meta {
     Drop reason;
     bool repeats;               // Admit saw the same addresses in the packet before it
     Layer3 layer3;              // of a frame to the router's MAC address; kNone: it is to be bridged
-    bool asks_flow_first;       // of a frame to be bridged: Admit has left its addresses to its flow
+    bool asks_flow_first;       // Admit has left the port's guard and the frame's addresses to its flow
     void* header;               // IP's, if layer3 says so
     void* neighbor;             // neighbor::Entry that a routed packet goes to
 
@@ -97,15 +100,19 @@ inline PortId drop_place(const Meta& meta, Drop reason) noexcept {
     return is_of_ingress(reason) || !has_egress(reason) ? meta.ingress : meta.egress;
 }
 
-// Stands before the first packet of a batch, and is like none.
-inline constexpr Meta kNobody{.ingress = kNoPort, .fate = Fate::kDrop};
-
 struct Batch {
+    Batch() { metas[0] = {.ingress = kNoPort, .fate = Fate::kDrop}; }
+
     uint16_t count = 0;
     rte_mbuf* packets[kBatchSize];
-    Meta meta[kBatchSize];
+    // By packet, behind one that stands before the first and is like none.
+    Meta metas[kBatchSize + 1]{};
 
+    [[gnu::always_inline]] Meta& meta(uint16_t i) noexcept { return metas[i + 1]; }
     uint16_t room() const noexcept { return kBatchSize - count; }
 };
+
+// Of the packet before it in its batch.
+[[gnu::always_inline]] inline const Meta& previous(const Meta& meta) noexcept { return (&meta)[-1]; }
 
 }  // namespace sluice::path

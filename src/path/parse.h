@@ -32,11 +32,16 @@ struct Parse {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables&) noexcept {
         if (unlikely(packet->data_len < kEthernetHeader)) return drop(meta, Drop::kRunt);
+        read_macs(meta, packet);
+        return true;
+    }
+
+    // Of a frame that is long enough.
+    [[gnu::always_inline]] static void read_macs(Meta& meta, const rte_mbuf* packet) noexcept {
         const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
         // Both loads read two bytes past their MAC: EtherType's end is the frame's 14th byte.
         meta.destination_mac = mac_key(frame);
         meta.source_mac = mac_key(frame + 6);
-        return true;
     }
 };
 

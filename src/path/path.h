@@ -1,14 +1,16 @@
 // How stages become a path. The order itself is in engine/path.h; this is the machine that runs it.
 //
-// What the gatherer of a batch fills in of a packet's metadata: ingress, network, unusual, guarded.
+// What the gatherer of a batch fills in of a packet's metadata: ingress, network, unusual, guarded, admission.
 //
 // A stage is a struct with up to four static functions:
 //     bool admit (Meta&, rte_mbuf*, const Tables&)            parse; start the memory accesses needed
-//     void find  (Meta&, const Tables&)                       read what has been fetched, start the next access
+//     void find  (Meta&, const Tables&)                       read what has been fetched, start the next access;
+//                                                             called of dropped packets too
 //     bool decide(Meta&, const Tables&)                       look up; give the packet its fate
 //     bool decide(Meta&, const rte_mbuf*, const Tables&)      the same, where headers are to be read
 //     void apply (Meta&, rte_mbuf*, const Tables&)            do what was decided
-// admit and decide return false when they have given the packet a fate that ends its way (a drop).
+// admit and decide return false when they have given the packet a fate that ends its way (a drop). admit also
+// returns false when it has asked all that the stages behind it would ask.
 // The stages run fused: one loop over the batch admits, a second decides and applies, so a path of any
 // length costs two loops, and between them the prefetches of the first have time to arrive. What is
 // decided and at once applied stays in registers: a third loop cost a bridge 20 instructions a packet
@@ -18,8 +20,6 @@
 #pragma once
 
 #include <rte_branch_prediction.h>
-
-#include <utility>
 
 #include "path/batch.h"
 
@@ -37,22 +37,20 @@ struct Path {
     template <class Tables, class Observer = Unobserved>
     static void run(Batch& batch, const Tables tables, Observer observer = {}) noexcept {
         const uint16_t count = batch.count;
-        const Meta* before = &kNobody;
         for (uint16_t i = 0; i < count; ++i) {
-            Meta& meta = batch.meta[i];
-            meta.before = std::exchange(before, &meta);
+            Meta& meta = batch.meta(i);
             meta.fate = Fate::kPending;
             (admit<Stages>(meta, batch.packets[i], tables) && ...);
         }
         if constexpr ((finds<Stages, Tables> || ...)) {
             for (uint16_t i = 0; i < count; ++i) {
-                Meta& meta = batch.meta[i];
-                if (likely(meta.fate == Fate::kPending)) (find<Stages>(meta, tables), ...);
+                Meta& meta = batch.meta(i);
+                (find<Stages>(meta, tables), ...);
             }
         }
         for (uint16_t i = 0; i < count; ++i) {
-            Meta& meta = batch.meta[i];
-            if (likely(meta.fate == Fate::kPending)) {
+            Meta& meta = batch.meta(i);
+            if (likely(is_pending(meta.fate))) {
                 (decide<Stages>(meta, batch.packets[i], tables) && ...);
             }
             observer.decided(meta, batch.packets[i]);

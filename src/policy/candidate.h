@@ -23,20 +23,13 @@ struct Place {
     bool operator==(const Place&) const = default;
 };
 
-// A flow's next hop as its record has it. Of a routed one the neighbor's index; of a bridged one a digest of where
-// its destination MAC address is, once that has been noted.
+// A flow's next hop as its record has it. Of a routed one the neighbor's index; of another 0, or kLocal.
 struct Hop {
     static constexpr uint32_t kNeighbor = 0x8000'0000;
     static constexpr uint32_t kOnLink = 0x4000'0000;   // of a routed one: the neighbor is the destination itself
     static constexpr uint32_t kLocal = 0x4000'0000;    // of another: to the switch itself
     static constexpr uint32_t kIndexMask = 0x3fff'ffff;
-    static constexpr uint32_t kStationMask = 0x3fff'ffff;
     static_assert(neighbor::Table::kCapacity <= kIndexMask);
-
-    // What was decided, without what was noted since.
-    static constexpr uint32_t decided_part(uint32_t hop) noexcept {
-        return (hop & kNeighbor) != 0 ? hop : hop & ~kStationMask;
-    }
 };
 
 // What all policies on a way say together.

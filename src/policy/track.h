@@ -2,10 +2,11 @@
 // goes where that says, by one look-up in the flow table; every other one is the tracker's to decide. Only in
 // networks whose flow domain has policies at all. Worker side.
 //
-// A bridged packet's port is the MAC table's word, which learning asks for anyway. Where the guard has proven the
-// source there is nothing to learn. The flow remembers that port until the MAC table's version changes. A routed
-// packet's next hop stands in the flow. In all cases the flow holds for the ports that it was decided for: where a
-// station has moved to another, its policies are asked anew.
+// A flow notes which MAC addresses its frames have, and by which version of the MAC table those are behind its
+// ports (flow::Table::stations()). A bridged frame with those addresses asks no MAC table, and no guard: the frame
+// that the flow was decided by came from the same port, MAC address and IP address, and passed. A routed packet's
+// next hop stands in the flow. In all cases the flow holds for the ports that it was decided for: where a station
+// has moved to another, its policies are asked anew.
 #pragma once
 
 #include <rte_prefetch.h>
@@ -19,6 +20,7 @@
 
 namespace sluice::policy {
 
+// Connections whose packets nearly all have a flow: found, followed and counted here, decided by the tracker.
 struct Track {
     // Ethernet with a tag, IPv6 with an extension or two, TCP: what a chain's first mbuf should hold.
     static constexpr uint16_t kMostHeaders = 128;
@@ -34,22 +36,31 @@ struct Track {
         if (unlikely(!path::read_plain_connection(packet, network.flow_domain, connection))) {
             read_slowly(meta, packet, network.flow_domain);
         }
-        connection.hash = tables.flows.hash(connection.key);
-        tables.flows.prefetch(connection.hash);
+        // Of a trunk or a tunnel the network was not known when the packet was received.
+        if (unlikely(meta.unusual)) {
+            meta.admission = flow::Decided::admission(tables.flow_generation, meta.network, meta.ingress);
+        }
+        look_up(meta, tables);
         return true;
     }
 
+    // Starts fetching what the flow table has for the packet's connection.
+    [[gnu::always_inline]] static void look_up(path::Meta& meta, const view::Tables& tables) noexcept {
+        meta.connection.hash = tables.flows.hash(meta.connection.key);
+        tables.flows.prefetch(meta.connection.hash);
+    }
+
     [[gnu::always_inline]] static void find(path::Meta& meta, const view::Tables& tables) noexcept {
+        // Of other packets what it finds is of no meaning, and asked by nobody.
         path::Connection& connection = meta.connection;
-        if (unlikely(connection.tracked != path::Tracked::kByFlow)) return;
         connection.candidate = tables.flows.candidate(connection.hash);
-        // Of null too: that is no access.
         rte_prefetch0(connection.candidate);
     }
 
     template <class T>
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
+        if (likely(meta.fate == path::Fate::kLeftToFlow)) return bridge(meta, packet, tables);
         if (unlikely(meta.connection.tracked != path::Tracked::kByFlow)) {
             return meta.connection.tracked == path::Tracked::kNot ? router::Forward::decide(meta, packet, tables)
                                                                   : decide_singly(meta, packet, tables);
@@ -71,7 +82,7 @@ struct Track {
     template <class T>
     [[gnu::noinline]] static bool decide_singly(path::Meta& meta, const rte_mbuf* packet,
                                                 const T& tables) noexcept {
-        if (!look_up_late(meta, tables)) return false;
+        if (!look_up_late(meta, packet, tables)) return false;
         if (meta.layer3 != path::Layer3::kNone) {
             return router::Forward::knows_source(meta, tables)
                        ? tables.features.tracker.decide(meta, packet, tables)
@@ -105,20 +116,29 @@ struct Track {
     // Whether the packet has a flow, if nothing stands against it.
     [[gnu::always_inline]] static bool has_flow(const path::Connection& connection,
                                                 const view::Tables& tables) noexcept {
-        return connection.candidate != nullptr && tables.flows.is(*connection.candidate, connection);
+        return tables.flows.is(*connection.candidate, connection);
     }
 
     // False if the packet begins a connection anew where another has ended.
-    [[gnu::always_inline]] static bool count(const path::Connection& connection, const rte_mbuf* packet,
+    [[gnu::always_inline]] static bool count(const path::Meta& meta, const rte_mbuf* packet,
                                              const view::Tables& tables) noexcept {
-        return tables.flows.track(*connection.candidate, connection, packet, packet->pkt_len, tables.now);
+        const path::Connection& connection = meta.connection;
+        return tables.flows.track(*connection.candidate, connection, packet, packet->pkt_len, tables.now,
+                                  [&]() noexcept { refresh_source(meta, tables); });
     }
 
-    // Of a frame whose addresses Admit has left to its flow, which doesn't know them.
+    // Once a second of each flow: the MAC table must not forget a source whose frames don't ask it.
+    [[gnu::noinline]] static void refresh_source(const path::Meta& meta, const view::Tables& tables) noexcept {
+        tables.macs(meta.network)->refresh(meta.source_mac, meta.ingress, tables.now);
+    }
+
+    // Of a frame whose guard and addresses Admit has left to its flow, which doesn't know them.
     template <class T>
-    [[gnu::always_inline]] static bool look_up_late(path::Meta& meta, const T& tables) noexcept {
+    [[gnu::always_inline]] static bool look_up_late(path::Meta& meta, const rte_mbuf* packet,
+                                                    const T& tables) noexcept {
         if (meta.layer3 != path::Layer3::kNone || !meta.asks_flow_first) return true;
         meta.repeats = false;
+        if (meta.guarded != path::Guarded::kNot && !guard::Check::admit(meta, packet, tables)) return false;
         return bridge::Lookup::look_up(meta, tables);
     }
 
@@ -126,57 +146,48 @@ struct Track {
     template <class T>
     [[gnu::always_inline]] static bool bridge(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
-        if (likely(has_flow(meta.connection, tables) && knows_source(meta, tables) &&
-                   follow_station(meta, tables))) {
-            return likely(count(meta.connection, packet, tables)) ||
-                   tables.features.tracker.decide(meta, packet, tables);
+        if (likely(has_flow(meta.connection, tables) && follow_stations(meta, tables))) {
+            return likely(count(meta, packet, tables)) || begin_anew(meta, packet, tables);
         }
         return bridge_by_table(meta, packet, tables);
     }
 
-    // Of a frame to be bridged: whether learning its source would certainly change nothing.
+    // Of a packet that begins another connection than its flow's. LeaveToFlow has written no layer.
     template <class T>
-    [[gnu::always_inline]] static bool knows_source(const path::Meta& meta, const T& tables) noexcept {
-        if (meta.asks_flow_first) return true;
-        return meta.repeats ? meta.before->fate == path::Fate::kForward : tables.knows_source(meta);
+    [[gnu::noinline]] static bool begin_anew(path::Meta& meta, const rte_mbuf* packet, const T& tables) noexcept {
+        meta.layer3 = path::Layer3::kNone;
+        return tables.features.tracker.decide(meta, packet, tables);
     }
 
-    // Where the flow's frames were sent, if that is where the frame before it went, which had the same addresses;
-    // or if the destination is the one that the flow has noted, and no station has moved or gone since.
-    [[gnu::always_inline]] static bool follow_station(path::Meta& meta, const view::Tables& tables) noexcept {
+    // Where the flow's frames leave, if it has noted this frame's addresses and neither has moved or gone since.
+    [[gnu::always_inline]] static bool follow_stations(path::Meta& meta, const view::Tables& tables) noexcept {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
-        if (unlikely(!decided.allows(tables.flow_generation, meta.network, meta.ingress))) return false;
+        if (unlikely(!decided.admits(meta.admission))) return false;
         const path::PortId egress = decided.egress();
-        const uint32_t hop = record.hop.load(std::memory_order_relaxed);
-        if (!meta.asks_flow_first && meta.repeats) {
-            if (unlikely(egress != meta.before->egress || (hop & ~Hop::kStationMask) != 0)) return false;
-        } else {
-            if (unlikely(hop != station_of(meta, tables.macs(meta.network)->version()))) return false;
-            const view::PortSlot& slot = tables.slot(egress);
-            if (unlikely(slot.network != meta.network && !slot.carries(meta.network))) return false;
+        const uint64_t version = tables.macs(meta.network)->spread_version();
+        if (unlikely(record.stations.load(std::memory_order_relaxed) !=
+                     tables.flows.stations(meta.destination_mac, meta.source_mac, egress, version))) {
+            return false;
         }
+        if (unlikely(!tables.carries(egress, meta.network))) return false;
         meta.egress = egress;
         meta.fate = path::Fate::kForward;
         return true;
     }
 
-    // A digest of the destination and of the MAC table's version. One bit is always set: a new record has none.
-    [[gnu::always_inline]] static uint32_t station_of(const path::Meta& meta, uint32_t version) noexcept {
-        constexpr uint32_t kNoted = 1;
-        const uint32_t digest =
-            bridge::MacTable::hash(meta.destination_mac ^ uint64_t{version} * 0x9e37'79b9'7f4a'7c15ULL);
-        return (digest & Hop::kStationMask) | kNoted;
-    }
-
-    // By the MAC table, and has the flow remember what that said.
+    // By the MAC table, and has the flow note what that said.
     template <class T>
     [[gnu::noinline]] static bool bridge_by_table(path::Meta& meta, const rte_mbuf* packet,
                                                   const T& tables) noexcept {
+        if (meta.fate == path::Fate::kLeftToFlow) {
+            meta.fate = path::Fate::kPending;
+            meta.layer3 = path::Layer3::kNone;
+            meta.asks_flow_first = true;
+        }
         // The version first: what changes while it is looked up makes the note stale at once.
-        const uint32_t version = tables.macs(meta.network)->version();
-        meta.repeats = false;
-        if (!bridge::Lookup::look_up(meta, tables)) return false;
+        const uint64_t version = tables.macs(meta.network)->spread_version();
+        if (!look_up_late(meta, packet, tables)) return false;
         bool is_decided = false;
         const auto decide_unknown = [&]() noexcept {
             is_decided = true;
@@ -184,10 +195,14 @@ struct Track {
         };
         if (!router::Forward::bridge_it(meta, tables, decide_unknown)) return false;
         if (!is_decided) {
-            const bool passes = is_flows_way(meta, tables) && count(meta.connection, packet, tables);
+            const bool passes = is_flows_way(meta, tables) && count(meta, packet, tables);
             if (!passes && !tables.features.tracker.decide(meta, packet, tables)) return false;
         }
-        if (is_flows_way(meta, tables)) note_station(meta, version, tables);
+        if (is_flows_way(meta, tables) && has_known_source(meta, tables)) {
+            meta.connection.candidate->stations.store(
+                tables.flows.stations(meta.destination_mac, meta.source_mac, meta.egress, version),
+                std::memory_order_relaxed);
+        }
         return true;
     }
 
@@ -195,25 +210,21 @@ struct Track {
     static bool is_flows_way(const path::Meta& meta, const view::Tables& tables) noexcept {
         if (meta.fate != path::Fate::kForward || !has_flow(meta.connection, tables)) return false;
         const flow::Record& record = *meta.connection.candidate;
-        const flow::Decided wanted(tables.flow_generation, true, meta.network, meta.ingress, meta.egress);
-        return record.decided.load(std::memory_order_acquire) == wanted &&
-               Hop::decided_part(record.hop.load(std::memory_order_relaxed)) == 0;
+        return record.decided.load(std::memory_order_acquire).admits(meta.admission, meta.egress) &&
+               record.hop.load(std::memory_order_relaxed) == 0;
     }
 
-    static void note_station(const path::Meta& meta, uint32_t version, const view::Tables& tables) noexcept {
-        flow::Record& record = *meta.connection.candidate;
-        uint32_t hop = record.hop.load(std::memory_order_relaxed);
-        if (Hop::decided_part(hop) != 0) return;
-        // Unless somebody decides anew meanwhile.
-        record.hop.compare_exchange_strong(hop, station_of(meta, version), std::memory_order_relaxed);
+    // Whether the MAC table has learned the frame's source by now. That of an overlay's routers is never learned.
+    template <class T>
+    static bool has_known_source(const path::Meta& meta, const T& tables) noexcept {
+        return tables.knows_source(meta) || router::Forward::is_from_router(meta, tables);
     }
 
     template <class T>
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
                                              const T& tables) noexcept {
         if (unlikely(!router::Forward::knows_source(meta, tables))) return route_unknown(meta, packet, tables);
-        if (likely(has_flow(meta.connection, tables) && follow(meta, tables) &&
-                   count(meta.connection, packet, tables))) {
+        if (likely(has_flow(meta.connection, tables) && follow(meta, tables) && count(meta, packet, tables))) {
             return true;
         }
         return tables.features.tracker.decide(meta, packet, tables);
@@ -244,7 +255,7 @@ struct Track {
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
         const uint32_t hop = record.hop.load(std::memory_order_acquire);
         // Networks are what they were as long as the generation is, and so is whom routes lead to.
-        if (unlikely(decided.generation() != tables.flow_generation)) return false;
+        if (unlikely(!decided.admits(meta.admission))) return false;
         if (unlikely((hop & Hop::kNeighbor) == 0)) return false;
         neighbor::Entry& neighbor = tables.neighbors.at(hop & Hop::kIndexMask);
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
@@ -262,14 +273,33 @@ struct Track {
             link::exit_of(neighbor, mac, tables.network(neighbor.network), tables);
         if (unlikely(exit == path::kNoPort)) return false;
         // And the hop is of that decision: whoever decides anew takes the word away first.
-        const flow::Decided wanted(tables.flow_generation, true, meta.network, meta.ingress, exit);
-        if (unlikely(!(decided == wanted && record.decided.load(std::memory_order_relaxed) == wanted))) {
+        if (unlikely(decided.egress() != exit || record.decided.load(std::memory_order_relaxed) != decided)) {
             return false;
         }
         meta.neighbor = &neighbor;
         meta.egress = exit;
         meta.fate = path::Fate::kRouteByPort;
         return true;
+    }
+};
+
+// Admit, before all that may be asked of a frame: IP with ports that is to be bridged, of a port with nothing
+// unusual to it, is left to its flow where connections are tracked. A frame that its flow doesn't speak for is asked
+// the rest by Track.
+struct LeaveToFlow {
+    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
+                                             const view::Tables& tables) noexcept {
+        if (unlikely(meta.unusual)) return true;
+        const view::Network& network = tables.network(meta.network);
+        if (unlikely(!network.is_tracked) ||
+            unlikely(!path::read_plain_connection(packet, network.flow_domain, meta.connection))) {
+            return true;
+        }
+        path::Parse::read_macs(meta, packet);
+        if (meta.destination_mac == network.to_router) return true;
+        meta.fate = path::Fate::kLeftToFlow;
+        Track::look_up(meta, tables);
+        return false;
     }
 };
 

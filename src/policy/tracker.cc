@@ -327,7 +327,7 @@ bool Tracker::judge_flow(uint32_t index, Candidate& candidate, const view::Table
     flow::Action action;
     if (flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
         action.network == candidate.from.network && action.ingress == candidate.from.port &&
-        action.egress == candidate.to.port && Hop::decided_part(action.hop) == candidate.hop) {
+        action.egress == candidate.to.port && action.hop == candidate.hop) {
         candidate.judgement = {.verdict = action.verdict, .objects = {origin.objects[0], origin.objects[1]}};
         return true;
     }

@@ -47,7 +47,7 @@ bool Tracker::is_related(const rte_mbuf* packet, const Connection& connection, c
     Candidate of_flow;
     of_flow.original = quoted;
     of_flow.translated = quoted;
-    of_flow.hop = Hop::decided_part(record.hop.load(std::memory_order_relaxed));
+    of_flow.hop = record.hop.load(std::memory_order_relaxed);
     const bool is_routed = (of_flow.hop & Hop::kNeighbor) != 0;
     const path::NetworkId from = decided.network();
     of_flow.from = {decided.ingress(), from};

@@ -24,13 +24,12 @@ struct RouteLookup {
         }
         meta.layer3 = path::Layer3::kNone;
         if (meta.destination_mac != network->to_router) {
-            // Where the guard has proven the source, the packet's flow may know the destination's port. If the
-            // flow doesn't, both addresses are looked up later.
-            meta.asks_flow_first = meta.guarded == path::Guarded::kOwnMac && network->is_tracked;
+            // The packet's flow may know where both addresses are. If it doesn't, they are looked up later.
+            meta.asks_flow_first = network->is_tracked;
             return meta.asks_flow_first ? bridge::Lookup::admit_claim(meta, packet, tables)
                                         : bridge::Lookup::admit(meta, packet, tables);
         }
-        const path::Meta& before = *meta.before;
+        const path::Meta& before = path::previous(meta);
         meta.repeats = before.layer3 != path::Layer3::kNone && meta.source_mac == before.source_mac &&
                        path::origin(meta) == path::origin(before);
         if (unlikely(!meta.repeats) && !look_up_source(meta, *network)) return false;
@@ -103,19 +102,22 @@ struct Forward {
     template <class T>
     [[gnu::always_inline]] static bool knows_source(path::Meta& meta, const T& tables) noexcept {
         // Of a run the first has been learned, if it came as far.
-        if (likely(meta.repeats && meta.before->fate != path::Fate::kDrop)) return true;
+        if (likely(meta.repeats && path::previous(meta).fate != path::Fate::kDrop)) return true;
         meta.source_hash = bridge::MacTable::hash(meta.source_mac);
         return tables.knows_source(meta);
+    }
+
+    // Whether the router of another host of the overlay has sent the frame.
+    template <class T>
+    static bool is_from_router(const path::Meta& meta, const T& tables) noexcept {
+        return meta.source_mac == tables.network(meta.network).mac && tables.slot(meta.ingress).tunnel != nullptr;
     }
 
     // `decide_unknown` is called for a frame whose source is to be learned.
     template <class T, class Unknown>
     [[gnu::always_inline]] static bool bridge_it(path::Meta& meta, const T& tables,
                                                  Unknown decide_unknown) noexcept {
-        if (unlikely(meta.unusual) && meta.source_mac == tables.network(meta.network).mac &&
-            tables.slot(meta.ingress).tunnel != nullptr) {
-            return bridge_from_router(meta, tables);
-        }
+        if (unlikely(meta.unusual) && is_from_router(meta, tables)) return bridge_from_router(meta, tables);
         if (!bridge::Bridge::decide_or(meta, tables, decide_unknown)) return false;
         // There is no bridging between the ports of a flat network: what isn't for the router is ARP and
         // ND at best.

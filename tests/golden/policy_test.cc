@@ -514,6 +514,28 @@ TEST_P(Policy, WhatAFlowRemembersOfStationsIsNoNewDecision) {
     EXPECT_EQ(harness_.running().acls().at("edge")->hits(0), hits);
 }
 
+// What the flow has noted spares its frames the guard and the MAC table, and no others.
+TEST_P(Policy, AKnownFlowIsNoWayAroundAGuardOrAStaticAddress) {
+    const auto as = [](std::string_view mac, std::string_view from) -> Bytes {
+        return Packet().eth(mac, kB).ipv4(from, "10.0.0.2").udp(1234, 53).payload(20);
+    };
+    configure(guarded_a(kAllInBlue));
+    learn("b", kB);
+    learn("c", kC);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(fate("a", as(kA, "10.0.0.1")), "b");
+    EXPECT_EQ(fate("a", as(kC, "10.0.0.1")), "spoofed-mac");
+    EXPECT_EQ(fate("a", as("33:33:00:00:00:01", "10.0.0.1")), "spoofed-mac");
+    EXPECT_EQ(fate("a", as(kA, "10.0.0.9")), "spoofed-address");
+    EXPECT_EQ(fate("a", as(kA, "10.0.0.1")), "b");
+
+    configure(bridge(into_b(kDns)));
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(fate("a", as(kA, "10.0.0.1")), "b");
+    EXPECT_EQ(fate("a", as(kC, "10.0.0.1")), "foreign-mac");
+    EXPECT_EQ(fate("a", as("33:33:00:00:00:01", "10.0.0.1")), "invalid-source");
+    EXPECT_EQ(fate("a", as("02:00:00:00:00:77", "10.0.0.1")), "b") << "an address that nobody has";
+    EXPECT_EQ(fate("b", Packet().eth(kB, "02:00:00:00:00:77").payload(46)), "a") << "and that is learned";
+}
+
 TEST_P(Policy, AnswersReachAStationWhoseAddressIsForgottenAndNobodyElse) {
     configure(
         routed("acls: [{name: none, apply: {network: red, direction: ingress}, rules: [{deny: {}}]}]\n"));

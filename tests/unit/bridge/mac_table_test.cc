@@ -143,6 +143,23 @@ TEST(MacTable, ExpiresWhatIsOldEnough) {
     EXPECT_EQ(table.count(), 1u);
 }
 
+TEST(MacTable, WhatIsRefreshedGetsNoOlderAndStaysWhereItIs) {
+    MacTable table(16);
+    table.refresh(kMac, kPort1, 100);
+    EXPECT_FALSE(find(table, kMac).found()) << "nothing is learned by it";
+    learn(table, kMac, kPort1, 100);
+    const uint32_t version = table.version();
+    table.refresh(kMac, kPort2, 200);
+    EXPECT_EQ(find(table, kMac).word(), Entry::learned(kPort1, 100).word());
+    table.refresh(kMac, kPort1, 300);
+    EXPECT_EQ(find(table, kMac).word(), Entry::learned(kPort1, 300).word());
+    EXPECT_EQ(table.expire(400, 200), 0u);
+    EXPECT_EQ(table.version(), version);
+    ASSERT_TRUE(table.set_static(kMac, kPort2));
+    table.refresh(kMac, kPort2, 500);
+    EXPECT_TRUE(find(table, kMac).is_static());
+}
+
 TEST(MacTable, AClockThatRunsAheadMakesNothingOld) {
     MacTable table(16);
     learn(table, kMac, kPort1, 101);

@@ -78,22 +78,45 @@ class FlowTable : public testing::Test {
 TEST(FlowDecided, OneWordTellsGenerationNetworkAndPorts) {
     const path::PortId ingress{path::kMaxPorts - 1};
     const path::NetworkId network{path::kMaxNetworks - 1};
-    const Decided decided(Decided::kGenerations, true, network, ingress, path::kNoPort);
+    const Decided decided(Decided::kGenerations, Verdict::kAllow, network, ingress, path::kNoPort);
     EXPECT_EQ(decided.generation(), Decided::kGenerations);
     EXPECT_EQ(decided.network(), network);
     EXPECT_EQ(decided.ingress(), ingress);
     EXPECT_EQ(decided.egress(), path::kNoPort);
-    EXPECT_TRUE(decided.allows(Decided::kGenerations, network, ingress));
-    EXPECT_FALSE(decided.allows(Decided::kGenerations - 1, network, ingress));
-    EXPECT_FALSE(decided.allows(Decided::kGenerations, path::NetworkId{1}, ingress));
-    EXPECT_FALSE(decided.allows(Decided::kGenerations, network, path::PortId{1}));
-    const Decided refused(1, false, network, ingress, path::PortId{7});
-    EXPECT_FALSE(refused.allows(1, network, ingress));
-    EXPECT_EQ(refused.egress(), path::PortId{7});
+    EXPECT_EQ(decided.verdict(), Verdict::kAllow);
+    const uint64_t admission = Decided::admission(Decided::kGenerations, network, ingress);
+    EXPECT_TRUE(decided.admits(admission));
+    EXPECT_TRUE(decided.admits(admission, path::kNoPort));
+    EXPECT_FALSE(decided.admits(admission, path::PortId{7}));
+    EXPECT_FALSE(decided.admits(Decided::admission(Decided::kGenerations - 1, network, ingress)));
+    EXPECT_FALSE(decided.admits(Decided::admission(Decided::kGenerations, path::NetworkId{1}, ingress)));
+    EXPECT_FALSE(decided.admits(Decided::admission(Decided::kGenerations, network, path::PortId{1})));
+    for (const Verdict verdict : {Verdict::kDeny, Verdict::kReject}) {
+        const Decided refused(1, verdict, network, ingress, path::PortId{7});
+        EXPECT_FALSE(refused.admits(Decided::admission(1, network, ingress)));
+        EXPECT_EQ(refused.verdict(), verdict);
+        EXPECT_EQ(refused.egress(), path::PortId{7});
+    }
+    // What nobody has decided lets nothing in, also where all numbers are zero (a dry run's generation is).
+    EXPECT_FALSE(Decided().admits(Decided::admission(0, path::NetworkId{0}, path::PortId{0})));
+    EXPECT_EQ(Decided().verdict(), Verdict::kAllow);
 
     EXPECT_EQ(next_generation(Decided::kGenerations), 1u);
     EXPECT_TRUE(is_as_new(1, Decided::kGenerations));
     EXPECT_FALSE(is_as_new(Decided::kGenerations, 1));
+}
+
+TEST_F(FlowTable, StationsAreOtherOnesWhereOneOfThemDiffers) {
+    const uint32_t stations = table.stations(0x0102, 0x0304, path::PortId{5}, 6);
+    EXPECT_EQ(table.stations(0x0102, 0x0304, path::PortId{5}, 6), stations);
+    EXPECT_NE(table.stations(0x0103, 0x0304, path::PortId{5}, 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0305, path::PortId{5}, 6), stations);
+    EXPECT_NE(table.stations(0x0304, 0x0102, path::PortId{5}, 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, path::PortId{4}, 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, path::PortId{5}, 7), stations);
+    path::Grace other_grace{1};
+    const Table other{FlowConfig{.size = 4096}, other_grace};
+    EXPECT_NE(other.stations(0x0102, 0x0304, path::PortId{5}, 6), stations);
 }
 
 // As where an address is translated: what the responder sends is not the initiator's tuple reversed.

@@ -55,8 +55,8 @@ std::unique_ptr<Batch> batch_of(uint16_t count) {
     auto batch = std::make_unique<Batch>();
     for (uint16_t i = 0; i < count; ++i) {
         batch->packets[i] = nullptr;
-        batch->meta[i] = {};
-        batch->meta[i].ingress = PortId{i};
+        batch->meta(i) = {};
+        batch->meta(i).ingress = PortId{i};
     }
     batch->count = count;
     return batch;
@@ -65,7 +65,7 @@ std::unique_ptr<Batch> batch_of(uint16_t count) {
 TEST(Path, RunsEveryActOverTheBatchAndItsStagesInOrder) {
     std::string log;
     auto batch = batch_of(1);
-    batch->meta[0].ingress = PortId{7};
+    batch->meta(0).ingress = PortId{7};
     Path<First, Second, Third>::run(*batch, Tables{log});
     EXPECT_EQ(log,
               "admit-first:7 admit-second:7 decide-first:7 decide-second:7 apply-second:7 "
@@ -80,9 +80,9 @@ TEST(Path, ADropInAdmitSkipsWhatFollowsButApply) {
               "admit-first:0 admit-second:0 admit-first:1 "
               "decide-first:0 decide-second:0 "
               "apply-second:0 apply-third:0 apply-second:1 apply-third:1 ");
-    EXPECT_EQ(batch->meta[0].fate, Fate::kForward);
-    EXPECT_EQ(batch->meta[1].fate, Fate::kDrop);
-    EXPECT_EQ(batch->meta[1].reason, Drop::kRunt);
+    EXPECT_EQ(batch->meta(0).fate, Fate::kForward);
+    EXPECT_EQ(batch->meta(1).fate, Fate::kDrop);
+    EXPECT_EQ(batch->meta(1).reason, Drop::kRunt);
 }
 
 TEST(Path, ADropInDecideSkipsTheDecidersThatFollow) {
@@ -92,7 +92,7 @@ TEST(Path, ADropInDecideSkipsTheDecidersThatFollow) {
     EXPECT_NE(log.find("decide-first:2 "), log.npos);
     EXPECT_EQ(log.find("decide-second:2 "), log.npos);
     EXPECT_NE(log.find("apply-second:2 "), log.npos);
-    EXPECT_EQ(batch->meta[2].reason, Drop::kSamePort);
+    EXPECT_EQ(batch->meta(2).reason, Drop::kSamePort);
 }
 
 TEST(Path, TheBatchIsEmptyAfterwards) {
