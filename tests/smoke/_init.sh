@@ -250,11 +250,13 @@ up() {
     for name; do wait_for 20 "port $name to be up" port_is "$name" up; done
 }
 
-# Waits until the port is down, for a reason like this.
+# Waits until the port is down, for a reason like this. It may be another for a moment: a namespace that is being
+# deleted is still there and is none any more.
 down() {
     wait_for 20 "port $1 to be down" port_is "$1" down
-    expect_match "reason of port $1" "$2" "$(query .port.reason port show "$1")"
+    wait_for 20 "the reason of port $1 to match '$2'" has_reason "$1" "$2"
 }
+has_reason() { [[ $(query .port.reason port show "$1") =~ $2 ]]; }
 
 # --- what is expected ---
 
