@@ -5,6 +5,11 @@
 
 namespace sluice::base {
 
+std::string origin(const Place& place) {
+    if (is_added(place)) return "added";
+    return fmt::format("{}:{}:{}", place.file, place.line, place.column);
+}
+
 std::string Error::text() const {
     std::string where = place.file;  // all of it, where there is no line
     if (place.line > 0) {

@@ -22,6 +22,11 @@ struct Place {
     bool operator==(const Place&) const { return true; }
 };
 
+// Where an object of the configuration comes from, for people: "host.yaml:12:5", or "added" for what
+// was added while running and stands in the state file.
+std::string origin(const Place& place);
+inline bool is_added(const Place& place) { return place.line == 0; }
+
 struct Error {
     std::string message;  // a sentence without the place: "5000 is not a VLAN id (1 to 4094)"
     std::string path;     // the key's path, "ports[2].vlan"; empty where no key is concerned

@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -189,6 +191,44 @@ Result<void> cut_file(const std::string& file, uint64_t size) {
         return fail_errno(fmt::format("cannot shorten {}", file));
     }
     return {};
+}
+
+tl::expected<std::string, Errors> read_file(const std::string& file, Reading reading) {
+    auto failed = [&](int error) {
+        const char* fix = error == ENOENT ? "; is the path right?" : "";
+        return tl::unexpected(Errors{
+            {fmt::format("cannot be read: {}{}", std::strerror(error), fix), "", {file, 0, 0}}});
+    };
+    auto refused = [&](std::string why) {
+        return tl::unexpected(Errors{{std::move(why), "", {file, 0, 0}}});
+    };
+    struct stat status {};
+    // Opening a pipe waits for who writes to it, so what it is comes first, and again when it is open.
+    auto fault = [&]() -> const char* {
+        if (S_ISREG(status.st_mode)) return nullptr;
+        if (S_ISDIR(status.st_mode)) return "cannot be read: Is a directory";
+        if (reading == Reading::kAgain && S_ISFIFO(status.st_mode)) return "is a pipe, which can't be read again";
+        if (reading == Reading::kOnce && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode))) return nullptr;
+        return "is no file, but a device, a socket or a pipe";
+    };
+    if (stat(file.c_str(), &status) != 0) return failed(errno);
+    if (const char* why = fault()) return refused(why);
+    const Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!fd || fstat(fd.get(), &status) != 0) return failed(errno);
+    if (const char* why = fault()) return refused(why);
+    if (S_ISCHR(status.st_mode) && isatty(fd.get()) == 0) return refused("is a device, and no file");
+    std::string text;
+    std::array<char, 64 << 10> piece;
+    for (;;) {
+        const ssize_t count = ::read(fd.get(), piece.data(), piece.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return failed(errno);
+        if (count == 0) return text;
+        text.append(piece.data(), static_cast<size_t>(count));
+        if (reading != Reading::kState && text.size() > kMaxFile) {
+            return refused(fmt::format("is larger than {} MiB", kMaxFile >> 20));
+        }
+    }
 }
 
 Result<std::string> put_aside(const std::string& file) {

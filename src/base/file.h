@@ -26,6 +26,15 @@ Result<uint64_t> append_to_file(const std::string& file, std::string_view text);
 // Takes off what stands behind these bytes.
 Result<void> cut_file(const std::string& file, uint64_t size);
 
+// What a file is read for.
+enum class Reading {
+    kOnce,   // a configuration: a pipe or a terminal will do
+    kAgain,  // a configuration that is read for the second time: a pipe would give nothing, or keep us waiting
+    kState,  // what we have written ourselves, of any size
+};
+inline constexpr size_t kMaxFile = 64 << 20;  // bytes of a configuration
+tl::expected<std::string, Errors> read_file(const std::string& file, Reading reading = Reading::kOnce);
+
 // Keeps a file that can't be read under another name, FILE.bad-DATE beside it, of which the newest five stay;
 // answers the name. The file itself stays where it is, for replace_file(), unless its file system has no hard
 // links. A text that was kept before is not kept twice. No file that has another name is touched.

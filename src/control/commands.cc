@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/file.h"
 #include "control/answer.h"
 #include "control/capture.h"
 #include "control/devices.h"
@@ -116,7 +117,7 @@ tl::expected<engine::Combined, RpcError> considered(Running& daemon, const json&
     }
     file = name.empty() ? daemon.intent.file() : name;
     if (!params.contains("text")) {
-        auto content = engine::read_file(daemon.intent.file(), engine::Reading::kAgain);
+        auto content = base::read_file(daemon.intent.file(), base::Reading::kAgain);
         if (!content) return refused(content.error());
         text = std::move(*content);
     }

@@ -39,7 +39,7 @@ json rule_json(const acl::List& list, uint32_t number) {
              {"action", is_end ? "deny" : word_of(rule->action)},
              {"match", is_end ? "what no rule matches" : match_text(rule->match)},
              {"hits", list.hits(number)},
-             {"origin", engine::origin(object.place)}};
+             {"origin", base::origin(object.place)}};
     base::tell_place(row, object.place);
     const bool is_permit = rule != nullptr && rule->action == acl::Action::kPermit;
     row["stateful"] = is_permit ? json(rule->stateful) : json();
@@ -229,7 +229,7 @@ Answer acl_list(Running& daemon, const json& params) {
         for (uint32_t i = 0; i < list->config().rules.size(); ++i) rules.push_back(rule_json(*list, i));
         rules.push_back(rule_json(*list, acl::kNoRule));
         acls.push_back({{"name", list_name},
-                        {"origin", engine::origin(list->config().place)},
+                        {"origin", base::origin(list->config().place)},
                         {"apply", apply},
                         {"rules", rules}});
     }

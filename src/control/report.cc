@@ -230,7 +230,7 @@ json report_ports(const engine::Switch& running, const std::vector<engine::Waiti
                  {"rates", report_rates(held.traffic)},
                  {"drops", dropped(running, held.port->id())},
                  {"background", dropped(running, held.port->id(), path::Drop::kBackground)},
-                 {"origin", engine::origin(config.place)}};
+                 {"origin", base::origin(config.place)}};
         tell_state(row, running.config(), held);
         if (!query.state.empty() && row["state"] != query.state) continue;
         ports.push_back(std::move(row));
@@ -281,7 +281,7 @@ json report_port(const engine::Switch& running, const engine::HeldPort& held) {
     json answer{{"name", config.name},
                 {"kind", port::kind_name(config.kind())},
                 {"times-down", held.downs},
-                {"origin", engine::origin(config.place)},
+                {"origin", base::origin(config.place)},
                 {"configuration", base::to_json(base::write(config.in_force()))},
                 {"mac", mac ? json(mac->text()) : json()},
                 {"mtu", config.frame_mtu()},
@@ -320,7 +320,7 @@ json report_networks(const engine::Switch& running) {
                         {"moves", table.moves()},
                         {"flaps", table.flaps()},
                         {"not-learned", table.refused()},
-                        {"origin", engine::origin(config.place)}});
+                        {"origin", base::origin(config.place)}});
         networks.push_back(std::move(row));
     }
     return {{"networks", networks}};

@@ -35,7 +35,7 @@ std::string origin_of(const route::Domain& domain, const IpPrefix& to) {
     auto derived = domain.derived.find(to);
     if (derived == domain.derived.end()) return "added";
     if (derived->second.origin == route::Origin::kBuiltIn) return "built-in";
-    return engine::origin(derived->second.place);
+    return base::origin(derived->second.place);
 }
 
 std::vector<HopId> members_of(const engine::Router& router, HopId id) {

@@ -71,7 +71,7 @@ AddedRoutes AddedRoutes::load(const std::string& state) {
     AddedRoutes routes;
     routes.file_ = state + ".routes";
     if (access(routes.file_.c_str(), F_OK) != 0 && errno == ENOENT) return routes;
-    auto text = read_file(routes.file_, Reading::kState);
+    auto text = base::read_file(routes.file_, base::Reading::kState);
     if (!text) {
         for (const auto& error : text.error()) routes.faults_.add(error);
         return routes;

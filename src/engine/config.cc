@@ -1,17 +1,9 @@
 #include "engine/config.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <map>
 #include <set>
 
-#include "base/fd.h"
 #include "engine/machine.h"
 #include "port/claims.h"
 
@@ -199,11 +191,6 @@ std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig
     return static_cast<uint16_t>(underlay->frame_mtu() - std::min(underlay->frame_mtu(), overhead));
 }
 
-std::string origin(const base::Place& place) {
-    if (is_added(place)) return "added";
-    return fmt::format("{}:{}:{}", place.file, place.line, place.column);
-}
-
 void complete(const Config& config, port::PortConfig& port) {
     complete_alone(config, port);
     DefaultRoutes defaults(config);
@@ -226,44 +213,6 @@ void sort_by_place(base::Errors& errors) {
     std::stable_sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) {
         return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);
     });
-}
-
-tl::expected<std::string, base::Errors> read_file(const std::string& file, Reading reading) {
-    auto failed = [&](int error) {
-        const char* fix = error == ENOENT ? "; is the path right?" : "";
-        return tl::unexpected(base::Errors{
-            {fmt::format("cannot be read: {}{}", std::strerror(error), fix), "", {file, 0, 0}}});
-    };
-    auto refused = [&](std::string why) {
-        return tl::unexpected(base::Errors{{std::move(why), "", {file, 0, 0}}});
-    };
-    struct stat status {};
-    // Opening a pipe waits for who writes to it, so what it is comes first, and again when it is open.
-    auto fault = [&]() -> const char* {
-        if (S_ISREG(status.st_mode)) return nullptr;
-        if (S_ISDIR(status.st_mode)) return "cannot be read: Is a directory";
-        if (reading == Reading::kAgain && S_ISFIFO(status.st_mode)) return "is a pipe, which can't be read again";
-        if (reading == Reading::kOnce && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode))) return nullptr;
-        return "is no file, but a device, a socket or a pipe";
-    };
-    if (stat(file.c_str(), &status) != 0) return failed(errno);
-    if (const char* why = fault()) return refused(why);
-    const base::Fd fd(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-    if (!fd || fstat(fd.get(), &status) != 0) return failed(errno);
-    if (const char* why = fault()) return refused(why);
-    if (S_ISCHR(status.st_mode) && isatty(fd.get()) == 0) return refused("is a device, and no file");
-    std::string text;
-    std::array<char, 64 << 10> piece;
-    for (;;) {
-        const ssize_t count = read(fd.get(), piece.data(), piece.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return failed(errno);
-        if (count == 0) return text;
-        text.append(piece.data(), static_cast<size_t>(count));
-        if (reading != Reading::kState && text.size() > kMaxFile) {
-            return refused(fmt::format("is larger than {} MiB", kMaxFile >> 20));
-        }
-    }
 }
 
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,

@@ -168,11 +168,6 @@ IpAddress flat_gateway(bool v4);
 // The largest MTU (bytes) of a port in an overlay; none of a port that is in none.
 std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig& port);
 
-// Where an object of the configuration comes from, for people: "host.yaml:12:5", or "added" for what
-// was added while running and stands in the state file.
-std::string origin(const base::Place& place);
-inline bool is_added(const base::Place& place) { return place.line == 0; }
-
 // Reads and validates a configuration file together with the ports that were added while running.
 // All errors at once.
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
@@ -181,15 +176,6 @@ tl::expected<Config, base::Errors> load_config(std::string_view text, std::strin
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
                                                const std::vector<port::PortConfig>& added,
                                                const Machine& machine);
-// What a file is read for.
-enum class Reading {
-    kOnce,   // a configuration: a pipe or a terminal will do
-    kAgain,  // a configuration that is read for the second time: a pipe would give nothing, or keep us waiting
-    kState,  // what we have written ourselves, of any size
-};
-inline constexpr size_t kMaxFile = 64 << 20;  // bytes of a configuration
-tl::expected<std::string, base::Errors> read_file(const std::string& file, Reading reading = Reading::kOnce);
-
 // One route as given in a request.
 tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document);
 

@@ -31,7 +31,7 @@ bool contains(const std::vector<std::string>& list, const std::string& text) {
 tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     Intent intent;
     intent.file_ = file;
-    auto text = read_file(file);
+    auto text = base::read_file(file);
     if (!text) return tl::unexpected(text.error());
     auto read = read_config(std::move(*text), file);
     if (!read) return tl::unexpected(read.error());
@@ -138,7 +138,7 @@ base::Result<void> Intent::save(const std::vector<AddedPort>& added) {
 }
 
 Changes Intent::reload(Switch& running, Clock::time_point now) {
-    auto text = read_file(file_, Reading::kAgain);
+    auto text = base::read_file(file_, base::Reading::kAgain);
     if (!text) return tl::unexpected(text.error());
     if (*text == read_->text && is_settled() && is_saved_) return std::vector<Change>{};
     auto read = read_config(std::move(*text), file_);

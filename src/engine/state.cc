@@ -115,7 +115,7 @@ AddedPort read_added_port(const base::Document& document) {
 
 State load_state(const std::string& file) {
     if (access(file.c_str(), F_OK) != 0 && errno == ENOENT) return {};
-    auto text = read_file(file, Reading::kState);
+    auto text = base::read_file(file, base::Reading::kState);
     if (!text) return {.ports = {}, .faults = text.error(), .has_lost = true};
     // JSON is YAML too, and this parser knows lines and columns.
     auto document = base::parse_yaml(*text, file);

@@ -258,7 +258,7 @@ nlohmann::json to_json(const Object& object) {
 }
 
 std::string text(const Object& object) {
-    return fmt::format("{} {} ({})", object.kind, object.name, engine::origin(object.place));
+    return fmt::format("{} {} ({})", object.kind, object.name, base::origin(object.place));
 }
 
 std::optional<Object> decider_of(const engine::Switch& running, const DropRecord& record,

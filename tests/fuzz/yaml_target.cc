@@ -1,5 +1,6 @@
 // The configuration file: any text is read or refused with reasons, and what is read is shown as a text that
 // is read as the same.
+#include "base/file.h"
 #include "engine/config.h"
 #include "engine/diff.h"
 #include "engine/machine.h"
@@ -61,7 +62,7 @@ void run(std::span<const uint8_t> input) {
 std::vector<Bytes> seeds() {
     std::vector<Bytes> seeds;
     for (const char* file : {"sluice.yaml", "quickstart.yaml"}) {
-        const auto text = engine::read_file(std::string(SLUICE_SOURCE "/config/") + file);
+        const auto text = base::read_file(std::string(SLUICE_SOURCE "/config/") + file);
         must(text.has_value(), "cannot read config/{}", file);
         seeds.push_back(bytes_of(*text));
     }

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <iterator>
+#include <thread>
 #include <vector>
 
 #include "support/directory.h"
@@ -180,6 +181,42 @@ TEST_F(FileTest, WhatALinkLeadsToIsWritten) {
     std::filesystem::create_symlink("circle", directory_ / "folder/circle");
     EXPECT_FALSE(replace_file(directory_ / "folder/circle", "x"));
     EXPECT_FALSE(append_to_file(directory_ / "folder/circle", "x"));
+}
+
+TEST(ReadFile, SaysWhyItCannot) {
+    const test::Directory directory;
+    auto missing = read_file(directory / "none.yaml");
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error()[0].message,
+              "cannot be read: No such file or directory; is the path right?");
+    EXPECT_EQ(missing.error()[0].place.file, directory / "none.yaml");
+    EXPECT_EQ(read_file(directory / ".").error()[0].message, "cannot be read: Is a directory");
+    test::write_file(directory / "f", std::string("a\0b", 3));
+    EXPECT_EQ(*read_file(directory / "f"), std::string("a\0b", 3));
+}
+
+TEST(ReadFile, ReadsFilesOfABoundedSizeAndPipes) {
+    const test::Directory directory;
+    const auto error = [](const std::string& file, Reading reading) {
+        const auto text = read_file(file, reading);
+        return text ? "" : text.error()[0].message;
+    };
+    EXPECT_EQ(error("/dev/zero", Reading::kOnce), "is a device, and no file");
+    EXPECT_EQ(error("/dev/zero", Reading::kState), "is no file, but a device, a socket or a pipe");
+    test::write_file(directory / "f", "x");
+    std::filesystem::resize_file(directory / "f", kMaxFile);
+    EXPECT_EQ(read_file(directory / "f")->size(), kMaxFile);
+    std::filesystem::resize_file(directory / "f", kMaxFile + 1);
+    EXPECT_EQ(error(directory / "f", Reading::kOnce), "is larger than 64 MiB");
+    EXPECT_EQ(error(directory / "f", Reading::kAgain), "is larger than 64 MiB");
+    EXPECT_EQ(error(directory / "f", Reading::kState), "");
+    const std::string pipe = directory / "pipe";
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    EXPECT_EQ(error(pipe, Reading::kAgain), "is a pipe, which can't be read again");
+    EXPECT_EQ(error(pipe, Reading::kState), "is no file, but a device, a socket or a pipe");
+    std::thread writer([&] { test::write_file(pipe, "from a pipe"); });
+    EXPECT_EQ(*read_file(pipe), "from a pipe");
+    writer.join();
 }
 
 }  // namespace

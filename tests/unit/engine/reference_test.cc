@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "base/file.h"
 #include "engine/config.h"
 
 namespace sluice::engine {
@@ -14,7 +15,7 @@ constexpr const char* kFile = SLUICE_SOURCE "/config/sluice.yaml";
 class Reference : public testing::Test {
  protected:
     void SetUp() override {
-        auto text = read_file(kFile);
+        auto text = base::read_file(kFile);
         ASSERT_TRUE(text) << text.error()[0].text();
         text_ = *text;
         std::istringstream stream(text_);
