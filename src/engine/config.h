@@ -17,9 +17,9 @@
 #include "base/error.h"
 #include "base/fields.h"
 #include "base/log.h"
-#include "engine/network_config.h"
 #include "flow/flow_config.h"
 #include "mirror/mirror_config.h"
+#include "network/network_config.h"
 #include "port/port_config.h"
 #include "route/route_config.h"
 #include "view/idle.h"
@@ -28,6 +28,7 @@
 namespace sluice::engine {
 
 struct Machine;  // machine.h
+using network::NetworkConfig;
 
 // Ports that a file may name though they aren't there: they were added while running, and wait.
 struct MissedPorts {

@@ -13,8 +13,13 @@
 #include <utility>
 
 #include "engine/config.h"
+#include "network/subnets.h"
 
 namespace sluice::engine {
+
+using network::earlier_overlaps;
+using network::Prefixes;
+using network::why_unusable;
 
 // One step of a key's path: a key, or an index in a list.
 struct Step {
@@ -139,44 +144,6 @@ class Mistakes {
     Verdict verdict_;
 };
 
-// The families apart; a prefix before those that lie in it.
-inline bool is_before(const IpPrefix& a, const IpPrefix& b) {
-    return a.address.is_v4() != b.address.is_v4() ? a.address.is_v4() : a < b;
-}
-
-// Prefixes, to find the one that an address lies in. Those that lie in another one aren't looked at: that is a
-// mistake of its own.
-template <class T>
-class Prefixes {
- public:
-    void add(const IpPrefix& prefix, T of) { list_.push_back({prefix, of}); }
-    // When all are added.
-    void sort() {
-        std::stable_sort(list_.begin(), list_.end(),
-                         [](const auto& a, const auto& b) { return is_before(a.first, b.first); });
-        size_t kept = 0;
-        for (size_t i = 0; i < list_.size(); ++i) {
-            if (kept == 0 || !list_[kept - 1].first.contains(list_[i].first.address)) list_[kept++] = list_[i];
-        }
-        list_.resize(kept);
-    }
-    // Null: none.
-    const std::pair<IpPrefix, T>* find(const IpAddress& address) const {
-        const IpPrefix alone{address, static_cast<uint8_t>(address.bits())};
-        auto next = std::upper_bound(list_.begin(), list_.end(), alone, [](const IpPrefix& a, const auto& entry) {
-            return is_before(a, entry.first);
-        });
-        if (next == list_.begin() || !(--next)->first.contains(address)) return nullptr;
-        return &*next;
-    }
-
- private:
-    std::vector<std::pair<IpPrefix, T>> list_;
-};
-
-// Of each prefix: the first one of the list that it overlaps, if that stands before it, else its own index.
-std::vector<size_t> earlier_overlaps(const std::vector<IpPrefix>& prefixes);
-
 // What the ports of a configuration ask of the machine (validate_machine.cc).
 class MachineUse {
  public:
@@ -205,9 +172,6 @@ class MachineUse {
     size_t ports_ = 0;
 };
 
-// Why no station can have an address on links with these subnets: "is the broadcast address of 10.0.0.0/24".
-// Empty: one can.
-std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& subnets);
 // Gateways, routes, overlays and the underlay (validate_routing.cc).
 void validate_routing(const Config& config, Mistakes& mistakes);
 // What is wrong with one route, of all things the first; empty: nothing.

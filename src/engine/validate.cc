@@ -470,26 +470,6 @@ class Validator {
 
 }  // namespace
 
-std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& subnets) {
-    if (address.is_multicast()) return "is a group address";
-    if (address.is_unspecified()) return "is no station's address";
-    if (address.is_v4() && address.v4() >> 24 == 127) return "is a loopback address";
-    if (address.is_v4() && address.v4() == UINT32_MAX) return "is the broadcast address";
-    if (!address.is_v4() && address == *IpAddress::parse("::1")) return "is the loopback address";
-    for (const IpPrefix& subnet : subnets) {
-        // A link of two has neither (RFC 3021, RFC 6164).
-        if (!subnet.contains(address) || subnet.length + 1 >= address.bits()) continue;
-        if (address == subnet.address) {
-            return fmt::format("is the {} address of {}", address.is_v4() ? "network" : "subnet-router anycast",
-                               subnet.text());
-        }
-        if (address.is_v4() && (~address.v4() << subnet.length) == 0) {
-            return fmt::format("is the broadcast address of {}", subnet.text());
-        }
-    }
-    return {};
-}
-
 Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
               const base::Errors& read, const MissedPorts& missed, size_t first_added) {
     // What wasn't read any more would look like a mistake.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <numeric>
 #include <set>
 #include <unordered_map>
 
@@ -397,34 +396,6 @@ class RoutingValidator {
 }  // namespace
 
 void validate_routing(const Config& config, Mistakes& mistakes) { RoutingValidator(config, mistakes).run(); }
-
-// In the order of their addresses a prefix stands before those that lie in it, and these before all others: what
-// is open at a prefix are those that it lies in.
-std::vector<size_t> earlier_overlaps(const std::vector<IpPrefix>& prefixes) {
-    std::vector<size_t> first(prefixes.size());
-    std::iota(first.begin(), first.end(), size_t{0});
-    std::vector<size_t> order = first;
-    std::stable_sort(order.begin(), order.end(),
-                     [&](size_t a, size_t b) { return is_before(prefixes[a], prefixes[b]); });
-    struct Open {
-        size_t prefix;
-        size_t around;  // the first of those that it lies in, and itself
-        size_t inside;  // the first of those that lie in it, so far
-    };
-    std::vector<Open> open;
-    auto close = [&] {
-        const Open closed = open.back();
-        open.pop_back();
-        first[closed.prefix] = std::min(closed.around, closed.inside);
-        if (!open.empty()) open.back().inside = std::min({open.back().inside, closed.inside, closed.prefix});
-    };
-    for (const size_t i : order) {
-        while (!open.empty() && !prefixes[open.back().prefix].contains(prefixes[i].address)) close();
-        open.push_back({i, open.empty() ? i : std::min(open.back().around, i), i});
-    }
-    while (!open.empty()) close();
-    return first;
-}
 
 std::string route_mistake(const Config& config, const route::RouteConfig& route) {
     const auto mistakes = mistakes_of(Searched{config}, route);

@@ -16,6 +16,7 @@ LAYERS = [
     {"path"},
     {"port", "bridge", "vlan", "guard", "neighbor", "vxlan", "acl", "flow"},
     {"route"},
+    {"network"},
     {"view"},
     {"link", "mirror"},
     {"tunnel"},

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <random>
 #include <regex>
 
 #include "engine/combine.h"
@@ -59,29 +58,6 @@ TEST(Validate, ASubnetIsToldOnceHoweverManyItOverlaps) {
                "routed in domain main: give one another `domain`",
                "networks[2].subnets[0] (f:3:23): 10.0.0.0/8 overlaps 10.1.0.0/16 of network a, and both are "
                "routed in domain main: give one another `domain`"}));
-}
-
-// The overlaps that a comparison of all with all finds.
-TEST(Validate, OverlapsAreThoseOfEachWithEach) {
-    std::mt19937 random(7);
-    for (int round = 0; round < 200; ++round) {
-        std::vector<IpPrefix> prefixes;
-        for (int i = 0; i < 20; ++i) {
-            const auto length = static_cast<uint8_t>(random() % 33);
-            IpAddress address = IpAddress::from_v4(static_cast<uint32_t>(random()) & 0xc000'00c0);
-            if (random() % 4 == 0) address.bytes[0] = static_cast<uint8_t>(random());
-            prefixes.push_back(IpPrefix::around(address, length));
-        }
-        const std::vector<size_t> overlaps = earlier_overlaps(prefixes);
-        for (size_t a = 0; a < prefixes.size(); ++a) {
-            size_t first = 0;
-            while (first < a && !prefixes[first].contains(prefixes[a].address) &&
-                   !prefixes[a].contains(prefixes[first].address)) {
-                ++first;
-            }
-            ASSERT_EQ(overlaps[a], first) << prefixes[a].text() << " in round " << round;
-        }
-    }
 }
 
 // The largest text that a reader may send, of as many mistakes as fit: some are told, and that there are more.

@@ -12,7 +12,7 @@
 #include "route/route_config.h"
 #include "vxlan/vxlan_config.h"
 
-namespace sluice::engine {
+namespace sluice::network {
 
 struct NetworkConfig {
     std::string name;
@@ -57,4 +57,4 @@ void fields(V& v, NetworkConfig& n) {
             "spans hosts with a bridge, which a `flat` network has not: leave out one of them");
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::network
