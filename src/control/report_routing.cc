@@ -38,18 +38,18 @@ std::string origin_of(const route::Domain& domain, const IpPrefix& to) {
     return base::origin(derived->second.place);
 }
 
-std::vector<HopId> members_of(const engine::Router& router, HopId id) {
+std::vector<HopId> members_of(const router::Router& router, HopId id) {
     const HopKey& key = router.hops().key(id);
     return key.kind == HopKind::kGroup ? key.members : std::vector{id};
 }
 
-std::vector<HopKey> hops_of(const engine::Router& router, HopId id) {
+std::vector<HopKey> hops_of(const router::Router& router, HopId id) {
     std::vector<HopKey> hops;
     for (const HopId member : members_of(router, id)) hops.push_back(router.hops().key(member));
     return hops;
 }
 
-json hop_json(const engine::Router& router, const HopKey& hop) {
+json hop_json(const router::Router& router, const HopKey& hop) {
     return {{"via", hop.kind == HopKind::kVia ? json(hop.via.text()) : json()},
             {"network", base::or_none(router.network_name(hop.network))}};
 }
@@ -59,7 +59,7 @@ bool leads_somewhere(const json& hop) {
     return !hop.at("via").is_null() || !hop.at("network").is_null();
 }
 
-json route_json(const engine::Router& router, const route::Domain& domain, const IpPrefix& to, HopId id) {
+json route_json(const router::Router& router, const route::Domain& domain, const IpPrefix& to, HopId id) {
     json hops = json::array();
     for (const HopKey& hop : hops_of(router, id)) {
         if (json row = hop_json(router, hop); leads_somewhere(row)) hops.push_back(std::move(row));
@@ -150,7 +150,7 @@ json report_neighbor_counts(const engine::Switch& running) {
 
 json report_routes(const engine::Switch& running, const engine::AddedRoutes& added,
                    const RouteQuery& query) {
-    const engine::Router& router = running.router();
+    const router::Router& router = running.router();
     json routes = json::array();
     size_t count = 0;
     const std::vector<IpPrefix> all{{IpAddress::from_v4(0), 0}, {}};
@@ -195,7 +195,7 @@ json report_routes(const engine::Switch& running, const engine::AddedRoutes& add
 }
 
 json report_lookup(const engine::Switch& running, const std::string& name, const IpAddress& address) {
-    const engine::Router& router = running.router();
+    const router::Router& router = running.router();
     const route::Domain& domain = *router.domains().at(name);
     json answer{{"address", address.text()}, {"domain", name}, {"route", nullptr}};
     const auto found = domain.table.longest(address);
@@ -276,7 +276,7 @@ std::string_view state_of(vxlan::RemoteState state) {
 }  // namespace
 
 json report_tunnels(const engine::Switch& running) {
-    const engine::Router& router = running.router();
+    const router::Router& router = running.router();
     json rows = json::array();
     for (const auto& [remote, held] : running.tunnels()) {
         json networks = json::array();

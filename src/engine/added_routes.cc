@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "engine/mistakes.h"
+#include "router/route_check.h"
 
 namespace sluice::engine {
 namespace {
@@ -41,7 +41,7 @@ route::RouteConfig settled(const Config& config, const route::RouteConfig& route
     route::RouteConfig settled = route;
     auto settle = [&](route::HopConfig& hop) {
         if (hop.port.empty()) return;
-        hop.network = resolve_network(config, hop, route.domain);
+        hop.network = router::resolve_network(config, hop, route.domain);
         hop.port.clear();
     };
     settle(settled.hop);
@@ -52,7 +52,7 @@ route::RouteConfig settled(const Config& config, const route::RouteConfig& route
 // Without the networks that follow from the gateways' addresses.
 route::RouteConfig brief(const Config& config, route::RouteConfig route) {
     auto shorten = [&](route::HopConfig& hop) {
-        if (hop.via && resolve_network(config, {.via = hop.via}, route.domain) == hop.network) {
+        if (hop.via && router::resolve_network(config, {.via = hop.via}, route.domain) == hop.network) {
             hop.network.clear();
         }
     };
@@ -104,7 +104,7 @@ std::vector<std::string> AddedRoutes::remarks(const Config& config) const {
     }
     route::Mistakes known;
     const route::Changes changes = route::read_changes({.lines = text_, .file = file_}, known);
-    const auto mistakes = route_mistakes(config, changes.ways);
+    const auto mistakes = router::route_mistakes(config, changes.ways);
     std::set<std::pair<std::string, IpPrefix>> waiting;
     for (const auto& change : changes.changes) {
         const std::string& domain = changes.ways[change.way].domain;
@@ -164,7 +164,7 @@ void AddedRoutes::restore(Switch& running) {
 void AddedRoutes::restore(Switch& running, std::string_view lines) {
     route::Mistakes known;  // load() has found them
     route::Changes changes = route::read_changes({.lines = lines, .file = file_}, known);
-    const auto mistakes = route_mistakes(running.config(), changes.ways);
+    const auto mistakes = router::route_mistakes(running.config(), changes.ways);
     for (auto& change : changes.changes) {
         route::RouteConfig route = changes.ways[change.way];
         route.to = change.to;
@@ -203,7 +203,7 @@ void AddedRoutes::review(Switch& running, const Config& before) {
     const Config& config = running.config();
     auto reason_of = [&](const route::RouteConfig& route) {
         const auto* derived = running.router().declared(route.domain, route.to);
-        return derived != nullptr ? taken(route.to, *derived) : route_mistake(config, route);
+        return derived != nullptr ? taken(route.to, *derived) : router::route_mistake(config, route);
     };
     route::Changes back;
     // As the file has them: by the gateway's address one may find its way into another network.
@@ -229,7 +229,7 @@ void AddedRoutes::review(Switch& running, const Config& before) {
 }
 
 base::Result<void> AddedRoutes::add(Switch& running, const route::RouteConfig& route, Existing existing) {
-    if (auto mistake = route_mistake(running.config(), route); !mistake.empty()) {
+    if (auto mistake = router::route_mistake(running.config(), route); !mistake.empty()) {
         return base::fail("{}", mistake);
     }
     if (const auto* derived = running.router().declared(route.domain, route.to)) {
@@ -265,7 +265,7 @@ base::Result<void> AddedRoutes::remove(Switch& running, const IpPrefix& to, cons
 
 route::Changes AddedRoutes::read(const Switch& running, const route::Text& text, route::Mistakes& mistakes) const {
     route::Changes changes = route::read_changes(text, mistakes);
-    const auto faults = route_mistakes(running.config(), changes.ways);
+    const auto faults = router::route_mistakes(running.config(), changes.ways);
     for (const auto& change : changes.changes) {
         const route::RouteConfig& way = changes.ways[change.way];
         auto report = [&](std::string message) {
@@ -282,7 +282,7 @@ route::Changes AddedRoutes::read(const Switch& running, const route::Text& text,
             // Its sentence may name the destination.
             route::RouteConfig route = way;
             route.to = change.to;
-            report(mistakes.count < route::Mistakes::kKept ? route_mistake(running.config(), route) : "");
+            report(mistakes.count < route::Mistakes::kKept ? router::route_mistake(running.config(), route) : "");
         }
     }
     std::stable_sort(mistakes.errors.begin(), mistakes.errors.end(), [](const auto& a, const auto& b) {

@@ -120,36 +120,6 @@ IpAddress flat_gateway(bool v4) {
     return address;
 }
 
-std::vector<NetworkConfig> networks_of(const Config& config) {
-    std::vector<NetworkConfig> networks = config.networks;
-    if (!config.underlay) return networks;
-    NetworkConfig underlay;
-    underlay.name = kUnderlay;
-    underlay.domain = kUnderlay;
-    underlay.gateway_mac = config.underlay->mac;
-    underlay.place = config.underlay->place;
-    for (const auto& address : config.underlay->address) {
-        underlay.subnets.push_back(address.prefix());
-        underlay.gateway.push_back(address.address);
-    }
-    networks.push_back(std::move(underlay));
-    return networks;
-}
-
-std::vector<route::RouteConfig> routes_of(const Config& config) {
-    std::vector<route::RouteConfig> routes = config.routes;
-    if (!config.underlay) return routes;
-    for (const auto& gateway : config.underlay->gateway) {
-        route::RouteConfig route;
-        if (gateway.is_v4()) route.to.address = IpAddress::from_v4(0);
-        route.hop.via = gateway;
-        route.domain = kUnderlay;
-        route.place = config.underlay->place;
-        routes.push_back(std::move(route));
-    }
-    return routes;
-}
-
 std::string_view network_of(const Config& config, const port::PortConfig& port) {
     if (config.underlay && config.underlay->port == port.name) return kUnderlay;
     return port.network;
@@ -161,18 +131,6 @@ std::set<IpAddress> remotes_of(const Config& config) {
         if (network.vxlan) remotes.insert(network.vxlan->remotes.begin(), network.vxlan->remotes.end());
     }
     return remotes;
-}
-
-const port::PortConfig* find_port(const Config& config, std::string_view name) {
-    auto found = std::find_if(config.ports.begin(), config.ports.end(),
-                              [&](const auto& port) { return port.name == name; });
-    return found == config.ports.end() ? nullptr : &*found;
-}
-
-const NetworkConfig* find_network(const Config& config, std::string_view name) {
-    auto found = std::find_if(config.networks.begin(), config.networks.end(),
-                              [&](const auto& network) { return network.name == name; });
-    return found == config.networks.end() ? nullptr : &*found;
 }
 
 std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig& port) {

@@ -22,13 +22,20 @@
 #include "network/network_config.h"
 #include "port/port_config.h"
 #include "route/route_config.h"
+#include "router/sections.h"
 #include "view/idle.h"
 #include "vxlan/vxlan_config.h"
 
 namespace sluice::engine {
 
 struct Machine;  // machine.h
+
+// What folders below know of it.
 using network::NetworkConfig;
+using router::find_network;
+using router::find_port;
+using router::kUnderlay;
+using router::networks_of;
 
 // Ports that a file may name though they aren't there: they were added while running, and wait.
 struct MissedPorts {
@@ -127,6 +134,8 @@ struct Config {
     std::vector<mirror::MirrorConfig> mirrors;
 
     bool operator==(const Config&) const = default;
+    // What routing depends on, borrowed.
+    operator router::Sections() const { return {networks, underlay, ports, routes}; }
 };
 
 template <class V>
@@ -148,22 +157,10 @@ void fields(V& v, Config& c) {
     v.check("state", c.state.starts_with('/'), "is not an absolute path");
 }
 
-// The underlay is a network like others, with its own routing domain; the name is one that no user can
-// give.
-inline constexpr std::string_view kUnderlay = "(underlay)";
-
-// The networks, with what `underlay` comes to.
-std::vector<NetworkConfig> networks_of(const Config& config);
-// The routes, with those to the underlay's gateways.
-std::vector<route::RouteConfig> routes_of(const Config& config);
 // The network of a port that is no trunk; empty: none.
 std::string_view network_of(const Config& config, const port::PortConfig& port);
-const port::PortConfig* find_port(const Config& config, std::string_view name);
-const NetworkConfig* find_network(const Config& config, std::string_view name);  // as declared; not the underlay
 // The remote tunnel end points of all overlays.
 std::set<IpAddress> remotes_of(const Config& config);
-// The network of a route's next hop, of a valid configuration; empty: none.
-std::string resolve_network(const Config& config, const route::HopConfig& hop, const std::string& domain);
 // What containers of a flat network without a `gateway` have for one: the switch answers for it.
 IpAddress flat_gateway(bool v4);
 // The largest MTU (bytes) of a port in an overlay; none of a port that is in none.

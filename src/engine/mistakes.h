@@ -174,9 +174,5 @@ class MachineUse {
 
 // Gateways, routes, overlays and the underlay (validate_routing.cc).
 void validate_routing(const Config& config, Mistakes& mistakes);
-// What is wrong with one route, of all things the first; empty: nothing.
-std::string route_mistake(const Config& config, const route::RouteConfig& route);
-// The same of many.
-std::vector<std::string> route_mistakes(const Config& config, const std::vector<route::RouteConfig>& routes);
 
 }  // namespace sluice::engine

@@ -19,13 +19,16 @@
 #include "engine/flow_domains.h"
 #include "engine/loop_watch.h"
 #include "engine/retry.h"
-#include "engine/router.h"
 #include "engine/rule_log.h"
 #include "engine/worker.h"
 #include "path/published.h"
+#include "router/router.h"
 #include "view/snapshot.h"
 
 namespace sluice::engine {
+
+using router::NetworkIds;
+using router::Router;
 
 // What passed a port until some time, all workers.
 struct PortTraffic {

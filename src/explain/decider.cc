@@ -208,7 +208,7 @@ std::optional<Found> find_route(const engine::Switch& running, const DropRecord&
     const auto* network =
         engine::find_network(running.config(), network_name(running, record.network, record.time));
     if (!destination || network == nullptr) return std::nullopt;
-    const engine::Router& router = running.router();
+    const router::Router& router = running.router();
     const auto domain = router.domains().find(network->domain);
     if (domain == router.domains().end()) return std::nullopt;
     const auto found = domain->second->table.longest(*destination);

@@ -5,6 +5,7 @@
 
 #include "engine/diff.h"
 #include "engine/mistakes.h"
+#include "router/route_check.h"
 
 namespace sluice::engine {
 namespace {
@@ -85,7 +86,7 @@ std::string mistake(const std::string& route) {
     route::RouteConfig parsed;
     const base::Errors syntax = base::read(*document, parsed);
     if (!syntax.empty()) return syntax[0].message;
-    const std::string alone = route_mistake(config, parsed);
+    const std::string alone = router::route_mistake(config, parsed);
     const Texts all = errors(kTwo + std::string("routes: [") + route + "]");
     if (alone.empty()) {
         EXPECT_EQ(all, Texts{});
@@ -378,17 +379,17 @@ TEST(Routing, TheUnderlayIsANetworkOfItsOwnDomain) {
     EXPECT_EQ(network_of(config, *find_port(config, "w")), kUnderlay);
     EXPECT_EQ(network_of(config, *find_port(config, "p")), "a");
     Texts texts;
-    for (const auto& route : routes_of(config)) {
+    for (const auto& route : router::routes_of(config)) {
         texts.push_back(route.to.text() + " via " + route.hop.via->text());
     }
     EXPECT_EQ(texts, (Texts{"0.0.0.0/0 via 192.0.2.254", "::/0 via fd00::fe"}));
-    EXPECT_TRUE(routes_of(load(kTwo)).empty());
+    EXPECT_TRUE(router::routes_of(load(kTwo)).empty());
 }
 
 TEST(Routing, TheNetworkOfANextHopFollowsFromItsAddress) {
     const Config config = load(kTwo);
     const auto network = [&](const route::HopConfig& hop, const std::string& domain = "main") {
-        return resolve_network(config, hop, domain);
+        return router::resolve_network(config, hop, domain);
     };
     EXPECT_EQ(network({.via = *IpAddress::parse("10.0.0.1")}), "blue");
     EXPECT_EQ(network({.via = *IpAddress::parse("10.0.1.1")}, "other"), "red");

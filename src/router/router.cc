@@ -1,11 +1,12 @@
-#include "engine/router.h"
+#include "router/router.h"
 
 #include <algorithm>
 #include <unordered_map>
 
 #include "base/log.h"
+#include "router/route_check.h"
 
-namespace sluice::engine {
+namespace sluice::router {
 namespace {
 
 // What lies in a subnet but is no station's: the address of the subnet itself and its broadcast address
@@ -26,7 +27,7 @@ path::NetworkId id_of(const NetworkIds& ids, std::string_view name) {
 
 }  // namespace
 
-void Router::arrange_domains(const Config& next) {
+void Router::arrange_domains(const Sections& next) {
     std::set<std::string> names;
     for (const auto& network : networks_of(next)) {
         if (network.is_routed()) names.insert(network.domain);
@@ -40,7 +41,7 @@ void Router::arrange_domains(const Config& next) {
     // What is left of the others goes with withdraw().
 }
 
-std::map<std::string, Router::WantedRoutes> Router::wanted(const Config& config, const NetworkIds& ids) {
+std::map<std::string, Router::WantedRoutes> Router::wanted(const Sections& config, const NetworkIds& ids) {
     std::map<std::string, WantedRoutes> domains;
     for (const auto& network : networks_of(config)) {
         if (!network.is_routed()) continue;
@@ -77,7 +78,7 @@ std::map<std::string, Router::WantedRoutes> Router::wanted(const Config& config,
     return domains;
 }
 
-Router::Wanted Router::resolve(const Config& config, const NetworkIds& ids,
+Router::Wanted Router::resolve(const Sections& config, const NetworkIds& ids,
                                const route::RouteConfig& route) {
     Wanted wanted;
     wanted.derived = {route::Origin::kConfigured, route.place};
@@ -120,7 +121,7 @@ bool Router::leads_to(route::HopId hop, const std::set<path::NetworkId>& network
                        [&](route::HopId member) { return leads_to(member, networks); });
 }
 
-std::map<std::string, std::set<path::NetworkId>> Router::reach(const Config& config, const NetworkIds& ids) {
+std::map<std::string, std::set<path::NetworkId>> Router::reach(const Sections& config, const NetworkIds& ids) {
     std::map<std::string, std::set<path::NetworkId>> reach;
     for (const auto& network : networks_of(config)) {
         if (network.is_routed()) reach[network.domain].insert(id_of(ids, network.name));
@@ -128,7 +129,7 @@ std::map<std::string, std::set<path::NetworkId>> Router::reach(const Config& con
     return reach;
 }
 
-void Router::withdraw(const Config& next, const NetworkIds& ids) {
+void Router::withdraw(const Sections& next, const NetworkIds& ids) {
     const auto routes = wanted(next, ids);
     auto reached = reach(next, ids);
     for (auto& [name, domain] : domains_) {
@@ -155,7 +156,7 @@ void Router::withdraw(const Config& next, const NetworkIds& ids) {
     std::erase_if(domains_, [&](const auto& entry) { return !routes.contains(entry.first); });
 }
 
-void Router::install(const Config& next, const NetworkIds& ids, path::Seconds now) {
+void Router::install(const Sections& next, const NetworkIds& ids, path::Seconds now) {
     reach_ = reach(next, ids);
     names_.clear();
     for (const auto& [name, id] : ids) names_[id] = name;
@@ -189,7 +190,7 @@ void Router::displace(const route::Domain& domain, const IpPrefix& to, route::Ho
     displaced_.push_back(added_route(domain, to, hop));
 }
 
-base::Result<void> Router::change(const Config& config, const NetworkIds& ids,
+base::Result<void> Router::change(const Sections& config, const NetworkIds& ids,
                                   const route::Changes& changes, path::Seconds now) {
     struct Way {
         route::Domain* domain;
@@ -345,4 +346,4 @@ size_t Router::memory() const {
     return bytes;
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::router

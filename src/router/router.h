@@ -17,14 +17,14 @@
 #include <vector>
 
 #include "base/counted_log.h"
-#include "engine/config.h"
 #include "neighbor/neighbor_table.h"
 #include "path/published.h"
 #include "route/domain.h"
 #include "route/next_hop.h"
 #include "route/route_text.h"
+#include "router/sections.h"
 
-namespace sluice::engine {
+namespace sluice::router {
 
 using NetworkIds = std::map<std::string, path::NetworkId, std::less<>>;
 
@@ -34,9 +34,9 @@ class Router {
 
     // --- a change of the configuration ---
 
-    void arrange_domains(const Config& next);
-    void withdraw(const Config& next, const NetworkIds& ids);
-    void install(const Config& next, const NetworkIds& ids, path::Seconds now);
+    void arrange_domains(const Sections& next);
+    void withdraw(const Sections& next, const NetworkIds& ids);
+    void install(const Sections& next, const NetworkIds& ids, path::Seconds now);
     // Addresses whose MAC is known without asking, by network.
     using Statics = std::map<std::pair<path::NetworkId, IpAddress>, uint64_t>;
     void set_static_neighbors(Statics statics, path::Seconds now);
@@ -49,7 +49,7 @@ class Router {
 
     // All of these valid routes, or none: there was no room for their next hops. What is deleted and isn't
     // there, and what the configuration says about, stays as it is.
-    base::Result<void> change(const Config& config, const NetworkIds& ids, const route::Changes& changes,
+    base::Result<void> change(const Sections& config, const NetworkIds& ids, const route::Changes& changes,
                               path::Seconds now);
     // After any change: waits until no worker sees what is gone, and takes it back.
     void settle();
@@ -86,11 +86,11 @@ class Router {
     };
     using WantedRoutes = std::map<IpPrefix, Wanted>;
 
-    static std::map<std::string, WantedRoutes> wanted(const Config& config, const NetworkIds& ids);
+    static std::map<std::string, WantedRoutes> wanted(const Sections& config, const NetworkIds& ids);
     // The networks that a domain's routes may lead into.
-    static std::map<std::string, std::set<path::NetworkId>> reach(const Config& config,
+    static std::map<std::string, std::set<path::NetworkId>> reach(const Sections& config,
                                                                   const NetworkIds& ids);
-    static Wanted resolve(const Config& config, const NetworkIds& ids, const route::RouteConfig& route);
+    static Wanted resolve(const Sections& config, const NetworkIds& ids, const route::RouteConfig& route);
     route::HopId take(const Wanted& wanted, path::Seconds now);
     bool leads_to(route::HopId hop, const std::set<path::NetworkId>& networks) const;
     void set(route::Domain& domain, const IpPrefix& to, route::HopId hop);
@@ -107,4 +107,4 @@ class Router {
     std::vector<route::RouteConfig> displaced_;
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::router

@@ -1,8 +1,10 @@
-#include "engine/router.h"
+#include "router/router.h"
 
 #include <gtest/gtest.h>
 
-namespace sluice::engine {
+#include "engine/config.h"
+
+namespace sluice::router {
 namespace {
 
 using Texts = std::vector<std::string>;
@@ -11,7 +13,7 @@ class RouterTest : public testing::Test {
  protected:
     // As Switch::apply() does it. Networks have the numbers of their letters.
     void apply(const std::string& yaml) {
-        auto config = load_config(yaml, "f", {});
+        auto config = engine::load_config(yaml, "f", {});
         ASSERT_TRUE(config) << config.error()[0].text();
         config_ = *config;
         ids_.clear();
@@ -67,7 +69,7 @@ class RouterTest : public testing::Test {
 
     path::Grace grace_{1};
     Router router_{grace_};
-    Config config_;
+    engine::Config config_;
     NetworkIds ids_;
 };
 
@@ -224,4 +226,4 @@ TEST_F(RouterTest, TheWayToAnAddressOnALinkIsToItsNeighbor) {
 }
 
 }  // namespace
-}  // namespace sluice::engine
+}  // namespace sluice::router

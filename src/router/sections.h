@@ -1,0 +1,36 @@
+// The sections of the configuration that routing depends on, and the networks and routes that follow from them.
+// Control thread.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "network/network_config.h"
+#include "port/port_config.h"
+#include "route/route_config.h"
+#include "vxlan/vxlan_config.h"
+
+namespace sluice::router {
+
+// Borrowed from a configuration.
+struct Sections {
+    const std::vector<network::NetworkConfig>& networks;
+    const std::optional<vxlan::UnderlayConfig>& underlay;
+    const std::vector<port::PortConfig>& ports;
+    const std::vector<route::RouteConfig>& routes;
+};
+
+// The underlay is a network like others, with its own routing domain; the name is one that no user can
+// give.
+inline constexpr std::string_view kUnderlay = "(underlay)";
+
+// The networks, with what `underlay` comes to.
+std::vector<network::NetworkConfig> networks_of(const Sections& config);
+// The routes, with those to the underlay's gateways.
+std::vector<route::RouteConfig> routes_of(const Sections& config);
+// Null: there is none.
+const port::PortConfig* find_port(const Sections& config, std::string_view name);
+const network::NetworkConfig* find_network(const Sections& config, std::string_view name);  // not the underlay
+
+}  // namespace sluice::router
