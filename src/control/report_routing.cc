@@ -73,7 +73,7 @@ json route_json(const router::Router& router, const route::Domain& domain, const
             {"origin", origin_of(domain, to)}};
 }
 
-json waiting_json(const engine::AddedRoutes::Waiting& waiting) {
+json waiting_json(const router::AddedRoutes::Waiting& waiting) {
     json hops = json::array();
     for (const auto& hop : waiting.route.all_hops()) {
         hops.push_back(
@@ -122,7 +122,7 @@ void tell_neighbor(json& row, const engine::Switch& running, path::NetworkId net
 
 }  // namespace
 
-json report_route_counts(const engine::Switch& running, const engine::AddedRoutes& added) {
+json report_route_counts(const engine::Switch& running, const router::AddedRoutes& added) {
     using route::Family;
     json domains = json::array();
     size_t ipv4 = 0;
@@ -148,7 +148,7 @@ json report_neighbor_counts(const engine::Switch& running) {
     return {{"count", neighbors.size()}, {"capacity", neighbors.capacity()}};
 }
 
-json report_routes(const engine::Switch& running, const engine::AddedRoutes& added,
+json report_routes(const engine::Switch& running, const router::AddedRoutes& added,
                    const RouteQuery& query) {
     const router::Router& router = running.router();
     json routes = json::array();

@@ -6,13 +6,12 @@
 #include <optional>
 #include <string>
 
-#include "engine/added_routes.h"
 #include "engine/switch.h"
 
 namespace sluice::control {
 
 // How many there are of all, for report_status(); and what memory they take.
-nlohmann::json report_route_counts(const engine::Switch& running, const engine::AddedRoutes& added);
+nlohmann::json report_route_counts(const engine::Switch& running, const router::AddedRoutes& added);
 nlohmann::json report_neighbor_counts(const engine::Switch& running);
 
 struct RouteQuery {
@@ -22,7 +21,7 @@ struct RouteQuery {
     bool is_default = false;          // 0.0.0.0/0 and ::/0 alone
     size_t limit = 0;
 };
-nlohmann::json report_routes(const engine::Switch& running, const engine::AddedRoutes& added,
+nlohmann::json report_routes(const engine::Switch& running, const router::AddedRoutes& added,
                              const RouteQuery& query);
 // The way of packets for an address. The domain must exist.
 nlohmann::json report_lookup(const engine::Switch& running, const std::string& domain,

@@ -44,7 +44,7 @@ constexpr const char* kDefault = "default";
 
 // Of `default` as `route add` takes it: the family was its gateway's.
 tl::expected<IpPrefix, RpcError> added_default(Running& daemon, const std::string& domain) {
-    const engine::AddedRoutes& routes = daemon.intent.routes();
+    const router::AddedRoutes& routes = daemon.intent.routes();
     const auto is_added = [&](const IpPrefix& to) {
         return daemon.running.router().has_added(domain, to) || routes.waiting().contains({domain, to});
     };
@@ -54,7 +54,7 @@ tl::expected<IpPrefix, RpcError> added_default(Running& daemon, const std::strin
     return is_added(v6) ? v6 : v4;
 }
 
-json loaded_json(const engine::AddedRoutes::Loaded& loaded) {
+json loaded_json(const router::AddedRoutes::Loaded& loaded) {
     return {{"set", loaded.set}, {"deleted", loaded.deleted}, {"missing", loaded.missing}};
 }
 
@@ -89,14 +89,14 @@ Answer route_lookup(Running& daemon, const json& params) {
 }
 
 Answer route_add(Running& daemon, const json& params) {
-    using enum engine::AddedRoutes::Existing;
+    using enum router::AddedRoutes::Existing;
     const bool replace = flag_of(params, "replace");
     auto route = engine::read_route(base::from_json(params.at("route")));
     if (!route) return refused(route.error());
     for (const auto& hop : route->all_hops()) {
         if (auto waiting = if_waiting(daemon, hop.port)) return *waiting;
     }
-    auto done = daemon.intent.routes().add(daemon.running, *route, replace ? kReplace : kRefuse);
+    auto done = daemon.intent.routes().add(daemon.running.routing(), *route, replace ? kReplace : kRefuse);
     if (!done) return refused({done.error()});
     return json{{"route", route::to_line(*route)}};
 }
@@ -106,7 +106,7 @@ Answer route_delete(Running& daemon, const json& params) {
     if (domain.empty()) domain = route::kMainDomain;
     auto to = text_of(params, "to") == kDefault ? added_default(daemon, domain) : destination_param(params, "to");
     if (!to) return tl::unexpected(to.error());
-    auto done = daemon.intent.routes().remove(daemon.running, *to, domain);
+    auto done = daemon.intent.routes().remove(daemon.running.routing(), *to, domain);
     if (!done) return refused({done.error()});
     return json{{"to", to->text()}, {"domain", domain}};
 }
@@ -124,13 +124,13 @@ Answer route_load(Running& daemon, const json& params) {
     if (!domain->empty()) text.domain = *domain;
     if (check) {
         // Mistakes are what was asked for: an answer, that a client puts together from several.
-        auto checked = daemon.intent.routes().check(daemon.running, text);
+        auto checked = daemon.intent.routes().check(daemon.running.routing(), text);
         json errors = json::array();
         if (checked) return json{{"routes", loaded_json(*checked)}, {"errors", errors}, {"error-count", 0}};
         for (const auto& error : checked.error().errors) errors.push_back(error_json(error));
         return json{{"errors", errors}, {"error-count", checked.error().count}};
     }
-    auto loaded = daemon.intent.routes().load(daemon.running, text);
+    auto loaded = daemon.intent.routes().load(daemon.running.routing(), text);
     if (loaded) return json{{"routes", loaded_json(*loaded)}};
     base::Errors errors = loaded.error().errors;
     if (const size_t more = loaded.error().count - errors.size(); more != 0) {

@@ -42,7 +42,7 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     intent.lost_ = state.has_lost;
     auto combined = combine(*intent.read_, state.ports, intent.lost_);
     if (!combined) return tl::unexpected(combined.error());
-    intent.routes_ = AddedRoutes::load(combined->config.state);
+    intent.routes_ = router::AddedRoutes::load(combined->config.state);
     intent.added_ = std::move(combined->added);
     intent.is_saved_ = intent.added_ == state.ports;
     intent.waiting_ = std::move(combined->waiting);
@@ -98,7 +98,7 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
         if (auto done = save(next.added); !done) base::log::error("state", "{}", done.error().text());
     }
     take_over(std::move(next));
-    routes_.restore(running);
+    routes_.restore(running.routing());
     return changes;
 }
 
@@ -304,7 +304,7 @@ Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Co
     read_ = std::move(file);
     const Config config_before = config_;
     take_over(std::move(next));
-    routes_.review(running, config_before);
+    routes_.review(running.routing(), config_before);
     return changes;
 }
 

@@ -13,7 +13,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/added_routes.h"
 #include "engine/combine.h"
 #include "engine/config.h"
 #include "engine/port_index.h"
@@ -45,8 +44,8 @@ class Intent {
     Changes add_port(Switch& running, const base::Document& request, Clock::time_point now);
     Changes delete_port(Switch& running, const std::string& name, Clock::time_point now);
     // Routes change one by one or in bulk, beside the configuration.
-    AddedRoutes& routes() noexcept { return routes_; }
-    const AddedRoutes& routes() const noexcept { return routes_; }
+    router::AddedRoutes& routes() noexcept { return routes_; }
+    const router::AddedRoutes& routes() const noexcept { return routes_; }
 
     // What another text for the file would give, beside what was added while running.
     tl::expected<Combined, base::Errors> consider(std::string_view text, std::string_view file) const;
@@ -75,7 +74,7 @@ class Intent {
     std::vector<WaitingPort> waiting_;
     std::vector<std::string> declared_;  // by the file by now
     std::vector<std::string> left_out_;
-    AddedRoutes routes_;
+    router::AddedRoutes routes_;
     Config config_;
     PortIndex index_;  // of its ports
 };

@@ -22,6 +22,7 @@
 #include "engine/rule_log.h"
 #include "engine/worker.h"
 #include "path/published.h"
+#include "router/added_routes.h"
 #include "router/router.h"
 #include "view/snapshot.h"
 
@@ -169,8 +170,10 @@ class Switch {
     uint16_t waiting_for(const neighbor::Entry& neighbor) { return router_.neighbors().waiting(neighbor); }
     // Routes while running, valid ones: all are in force when it returns, or none.
     base::Result<void> change_routes(const route::Changes& changes);
-    // Routes that were added and that a change of the configuration took out of force.
-    std::vector<route::RouteConfig> take_displaced_routes() { return router_.take_displaced(); }
+    // For the routes that were added while running. Until the next change.
+    router::Running routing() {
+        return {config_, router_, [this](const route::Changes& changes) { return change_routes(changes); }};
+    }
     const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
     // Of a worker, over the last second that tick() has measured.
     Load recent_load(size_t worker) const {

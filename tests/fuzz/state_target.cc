@@ -5,19 +5,20 @@
 // may name any network namespace of this machine.
 #include <nlohmann/json.hpp>
 
-#include "engine/added_routes.h"
 #include "engine/combine.h"
 #include "engine/machine.h"
 #include "engine/state.h"
+#include "engine/switch.h"
 #include "fuzz/folder.h"
 #include "fuzz/target.h"
+#include "router/added_routes.h"
 #include "support/pools.h"
 
 namespace sluice::fuzz {
 namespace {
 
-using engine::AddedRoutes;
 using engine::Switch;
+using router::AddedRoutes;
 
 constexpr const char* kConfiguration = R"(networks:
   - {name: blue, subnets: [10.0.0.0/24, "fd00::/64"], gateway: [10.0.0.254, "fd00::fe"]}
@@ -104,7 +105,7 @@ void remove_added(Switch& running) {
 std::vector<std::string> start(const std::string& state) {
     AddedRoutes routes = AddedRoutes::load(state);
     (void)routes.remarks(running().config());
-    routes.restore(running());
+    routes.restore(running().routing());
     const auto lines = lines_of(running(), routes);
     remove_added(running());
     return lines;

@@ -1,4 +1,4 @@
-#include "engine/added_routes.h"
+#include "router/added_routes.h"
 
 #include <gtest/gtest.h>
 
@@ -6,13 +6,13 @@
 #include "support/directory.h"
 #include "support/pools.h"
 
-namespace sluice::engine {
+namespace sluice::router {
 namespace {
 
 using namespace std::chrono_literals;
 using Texts = std::vector<std::string>;
 
-constexpr Clock::time_point kNow{1000s};
+constexpr engine::Clock::time_point kNow{1000s};
 constexpr const char* kBlue = "  - {name: blue, subnets: 10.0.0.0/24, gateway: 10.0.0.254}\n";
 constexpr const char* kCut = " is cut off: the line has no end, and is not in force";
 constexpr const char* kRed = "  - {name: red, subnets: 10.0.1.0/24, gateway: 10.0.1.254}\n";
@@ -27,7 +27,7 @@ class AddedRoutesTest : public testing::Test {
     }
     void start() {
         switch_.emplace(1, test::switch_pools(), "test");
-        auto intent = Intent::load(file_);
+        auto intent = engine::Intent::load(file_);
         ASSERT_TRUE(intent) << intent.error()[0].text();
         intent_.emplace(std::move(*intent));
         ASSERT_TRUE(intent_->start(*switch_, kNow));
@@ -43,16 +43,16 @@ class AddedRoutesTest : public testing::Test {
         return route::read_changes({.lines = line}, mistakes).ways.at(0);
     }
     std::string add(std::string_view line, AddedRoutes::Existing existing = AddedRoutes::Existing::kRefuse) {
-        auto done = routes().add(*switch_, route(line), existing);
+        auto done = routes().add(switch_->routing(), route(line), existing);
         return done ? "" : done.error().text();
     }
     std::string remove(const std::string& to) {
-        auto done = routes().remove(*switch_, *IpPrefix::parse(to), "main");
+        auto done = routes().remove(switch_->routing(), *IpPrefix::parse(to), "main");
         return done ? "" : done.error().text();
     }
     Texts load(std::string_view lines) {
         Texts texts;
-        auto done = routes().load(*switch_, {.lines = lines, .file = "r"});
+        auto done = routes().load(switch_->routing(), {.lines = lines, .file = "r"});
         if (done) return texts;
         for (const auto& error : done.error().errors) texts.push_back(error.text());
         return texts;
@@ -89,8 +89,8 @@ class AddedRoutesTest : public testing::Test {
     test::Directory directory_;
     const std::string file_ = directory_ / "sluice.yaml";
     const std::string state_ = directory_ / "state/state.json";
-    std::optional<Switch> switch_;
-    std::optional<Intent> intent_;
+    std::optional<engine::Switch> switch_;
+    std::optional<engine::Intent> intent_;
 };
 
 TEST_F(AddedRoutesTest, WhatIsAddedIsInForceAndKept) {
@@ -165,7 +165,7 @@ TEST_F(AddedRoutesTest, ATextIsLoadedAsAWholeOrNotAtAll) {
                      "r:5:1: no network with a `gateway` is of routing domain \"none\""}));
     EXPECT_EQ(added(), Texts{});
     EXPECT_FALSE(std::filesystem::exists(state_ + ".routes"));
-    auto checked = routes().check(*switch_, {.lines = "10.9.0.0/16 via 10.0.0.1\ndelete 10.1.0.0/16\n"});
+    auto checked = routes().check(switch_->routing(), {.lines = "10.9.0.0/16 via 10.0.0.1\ndelete 10.1.0.0/16\n"});
     ASSERT_TRUE(checked);
     EXPECT_EQ(checked->set, 1u);
     EXPECT_EQ(checked->deleted, 0u);
@@ -176,8 +176,8 @@ TEST_F(AddedRoutesTest, ATextIsLoadedAsAWholeOrNotAtAll) {
 TEST_F(AddedRoutesTest, WhatIsDeletedAndWasNotThereIsCountedApart) {
     start();
     const auto count = [&](std::string_view lines) {
-        const auto checked = routes().check(*switch_, {.lines = lines, .file = "r"});
-        const auto loaded = routes().load(*switch_, {.lines = lines, .file = "r"});
+        const auto checked = routes().check(switch_->routing(), {.lines = lines, .file = "r"});
+        const auto loaded = routes().load(switch_->routing(), {.lines = lines, .file = "r"});
         if (!checked || !loaded) return std::string("refused");
         EXPECT_EQ(checked->missing, loaded->missing);
         return fmt::format("{} {} {}", loaded->set, loaded->deleted, loaded->missing);
@@ -202,7 +202,7 @@ TEST_F(AddedRoutesTest, ATextDeletesWhatCouldNotBeAddedAnyMore) {
     configure("  - {name: blue}\n");
     reload();
     ASSERT_EQ(waiting().size(), 2u);
-    EXPECT_TRUE(routes().check(*switch_, {.lines = "delete 10.9.0.0/16\n"}));
+    EXPECT_TRUE(routes().check(switch_->routing(), {.lines = "delete 10.9.0.0/16\n"}));
     EXPECT_EQ(load("delete 10.9.0.0/16\ndelete 10.7.0.0/16\ndelete 10.6.0.0/16 domain gone\n"), Texts{});
     EXPECT_EQ(waiting(), Texts{});
     start();
@@ -313,7 +313,7 @@ TEST_F(AddedRoutesTest, ALineThatIsCutOffIsToldAndPutAside) {
     ASSERT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
     const std::string cut = kept() + "10.8.0.0/16 via 10.0.0.1\n10.7.0.0/16 via 10.0.0.1";  // ...17, perhaps
     test::write_file(state_ + ".routes", cut);
-    EXPECT_EQ(Intent::load(file_)->remarks(), Texts{state_ + ".routes:3:1: '10.7.0.0/16 via 10.0.0.1'" + kCut});
+    EXPECT_EQ(engine::Intent::load(file_)->remarks(), Texts{state_ + ".routes:3:1: '10.7.0.0/16 via 10.0.0.1'" + kCut});
     start();
     EXPECT_EQ(added().size(), 2u);
     EXPECT_EQ(aside(), Texts{cut});
@@ -329,7 +329,7 @@ TEST_F(AddedRoutesTest, ADamagedFileIsPutAside) {
     ASSERT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
     const std::string damaged = kept() + "nonsense\n10.8.0.0/16 via 10.0.0.1\n10.7.0.0/16 via 10.0";
     test::write_file(state_ + ".routes", damaged);
-    EXPECT_EQ(Intent::load(file_)->remarks(), (Texts{state_ + ".routes:2:1: 'nonsense' is not an IP address",
+    EXPECT_EQ(engine::Intent::load(file_)->remarks(), (Texts{state_ + ".routes:2:1: 'nonsense' is not an IP address",
                      state_ + ".routes:4:1: '10.7.0.0/16 via 10.0'" + kCut}));
     EXPECT_EQ(kept(), damaged);  // a look changes nothing
     start();
@@ -345,7 +345,7 @@ TEST_F(AddedRoutesTest, AStartTellsBeforehandWhatWouldWait) {
     ASSERT_EQ(load("10.9.0.0/16 via 10.0.1.1\n10.8.0.0/16 via 10.0.0.1\n10.7.0.0/16 via 10.0.0.1\ndelete 10.9.0.0/16\n"
                    "10.9.0.0/16 via 10.0.1.1\ndelete 10.7.0.0/16\n"), Texts{});
     configure(kBlue, "routes: [{to: 10.8.0.0/16, via: 10.0.0.2}]\n");
-    EXPECT_EQ(Intent::load(file_)->remarks(),
+    EXPECT_EQ(engine::Intent::load(file_)->remarks(),
               Texts{"2 added routes of " + state_ + ".routes would wait, as the configuration has no place for them, "
                     "such as 10.8.0.0/16"});
     start();
@@ -409,4 +409,4 @@ TEST_F(AddedRoutesTest, AFileOfVoidLinesIsRewrittenWhileRunning) {
 }
 
 }  // namespace
-}  // namespace sluice::engine
+}  // namespace sluice::router

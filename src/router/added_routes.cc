@@ -1,4 +1,4 @@
-#include "engine/added_routes.h"
+#include "router/added_routes.h"
 
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "router/route_check.h"
 
-namespace sluice::engine {
+namespace sluice::router {
 namespace {
 
 // Rewriting a file of this many void lines isn't worth the time.
@@ -20,9 +20,9 @@ constexpr size_t kStep = 4 << 20;
 // Of a million routes without a network the log tells the first.
 constexpr size_t kTold = 10;
 
-size_t count_added(const Switch& running) {
+size_t count_added(const Running& running) {
     size_t count = 0;
-    for (const auto& [name, domain] : running.router().domains()) {
+    for (const auto& [name, domain] : running.router.domains()) {
         count += domain->size() - domain->derived.size();
     }
     return count;
@@ -37,11 +37,11 @@ std::string taken(const IpPrefix& to, const route::Domain::Derived& derived) {
 }
 
 // In place of ports their networks: what the route leads into stays when a port goes.
-route::RouteConfig settled(const Config& config, const route::RouteConfig& route) {
+route::RouteConfig settled(const Sections& config, const route::RouteConfig& route) {
     route::RouteConfig settled = route;
     auto settle = [&](route::HopConfig& hop) {
         if (hop.port.empty()) return;
-        hop.network = router::resolve_network(config, hop, route.domain);
+        hop.network = resolve_network(config, hop, route.domain);
         hop.port.clear();
     };
     settle(settled.hop);
@@ -50,9 +50,9 @@ route::RouteConfig settled(const Config& config, const route::RouteConfig& route
 }
 
 // Without the networks that follow from the gateways' addresses.
-route::RouteConfig brief(const Config& config, route::RouteConfig route) {
+route::RouteConfig brief(const Sections& config, route::RouteConfig route) {
     auto shorten = [&](route::HopConfig& hop) {
-        if (hop.via && router::resolve_network(config, {.via = hop.via}, route.domain) == hop.network) {
+        if (hop.via && resolve_network(config, {.via = hop.via}, route.domain) == hop.network) {
             hop.network.clear();
         }
     };
@@ -90,7 +90,7 @@ AddedRoutes AddedRoutes::load(const std::string& state) {
     return routes;
 }
 
-std::vector<std::string> AddedRoutes::remarks(const Config& config) const {
+std::vector<std::string> AddedRoutes::remarks(const Sections& config) const {
     std::vector<std::string> remarks;
     for (const auto& fault : faults_.errors) remarks.push_back(fault.text());
     if (faults_.count > faults_.errors.size()) {
@@ -104,7 +104,7 @@ std::vector<std::string> AddedRoutes::remarks(const Config& config) const {
     }
     route::Mistakes known;
     const route::Changes changes = route::read_changes({.lines = text_, .file = file_}, known);
-    const auto mistakes = router::route_mistakes(config, changes.ways);
+    const auto mistakes = route_mistakes(config, changes.ways);
     std::set<std::pair<std::string, IpPrefix>> waiting;
     for (const auto& change : changes.changes) {
         const std::string& domain = changes.ways[change.way].domain;
@@ -139,7 +139,7 @@ bool AddedRoutes::put_aside() {
     return true;
 }
 
-void AddedRoutes::restore(Switch& running) {
+void AddedRoutes::restore(const Running& running) {
     const std::string text = std::exchange(text_, {});
     const bool has_lost = faults_.count != 0 && put_aside();
     if (std::exchange(is_cut_, false) && !has_lost) {
@@ -161,20 +161,20 @@ void AddedRoutes::restore(Switch& running) {
     if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());
 }
 
-void AddedRoutes::restore(Switch& running, std::string_view lines) {
+void AddedRoutes::restore(const Running& running, std::string_view lines) {
     route::Mistakes known;  // load() has found them
     route::Changes changes = route::read_changes({.lines = lines, .file = file_}, known);
-    const auto mistakes = router::route_mistakes(running.config(), changes.ways);
+    const auto mistakes = route_mistakes(running.config, changes.ways);
     for (auto& change : changes.changes) {
         route::RouteConfig route = changes.ways[change.way];
         route.to = change.to;
         if (!waiting_.empty()) waiting_.erase(key_of(route));
-        const auto* derived = running.router().declared(route.domain, change.to);
+        const auto* derived = running.router.declared(route.domain, change.to);
         if (change.deletes || (mistakes[change.way].empty() && derived == nullptr)) continue;
         wait(route, derived != nullptr ? taken(change.to, *derived) : mistakes[change.way]);
         change.deletes = true;  // what an earlier line has set
     }
-    if (auto done = running.change_routes(changes); !done) {
+    if (auto done = running.change(changes); !done) {
         base::log::error("route", "{} routes of {} are not in force, and wait: {}", changes.changes.size(), file_,
                          done.error().text());
         const std::string reason = done.error().text();
@@ -199,15 +199,15 @@ void AddedRoutes::wait(const route::RouteConfig& route, std::string reason) {
     waiting_[key_of(route)] = {route, std::move(reason)};
 }
 
-void AddedRoutes::review(Switch& running, const Config& before) {
-    const Config& config = running.config();
+void AddedRoutes::review(const Running& running, const Sections& before) {
+    const Sections& config = running.config;
     auto reason_of = [&](const route::RouteConfig& route) {
-        const auto* derived = running.router().declared(route.domain, route.to);
-        return derived != nullptr ? taken(route.to, *derived) : router::route_mistake(config, route);
+        const auto* derived = running.router.declared(route.domain, route.to);
+        return derived != nullptr ? taken(route.to, *derived) : route_mistake(config, route);
     };
     route::Changes back;
     // As the file has them: by the gateway's address one may find its way into another network.
-    for (const auto& displaced : running.take_displaced_routes()) {
+    for (const auto& displaced : running.router.take_displaced()) {
         const auto route = brief(before, displaced);
         wait(route, reason_of(route));
     }
@@ -219,7 +219,7 @@ void AddedRoutes::review(Switch& running, const Config& before) {
         back.changes.push_back({.to = waiting.route.to, .way = way});
     }
     if (back.changes.empty()) return;
-    if (auto done = running.change_routes(back); !done) {
+    if (auto done = running.change(back); !done) {
         base::log::error("route", "{} added routes stay out of force: {}", back.changes.size(),
                          done.error().text());
         return;
@@ -228,15 +228,15 @@ void AddedRoutes::review(Switch& running, const Config& before) {
     base::log::info("route", "{} added routes are in force again", back.changes.size());
 }
 
-base::Result<void> AddedRoutes::add(Switch& running, const route::RouteConfig& route, Existing existing) {
-    if (auto mistake = router::route_mistake(running.config(), route); !mistake.empty()) {
+base::Result<void> AddedRoutes::add(const Running& running, const route::RouteConfig& route, Existing existing) {
+    if (auto mistake = route_mistake(running.config, route); !mistake.empty()) {
         return base::fail("{}", mistake);
     }
-    if (const auto* derived = running.router().declared(route.domain, route.to)) {
+    if (const auto* derived = running.router.declared(route.domain, route.to)) {
         return base::fail("{}", taken(route.to, *derived));
     }
     const bool known =
-        running.router().has_added(route.domain, route.to) || waiting_.contains(key_of(route));
+        running.router.has_added(route.domain, route.to) || waiting_.contains(key_of(route));
     if (known && existing == Existing::kRefuse) {
         return base::fail("{} has a route already (added): --replace it, or give several next hops to one",
                           route.to.text());
@@ -246,16 +246,16 @@ base::Result<void> AddedRoutes::add(Switch& running, const route::RouteConfig& r
     return {};
 }
 
-base::Result<void> AddedRoutes::remove(Switch& running, const IpPrefix& to, const std::string& domain) {
+base::Result<void> AddedRoutes::remove(const Running& running, const IpPrefix& to, const std::string& domain) {
     const bool waits = waiting_.contains({domain, to});
-    if (const auto* derived = running.router().declared(domain, to); derived != nullptr && !waits) {
+    if (const auto* derived = running.router.declared(domain, to); derived != nullptr && !waits) {
         if (derived->origin != route::Origin::kConfigured) {
             return base::fail("the route to {} follows from the networks: it goes with them", to.text());
         }
         return base::fail("the route to {} is declared in {}: remove it there and `config reload`", to.text(),
                           origin(derived->place));
     }
-    if (!running.router().has_added(domain, to) && !waits) {
+    if (!running.router.has_added(domain, to) && !waits) {
         return base::fail("there is no route to {} in domain {}", to.text(), domain);
     }
     auto done = commit(running, route::Changes::remove(to, domain));
@@ -263,15 +263,16 @@ base::Result<void> AddedRoutes::remove(Switch& running, const IpPrefix& to, cons
     return {};
 }
 
-route::Changes AddedRoutes::read(const Switch& running, const route::Text& text, route::Mistakes& mistakes) const {
+route::Changes AddedRoutes::read(const Running& running, const route::Text& text,
+                                 route::Mistakes& mistakes) const {
     route::Changes changes = route::read_changes(text, mistakes);
-    const auto faults = router::route_mistakes(running.config(), changes.ways);
+    const auto faults = route_mistakes(running.config, changes.ways);
     for (const auto& change : changes.changes) {
         const route::RouteConfig& way = changes.ways[change.way];
         auto report = [&](std::string message) {
             mistakes.add({std::move(message), {}, {text.file, static_cast<int>(change.line), 1}});
         };
-        const auto* derived = running.router().declared(way.domain, change.to);
+        const auto* derived = running.router.declared(way.domain, change.to);
         if (change.deletes) {
             // What is gone already is deleted without a word; what stands in the file stays there.
             if (derived != nullptr && !waiting_.contains({way.domain, change.to}))
@@ -282,7 +283,7 @@ route::Changes AddedRoutes::read(const Switch& running, const route::Text& text,
             // Its sentence may name the destination.
             route::RouteConfig route = way;
             route.to = change.to;
-            report(mistakes.count < route::Mistakes::kKept ? router::route_mistake(running.config(), route) : "");
+            report(mistakes.count < route::Mistakes::kKept ? route_mistake(running.config, route) : "");
         }
     }
     std::stable_sort(mistakes.errors.begin(), mistakes.errors.end(), [](const auto& a, const auto& b) {
@@ -291,7 +292,7 @@ route::Changes AddedRoutes::read(const Switch& running, const route::Text& text,
     return changes;
 }
 
-AddedRoutes::Loaded AddedRoutes::count(const Switch& running, const route::Changes& changes) const {
+AddedRoutes::Loaded AddedRoutes::count(const Running& running, const route::Changes& changes) const {
     Loaded loaded;
     std::map<std::pair<std::string_view, IpPrefix>, bool>
         is_there;  // by earlier lines, where there are deletions
@@ -305,7 +306,7 @@ AddedRoutes::Loaded AddedRoutes::count(const Switch& running, const route::Chang
             continue;
         }
         const auto [earlier, fresh] = is_there.try_emplace({domain, change.to}, false);
-        const bool was_there = fresh ? running.router().has_added(domain, change.to) ||
+        const bool was_there = fresh ? running.router.has_added(domain, change.to) ||
                                            waiting_.contains({domain, change.to})
                                      : earlier->second;
         earlier->second = false;
@@ -314,7 +315,7 @@ AddedRoutes::Loaded AddedRoutes::count(const Switch& running, const route::Chang
     return loaded;
 }
 
-tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::check(const Switch& running,
+tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::check(const Running& running,
                                                                       const route::Text& text) const {
     route::Mistakes mistakes;
     const route::Changes changes = read(running, text, mistakes);
@@ -322,7 +323,7 @@ tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::check(const Swit
     return count(running, changes);
 }
 
-tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::load(Switch& running,
+tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::load(const Running& running,
                                                                      const route::Text& text) {
     route::Mistakes mistakes;
     const route::Changes changes = read(running, text, mistakes);
@@ -335,11 +336,11 @@ tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::load(Switch& run
 }
 
 // What is valid goes into the file first, and out of it again if it can't be.
-base::Result<AddedRoutes::Loaded> AddedRoutes::commit(Switch& running, const route::Changes& changes) {
+base::Result<AddedRoutes::Loaded> AddedRoutes::commit(const Running& running, const route::Changes& changes) {
     if (changes.changes.empty()) return Loaded{};
     std::vector<std::string> texts;
     for (const auto& way : changes.ways) {
-        texts.push_back(way_text(brief(running.config(), settled(running.config(), way))));
+        texts.push_back(way_text(brief(running.config, settled(running.config, way))));
     }
     const Loaded loaded = count(running, changes);
     std::string lines;
@@ -356,7 +357,7 @@ base::Result<AddedRoutes::Loaded> AddedRoutes::commit(Switch& running, const rou
     }
     auto before = base::append_to_file(file_, lines);
     if (!before) return tl::unexpected(before.error().within("keeping the routes"));
-    if (auto done = running.change_routes(changes); !done) {
+    if (auto done = running.change(changes); !done) {
         (void)base::cut_file(file_, *before);
         return tl::unexpected(done.error());
     }
@@ -369,14 +370,14 @@ base::Result<AddedRoutes::Loaded> AddedRoutes::commit(Switch& running, const rou
     return loaded;
 }
 
-void AddedRoutes::tidy(const Switch& running) {
+void AddedRoutes::tidy(const Running& running) {
     if (faults_.count != 0) return;
     const size_t valid = count_added(running) + waiting_.size();
     if (lines_ <= 2 * valid + kVoidLines) return;
     if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());
 }
 
-base::Result<void> AddedRoutes::compact(const Switch& running) {
+base::Result<void> AddedRoutes::compact(const Running& running) {
     struct Words {
         std::string_view kind;
         std::string text;
@@ -384,13 +385,13 @@ base::Result<void> AddedRoutes::compact(const Switch& running) {
     std::map<std::pair<const route::Domain*, route::HopId>, Words> ways;
     std::string lines;
     size_t count = 0;
-    for (const auto& [name, domain] : running.router().domains()) {
+    for (const auto& [name, domain] : running.router.domains()) {
         domain->table.each([&, &domain = *domain](const IpPrefix& to, route::HopId hop) {
             if (domain.derived.contains(to)) return;
             auto [known, fresh] = ways.try_emplace({&domain, hop});
             Words& way = known->second;
             if (fresh) {
-                const auto route = brief(running.config(), running.router().added_route(domain, to, hop));
+                const auto route = brief(running.config, running.router.added_route(domain, to, hop));
                 way = {kind_text(route.kind), way_text(route)};
             }
             lines += way.kind;
@@ -409,4 +410,4 @@ base::Result<void> AddedRoutes::compact(const Switch& running) {
     return done;
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::router

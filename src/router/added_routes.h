@@ -8,15 +8,24 @@
 // the configuration lets it in again; the log tells of it. Control thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "engine/switch.h"
 #include "route/route_text.h"
+#include "router/router.h"
+#include "router/sections.h"
 
-namespace sluice::engine {
+namespace sluice::router {
+
+// What the added routes need of a running switch. For one call: the configuration is borrowed.
+struct Running {
+    Sections config;
+    Router& router;
+    std::function<base::Result<void>(const route::Changes&)> change;  // all are in force when it returns, or none
+};
 
 class AddedRoutes {
  public:
@@ -37,35 +46,35 @@ class AddedRoutes {
     // one that can't be read, whatever it says: a crash or a full disk has cut it off.
     static AddedRoutes load(const std::string& state);
     // Between load() and restore(): what a start would tell, in sentences.
-    std::vector<std::string> remarks(const Config& config) const;
+    std::vector<std::string> remarks(const Sections& config) const;
 
     // Brings what the file has into force, at the start. What can't be read of it is told, and the file is put
     // aside before it is written again without that.
-    void restore(Switch& running);
+    void restore(const Running& running);
     // After a change of the configuration: what it put out of force waits, what can be again is in force. It comes
     // to what a restart would come to.
-    void review(Switch& running, const Config& before);
+    void review(const Running& running, const Sections& before);
 
     enum class Existing { kRefuse, kReplace };
-    base::Result<void> add(Switch& running, const route::RouteConfig& route, Existing existing);
-    base::Result<void> remove(Switch& running, const IpPrefix& to, const std::string& domain);
+    base::Result<void> add(const Running& running, const route::RouteConfig& route, Existing existing);
+    base::Result<void> remove(const Running& running, const IpPrefix& to, const std::string& domain);
     // All lines or none. check() only looks for what is wrong.
-    tl::expected<Loaded, route::Mistakes> load(Switch& running, const route::Text& text);
-    tl::expected<Loaded, route::Mistakes> check(const Switch& running, const route::Text& text) const;
+    tl::expected<Loaded, route::Mistakes> load(const Running& running, const route::Text& text);
+    tl::expected<Loaded, route::Mistakes> check(const Running& running, const route::Text& text) const;
 
     const WaitingRoutes& waiting() const noexcept { return waiting_; }
     const std::string& file() const noexcept { return file_; }
 
  private:
-    route::Changes read(const Switch& running, const route::Text& text, route::Mistakes& mistakes) const;
-    void restore(Switch& running, std::string_view lines);
+    route::Changes read(const Running& running, const route::Text& text, route::Mistakes& mistakes) const;
+    void restore(const Running& running, std::string_view lines);
     bool put_aside();
     // What they will do, one after the other.
-    Loaded count(const Switch& running, const route::Changes& changes) const;
-    base::Result<Loaded> commit(Switch& running, const route::Changes& changes);
+    Loaded count(const Running& running, const route::Changes& changes) const;
+    base::Result<Loaded> commit(const Running& running, const route::Changes& changes);
     void wait(const route::RouteConfig& route, std::string reason);
-    void tidy(const Switch& running);
-    base::Result<void> compact(const Switch& running);
+    void tidy(const Running& running);
+    base::Result<void> compact(const Running& running);
 
     std::string file_;
     std::string text_;      // of the file, between load() and restore()
@@ -75,4 +84,4 @@ class AddedRoutes {
     WaitingRoutes waiting_;
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::router
