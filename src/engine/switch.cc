@@ -167,7 +167,7 @@ void Switch::tick(Clock::time_point now) {
     age_neighbors(now);
     watch_tunnels(now);
     age_flows();
-    rule_log_.write(*this, clock_seconds());
+    log_rules();
     event_log_.write(*this, strangers_log_, now);
     strangers_log_.tick(now);
     counted_log_.tick(now);

@@ -19,9 +19,9 @@
 #include "engine/flow_domains.h"
 #include "engine/loop_watch.h"
 #include "engine/retry.h"
-#include "engine/rule_log.h"
 #include "engine/worker.h"
 #include "path/published.h"
+#include "policy/rule_log.h"
 #include "router/added_routes.h"
 #include "router/router.h"
 #include "view/snapshot.h"
@@ -255,6 +255,7 @@ class Switch {
     void begin_counters(path::PortId id);
     void reset_counters(path::PortId id);
     void arrange_policies();
+    void log_rules();
     void age_flows();
     void outdate_flows();
     void age_macs();
@@ -293,7 +294,7 @@ class Switch {
     FlowDomains flow_domains_;
     flow::Table flows_;
     flow::Fragments fragments_;
-    RuleLog rule_log_;
+    policy::RuleLog rule_log_;
     base::CountedLog counted_log_;
     base::CountedLog moves_log_;      // of stations that have moved, which may be many
     base::CountedLog strangers_log_;  // of what strangers cause: they may fill it

@@ -33,6 +33,17 @@ std::optional<acl::Object> Switch::rule(uint32_t object) const {
     return std::nullopt;
 }
 
+void Switch::log_rules() {
+    std::vector<const path::DropLog*> workers;
+    for (const auto& worker : workers_) workers.push_back(&worker->counters().rules);
+    const auto port = [this](path::PortId id) {
+        const auto* found = find_port(id);
+        return found != nullptr ? found->first : "-";
+    };
+    rule_log_.write(workers, {.port = port, .rule = [this](uint32_t object) { return rule(object); }},
+                    clock_seconds());
+}
+
 // Every flow is decided anew on its next packet. After what it is decided by is in force.
 void Switch::outdate_flows() {
     flow_generation_.store(flow::next_generation(flow_generation_.load(std::memory_order_relaxed)),

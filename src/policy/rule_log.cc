@@ -1,9 +1,9 @@
-#include "engine/rule_log.h"
+#include "policy/rule_log.h"
 
-#include "engine/switch.h"
+#include "base/log.h"
 #include "wire/summary.h"
 
-namespace sluice::engine {
+namespace sluice::policy {
 namespace {
 
 std::string_view action_of(path::Drop reason) {
@@ -12,11 +12,6 @@ std::string_view action_of(path::Drop reason) {
         case path::Drop::kRejected: return "rejects";
         default: return "permits";
     }
-}
-
-std::string name_of(const Switch& running, path::PortId id) {
-    const auto* port = running.find_port(id);
-    return port != nullptr ? port->first : "-";
 }
 
 }  // namespace
@@ -36,12 +31,13 @@ bool RuleLog::may_write(uint32_t rule) {
     return true;
 }
 
-void RuleLog::write(const Switch& running, path::Seconds now) {
-    seen_.resize(running.workers().size());
+void RuleLog::write(const std::vector<const path::DropLog*>& workers, const RuleLogNames& names,
+                    path::Seconds now) {
+    seen_.resize(workers.size());
     if (now != second_) begin_second(now);
-    for (size_t i = 0; i < running.workers().size(); ++i) {
+    for (size_t i = 0; i < workers.size(); ++i) {
         const uint64_t before = seen_[i];
-        const auto records = running.workers()[i]->counters().rules.recent(seen_[i]);
+        const auto records = workers[i]->recent(seen_[i]);
         // It goes up by two a record, those that have given way to later ones included.
         withheld_ += (seen_[i] - before) / 2 - records.size();
         for (const path::DropRecord& record : records) {
@@ -49,13 +45,13 @@ void RuleLog::write(const Switch& running, path::Seconds now) {
                 ++withheld_;
                 continue;
             }
-            const auto rule = running.rule(record.object);
+            const auto rule = names.rule(record.object);
             base::log::warning("acl", "{} {}: port {} to {}: {}", rule ? rule->name : "a rule since removed",
-                               action_of(record.reason), name_of(running, record.ingress),
-                               name_of(running, record.egress),
+                               action_of(record.reason), names.port(record.ingress),
+                               names.port(record.egress),
                                wire::summary({record.bytes.data(), record.size}, record.length));
         }
     }
 }
 
-}  // namespace sluice::engine
+}  // namespace sluice::policy

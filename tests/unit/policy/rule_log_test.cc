@@ -1,13 +1,10 @@
-#include "engine/rule_log.h"
+#include "policy/rule_log.h"
 
 #include <gtest/gtest.h>
 
 #include <sstream>
 
-#include "engine/switch.h"
-#include "support/pools.h"
-
-namespace sluice::engine {
+namespace sluice::policy {
 namespace {
 
 using Texts = std::vector<std::string>;
@@ -17,14 +14,13 @@ class RuleLogTest : public testing::Test {
     // A worker notes so many decisions of a rule.
     void decide(uint32_t rule, size_t count) {
         for (size_t i = 0; i < count; ++i) {
-            switch_.workers()[0]->counters().rules.record(path::PortId{1}, path::Drop::kDenied, nullptr,
-                                                          {.object = rule});
+            worker_.record(path::PortId{1}, path::Drop::kDenied, nullptr, {.object = rule});
         }
     }
     // The lines of a second, none of whose rules is there any more.
     Texts written(path::Seconds second) {
         testing::internal::CaptureStderr();
-        log_.write(switch_, second);
+        log_.write({&worker_}, names_, second);
         std::istringstream text(testing::internal::GetCapturedStderr());
         Texts lines;
         for (std::string line; std::getline(text, line);) lines.push_back(line);
@@ -34,7 +30,9 @@ class RuleLogTest : public testing::Test {
     static constexpr size_t kLines = RuleLog::kLinesPerSecond;
     static constexpr size_t kRules = RuleLog::kRulesPerSecond;
 
-    Switch switch_{1, test::switch_pools(), "test"};
+    const RuleLogNames names_{.port = [](path::PortId) { return "-"; },
+                              .rule = [](uint32_t) { return std::nullopt; }};
+    path::DropLog worker_;
     RuleLog log_;
 };
 
@@ -77,4 +75,4 @@ TEST_F(RuleLogTest, WhatGaveWayIsCounted) {
 }
 
 }  // namespace
-}  // namespace sluice::engine
+}  // namespace sluice::policy

@@ -5,14 +5,22 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
+#include <string>
 #include <vector>
 
-#include "engine/worker.h"
+#include "acl/acl.h"
+#include "path/drop_log.h"
 
-namespace sluice::engine {
+namespace sluice::policy {
 
-class Switch;
+// What the lines call ports and rules.
+struct RuleLogNames {
+    std::function<std::string(path::PortId)> port;
+    std::function<std::optional<acl::Object>(uint32_t)> rule;  // none: it was removed since
+};
 
 class RuleLog {
  public:
@@ -20,8 +28,8 @@ class RuleLog {
     static constexpr uint32_t kLinesPerSecond = 10;  // of a rule
     static constexpr size_t kRulesPerSecond = 30;
 
-    // What is new. A few times a second.
-    void write(const Switch& running, path::Seconds now);
+    // What is new in the workers' notes, which come in the order of WorkerId. A few times a second.
+    void write(const std::vector<const path::DropLog*>& workers, const RuleLogNames& names, path::Seconds now);
 
  private:
     void begin_second(path::Seconds now);
@@ -33,4 +41,4 @@ class RuleLog {
     uint64_t withheld_ = 0;               // in that second
 };
 
-}  // namespace sluice::engine
+}  // namespace sluice::policy
