@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/fields.h"
 #include "base/log.h"
+#include "base/mistakes.h"
 #include "flow/flow_config.h"
 #include "mirror/mirror_config.h"
 #include "network/network_config.h"
@@ -37,13 +38,7 @@ using router::find_port;
 using router::kUnderlay;
 using router::networks_of;
 
-// Ports that a file may name though they aren't there: they were added while running, and wait.
-struct MissedPorts {
-    std::set<std::string, std::less<>> names;
-    bool all = false;  // the state file can't be read: whatever the file names may have been in it
-
-    bool contains(std::string_view name) const { return all || names.contains(name); }
-};
+using MissedPorts = base::MissedNames;
 
 struct WorkersConfig {
     std::vector<uint16_t> cores;  // empty: one worker, on the last core the process may use
@@ -186,10 +181,7 @@ base::Errors validate(const Config& config, const base::Document* document, cons
 // The same, where the ports from `first_added` on were added while running. One of these that has a mistake is
 // passed over: it takes its name, its addresses and its device from no port behind it, and is `missed` where it is
 // named.
-struct Verdict {
-    base::Errors errors;                   // the file's
-    std::map<size_t, base::Errors> added;  // by the port's index; paths are those of the port's own keys
-};
+using Verdict = base::FoundMistakes;
 Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
               const base::Errors& read, const MissedPorts& missed, size_t first_added);
 // Writes into a valid configuration what follows from it, and the kernel will be told: lengths of addresses, MTUs

@@ -1,22 +1,25 @@
-// What the sections of a configuration say about each other. Each section's own keys were checked
-// when it was read; here are the references, the duplicates, and the addresses in their networks.
+// What the sections of a configuration say about each other: the names of networks and ports, the addresses in
+// their networks, what two ports can't both have. Each section's own keys are checked beside them, most when they
+// are read, the others by a check() that is called here.
 #include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
 
-#include "engine/mistakes.h"
+#include "base/mistakes.h"
+#include "base/subnets.h"
+#include "engine/machine_use.h"
 #include "engine/switch.h"
 #include "port/claims.h"
 #include "port/tap.h"
-#include "wire/filter.h"
+#include "router/route_check.h"
 
 namespace sluice::engine {
 namespace {
 
 class Validator {
  public:
-    Validator(const Config& config, const Machine& machine, Mistakes& mistakes)
+    Validator(const Config& config, const Machine& machine, base::Mistakes& mistakes)
         : config_(config), mistakes_(mistakes), use_(config, machine, mistakes) {}
 
     // False: the lists are too long to be looked at.
@@ -31,8 +34,22 @@ class Validator {
             if (mistakes_.is_added(i) && mistakes_.has_mistakes(i)) pass_over(i);
         });
         each(config_.networks, [&](size_t i) { check_static_macs(i); });
-        check_mirrors();
+        if (mirror::check(config_.mirrors, mistakes_)) {
+            each(config_.mirrors, [&](size_t i) { check_mirror(i); });
+        }
         each(config_.acls, [&](size_t i) { check_applied(i); });
+        if (config_.underlay) {
+            check_underlay(*config_.underlay);
+            vxlan::check(*config_.underlay, mistakes_);
+        }
+        network::check(config_.networks, mistakes_);
+        vxlan::OverlayChecks overlays(config_.underlay, mistakes_);
+        each(config_.networks, [&](size_t i) {
+            const NetworkConfig& network = config_.networks[i];
+            if (network.vxlan) overlays.check(i, network.name, *network.vxlan, network.place);
+        });
+        check_gateways();
+        router::check_routes(config_, mistakes_);
         return true;
     }
 
@@ -77,25 +94,14 @@ class Validator {
 
     void names_networks(size_t i) {
         const auto& network = config_.networks[i];
-        auto [first, fresh] = networks_.emplace(network.name, &network);
-        if (!fresh && !network.name.empty()) {
-            report({"networks", i, "name"}, network.place,
-                   "network {} is declared already, at {}: give one another name", network.name,
-                   origin(first->second->place));
-        }
+        networks_.emplace(network.name, &network);
         const auto add_own = [&](const MacAddress& mac, const char* owner) {
             switch_macs_.emplace(std::pair(network.name, mac), owner);
         };
         if (network.is_routed()) add_own(router_mac(network, instance()), "the gateway");
         if (network.vxlan) add_own(asker_mac(network, instance()), "the switch");
-        const std::vector<size_t> overlaps = earlier_overlaps(network.subnets);
         auto& subnets = subnets_.emplace_back();
-        for (size_t a = 0; a < network.subnets.size(); ++a) {
-            subnets.add(network.subnets[a], &network.subnets[a]);
-            if (overlaps[a] == a) continue;
-            report({"networks", i, "subnets", a}, network.place, "{} overlaps {}", network.subnets[a].text(),
-                   network.subnets[overlaps[a]].text());
-        }
+        for (const IpPrefix& subnet : network.subnets) subnets.add(subnet, &subnet);
         subnets.sort();
     }
 
@@ -277,7 +283,7 @@ class Validator {
             };
             if (!seen.insert(target).second) {
                 tell("is given twice");
-            } else if (const std::string why = why_unusable(target, {}); !why.empty()) {
+            } else if (const std::string why = base::why_unusable(target, {}); !why.empty()) {
                 tell(why);
             } else if (knows_subnets && !kLinkLocal.contains(target) &&
                        subnets_[index_of(*network)].find(target) == nullptr) {
@@ -292,46 +298,61 @@ class Validator {
         }
     }
 
-    // To compile a filter is work, and anyone who may ask can send a text of filters.
-    void check_mirrors() {
-        constexpr size_t kMostMirrors = 64;
-        if (config_.mirrors.size() > kMostMirrors) {
-            report({"mirrors", kMostMirrors}, config_.mirrors[kMostMirrors].place,
-                   "is one mirror too many: there may be {}", kMostMirrors);
-            return;
-        }
-        each(config_.mirrors, [&](size_t i) { check_mirror(i); });
-    }
-
     void check_mirror(size_t i) {
         const mirror::MirrorConfig& mirror = config_.mirrors[i];
-        if (auto [first, fresh] = mirrors_.emplace(mirror.name, &mirror);
-            !fresh && !mirror.name.empty()) {
-            report({"mirrors", i, "name"}, mirror.place,
-                   "mirror {} is declared already, at {}: give one another name", mirror.name,
-                   origin(first->second->place));
-        }
         auto check_port = [&](const std::string& name, auto... steps) {
             if (ports_.contains(name) || mistakes_.is_missed(name)) return;
             report({"mirrors", i, steps...}, mirror.place, "there is no port \"{}\"", name);
         };
         check_port(mirror.to, "to");
-        for (size_t f = 0; f < mirror.from.size(); ++f) {
-            check_port(mirror.from[f], "from", f);
-            if (mirror.from[f] == mirror.to) {
-                report({"mirrors", i, "from", f}, mirror.place, "{} would be mirrored to itself",
-                       mirror.to);
-            }
-        }
+        for (size_t f = 0; f < mirror.from.size(); ++f) check_port(mirror.from[f], "from", f);
         if (auto to = ports_.find(mirror.to); to != ports_.end()) {
             if (!to->second->network.empty() || to->second->trunk) {
                 report({"mirrors", i, "to"}, mirror.place,
                        "port {} is in a network: copies go to a port that is in none", mirror.to);
             }
         }
-        if (auto filter = wire::Filter::compile(mirror.filter); !filter) {
-            report({"mirrors", i, "filter"}, mirror.place, "{}", filter.error().message);
+    }
+
+    void check_underlay(const vxlan::UnderlayConfig& underlay) {
+        const port::PortConfig* port = find_port(config_, underlay.port);
+        if (port == nullptr) {
+            if (!mistakes_.is_missed(underlay.port)) {
+                mistakes_.report({"underlay", "port"}, underlay.place, "there is no port \"{}\"", underlay.port);
+            }
+        } else if (!port->network.empty() || port->trunk) {
+            mistakes_.report({"underlay", "port"}, underlay.place,
+                             "port {} is in a network: the underlay's is in none", port->name);
         }
+        // Of what is left of it an overlay must carry IPv6 (RFC 8200, 5).
+        if (port != nullptr && port->frame_mtu() < 1280 + 70) {
+            mistakes_.report({"underlay", "port"}, underlay.place,
+                             "port {} has an MTU of {}: an underlay needs 1350 at least", port->name,
+                             port->frame_mtu());
+        }
+        for (const auto& mirror : config_.mirrors) {
+            if (mirror.to != underlay.port) continue;
+            mistakes_.report({"underlay", "port"}, underlay.place,
+                             "port {} is where mirror {} sends its copies", underlay.port, mirror.name);
+        }
+    }
+
+    void check_gateways() {
+        std::map<std::pair<std::string_view, IpAddress>, const port::PortConfig*> addresses;
+        for (const auto& port : config_.ports) {
+            if (is_added(port.place)) continue;  // one of these has the mistake itself
+            for (const auto& address : port.address)
+                addresses.emplace(std::pair(std::string_view(port.network), address.address), &port);
+        }
+        each(config_.networks, [&](size_t i) {
+            const NetworkConfig& network = config_.networks[i];
+            for (size_t g = 0; g < network.gateway.size(); ++g) {
+                const auto port = addresses.find({network.name, network.gateway[g]});
+                if (port == addresses.end()) continue;
+                report({"networks", i, "gateway", g}, network.place, "{} is port {}'s address",
+                       network.gateway[g].text(), port->second->name);
+            }
+        });
     }
 
     void check_addresses(size_t i, const port::PortConfig& port,
@@ -369,7 +390,7 @@ class Validator {
             // Single addresses, as those of a flat network, are on no link with others.
             std::vector<IpPrefix> links{port.address[a].prefix()};
             if (!network.flat && knows_subnets) links.push_back(subnet->first);
-            if (const std::string why = why_unusable(address, links); !why.empty()) {
+            if (const std::string why = base::why_unusable(address, links); !why.empty()) {
                 report({"ports", i, "address", a}, port.place, "{} {}", address.text(), why);
                 continue;
             }
@@ -388,7 +409,6 @@ class Validator {
 
     void check_static_macs(size_t i) {
         const auto& network = config_.networks[i];
-        std::set<MacAddress> seen;
         for (size_t s = 0; s < network.static_macs.size(); ++s) {
             const auto& entry = network.static_macs[s];
             auto port = ports_.find(entry.port);
@@ -405,10 +425,6 @@ class Validator {
             if (!owner.empty() && owner != fmt::format("port {}'s", entry.port)) {
                 report({"networks", i, "static", s, "mac"}, entry.place, "{} is {} already", entry.mac.text(),
                        owner);
-            }
-            if (!seen.insert(entry.mac).second) {
-                report({"networks", i, "static", s, "mac"}, entry.place, "{} has an entry already",
-                       entry.mac.text());
             }
         }
     }
@@ -449,19 +465,18 @@ class Validator {
     }
 
     template <class... Args>
-    void report(std::initializer_list<Step> steps, const base::Place& fallback,
+    void report(std::initializer_list<base::Step> steps, const base::Place& fallback,
                 fmt::format_string<Args...> format, Args&&... args) {
         mistakes_.report(steps, fallback, format, std::forward<Args>(args)...);
     }
 
     const Config& config_;
-    Mistakes& mistakes_;
+    base::Mistakes& mistakes_;
     MachineUse use_;
-    std::vector<Prefixes<const IpPrefix*>> subnets_;       // of each network
+    std::vector<base::Prefixes<const IpPrefix*>> subnets_;       // of each network
     std::map<std::string, std::optional<uint16_t>> mtus_;  // that overlays carry
     std::map<std::string, const NetworkConfig*> networks_;
     std::map<std::string, const port::PortConfig*> ports_;
-    std::map<std::string, const mirror::MirrorConfig*> mirrors_;
     std::map<std::pair<std::string, MacAddress>, const port::PortConfig*> macs_;
     std::map<std::pair<std::string, MacAddress>, std::string> switch_macs_;  // and whose they are
     std::map<RouteKey, const port::PortConfig*> kernel_routes_;  // inside of containers
@@ -474,10 +489,9 @@ Verdict judge(const Config& config, const base::Document* document, const Machin
               const base::Errors& read, const MissedPorts& missed, size_t first_added) {
     // What wasn't read any more would look like a mistake.
     if (base::is_full(read)) return {};
-    Mistakes mistakes(document, read, missed, first_added);
+    base::Mistakes mistakes(document, read, missed, first_added);
     const bool is_of_size = Validator(config, machine, mistakes).run();
-    if (is_of_size) validate_routing(config, mistakes);
-    Verdict verdict = std::move(mistakes).verdict();
+    Verdict verdict = std::move(mistakes).found();
     if (!is_of_size || base::is_full(verdict.errors)) return verdict;
     base::Errors policies = acl::validate(config.acls, config.address_sets, document);
     const size_t room = base::kMaxErrors + 1 - verdict.errors.size();

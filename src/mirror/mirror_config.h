@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fields.h"
+#include "base/mistakes.h"
 #include "base/object_name.h"
 
 namespace sluice::mirror {
@@ -41,5 +42,9 @@ void fields(V& v, MirrorConfig& m) {
     v.optional("direction", m.direction);
     v.optional("filter", m.filter);
 }
+
+// What is wrong with the mirrors among themselves. False: there are too many, and no further check is worth its
+// time.
+bool check(const std::vector<MirrorConfig>& mirrors, base::Mistakes& mistakes);
 
 }  // namespace sluice::mirror

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fields.h"
+#include "base/mistakes.h"
 #include "base/object_name.h"
 #include "bridge/bridge_config.h"
 #include "route/route_config.h"
@@ -56,5 +57,8 @@ void fields(V& v, NetworkConfig& n) {
     v.check("vxlan", !n.vxlan || !n.flat,
             "spans hosts with a bridge, which a `flat` network has not: leave out one of them");
 }
+
+// What is wrong with the networks among themselves: their names, subnets, gateways and static addresses.
+void check(const std::vector<NetworkConfig>& networks, base::Mistakes& mistakes);
 
 }  // namespace sluice::network

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/fields.h"
+#include "base/mistakes.h"
 #include "path/service.h"
 #include "sluice/address.h"
 
@@ -96,5 +98,24 @@ void fields(V& v, UnderlayConfig& u) {
     v.check("mac", !u.mac || (!u.mac->is_multicast() && !u.mac->is_zero()),
             "is a group or zero address, which no host has");
 }
+
+// What is wrong with the underlay's addresses and gateways.
+void check(const UnderlayConfig& underlay, base::Mistakes& mistakes);
+
+// What is wrong with the networks' overlays, held against each other and against the underlay, which must outlive
+// this.
+class OverlayChecks {
+ public:
+    OverlayChecks(const std::optional<UnderlayConfig>& underlay, base::Mistakes& mistakes)
+        : underlay_(underlay), mistakes_(mistakes) {}
+
+    // Of the network of this index, name and place.
+    void check(size_t network, const std::string& name, const OverlayConfig& overlay, const base::Place& place);
+
+ private:
+    const std::optional<UnderlayConfig>& underlay_;
+    base::Mistakes& mistakes_;
+    std::map<uint32_t, std::string> vnis_;  // by VNI, the network's name
+};
 
 }  // namespace sluice::vxlan

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "engine/diff.h"
-#include "engine/mistakes.h"
 #include "router/route_check.h"
 
 namespace sluice::engine {

@@ -5,7 +5,6 @@
 #include "engine/combine.h"
 #include "engine/config.h"
 #include "engine/machine.h"
-#include "engine/mistakes.h"
 #include "engine/state.h"
 #include "engine/switch.h"
 #include "port/tap.h"

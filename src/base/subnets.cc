@@ -1,10 +1,10 @@
-#include "network/subnets.h"
+#include "base/subnets.h"
 
 #include <fmt/format.h>
 
 #include <numeric>
 
-namespace sluice::network {
+namespace sluice::base {
 
 // In the order of their addresses a prefix stands before those that lie in it, and these before all others: what
 // is open at a prefix are those that it lies in.
@@ -54,4 +54,4 @@ std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& 
     return {};
 }
 
-}  // namespace sluice::network
+}  // namespace sluice::base

@@ -9,7 +9,7 @@
 
 #include "sluice/address.h"
 
-namespace sluice::network {
+namespace sluice::base {
 
 // The families apart; a prefix before those that lie in it.
 inline bool is_before(const IpPrefix& a, const IpPrefix& b) {
@@ -53,4 +53,4 @@ std::vector<size_t> earlier_overlaps(const std::vector<IpPrefix>& prefixes);
 // Empty: one can.
 std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& subnets);
 
-}  // namespace sluice::network
+}  // namespace sluice::base

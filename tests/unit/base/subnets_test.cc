@@ -1,10 +1,10 @@
-#include "network/subnets.h"
+#include "base/subnets.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-namespace sluice::network {
+namespace sluice::base {
 namespace {
 
 // The overlaps that a comparison of all with all finds.
@@ -31,4 +31,4 @@ TEST(Subnets, OverlapsAreThoseOfEachWithEach) {
 }
 
 }  // namespace
-}  // namespace sluice::network
+}  // namespace sluice::base

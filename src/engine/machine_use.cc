@@ -1,9 +1,7 @@
-// What a configuration asks of the machine: cores that are there, no more devices than DPDK opens, and each
-// interface, device and socket for one port.
+#include "engine/machine_use.h"
+
 #include <map>
 
-#include "engine/machine.h"
-#include "engine/mistakes.h"
 #include "port/claims.h"
 
 namespace sluice::engine {
@@ -32,7 +30,7 @@ size_t devices_of(const port::PortConfig& port, const std::set<std::string>& ear
 
 }  // namespace
 
-MachineUse::MachineUse(const Config& config, const Machine& machine, Mistakes& mistakes)
+MachineUse::MachineUse(const Config& config, const Machine& machine, base::Mistakes& mistakes)
     : config_(config),
       machine_(machine),
       mistakes_(mistakes),
