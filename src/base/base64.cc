@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-// By character; 64: none.
+// The value of each character; 64 for a character that is no base64 digit.
 constexpr auto kValues = [] {
     std::array<uint8_t, 256> values{};
     values.fill(64);
@@ -51,7 +51,7 @@ std::optional<std::string> from_base64(std::string_view text) {
             if (value == 64) return std::nullopt;
             three = three << 6 | value;
         }
-        // Bits that no byte has are 0.
+        // The bits beyond the last whole byte must be 0.
         if ((three & (0xffffffU >> (digits * 6 / 8 * 8))) != 0 && digits < 4) return std::nullopt;
         for (size_t byte = 0; byte + 1 < digits; ++byte) {
             bytes += static_cast<char>(three >> (16 - 8 * byte) & 0xff);

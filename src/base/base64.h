@@ -1,4 +1,4 @@
-// Bytes as text (RFC 4648, 4), for what JSON is to carry. Any thread.
+// Base64 (RFC 4648, section 4), which carries bytes in JSON. Any thread.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 namespace sluice::base {
 
 std::string to_base64(std::string_view bytes);
-// Nothing for text that to_base64() wouldn't give.
+// Returns nothing for a text that to_base64() would not produce.
 std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace sluice::base

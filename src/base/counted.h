@@ -1,4 +1,4 @@
-// A number and what is counted, in the right form of the noun: "1 route", "2 routes". Any thread.
+// A count with its noun in singular or plural: "1 route", "2 routes". Any thread.
 #pragma once
 
 #include <fmt/format.h>

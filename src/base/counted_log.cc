@@ -63,7 +63,7 @@ void CountedLog::tick(Clock::time_point now) {
     }
     if (untold_ == 0 || now - untold_written_ < kWindow) return;
     write_at(log::Level::kWarning, "log",
-          fmt::format("{} more events were not told since {}", untold_, hour_minute_second(untold_since_)));
+          fmt::format("{} more events were not logged since {}", untold_, hour_minute_second(untold_since_)));
     untold_ = 0;
 }
 

@@ -1,5 +1,5 @@
-// Where a route leads, as people write it: a prefix, or `default`, which is 0.0.0.0/0 or ::/0 as its gateway's
-// family is. Any thread; a plain value.
+// The destination of a route as users write it: a prefix or `default`. `default` is 0.0.0.0/0 or ::/0, by the
+// family of the route's gateway. Any thread; a plain value.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ struct Destination {
     IpPrefix prefix;
     bool is_default = false;
 
-    // By a gateway of this family.
+    // The prefix for a gateway of this family.
     IpPrefix for_family(bool v4) const {
         if (!is_default) return prefix;
         return v4 ? IpPrefix{IpAddress::from_v4(0), 0} : IpPrefix{};

@@ -11,7 +11,7 @@ std::string origin(const Place& place) {
 }
 
 std::string Error::text() const {
-    std::string where = place.file;  // all of it, where there is no line
+    std::string where = place.file;  // all of it, if there is no line
     if (place.line > 0) {
         where = fmt::format("{}{}{}:{}", place.file, place.file.empty() ? "" : ":", place.line,
                             place.column);
@@ -31,7 +31,7 @@ void limit(Errors& errors) {
 }
 
 tl::unexpected<Error> fail_errno(std::string_view what) {
-    // Read first: formatting may allocate, and so change errno.
+    // Read errno first: formatting may allocate and so change it.
     const int number = errno;
     return fail("{}: {}", what, std::generic_category().message(number));
 }

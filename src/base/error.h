@@ -1,5 +1,5 @@
-// How the control side reports what went wrong: a sentence for the operator, and where in their
-// configuration it applies. Any thread; plain values. Data-plane code has verdicts, not errors.
+// How the control side reports an error: a sentence for the operator, and the place in the configuration that it
+// is about. Any thread; plain values. Data-plane code has verdicts, not errors.
 #pragma once
 
 #include <fmt/format.h>
@@ -11,14 +11,14 @@
 
 namespace sluice::base {
 
-// A place in a document of the user's: file name as they gave it, line and column from 1.
-// Line 0 means "no place" (a command's argument, a default).
+// A place in a user's document: the file name as the user gave it, line and column from 1. Line 0 means "no
+// place" (a command's argument, a default).
 struct Place {
     std::string file;
     int line = 0;
     int column = 0;
 
-    // Two configurations that differ only in where things are written are equal.
+    // Places do not count when configurations are compared.
     bool operator==(const Place&) const { return true; }
 };
 
@@ -35,7 +35,7 @@ struct Error {
     // "ports[2].vlan (host.yaml:41:11): 5000 is not a VLAN id (1 to 4094)"
     std::string text() const;
 
-    // The same error seen from further out: "opening port web: …".
+    // The same error with its context in front: "opening port web: …".
     Error within(std::string_view context) const {
         return {fmt::format("{}: {}", context, message), path, place};
     }
@@ -43,13 +43,13 @@ struct Error {
 
 using Errors = std::vector<Error>;
 
-// More mistakes than a person reads at a time. Whoever collects mistakes stops one behind these, so that a text of
-// mistakes alone takes no more time and memory than any other.
+// More mistakes than a person reads at a time. A reader stops when it has one more than these, so that a document
+// full of mistakes takes no more time and memory than any other.
 inline constexpr std::size_t kMaxErrors = 100;
 inline bool is_full(const Errors& errors) {
     return errors.size() > kMaxErrors;
 }
-// Leaves kMaxErrors of a list that is full, and a last line which says that there are more.
+// If the list is full, keeps kMaxErrors of its errors and adds a line that says that there are more.
 void limit(Errors& errors);
 
 template <class T>
@@ -60,7 +60,7 @@ tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {
     return tl::unexpected(Error{fmt::format(format, std::forward<Args>(args)...), {}, {}});
 }
 
-// fail() with the text of errno at the time of the call at its end.
+// Like fail(), and appends the text of the errno that was set when it was called.
 tl::unexpected<Error> fail_errno(std::string_view what);
 
 }  // namespace sluice::base

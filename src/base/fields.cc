@@ -29,7 +29,7 @@ std::string_view found(const Tree& tree) {
     return "a scalar";
 }
 
-// "found 'x'" says more than "found a scalar" where a scalar was right, but another one.
+// If a scalar is right here but not this one, "found 'x'" says more than "found a scalar".
 std::string found_scalar(const Tree& tree) {
     if (tree.kind != Tree::Kind::kScalar) return std::string(found(tree));
     return tree.quoted ? fmt::format("the string {}", shown(tree.text)) : shown(tree.text);
@@ -86,7 +86,7 @@ void Reader::check(std::string_view key, bool holds, std::string_view message) {
     const Tree* value = key.empty() ? nullptr : mapping_.tree->find(key);
     const bool has_text =
         value != nullptr && value->kind == Tree::Kind::kScalar && !value->text.empty();
-    // These are about the value and want it in front; others are about the key.
+    // These messages are about the value and begin with it; others are about the key.
     const bool is_of_value =
         has_text && (message.starts_with("is not ") || message.starts_with("is a "));
     report(value ? *value : *mapping_.tree,
@@ -152,7 +152,7 @@ std::optional<std::int64_t> Reader::read_integer(const Tree& tree, Range range) 
     const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
     const bool is_decimal =
         !digits.empty() && digits.find_first_not_of("0123456789") == digits.npos;
-    // A leading zero means octal to some readers of YAML and nothing to others.
+    // Some YAML readers take a leading zero for octal, others ignore it.
     if (tree.kind != Tree::Kind::kScalar || tree.quoted || !is_decimal ||
         (digits.size() > 1 && digits[0] == '0')) {
         report(tree, fmt::format("expected an integer, found {}", found_scalar(tree)));
@@ -174,7 +174,7 @@ const std::string* Reader::read_string(const Tree& tree) {
         report(tree, fmt::format("expected a string, found {}", tree.text));
         return nullptr;
     }
-    // Only an escape in quotes, or JSON, brings a control character this far.
+    // Only an escape in quotes, or JSON, can contain a control character here.
     for (std::string_view rest = tree.text; !rest.empty();) {
         const auto c = take_character(rest);
         if (c && !is_control(*c)) continue;

@@ -1,4 +1,4 @@
-// How a configuration struct names its keys, once, for everyone who reads or writes it:
+// A configuration struct names its keys once, for all code that reads or writes them:
 //
 //     template <class V> void fields(V& v, NetworkConfig& n) {
 //         v.required("name", n.name);
@@ -7,18 +7,17 @@
 //         v.choice(n.action, n.match);  // `permit: {…}` or `deny: {…}`: an enum's words are the keys
 //     }
 //
-// Three visitors take that description: Reader (Tree to struct; strict, and it reports every
-// mistake with its place), Writer (struct to Tree) and KeyLister (every key with its default, to
-// hold the reference configuration against the code). They are used through read(), write() and
-// list_keys().
+// Three visitors take that description: Reader (Tree to struct; strict, and it reports every mistake with its
+// place), Writer (struct to Tree) and KeyLister (every key with its default; a test compares the reference
+// configuration with the list). They are used through read(), write() and list_keys().
 //
-// A value is a bool, an integer, a std::string, an enum with names() (base/text.h), a struct with
-// fields(), a std::vector or a std::optional of these, or any type in whose namespace stand
+// A value is a bool, an integer, a std::string, an enum with names() (base/text.h), a struct with fields(), a
+// std::vector or a std::optional of these, or any type whose namespace has
 //     tl::expected<T, std::string> parse_value(std::string_view, T*);
 //     std::string to_text(const T&);
 //     constexpr std::string_view type_name(const T*);    // optional: "IP address"
-// A struct with a member `base::Place place` learns where its mapping begins. A list of one mapping may be
-// written without brackets where in the struct's namespace stands
+// If a struct has a member `base::Place place`, the Reader stores there where the struct's mapping begins. A list
+// of one mapping may be written without brackets if the struct's namespace has
 //     constexpr bool stands_alone(const T*);    // true
 // Any thread; nothing is kept.
 #pragma once
@@ -39,7 +38,7 @@
 
 namespace sluice::base {
 
-// Bounds of an integer, both allowed.
+// The bounds of an integer, inclusive.
 struct Range {
     std::int64_t low = std::numeric_limits<std::int64_t>::min();
     std::int64_t high = std::numeric_limits<std::int64_t>::max();
@@ -56,7 +55,7 @@ constexpr std::string_view type_name(const Bytes*) {
     return "size (such as 64 MiB)";
 }
 
-// What a key holds, told apart at compile time.
+// The kinds of value, told apart at compile time.
 struct AnyVisitor {};
 template <class T>
 concept Fielded = requires(AnyVisitor& v, T& t) {
@@ -86,7 +85,7 @@ constexpr bool is_optional = false;
 template <class T>
 constexpr bool is_optional<std::optional<T>> = true;
 
-// One of a type, for a message: "integer", "IP address".
+// The name of one value of a type, for a message: "integer", "IP address".
 template <class T>
 constexpr std::string_view name_of() {
     if constexpr (is_list<T>) return "list";
@@ -112,7 +111,7 @@ class Reader {
     void optional(std::string_view key, T& value, Range range = {}) {
         read_key(key, value, range);
     }
-    // A value under the one key of several that tells what it is for.
+    // A value under one key of several. The key tells what the value is for.
     template <Named E, class T>
     void choice(E& chosen, T& value) {
         std::string_view taken;
@@ -126,10 +125,10 @@ class Reader {
         }
         if (taken.empty()) report_missing_choice(words_of<E>());
     }
-    // Something that the type doesn't say, told at the key's value, or at the mapping where the key
-    // is empty or left out. Not asked of a key that is wrong already.
+    // A rule that the type does not express. If it does not hold, the error's place is the key's value, or the
+    // mapping if the key is empty or left out. Not checked if the key has an error already.
     void check(std::string_view key, bool holds, std::string_view message);
-    // Whether a key's value couldn't be read, or a check() has found it wrong.
+    // Whether the key's value could not be read, or a check() of the key failed.
     bool is_wrong(std::string_view key);
 
     template <class T>
@@ -139,7 +138,7 @@ class Reader {
     }
 
  private:
-    // The mapping being read.
+    // The mapping that is being read.
     struct Mapping {
         const Tree* tree = nullptr;
         std::vector<std::string_view> known;
@@ -203,7 +202,7 @@ class Reader {
         for (const Tree& item : tree.items) {
             if (is_full(errors_)) return;
             const std::size_t outer = enter(list.size());
-            // By way of a local: std::vector<bool> has no elements to refer to.
+            // Through a local variable: std::vector<bool> has no elements to refer to.
             T value{};
             read_value(item, value, range);
             list.push_back(std::move(value));
@@ -263,7 +262,7 @@ class Reader {
     Mapping mapping_;
 };
 
-// Leaves out an optional that is unset, and a list or string that is empty as it is by default.
+// Leaves out an optional that is unset, and a list or string that is empty and is empty by default too.
 class Writer {
  public:
     template <class T>
@@ -300,8 +299,7 @@ class Writer {
             return list;
         } else if constexpr (Fielded<T>) {
             Writer writer;
-            // fields() serves the Reader too, hence its reference to something that can change;
-            // this visitor only reads.
+            // fields() takes a mutable reference, because the Reader writes through it; this visitor only reads.
             fields(writer, const_cast<T&>(value));
             writer.add_emptied<T>();
             return std::move(writer.tree_);
@@ -322,7 +320,7 @@ class Writer {
     }
 
  private:
-    // Left out, a key that was emptied would read back as its default.
+    // Writes keys that were emptied: left out, they would read back as their defaults.
     template <class T>
     void add_emptied() {
         Writer defaults;
@@ -341,7 +339,7 @@ class Writer {
 
 struct Key {
     std::string path;  // "ports[].address"
-    Tree value;        // the default; a null for what has none
+    Tree value;        // the default; null if the key has none
     bool required = false;
 };
 
@@ -355,7 +353,7 @@ class KeyLister {
     void optional(std::string_view key, const T& value, Range = {}) {
         list(key, value, false);
     }
-    // What the keys hold in common is listed once, under the first.
+    // Keys that all choices have are listed once, under the first choice.
     template <Named E, class T>
     void choice(const E&, const T& value) {
         const auto choices = names(E{});
@@ -380,7 +378,7 @@ class KeyLister {
         keys_.push_back({fmt::format("{}{}{}", path_, path_.empty() ? "" : ".", key), std::move(value)});
     }
 
-    // Keys of structs in lists and in optionals are listed with the defaults of a fresh one.
+    // The keys of structs in lists and optionals are listed with the defaults of a new struct.
     template <class T>
     void descend(const T& value, bool required) {
         if constexpr (Fielded<T>) {
@@ -403,8 +401,8 @@ class KeyLister {
     std::string path_;
 };
 
-// Fills a struct that holds its defaults. Empty errors mean success; otherwise the struct is spent. Reading ends
-// when the errors are full: limit() is for whoever shows them.
+// Fills a struct that holds its defaults. No errors mean success; after an error the struct's content is
+// unspecified. Reading stops when the errors are full; the code that shows them calls limit().
 template <Fielded T>
 Errors read(const Document& document, T& value) {
     return Reader(document).read(value);
@@ -415,7 +413,7 @@ Tree write(const T& value) {
     return Writer::to_tree(value);
 }
 
-// Every key that holds no further keys, in the order of fields().
+// Every key that holds a value (not a mapping of further keys), in the order of fields().
 template <Fielded T>
 std::vector<Key> list_keys() {
     KeyLister lister;

@@ -33,11 +33,11 @@ Result<void> write_all(int fd, std::string_view text, const std::string& file) {
 }
 
 void make_folder(const std::string& file) {
-    std::error_code error;  // told by the open that follows
+    std::error_code error;  // the open that follows reports it
     std::filesystem::create_directories(std::filesystem::path(file).parent_path(), error);
 }
 
-// Where a chain of symbolic links leads to, though nothing may be there. If they lead in a circle: one of them.
+// The target of a chain of symbolic links; it need not exist. If the links form a circle, one of them.
 std::string target_of(const std::string& file) {
     std::filesystem::path path(file);
     for (int links = 0; links < 40; ++links) {
@@ -49,7 +49,7 @@ std::string target_of(const std::string& file) {
     return path.string();
 }
 
-// Nothing may be there yet.
+// A file that does not exist is fine.
 Result<void> expect_regular(const std::string& file) {
     struct stat status {};
     if (lstat(file.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return {};
@@ -59,11 +59,11 @@ Result<void> expect_regular(const std::string& file) {
                                           : "a device, a socket or a pipe");
 }
 
-// A pipe in place of the file is to be an error, not to be waited for.
+// If a pipe is in place of the file, open() fails rather than waits.
 constexpr int kOpen = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
-// A new, empty file. One that is there already, as after a crash, loses this name, but keeps its text: it may have
-// another name (a hard link).
+// Creates a new, empty file. A file of that name (left by a crash) loses this name but keeps its text, since it
+// may have another name (a hard link).
 Fd make_new(const std::string& file) {
     const auto make = [&] {
         return open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | kOpen, kMode);
@@ -77,7 +77,7 @@ Fd make_new(const std::string& file) {
     return fd;
 }
 
-// A new name in a folder is on the disk when the folder is.
+// A new name in a folder is on the disk only after the folder is synced.
 void sync_folder(const std::string& file) {
     const Fd folder(open(std::filesystem::path(file).parent_path().c_str(),
                          O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -87,7 +87,7 @@ void sync_folder(const std::string& file) {
 constexpr size_t kKeptAside = 5;
 
 // Whether put_aside() chose this end of a name: DATE-TIME, or DATE-TIME.NUMBER with two digits. Other files whose
-// names begin with FILE.bad- are the user's own.
+// names begin with FILE.bad- belong to the user.
 bool is_stamp(std::string_view text) {
     constexpr std::string_view kPattern = "00000000-000000.00";
     constexpr size_t kShort = kPattern.find('.');
@@ -97,7 +97,7 @@ bool is_stamp(std::string_view text) {
     });
 }
 
-// What put_aside() made of FILE, the oldest first.
+// The copies that put_aside() made of FILE, oldest first.
 std::vector<std::string> kept_aside(const std::string& file) {
     const std::filesystem::path path(file);
     const std::string prefix = path.filename().string() + ".bad-";
@@ -105,7 +105,7 @@ std::vector<std::string> kept_aside(const std::string& file) {
     std::error_code error;
     for (std::filesystem::directory_iterator entry(path.parent_path(), error), end; !error && entry != end;
          entry.increment(error)) {
-        std::error_code unknown;  // it has gone
+        std::error_code unknown;  // the file has gone
         if (entry->symlink_status(unknown).type() != std::filesystem::file_type::regular) continue;
         const std::string name = entry->path().filename().string();
         if (!name.starts_with(prefix) || !is_stamp(std::string_view(name).substr(prefix.size()))) continue;
@@ -115,7 +115,7 @@ std::vector<std::string> kept_aside(const std::string& file) {
     return names;
 }
 
-// Gives a file a second name, which is free, or a new one where its file system knows no second names.
+// Gives the file a second name, which must be free. If its file system has no hard links, renames the file.
 bool link_or_move(const std::string& file, const std::string& name) {
     if (link(file.c_str(), name.c_str()) == 0) return true;
     if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK) return false;
@@ -147,7 +147,7 @@ Result<void> replace_file(const std::string& file, std::string_view text) {
         done = fail_errno(fmt::format("cannot replace {}", target));
     }
     if (!done) {
-        (void)unlink(beside.c_str());  // of a full disk it would keep the last room
+        (void)unlink(beside.c_str());  // on a full disk it would keep the last space
         return done;
     }
     sync_folder(target);
@@ -158,7 +158,7 @@ Result<void> expect_writable(const std::string& file) {
     const std::string target = target_of(file);
     if (auto regular = expect_regular(target); !regular) return regular;
     const std::filesystem::path folder = std::filesystem::path(target).parent_path();
-    // Of a folder that isn't there yet the one that it would be made in.
+    // If the folder does not exist, check the folder that it would be created in.
     for (std::filesystem::path at = folder;; at = at.parent_path()) {
         if (faccessat(AT_FDCWD, at.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
         if (errno != ENOENT || at == at.parent_path()) {
@@ -244,7 +244,7 @@ Result<std::string> put_aside(const std::string& file) {
     char date[32];
     std::strftime(date, sizeof date, "%Y%m%d-%H%M%S", &parts);
     std::string name = fmt::format("{}.bad-{}", target, date);
-    // Several in one second are in order too.
+    // The number keeps the names of one second in order.
     for (int i = 2; !kept.empty() && name <= kept.back() && i < 100; ++i) {
         name = fmt::format("{}.bad-{}.{:02}", target, date, i);
     }
@@ -252,7 +252,7 @@ Result<std::string> put_aside(const std::string& file) {
     sync_folder(target);
     kept.push_back(name);
     for (size_t i = 0; i + kKeptAside < kept.size(); ++i) {
-        (void)unlink(kept[i].c_str());  // one too many is no harm
+        (void)unlink(kept[i].c_str());  // if it fails, one copy too many does no harm
     }
     return name;
 }

@@ -1,6 +1,6 @@
-// Files that are to survive a crash: what these functions have written is on the disk when they return. They touch
-// regular files only: a folder or a device in the place of one is an error. A symbolic link stays, and what it
-// leads to is written. One writer a file. Any thread; they block.
+// Files that survive a crash: when these functions return, the data is on the disk. They touch regular files
+// only; a folder or a device in place of the file is an error. A symbolic link stays, and its target is written.
+// One writer per file. Any thread; the functions block.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,19 @@
 
 namespace sluice::base {
 
-// Replaces the file as a whole (written beside it as FILE.new, synced, renamed), so that a crash at any
-// moment leaves the old text or the new one. Makes the folder.
+// Replaces the whole file (writes FILE.new beside it, syncs, renames), so that a crash at any moment leaves the
+// old text or the new one. Creates the folder if needed.
 Result<void> replace_file(const std::string& file, std::string_view text);
 
-// Why the functions here could not write the file: a folder without permission, or a file system
-// that is read-only. Makes nothing.
+// The error that the functions here would give for this file: a folder without permission, or a read-only file
+// system. Creates nothing.
 Result<void> expect_writable(const std::string& file);
 
-// Adds to the file's end, and makes it and its folder if need be. Answers how long it was before; an error
-// leaves it as it was.
+// Appends to the file; creates the file and its folder if needed. Returns the file's size before. After an error
+// the file is as it was.
 Result<uint64_t> append_to_file(const std::string& file, std::string_view text);
 
-// Takes off what stands behind these bytes.
+// Cuts the file to `size` bytes.
 Result<void> cut_file(const std::string& file, uint64_t size);
 
 // What a file is read for.
@@ -35,9 +35,9 @@ enum class Reading {
 inline constexpr size_t kMaxFile = 64 << 20;  // bytes of a configuration
 tl::expected<std::string, Errors> read_file(const std::string& file, Reading reading = Reading::kOnce);
 
-// Keeps a file that can't be read under another name, FILE.bad-DATE beside it, of which the newest five stay;
-// answers the name. The file itself stays where it is, for replace_file(), unless its file system has no hard
-// links. A text that was kept before is not kept twice. No file that has another name is touched.
+// Keeps an unreadable file under another name beside it, FILE.bad-DATE, and returns that name. Only the newest
+// five such copies stay. The file itself stays for replace_file(), unless its file system has no hard links. A
+// text that is kept already is not kept twice. Files with other names are not touched.
 Result<std::string> put_aside(const std::string& file);
 
 }  // namespace sluice::base

@@ -29,7 +29,7 @@ void write_line(Level level, std::string_view component, std::string_view messag
     const auto index = static_cast<std::size_t>(level);
     const std::string line = fmt::format("{}{} {}: {}\n", under_journal ? kPriorities[index] : "",
                                          names(level)[index].word, component, escaped(message));
-    // A log that can't be written has nowhere to say so.
+    // If the log cannot be written, there is nowhere to report it.
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

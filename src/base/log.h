@@ -1,8 +1,7 @@
-// The switch's log: one line to stderr for what an operator should know and no command has asked
-// for. "warning port: web: the container has deleted its interface". Under systemd (JOURNAL_STREAM)
-// a line begins with the journal's priority. Any thread but a worker; a line is one write(2), so
-// lines of several threads never mix, and control characters are escaped, so no guest's text forges
-// one.
+// The switch's log: lines on stderr about events that an operator should know of and that no command has asked
+// for, such as "warning port: web: the container has deleted its interface". Under systemd (JOURNAL_STREAM) a
+// line begins with the journal's priority. Any thread but a worker. A line is one write(2), so lines of several
+// threads never mix. Control characters are escaped, so a guest cannot forge a line.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,8 +14,8 @@
 
 namespace sluice::base::log {
 
-// A notice is an event that an operator wants to find in the log at 3 AM though nothing is wrong: a link that came
-// back, a change that somebody made.
+// A notice is an event that an operator will look for in the log later although nothing is wrong: a link that
+// came back, a change that a user made.
 enum class Level { kError, kWarning, kNotice, kInfo, kDebug };
 
 constexpr auto names(Level) {
@@ -24,7 +23,7 @@ constexpr auto names(Level) {
                       Name{Level::kNotice, "notice"}, Name{Level::kInfo, "info"}, Name{Level::kDebug, "debug"}};
 }
 
-// Lines above this level aren't written. The default is kNotice: a healthy switch that nobody changes is silent.
+// Lines above this level are not written. Default: kNotice, with which a healthy, unchanged switch logs nothing.
 void set_level(Level level);
 bool is_enabled(Level level);
 

@@ -1,4 +1,4 @@
-// How JSON says "none": null, in every answer, never an empty string, a zero or a missing key. Any thread.
+// "None" in JSON: always null, never an empty string, a zero or a missing key. Any thread.
 #pragma once
 
 #include <nlohmann/json.hpp>

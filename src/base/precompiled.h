@@ -1,5 +1,6 @@
-// What most sources include, read by the compiler once a library (meson's cpp_pch) and not once a file: the
-// JSON library alone takes 2 s. Sources still include what they use: they build with -Db_pch=false as well.
+// Headers that most sources include. The compiler reads them once per library (meson's cpp_pch) instead of once
+// per file: the JSON library alone takes 2 s. Sources still include what they use, so they build with
+// -Db_pch=false too.
 #pragma once
 
 #include <fmt/format.h>

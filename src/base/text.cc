@@ -9,10 +9,10 @@
 namespace sluice::base {
 namespace {
 
-// A key or a word is shorter; the bound keeps the quadratic table small whatever a user sends.
+// Keys and words are shorter. The bound keeps the quadratic table small whatever a user sends.
 constexpr std::size_t kLongestWord = 64;
 
-// Letters times letters that are compared for one suggestion: a word of ten finds its like among ten thousand.
+// Letter comparisons that one suggestion may cost: enough for a word of ten letters among ten thousand.
 constexpr std::size_t kMostWork = 1'000'000;
 
 // Edits (insert, delete, replace, swap of neighbours) that lead from a to b.

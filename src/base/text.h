@@ -1,5 +1,5 @@
-// Words for people: the nearest known word to a mistyped one, text of unknown origin made fit to
-// show, and the words of an enum. Any thread; nothing is kept.
+// Text for people: the nearest known word to a mistyped one, text of unknown origin made safe to show, and the
+// words of an enum. Any thread; nothing is kept.
 #pragma once
 
 #include <optional>
@@ -9,8 +9,8 @@
 
 namespace sluice::base {
 
-// An enum's enumerator and its word in the configuration and in output. An enum offers them by
-// `constexpr auto names(E) { return std::array{Name{E::kPoll, "poll"}, …}; }` in its namespace.
+// An enumerator and its word in the configuration and in output. An enum provides them in its namespace by
+// `constexpr auto names(E) { return std::array{Name{E::kPoll, "poll"}, …}; }`.
 template <class E>
 struct Name {
     E value;
@@ -19,7 +19,7 @@ struct Name {
 template <class E>
 Name(E, const char*) -> Name<E>;  // clang 16 doesn't deduce an aggregate's arguments
 
-// How an enumerator is written; empty for one that has no word.
+// An enumerator's word; empty if it has none.
 template <class E>
 constexpr std::string_view word_of(E value) {
     for (const auto& [enumerator, word] : names(value)) {
@@ -28,23 +28,23 @@ constexpr std::string_view word_of(E value) {
     return {};
 }
 
-// The candidate that a mistyped word most likely stands for, or nothing where none is near enough
-// to be worth a suggestion (Damerau-Levenshtein, about one slip in three letters). Of very many candidates it
-// looks at the first thousands only.
+// The candidate that a mistyped word most likely stands for, or nothing if none is near enough to suggest
+// (Damerau-Levenshtein, about one slip in three letters). Of very many candidates only the first few thousand are
+// compared.
 std::optional<std::string_view> nearest(std::string_view word,
                                         std::span<const std::string_view> candidates);
 
-// Takes the first character off valid UTF-8 text; nothing, and the text as it was, where it begins
-// with a byte sequence that isn't UTF-8.
+// Takes the first character off UTF-8 text. If the text does not begin with valid UTF-8, returns nothing and
+// leaves the text as it was.
 std::optional<char32_t> take_character(std::string_view& text);
 
-// C0, DEL and C1, which a terminal may obey.
+// C0, DEL and C1 control characters, which a terminal may obey.
 constexpr bool is_control(char32_t c) {
     return c < 0x20 || (c >= 0x7f && c < 0xa0);
 }
 
-// The text with control characters (line breaks too) and broken UTF-8 written as \xNN: one line,
-// safe on a terminal.
+// The text with control characters (line breaks too) and invalid UTF-8 written as \xNN: one line, safe on a
+// terminal.
 std::string escaped(std::string_view text);
 
 // escaped(), in quotes and cut to a length that leaves a message readable.

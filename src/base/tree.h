@@ -1,10 +1,9 @@
-// One YAML or JSON document as plain data. The configuration file, manifests and requests on the
-// control socket all become a Tree first, and one set of readers (base/fields.h) takes it from
-// there, so that a mistake is reported in the same words wherever it was made.
+// One YAML or JSON document as plain data. The configuration file, manifests and requests on the control socket
+// all become a Tree first. The same readers (base/fields.h) take it from there, so that a mistake gets the same
+// message wherever it was made.
 //
-// What a Tree holds has been checked as far as the format goes: one document, scalar keys that
-// differ in each mapping, bounded depth, aliases already replaced by copies. Nothing is known about
-// meaning. Any thread; plain values.
+// A Tree's format has been checked: one document, scalar keys that are unique in each mapping, bounded depth,
+// aliases replaced by copies. The meaning of its keys and values has not. Any thread; plain values.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -22,16 +21,16 @@ struct Tree {
     struct Entry;
 
     Kind kind = Kind::kNull;
-    bool quoted = false;         // a scalar that is a string whatever it looks like
-    bool is_no_string = false;   // a scalar that JSON says is a number, true or false
-    int line = 0;                // from 1; 0 where the tree wasn't parsed from a file
+    bool quoted = false;         // a scalar that is a string whatever its text looks like
+    bool is_no_string = false;   // a JSON number, true or false
+    int line = 0;                // from 1; 0 if the tree was not parsed from a file
     int column = 0;              // from 1, in bytes
     std::string text;            // of a scalar
     std::vector<Tree> items;     // of a list
     std::vector<Entry> entries;  // of a map, in the document's order
     std::string comment;         // to_yaml() appends it to the node's first line
 
-    // Defaulted after Entry: clang asks for the whole of Entry where it defines them.
+    // Defaulted after Entry: clang needs the complete Entry where these are defined.
     Tree();
     Tree(const Tree& other);
     Tree(Tree&& other) noexcept;
@@ -46,10 +45,10 @@ struct Tree {
 
     // Appends an entry to a map.
     void add(std::string_view key, Tree value);
-    // The value of a map's key; null where there is none.
+    // The value of a map's key, or nullptr.
     const Tree* find(std::string_view key) const;
 
-    // Equal in meaning: places, comments and needless quotes don't count.
+    // Compares meaning: places, comments and needless quotes do not count.
     friend bool operator==(const Tree& a, const Tree& b);
 };
 
@@ -72,24 +71,24 @@ struct Document {
     Place place(const Tree& tree) const { return {file, tree.line, tree.column}; }
 };
 
-// What YAML's core schema takes a plain scalar for.
+// The type that YAML's core schema gives a plain scalar.
 enum class Scalar { kNull, kBool, kInteger, kFloat, kString };
 Scalar resolve(std::string_view text);
 
-// A document may not nest deeper.
+// The deepest nesting of a document.
 constexpr int kMaxDepth = 64;
-// The copies that a document's anchors and aliases make may not hold more nodes together (a long
-// scalar counts as several), or a page of text could fill the memory.
+// The most nodes that all copies made by a document's anchors and aliases may hold together (a long scalar counts
+// as several). Without this limit, a page of text could fill the memory.
 constexpr int kMaxAliasNodes = 100'000;
 
-// Reports every mistake that the parser can get past, each with its line and column. An empty
-// document is an empty map.
+// Reports every mistake that the parser can get past, each with its line and column. An empty document gives an
+// empty map.
 tl::expected<Document, Errors> parse_yaml(std::string_view text, std::string_view file);
 
-// What is nested deeper than kMaxDepth becomes a null, which no reader accepts.
+// Nodes deeper than kMaxDepth become null, which no reader accepts.
 Document from_json(const nlohmann::json& json);
 
-// Block style; parses back to an equal tree.
+// Block style. Parsing the text gives an equal tree.
 std::string to_yaml(const Tree& tree);
 nlohmann::json to_json(const Tree& tree);
 

@@ -1,5 +1,4 @@
-// YAML text to Tree. The only file that knows yaml-cpp, and the only one that catches what it
-// throws.
+// YAML text to Tree. Only this file uses yaml-cpp and catches its exceptions.
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
@@ -17,10 +16,10 @@
 namespace sluice::base {
 namespace {
 
-// Thrown through yaml-cpp, which offers no other way to make it stop.
+// Thrown through yaml-cpp, which offers no other way to stop it.
 struct Stop {};
 
-// What yaml-cpp says of the common mistakes, for someone who hasn't read its source.
+// yaml-cpp's messages for common mistakes, reworded for users.
 std::string_view in_our_words(std::string_view message) {
     namespace theirs = YAML::ErrorMsg;
     static const std::pair<std::string_view, std::string_view> kWords[] = {
@@ -47,8 +46,8 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
-// A tab in the indentation of the line that the parser stopped at, or of the one before: it takes
-// the tab for no indentation, and is surprised by what follows.
+// Finds a tab in the indentation of the line where the parser stopped, or of the line before. The parser does not
+// take a tab for indentation and fails at what follows.
 std::optional<Error> find_tab(std::string_view text, const Place& stop) {
     std::optional<Error> found;
     for (int line = 1; line <= stop.line && !text.empty(); ++line) {
@@ -76,8 +75,8 @@ int weight(const Tree& tree) {
     return sum;
 }
 
-// Builds the tree from yaml-cpp's events: those, unlike its Node, show duplicate keys, quotes and
-// every place.
+// Builds the tree from yaml-cpp's events. Unlike yaml-cpp's Node, they show duplicate keys, quotes and every
+// place.
 class Builder : public YAML::EventHandler {
  public:
     explicit Builder(std::string_view file) { document_.file = file; }
@@ -94,7 +93,7 @@ class Builder : public YAML::EventHandler {
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         Tree tree;
         place(tree, mark);
-        // yaml-cpp gives a value that isn't there the place of what comes next.
+        // If a value is missing, yaml-cpp gives it the place of the next token.
         if (!open_.empty() && open_.back().key && open_.back().key->line != tree.line) {
             tree.line = open_.back().key->line;
             tree.column = open_.back().key->column;
@@ -105,7 +104,7 @@ class Builder : public YAML::EventHandler {
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         const auto found = anchors_.find(anchor);
         if (found == anchors_.end()) {
-            report(at(mark), "the alias stands inside of what it refers to");
+            report(at(mark), "the alias is inside the node that it refers to");
             return finish(placed_null(mark), {});
         }
         if (!charge(found->second.weight)) {
@@ -114,7 +113,7 @@ class Builder : public YAML::EventHandler {
                                kMaxAliasNodes));
             throw Stop{};
         }
-        // A copied map could otherwise nest deeper than a written one.
+        // Without this check, a copied map could nest deeper than a written one.
         if (static_cast<int>(open_.size()) + found->second.depth > kMaxDepth) stop_too_deep(mark);
         finish(found->second.tree, {}, found->second.depth);
     }
@@ -122,7 +121,7 @@ class Builder : public YAML::EventHandler {
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   const std::string& value) override {
         refuse_tag(mark, tag);
-        // yaml-cpp makes the escapes \N and \_ a single byte of Latin-1.
+        // yaml-cpp turns the escapes \N and \_ into a single byte of Latin-1.
         if (!is_utf8(value)) report(at(mark), "an escape in these quotes isn't a character");
         Tree tree = tag == "!" ? Tree::string(value) : Tree::plain(value);
         place(tree, mark);
@@ -146,9 +145,9 @@ class Builder : public YAML::EventHandler {
         if (is_full(errors_)) throw Stop{};
     }
 
-    // `end` is where the text ends: what is missing there is reported there.
+    // `end` is the end of the text; a missing token there is reported at `end`.
     void report_syntax(const YAML::Exception& error, std::string_view text, const Place& end) {
-        // Some of yaml-cpp's exceptions know no place.
+        // Some of yaml-cpp's exceptions have no place.
         Place place = error.mark.is_null() || error.mark.line < 0 ? last_ : at(error.mark);
         if (std::tie(place.line, place.column) > std::tie(end.line, end.column)) place = end;
         if (auto tab = find_tab(text, place)) return errors_.push_back(std::move(*tab));
@@ -168,12 +167,12 @@ class Builder : public YAML::EventHandler {
     }
 
  private:
-    // A list or a map whose end hasn't come yet.
+    // A list or a map whose end has not been read yet.
     struct Open {
         Tree tree;
         YAML::anchor_t anchor = 0;
-        int depth = 1;            // of what is nested in it, itself included
-        std::optional<Tree> key;  // of a map: read, and waiting for its value
+        int depth = 1;            // of its nested nodes, itself included
+        std::optional<Tree> key;  // of a map: the key that was read and has no value yet
         std::unordered_map<std::string, Place> keys;
     };
     struct Anchored {
@@ -199,9 +198,9 @@ class Builder : public YAML::EventHandler {
     }
 
     void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
-        // "?" and "!" are yaml-cpp's for no tag, on plain and on other scalars.
+        // yaml-cpp reports "?" for an untagged plain scalar and "!" for other untagged scalars.
         if (tag.empty() || tag == "?" || tag == "!") return;
-        // Somebody may mean the word that only looks like one: `tcp-flags: [syn, !ack]`.
+        // The user may mean a word that only looks like a tag: `tcp-flags: [syn, !ack]`.
         report(at(mark), fmt::format("the tag {} isn't supported; leave it out{}", shown(tag),
                                      tag.starts_with('!') ? ", or put it in quotes" : ""));
     }
@@ -249,7 +248,7 @@ class Builder : public YAML::EventHandler {
         }
     }
 
-    // The copy counts as an expansion, or nested anchors would be a bomb without an alias.
+    // The anchor's copy counts as an expansion. Otherwise nested anchors could fill the memory without an alias.
     void remember(const Tree& tree, YAML::anchor_t anchor, int depth) {
         const int nodes = weight(tree);
         if (copied_ + nodes > kMaxAliasNodes) {
@@ -282,8 +281,8 @@ class Builder : public YAML::EventHandler {
     bool started_ = false;
 };
 
-// Moves `place` to the end of the text, or to the first character that doesn't belong in one.
-// yaml-cpp takes NUL for the sign of UTF-16, EOT for the end of the file, and any byte for text.
+// Moves `place` to the end of the text, or to the first character that is not allowed. yaml-cpp takes NUL for the
+// sign of UTF-16, EOT for the end of the file, and any byte for text.
 std::optional<Error> find_bad_character(std::string_view text, Place& place) {
     while (!text.empty()) {
         const std::size_t before = text.size();
@@ -310,8 +309,8 @@ tl::expected<Document, Errors> parse_yaml(std::string_view text, std::string_vie
     if (auto error = find_bad_character(text, end)) {
         return tl::unexpected(Errors{std::move(*error)});
     }
-    // yaml-cpp lets a file end inside quotes unless its last character is a visible one. The
-    // comment makes it so, and is nothing to a file that ends well.
+    // yaml-cpp accepts a file that ends inside quotes, unless the file's last character is visible. The comment
+    // that is added here is visible and changes nothing in a valid file.
     std::istringstream stream{fmt::format("{}{}#", text, text.ends_with('\n') ? "" : "\n")};
     Builder builder(file);
     try {

@@ -9,7 +9,7 @@
 namespace sluice::base {
 namespace {
 
-// Other readers follow YAML 1.1, to which these are booleans and 10:20:30:40:50:51 is a number.
+// Many other readers follow YAML 1.1, where these words are booleans and 10:20:30:40:50:51 is a number.
 bool is_special_in_yaml_1_1(std::string_view text) {
     std::string word(text);
     std::transform(word.begin(), word.end(), word.begin(),
@@ -20,7 +20,7 @@ bool is_special_in_yaml_1_1(std::string_view text) {
     return text.find_first_not_of("0123456789:_") == text.npos;
 }
 
-// Stricter than YAML where the rule is shorter.
+// Stricter than YAML where that makes the rule shorter.
 bool is_plain_safe(std::string_view text) {
     constexpr std::string_view kIndicators = "-?:,[]{}#&*!|>'\"%@` =<";
     if (text.empty() || kIndicators.find(text.front()) != text.npos) return false;
@@ -44,7 +44,7 @@ std::string quote(std::string_view text) {
         } else if (raw == "\t") {
             out += "\\t";
         } else if (c && *c == 0xfeff) {
-            out += "\\ufeff";  // raw, a byte order mark that a parser may swallow
+            out += "\\ufeff";  // a parser may swallow a raw byte order mark
         } else {
             out += escaped(raw);
         }
@@ -67,7 +67,7 @@ class Printer {
     }
 
  private:
-    // Writes a node from the middle of a line on; `indent` is for its further lines.
+    // Writes a node from the middle of a line; `indent` is for the lines after it.
     void node(const Tree& tree, std::size_t indent) {
         if (!tree.comment.empty()) comment_ = tree.comment;
         if (tree.kind == Tree::Kind::kNull) return end_line("null");
@@ -104,7 +104,7 @@ class Printer {
         }
     }
 
-    // The first line of a nested node continues what its parent has begun.
+    // A nested node's first line continues its parent's line.
     void begin_line(bool further, std::size_t indent) {
         if (further) out_.append(indent, ' ');
     }
@@ -116,7 +116,7 @@ class Printer {
     }
 
     std::string out_;
-    std::string comment_;  // waits for the end of the line
+    std::string comment_;  // written at the end of the line
 };
 
 }  // namespace

@@ -65,7 +65,7 @@ TEST_F(CountedLogTest, EventsAreBounded) {
     for (size_t i = 0; i < CountedLog::kMost; ++i) EXPECT_EQ(tell(0, std::to_string(i), "a").size(), 1u);
     for (size_t i = 0; i < 7; ++i) EXPECT_EQ(tell(1, "more " + std::to_string(i), "a"), Lines{});
     EXPECT_EQ(tick(60), Lines{});
-    EXPECT_EQ(tick(61), Lines{"warning log: 7 more events were not told since TIME"});
+    EXPECT_EQ(tick(61), Lines{"warning log: 7 more events were not logged since TIME"});
     EXPECT_EQ(tick(200), Lines{});
     EXPECT_EQ(tell(201, "more", "a").size(), 1u);
 }

@@ -171,8 +171,8 @@ TEST(Tree, LongScalarIsNoBombEither) {
 
 TEST(Tree, AliasMustBeDefinedAndFinite) {
     has_error("a: 1\nb: *nowhere\n", "f:2:4: ");
-    has_error("a: &a [1, *a]\n", "f:1:11: the alias stands inside of what it refers to");
-    has_error("a: &a {b: *a}\n", "f:1:11: the alias stands inside of what it refers to");
+    has_error("a: &a [1, *a]\n", "f:1:11: the alias is inside the node that it refers to");
+    has_error("a: &a {b: *a}\n", "f:1:11: the alias is inside the node that it refers to");
 }
 
 TEST(Tree, ReportsAllErrorsButNotWithoutEnd) {
