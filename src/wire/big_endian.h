@@ -1,7 +1,6 @@
-// Integers as they lie in a packet: be16, be32 and be64 keep network byte order and an alignment of
-// one, so that a header is a plain struct of them at any address. They don't turn into integers by
-// themselves: host() reads, construction from host order writes, and comparing a be16 with an int
-// doesn't compile. Plain values, any thread.
+// Integers in network byte order: be16, be32 and be64 have an alignment of one, so a header is a plain struct of
+// them at any address. They do not convert to integers implicitly: host() reads, construction from host order
+// writes, and comparing a be16 with an int does not compile. Plain values, any thread.
 #pragma once
 
 #include <array>
@@ -19,8 +18,8 @@ class BigEndian {
     BigEndian() = default;
     constexpr explicit BigEndian(T host) noexcept : bytes_(std::bit_cast<Bytes>(swap(host))) {}
 
-    // The same bytes read as an integer of the host: what hash keys, equality and one's complement
-    // sums (RFC 1071, 2.B) want, since they don't depend on the order.
+    // The same bytes read as an integer of the host. Hash keys, equality and one's complement sums (RFC 1071,
+    // 2.B) use it, since they do not depend on byte order.
     static constexpr BigEndian from_raw(T raw) noexcept { return BigEndian(swap(raw)); }
     constexpr T raw() const noexcept { return std::bit_cast<T>(bytes_); }
     constexpr T host() const noexcept { return swap(raw()); }

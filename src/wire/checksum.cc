@@ -5,8 +5,8 @@
 
 namespace sluice::wire {
 
-// Not rte_raw_cksum_mbuf: DPDK 22.11's truncates the unfolded sum of a segment that begins at an
-// odd offset to 16 bits before it swaps it, and so loses the carries.
+// Does not use rte_raw_cksum_mbuf(): if a segment begins at an odd offset, DPDK 22.11 truncates the segment's
+// unfolded sum to 16 bits before it swaps it, and loses the carries.
 Sum sum_of(const rte_mbuf* m, uint32_t begin, uint32_t end) noexcept {
     uint32_t at = 0;
     Sum sum = 0;
@@ -23,7 +23,7 @@ Sum sum_of(const rte_mbuf* m, uint32_t begin, uint32_t end) noexcept {
 
 be16 header_checksum(const Ipv4Header& header) noexcept {
     const Sum sum = sum_of(&header, header.header_size());
-    // Subtracting in one's complement is adding the complement.
+    // Subtracting in one's complement arithmetic is adding the complement.
     return checksum_of(sum + static_cast<uint16_t>(~header.checksum.raw()));
 }
 
@@ -46,7 +46,7 @@ Sum pseudo_header_sum(const Ipv6Header& header, Protocol protocol, uint32_t size
 }
 
 void finish_l4_checksum(rte_mbuf* m, uint32_t begin, uint32_t field, uint32_t end) noexcept {
-    // UDP asks for it and the rest allow it, so nobody needs to know the protocol.
+    // UDP requires the nonzero form and other protocols allow it, so the protocol does not matter here.
     write_be16(m, field, nonzero_checksum_of(sum_of(m, begin, end)));
 }
 

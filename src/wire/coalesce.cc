@@ -18,8 +18,8 @@ constexpr uint32_t kMaxDatagram = 65535;
 constexpr uint32_t kMaxIpv6 = kMaxDatagram - sizeof(Ipv6Header);  // RFC 8200, 3: the size counts what follows
 
 enum class Kind : uint8_t {
-    kOther,    // of no TCP flow
-    kUnknown,  // perhaps of one: a fragment, a segment, tagged, malformed, …
+    kOther,    // not of a TCP flow
+    kUnknown,  // possibly of a TCP flow: a fragment, a segment, tagged, malformed, …
     kTcp,      // a whole TCP packet with plain headers, in one mbuf
 };
 
@@ -41,7 +41,7 @@ struct Frame {
     uint32_t end() const noexcept { return headers() + payload_size; }
 };
 
-// A segment that more may join, and its last mbuf.
+// A segment that more frames may join, and its last mbuf.
 struct Segment {
     Frame first;
     rte_mbuf* last;
@@ -96,13 +96,13 @@ bool same_flow(const Frame& a, const Frame& b) noexcept {
     return std::memcmp(&a.ip4().source, &b.ip4().source, 2 * sizeof(be32)) == 0;
 }
 
-// Whether the frame has all that one within a segment needs, as far as its headers tell.
+// Whether the frame may stand inside a segment, as far as its headers tell.
 bool is_plain(const Frame& frame, uint8_t flags) noexcept {
     return frame.tcp().flags == flags && is_owned(frame.mbuf) &&
            (frame.ipv6 || checksum_of(sum_of(&frame.ip4(), sizeof(Ipv4Header))).raw() == 0);
 }
 
-// The TCP checksum. What has been summed is vouched for from then on, so nobody sums it twice.
+// Checks the TCP checksum. A checksum that was summed is marked as good, so it is not summed twice.
 bool is_right(const Frame& frame) noexcept {
     rte_mbuf* m = frame.mbuf;
     if (is_unfinished(m)) {
@@ -175,7 +175,7 @@ void join(Segment& segment, const Frame& next) noexcept {
     ++head->nb_segs;
 }
 
-// Writes what tells of the whole into the first frame's headers.
+// Writes the fields that describe the whole segment into the first frame's headers.
 void finish(const Segment& segment) noexcept {
     const Frame& first = segment.first;
     rte_mbuf* m = first.mbuf;
@@ -203,7 +203,7 @@ void finish(const Segment& segment) noexcept {
     m->tso_segsz = first.payload_size;
 }
 
-// The segments that more may join, one a flow.
+// The segments that more frames may join, one per flow.
 class OpenSegments {
  public:
     Segment* find(const Frame& frame) noexcept {
@@ -212,7 +212,7 @@ class OpenSegments {
         }
         return nullptr;
     }
-    // Where all places are taken, the one that was opened first is closed.
+    // If all places are taken, the segment that was opened first is closed.
     void open(const Frame& frame, uint16_t slot) noexcept {
         if (count_ == segments_.size()) close(&segments_[0]);
         segments_[count_++] = {frame, frame.mbuf, frame.payload_size, slot};

@@ -1,5 +1,5 @@
-// IPv6 extension headers as a receiver walks them (RFC 8200, 4; RFC 7113), and how many of them and of VLAN tags
-// the switch looks behind for a message. What stands behind more is not meant to be seen.
+// IPv6 extension headers as a receiver walks them (RFC 8200, 4; RFC 7113), and the most of them and of VLAN tags
+// that the switch skips to find a message. A message behind more headers is taken as an attempt to hide it.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace sluice::wire {
 constexpr int kMostTagsSeen = 2;
 constexpr int kMostExtensionsSeen = 4;
 
-// Those that nothing else here knows of (IANA, "IPv6 Extension Header Types").
+// Extension headers that are used only here (IANA, "IPv6 Extension Header Types").
 constexpr Protocol kMobility{135};  // RFC 6275
 constexpr Protocol kHip{139};       // RFC 7401
 constexpr Protocol kShim6{140};     // RFC 5533
@@ -22,7 +22,7 @@ constexpr bool is_extension(Protocol protocol) noexcept {
            protocol == kMobility || protocol == kHip || protocol == kShim6;
 }
 
-// Bytes of the extension, which is of that protocol.
+// The size in bytes of an extension header of that protocol.
 inline uint32_t extension_size(Protocol protocol, const Ipv6Extension& extension) noexcept {
     if (protocol == Protocol::kFragment) return sizeof(Ipv6Fragment);
     // RFC 4302, 2.2: in units of 4 bytes, less 2.

@@ -15,9 +15,9 @@ namespace sluice::wire {
 namespace {
 
 constexpr uint32_t kLooked = 256;  // bytes
-constexpr size_t kLongest = 1000;  // characters: compiling a filter takes longer than in proportion to its length
+constexpr size_t kLongest = 1000;  // characters: the time to compile grows faster than the length
 
-// The words of the language that look nothing up, as they are written there.
+// The words of the language that need no look-up.
 // clang-format off
 constexpr std::string_view kWords[] = {
     "aarp", "ah", "and", "arp", "atalk", "broadcast", "carp", "clnp", "dst", "es-is", "esis", "esp", "ether",
@@ -49,7 +49,7 @@ bool is_number(std::string_view text) {
     return consists_of(text, kDigits);
 }
 
-// Parts between separators, all of them of the one kind.
+// Whether a text consists of parts between separators that all satisfy `is`.
 template <class Is>
 bool are_all(std::string_view text, char separator, size_t least, size_t most, Is is) {
     for (size_t count = 1;; ++count) {
@@ -65,22 +65,22 @@ bool is_mac(std::string_view text, char separator) {
                    [](std::string_view part) { return part.size() <= 2 && consists_of(part, kHexDigits); });
 }
 
-// Something that libpcap takes for what it is, and looks nothing up for.
+// Whether libpcap accepts the token without looking it up.
 bool is_known(std::string_view token) {
     if (is_word(token) || is_number(token)) return true;
     const auto is_decimal = [](std::string_view part) { return consists_of(part, kDigits); };
     if (are_all(token, '.', 2, 4, is_decimal)) return true;  // an IPv4 address, or the beginning of one
     if (are_all(token, '-', 2, 2, is_decimal)) return true;  // a range of ports
     if (is_mac(token, ':') || is_mac(token, '-')) return true;
-    // In brackets, an offset and a size.
+    // In brackets: an offset and a size.
     if (are_all(token, ':', 2, 2, [](std::string_view part) { return is_word(part) || is_number(part); }))
         return true;
     const auto address = IpAddress::parse(token);
     return address && !address->is_v4();
 }
 
-// The first word of a filter that would be looked up, or isn't understood; empty: none. Divides a text into words
-// as libpcap does.
+// The first word of a filter that libpcap would look up or that is not understood; empty if there is none. Splits
+// the text into words as libpcap does.
 std::string_view foreign_word(std::string_view text) {
     std::string_view before;
     while (!text.empty()) {
@@ -102,7 +102,7 @@ std::string_view foreign_word(std::string_view text) {
         }
         const std::string_view token = text.substr(0, size);
         text.remove_prefix(size);
-        // A word with a backslash is a name, for which only protocols have tables of their own.
+        // A word with a backslash is a name. Only protocol names have tables of their own.
         const bool is_protocol = before == "proto" || before == "protochain";
         if (is_escaped ? !is_protocol || !is_word(token.substr(1)) : !is_known(token)) return token;
         before = token;

@@ -1,5 +1,5 @@
-// A filter in tcpdump's language (pcap-filter(7)), compiled once and asked for each packet. Hosts, networks and
-// ports go by their numbers: a name would be looked up (DNS), and keep the control thread waiting.
+// A filter in tcpdump's language (pcap-filter(7)), compiled once and run on each packet. Hosts, networks and
+// ports must be numbers: looking up a name (DNS) would block the control thread.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -15,17 +15,17 @@ namespace sluice::wire {
 
 class Filter {
  public:
-    // An empty text lets everything pass. Control thread.
+    // An empty text matches every frame. Control thread.
     static base::Result<Filter> compile(const std::string& text);
 
-    // Any thread. Only the first 256 bytes of a frame are looked at.
+    // Any thread. Reads only the first 256 bytes of a frame.
     bool matches(const rte_mbuf* m) const noexcept;
 
  private:
     struct Free {
         void operator()(bpf_program* program) const noexcept;
     };
-    std::unique_ptr<bpf_program, Free> program_;  // null: everything
+    std::unique_ptr<bpf_program, Free> program_;  // null: matches every frame
 };
 
 }  // namespace sluice::wire

@@ -8,7 +8,7 @@ namespace sluice::wire {
 namespace {
 
 constexpr int kMaxTags = 4;
-constexpr int kMaxExtensions = 8;  // a header of header upon header is no flow worth telling apart
+constexpr int kMaxExtensions = 8;  // a longer chain of headers is no flow worth telling apart
 
 uint64_t load48(const MacBytes& mac) noexcept {
     uint64_t word = 0;
@@ -16,7 +16,7 @@ uint64_t load48(const MacBytes& mac) noexcept {
     return word;
 }
 
-// What comes after the addresses. A packet that ends before its ports has none.
+// Hashes the part after the addresses. A packet that ends before its ports has none.
 uint32_t hash_rest(uint32_t hash, const rte_mbuf* m, uint32_t l4, uint8_t protocol,
                    bool fragment) noexcept {
     be32 copy;

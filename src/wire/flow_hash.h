@@ -1,12 +1,12 @@
-// A number for the flow that a frame belongs to: the same for all of its packets, so that they stay in
-// order wherever it chooses (the UDP source port of a tunnel, RFC 7348, 5; one of several next hops,
-// RFC 2992). Over addresses, protocol and ports of TCP, UDP and SCTP; without ports where not every packet
-// of the flow shows them (fragments) or there are none; over MACs and EtherType where the frame isn't IP.
-// VLAN tags don't count. The two directions of a flow have different hashes.
+// A hash of the flow that a frame belongs to. It is the same for all packets of the flow, so a choice by it keeps
+// them in order (the UDP source port of a tunnel, RFC 7348, 5; one of several next hops, RFC 2992). It covers
+// addresses, protocol and the ports of TCP, UDP and SCTP. Ports are left out if there are none or not every
+// packet of the flow has them (fragments). If the frame is not IP, it covers MACs and EtherType. VLAN tags do not
+// count. The two directions of a flow have different hashes.
 //
-// CRC32C where the CPU has it. Neither a secret nor hard to predict: it spreads load, and no table that
-// a stranger could fill may hang on it. All 32 bits are good; who chooses by one end of it, as a tunnel
-// does with the upper 14 bits, leaves the other to the next choice. Any thread that may read the frame.
+// CRC32C if the CPU has it. The hash is neither secret nor hard to predict: use it to spread load, not for a
+// table that an attacker could fill. All 32 bits are good. If one choice uses one end of the hash (a tunnel uses
+// the upper 14 bits), the next choice uses the other end. Any thread that may read the frame.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -23,12 +23,12 @@
 
 namespace sluice::wire {
 
-// Goes on with a hash by eight more bytes.
+// Adds eight more bytes to a hash.
 [[gnu::always_inline]] inline uint32_t hash_word(uint32_t before, uint64_t word) noexcept {
 #if defined(__SSE4_2__)
     return static_cast<uint32_t>(_mm_crc32_u64(before, word));
 #else
-    // Both halves of the product, so that each bit of the word reaches each of the answer.
+    // Both halves of the product, so that each bit of the word affects each bit of the result.
     const auto product = static_cast<unsigned __int128>((word ^ before) + 0x2545'f491'4f6c'dd1dULL) *
                          0x9e37'79b9'7f4a'7c15ULL;
     const uint64_t mixed = static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
@@ -48,20 +48,20 @@ namespace sluice::wire {
     return word;
 }
 
-// Of the first eight bytes of an IPv4 header: without options and not a fragment.
+// Takes the first eight bytes of an IPv4 header: whether it has no options and is no fragment.
 [[gnu::always_inline]] constexpr bool is_plain_ipv4(uint64_t start) noexcept {
-    // Version and size, and of the fragment field all but "reserved" and "don't fragment".
+    // Version and header size, and the fragment field without its bits "reserved" and "don't fragment".
     return (start & 0xff3f'0000'0000'00ffULL) == 0x45;
 }
 
 [[gnu::always_inline]] constexpr bool has_ports(uint8_t protocol) noexcept {
-    // Without branches: which of them it is can't be predicted.
+    // Without branches, because the protocol cannot be predicted.
     return (protocol == static_cast<uint8_t>(Protocol::kTcp)) |
            (protocol == static_cast<uint8_t>(Protocol::kUdp)) |
            (protocol == static_cast<uint8_t>(Protocol::kSctp));
 }
 
-// IPv6 without extension headers, with ports behind it in the first mbuf; nothing is said of its sizes.
+// IPv6 without extension headers, with ports behind it in the first mbuf. Sizes are not checked.
 [[gnu::always_inline]] inline bool is_ipv6_with_ports(const rte_mbuf* m) noexcept {
     constexpr uint32_t kIp = sizeof(EthernetHeader);
     constexpr uint16_t kIpv6 = be16(static_cast<uint16_t>(EtherType::kIpv6)).raw();
@@ -72,16 +72,16 @@ namespace sluice::wire {
     return type == kIpv6 && ip[0] >> 4 == 6 && has_ports(ip[6]);
 }
 
-// Any frame, however its segments lie.
+// Takes any frame, which may span segments.
 uint32_t flow_hash_slowly(const rte_mbuf* m) noexcept;
 
-// Of a frame that begins with its Ethernet header.
+// Takes a frame that begins with its Ethernet header.
 [[gnu::always_inline]] inline uint32_t flow_hash(const rte_mbuf* m) noexcept {
     constexpr uint32_t kIp = sizeof(EthernetHeader);
     constexpr uint16_t kIpv4 = be16(static_cast<uint16_t>(EtherType::kIpv4)).raw();
     constexpr uint16_t kIpv6 = be16(static_cast<uint16_t>(EtherType::kIpv6)).raw();
     const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
-    // Room for the type, and for the first bytes of either IP header.
+    // Enough bytes for the type and for the first bytes of either IP header.
     if (unlikely(m->data_len < kIp + sizeof(Ipv4Header) + sizeof(be32))) return flow_hash_slowly(m);
     uint16_t type;
     std::memcpy(&type, frame + kIp - sizeof type, sizeof type);

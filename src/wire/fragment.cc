@@ -8,13 +8,13 @@
 namespace sluice::wire {
 namespace {
 
-constexpr uint32_t kUnit = 8;  // of a fragment's offset, in bytes
+constexpr uint32_t kUnit = 8;  // the unit of a fragment's offset, in bytes
 constexpr uint32_t kMostIpBytes = 65535;
 constexpr uint16_t kFragmentBits = Ipv4Header::kMoreFragments | Ipv4Header::kOffsetMask;
 
 constexpr uint8_t kEndOfOptions = 0;  // IPv4 options (RFC 791, 3.1)
 constexpr uint8_t kIpv4NoOperation = 1;
-constexpr uint8_t kCopied = 0x80;  // the flag of an option that all fragments carry
+constexpr uint8_t kCopied = 0x80;  // flag of an option that every fragment carries
 
 constexpr uint32_t whole_units(uint32_t size) noexcept { return size & ~(kUnit - 1); }
 
@@ -45,8 +45,8 @@ Fragmenter::Fragmenter(const rte_mbuf* packet, uint16_t l3_offset, uint16_t mtu,
     finish_checksum();
 }
 
-// Beyond the fixed part, only the options whose flag says so (RFC 791, 3.1). What is no list of options
-// any more is left out.
+// Beyond the fixed part, only the options with the "copied" flag (RFC 791, 3.1). Bytes that are not a valid
+// option list are left out.
 void Fragmenter::write_later_header(const Ipv4Header& header) noexcept {
     const auto* from = reinterpret_cast<const uint8_t*>(&header);
     std::memcpy(later_header_.data(), from, sizeof header);
@@ -75,7 +75,7 @@ void Fragmenter::write_later_header(const Ipv4Header& header) noexcept {
 uint32_t Fragmenter::count() const noexcept {
     if (payload_size_ <= mtu_ - first_size_) return 1;
     const uint32_t left = payload_size_ - whole_units(mtu_ - first_size_);
-    const uint32_t last = mtu_ - later_size_;  // the last one needs no whole units
+    const uint32_t last = mtu_ - later_size_;  // the last one may end at any byte
     const uint32_t step = whole_units(last);
     return 2 + (left > last ? (left - last + step - 1) / step : 0);
 }
@@ -114,7 +114,8 @@ rte_mbuf* Fragmenter::next() noexcept {
     ip.fragment = be16(static_cast<uint16_t>((flags_offset_ & ~kFragmentBits) | offset |
                                              (more ? Ipv4Header::kMoreFragments : 0)));
     ip.checksum = header_checksum(ip);
-    // Small fragments may have TCP's checksum in a later one. Its two bytes are in one: offsets are even.
+    // If fragments are small, TCP's checksum may be in a later one. Its two bytes are in the same one: offsets
+    // are even.
     if (unfinished_ && checksum_field_ >= payload_done_ && checksum_field_ < payload_done_ + size) {
         write_be16(fragment, l3_offset_ + header_size + checksum_field_ - payload_done_, checksum_);
     }

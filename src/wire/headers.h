@@ -1,6 +1,6 @@
-// The headers that the switch reads and writes, as structs that lie over packet bytes: big-endian
-// fields, alignment one, no padding, accessors for what shares a word. They check nothing: whoever
-// casts has checked the length first, in the parser. Any thread.
+// The headers that the switch reads and writes, as structs over packet bytes: big-endian fields, alignment one,
+// no padding, accessors for fields that share a word. They check nothing: the parser checks the length before it
+// casts. Any thread.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ enum class EtherType : uint16_t {
     kVlan = 0x8100,  // 802.1Q customer tag
     kIpv6 = 0x86dd,
     kServiceVlan = 0x88a8,  // 802.1ad service tag
-    kOldServiceVlan = 0x9100,  // what service tags had before 802.1ad, and have in many networks still
+    kOldServiceVlan = 0x9100,  // service tag before 802.1ad; many networks still use it
 };
 
 enum class Protocol : uint8_t {
@@ -52,8 +52,8 @@ constexpr bool is_vlan(EtherType type) noexcept {
     return type == EtherType::kVlan || type == EtherType::kServiceVlan || type == EtherType::kOldServiceVlan;
 }
 
-// What follows a tag's EtherType: the tag control information (IEEE 802.1Q, 9.6), then the type of
-// what is tagged.
+// The part of a tag after its EtherType: the tag control information (IEEE 802.1Q, 9.6), then the EtherType of
+// the tagged frame.
 struct VlanTag {
     static constexpr uint16_t kIdMask = 0x0fff;
 
@@ -83,7 +83,7 @@ struct ArpHeader {
     MacBytes target_mac;
     be32 target_address;
 
-    // Else the fields from `sender_mac` on are not where they are here.
+    // If not, the fields from `sender_mac` on lie elsewhere.
     bool is_ipv4_over_ethernet() const noexcept {
         return hardware_type.host() == kHardwareEthernet &&
                protocol_type.host() == static_cast<uint16_t>(EtherType::kIpv4) &&
@@ -119,7 +119,7 @@ static_assert(sizeof(Ipv4Header) == 20);
 
 struct Ipv6Header {
     be32 version_class_label;
-    be16 payload_size;  // what follows these 40 bytes, extension headers included
+    be16 payload_size;  // the size after these 40 bytes, extension headers included
     uint8_t next;
     uint8_t hop_limit;
     Ipv6Bytes source;
@@ -134,12 +134,12 @@ struct Ipv6Header {
 };
 static_assert(sizeof(Ipv6Header) == 40);
 
-// How hop-by-hop, routing and destination options headers begin (RFC 8200, 4.2).
+// The beginning of hop-by-hop, routing and destination options headers (RFC 8200, 4.2).
 struct Ipv6Extension {
     uint8_t next;
     uint8_t size_word;  // in units of 8 bytes, not counting the first 8
     uint8_t routing_type;
-    uint8_t segments_left;  // this and the type: of a routing header only (RFC 8200, 4.4)
+    uint8_t segments_left;  // this and the type exist in a routing header only (RFC 8200, 4.4)
     be32 rest;
 
     Protocol protocol() const noexcept { return Protocol{next}; }
@@ -149,7 +149,7 @@ static_assert(sizeof(Ipv6Extension) == 8);
 
 struct Ipv6Fragment {
     static constexpr uint16_t kMoreFragments = 0x0001;
-    static constexpr uint16_t kOffsetMask = 0xfff8;  // in bytes as it stands
+    static constexpr uint16_t kOffsetMask = 0xfff8;  // the raw field in bytes
 
     uint8_t next;
     uint8_t reserved;
@@ -209,8 +209,8 @@ struct VxlanHeader {
 };
 static_assert(sizeof(VxlanHeader) == 8);
 
-// ICMP and ICMPv6 agree on these (RFC 792, RFC 4443); `rest` is an echo's id and sequence number,
-// the MTU of "too big", or the offset that a parameter problem points at.
+// Fields that ICMP and ICMPv6 share (RFC 792, RFC 4443). `rest` is an echo's id and sequence number, the MTU of
+// "too big", or the offset in a parameter problem.
 struct IcmpHeader {
     static constexpr uint8_t kEchoReply = 0;
     static constexpr uint8_t kUnreachable = 3;
@@ -232,7 +232,7 @@ struct IcmpHeader {
     static constexpr uint8_t kV6PacketTooBig = 2;
     static constexpr uint8_t kV6TimeExceeded = 3;
     static constexpr uint8_t kV6ParameterProblem = 4;
-    static constexpr uint8_t kV6Informational = 128;  // from here on; what is below are errors
+    static constexpr uint8_t kV6Informational = 128;  // from here on; smaller types are errors
     static constexpr uint8_t kV6Echo = 128;
     static constexpr uint8_t kV6EchoReply = 129;
     static constexpr uint8_t kV6RouterAdvertisement = 134;  // the next four: RFC 4861, 4
@@ -270,8 +270,8 @@ struct NeighborHeader {
 };
 static_assert(sizeof(NeighborHeader) == 24);
 
-// An option of Neighbor Discovery, as it is if it tells an Ethernet address (RFC 4861, 4.6.1; RFC 2464,
-// 6). All begin with type and size, and have 8 bytes at least.
+// An option of Neighbor Discovery that carries an Ethernet address (RFC 4861, 4.6.1; RFC 2464, 6). All options
+// begin with type and size, and have at least 8 bytes.
 struct LinkLayerOption {
     static constexpr uint8_t kSource = 1;
     static constexpr uint8_t kTarget = 2;
@@ -284,9 +284,9 @@ struct LinkLayerOption {
 };
 static_assert(sizeof(LinkLayerOption) == 8);
 
-// What stands before a frame that is read from or written to a TAP or a vhost guest: virtio_net_hdr
-// of VIRTIO 1.2, 5.1.6, in its ten-byte form (without num_buffers). Little-endian there and in the
-// byte order of the host for a TAP, which is the same here.
+// The header before a frame that is read from or written to a TAP or a vhost guest: virtio_net_hdr of VIRTIO 1.2,
+// 5.1.6, in its ten-byte form (without num_buffers). VIRTIO defines it as little-endian, a TAP uses the host's
+// byte order; the two are the same here.
 struct VirtioNetHeader {
     static constexpr uint8_t kNeedsChecksum = 1;  // flags
     static constexpr uint8_t kDataValid = 2;
@@ -300,10 +300,10 @@ struct VirtioNetHeader {
 
     uint8_t flags;
     uint8_t gso_type;
-    uint16_t header_size;      // hdr_len: a hint, not to be trusted (5.1.6.2)
-    uint16_t gso_size;         // payload bytes a segment
+    uint16_t header_size;      // hdr_len: a hint that may be wrong (5.1.6.2)
+    uint16_t gso_size;         // payload bytes per segment
     uint16_t checksum_start;   // csum_start: where the sum begins, from the frame's start
-    uint16_t checksum_offset;  // csum_offset: where it goes, from checksum_start
+    uint16_t checksum_offset;  // csum_offset: where the sum is written, from checksum_start
 
     bool operator==(const VirtioNetHeader&) const = default;
 };

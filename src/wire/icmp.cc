@@ -18,19 +18,19 @@ namespace {
 constexpr uint8_t kTtl = 64;
 constexpr uint8_t kInternetworkControl = 0xc0;  // precedence 6, CS6 (RFC 1812, 4.3.2.5; RFC 2474, 4.2.2)
 constexpr uint8_t kFillingOption = 1;           // an IPv4 option
-constexpr uint32_t kMostIpv4 = 576;             // of an error, its own headers included
+constexpr uint32_t kMostIpv4 = 576;             // the size of an error, its own headers included
 constexpr uint32_t kMostIpv6 = 1280;
 constexpr int kMostExtensions = 8;
 
-// What follows a packet's IP header and its extension headers.
+// The part of a packet after its IP header and extension headers.
 struct Upper {
     bool ipv6;
     bool fragment;
-    bool first;           // no fragment, or its first one
+    bool first;           // whether it is no fragment, or the first one
     Protocol protocol;
-    uint32_t offset;      // where it begins in the frame
-    uint32_t end;         // where the packet ends
-    uint32_t next_field;  // IPv6: where in the packet its number stands
+    uint32_t offset;      // of its first byte in the frame
+    uint32_t end;         // the packet's end in the frame
+    uint32_t next_field;  // IPv6: offset in the packet of the field with its protocol number
 
     uint32_t size() const noexcept { return end > offset ? end - offset : 0; }
     bool is_icmp() const noexcept {
@@ -89,7 +89,7 @@ std::optional<Upper> find_upper6(const rte_mbuf* m, uint32_t l3_offset) noexcept
     return upper;
 }
 
-// Nothing where a header chain ends before it should.
+// Returns nothing if the packet ends inside its chain of headers.
 std::optional<Upper> find_upper(const rte_mbuf* m, uint32_t l3_offset) noexcept {
     switch (version_at(m, l3_offset)) {
         case 4: return find_upper4(m, l3_offset);
@@ -104,7 +104,7 @@ std::optional<uint8_t> icmp_type(const rte_mbuf* m, const Upper& upper) noexcept
     return type == nullptr ? std::nullopt : std::optional(*type);
 }
 
-// A redirect counts as one (RFC 1122, 3.2.2; RFC 4443, 2.4 (e.2)).
+// A redirect counts as an error (RFC 1122, 3.2.2; RFC 4443, 2.4 (e.2)).
 bool is_error(uint8_t type, bool ipv6) noexcept {
     if (ipv6) return type < IcmpHeader::kV6Informational || type == IcmpHeader::kV6Redirect;
     return type == IcmpHeader::kUnreachable || type == IcmpHeader::kSourceQuench ||
@@ -112,7 +112,7 @@ bool is_error(uint8_t type, bool ipv6) noexcept {
            type == IcmpHeader::kParameterProblem;
 }
 
-// Whether an address of the packet can be one host's.
+// Whether each address of the packet can be one host's.
 struct Hosts {
     bool source;
     bool destination;
@@ -128,7 +128,7 @@ Hosts hosts_of(const rte_mbuf* m, uint32_t l3_offset, bool ipv6) noexcept {
     return {!is_martian_source4(ip.source.host()), !is_martian_source4(ip.destination.host())};
 }
 
-// The head of an ICMP message for each kind.
+// The ICMP header for each kind of error.
 IcmpHeader header_of4(const IcmpError& error) noexcept {
     const auto unreachable = [](uint8_t code, uint32_t rest = 0) {
         return IcmpHeader{IcmpHeader::kUnreachable, code, be16(0), be32(rest)};
@@ -177,7 +177,7 @@ struct ErrorFrame {
 };
 static_assert(sizeof(ErrorFrame<Ipv6Header>) == 62);
 
-// A frame with zeroed headers, and behind them what is quoted: at most `most` bytes of IP in all.
+// A frame with zeroed headers and the quote behind them: at most `most` bytes of IP in all.
 template <class Ip>
 rte_mbuf* quote(rte_mempool* pool, const rte_mbuf* offending, uint32_t l3_offset, uint32_t packet_size,
                 uint32_t most) noexcept {
@@ -217,7 +217,7 @@ rte_mbuf* build_error4(rte_mempool* pool, const rte_mbuf* offending, uint32_t l3
     frame.ip.version_size = 0x45;
     frame.ip.traffic_class = kInternetworkControl;
     frame.ip.total_size = be16(static_cast<uint16_t>(sizeof frame.ip + icmp_size));
-    // DF is clear, and errors to one host differ as the packets do that they are about.
+    // DF is clear, so each error needs an id of its own; it takes the id of the packet that it is about.
     frame.ip.id = about.id;
     frame.ip.ttl = kTtl;
     frame.ip.next = static_cast<uint8_t>(Protocol::kIcmp);
@@ -304,7 +304,8 @@ std::optional<Kind> report_kind6(const IcmpHeader& icmp) noexcept {
     return icmp.code == IcmpHeader::kV6Port ? Kind::kPortUnreachable : Kind::kUnreachable;
 }
 
-// The IP header that an error quotes; the offset of what follows it, or 0 if it isn't UDP's.
+// Reads the IP header that an error quotes. Returns the offset of the UDP header behind it, or 0 if it is not
+// UDP.
 uint32_t read_quoted_ip(const rte_mbuf* m, uint32_t at, IcmpReport& report) noexcept {
     if (version_at(m, at) == 6) {
         Ipv6Header copy;
@@ -356,7 +357,7 @@ std::optional<IcmpReport> read_icmp_report(const rte_mbuf* m, uint16_t l3_offset
     }
     report.source_port = udp->source_port;
     report.destination_port = udp->destination_port;
-    // The upper half of ICMP's word has other uses (RFC 1191, 4; RFC 4884, 4.1).
+    // The upper half of the word has other uses in ICMP (RFC 1191, 4; RFC 4884, 4.1).
     if (report.kind == Kind::kTooBig) report.mtu = upper->ipv6 ? icmp->rest.host() : icmp->rest.host() & 0xffff;
     return report;
 }
@@ -368,7 +369,7 @@ rte_mbuf* build_echo_request(rte_mempool* pool, const IpAddress& from, const IpA
     if (unlikely(m == nullptr)) return nullptr;
     const bool ipv4 = from.is_v4();
     const uint16_t size = ipv4 ? sizeof(ErrorFrame<Ipv4Header>) : sizeof(ErrorFrame<Ipv6Header>);
-    // Ethernet's shortest frame.
+    // The size of the shortest Ethernet frame.
     const uint16_t padded = std::max<uint16_t>(size, 60);
     std::memset(rte_pktmbuf_append(m, padded), 0, padded);
     const be32 rest(uint32_t{id} << 16 | sequence);
@@ -452,8 +453,8 @@ bool make_echo_reply(rte_mbuf* m, uint16_t l3_offset) noexcept {
     if (!hosts.source || !hosts.destination) return false;
     if (!has_right_icmp_checksum(m, l3_offset, *upper)) return false;
 
-    // The pseudo-header's sum doesn't mind the order of the addresses, so the type alone has changed
-    // (RFC 1624, equation 3).
+    // The pseudo-header's sum does not depend on the order of the addresses, so only the type has changed (RFC
+    // 1624, equation 3).
     IcmpHeader copy;
     const auto& icmp = *read(m, upper->offset, copy);
     const be16 before(static_cast<uint16_t>(icmp.type << 8 | icmp.code));
@@ -462,7 +463,7 @@ bool make_echo_reply(rte_mbuf* m, uint16_t l3_offset) noexcept {
     const Sum sum = Sum{static_cast<uint16_t>(~icmp.checksum.raw())} +
                     static_cast<uint16_t>(~before.raw()) + after.raw();
     write_be16(m, upper->offset, after);
-    // All bytes may be 0 now, whose checksum is all ones and nothing else.
+    // If all bytes are 0 now, the checksum must be all ones.
     write_be16(m, upper->offset + offsetof(IcmpHeader, checksum), nonzero_checksum_of(sum));
     if (upper->ipv6) turn_round(*rte_pktmbuf_mtod_offset(m, Ipv6Header*, l3_offset));
     else turn_round(*rte_pktmbuf_mtod_offset(m, Ipv4Header*, l3_offset));

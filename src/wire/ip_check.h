@@ -1,10 +1,9 @@
-// Whether a packet's IP header can be believed before the packet is routed, and what changes in it on
-// the way (RFC 1812, 5.2.2 and 5.3.1; RFC 8200, 3). These are steps of the fast path and inline; the
-// header lies in the first mbuf, or the packet isn't valid. Workers.
+// Checks of a packet's IP header before the packet is routed, and the changes of the header on the way (RFC 1812,
+// 5.2.2 and 5.3.1; RFC 8200, 3). They are steps of the fast path and inline. A packet whose header is not in the
+// first mbuf is invalid. Workers.
 //
-// Martians are addresses that no packet on a wire may have (RFC 1812, 5.3.7; RFC 6890; RFC 4291, 2.5).
-// The blocks for documentation (192.0.2.0/24, 2001:db8::/32, …) are not among them: laboratories use
-// them.
+// Martians are addresses that no packet on a wire may have (RFC 1812, 5.3.7; RFC 6890; RFC 4291, 2.5). The blocks
+// for documentation (192.0.2.0/24, 2001:db8::/32, …) do not count as martians: laboratories use them.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -22,14 +21,14 @@ namespace sluice::wire {
 
 enum class IpCheck : uint8_t {
     kValid,
-    kBadHeader,    // another version, or a header that is too short or not all there
+    kBadHeader,    // wrong version, or a header that is too short or incomplete
     kBadLength,    // shorter than its header or longer than the frame; an IPv6 jumbogram
     kBadChecksum,  // of the IPv4 header
 };
 
-// Of a header without options. Sums 32 bits at a time, which one's complement allows (RFC 1071, 2.C).
+// For a header without options. Sums 32 bits at a time, which one's complement allows (RFC 1071, 2.C).
 [[gnu::always_inline]] inline bool has_right_checksum(const Ipv4Header& header) noexcept {
-    // In two loads of 64 bits and one of 32: of a loop over five words gcc 12 makes 7 cycles, of this 4.
+    // Two loads of 64 bits and one of 32 take 4 cycles; gcc 12's code for a loop over five words takes 7.
     uint64_t wide[2];
     uint32_t rest;
     std::memcpy(wide, &header, sizeof wide);
@@ -41,7 +40,7 @@ enum class IpCheck : uint8_t {
     return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
 }
 
-// The frame may go on behind the packet, with padding. It is not asked what the addresses are.
+// The frame may be longer than the packet (padding). The addresses are not checked.
 [[gnu::always_inline]] inline IpCheck check_ipv4(const rte_mbuf* m, uint32_t l3_offset) noexcept {
     if (unlikely(m->data_len < l3_offset + sizeof(Ipv4Header))) return IpCheck::kBadHeader;
     const auto& ip = *rte_pktmbuf_mtod_offset(m, const Ipv4Header*, l3_offset);
@@ -57,7 +56,7 @@ enum class IpCheck : uint8_t {
     if (unlikely(total_size < header_size || total_size > m->pkt_len - l3_offset)) {
         return IpCheck::kBadLength;
     }
-    // GOOD and BAD both set mean "none", and BAD alone is looked into.
+    // GOOD and BAD both set mean "none". For BAD alone the header is summed here.
     if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD) {
         return IpCheck::kValid;
     }
@@ -72,12 +71,12 @@ enum class IpCheck : uint8_t {
     const uint32_t payload_size = ip.payload_size.host();
     if (unlikely(ip.version() != 6)) return IpCheck::kBadHeader;
     if (unlikely(payload_size > m->pkt_len - l3_offset - sizeof ip)) return IpCheck::kBadLength;
-    // A jumbogram's length stands in an option (RFC 2675).
+    // The length of a jumbogram is in an option (RFC 2675).
     const bool jumbo = payload_size == 0 && ip.protocol() == Protocol::kHopByHop;
     return unlikely(jumbo) ? IpCheck::kBadLength : IpCheck::kValid;
 }
 
-// IPv4 addresses in the order of the host.
+// IPv4 addresses in host order.
 
 // 0.0.0.0/8, 127.0.0.0/8, multicast and 240.0.0.0/4 with the broadcast address.
 constexpr bool is_martian_source4(uint32_t address) noexcept {
@@ -85,8 +84,8 @@ constexpr bool is_martian_source4(uint32_t address) noexcept {
     return first == 0 || first == 127 || first >= 224;
 }
 
-// 0.0.0.0/8, 127.0.0.0/8 and 240.0.0.0/4. The broadcast address is one that no router passes on: who
-// listens to it looks for it first.
+// 0.0.0.0/8, 127.0.0.0/8 and 240.0.0.0/4. The last contains the broadcast address, which no router forwards; code
+// that receives broadcasts checks for it first.
 constexpr bool is_martian_destination4(uint32_t address) noexcept {
     const uint32_t first = address >> 24;
     return first == 0 || first == 127 || first >= 240;
@@ -94,12 +93,12 @@ constexpr bool is_martian_destination4(uint32_t address) noexcept {
 
 constexpr bool is_multicast4(uint32_t address) noexcept { return address >> 28 == 0xe; }
 
-// 169.254.0.0/16 (RFC 3927, 7): stays on its link, but is a neighbour's good address there.
+// 169.254.0.0/16 (RFC 3927, 7): is not forwarded, but is a valid address of a neighbor on the link.
 constexpr bool is_link_local4(uint32_t address) noexcept { return address >> 16 == 0xa9fe; }
 
 constexpr bool is_multicast6(const Ipv6Bytes& address) noexcept { return address[0] == 0xff; }
 
-// fe80::/10 (RFC 4291, 2.5.6), likewise.
+// fe80::/10 (RFC 4291, 2.5.6): as is_link_local4().
 constexpr bool is_link_local6(const Ipv6Bytes& address) noexcept {
     return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
 }
@@ -111,18 +110,18 @@ constexpr bool is_martian6(const Ipv6Bytes& address) noexcept {
     return words[0].raw() == 0 && (low <= 1 || low >> 32 == 0xffff);
 }
 
-// Those, and multicast.
+// Martians and multicast.
 constexpr bool is_martian_source6(const Ipv6Bytes& address) noexcept {
     return is_multicast6(address) || is_martian6(address);
 }
 
-// Those, and multicast that never leaves a node (RFC 4291, 2.7: scopes 0 and 1).
+// Martians, and multicast that never leaves a node (RFC 4291, 2.7: scopes 0 and 1).
 constexpr bool is_martian_destination6(const Ipv6Bytes& address) noexcept {
     return (is_multicast6(address) && (address[1] & 0xf) <= 1) || is_martian6(address);
 }
 
-// One hop less, of a TTL of 2 at least; the header's bytes are the caller's alone. RFC 1624: the sum falls
-// by 0x0100, so the checksum rises by that, around 0xffff, which no header's can be.
+// Decrements a TTL of at least 2. The caller owns the header's bytes alone. RFC 1624: the sum falls by 0x0100, so
+// the checksum rises by 0x0100, with end-around carry at 0xffff. No header's checksum is 0xffff.
 [[gnu::always_inline]] inline void decrement_ttl(Ipv4Header& header) noexcept {
     --header.ttl;
     const uint32_t sum = uint32_t{header.checksum.raw()} + be16(0x0100).raw();

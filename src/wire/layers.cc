@@ -51,7 +51,7 @@ bool find_ipv6(const rte_mbuf* m, Layers& layers) noexcept {
         Ipv6Extension extension_copy;
         const auto* extension = read(m, layers.l2_len + l3_len, extension_copy);
         if (extension == nullptr) return false;
-        // The pseudo-header then names the last hop's address, not the header's (RFC 8200, 8.1).
+        // The pseudo-header then has the address of the last hop, not the header's (RFC 8200, 8.1).
         if (layers.protocol == Protocol::kRouting && extension->segments_left != 0) return false;
         l3_len += extension->header_size();
         if (l3_len > kMaxL3) return false;

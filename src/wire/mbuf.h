@@ -1,4 +1,4 @@
-// What an mbuf says of its packet, in a word each. Any thread that may read it.
+// Predicates over an mbuf. Any thread that may read it.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -8,23 +8,23 @@
 
 namespace sluice::wire {
 
-// Nobody else sees its bytes: a flood's copies share theirs. Of a chain's first mbuf.
+// Whether the bytes belong to this mbuf alone; copies of a flood share theirs. Takes the first mbuf of a chain.
 inline bool is_own(const rte_mbuf* m) noexcept {
     return RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
 }
 
-// The same where they may lie outside of the mbuf's own buffer.
+// The same for bytes that may lie outside the mbuf's own buffer.
 inline bool is_owned(const rte_mbuf* m) noexcept {
     if (rte_mbuf_refcnt_read(m) != 1) return false;
     return RTE_MBUF_DIRECT(m) || (RTE_MBUF_HAS_EXTBUF(m) && rte_mbuf_ext_refcnt_read(m->shinfo) == 1);
 }
 
-// A TCP segment to be cut into frames (offload.h).
+// Whether this is a TCP segment to be cut into frames (offload.h).
 constexpr bool is_segment(const rte_mbuf* m) noexcept {
     return (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
 }
 
-// Bytes of the longest frame that it leaves as.
+// The size in bytes of the longest frame that the packet is sent as.
 constexpr uint32_t longest_frame(const rte_mbuf* m) noexcept {
     if (!is_segment(m)) return m->pkt_len;
     return std::min<uint32_t>(m->pkt_len, m->l2_len + m->l3_len + m->l4_len + m->tso_segsz);

@@ -11,20 +11,20 @@ namespace {
 
 using Result = tl::expected<NeighborMessage, NoNeighborMessage>;
 
-constexpr uint8_t kHopLimit = 255;  // what no router has passed on (RFC 4861, 3.1)
+constexpr uint8_t kHopLimit = 255;  // shows that no router has forwarded the message (RFC 4861, 3.1)
 
-// No message is longer than what every link carries (RFC 8200, 5), so that a guest's 64 KiB of options
-// cost nobody's time.
+// A message is no longer than the packet that every link carries (RFC 8200, 5). This bounds the time that a
+// guest's 64 KiB of options can cost.
 constexpr uint32_t kMostMessageBytes = 1280 - sizeof(Ipv6Header);
 
 Result other() noexcept { return tl::unexpected(NoNeighborMessage::kOther); }
 Result malformed() noexcept { return tl::unexpected(NoNeighborMessage::kMalformed); }
 
-// One station's: no cache may hold another (RFC 1812, 3.3.2).
+// Whether it is a unicast MAC: no cache may hold another one (RFC 1812, 3.3.2).
 bool is_station(const MacBytes& mac) noexcept { return !is_group(mac) && mac != MacBytes{}; }
 
-// Addresses that one station can have. An IPv6 address that maps an IPv4 one can't: it would pass for
-// that in an IpAddress.
+// Whether a single station can have the address. An IPv4-mapped IPv6 address is refused, because an IpAddress
+// would take it for the IPv4 address.
 bool is_host(be32 address) noexcept { return !is_martian_source4(address.host()); }
 bool is_host(const Ipv6Bytes& address) noexcept { return !is_martian_source6(address); }
 
@@ -50,8 +50,8 @@ Result read_arp(const rte_mbuf* m) noexcept {
     return message;
 }
 
-// What follows the header, between two offsets of the frame. False for a list that is no list, or tells
-// a MAC that isn't one station's.
+// Reads the options between two offsets of the frame. Returns false if the list is invalid or contains a MAC that
+// is not unicast.
 bool read_options(const rte_mbuf* m, uint32_t at, uint32_t end, uint8_t wanted,
                   NeighborMessage& message) noexcept {
     while (at < end) {
@@ -68,7 +68,7 @@ bool read_options(const rte_mbuf* m, uint32_t at, uint32_t end, uint8_t wanted,
     return true;
 }
 
-// RFC 4861, 7.1.1, beyond what read_neighbor_discovery() has seen to.
+// RFC 4861, 7.1.1; read_neighbor_discovery() has checked the other conditions.
 bool finish_solicitation(const Ipv6Header& ip, const NeighborHeader& header,
                          NeighborMessage& message) noexcept {
     message.solicits = true;
@@ -79,7 +79,7 @@ bool finish_solicitation(const Ipv6Header& ip, const NeighborHeader& header,
     return !message.has_sender_mac && ip.destination == solicited_node_of(header.target);
 }
 
-// RFC 4861, 7.1.2, likewise.
+// RFC 4861, 7.1.2; as above.
 bool finish_advertisement(const Ipv6Header& ip, const NeighborHeader& header, const MacBytes& to_mac,
                           NeighborMessage& message) noexcept {
     const bool solicited = header.has(NeighborHeader::kSolicited);
@@ -167,7 +167,7 @@ rte_mbuf* build_arp(rte_mempool* pool, uint16_t operation, const MacBytes& desti
     return frame_of(pool, &frame, sizeof frame);
 }
 
-// What the caller has left open: sizes and the checksum.
+// Writes the sizes and the checksum, which the caller leaves open.
 rte_mbuf* finish(rte_mempool* pool, NeighborFrame& frame, bool with_option) noexcept {
     const auto size = static_cast<uint16_t>(sizeof frame - (with_option ? 0 : sizeof frame.option));
     const auto l4_size = static_cast<uint16_t>(size - offsetof(NeighborFrame, neighbor));

@@ -15,8 +15,8 @@ bool is_l4_checksum(const Layers& layers, const VirtioNetHeader& header) noexcep
            header.checksum_offset == checksum_offset(layers.protocol);
 }
 
-// VIRTIO 1.2, 5.1.6.2 wants NEEDS_CSUM beside every gso_type, but Linux takes segments without it,
-// so here the field gets what NEEDS_CSUM would promise.
+// VIRTIO 1.2, 5.1.6.2 requires NEEDS_CSUM with every gso_type, but Linux accepts segments without it. So this
+// writes the sum that NEEDS_CSUM would promise.
 void write_pseudo_header_sum(rte_mbuf* m, const Layers& layers) noexcept {
     Sum sum = 0;
     if (layers.ipv6) {
@@ -46,7 +46,7 @@ OffloadResult accept_segment(rte_mbuf* m, const VirtioNetHeader& header) noexcep
         return OffloadResult::kMalformed;
 
     mark_unfinished(m, *layers);
-    // What fits in one frame is no different from a packet that never asked to be cut.
+    // If the packet fits in one frame, it needs no cutting.
     if (payload_size > header.gso_size) {
         m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
         m->tso_segsz = header.gso_size;
@@ -115,7 +115,7 @@ VirtioNetHeader describe_offloads(const rte_mbuf* m) noexcept {
                                                               : VirtioNetHeader::kGsoTcpv4;
     header.header_size = header.checksum_start + m->l4_len;
     header.gso_size = m->tso_segsz;
-    // Whoever cuts this must keep CWR to the first frame (RFC 3168, 6.1.2), and GSO_ECN says so.
+    // Code that cuts this segment must keep CWR to the first frame (RFC 3168, 6.1.2). GSO_ECN says so.
     TcpHeader copy;
     const auto* tcp = read(m, header.checksum_start, copy);
     if (tcp != nullptr && (tcp->flags & TcpHeader::kCwr) != 0)

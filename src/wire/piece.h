@@ -1,5 +1,5 @@
-// What makes pieces of a packet, the cutter (segment.h) and the fragmenter (fragment.h), have in common:
-// a linear mbuf for a piece, and the packet's bytes copied on into one piece after the other. Workers.
+// The common part of the cutter (segment.h) and the fragmenter (fragment.h), which make pieces of a packet: a
+// linear mbuf for a piece, and a reader that copies the packet's bytes into one piece after the other. Workers.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -14,8 +14,8 @@ inline constexpr uint64_t kVlanFlags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_S
                                        RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED |
                                        RTE_MBUF_F_TX_VLAN | RTE_MBUF_F_TX_QINQ;
 
-// An empty mbuf that takes `size` bytes and has the port and VLAN metadata of `packet`; null if the pool
-// is dry or its buffers are too small.
+// An empty mbuf with room for `size` bytes and the port and VLAN metadata of `packet`. Null if the pool is empty
+// or its buffers are too small.
 inline rte_mbuf* alloc_piece(rte_mempool* pool, const rte_mbuf* packet, uint32_t size) noexcept {
     rte_mbuf* piece = rte_pktmbuf_alloc(pool);
     if (unlikely(piece == nullptr)) return nullptr;
@@ -30,19 +30,19 @@ inline rte_mbuf* alloc_piece(rte_mempool* pool, const rte_mbuf* packet, uint32_t
     return piece;
 }
 
-// For a piece that has room.
+// The piece must have room.
 inline void append_bytes(rte_mbuf* piece, const void* bytes, uint32_t size) noexcept {
     rte_memcpy(rte_pktmbuf_mtod_offset(piece, uint8_t*, piece->data_len), bytes, size);
     piece->data_len += static_cast<uint16_t>(size);
     piece->pkt_len = piece->data_len;
 }
 
-// Where the next byte of a packet is, however its mbufs lie.
+// The position of the next byte of a packet, which may span mbufs.
 class PayloadReader {
  public:
     PayloadReader(const rte_mbuf* packet, uint32_t offset) noexcept : mbuf_(packet), offset_(offset) {}
 
-    // The packet has so many bytes left, and the piece has room for them.
+    // The packet must have `size` bytes left, and the piece room for them.
     void append_to(rte_mbuf* piece, uint32_t size) noexcept {
         while (size > 0) {
             if (offset_ >= mbuf_->data_len) {

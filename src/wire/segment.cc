@@ -77,13 +77,13 @@ void Cutter::write_headers(rte_mbuf* piece, uint32_t payload_size) const noexcep
 
     auto& tcp = *rte_pktmbuf_mtod_offset(piece, TcpHeader*, segment_->l2_len + segment_->l3_len);
     tcp.sequence = be32(tcp.sequence.host() + payload_done_);
-    // The end of the data is in the last piece; the congestion response is told once (RFC 3168,
-    // 6.1.2: CWR goes on the first new data packet).
+    // FIN and PSH belong to the last piece, where the data ends. CWR belongs to the first new data packet only
+    // (RFC 3168, 6.1.2).
     if (index_ + 1 != count_)
         tcp.flags &= static_cast<uint8_t>(~(TcpHeader::kFin | TcpHeader::kPsh));
     if (index_ != 0) tcp.flags &= static_cast<uint8_t>(~TcpHeader::kCwr);
     tcp.checksum = be16(0);
-    // Summed after the copy, while its bytes are in the first-level cache.
+    // Sum after the copy, while the bytes are in the L1 cache.
     tcp.checksum = checksum_of(sum_of(&tcp, l4_size, sum));
 }
 

@@ -1,11 +1,10 @@
-// The cutter: makes frames of at most tso_segsz payload bytes out of a TCP segment (offload.h) for
-// a port that can't take it whole. rte_gso of DPDK 22.11 cuts plain IPv4 only and leaves the
-// checksums to somebody else; this takes IPv4 and IPv6 with VLAN tags, options and extension
-// headers.
+// The cutter: makes frames of at most tso_segsz payload bytes out of a TCP segment (offload.h) for a port that
+// cannot take it whole. rte_gso of DPDK 22.11 cuts plain IPv4 only and leaves the checksums unfinished. The
+// cutter takes IPv4 and IPv6 with VLAN tags, options and extension headers.
 //
-// The segment is only read, since flooding may share its bytes, and stays the caller's. Every piece
-// is a linear mbuf of the pool, the caller's from then on, finished in every checksum and length;
-// it takes the port and VLAN metadata of the segment and no other. Workers.
+// The segment is only read, since a flood may share its bytes, and stays the caller's. Every piece is a linear
+// mbuf of the pool and belongs to the caller. All its checksums and lengths are finished. Of the metadata it has
+// the segment's port and VLAN only. Workers.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -17,7 +16,7 @@
 
 namespace sluice::wire {
 
-// Frames that the packet will leave as: 1 unless it is a segment to be cut.
+// The number of frames that the packet is sent as: 1 unless it is a segment to be cut.
 uint32_t segment_count(const rte_mbuf* m) noexcept;
 
 //   Cutter cutter(segment, pool);
@@ -30,19 +29,19 @@ class Cutter {
     Cutter(const Cutter&) = delete;  // headers_ may point into headers_copy_
     Cutter& operator=(const Cutter&) = delete;
 
-    // The next piece; null at the end, and for good after a failure.
+    // The next piece; null at the end, and always after a failure.
     rte_mbuf* next() noexcept;
 
-    // The pool ran dry or its buffers are too small for a piece.
+    // Whether the pool was empty or its buffers are too small for a piece.
     bool failed() const noexcept { return failed_; }
 
-    // Pieces not yet made.
+    // The number of pieces that have not been made yet.
     uint32_t remaining() const noexcept { return count_ - index_; }
 
  private:
     void write_headers(rte_mbuf* piece, uint32_t payload_size) const noexcept;
 
-    // As much as the mbuf's length fields can say.
+    // The most that the mbuf's length fields can express.
     static constexpr uint32_t kMaxHeaders =
         (1u << RTE_MBUF_L2_LEN_BITS) + (1u << RTE_MBUF_L3_LEN_BITS) + (1u << RTE_MBUF_L4_LEN_BITS);
 
@@ -56,7 +55,7 @@ class Cutter {
     uint32_t count_;
     uint32_t index_ = 0;
     bool failed_ = false;
-    std::array<uint8_t, kMaxHeaders> headers_copy_;  // used where the headers span mbufs
+    std::array<uint8_t, kMaxHeaders> headers_copy_;  // used if the headers span mbufs
 };
 
 }  // namespace sluice::wire

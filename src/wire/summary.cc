@@ -13,11 +13,11 @@
 namespace sluice::wire {
 namespace {
 
-// Headers one after the other; nothing where the bytes end before a header does.
+// Reads headers one after the other; returns nothing if the bytes end inside a header.
 class Reader {
  public:
     explicit Reader(std::span<const uint8_t> bytes, bool is_inner = false) : bytes_(bytes), is_inner_(is_inner) {}
-    // The frame that a tunnel carries begins here.
+    // A reader of the frame inside the tunnel, which begins here.
     Reader inner() const { return Reader(bytes_, true); }
     bool is_inner() const { return is_inner_; }
 
@@ -113,7 +113,8 @@ std::string protocol_text(Protocol protocol) {
     }
 }
 
-// ", VXLAN vni 100: " and the frame inside, at VXLAN's port (RFC 7348, 5). A tunnel in a tunnel is told as UDP.
+// ", VXLAN vni 100: " and the inner frame, for VXLAN's port (RFC 7348, 5). A tunnel inside a tunnel is shown as
+// UDP.
 std::string vxlan_text(Reader reader) {
     reader.skip(sizeof(UdpHeader));
     const auto vxlan = reader.take<VxlanHeader>();
@@ -122,7 +123,7 @@ std::string vxlan_text(Reader reader) {
     return fmt::format(", VXLAN vni {}: {}", vxlan->vni(), frame_text(reader.inner()));
 }
 
-// What is behind an IP header, up to the ports. A later fragment has none.
+// The part after an IP header, up to the ports. A later fragment has none.
 std::string datagram_text(const std::string& source, const std::string& destination, Protocol protocol,
                           Reader reader, const std::string& fragment, bool later_fragment) {
     const std::string plain = fmt::format("{} > {}: {}{}", source, destination, protocol_text(protocol), fragment);
@@ -226,7 +227,7 @@ std::string arp_text(Reader reader) {
     }
 }
 
-// What an Ethernet frame carries.
+// The payload of an Ethernet frame.
 std::string payload_text(EtherType type, Reader reader) {
     switch (type) {
         case EtherType::kIpv4: return ipv4_text(reader);
@@ -234,12 +235,12 @@ std::string payload_text(EtherType type, Reader reader) {
         case EtherType::kArp: return arp_text(reader);
         default: break;
     }
-    // Up to 1500 it is a length, of an LLC frame (IEEE 802.3, 3.2.6): spanning trees and the like.
+    // Values up to 1500 are the length of an LLC frame (IEEE 802.3, 3.2.6), such as spanning tree's.
     if (static_cast<uint16_t>(type) <= 1500) return "LLC";
     return fmt::format("ethertype 0x{:04x}", static_cast<uint16_t>(type));
 }
 
-// "MAC > MAC, vlan 5"; the type of what follows. None: the bytes end before.
+// "MAC > MAC, vlan 5", and the type of the payload. Nothing if the bytes end before that.
 struct Link {
     std::string text;
     std::optional<EtherType> type;

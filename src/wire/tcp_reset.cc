@@ -19,8 +19,8 @@ struct ResetFrame {
 };
 static_assert(sizeof(ResetFrame<Ipv6Header>) == 74);
 
-// RFC 9293, 3.10.7.1: where the segment acknowledges something, the reset has that number; else it
-// acknowledges what the segment holds.
+// RFC 9293, 3.10.7.1: if the segment has an acknowledgement number, that is the reset's sequence number. If not,
+// the reset acknowledges the segment's data.
 void answer(TcpHeader& reset, const TcpHeader& segment, uint32_t payload_size) noexcept {
     reset.source_port = segment.destination_port;
     reset.destination_port = segment.source_port;

@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kL2 = sizeof(EthernetHeader);
 constexpr uint32_t kMaxSize = 65535 - sizeof(Ipv6Header);  // of UDP, header included, for both families
 
-// A datagram with plain headers, in place in its first mbuf.
+// A datagram with plain headers that lie in its first mbuf.
 struct Datagram {
     rte_mbuf* mbuf;
     uint16_t l3_len;
@@ -59,7 +59,7 @@ bool examine(rte_mbuf* m, Datagram& d) noexcept {
     return d.size > sizeof(UdpHeader) && kL2 + d.l3_len + d.size == m->pkt_len && has_open_checksum(d);
 }
 
-// But for their lengths, checksums and ids.
+// Equal except for lengths, checksums and ids.
 bool same_headers(const Datagram& first, const Datagram& next, uint16_t index) noexcept {
     constexpr size_t kPorts = 2 * sizeof(be16);
     if (first.ipv6 != next.ipv6 || is_unfinished(first.mbuf) != is_unfinished(next.mbuf) ||
@@ -82,7 +82,7 @@ bool same_headers(const Datagram& first, const Datagram& next, uint16_t index) n
            a.source == b.source && a.destination == b.destination;
 }
 
-// The sizes of both headers and, of UDP's checksum, the pseudo-header's sum.
+// Writes the sizes of both headers, and the pseudo-header's sum into an unfinished UDP checksum.
 void write_size(const Datagram& d, uint32_t size) noexcept {
     Sum sum = 0;
     if (d.ipv6) {

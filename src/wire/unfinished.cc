@@ -34,11 +34,11 @@ bool is_vxlan(const rte_mbuf* m, const Layers& layers) noexcept {
     return udp != nullptr && udp->destination_port.host() == VxlanHeader::kPort;
 }
 
-// The kernel makes an outer checksum that is right once the inner one is finished ("local checksum
-// offload"), so the inner one is all there is to finish.
+// The kernel writes an outer checksum that is right once the inner one is finished ("local checksum offload"), so
+// only the inner one must be finished.
 bool finish_inner(rte_mbuf* m, const Layers& outer) noexcept {
     const uint32_t begin = outer.payload() + uint32_t{sizeof(VxlanHeader)};
-    // As if the frame began with the inner one; its headers lie in the first mbuf or it is left alone.
+    // Treat the inner frame as the frame. If its headers are not in the first mbuf, do nothing.
     if (begin >= m->data_len) return false;
     rte_pktmbuf_adj(m, static_cast<uint16_t>(begin));
     const auto inner = find_layers(m);
@@ -51,7 +51,7 @@ bool finish_inner(rte_mbuf* m, const Layers& outer) noexcept {
     return unfinished;
 }
 
-// By the length that its IP header tells.
+// Whether the frame is shorter than the length in its IP header.
 bool is_cut_short(const rte_mbuf* m) noexcept {
     EthernetHeader ethernet_copy;
     const auto* ethernet = read(m, 0, ethernet_copy);

@@ -1,10 +1,10 @@
-// Frames that the kernel hands to DPDK's net_af_packet and net_af_xdp. They come as its network stack
-// has them, with TCP and UDP checksums that some hardware would have finished, and these drivers pass
-// on no word about that; but such a checksum's field tells, for it holds the pseudo-header's sum.
+// Frames that the kernel passes to DPDK's net_af_packet and net_af_xdp. They come as the kernel's network stack
+// holds them: their TCP and UDP checksums may be unfinished, left to hardware, and these drivers do not report
+// it. The checksum field tells: an unfinished one holds the pseudo-header's sum.
 //
-// A finished checksum may hold that value too, once in 65,536 packets. Nothing is lost then: the
-// checksum of a packet is one number, so finishing it again writes what was there before. (Only a
-// packet that was damaged on the way and holds just this value would be mended with its damage.)
+// A finished checksum may have that value too, once in 65,536 packets. Finishing it again then writes the same
+// value, because a packet has only one right checksum. (The exception: a packet that was damaged on the way and
+// holds exactly this value gets a right checksum for its damaged bytes.)
 #pragma once
 
 #include <rte_mbuf.h>
@@ -14,13 +14,13 @@
 namespace sluice::wire {
 
 enum class KernelFrame : uint8_t {
-    kFinished,    // or nothing that has an L4 checksum
-    kUnfinished,  // its checksum was unfinished: it is marked so (offload.h), or finished already
-    kCutShort     // an IP packet whose end is missing: it was longer than the driver's frames
+    kFinished,    // finished, or the packet has no L4 checksum
+    kUnfinished,  // the checksum was unfinished: it is now marked (offload.h) or finished
+    kCutShort     // the end of the IP packet is missing: it was longer than the driver's frames
 };
 
-// Looks at a frame and marks it unfinished if it is. Inside of VXLAN, where a mark can't tell, the
-// inner checksum is finished at once. Workers; the caller owns the packet's bytes alone.
+// Checks a frame and marks it as unfinished if it is. Inside VXLAN a mark cannot express that, so the inner
+// checksum is finished at once. Workers; the caller owns the packet's bytes alone.
 KernelFrame recover_unfinished(rte_mbuf* m) noexcept;
 
 }  // namespace sluice::wire

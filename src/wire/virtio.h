@@ -1,13 +1,13 @@
-// What a virtio-net driver and its device agree on, beyond the header of a frame (headers.h): feature
-// bits and the descriptors of virtqueues (VIRTIO 1.2, 2.7, 2.8, 5.1.3, 6). Little-endian, as every host
-// that Sluice runs on. (Linux's own headers of these are not C++.)
+// The protocol between a virtio-net driver and its device, beyond the frame's header (headers.h): feature bits
+// and the descriptors of virtqueues (VIRTIO 1.2, 2.7, 2.8, 5.1.3, 6). Little-endian, as every host that Sluice
+// runs on. (Linux's own headers for these are not C++.)
 #pragma once
 
 #include <cstdint>
 
 namespace sluice::wire::virtio {
 
-// Feature bits. GUEST_ is what the driver takes, the others are what it may send.
+// Feature bits. GUEST_ bits say what the driver accepts, the others what it may send.
 enum Feature : uint64_t {
     kChecksum = uint64_t{1} << 0,
     kGuestChecksum = uint64_t{1} << 1,

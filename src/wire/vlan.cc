@@ -25,7 +25,7 @@ void write_tag(uint8_t* frame, uint16_t id) noexcept {
     std::memcpy(frame + kAddresses, &tag, sizeof tag);
 }
 
-// Whether the mbuf's lengths of headers mean something, and so have to be kept in step.
+// Whether the mbuf's header lengths are in use, and so must be updated.
 bool has_lengths(const rte_mbuf* m) noexcept { return is_unfinished(m); }
 
 }  // namespace
