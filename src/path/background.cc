@@ -12,7 +12,7 @@ namespace sluice::path {
 namespace {
 
 constexpr uint8_t kIgmp = 2;
-constexpr uint8_t kMldQuery = 130;  // RFC 2710, 3.1, and the next two
+constexpr uint8_t kMldQuery = 130;  // RFC 2710, 3.1; so are the next two
 constexpr uint8_t kMldDone = 132;
 constexpr uint8_t kMldV2Report = 143;  // RFC 3810, 5.2
 constexpr uint8_t kRouterSolicitation = 133;
@@ -28,7 +28,7 @@ bool is_announcement(const rte_mbuf* packet, uint32_t at) noexcept {
     return std::find(ports.begin(), ports.end(), udp->destination_port.host()) != ports.end();
 }
 
-// A probe for an address that the sender wants, or one about its own (RFC 5227, 2.1.1 and 2.3).
+// An ARP probe for the sender's future address, or an announcement of its own (RFC 5227, 2.1.1 and 2.3).
 bool is_own_arp(const rte_mbuf* packet, uint32_t at) noexcept {
     wire::ArpHeader copy;
     const auto* arp = wire::read(packet, at, copy);
@@ -50,7 +50,7 @@ bool is_background_icmpv6(const rte_mbuf* packet, uint32_t at, const wire::Ipv6H
     const uint8_t type = icmp->type;
     if ((type >= kMldQuery && type <= kMldDone) || type == kMldV2Report || type == kRouterSolicitation)
         return true;
-    // Without a source it asks whether its own address is free (RFC 4862, 5.4.2).
+    // A solicitation from :: checks whether the sender's own address is free (RFC 4862, 5.4.2).
     if (type == wire::IcmpHeader::kV6NeighborSolicitation) return wire::address_of(ip.source).is_unspecified();
     return type == wire::IcmpHeader::kV6NeighborAdvertisement;
 }
@@ -62,7 +62,7 @@ bool is_background_ipv6(const rte_mbuf* packet, uint32_t at) noexcept {
     wire::Protocol protocol = ip->protocol();
     at += uint32_t{sizeof *ip};
     for (int i = 0; i < wire::kMostExtensionsSeen && wire::is_extension(protocol); ++i) {
-        // What is announced fits into one frame.
+        // An announcement fits into one frame.
         if (protocol == wire::Protocol::kFragment) return false;
         wire::Ipv6Extension extension_copy;
         const auto* extension = wire::read(packet, at, extension_copy);

@@ -1,7 +1,7 @@
-// Which port a packet came by, as its mbuf tells: for drops on the way out, where nothing else is left of its way
-// in. Ports of ours write their number into the mbuf's `port`. DPDK's drivers write that of their device there, so
-// that it costs no instruction more: a table says which port has which device. Copies keep the field. What the
-// switch makes itself has none.
+// The ingress port of a packet as its mbuf tells it. Drops at the egress use it, because nothing else there knows
+// the ingress port. Our own ports write their number into the mbuf's `port`. DPDK's drivers write their device's
+// number, which costs no extra instruction; a table maps devices to ports. Copies keep the field. Packets that
+// the switch makes have no port.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -13,10 +13,10 @@
 
 namespace sluice::path {
 
-inline constexpr uint16_t kNumberIsPort = 0x8000;  // beside a PortId; without it, a device's number
-static_assert(kMaxPorts < kNumberIsPort);  // and RTE_MBUF_PORT_INVALID is beyond all of them
+inline constexpr uint16_t kNumberIsPort = 0x8000;  // set: the rest is a PortId; clear: a device's number
+static_assert(kMaxPorts < kNumberIsPort);  // RTE_MBUF_PORT_INVALID is beyond all of them
 
-// One more than the port's number, by device; 0: none. The control thread writes, workers read.
+// The port's number plus one, by device; 0: none. The control thread writes, workers read.
 inline std::array<std::atomic<uint16_t>, RTE_MAX_ETHPORTS> ports_of_devices{};
 
 inline void set_port_of_device(uint16_t device, PortId port) noexcept {
@@ -26,7 +26,7 @@ inline void set_port_of_device(uint16_t device, PortId port) noexcept {
 
 inline void set_came_by(rte_mbuf* packet, PortId port) noexcept { packet->port = kNumberIsPort | index(port); }
 
-// kNoPort: not known, or the switch itself.
+// kNoPort: unknown, or the switch made the packet.
 inline PortId came_by(const rte_mbuf* packet) noexcept {
     const uint16_t number = packet->port;
     if (number < RTE_MAX_ETHPORTS) {

@@ -1,9 +1,9 @@
-// A capture: copies of packets that pass a port or are dropped, for somebody who looks at them. Workers
-// put copies into a ring of bytes each, the control thread takes them out. A worker never waits: what
-// doesn't fit is lost to the capture, counted, and nothing else happens to it. Where nobody captures
-// nothing of this is met: captures hang on ports as mirrors do, and on the recording of drops.
+// A capture: copies of packets that pass a port or are dropped, for a client of the control socket. Each worker
+// puts copies into a ring of bytes of its own; the control thread takes them out. A worker never waits: if a copy
+// does not fit, it is lost and counted, and the packet goes on. Without captures this code does not run: captures
+// are attached to ports as mirrors are, and to the recording of drops.
 //
-// A capture lives until the last snapshot that names it is gone.
+// A capture lives until the last snapshot that refers to it is gone.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -21,32 +21,32 @@
 
 namespace sluice::path {
 
-// What a copy is of.
+// The reason for a copy.
 enum class Captured : uint8_t { kFromPort, kToPort, kDropped };
 
 struct CapturedHeader {
     uint64_t time;    // TSC
     uint32_t length;  // of the frame
-    uint32_t size;    // bytes that follow: at most kMaxCaptured of the frame
+    uint32_t size;    // of the frame's bytes that follow, at most kMaxCaptured
     Captured what;
 };
 
 inline constexpr uint32_t kMaxCaptured = 256 * 1024;
 
-// One writer, one reader. Records stand one behind the other: header, for drops the DropRecord, the
-// frame's bytes. A record that reaches the end goes on at the beginning.
+// One writer, one reader. Records stand one behind the other: header, the DropRecord of a drop, the frame's
+// bytes. A record that reaches the end of the buffer continues at its beginning.
 class CaptureRing {
  public:
     explicit CaptureRing(size_t capacity);  // bytes, a power of two
 
     // --- the worker ---
-    // False if it doesn't fit, which is counted.
+    // False if the packet does not fit; then it is counted as lost.
     bool push(Captured what, const rte_mbuf* packet, const DropRecord* drop) noexcept;
 
     // --- the control thread ---
-    // The oldest record's header.
+    // The header of the oldest record.
     std::optional<CapturedHeader> front() const;
-    // The oldest record, which must be there: its frame's bytes, and the drop if it is one.
+    // Removes the oldest record, which must exist. Returns its frame's bytes, and fills `drop` if it is a drop.
     std::string pop(DropRecord& drop);
     uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 
@@ -55,17 +55,17 @@ class CaptureRing {
     void read(uint64_t at, void* to, size_t size) const;
 
     const size_t capacity_;
-    const std::unique_ptr<uint8_t[]> bytes_;  // backed by memory as it is first used
-    alignas(64) std::atomic<uint64_t> end_{0};    // of what was ever written; the writer's
+    const std::unique_ptr<uint8_t[]> bytes_;  // the kernel backs it with memory on first use
+    alignas(64) std::atomic<uint64_t> end_{0};    // bytes ever written; the writer's
     std::atomic<uint64_t> lost_{0};
-    alignas(64) std::atomic<uint64_t> begin_{0};  // of what was not yet read; the reader's
+    alignas(64) std::atomic<uint64_t> begin_{0};  // bytes ever read; the reader's
 };
 
 class Capture {
  public:
-    static constexpr size_t kRingSize = 4 << 20;  // bytes, of each worker
+    static constexpr size_t kRingSize = 4 << 20;  // bytes per worker
 
-    // `port` names what is captured: what comes from it and goes to it; empty: drops.
+    // `port` names the port whose received and sent packets are captured; empty: captures drops.
     Capture(std::string port, wire::Filter filter, size_t workers, size_t ring_size = kRingSize);
 
     const std::string& port() const noexcept { return port_; }

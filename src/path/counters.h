@@ -1,11 +1,11 @@
-// What a worker counts, and the drops that it recorded last (drop_log.h). Each worker has a set of its own
-// that only it writes; the control thread sums the sets when somebody asks. The books balance whenever no packet
-// is in flight:
+// A worker's counters, and the drops that it recorded last (drop_log.h). Each worker has a set that only it
+// writes; the control thread sums the sets for a query. When no packet is in flight,
 //     received + made = transmitted + dropped + consumed
-// where `made` is what the switch added (flood copies, extra segments of a cut one, words of its own) and
-// `consumed` what was meant for the switch itself. Frames that a port makes a segment of as it writes them
-// (wire/coalesce.h) count as the frames that they were, in packets and in bytes, sent or dropped: what is
-// counted doesn't depend on what happened to leave together. A segment that came as one counts as one.
+// where `made` counts packets that the switch added (flood copies, the extra frames of a cut segment, its own
+// messages) and `consumed` counts packets to the switch itself. Frames that a port joins into a segment when it
+// writes them (wire/coalesce.h) count as single frames, in packets and in bytes, sent or dropped, so that the
+// numbers do not depend on which frames happened to leave together. A segment that was received as one counts as
+// one.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@
 
 namespace sluice::path {
 
-// One writer (its worker), any reader. Compiles to a plain add: no locked instruction.
+// One writer (its worker), any number of readers. Compiles to a plain add, without a locked instruction.
 class Counter {
  public:
     void add(uint64_t n) noexcept {
@@ -47,9 +47,9 @@ struct Traffic {
     }
 };
 
-// One port as one worker sees it. A cache line is never shared by two workers.
+// One port's counters of one worker. Workers never share a cache line.
 struct alignas(64) PortCounters {
-    Traffic received[kMaxQueues];  // by receive queue; a queue belongs to one worker at a time
+    Traffic received[kMaxQueues];  // by receive queue; one worker owns a queue at a time
     Traffic transmitted;
     Counter dropped[kDropCount];
 
@@ -60,25 +60,25 @@ struct alignas(64) PortCounters {
     }
 };
 
-// Sums over all ports, those since deleted included, and how the worker spends its time.
+// Sums over all ports, deleted ports included, and the worker's use of time.
 struct alignas(64) WorkerTotals {
     Counter received;
     Counter made;
     Counter consumed;
     Counter transmitted;
     Counter dropped[kDropCount];
-    Counter busy_cycles;   // TSC cycles of the turns that had packets
-    Counter idle_cycles;   // TSC cycles of those that had none
+    Counter busy_cycles;   // TSC cycles of turns with packets
+    Counter idle_cycles;   // TSC cycles of turns without packets
     Counter sleep_cycles;  // TSC cycles asleep
-    Counter batches;       // turns that had packets
+    Counter batches;       // turns with packets
 
     uint64_t cycles() const noexcept {
         return busy_cycles.get() + idle_cycles.get() + sleep_cycles.get();
     }
 };
 
-// All counters of one worker: 4096 ports of a few hundred bytes of address space, of which only the
-// ports in use are ever touched, and so backed by memory.
+// All counters of one worker: 4096 ports of a few hundred bytes of address space. Only pages of ports in use are
+// touched and so backed by memory.
 class Counters {
  public:
     Counters();
@@ -95,8 +95,8 @@ class Counters {
         totals.transmitted.add(count);
     }
 
-    // Every drop is counted and recorded in one call, at the port of its reason (drop.h). The packet is
-    // the caller's still, to be freed. Of one that could not be made it is what it was to be made of.
+    // Counts and records a drop in one call, at the port that its reason names (drop.h). The caller keeps the
+    // packet and frees it. If a packet could not be made, `packet` is its original.
     void drop(PortId id, Drop reason, const rte_mbuf* packet, const DropSite& site) noexcept {
         if (may_be_background(reason) && packet != nullptr && is_background(packet)) {
             return drop_background(id, packet, site);
@@ -107,7 +107,7 @@ class Counters {
     void drop(PortId id, Drop reason, const rte_mbuf* packet, uint32_t object = 0) noexcept {
         drop(id, reason, packet, DropSite{.object = object});
     }
-    // Of what is expected to be nobody's, for a reason that is_background() can't see.
+    // Counts a drop as expected background, for a reason that is_background() cannot detect.
     [[gnu::noinline]] void drop_background(PortId id, const rte_mbuf* packet, const DropSite& site) noexcept {
         count_drops(id, Drop::kBackground, site.count);
         background.set_time(log.time());
@@ -120,8 +120,8 @@ class Counters {
 
     WorkerTotals totals;
     DropLog log;
-    DropLog background;  // those of kBackground, which would fill the other one
-    // What rules with `log: true` decided, drops or not; of what they let pass the reason is kCount.
+    DropLog background;  // drops of kBackground, which would fill the other log
+    // Decisions of rules with `log: true`, drops or not. For a packet that they let pass the reason is kCount.
     DropLog rules;
     Events events;
 

@@ -10,8 +10,8 @@
 namespace sluice::path {
 namespace {
 
-// A slot that is overwritten again and again while it is read: then its record isn't recent any more, and
-// the next ones tell as much.
+// A reader gives up after so many tries. The record of a slot that is overwritten so often is no longer recent,
+// and later records show the same drops.
 constexpr int kTries = 8;
 
 }  // namespace
@@ -23,7 +23,7 @@ void DropLog::record(PortId port, Drop reason, const rte_mbuf* packet, const Dro
     if (ingress == kNoPort && packet != nullptr) ingress = came_by(packet);
     const uint64_t length = packet != nullptr ? packet->pkt_len : 0;
     const uint64_t size = std::min<uint64_t>(length, DropRecord::kBytes);
-    // Put together in registers: stores field by field, loaded as words again, made it 52 cycles.
+    // Assembled in registers: stores of single fields that are then loaded as words took 52 cycles.
     const std::array<uint64_t, kHeadWords> head{
         now_,
         site.object | uint64_t{site.count} << 32,
@@ -34,7 +34,7 @@ void DropLog::record(PortId port, Drop reason, const rte_mbuf* packet, const Dro
     Slot& slot = slots_[count_ % kSize];
     slot.version.store(2 * count_ + 1, std::memory_order_relaxed);
     for (size_t i = 0; i < kHeadWords; ++i) slot.words[i].store(head[i], std::memory_order_release);
-    // Whole words, which may end behind the frame, but not behind its buffer; the reader cuts them off.
+    // Copies whole words, which may end behind the frame but not behind its buffer. The reader cuts the rest off.
     const uint64_t end = (size + sizeof(uint64_t) - 1) & ~(sizeof(uint64_t) - 1);
     if (size != 0 && packet->data_len >= size && packet->data_off + end <= packet->buf_len) {
         slot.keep(rte_pktmbuf_mtod(packet, const uint8_t*), end);
@@ -66,7 +66,7 @@ DropRecord DropLog::Slot::record() const noexcept {
     for (size_t i = 0; i < kWords; ++i) copy[i] = words[i].load(std::memory_order_acquire);
     DropRecord record;
     std::memcpy(&record, copy.data(), sizeof record);
-    // Of the frame's buffer, or of the slot's record before.
+    // The bytes behind the frame are from its buffer or from the slot's previous record.
     if (record.size < DropRecord::kBytes) {
         std::fill(record.bytes.begin() + record.size, record.bytes.end(), uint8_t{0});
     }

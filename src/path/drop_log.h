@@ -1,11 +1,12 @@
-// The most recent drops of a worker: what was dropped, where and why, with the frame's first bytes, for
-// `sluicectl drops --last`. Always on. What isn't dropped costs nothing, and a drop some 30 TSC cycles, its
-// counting included (two cache lines are written, and the time is the turn's).
+// The most recent drops of a worker, for `sluicectl drops --last`: what was dropped, where and why, with the
+// frame's first bytes. Always on. A packet that is not dropped pays nothing; a drop costs about 30 TSC cycles
+// with its counting (two cache lines are written, and the time is read once per turn).
 //
-// One writer, the worker, which never waits: the ring's oldest record gives way. Any reader at any time:
-// each slot has a version, odd while it is written, and a reader that meets another version afterwards
-// than before reads again. The words between are atomics stored with release and loaded with acquire,
-// which on x86 are plain moves: whoever sees a word of a later record sees its odd version too.
+// One writer, the worker, which never waits: a new record replaces the ring's oldest. Any number of readers at
+// any time: each slot has a version, which is odd while the slot is written. A reader that finds different
+// versions before and after reads again. The other words are atomics, stored with release and loaded with
+// acquire, which are plain moves on x86: a reader that sees a word of a later record sees that record's odd
+// version too.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -21,32 +22,32 @@
 
 namespace sluice::path {
 
-// What is known of a drop besides its reason and the port that it is counted at. Ports that are left out
-// follow from the reason: the counting port is the one that the packet came from, or was to leave by. The port
-// that the packet came by may also be known by its mbuf (came_by.h).
+// The details of a drop besides its reason and its counting port. A port that is left out follows from the
+// reason: the counting port is then the ingress or the egress port. The mbuf may also tell the ingress port
+// (came_by.h).
 struct DropSite {
     PortId ingress = kNoPort;
     PortId egress = kNoPort;
     NetworkId network = kNoNetworkId;
-    uint32_t object = 0;  // what decided: an ACL rule's id; 0: none
-    uint32_t count = 1;   // packets that the record stands for
+    uint32_t object = 0;  // the object that decided, such as an ACL rule's id; 0: none
+    uint32_t count = 1;   // packets that the record counts
 };
 
 class Capture;
 
 struct DropRecord {
-    static constexpr size_t kBytes = 88;  // of VXLAN on IPv4, the inner frame's addresses and ports too
+    static constexpr size_t kBytes = 88;  // with VXLAN on IPv4, they include the inner frame's addresses and ports
 
-    uint64_t time;      // TSC, of the worker's turn
+    uint64_t time;      // TSC at the start of the worker's turn
     uint32_t object;
     uint32_t count;     // packets
-    uint32_t length;    // of the frame; 0: there was none at hand
-    PortId port;        // that it is counted at
-    PortId ingress;     // kNoPort: not known, or the switch itself
-    PortId egress;      // kNoPort: not known
-    NetworkId network;  // kNoNetworkId: not known
+    uint32_t length;    // of the frame; 0: there was no frame
+    PortId port;        // at which it is counted
+    PortId ingress;     // kNoPort: unknown, or the switch made the packet
+    PortId egress;      // kNoPort: unknown
+    NetworkId network;  // kNoNetworkId: unknown
     Drop reason;
-    uint8_t size;       // bytes kept
+    uint8_t size;       // number of valid bytes
     uint16_t unused;
     std::array<uint8_t, kBytes> bytes;  // the frame's first ones
 };
@@ -59,24 +60,24 @@ class DropLog {
     // --- the worker ---
     void set_time(uint64_t tsc) noexcept { now_ = tsc; }
     uint64_t time() const noexcept { return now_; }
-    // What is recorded from now on is captured as well. They must live until the next call.
+    // Later records are captured too. The captures must live until the next call.
     void capture_to(const std::vector<Capture*>& captures, WorkerId worker) noexcept {
         captures_ = captures.empty() ? nullptr : &captures;
         worker_ = worker;
     }
-    // `packet` may be null. Its bytes are read, and nothing of it is kept.
+    // `packet` may be null. Its bytes are copied; no pointer to it is kept.
     void record(PortId port, Drop reason, const rte_mbuf* packet, const DropSite& site) noexcept;
-    uint64_t count() const noexcept { return count_; }  // ever
-    // Of those that are there still: the newest is count() - 1.
+    uint64_t count() const noexcept { return count_; }  // records since the start
+    // The record must still be in the ring; the newest is count() - 1.
     DropRecord at(uint64_t number) const noexcept { return slots_[number % kSize].record(); }
 
     // --- any thread ---
-    // Those that are there, the oldest first.
+    // The records that are in the ring, oldest first.
     std::vector<DropRecord> recent() const {
         uint64_t seen = 0;
         return recent(seen);
     }
-    // Those of them that are newer than `seen`, which then stands for the newest. 0: all.
+    // Those that are newer than `seen` (0: all). Sets `seen` to the newest.
     std::vector<DropRecord> recent(uint64_t& seen) const;
 
  private:
@@ -84,7 +85,7 @@ class DropLog {
     static constexpr size_t kHeadWords = offsetof(DropRecord, bytes) / sizeof(uint64_t);
 
     struct alignas(64) Slot {
-        // 2n + 2 of the log's record n, one less while it is written; 0: none yet.
+        // For record n of the log 2n + 2, or 2n + 1 while it is written; 0: no record yet.
         std::atomic<uint64_t> version{0};
         std::array<std::atomic<uint64_t>, kWords> words{};  // a DropRecord's
 
@@ -96,9 +97,9 @@ class DropLog {
     void capture(const Slot& slot, const rte_mbuf* packet) const noexcept;
 
     std::array<Slot, kSize> slots_;
-    uint64_t count_ = 0;  // records ever; the writer's own
+    uint64_t count_ = 0;  // records since the start; the writer's own
     uint64_t now_ = 0;    // the writer's own
-    const std::vector<Capture*>* captures_ = nullptr;  // null: nobody captures; the writer's own
+    const std::vector<Capture*>* captures_ = nullptr;  // null: no capture; the writer's own
     WorkerId worker_{};
 };
 

@@ -1,9 +1,9 @@
-// What workers see that an operator should read of in the log, and that may come with every packet. A worker
-// notes it here, and the control thread writes the lines (engine/event_log.h): a worker neither logs nor waits.
+// Events at workers that an operator should find in the log and that may happen with every packet. A worker notes
+// an event here, and the control thread writes the lines (engine/event_log.h): a worker neither logs nor waits.
 //
-// A fixed table of events with a count each. An event that was noted before and stands there still is counted
-// there. Another one with the same place takes it, and what the control thread hasn't seen yet of the older one is
-// lost. One writer, the worker; the control thread reads, by versions as in drop_log.h.
+// A fixed table of events with a count each. If an event is in the table already, its count rises. Another event
+// with the same place replaces it; counts that the control thread has not read yet are then lost. One writer, the
+// worker; the control thread reads, with versions as in drop_log.h.
 #pragma once
 
 #include <array>
@@ -20,16 +20,16 @@ namespace sluice::path {
 struct Event {
     enum class Kind : uint16_t {
         kNone,
-        kUnknownVni,     // from `address` came a tunnel packet with `number` as its VNI
-        kUnknownRemote,  // the same, and `network` doesn't have it among its remotes
-        kMoved,          // `address` of `network` is at `mac` now; it was at `other`
-        kClaimed,        // the station at `mac`, behind `port`, says that it has `address`, which is at `other`
+        kUnknownVni,     // a tunnel packet came from `address` with the unknown VNI `number`
+        kUnknownRemote,  // a tunnel packet came from `address`, which is not a remote of `network`
+        kMoved,          // `address` of `network` has moved from `other` to `mac`
+        kClaimed,        // the station at `mac`, behind `port`, claims `address`, which belongs to `other`
     };
     Kind kind = Kind::kNone;
     NetworkId network = kNoNetworkId;
     uint32_t number = 0;
     IpAddress address{};
-    uint64_t mac = 0;  // path::mac_key(), and so is the other
+    uint64_t mac = 0;  // path::mac_key(), as is `other`
     uint64_t other = 0;
     uint64_t port = index(kNoPort);
 
@@ -67,7 +67,7 @@ class Events {
         uint64_t count = 0;
     };
     using AllSeen = std::array<Seen, kPlaces>;
-    // visit(event, count) for what is new since `seen` was made.
+    // Calls visit(event, count) for events since the last call with `seen`.
     template <class Visit>
     void read(AllSeen& seen, Visit visit) const {
         for (size_t i = 0; i < kPlaces; ++i) {
@@ -77,7 +77,7 @@ class Events {
             Words words;
             for (size_t w = 0; w < kWords; ++w) words[w] = place.words[w].load(std::memory_order_acquire);
             const uint64_t count = place.count.load(std::memory_order_acquire);
-            // Another event has come meanwhile: the next look finds it.
+            // Another event took the place meanwhile: the next call reads it.
             if (place.version.load(std::memory_order_relaxed) != version) continue;
             const uint64_t before = seen[i].version == version ? seen[i].count : 0;
             seen[i] = {version, count};
@@ -94,7 +94,7 @@ class Events {
     static_assert(kPlaces == uint64_t{1} << (64 - 59));
 
     struct alignas(64) Place {
-        std::atomic<uint64_t> version{0};  // odd while it is written; 0: none yet
+        std::atomic<uint64_t> version{0};  // odd while the event is written; 0: no event yet
         std::atomic<uint64_t> count{0};
         std::array<std::atomic<uint64_t>, kWords> words{};
     };

@@ -1,12 +1,12 @@
-// The small numbers by which workers name things. A number is a slot: it is reused only after a
-// grace period, so a worker never meets an old packet under a new owner's number.
+// Small numbers by which workers name objects. A number is a slot. It is reused only after a grace period, so a
+// worker never takes the new owner of a number for the old one.
 #pragma once
 
 #include <cstdint>
 
 namespace sluice::path {
 
-// Of the workers' clock: whole seconds, for ageing.
+// Whole seconds of the workers' clock, for ageing.
 using Seconds = uint32_t;
 
 enum class PortId : uint16_t {};
@@ -14,7 +14,7 @@ enum class WorkerId : uint16_t {};
 enum class NetworkId : uint16_t {};
 
 inline constexpr uint16_t kMaxPorts = 4096;
-inline constexpr uint16_t kMaxQueues = 16;  // receive queues a port
+inline constexpr uint16_t kMaxQueues = 16;  // receive queues per port
 inline constexpr uint16_t kMaxWorkers = 64;
 inline constexpr uint16_t kMaxNetworks = 4096;
 inline constexpr PortId kNoPort{0xffff};

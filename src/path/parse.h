@@ -1,5 +1,5 @@
-// The first stage of every path: what the headers say, read once. Length is checked here and nowhere
-// else. A bridge needs the two MACs only; what needs more parses more when it arrives.
+// The first stage of every path: reads the Ethernet header once and checks its length. A bridge needs only the
+// two MACs; later stages parse more if they need it.
 #pragma once
 
 #include <cstring>
@@ -12,8 +12,8 @@ namespace sluice::path {
 inline constexpr uint16_t kEthernetHeader = 14;
 inline constexpr uint64_t kMacMask = 0x0000'ffff'ffff'ffffULL;
 
-// A MAC's six bytes in memory order in the low 48 bits, so that one load and one mask make a key.
-// The group bit (IEEE 802, first octet's lowest bit) is bit 0. Little-endian hosts, as all of DPDK's.
+// A MAC's six bytes in memory order in the low 48 bits, so that one load and one mask make a key. The group bit
+// (IEEE 802, lowest bit of the first octet) is bit 0. For little-endian hosts, as DPDK supports.
 [[gnu::always_inline]] inline uint64_t mac_key(const uint8_t* at) noexcept {
     uint64_t word;
     std::memcpy(&word, at, sizeof word);
@@ -39,7 +39,7 @@ struct Parse {
     // Of a frame that is long enough.
     [[gnu::always_inline]] static void read_macs(Meta& meta, const rte_mbuf* packet) noexcept {
         const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
-        // Both loads read two bytes past their MAC: EtherType's end is the frame's 14th byte.
+        // Both loads read two bytes past their MAC. The EtherType ends at byte 14, so both are inside the frame.
         meta.destination_mac = mac_key(frame);
         meta.source_mac = mac_key(frame + 6);
     }

@@ -1,22 +1,24 @@
-// How stages become a path. The order itself is in engine/path.h; this is the machine that runs it.
+// How stages become a path. This file runs the stages; their order is in engine/path.h.
 //
-// What the gatherer of a batch fills in of a packet's metadata: ingress, network, unusual, guarded, admission.
+// Before a path runs, the gatherer of the batch sets each packet's ingress, network, unusual, guarded
+// and admission.
 //
 // A stage is a struct with up to four static functions:
 //     bool admit (Meta&, rte_mbuf*, const Tables&)            parse; start the memory accesses needed
-//     void find  (Meta&, const Tables&)                       read what has been fetched, start the next access;
-//                                                             called of dropped packets too
+//     void find  (Meta&, const Tables&)                       read the fetched data, start the next access; also
+//                                                             called for dropped packets
 //     bool decide(Meta&, const Tables&)                       look up; give the packet its fate
-//     bool decide(Meta&, const rte_mbuf*, const Tables&)      the same, where headers are to be read
+//     bool decide(Meta&, const rte_mbuf*, const Tables&)      the same, if it reads headers
 //     void apply (Meta&, rte_mbuf*, const Tables&)            do what was decided
-// admit and decide return false when they have given the packet a fate that ends its way (a drop). admit also
-// returns false when it has asked all that the stages behind it would ask.
-// The stages run fused: one loop over the batch admits, a second decides and applies, so a path of any
-// length costs two loops, and between them the prefetches of the first have time to arrive. What is
-// decided and at once applied stays in registers: a third loop cost a bridge 20 instructions a packet
-// (bench/run replay). A path with a stage whose decision needs a second memory access, which can't be
-// prefetched while admitting (a flow's record), has one more loop between the two. There is no indirect
-// call: the path is a type. Somebody who observes is told what was decided of each packet before it is applied.
+// admit and decide return false if they have given the packet a fate that ends its way (a drop). admit also returns
+// false if the stages behind it need not admit the packet.
+//
+// The stages run fused: one loop over the batch admits, a second one decides and applies. So a path of any length
+// costs two loops, and the prefetches of the first have time to arrive before the second. A decision that is
+// applied at once stays in registers: a third loop cost a bridge 20 instructions a packet (bench/run replay). If
+// a stage needs a second memory access to decide (a flow's record), which cannot be prefetched while admitting,
+// one more loop runs between the two. There is no indirect call: the path is a type. An observer is called for
+// each packet after its decision and before it is applied.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -32,8 +34,8 @@ struct Unobserved {
 
 template <class... Stages>
 struct Path {
-    // By value: no store through a packet's metadata can change these tables, and so the compiler
-    // keeps them in registers.
+    // Passed by value: no store to a packet's metadata can change these tables, so the compiler keeps them in
+    // registers.
     template <class Tables, class Observer = Unobserved>
     static void run(Batch& batch, const Tables tables, Observer observer = {}) noexcept {
         const uint16_t count = batch.count;
@@ -90,9 +92,9 @@ struct Path {
     }
 };
 
-// Stages that matter only for packets of unusual ports, out of the way of the others: what hardly any
-// port has (a trunk, a mirror) costs all of them together one branch. Most packets of a port that has a guard and
-// nothing else pass `Shortcut`, in line: bool passes(const Meta&, const rte_mbuf*, const Tables&).
+// Stages that only packets of unusual ports need (trunks, mirrors). For all other packets they cost one branch
+// together. Most packets of a port with a guard and nothing else pass `Shortcut`, which is inline: bool
+// passes(const Meta&, const rte_mbuf*, const Tables&).
 template <class Shortcut, class... Stages>
 struct Unusual {
     template <class Tables>
@@ -109,7 +111,7 @@ struct Unusual {
     }
 };
 
-// Ends a packet's way: for a stage to return.
+// Ends a packet's way. A stage returns the result.
 [[gnu::always_inline]] inline bool drop(Meta& meta, Drop reason) noexcept {
     meta.fate = Fate::kDrop;
     meta.reason = reason;

@@ -1,4 +1,4 @@
-// base/precompiled.h for layers that know packets.
+// base/precompiled.h, for layers that use packets.
 #pragma once
 
 #include <rte_cycles.h>

@@ -1,6 +1,6 @@
-// One value that the control thread replaces and every worker reads, and the grace period after which
-// the old value may be freed. The writer is one thread. A reader takes the value at the start of a
-// turn, keeps no reference past the end of it (quiescent()), and says so before it sleeps (offline()).
+// A value that the control thread replaces and every worker reads, and the grace period after which the old value
+// may be freed. One thread writes. A reader takes the value at the start of a turn, keeps no reference past its
+// end (quiescent()), and calls offline() before it sleeps.
 #pragma once
 
 #include <rte_rcu_qsbr.h>
@@ -25,17 +25,17 @@ class Grace {
     void quiescent(WorkerId id) noexcept { rte_rcu_qsbr_quiescent(qsbr_, index(id)); }
     void offline(WorkerId id) noexcept { rte_rcu_qsbr_thread_offline(qsbr_, index(id)); }
 
-    // Writer side: returns when every reader that was inside a turn has left it.
-    // (What rte_rcu_qsbr_synchronize() does, in our own code, where TSan sees its atomics. It spins; a reader that
-    // has lost its core may be waiting for ours.)
+    // Writer side: returns when every reader that was inside a turn has left it. (Does the same as
+    // rte_rcu_qsbr_synchronize(), in our own code, where TSan sees its atomics. rte_rcu_qsbr_synchronize() spins,
+    // and a reader that has lost its core may be waiting for ours.)
     void wait() noexcept {
         const uint64_t token = rte_rcu_qsbr_start(qsbr_);
         while (rte_rcu_qsbr_check(qsbr_, token, false) == 0) sched_yield();
     }
 
-    // The same without waiting, on any thread, readers included: a grace period that begins now, and whether
-    // one has passed. (Not rte_rcu_qsbr_check(), which takes another thread's word for it in a way that
-    // orders nothing between that thread's readers and its caller.)
+    // The same without waiting, on any thread, readers included: start() begins a grace period, passed() tells
+    // whether it is over. (Does not use rte_rcu_qsbr_check(): it may rely on a result that another thread has
+    // stored, and nothing then orders that thread's readers before the caller.)
     uint64_t start() noexcept { return rte_rcu_qsbr_start(qsbr_); }
     bool passed(uint64_t token) const noexcept {
         for (uint32_t i = 0; i < qsbr_->max_threads; ++i) {
@@ -52,10 +52,10 @@ class Grace {
 template <class T>
 class Published {
  public:
-    // The current value: worker side, valid until the reader's next quiescent point.
+    // The current value. Worker side; valid until the reader's next quiescent point.
     const T* get() const noexcept { return current_.load(std::memory_order_acquire); }
 
-    // Replaces the value and hands back the old one, which the caller frees after Grace::wait().
+    // Replaces the value and returns the old one. The caller frees it after Grace::wait().
     std::unique_ptr<const T> exchange(std::unique_ptr<const T> next) noexcept {
         return std::unique_ptr<const T>(
             current_.exchange(next.release(), std::memory_order_acq_rel));

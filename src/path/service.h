@@ -1,5 +1,5 @@
-// What stations of a network may be served with by somebody else in it: asked of ports, and of the remote end
-// points of an overlay.
+// Services that some stations of a network may provide to others. Ports and the remote end points of an overlay
+// list them.
 #pragma once
 
 #include <array>

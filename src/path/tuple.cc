@@ -1,4 +1,4 @@
-// The packets of which a tuple isn't read at a glance: IPv6, ICMP, fragments, options, tags, short ones.
+// The slow path of reading a tuple: IPv6 with extension headers, ICMP, fragments, options, tags, short packets.
 #include "path/tuple.h"
 
 #include <algorithm>
@@ -11,25 +11,25 @@ namespace {
 using wire::Protocol;
 
 constexpr uint16_t kMaxTags = 4;
-constexpr uint8_t kNeighborHopLimit = 255;  // who got it from beyond the link ignores it (RFC 4861, 6.1 and 7.1)
+constexpr uint8_t kNeighborHopLimit = 255;  // RFC 4861, 6.1 and 7.1: with another hop limit, ND is ignored
 constexpr uint16_t kMaxExtensions = 8;
 
-// IP as it is found in a frame, or in the quote of an ICMP error: all offsets from the frame's start.
+// The IP packet in a frame or in the quote of an ICMP error. All offsets count from the frame's start.
 struct Found {
     bool ipv6 = false;
-    bool of_other_link = false;  // behind a VLAN tag of which the switch knows nothing
+    bool of_other_link = false;  // behind a VLAN tag that the switch does not interpret
     uint16_t ip = 0;
     uint32_t l4 = 0;
-    uint32_t end = 0;  // of the datagram, as it says
+    uint32_t end = 0;  // of the datagram, by its own length
     uint8_t protocol = 0;
     bool first_fragment = false;
     bool later_fragment = false;
     uint32_t id = 0;  // of a fragment
-    uint32_t part = 0;        // where what it has of its datagram lies, and
-    uint32_t part_begin = 0;  // what of the datagram that begins with
+    uint32_t part = 0;        // offset of the fragment's payload
+    uint32_t part_begin = 0;  // position of that payload in the datagram
     uint8_t hop_limit = 0;
-    // A later fragment of TCP that begins inside of its header, to give it other flags than the first showed
-    // (RFC 3128).
+    // A later fragment of TCP that begins inside the TCP header: it could change the flags of the first one (RFC
+    // 3128).
     bool overwrites_tcp = false;
 };
 
@@ -80,7 +80,7 @@ bool find_ipv6(const rte_mbuf* m, Found& found) noexcept {
                 found.l4 += sizeof *fragment;
                 found.protocol = fragment->next;
                 found.later_fragment = fragment->offset() != 0;
-                // An atomic fragment is a packet like others (RFC 6946).
+                // A packet with only an atomic fragment header counts as unfragmented (RFC 6946).
                 found.first_fragment = !found.later_fragment && fragment->more();
                 found.id = fragment->id.host();
                 found.part = found.l4;
@@ -100,7 +100,7 @@ bool find_ip(const rte_mbuf* m, Found& found) noexcept {
     return found.ipv6 ? find_ipv6(m, found) : find_ipv4(m, found);
 }
 
-// The two addresses of an IP header, for the key.
+// The addresses of an IP header as they enter the key.
 uint64_t addresses(const rte_mbuf* m, const Found& found, Ipv6Pair& pair) noexcept {
     if (found.ipv6) {
         wire::Ipv6Header copy;
@@ -139,8 +139,8 @@ struct Ports {
     uint8_t icmp_code = 0;
 };
 
-// What stands for the ports, with as much of the header as a quote has (`quoted`: eight bytes, RFC 792) or
-// as the whole of it needs.
+// Reads the ports or what replaces them. A quote (`quoted`) has eight bytes of the header (RFC 792); otherwise
+// the whole header must be there.
 Ports read_ports(const rte_mbuf* m, const Found& found, bool quoted) noexcept {
     const uint32_t size = found.end - found.l4;
     if (wire::has_ports(found.protocol)) {
@@ -177,8 +177,8 @@ Ports read_ports(const rte_mbuf* m, const Found& found, bool quoted) noexcept {
 
 enum class Payload : uint8_t { kIp, kArp, kOther, kUnknown };
 
-// Behind Ethernet's header and its VLAN tags. Under more tags than anybody needs there may be anything, which a
-// receiver finds who takes off as many as there are.
+// Skips the Ethernet header and its VLAN tags. Behind more than kMaxTags tags the payload is unknown: a receiver
+// that removes all tags could find any packet there.
 Payload find_ethernet(const rte_mbuf* m, Found& found, wire::EtherType& type) noexcept {
     type = rte_pktmbuf_mtod(m, const wire::EthernetHeader*)->ether_type();
     found.ip = sizeof(wire::EthernetHeader);
@@ -217,7 +217,7 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     if (payload == Payload::kArp) return;
     if (payload == Payload::kUnknown) return;
     const uint32_t header = found.ipv6 ? sizeof(wire::Ipv6Header) : sizeof(wire::Ipv4Header);
-    // The header's fields are read where they lie: all of it is in the first mbuf.
+    // The fields are read in place, so the whole header must be in the first mbuf.
     if (m->data_len < found.ip + header || !find_ip(m, found) || found.overwrites_tcp) return;
     connection.ip = rte_pktmbuf_mtod_offset(m, const uint8_t*, found.ip);
     Ports ports{.kind = PacketKind::kLaterFragment};
@@ -231,7 +231,7 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
                       TupleKey::make_rest(ports.ports, found.protocol, found.ipv6 ? 6 : 4, domain,
                                           ports.is_answer)};
     connection.kind = ports.kind;
-    // A first fragment is the tracker's, which takes note of it for those that follow.
+    // A first fragment goes to the tracker, which notes it for the later ones.
     if ((ports.kind == PacketKind::kConnection || ports.kind == PacketKind::kProtocol) &&
         !found.first_fragment) {
         connection.tracked = Tracked::kByFlow;

@@ -1,9 +1,9 @@
-// What tells the packets of one connection from all others: the 5-tuple (addresses, protocol, ports) within a
-// flow domain, read from the packet once for everybody who asks. Worker side.
+// The 5-tuple (addresses, protocol, ports) within a flow domain, which identifies the packets of one connection.
+// It is read from a packet once, for all stages. Worker side.
 //
-// A key is two words, made in registers. IPv4 addresses stand in it whole; of IPv6 addresses a digest does,
-// and whoever finds a key compares the addresses themselves (Ipv6Pair). What stands for ports: of an ICMP
-// echo its identifier, twice, with a mark if it is a reply; of another protocol's packet nothing.
+// A key is two words, made in registers. It contains IPv4 addresses whole, and a digest of IPv6 addresses; after
+// a match by digest, the addresses themselves must be compared (Ipv6Pair). In place of ports, an ICMP echo has
+// its identifier twice, with a mark if it is a reply. A packet of another protocol has none.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -23,13 +23,13 @@ struct Record;
 
 namespace sluice::path {
 
-// Networks between which nothing tells connections apart but their 5-tuple: those of a routing domain, or a
-// bridge that is not routed.
+// The networks in which a 5-tuple identifies a connection: those of a routing domain, or one bridge without a
+// router.
 enum class FlowDomain : uint16_t {};  // 15 bits
 
 struct TupleKey {
-    uint64_t addresses = 0;  // IPv4: source in the low half, destination in the high one, as they stand
-    uint64_t rest = 0;       // from the lowest bit: both ports as they stand, protocol, IP version, domain, reply
+    uint64_t addresses = 0;  // IPv4: source in the low half, destination in the high half, in network order
+    uint64_t rest = 0;  // from the lowest bit: both ports (network order), protocol, IP version, domain, reply
 
     static constexpr uint64_t kEchoReply = 1ULL << 63;
 
@@ -64,7 +64,7 @@ struct Ipv6Pair {
     wire::Ipv6Bytes destination{};
 
     bool operator==(const Ipv6Pair&) const = default;
-    // As they stand in an IPv6 header, one behind the other.
+    // Compares with the two addresses of an IPv6 header, which are adjacent.
     [[gnu::always_inline]] bool is_at(const uint8_t* bytes) const noexcept {
         const uint8_t* own = source.data();
         const uint8_t* other = destination.data();
@@ -75,21 +75,21 @@ struct Ipv6Pair {
     Ipv6Pair reversed() const noexcept { return {destination, source}; }
 };
 
-// A key with all that it stands for.
+// A key with the addresses that it digests.
 struct Tuple {
     TupleKey key;
-    Ipv6Pair ipv6;  // of a key that is_ipv6()
+    Ipv6Pair ipv6;  // if key.is_ipv6()
 
     bool operator==(const Tuple&) const = default;
-    Tuple reversed() const noexcept;  // of the packets that answer
+    Tuple reversed() const noexcept;  // of the packets in the other direction
 };
 
-// Not a secret: a digest of addresses, which are compared themselves in the end.
+// A digest of two addresses. It is not secret: the addresses themselves are compared in the end.
 [[gnu::always_inline]] inline uint64_t digest(const uint8_t* source, const uint8_t* destination) noexcept {
     const uint32_t from = wire::hash_word(wire::hash_word(0, wire::load64(source)), wire::load64(source + 8));
     const uint32_t to =
         wire::hash_word(wire::hash_word(0, wire::load64(destination)), wire::load64(destination + 8));
-    return from | uint64_t{to} << 32;  // each half its own address's: answers have the halves exchanged
+    return from | uint64_t{to} << 32;  // each half depends on one address, so a reply has the halves swapped
 }
 
 inline TupleKey reversed(const TupleKey& key) noexcept {
@@ -102,40 +102,40 @@ inline TupleKey reversed(const TupleKey& key) noexcept {
 inline Tuple Tuple::reversed() const noexcept { return {path::reversed(key), ipv6.reversed()}; }
 
 enum class PacketKind : uint8_t {
-    kArp,            // nothing that a policy is about, unless a VLAN tag stands before it
-    kNeighbor,       // Neighbor Discovery (RFC 4861), of which the same is true
-    kNotIp,          // judged by itself, by its EtherType
+    kArp,            // no policy applies, unless a VLAN tag stands before it
+    kNeighbor,       // Neighbor Discovery (RFC 4861); no policy applies, unless a VLAN tag stands before it
+    kNotIp,          // decided alone, by its EtherType
     kConnection,     // has a connection: TCP, UDP, SCTP, ICMP echo and its reply
-    kSingle,         // judged by itself: other ICMP messages
+    kSingle,         // decided alone: other ICMP messages
     kProtocol,       // another protocol: a connection of its addresses
     kIcmpError,      // about a packet that it quotes
-    kLaterFragment,  // has no ports: judged as the first fragment was
-    kMalformed,      // its headers end before they should, or contradict themselves
+    kLaterFragment,  // has no ports: decided as its first fragment was
+    kMalformed,      // its headers are cut short or contradict themselves
 };
 
-// Who decides a packet where connections are tracked.
+// How a packet is decided if connections are tracked.
 enum class Tracked : uint8_t {
-    kNot,     // nobody: its network's domain has no policies
-    kByFlow,  // a flow may speak for it
-    kSingly,  // the tracker, about each
+    kNot,     // not at all: its network's domain has no policies
+    kByFlow,  // by its flow, if it has a valid one
+    kSingly,  // by the tracker, each packet alone
 };
 
-// What a policy and a connection's state need to know of a packet. The second line of a packet's metadata.
+// The part of a packet that policies and connection state use. It is the second line of the packet's metadata.
 struct Connection {
     TupleKey key;
-    const uint8_t* ip;         // the IP header in the first mbuf; null of what isn't IP
-    flow::Record* candidate;   // what the flow table may have for it; null: nothing
-    uint32_t hash;             // of the key, by the flow table
-    uint32_t object;           // of the configuration: what refused it
-    // The next eight bytes are written at once: see Shape.
-    uint16_t l4_offset;        // from the frame's start: of the header behind IP's, if all of it is there
+    const uint8_t* ip;         // the IP header in the first mbuf; null if the packet is not IP
+    flow::Record* candidate;   // record of the flow table to compare with; null: none
+    uint32_t hash;             // of the key, by the flow table's hash function
+    uint32_t object;           // id of the configuration object that refused the packet
+    // The next eight bytes are written at once: see plain_shape().
+    uint16_t l4_offset;        // of the L4 header from the frame's start, if all of it is there
     PacketKind kind;
     Tracked tracked;
     bool first_fragment;
-    uint8_t tcp_flags;         // 0 of others than TCP
+    uint8_t tcp_flags;         // 0 if not TCP
     uint8_t icmp_type;
     uint8_t icmp_code;
-    uint16_t ether_type;       // of kNotIp, behind its tags; of an LLC frame its length
+    uint16_t ether_type;       // of kNotIp: the type behind its tags, or the length of an LLC frame
 
     bool is_tracked() const noexcept { return tracked != Tracked::kNot; }
     bool is_ipv6() const noexcept { return key.is_ipv6(); }
@@ -159,7 +159,7 @@ inline uint8_t Connection::dscp() const noexcept {
     return reinterpret_cast<const wire::Ipv4Header*>(ip)->traffic_class >> 2;
 }
 
-// Those eight bytes of a packet that is tracked, with the flags to be added.
+// The eight bytes at l4_offset for a plain tracked packet. The caller adds the TCP flags.
 inline constexpr uint64_t plain_shape(uint16_t l4_offset) noexcept {
     return uint64_t{l4_offset} | uint64_t{static_cast<uint8_t>(PacketKind::kConnection)} << 16 |
            uint64_t{static_cast<uint8_t>(Tracked::kByFlow)} << 24;
@@ -171,8 +171,8 @@ static_assert(offsetof(Connection, l4_offset) % 8 == 0 &&
               offsetof(Connection, tcp_flags) == offsetof(Connection, l4_offset) + 5 &&
               offsetof(Connection, icmp_code) == offsetof(Connection, l4_offset) + 7);
 
-// The least size of an IP packet of a protocol with ports, without options; of others more than there is. One
-// look-up says which protocol it is, and that cannot be predicted.
+// The least size of an IP packet of a protocol with ports, without options; for other protocols a size that no
+// packet reaches. A table, because a branch on the protocol cannot be predicted.
 struct LeastSizes {
     uint32_t of[256];
 
@@ -185,12 +185,12 @@ struct LeastSizes {
 };
 inline constexpr LeastSizes kLeastSizes;
 
-// What the frame shows of its connection: key, ip, l4_offset, kind, flags and types. Any frame, whose first mbuf
-// holds as many of its headers as it can (wire::gather_headers).
+// Reads a frame's connection: key, ip, l4_offset, kind, flags and types. Takes any frame whose first mbuf holds
+// as many of its headers as it can (wire::gather_headers).
 void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept;
 
-// The same of usual IPv6 packets: ports behind the IP header, in the first mbuf. False of any other, and nothing
-// read.
+// The same for plain IPv6 packets: ports behind the IP header, in the first mbuf. Returns false and reads nothing
+// for any other packet.
 [[gnu::always_inline]] inline bool read_plain_ipv6(const rte_mbuf* m, FlowDomain domain,
                                                    Connection& connection) noexcept {
     constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
@@ -211,7 +211,7 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     return true;
 }
 
-// The same of the usual ones: IP with ports, in the first mbuf. False of any other, and nothing read.
+// The same for plain IPv4 and IPv6 packets. Returns false and reads nothing for any other packet.
 [[gnu::always_inline]] inline bool read_plain_connection(const rte_mbuf* m, FlowDomain domain,
                                                          Connection& connection) noexcept {
     constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
@@ -243,12 +243,14 @@ inline void read_connection(const rte_mbuf* m, FlowDomain domain, Connection& co
     if (!read_plain_connection(m, domain, connection)) read_connection_slowly(m, domain, connection);
 }
 
-// Of the packet that an ICMP error quotes, as its sender sent it: false if the quote tells no tuple.
+// Reads the tuple of the packet that an ICMP error quotes, in the direction in which it was sent. Returns false
+// if the quote is too short for a tuple.
 bool read_quoted(const rte_mbuf* m, const Connection& error, Tuple& tuple) noexcept;
 
-// Which part of a datagram a fragment is (RFC 791, 3.2; RFC 8200, 4.5): bytes of what is cut in pieces.
+// The part of a datagram that a fragment carries (RFC 791, 3.2; RFC 8200, 4.5), in bytes of the fragmented
+// payload.
 struct FragmentPart {
-    uint32_t id = 0;  // of the datagram, beside its addresses and, in IPv4, its protocol
+    uint32_t id = 0;  // of the datagram; with its addresses and, in IPv4, its protocol, it identifies the datagram
     uint32_t begin = 0;
     uint32_t end = 0;
 };

@@ -1,8 +1,8 @@
-// A witness: somebody who wants to be told what becomes of the packets that a filter lets through, stage by
-// stage. Workers put what they saw into a ring of each, the control thread takes it out. A worker never waits:
-// what doesn't fit is lost to the witness, counted, and nothing else happens to the packet.
+// A witness: a client that follows live what happens to packets that match a filter (`trace --live`). Each worker
+// puts its records into a ring of its own; the control thread takes them out. A worker never waits: if a record
+// does not fit, it is lost and counted, and the packet goes on.
 //
-// A witness lives until the last snapshot that names it is gone.
+// A witness lives until the last snapshot that refers to it is gone.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -23,10 +23,10 @@
 
 namespace sluice::path {
 
-// A list whose end may be cut off.
+// A list that keeps the first entries and the last one.
 template <class T, size_t kMost>
 struct BoundedList {
-    uint32_t count = 0;  // all of them: beyond kMost each takes the last one's place
+    uint32_t count = 0;  // of all entries added; beyond kMost, each replaces the last one
     std::array<T, kMost> items;
 
     T& add() noexcept { return items[std::min<size_t>(count++, kMost - 1)]; }
@@ -34,11 +34,11 @@ struct BoundedList {
     const T* end() const noexcept { return items.data() + std::min<size_t>(count, kMost); }
 };
 
-// What became of a packet. Numbers mean what they did at that time.
+// What happened to a packet. Ids have the meaning that they had at that time.
 struct Witnessed {
     static constexpr size_t kBytes = 128;
 
-    // Who decided about a connection's packet.
+    // The source of the verdict for a connection's packet.
     enum class By : uint8_t { kNone, kFlow, kTracker };
     struct Asked {
         uint32_t object;  // the rule, or the end of its list
@@ -50,7 +50,7 @@ struct Witnessed {
     };
     struct Dropped {
         Drop reason;
-        PortId port;  // that it is counted at
+        PortId port;  // at which it is counted
         PortId ingress;
         PortId egress;
         NetworkId network;
@@ -58,24 +58,24 @@ struct Witnessed {
         uint32_t count;
     };
 
-    uint64_t time;     // TSC, of the worker's turn
-    uint32_t length;   // of the frame as it came
-    uint8_t size;      // bytes kept of it
-    bool is_question;  // it is made up
-    PortId came;       // that it came by
-    PortId ingress;    // the same, or the tunnel that it came out of
-    NetworkId network; // that it was in
-    Fate fate;         // as it was decided
+    uint64_t time;     // TSC at the start of the worker's turn
+    uint32_t length;   // of the frame as it was received
+    uint8_t size;      // number of valid bytes
+    bool is_question;  // a packet of a dry run (trace), which nobody sent
+    PortId came;       // the port that received it
+    PortId ingress;    // the same port, or the tunnel that it came out of
+    NetworkId network; // the ingress network
+    Fate fate;         // the decision
     Layer3 layer3;
     PortId egress;     // of kForward and kRouteByPort
     By by;
-    uint32_t objects[2];      // of By::kFlow: what let the connection in
+    uint32_t objects[2];      // of By::kFlow: the objects that admitted the connection
     uint64_t destination_mac;
-    IpAddress destination;    // of a packet that was to be routed
-    bool is_routed;           // the next two are known
+    IpAddress destination;    // of a routed packet
+    bool is_routed;           // whether the next two fields are set
     IpAddress neighbor;
     uint64_t neighbor_mac;    // 0: not known yet
-    bool waits;               // until the next has told its MAC address
+    bool waits;               // whether it waits for the MAC address of waits_for
     IpAddress waits_for;
     NetworkId waits_in;
     BoundedList<Asked, 8> asked;
@@ -87,7 +87,7 @@ static_assert(std::is_trivially_copyable_v<Witnessed> && sizeof(Witnessed) % 4 =
 
 class Witness {
  public:
-    static constexpr uint32_t kRingSize = 256;  // packets, of each worker
+    static constexpr uint32_t kRingSize = 256;  // packets per worker
 
     Witness(wire::Filter filter, size_t workers);
 
@@ -97,7 +97,7 @@ class Witness {
     void tell(WorkerId worker, const Witnessed& witnessed) noexcept;
 
     // --- the control thread ---
-    // The next of the worker's; false: there is none.
+    // Takes the next record of the worker; false if there is none.
     bool take(WorkerId worker, Witnessed& witnessed) noexcept;
     uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 
