@@ -25,26 +25,27 @@
 namespace sluice::port {
 namespace {
 
-// A slot of the ring: what the kernel writes before a frame (tpacket_rcv), the frame with a VLAN tag.
+// A slot of the ring: the kernel's header before a frame (tpacket_rcv), and the frame with a VLAN tag.
 constexpr uint32_t kSlotHeader = 112;
 constexpr uint32_t kFrameHeader = sizeof(wire::EthernetHeader) + sizeof(wire::VlanTag);
 
-// What comes while the worker doesn't run must find room: 512 slots are 4 ms of 1.5 Gbit/s, as long as
-// another thread may have the core, and cost 12 % of the packets of `bench/run overlay`; with 2,000 and more
-// it lost none. Beside the ring so many bytes of longer frames may stand, and as many wait to be sent.
+// The ring must hold the frames that arrive while the worker does not run. 512 slots hold 4 ms of 1.5 Gbit/s, as
+// long as another thread may have the core, and lost 12 % of the packets of `bench/run overlay`; 2,000 and more
+// slots lost none. kSocketBuffer limits the bytes of longer frames beside the ring, and of frames that wait to be
+// sent.
 constexpr uint32_t kRingSize = 4 << 20;
 constexpr uint32_t kMinSlots = 512;
 constexpr uint32_t kBlock = 128 << 10;
 constexpr int kSocketBuffer = 32 << 20;
 
-constexpr uint32_t kChecksBetweenLooks = 5;  // at a veth's other end
+constexpr uint32_t kChecksBetweenLooks = 5;  // between looks at a veth's other end
 
 template <class T>
 bool set_option(const base::Fd& socket, int option, const T& value) {
     return setsockopt(socket.get(), SOL_PACKET, option, &value, sizeof value) == 0;
 }
 
-// Without CAP_NET_ADMIN as much as the host allows.
+// Without CAP_NET_ADMIN, sets as much as the host allows.
 void set_buffer(const base::Fd& socket, int forced, int allowed) {
     if (setsockopt(socket.get(), SOL_SOCKET, forced, &kSocketBuffer, sizeof kSocketBuffer) == 0) return;
     setsockopt(socket.get(), SOL_SOCKET, allowed, &kSocketBuffer, sizeof kSocketBuffer);
@@ -133,7 +134,8 @@ base::Result<void> AfPacket::bind_to_interface(const base::Fd& socket, uint16_t 
     return base::fail_errno(fmt::format("cannot bind to interface {}", link_.name));
 }
 
-// Receives nothing yet: until all queues share the frames (spread()), each would get all of them.
+// It receives nothing until all queues are in the fanout group (spread()). Before that, each would get all
+// frames.
 base::Result<AfPacket::Queue> AfPacket::open_queue() const {
     auto socket = open_socket();
     if (!socket) return tl::unexpected(socket.error());
@@ -166,7 +168,7 @@ base::Result<AfPacket::Queue> AfPacket::open_queue() const {
 }
 
 base::Result<void> AfPacket::spread() const {
-    // The group's own flag to ignore what leaves by the interface; that of its sockets doesn't count.
+    // The group's own flag to ignore frames that leave by the interface; the flag of its sockets has no effect.
     constexpr int kMode = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_IGNORE_OUTGOING;
     int group = (kMode | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
     for (const Queue& queue : queues_) {
@@ -181,13 +183,13 @@ base::Result<void> AfPacket::spread() const {
         }
         group = (group & 0xffff) | kMode << 16;
     }
-    // A bridge takes frames for others.
+    // A bridge takes frames for other stations.
     for (const int type : {PACKET_MR_PROMISC, PACKET_MR_ALLMULTI}) {
         packet_mreq membership{};
         membership.mr_ifindex = link_.index;
         membership.mr_type = static_cast<unsigned short>(type);
         if (!set_option(queues_.front().socket, PACKET_ADD_MEMBERSHIP, membership)) {
-            return base::fail_errno(fmt::format("{} doesn't take frames for others", link_.name));
+            return base::fail_errno(fmt::format("{} can't receive frames for other stations", link_.name));
         }
     }
     for (const Queue& queue : queues_) {
@@ -223,13 +225,13 @@ base::Result<void> AfPacket::check() {
     }
     link_.name = name;
     if (read_link() != no_link_) changed_ = true;
-    // Whoever has the other end may change it at any time; that is told apart where it matters.
+    // The other end's owner may change its MTU at any time. A refused frame triggers an early look.
     if (met_refusal_.exchange(false, std::memory_order_relaxed) || ++checks_ % kChecksBetweenLooks == 0) {
         look_at_peer();
     }
     if (met_untakeable_.load(std::memory_order_relaxed) && !limit_.imposed()) {
         const bool done = limit_.impose(link_);
-        base::log::info("port", "{}: {} gave segments of UDP, or inside of a tunnel: {}", config_.name,
+        base::log::info("port", "{}: {} sent UDP segments, or segments inside a tunnel: {}", config_.name,
                         link_.name,
                         done ? "from now on it is held to frames of its MTU"
                              : "turn them off at its other end (ethtool -K INTERFACE tso off gso off)");
@@ -253,7 +255,7 @@ void AfPacket::look_at_peer() {
     peer_mtu_ = peer && *peer ? (*peer)->mtu : 0;
 }
 
-// A veth gives its other end frames of that one's MTU, and a VLAN tag more (is_skb_forwardable() of the kernel).
+// A veth passes frames of up to the other end's MTU and a VLAN tag more (is_skb_forwardable() of the kernel).
 bool AfPacket::is_too_long_for_peer(uint32_t size) const noexcept {
     const uint32_t mtu = peer_mtu_.load(std::memory_order_relaxed);
     return mtu != 0 && size > mtu + kFrameHeader;

@@ -1,25 +1,26 @@
-// An interface that stays with the kernel (`device: net_af_packet0,iface=eth1`), by packet sockets of our own
-// rather than by DPDK's driver of that name, whose arguments it takes: only `iface` means anything here.
-// What the driver lacks is the virtio-net header before each frame (PACKET_VNET_HDR). With it
+// An interface that stays with the kernel (`device: net_af_packet0,iface=eth1`), driven by our own packet sockets
+// instead of DPDK's driver of that name. It takes that driver's arguments, of which only `iface` has an effect.
+// DPDK's driver lacks the virtio-net header before each frame (PACKET_VNET_HDR). With this header
 //
 //   - the kernel says which checksums it leaves unfinished, and finishes ours
-//   - TCP segments of up to 64 KiB cross whole, both ways: what the interface or a veth's other end merges
-//     or doesn't cut arrives as it is, and what we send the kernel or the NIC cuts
-//   - UDP datagrams that a tunnel makes of a segment go as one packet that the kernel cuts (wire/udp_run.h)
+//   - TCP segments of up to 64 KiB pass whole in both directions: segments that the interface merges, or that a
+//     veth's other end does not cut, arrive as they are, and the kernel or the NIC cuts those that we send
+//   - the UDP datagrams that a tunnel makes of a segment are sent as one packet, which the kernel cuts
+//     (wire/udp_run.h)
 //
-// A queue reads a ring that it shares with the kernel (TPACKET_V2), with slots for frames of the MTU; longer
-// ones the kernel puts into the socket's queue beside it (PACKET_COPY_THRESH), from where they are read by
-// a system call. The queues of a port are told apart by a hash that is the same in both directions
-// (PACKET_FANOUT_HASH). What workers send goes by a socket of their own each, a burst a system call, and
-// through the interface's queueing discipline, so that segments and what follows them stay in order.
+// A queue reads a ring that it shares with the kernel (TPACKET_V2), with slots for frames of the MTU. The kernel
+// puts longer frames into the socket's queue (PACKET_COPY_THRESH), from which a system call reads them. A hash
+// that is the same in both directions spreads frames over the queues of a port (PACKET_FANOUT_HASH). Each worker
+// transmits through a socket of its own, with one system call a burst, and through the interface's queueing
+// discipline, so that segments and the packets after them stay in order.
 //
-// UDP runs are for the kernel to cut, not for a veth's other end, which may be somebody who can't: a veth no
-// longer says that it takes them. What its other end sends may be more than these headers can describe, or
-// the switch can take: segments inside of tunnels, UDP segments. When such come the interface is held to
-// its MTU (FrameLimit). Both are undone by close().
+// UDP runs are meant for the kernel to cut. The program at a veth's other end may be unable to, so a veth no
+// longer offers to take them. A veth's other end may send packets that these headers cannot describe or the
+// switch cannot take: segments inside tunnels, UDP segments. When one arrives, the interface is held to its MTU
+// (FrameLimit). close() undoes both.
 //
-// A worker that polls needs no waking, and waking it would cost the kernel a twentieth of what it does for a
-// frame: a queue's descriptor is an epoll instance, in which the socket is only while the queue listens.
+// A worker that polls need not be woken, and a wake-up would cost the kernel a twentieth of its work for a frame.
+// So a queue's descriptor is an epoll instance, which contains the socket only while the queue listens.
 //
 // The kernel's own stack sees the frames as well.
 #pragma once
@@ -37,7 +38,7 @@ namespace sluice::port {
 
 class AfPacket final : public Port {
  public:
-    // Whether this port kind is what the device arguments ask for.
+    // Whether these device arguments select this port kind.
     static bool takes(const PortConfig& config) noexcept;
 
     AfPacket(path::PortId id, PortConfig config, const Context& context);
@@ -79,13 +80,13 @@ class AfPacket final : public Port {
         size_t size;
         void operator()(uint8_t* ring) const noexcept;
     };
-    // Of the worker that polls it, but for the socket's options and statistics.
+    // Used by the worker that polls the queue, except for the socket's options and statistics.
     struct alignas(64) Queue {
         base::Fd socket;
         base::Fd alarm;  // an epoll instance
         bool listening = false;
         std::unique_ptr<uint8_t, Unmap> ring;
-        uint32_t block = 0;  // where the next slot is
+        uint32_t block = 0;  // index of the next slot
         uint32_t slot = 0;
     };
     class Outbox;
@@ -116,25 +117,25 @@ class AfPacket final : public Port {
     std::vector<Queue> queues_;
     std::vector<base::Fd> senders_;  // by worker
     BorrowedMtu mtu_;
-    FeaturesOff runs_whole_;  // of a veth
+    FeaturesOff runs_whole_;  // of a veth: UDP segmentation
     FrameLimit limit_;
     std::string no_link_;
     bool changed_ = false;
     uint32_t checks_ = 0;
-    mutable uint64_t missed_ = 0;  // frames that found the ring full; the kernel forgets what it has told
+    mutable uint64_t missed_ = 0;  // frames that found the ring full; the kernel resets its count when it is read
 
     // Workers write, the control thread reads.
     std::atomic<uint64_t> unfinished_{0};
-    std::atomic<uint64_t> cut_short_{0};    // longer than a segment of 64 KiB
-    std::atomic<uint64_t> missed_long_{0};  // frames that found no room beside the ring
+    std::atomic<uint64_t> cut_short_{0};    // frames longer than a segment of 64 KiB
+    std::atomic<uint64_t> missed_long_{0};  // frames that found no room in the socket's queue
     std::atomic<bool> met_untakeable_{false};
     std::atomic<int> transmit_error_{0};  // errno of the last refused packet
-    std::atomic<bool> met_refusal_{false};  // of a frame that the kernel had no room for, or no taker
+    std::atomic<bool> met_refusal_{false};  // the kernel had no room for a frame, or nothing took it
     // The control thread writes, workers read.
     std::atomic<bool> has_no_link_{false};
-    std::atomic<uint32_t> peer_mtu_{0};  // of a veth's other end; 0: not known
+    std::atomic<uint32_t> peer_mtu_{0};  // of a veth's other end; 0: unknown
     enum class Runs : uint8_t { kUnknown, kTaken, kRefused };
-    std::atomic<Runs> runs_{Runs::kUnknown};  // of UDP datagrams: Linux takes them from 6.2 on
+    std::atomic<Runs> runs_{Runs::kUnknown};  // whether the kernel takes UDP runs: Linux does from 6.2 on
 };
 
 }  // namespace sluice::port

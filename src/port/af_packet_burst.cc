@@ -24,11 +24,11 @@ namespace {
 
 using wire::VirtioNetHeader;
 
-// Of an unfinished packet.
+// Takes an unfinished packet.
 uint32_t header_size(const rte_mbuf* m) noexcept { return m->l2_len + m->l3_len + m->l4_len; }
 
-// A VLAN tag that the kernel has taken off a frame: TPID and TCI, 0 where it has none, or one that tells only
-// of a priority (wire/vlan.h).
+// The VLAN tag that the kernel has taken off a frame: TPID and TCI, or 0 if there is none or it is a priority tag
+// (wire/vlan.h).
 template <class From>
 uint32_t tag_of(const From& from, uint32_t status) noexcept {
     if ((status & TP_STATUS_VLAN_VALID) == 0) return 0;
@@ -94,7 +94,7 @@ rte_mbuf* AfPacket::take(Queue& queue, const uint8_t* slot, uint32_t status,
     return accept(packet, slot + header.tp_mac - sizeof(VirtioNetHeader), tag_of(header, status), counters);
 }
 
-// Empty, in one mbuf or, where it wouldn't fit, two.
+// An empty packet of one mbuf, or of two if `size` does not fit in one.
 rte_mbuf* AfPacket::alloc(uint32_t size, path::Counters& counters) noexcept {
     rte_mbuf* head = rte_pktmbuf_alloc(pools_.buffers);
     if (unlikely(head != nullptr && size > rte_pktmbuf_tailroom(head))) {
@@ -127,11 +127,11 @@ rte_mbuf* AfPacket::copy_from_slot(const uint8_t* slot, path::Counters& counters
     return head;
 }
 
-// A frame that is longer than a slot.
+// Reads a frame that is longer than a slot.
 rte_mbuf* AfPacket::read_long(const Queue& queue, path::Counters& counters) noexcept {
     rte_mbuf* head = alloc(UINT32_MAX, counters);
     if (head == nullptr) {
-        recv(queue.socket.get(), nullptr, 0, MSG_DONTWAIT | MSG_TRUNC);  // its slot is gone, so must it be
+        recv(queue.socket.get(), nullptr, 0, MSG_DONTWAIT | MSG_TRUNC);  // discard it, since its slot is gone
         return nullptr;
     }
     VirtioNetHeader header;
@@ -157,7 +157,7 @@ rte_mbuf* AfPacket::read_long(const Queue& queue, path::Counters& counters) noex
     head->pkt_len = size;
     if (size > first) {
         head->next->data_len = static_cast<uint16_t>(size - first);
-    } else {  // too long for a slot, not for a buffer
+    } else {  // too long for a slot, but not for a buffer
         rte_pktmbuf_free(head->next);
         head->next = nullptr;
         head->nb_segs = 1;
@@ -172,7 +172,7 @@ rte_mbuf* AfPacket::read_long(const Queue& queue, path::Counters& counters) noex
     return accept(head, &header, tag, counters);
 }
 
-// With what the kernel says of it.
+// Applies the kernel's virtio-net header to the packet.
 rte_mbuf* AfPacket::accept(rte_mbuf* packet, const void* header_bytes, uint32_t tag,
                            path::Counters& counters) noexcept {
     VirtioNetHeader header;
@@ -203,7 +203,7 @@ rte_mbuf* AfPacket::accept(rte_mbuf* packet, const void* header_bytes, uint32_t 
     return packet;
 }
 
-// A burst on its way to the kernel. The packets stay the caller's.
+// A burst on its way to the kernel. The packets still belong to the caller.
 class AfPacket::Outbox {
  public:
     Outbox(AfPacket& port, int socket, path::Counters& counters) noexcept
@@ -214,13 +214,13 @@ class AfPacket::Outbox {
     }
     Outbox(const Outbox&) = delete;
 
-    // `frames` of `bytes` in all is what it counts as.
+    // The packet counts as `frames` of `bytes` in all.
     void add(rte_mbuf* packet, uint16_t frames, uint64_t bytes) noexcept {
         if (!has_room(packet->nb_segs)) return drop(packet, frames, E2BIG);
         begin(wire::to_virtio(packet), {packet, nullptr, bytes, 0, 0, frames});
         append(packet, 0);
     }
-    // A run of UDP datagrams. False where it is too long.
+    // Adds a run of UDP datagrams. Returns false if it is too long.
     bool add(rte_mbuf* const* packets, const wire::UdpRun& run) noexcept {
         uint32_t parts = 0;
         uint64_t bytes = 0;
@@ -239,12 +239,12 @@ class AfPacket::Outbox {
  private:
     static constexpr uint32_t kMaxVectors = 512;
 
-    // Without initial values: there are many, and few are used.
+    // Not initialized: there are many of them, and few are used.
     struct Message {
-        const rte_mbuf* packet;  // the first
-        rte_mbuf* const* packets;  // of a run; null: it is none
+        const rte_mbuf* packet;  // the first packet
+        rte_mbuf* const* packets;  // the packets of a run; null: no run
         uint64_t bytes;
-        uint32_t payload_size;  // these two of a run
+        uint32_t payload_size;  // this and the one above are of a run
         uint16_t header_size;
         uint16_t frames;
     };
@@ -293,7 +293,8 @@ class AfPacket::Outbox {
         count_ = 0;
         vector_count_ = 0;
     }
-    // A run that the kernel doesn't take goes packet by packet, and none follows if it has never taken one.
+    // If the kernel refuses a run, its packets are sent one by one. If it has never taken a run, none is sent any
+    // more.
     void refuse(const Message& message, int error) noexcept {
         if (message.packets == nullptr || error != EINVAL) return drop(message.packet, message.frames, error);
         Runs unknown = Runs::kUnknown;
@@ -318,7 +319,7 @@ class AfPacket::Outbox {
         counters_.drop(port_.id(), reason, packet, {.count = frames});
     }
 
-    // The kernel says ENOBUFS too of what nobody takes: without a link, or too long for a veth's other end.
+    // The kernel also returns ENOBUFS if there is no link, or if the frame is too long for a veth's other end.
     path::Drop why_no_room(const rte_mbuf* packet) noexcept {
         port_.met_refusal_.store(true, std::memory_order_relaxed);
         if (port_.has_no_link_.load(std::memory_order_relaxed)) return path::Drop::kLinkDown;

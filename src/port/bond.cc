@@ -18,24 +18,24 @@
 namespace sluice::port {
 namespace {
 
-// How often members are asked for their links, in ms: what is lost at a failover. The kernel's bonding
-// is asked to do the same by its `miimon`, mostly with this value.
+// Milliseconds between polls of the members' links: the time without traffic at a failover. Most users of the
+// kernel's bonding set its `miimon` to this value.
 constexpr uint32_t kLinkPeriod = 100;
 
-// Frames that a queue of a member's may have kept: its descriptors, or what a TAP has in the kernel.
+// The most frames that a queue of a member may hold: its descriptors, or the kernel's queue of a TAP.
 constexpr uint32_t kMostStale = 1024;
 
-// A bonding device takes the word of a member that says that it tells of its link, and asks the others.
-// net_tap says so and tells nobody but itself. As long as this lives no member says so: the bond that
-// takes them up meanwhile asks them all, and hears the honest ones besides, who are asked to tell when
-// they are started.
+// A bonding device relies on link events of a member that claims to send them, and polls the others. net_tap
+// claims so but sends none to others. While a SilentLinks exists, no member claims it. The bond that takes up its
+// members meanwhile polls them all; it also gets the events of members that do send them, since those are enabled
+// when the member starts.
 class SilentLinks {
  public:
     explicit SilentLinks(std::span<const uint16_t> members) {
         for (const uint16_t member : members) {
             rte_eth_dev_info info{};
             if (rte_eth_dev_info_get(member, &info) != 0) continue;
-            // DPDK's own variable: the device isn't started, so nobody else looks at it.
+            // DPDK's own variable. The device is not started, so no other thread reads it.
             auto* flags = const_cast<uint32_t*>(info.dev_flags);
             if ((*flags & RTE_ETH_DEV_INTR_LSC) == 0) continue;
             *flags &= ~uint32_t{RTE_ETH_DEV_INTR_LSC};
@@ -51,7 +51,7 @@ class SilentLinks {
     std::vector<uint32_t*> silenced_;
 };
 
-// DPDK would only say that it isn't permitted.
+// DPDK would only report that the operation is not permitted.
 base::Result<void> check_mac(uint16_t bond, uint16_t first) {
     if (rte_eth_bond_mode_get(bond) != BONDING_MODE_ACTIVE_BACKUP) return {};
     rte_ether_addr mac{};
@@ -78,8 +78,8 @@ base::Result<void> join(uint16_t bond, std::span<const uint16_t> members) {
     if (auto done = check_mac(bond, members.front()); !done) return done;
     rte_eth_bond_link_monitoring_set(bond, kLinkPeriod);
     const SilentLinks silent(members);
-    // It takes up its members the first time that it is configured, whatever for, and goes on without one
-    // that it can't have.
+    // The bond takes up its members when it is configured for the first time, with any configuration. It
+    // continues without a member that it cannot use.
     const rte_eth_conf conf{};
     if (const int status = rte_eth_dev_configure(bond, 1, 1, &conf); status != 0) {
         return base::fail("cannot configure the bond: {}", rte_strerror(-status));
@@ -115,7 +115,7 @@ bool KernelMember::was_replaced() const noexcept {
 
 bool is_active(uint16_t bond, BondMode mode, uint16_t member) noexcept {
     if (mode == BondMode::kActiveBackup) return carrier(bond) == member;
-    // "struct", for there is a function of that name.
+    // "struct", because a function has the same name.
     struct rte_eth_bond_8023ad_slave_info info {};
     return rte_eth_bond_8023ad_slave_info(bond, member, &info) == 0 &&
            (info.actor_state & STATE_DISTRIBUTING) != 0;
@@ -124,7 +124,7 @@ bool is_active(uint16_t bond, BondMode mode, uint16_t member) noexcept {
 uint16_t drop_stale(uint16_t bond, uint16_t queue, uint16_t& last, rte_mbuf** packets, uint16_t count,
                     path::PortId port, path::Counters& counters) noexcept {
     const uint16_t before = last;
-    last = packets[0]->port;  // a burst is one member's
+    last = packets[0]->port;  // all packets of a burst come from one member
     if (likely(before == last) || before == RTE_MAX_ETHPORTS) return count;
     counters.drop_all(port, path::Drop::kStale, packets, count);
     rte_pktmbuf_free_bulk(packets, count);

@@ -1,14 +1,14 @@
-// Several devices as one, by DPDK's bonding device: it starts and stops its members, looks after their
-// links, and agrees with the other end on what to use where that speaks LACP. The device thread starts it;
-// from then on DPDK's interrupt thread asks the members for their links and moves the traffic when the one
-// that carries it has lost its own.
+// Several devices as one, by DPDK's bonding device. It starts and stops its members, monitors their links, and
+// negotiates with the other end if that speaks LACP. The device thread starts it. From then on DPDK's interrupt
+// thread polls the members' links. If the active member loses its link, that thread moves the traffic to another
+// member.
 //
-// DPDK's net_af_packet always says that it has a link. Of members over such an interface the control thread asks
-// the kernel, and moves the traffic of an active-backup bond itself (KernelMember). With LACP it is the protocol
-// that notices. What a link doesn't tell, the members ask for where that is configured (member_probes.h).
+// DPDK's net_af_packet always reports a link. For members over such an interface the control thread asks the
+// kernel, and moves the traffic of an active-backup bond itself (KernelMember). With LACP the protocol detects
+// the failure. Failures that a link does not show are detected by probes, if configured (member_probes.h).
 //
-// The engine announces our stations then, by the member that took over (Port::take_failover()). That one keeps
-// the traffic when the other is back.
+// After a failover the engine announces our stations through the new active member (Port::take_failover()). That
+// member stays active when the other one recovers.
 #pragma once
 
 #include <cstdint>
@@ -25,43 +25,43 @@ struct rte_mbuf;
 
 namespace sluice::port {
 
-// DPDK's arguments for a bond of these devices, the first of which carries at the beginning.
+// DPDK's arguments for a bond of these devices. The first one is active at the beginning.
 std::string bond_arguments(path::PortId id, BondMode mode, std::span<const uint16_t> members);
 
-// Has the bonding device take up its members; from here on it knows what they can. The first one of an
-// active-backup bond must have a MAC address and take it, for it is the bond's, and DPDK sets it when the bond
-// starts. (The driver net_af_xdp of 22.11 can't set any.)
+// Adds the members to the bonding device, which then knows their capabilities. The first member of an
+// active-backup bond must have a MAC address and accept one, because the bond uses that address and DPDK sets it
+// when the bond starts. (The driver net_af_xdp of 22.11 cannot set one.)
 base::Result<void> join(uint16_t bond, std::span<const uint16_t> members);
 
-// Active-backup: the member that carries the traffic; none while no member has a link, as far as DPDK knows.
+// Active-backup: the member that carries the traffic; none if no member has a link, as far as DPDK knows.
 std::optional<uint16_t> carrier(uint16_t bond) noexcept;
 
-// Has another member carry it.
+// Makes another member carry the traffic.
 void set_carrier(uint16_t bond, uint16_t member) noexcept;
 
-// Whether the bond transmits through a member: the carrier, or one that LACP has agreed on.
+// Whether the bond transmits through a member: the active one, or one that LACP has agreed on.
 bool is_active(uint16_t bond, BondMode mode, uint16_t member) noexcept;
 
-// The kernel's interface behind a member whose driver can't tell of its link.
+// The kernel's interface behind a member whose driver cannot report its link.
 struct KernelMember {
     std::string interface;
-    int index = 0;  // when the member was opened; 0: there was none
+    int index = 0;  // when the member was opened; 0: it did not exist
 
-    // None for a member by a driver that tells by itself.
+    // None for a member whose driver reports its link.
     static std::optional<KernelMember> of(const std::string& arguments);
-    // Why it has no link; empty if it has one.
+    // The reason why it has no link; empty if it has one.
     std::string no_link() const;
-    // Whether there is another of that name now, of which the driver knows nothing.
+    // Whether another interface has this name now, which the driver does not use.
     bool was_replaced() const noexcept;
 };
 
 // --- Workers ---
 
-// Active-backup: drops what a queue has just given where it comes from another member than what it gave
-// before, and all that is in there. A member that stands by isn't read, so its queue holds what was flooded
-// to it when it began to wait: our own broadcasts among others, by which the bridge would learn that our
-// stations are out there. `last` is the queue's own, RTE_MAX_ETHPORTS where none has carried yet. Returns
-// what is kept.
+// Active-backup: if a queue's burst comes from another member than its previous one, drops the burst and all
+// packets that are left in the queue. A standby member is not read, so its queue holds the frames that were
+// flooded to it when it became standby, our own broadcasts among them. From those the bridge would learn that our
+// stations are out there. `last` is the member of the queue's previous burst, or RTE_MAX_ETHPORTS before the
+// first one. Returns the number of packets that are kept.
 uint16_t drop_stale(uint16_t bond, uint16_t queue, uint16_t& last, rte_mbuf** packets, uint16_t count,
                     path::PortId port, path::Counters& counters) noexcept;
 

@@ -15,7 +15,7 @@ namespace {
 
 std::string normal(const std::string& path) { return std::filesystem::path(path).lexically_normal(); }
 
-// The namespace by the file that stands for it; /var/run is /run wherever there is systemd.
+// The namespace's file name as its identity. With systemd, /var/run is /run.
 std::string identity_of_netns(const std::string& netns) {
     std::string path = normal(netns_path(netns));
     if (path.starts_with("/var/run/")) path.erase(0, 4);
@@ -29,8 +29,8 @@ Claim interface_claim(const std::string& netns, const std::string& interface, st
             .key = std::move(key)};
 }
 
-// Of DPDK's vhost driver `iface` is the path of a socket, of the others an interface. Several memifs may share
-// a socket, told apart by their ids.
+// The option `iface` is a socket's path for DPDK's vhost driver, and an interface for the others. Several memifs
+// with different ids may share a socket.
 void add_device(std::vector<Claim>& claims, const std::string& arguments, const std::string& key,
                 std::optional<size_t> member) {
     auto add = [&](Claim claim) {
@@ -84,7 +84,7 @@ std::vector<Claim> claims(const PortConfig& config) {
         case Kind::kHost:
         case Kind::kNetns: {
             if (config.netns.empty() && !config.host)
-                break;  // it doesn't say what it is, which is a mistake
+                break;  // no kind is given; validation reports that
             const std::string key = !config.interface.empty() ? "interface" : config.host ? "host" : "netns";
             claims.push_back(interface_claim(config.netns, config.interface_name(), key));
             break;

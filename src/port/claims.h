@@ -1,5 +1,5 @@
-// What a port takes for itself, so that no other one can have it: a device, an interface, a socket. Told from
-// its configuration alone, before anything is opened. Control thread.
+// The resources that a port uses exclusively: a device, an interface, a socket. They follow from its
+// configuration alone, before anything is opened. Control thread.
 #pragma once
 
 #include <cstddef>
@@ -13,22 +13,22 @@ namespace sluice::port {
 
 struct Claim {
     std::string what;  // for people: "interface eth1 of the host"
-    std::string identity;  // equal where the things are the same, however they are written
-    std::string key;   // of the configuration, that names it
+    std::string identity;  // equal for the same resource, however it is written
+    std::string key;   // the configuration key that names it
     std::optional<size_t> member = {};  // of a bond
 };
 
 std::vector<Claim> claims(const PortConfig& config);
 
-// The network namespace of a container's port, as far as its configuration tells: equal where the names are of the
+// The network namespace of a container's port, as far as its configuration tells. Equal if the names mean the
 // same file. pid:N and a name may still be the same namespace.
 std::string namespace_of(const PortConfig& config);
 
-// As DPDK calls the device that these arguments make.
+// DPDK's name for the device that these arguments make.
 std::string device_name(const std::string& arguments);
 
-// How many devices DPDK has to open for a port, of kMostDevices for all: a bond is one beside its members.
-// Containers, guests and net_af_packet need none.
+// The number of devices that DPDK opens for a port; all ports together may have kMostDevices. A bond is one,
+// beside its members. Containers, guests and net_af_packet need none.
 size_t dpdk_devices(const PortConfig& config) noexcept;
 extern const size_t kMostDevices;
 

@@ -1,5 +1,5 @@
-// MAC addresses for which none is configured: always the same for the same words, so that neighbors' caches
-// stay right over restarts. Locally administered (IEEE 802, 8.4). Any thread.
+// MAC addresses for ports without a configured one. The same words always give the same address, so that
+// neighbors' caches stay right over restarts. Locally administered (IEEE 802, 8.4). Any thread.
 #pragma once
 
 #include <string_view>
@@ -8,9 +8,9 @@
 
 namespace sluice::port {
 
-// The same on every host.
+// The same address on every host.
 MacAddress derived_mac(std::string_view words);
-// Another on every host (/etc/machine-id).
+// A different address on every host (by /etc/machine-id).
 MacAddress host_mac(std::string_view words);
 
 }  // namespace sluice::port

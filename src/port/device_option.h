@@ -1,12 +1,11 @@
-// DPDK device arguments, "net_memif0,role=server,id=7", as far as the switch looks into them. Any
-// thread.
+// DPDK device arguments, such as "net_memif0,role=server,id=7". Any thread.
 #pragma once
 
 #include <string_view>
 
 namespace sluice::port {
 
-// The value of a driver's option; empty if it isn't given.
+// The value of a driver's option; empty if it is not given.
 constexpr std::string_view device_option(std::string_view arguments, std::string_view key) noexcept {
     size_t at = arguments.find(',');
     while (at != arguments.npos) {

@@ -19,8 +19,8 @@ namespace {
 // All of this runs on the device thread.
 
 constexpr uint32_t kEthernet = sizeof(wire::EthernetHeader);
-constexpr uint32_t kTagsAndFcs = 12;     // what drivers add to an MTU beside the Ethernet header
-constexpr uint16_t kDescriptors = 1024;  // a queue; devices with less say so
+constexpr uint32_t kTagsAndFcs = 12;     // bytes that drivers add to an MTU beside the Ethernet header
+constexpr uint16_t kDescriptors = 1024;  // per queue; devices with fewer say so
 
 constexpr uint64_t kReceiveChecksums =
     RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
@@ -31,7 +31,7 @@ constexpr uint64_t kSegmentation = kTransmitChecksums | RTE_ETH_TX_OFFLOAD_IPV4_
 
 constexpr bool has_all(uint64_t offloads, uint64_t wanted) { return (offloads & wanted) == wanted; }
 
-// What the device is asked to tell by itself.
+// The interrupts that the device is to send.
 struct Interrupts {
     bool receive;
     bool link;
@@ -42,8 +42,8 @@ base::Result<void> checked(int status, std::string_view what) {
     return base::fail("{}: {}", what, rte_strerror(-status));
 }
 
-// A function with a single interrupt would have the link and all queues share it, and uio passes on no
-// more than one.
+// A function with a single interrupt would share it between the link and all queues. uio passes on only one
+// interrupt.
 bool may_interrupt(const std::string& arguments) {
     const auto address = pci::address_of(arguments);
     if (!address) return true;
@@ -52,7 +52,7 @@ bool may_interrupt(const std::string& arguments) {
 }
 
 base::Result<void> set_mtu(const StartWish& wish) {
-    if (wish.kernel) return {};  // has set it
+    if (wish.kernel) return {};  // the KernelDevice has set it
     const int status = rte_eth_dev_set_mtu(wish.device, wish.mtu);
     if (status == 0 || status == -ENOTSUP) return {};
     return base::fail("the device doesn't take an MTU of {}: {}", wish.mtu, rte_strerror(-status));
@@ -70,17 +70,17 @@ base::Result<void> start(const StartWish& wish, const rte_eth_dev_info& limits, 
         conf.rx_adv_conf.rss_conf.rss_hf =
             limits.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
         if (limits.hash_key_size != 0) {
-            // Drivers only read it, though the field isn't const.
+            // Drivers only read the key, although the field is not const.
             conf.rx_adv_conf.rss_conf.rss_key =
                 const_cast<uint8_t*>(symmetric_key(limits.hash_key_size).data());
             conf.rx_adv_conf.rss_conf.rss_key_len = limits.hash_key_size;
         }
     }
     uint64_t wanted_transmit = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-    // A bond gives back what a member refuses, as if the member were full.
+    // A bond returns packets that a member refuses as if the member's queue were full.
     if (wish.members.empty()) wanted_transmit |= kTransmitChecksums;
-    // Of software only what is as good as ours: net_tap's segmentation, say, is rte_gso's, for IPv4 and
-    // up to 64 frames, and net_vhost's leaves out the length of the pseudo-header that a guest expects.
+    // Of offloads in software only those that are as good as ours. For example, net_tap segments with rte_gso
+    // (IPv4 only, up to 64 frames), and net_vhost leaves out the pseudo-header's length, which a guest expects.
     if (pci::address_of(wish.arguments)) wanted_transmit |= kSegmentation;
     conf.txmode.offloads = limits.tx_offload_capa & wanted_transmit;
     conf.rxmode.offloads = limits.rx_offload_capa & kReceiveChecksums;
@@ -120,7 +120,7 @@ base::Result<void> start(const StartWish& wish, const rte_eth_dev_info& limits, 
 }
 
 base::Result<StartedDevice> start(const StartWish& wish) {
-    take_dpdk_words();  // of earlier troubles
+    take_dpdk_words();  // discard words of earlier errors
     if (!wish.members.empty()) {
         if (auto done = join(wish.device, wish.members); !done) return tl::unexpected(done.error());
     }
@@ -139,17 +139,18 @@ base::Result<StartedDevice> start(const StartWish& wish) {
         auto done = wish.kernel->open(started.receive_queues, wish.mtu);
         if (!done) return tl::unexpected(done.error());
     }
-    // With an interrupt for its link DPDK believes what that said last, for ever if it doesn't come, which
-    // some NICs' drivers have trouble with beside those of the queues: there the link is asked for.
+    // With a link interrupt DPDK keeps the state that the last interrupt gave. If interrupts do not arrive, that
+    // is wrong for ever; some NICs' drivers have this trouble with link interrupts beside queue interrupts. For
+    // those, poll the link.
     const bool tells_link = (*limits.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
     const bool is_pci = pci::address_of(wish.arguments).has_value();
-    // net_e1000_em says that its queue has an interrupt, but asks the device for the old kind only, which
-    // nobody hears under MSI-X.
+    // net_e1000_em claims a queue interrupt, but requests only the legacy kind, which does not arrive under
+    // MSI-X.
     const bool mute = limits.driver_name == std::string_view("net_e1000_em");
     Interrupts interrupts{.receive = may_interrupt(wish.arguments) && !mute, .link = false};
     interrupts.link = tells_link && !(interrupts.receive && is_pci);
     auto done = start(wish, limits, interrupts, started);
-    // Nothing else tells whether a driver has them but that it starts with them.
+    // Only a start that succeeds with receive interrupts shows that the driver has them.
     if (!done && interrupts.receive) {
         interrupts = {.receive = false, .link = tells_link};
         done = start(wish, limits, interrupts, started);

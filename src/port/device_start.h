@@ -1,10 +1,11 @@
-// Setting a device up, starting it and closing it, on the device thread: most drivers take some milliseconds for
-// each, net_af_xdp 30 for the one and 70 for the other, a NIC seconds.
+// Setting up, starting and closing a device, on the device thread. Most drivers take some milliseconds for each;
+// net_af_xdp takes 30 to set up and 70 to start, a NIC seconds.
 //
-// From the constructor of a DeviceStart until it is over the device is the device thread's: the control thread
-// asks DPDK nothing about it. The thread keeps the order, so a device may be closed while it is being started.
+// From the constructor of a DeviceStart until it is over, only the device thread uses the device: the control
+// thread makes no DPDK calls about it. The thread runs its jobs in order, so a device may be closed while it is
+// being started.
 //
-// Control thread, but for what runs on the device thread.
+// Control thread, except for the parts that run on the device thread.
 #pragma once
 
 #include <chrono>
@@ -21,16 +22,16 @@
 
 namespace sluice::port {
 
-// A Toeplitz key under which both directions of a connection have one hash, and so one worker: with a
-// period of 16 bits it doesn't matter which of two addresses, or ports, comes first (Woo and Park,
-// "Scalable TCP Session Monitoring with Symmetric Receive-side Scaling", 2012).
+// A Toeplitz key with which both directions of a connection have the same hash, and so the same worker. Its
+// period is 16 bits, so the order of the two addresses, or ports, does not matter (Woo and Park, "Scalable TCP
+// Session Monitoring with Symmetric Receive-side Scaling", 2012).
 std::span<const uint8_t> symmetric_key(size_t size) noexcept;
 
 struct StartWish {
     uint16_t device;
     std::string arguments;          // of a device
     std::vector<uint16_t> members;  // of a bond
-    uint16_t queues;                // as configured; 0: as many as there are workers
+    uint16_t queues;                // as configured; 0: one for each worker
     uint16_t workers;
     uint16_t mtu;
     Pools pools;
@@ -49,10 +50,10 @@ class DeviceStart {
  public:
     explicit DeviceStart(StartWish wish);
 
-    // As of DeviceMaking.
+    // As in DeviceMaking.
     bool is_over() { return job_.is_over(); }
     bool is_over_by_now() const { return job_.is_over_by_now(); }
-    // Once it is over.
+    // Only after it is over.
     const base::Result<StartedDevice>& result() const { return *result_; }
     std::chrono::steady_clock::duration took() const { return job_.took(); }
 
@@ -61,8 +62,8 @@ class DeviceStart {
     DeviceJob job_;
 };
 
-// Closes a device, whatever of it there is: the device, then a bond's members, then what it has in the kernel.
-// Those that were made for the port are removed.
+// Closes a device in whatever state it is: the device, then a bond's members, then its state in the kernel.
+// Devices that were made for the port are removed.
 DeviceJob close_device(const MadeDevice& device, std::vector<MadeDevice> members,
                        std::shared_ptr<KernelDevice> kernel);
 

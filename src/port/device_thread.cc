@@ -18,8 +18,8 @@
 #include "port/dpdk_log.h"
 #include "port/pci.h"
 
-// Of DPDK's header for drivers, which Debian's DPDK doesn't have: the entry of a name in the table of Ethernet
-// devices, also where its driver has not finished it.
+// From DPDK's header for drivers, which Debian's DPDK does not ship: the entry of a name in the table of Ethernet
+// devices, even if its driver has not completed it.
 extern "C" rte_eth_dev* rte_eth_dev_allocated(const char* name);
 extern "C" int rte_eth_dev_release_port(rte_eth_dev* device);
 
@@ -30,7 +30,7 @@ using ThreadClock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kMoment{50};
 
-// Lives as long as the process: its thread may be inside of DPDK at the end.
+// Lives as long as the process: its thread may be inside DPDK when the process ends.
 class DeviceThread {
  public:
     static DeviceThread& get() {
@@ -46,14 +46,14 @@ class DeviceThread {
         changed_.notify_all();
     }
 
-    // Until `is_over` says so, which is asked with the lock.
+    // Waits until `is_over` returns true. It is called with the lock held.
     template <class IsOver>
     bool wait(IsOver is_over, ThreadClock::duration patience) {
         std::unique_lock locked(mutex_);
         return is_over() || changed_.wait_for(locked, patience, is_over);
     }
-    // The same, for as long as is left of kDevicePatience: a tenth of the time gives that back. What is over in a
-    // moment takes nothing of it.
+    // The same, for at most the rest of kDevicePatience. A wait that is over within kMoment uses none of it; a
+    // tenth of the time that passes is added to it again.
     template <class IsOver>
     bool wait_with_patience(IsOver is_over) {
         const ThreadClock::time_point begin = ThreadClock::now();
@@ -66,7 +66,7 @@ class DeviceThread {
         return done;
     }
     ThreadClock::duration waited_in_all() const noexcept { return waited_in_all_; }
-    bool is_idle() const noexcept { return jobs_.empty() && !is_busy_; }  // with the lock
+    bool is_idle() const noexcept { return jobs_.empty() && !is_busy_; }  // with the lock held
 
     std::mutex& mutex() noexcept { return mutex_; }
     void tell() { changed_.notify_all(); }
@@ -87,11 +87,11 @@ class DeviceThread {
         }
     }
 
-    // The control thread's.
+    // Used by the control thread only.
     ThreadClock::duration patience_ = kDevicePatience;
     ThreadClock::time_point waited_{};
     ThreadClock::duration waited_in_all_{};
-    // With the lock.
+    // Used with the lock held.
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::function<void()>> jobs_;
@@ -99,7 +99,7 @@ class DeviceThread {
     bool is_busy_ = false;
 };
 
-// Why DPDK can't have a PCI function, before it is asked and finds no better words than "no driver".
+// The reason why DPDK cannot have a PCI function. Checked first, since DPDK itself would only report "no driver".
 base::Result<void> check_function(const std::string& address) {
     const auto device = pci::find(pci::this_host(), address);
     if (!device) return tl::unexpected(device.error());
@@ -117,7 +117,7 @@ base::Result<void> check_function(const std::string& address) {
     return {};
 }
 
-// Whether a bus takes the arguments: that of virtual devices does if it has the driver that they begin with.
+// Whether a bus takes the arguments. The bus of virtual devices does if it has the driver that they begin with.
 bool is_driver_known(const std::string& arguments) {
     rte_devargs parsed{};
     const bool is_known = rte_devargs_parse(&parsed, arguments.c_str()) == 0;
@@ -132,12 +132,12 @@ std::string why_not_made(bool is_pci, int status) {
                            reasons.empty() ? "" : fmt::format(" ({})", reasons));
     }
     if (!reasons.empty()) return reasons;
-    // Drivers answer -1 to whatever they don't like.
+    // Drivers return -1 for any error.
     return fmt::format("its driver doesn't say why{}: are all of its arguments there, and right?",
                        status == -EPERM ? "" : fmt::format(" ({})", rte_strerror(-status)));
 }
 
-// The device thread's, as all that follows until DeviceMaking.
+// On the device thread, as everything up to DeviceMaking.
 base::Result<MadeDevice> find_or_make(const std::string& arguments) {
     const std::string name = device_name(arguments);
     MadeDevice device{.port = RTE_MAX_ETHPORTS, .is_ours = false};
@@ -151,7 +151,7 @@ base::Result<MadeDevice> find_or_make(const std::string& arguments) {
     const bool is_pci = pci::address_of(arguments).has_value();
     if (is_pci) {
         if (auto done = check_function(name); !done) return tl::unexpected(done.error());
-        // DPDK looks for vfio when it starts only; the module may have come later.
+        // DPDK looks for vfio only when it starts; the module may have been loaded later.
         if (rte_vfio_is_enabled("vfio") == 0) rte_vfio_enable("vfio");
     }
     if (!is_driver_known(arguments)) {
@@ -159,10 +159,10 @@ base::Result<MadeDevice> find_or_make(const std::string& arguments) {
                           "installed (librte-net-*)?",
                           arguments);
     }
-    take_dpdk_reasons();  // of earlier troubles
+    take_dpdk_reasons();  // discard reasons of earlier errors
     if (const int status = rte_dev_probe(arguments.c_str()); status != 0) {
-        // net_memif leaves its entry there where it can't have its socket, and would find the name taken from then
-        // on.
+        // If net_memif cannot have its socket, it leaves its entry in the table and would then find its name
+        // taken.
         rte_eth_dev* left = name.starts_with("net_memif") ? rte_eth_dev_allocated(name.c_str()) : nullptr;
         if (left != nullptr) rte_eth_dev_release_port(left);
         return base::fail("DPDK can't make a device of \"{}\": {}", arguments, why_not_made(is_pci, status));
@@ -182,9 +182,9 @@ void remove_untaken(const base::Result<MadeDevice>& made) {
 
 }  // namespace
 
-// Written by the thread before it is over, then no more.
+// The thread writes it before the job is over, and not afterwards.
 struct DeviceJob::State {
-    bool is_over = false;  // the thread's lock
+    bool is_over = false;  // with the thread's lock held
     ThreadClock::duration took{};
 };
 
@@ -214,10 +214,10 @@ ThreadClock::duration DeviceJob::took() const { return state_->took; }
 
 struct DeviceMaking::State {
     std::string arguments;
-    // The thread's lock.
+    // With the thread's lock held.
     bool is_over = false;
     bool is_unwanted = false;
-    // The thread's until it is over, then the control thread's.
+    // The thread's until the making is over, then the control thread's.
     base::Result<MadeDevice> made = tl::unexpected(base::Error{});
     ThreadClock::duration took{};
 };

@@ -15,9 +15,9 @@
 namespace sluice::port {
 namespace {
 
-constexpr size_t kMostReasons = 2;  // the next ones say where the driver came from
+constexpr size_t kMostReasons = 2;  // later ones say where the driver came from
 
-// Of each thread: what it has called for.
+// The words of a thread's own calls.
 struct Words {
     std::vector<std::string> first;
     std::string last;
@@ -45,8 +45,7 @@ ssize_t take_line(void*, const char* text, size_t size) {
     return static_cast<ssize_t>(size);
 }
 
-// As libbpf and libxdp declare it. Their levels: 0 is a warning, 1 information, 2 for their
-// developers.
+// As libbpf and libxdp declare it. Their levels: 0 is a warning, 1 information, 2 debugging.
 using TakeWords = int (*)(int level, const char* format, va_list arguments);
 
 enum class BpfLibrary { kBpf, kXdp };
@@ -68,12 +67,12 @@ int take_words(int level, const char* format, va_list arguments) {
 }
 
 bool redirect(const char* library, const char* function, TakeWords take) {
-    void* loaded = dlopen(library, RTLD_NOW | RTLD_NOLOAD);  // one that isn't loaded stays so
+    void* loaded = dlopen(library, RTLD_NOW | RTLD_NOLOAD);  // a library that is not loaded stays so
     if (loaded == nullptr) return false;
     using SetPrint = TakeWords (*)(TakeWords);
     auto* set_print = reinterpret_cast<SetPrint>(dlsym(loaded, function));
     if (set_print != nullptr) set_print(take);
-    dlclose(loaded);  // whoever has loaded it keeps it
+    dlclose(loaded);  // the loader's own reference remains
     return set_print != nullptr;
 }
 

@@ -13,8 +13,8 @@
 namespace sluice::port {
 namespace {
 
-// Copies that may wait in transmit buffers at a time: a batch of broadcasts in a network of hundreds
-// of ports must not empty the pool.
+// The most flood copies in transmit buffers at a time. Without a limit, a batch of broadcasts in a network of
+// hundreds of ports could empty the pool.
 constexpr uint32_t kMaxCopies = 1024;
 
 // A VLAN tag doesn't count towards the MTU (an IEEE 802.3 Q-tagged frame; Linux does the same).
@@ -62,8 +62,8 @@ void Egress::cut(Port& port, rte_mbuf* segment) noexcept {
         push(port, port.id(), piece);
         ++pieces;
     }
-    // The segment itself goes on as one of its pieces; a piece that could not be made is made and
-    // dropped in the books, so that the sum tells how many frames are missing at the receiver.
+    // The segment itself counts as one of its pieces. A piece that could not be made counts as made and dropped,
+    // so that the sum shows how many frames the receiver lacks.
     const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
     counters_.totals.made.add(pieces + missing - 1);
     if (missing != 0) counters_.drop(port.id(), path::Drop::kNoBuffer, segment, {.count = missing});
@@ -96,7 +96,7 @@ void Egress::send(const Exit& exit, rte_mbuf* packet) noexcept {
 
 void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon, rte_mbuf* packet,
                    const path::DropSite& site) noexcept {
-    // Copies share their bytes, so nothing may be finished in them later, nor taken off.
+    // The copies share their bytes, so checksums and tags must be changed before.
     if (!wire::is_segment(packet)) wire::finish_checksums(packet);
     wire::pop_priority_tag(packet);
     const Exit* previous = nullptr;
@@ -105,7 +105,7 @@ void Egress::flood(const std::vector<Exit>& exits, const Port* from, uint16_t ho
         if (previous != nullptr) send_copy(*previous, packet);
         previous = &exit;
     }
-    // The last one gets the packet itself.
+    // The last exit gets the packet itself.
     if (previous != nullptr) {
         send(*previous, packet);
     } else {
@@ -128,11 +128,11 @@ void Egress::mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexce
     for (const Mirror& mirror : mirrors) {
         if (!mirror.filter->matches(packet)) continue;
         if (mirror.capture != nullptr) {
-            // Its ring is the worker's alone to write.
+            // Only this worker writes its capture ring.
             if (sink_ == nullptr) mirror.capture->ring(worker_).push(mirror.what, packet, nullptr);
             continue;
         }
-        // Bytes of its own: the packet goes on to be changed.
+        // The copy needs bytes of its own, because the packet may be changed later.
         counters_.totals.made.add(1);
         rte_mbuf* copy = rte_pktmbuf_copy(packet, pools_.buffers, 0, UINT32_MAX);
         if (copy != nullptr) {

@@ -1,9 +1,9 @@
 // The way out: a worker's transmit buffers. Worker thread only; each worker has its own.
 //
-// Packets gather in a buffer a port, which goes to the device when it is full and at the end of every
-// batch, so nothing waits for traffic that doesn't come. What a port can't take is done here, once
-// for every feature: a TCP segment is cut, an unfinished checksum finished, a chain made linear, and
-// what is too big for the port is dropped under its reason.
+// Packets gather in one buffer per port. A buffer goes to the device when it is full and at the end of every
+// batch, so no packet waits for further traffic. Work that the port cannot do is done here, once for every
+// feature: a TCP segment is cut, an unfinished checksum finished, a chain made linear. A packet that is too big
+// for the port is dropped under its reason.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -20,20 +20,19 @@
 
 namespace sluice::port {
 
-// A port as a way out of one network.
+// A port as the exit for frames of one network.
 struct Exit {
     Port* port;
-    uint16_t vlan = 0;           // the tag that a frame gets; 0: none
-    bool native = false;         // untagged beside tagged VLANs: no frame with a tag of its own
+    uint16_t vlan = 0;           // the tag to add; 0: none
+    bool native = false;         // untagged beside tagged VLANs: frames with a tag of their own may not leave
     uint16_t horizon = 0;        // the port's split-horizon group; 0: none
-    const std::vector<Mirror>* mirrors = nullptr;  // that see what leaves by it
+    const std::vector<Mirror>* mirrors = nullptr;  // that copy the frames that leave here
 };
 
 inline constexpr uint64_t kUnfinished =
     RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IP_CKSUM;
 
-// Who takes what would be transmitted, and sees it instead of the port: for a packet that is only asked
-// about. Takes the packets.
+// Receives the packets instead of the port, in a dry run. Takes ownership of the packets.
 struct Sink {
     virtual void take(Port& port, rte_mbuf** packets, uint16_t count) noexcept = 0;
 
@@ -45,12 +44,12 @@ class Egress {
  public:
     Egress(path::WorkerId worker, Pools pools, path::Counters& counters, Sink* sink = nullptr);
 
-    // Whether there is nothing to be done to the packet for this port.
+    // Whether the packet can be sent to this port as it is.
     [[gnu::always_inline]] static bool is_plain(const Port& port, const rte_mbuf* packet) noexcept {
         return packet->pkt_len <= port.max_frame() && (packet->ol_flags & kUnfinished) == 0 &&
                (packet->nb_segs == 1 || port.capabilities().chained);
     }
-    // Takes the packet, for this port, whose number that is.
+    // Takes ownership of the packet and sends it to this port, whose number is `id`.
     [[gnu::always_inline]] void send_plain(Port& port, path::PortId id, rte_mbuf* packet) noexcept {
         push(port, id, packet);
     }
@@ -63,19 +62,19 @@ class Egress {
     }
     void send(Port& port, rte_mbuf* packet) noexcept { send(port, port.id(), packet); }
 
-    // Takes the packet, for an exit that is more than its port.
+    // The same for an exit with a tag, mirrors or other extras.
     void send(const Exit& exit, rte_mbuf* packet) noexcept;
-    // Takes the packet, for each of the exits but the port that it came from and the others of that
-    // port's group. Every copy refers to the packet's bytes. Where there is none, that is counted at
-    // `site`'s ingress, which may be more than a port (`from` is null then).
+    // Takes ownership of the packet and sends it to each of the exits, except its ingress port and the others of
+    // that port's group. All copies refer to the packet's bytes. If no exit is left, the drop is counted at
+    // `site`'s ingress, which may be a tunnel (`from` is null then).
     void flood(const std::vector<Exit>& exits, const Port* from, uint16_t horizon, rte_mbuf* packet,
                const path::DropSite& site) noexcept;
-    // Gives copies of the packet as it is now to where mirrors want it.
+    // Copies the packet in its present form to the mirrors' ports and captures.
     void mirror(const std::vector<Mirror>& mirrors, rte_mbuf* packet) noexcept;
 
     const Pools& pools() const noexcept { return pools_; }
     void flush() noexcept;
-    // visit(PortId, const rte_mbuf*) for the packets that have not been given to their ports yet.
+    // Calls visit(PortId, const rte_mbuf*) for the packets that are still in transmit buffers.
     template <class Visit>
     void for_each_waiting(Visit visit) const {
         for (uint32_t i = 0; i < waiting_count_; ++i) {
@@ -85,12 +84,13 @@ class Egress {
     }
 
  private:
-    // Its size is no power of two: the first lines of all ports' buffers would share four sets of the L1 cache.
+    // The size is no power of two: otherwise the first lines of all ports' buffers would share four sets of the
+    // L1 cache.
     struct alignas(64) Buffer {
         Port* port;
         uint32_t bytes;
         uint16_t count;
-        bool waiting;  // listed in waiting_
+        bool waiting;  // whether it is listed in waiting_
         rte_mbuf* packets[path::kBatchSize];
     };
     static_assert(sizeof(Buffer) / 64 % 2 == 1);
@@ -119,9 +119,9 @@ class Egress {
     path::WorkerId worker_;
     Pools pools_;
     path::Counters& counters_;
-    Sink* sink_;  // null: the ports themselves
+    Sink* sink_;  // null: packets go to the ports
     std::unique_ptr<Buffer[], Unmap> buffers_;  // by PortId; only those in use are backed by memory
-    std::unique_ptr<path::PortId[]> waiting_;   // ports that have had a packet since the last flush
+    std::unique_ptr<path::PortId[]> waiting_;   // ports that got a packet since the last flush
     uint32_t waiting_count_ = 0;
     uint32_t copies_ = 0;  // flood copies since the last flush
 };

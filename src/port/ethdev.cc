@@ -1,4 +1,4 @@
-// rte_dev_event_callback_register(), the only way in which vfio tells that a device is to go.
+// rte_dev_event_callback_register(): only by this does vfio report that a device is to be removed.
 #define ALLOW_EXPERIMENTAL_API
 
 #include "port/ethdev.h"
@@ -24,7 +24,7 @@
 namespace sluice::port {
 namespace {
 
-// Between attempts at a device that fails.
+// Pauses between attempts to open a device that fails.
 constexpr std::chrono::milliseconds kShortAttempt{20};
 constexpr std::chrono::seconds kLongRest{5};
 constexpr std::chrono::seconds kLongestRest{60};
@@ -66,7 +66,7 @@ base::Result<void> Ethdev::open() {
     if (!is_opening()) {
         if (std::chrono::steady_clock::now() < open_again_) return base::fail("{}", failure_);
         took_ = {};
-        take_dpdk_words();  // of earlier troubles
+        take_dpdk_words();  // discard words of earlier errors
     }
     auto done = device_ == RTE_MAX_ETHPORTS ? find_device() : base::Result<void>{};
     if (done) done = start();
@@ -81,9 +81,9 @@ base::Result<void> Ethdev::open() {
     return base::fail("{}", failure_);
 }
 
-// What is tried again and again takes a small share of the device thread's time: a hundredth of it where the
-// device fails soon, as on the control thread (engine/retry.h), whose pauses do for short attempts; a tenth where
-// that would be too long to wait.
+// Limits the share of the device thread's time that repeated attempts take. A device that fails soon gets a
+// hundredth, as on the control thread (engine/retry.h), whose pauses are enough for short attempts. If that pause
+// would be too long, it gets a tenth.
 void Ethdev::rest() {
     using Duration = std::chrono::steady_clock::duration;
     if (took_ < kShortAttempt) return;
@@ -91,7 +91,7 @@ void Ethdev::rest() {
     open_again_ = std::chrono::steady_clock::now() + std::min<Duration>(took_ * 100, pause);
 }
 
-// Whether a job of the device thread's is done. Where the last attempt has failed, nobody waits for this one.
+// Whether a job of the device thread is done. Does not wait for it if the last attempt failed.
 template <class Job>
 bool Ethdev::is_over(Job& job) const {
     return failure_.empty() ? job.is_over() : job.is_over_by_now();
@@ -112,7 +112,7 @@ base::Result<void> Ethdev::find_device() {
     if (!is_opening()) remove_stale_memif_socket(config_.device);
     std::string arguments = config_.device;
     if (config_.bond) {
-        // Those before were made in an earlier attempt of this opening.
+        // The earlier members were made in an earlier attempt of this opening.
         for (size_t i = members_.size(); i < config_.bond->members.size(); ++i) {
             auto kernel = KernelMember::of(config_.bond->members[i]);
             if (kernel && !is_opening()) {
@@ -141,7 +141,7 @@ std::vector<uint16_t> Ethdev::member_devices() const {
     return devices;
 }
 
-// Has the device thread start the device, and takes it over once that is done.
+// Starts the device on the device thread, and takes it over once that is done.
 base::Result<void> Ethdev::start() {
     if (!starting_) {
         rte_eth_dev_info limits{};
@@ -179,8 +179,8 @@ base::Result<void> Ethdev::start() {
     return {};
 }
 
-// All queues have one, each its own, that can be switched on, or all are polled. The descriptors are
-// copies: a device that connects anew (memif, vhost) closes its own.
+// Either each queue has an interrupt of its own that can be enabled and disabled, or all are polled. The
+// descriptors are copies, because a device that reconnects (memif, vhost) closes its own.
 void Ethdev::find_descriptors() {
     descriptors_.clear();
     if (!has_interrupts_) return;
@@ -193,15 +193,15 @@ void Ethdev::find_descriptors() {
             descriptors_.clear();
             return;
         }
-        // A worker that listens already switches it on again when it finds the queue empty, which it
-        // looks at under every new snapshot.
+        // A worker that is listening enables it again when it finds the queue empty. It looks at the queue under
+        // every new snapshot.
         rte_eth_dev_rx_intr_disable(device_, queue);
         descriptors_.push_back(std::move(copy));
     }
 }
 
-// A vfio device is removed only after its user has let it go, and the bus asks for that; other drivers
-// tell after the fact.
+// vfio removes a device only after its user has released it, and the bus requests that by an event. Other drivers
+// report a removal afterwards.
 void Ethdev::listen_for_events(const rte_eth_dev_info& limits) {
     lost_ = nullptr;
     changed_ = false;
@@ -212,7 +212,7 @@ void Ethdev::listen_for_events(const rte_eth_dev_info& limits) {
     rte_dev_event_callback_register(events_of_.c_str(), on_bus_event, this);
 }
 
-// Afterwards no callback runs any more: while one does, DPDK answers EAGAIN.
+// After it returns, no callback runs: while one does, DPDK returns EAGAIN.
 void Ethdev::ignore_events() noexcept {
     if (events_of_.empty()) return;
     for (const auto event : kPortEvents) {
@@ -236,9 +236,10 @@ void Ethdev::on_lost(const char* why) noexcept {
     on_link();
 }
 
-// What works, but not as the operator expects.
+// Warns of limits that do not stop the port, but that the operator may not expect.
 void Ethdev::warn_of_limits(int node) {
-    // A bridge takes frames for others. Devices without the notion (rings, files) take them anyway.
+    // A bridge takes frames for other stations. Devices without a promiscuous mode (rings, files) take them
+    // anyway.
     const int status = rte_eth_promiscuous_enable(device_);
     if (status != 0 && pci::address_of(config_.device)) {
         base::log::warning(
@@ -289,7 +290,7 @@ std::optional<DeviceJob> Ethdev::give_up() noexcept {
 base::Result<void> Ethdev::configure(const PortConfig& next) {
     config_ = next;
     set_max_frame();
-    // What failed may not fail any more.
+    // An attempt that failed before may succeed now.
     failure_.clear();
     open_again_ = {};
     return {};
@@ -312,7 +313,8 @@ base::Result<void> Ethdev::check() {
 base::Result<void> Ethdev::check_members() {
     for (const auto& member : kernel_members_) {
         if (!member || !member->was_replaced()) continue;
-        // The bond would be down until the device thread comes to it, and other members may carry the traffic.
+        // If the device thread is busy, the bond would be down until its turn, while other members may carry the
+        // traffic.
         if (!devices_are_idle(std::chrono::milliseconds(0))) return {};
         return base::fail("interface {} was made anew: the bond is opened again", member->interface);
     }
@@ -338,7 +340,7 @@ std::optional<size_t> Ethdev::carrying_member() const {
     return {};
 }
 
-// Where the kernel, or what is asked, knows better than DPDK.
+// Chooses the active member by the kernel's links and by probes, which know more than DPDK.
 void Ethdev::choose_carrier() {
     const auto now = carrying_member();
     if (!now || (!kernel_members_[*now] && !probes_) || why_no_link(*now).empty()) return;
@@ -361,7 +363,7 @@ void Ethdev::tell_of_members() {
     }
 }
 
-// The traffic has moved already.
+// Called after the traffic has moved.
 void Ethdev::tell_of_failover() {
     const std::optional<uint16_t> now = carrier(device_);
     if (!now || now == carrier_) return;
@@ -379,8 +381,8 @@ void Ethdev::tell_of_failover() {
     failed_over_ = true;
 }
 
-// Opening it again is how a device that connects comes to another server, or to one that wasn't ready; a
-// server greets within a moment.
+// Opening it again lets a connecting device reach a new server, or one that was not ready; a server answers at
+// once.
 base::Result<void> Ethdev::check_connection() {
     if (!connects_once(config_.device)) return {};
     rte_eth_link link{};
@@ -396,7 +398,7 @@ void Ethdev::refresh() {
     find_descriptors();
 }
 
-// Devices without the notion are as good as their word that they are up.
+// A device without a link state counts as up.
 std::string Ethdev::read_link() const {
     if (const char* why = lost_.load(std::memory_order_acquire)) return why;
     rte_eth_link link{};

@@ -1,19 +1,19 @@
-// Whatever DPDK device arguments name: net_null, net_ring, net_pcap, net_af_xdp, net_vhost, PCI
-// functions (net_af_packet apart, af_packet.h). The device is probed when the port opens and removed when it
-// closes; one that the `dpdk: args:` created already is used as it is and only stopped.
+// Every device that DPDK device arguments can name: net_null, net_ring, net_pcap, net_af_xdp, net_vhost, PCI
+// functions (net_af_packet has its own kind, af_packet.h). The device is probed when the port opens and removed
+// when it closes. A device that the `dpdk: args:` created is used as it is and only stopped.
 //
-// Checksums and TCP segments are left to a device that says it finishes them; what such a device
-// refuses after all is finished here, so that nothing is lost to a limit of a device's.
+// If a device offers it, checksums and TCP segmentation are left to the device. Packets that it then refuses are
+// finished here, so that no packet is lost to a limit of the device.
 //
-// What a device has been given it may hold on to, and with it large buffers, without which other ports
-// can't receive: where those run short, it gets copies in ordinary ones.
+// A device may keep sent packets for some time, and with them large buffers, which other ports need to receive.
+// If large buffers are short, the device gets copies in ordinary buffers.
 //
-// It is made, started and closed on the device thread: open() hands that on and asks how far it is
-// (device_start.h). The control thread waits for it a little, and not where the last attempt has failed.
+// The device is made, started and closed on the device thread: open() starts that and polls its progress
+// (device_start.h). The control thread waits a little for it, but not if the last attempt failed.
 //
-// A device tells of its link and its removal on DPDK's interrupt thread (on_link(), on_lost()), which
-// only leaves a note for the control thread; what it doesn't tell check() asks for. Where its receive
-// queues have an interrupt each, a worker can sleep until one of them has a packet.
+// A device reports its link and its removal on DPDK's interrupt thread (on_link(), on_lost()), which only leaves
+// a note for the control thread. check() polls the rest. If every receive queue has an interrupt, a worker can
+// sleep until one of them has a packet.
 #pragma once
 
 #include <fmt/ranges.h>
@@ -73,7 +73,7 @@ class Ethdev final : public Port {
 
     // --- DPDK's interrupt thread ---
     void on_link() noexcept;
-    void on_lost(const char* why) noexcept;  // the device can't go on as it is
+    void on_lost(const char* why) noexcept;  // the device can no longer be used
 
  private:
     struct DeviceCounters {
@@ -114,7 +114,7 @@ class Ethdev final : public Port {
         return static_cast<uint16_t>(path::index(worker) % transmit_queues_);
     }
     base::Result<void> check_connection();
-    // Of a bond.
+    // For a bond.
     base::Result<void> check_members();
     std::string why_no_link(size_t member) const;
     std::optional<size_t> carrying_member() const;
@@ -126,39 +126,39 @@ class Ethdev final : public Port {
     std::shared_ptr<KernelDevice> kernel_;  // of net_af_xdp only
     uint16_t workers_;
     std::function<void()> attention_;
-    uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: not open
-    // What open() waits for: that a device is made, then that the port's is started.
+    uint16_t device_ = RTE_MAX_ETHPORTS;  // RTE_MAX_ETHPORTS: closed
+    // Progress of open(): first the device is made, then it is started.
     std::unique_ptr<DeviceMaking> making_;
     std::unique_ptr<DeviceStart> starting_;
     std::string failure_;  // of the last attempt to open it; empty: it succeeded, or there was none
-    std::chrono::steady_clock::duration took_{};  // on the device thread, this attempt
+    std::chrono::steady_clock::duration took_{};  // time on the device thread in this attempt
     std::chrono::steady_clock::time_point open_again_{};
     MadeDevice made_{RTE_MAX_ETHPORTS, false};
     std::vector<MadeDevice> members_;     // of a bond
-    std::vector<std::optional<KernelMember>> kernel_members_;  // of each of those
+    std::vector<std::optional<KernelMember>> kernel_members_;  // by member
     BorrowedMtu borrowed_mtus_;           // of the kernel members' interfaces
-    std::unique_ptr<MemberProbes> probes_;   // null: nothing is asked
-    std::vector<std::string> members_down_;  // why each is down, when check() last looked; empty: it isn't
+    std::unique_ptr<MemberProbes> probes_;   // null: no probes
+    std::vector<std::string> members_down_;  // why each is down, as of the last check(); empty: it is up
     bool failed_over_ = false;            // until take_failover()
-    DeviceCounters earlier_;              // of the device, each time until it was closed
+    DeviceCounters earlier_;              // the device's counters from before it was last closed
     bool is_lacp_;
     bool is_backup_;
-    std::optional<uint16_t> carrier_;     // of an active-backup bond, when check() last looked
-    uint64_t next_lacp_ = 0;              // TSC; of the worker that has queue 0
+    std::optional<uint16_t> carrier_;     // of an active-backup bond, as of the last check()
+    uint64_t next_lacp_ = 0;              // TSC; used by the worker of queue 0
     bool verifies_checksums_ = false;
-    int without_link_ = 0;                // so often in a row check() has seen it, if it connects
+    int without_link_ = 0;                // how many times in a row check() saw no link, if it connects
     uint16_t receive_queues_ = 0;
     uint16_t transmit_queues_ = 0;
     bool has_interrupts_ = false;        // receive queues may have descriptors
-    std::vector<base::Fd> descriptors_;  // by receive queue; empty: they are polled
-    std::array<bool, path::kMaxQueues> listening_{};  // the queue's worker
-    std::array<uint16_t, path::kMaxQueues> sources_;  // likewise: the member of a bond that gave last
+    std::vector<base::Fd> descriptors_;  // by receive queue; empty: the queues are polled
+    std::array<bool, path::kMaxQueues> listening_{};  // used by the queue's worker
+    std::array<uint16_t, path::kMaxQueues> sources_;  // likewise: the bond's member of the last burst
     std::string no_link_;
-    std::string events_of_;  // the device's name in DPDK, while we listen to its events
-    // Notes of the interrupt thread's, which the control thread reads and takes away.
+    std::string events_of_;  // DPDK's name of the device while its events are registered
+    // Notes of the interrupt thread, which the control thread reads and clears.
     std::atomic<bool> changed_{false};
-    std::atomic<const char*> lost_{nullptr};  // why, of static storage
-    // Where a device has fewer transmit queues than there are workers, they take turns.
+    std::atomic<const char*> lost_{nullptr};  // the reason, of static storage
+    // If a device has fewer transmit queues than there are workers, the workers take turns.
     struct alignas(64) Turn {
         rte_spinlock_t lock = RTE_SPINLOCK_INITIALIZER;
     };

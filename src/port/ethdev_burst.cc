@@ -1,4 +1,4 @@
-// The worker's half of a DPDK device: bursts in and out, what a device leaves to software, and the
+// The worker's half of a DPDK device: bursts in and out, work that a device leaves to software, and the
 // interrupts of its queues.
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
@@ -17,9 +17,9 @@
 namespace sluice::port {
 namespace {
 
-constexpr uint32_t kRoom = kBufferSize - RTE_PKTMBUF_HEADROOM;  // what a buffer that isn't large holds
-// Of the large ones a quarter is not for rings of devices, and not less than what the workers' caches may
-// hold (24 each).
+constexpr uint32_t kRoom = kBufferSize - RTE_PKTMBUF_HEADROOM;  // the bytes that an ordinary buffer holds
+// A quarter of the large buffers is kept from the rings of devices, and at least as many as the workers' caches
+// may hold (24 each).
 constexpr uint32_t kSparedByWorker = 32;
 
 }  // namespace
@@ -30,9 +30,9 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     if (unlikely(is_lacp_) && queue == 0) send_lacp();
     if (unlikely(listening_[queue])) {
         if (count == 0) {
-            // Some devices (Intel's from i40e on) switch an interrupt off when they raise it, and one
-            // that was raised for nothing must not be the last: on again, and what came before that
-            // raises none.
+            // Some devices (Intel's from i40e on) disable an interrupt when they raise it. So after a wake-up
+            // without packets it must be enabled again. Packets that came before that raise none, hence one more
+            // burst.
             rte_eth_dev_rx_intr_enable(device_, queue);
             count = rte_eth_rx_burst(device_, queue, packets, room);
         }
@@ -64,7 +64,7 @@ Received Ethdev::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
     return {kept, more};
 }
 
-// The bonding device sends its LACP messages in bursts of ours, and wants one every 100 ms at least.
+// The bonding device sends its LACP messages during our bursts, and needs one at least every 100 ms.
 void Ethdev::send_lacp() noexcept {
     const uint64_t now = rte_get_tsc_cycles();
     if (now < next_lacp_) return;
@@ -92,7 +92,7 @@ void Ethdev::listen(uint16_t queue, bool on) noexcept {
     }
 }
 
-// A hypervisor's device passes on what its guests have left unfinished (virtio's NEEDS_CSUM).
+// A hypervisor's device passes on the unfinished checksums of its guests (virtio's NEEDS_CSUM).
 uint16_t Ethdev::accept_unfinished(rte_mbuf** packets, uint16_t count,
                                    path::Counters& counters) noexcept {
     uint16_t kept = 0;
@@ -115,7 +115,7 @@ void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
     const Capabilities can = capabilities();
     uint64_t flags = 0;
     uint32_t longest = 0;
-    // Nothing of the kind can be among what a plain device is given.
+    // A plain device is never given such packets.
     const bool plain = !can.checksums && max_frame() <= kRoom;
     for (uint16_t i = 0; i < count && !plain; ++i) {
         flags |= packets[i]->ol_flags;
@@ -129,16 +129,17 @@ void Ethdev::transmit(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
     send(worker, packets, count, bytes, counters);
 }
 
-// Without looking into the workers' caches, which are many cache lines and of use to their owners only.
+// Without counting the workers' caches: reading them would touch many cache lines, and only their owners can use
+// them.
 bool Ethdev::is_short_of_large() const noexcept {
     const rte_mempool* pool = pools_.large;
     const uint32_t spared = std::max(pool->size / 4, workers_ * kSparedByWorker);
     return rte_mempool_get_ops(pool->ops_index)->get_count(pool) < spared;
 }
 
-// A device lets go of what it has sent when it needs the descriptor again: what went last stays in its
-// ring until as much has followed. A ring of 1024 descriptors so holds 512 segments, which were all large
-// buffers that there are by default; no TAP could be read without one, and nothing followed any more.
+// A device frees a sent packet only when it needs the descriptor again, so the last packets stay in its ring
+// until as many have followed. In this way a ring of 1024 descriptors held 512 segments: all large buffers that
+// there are by default. Then no TAP could be read, because that needs one, and no packets followed any more.
 void Ethdev::spare_large(rte_mbuf** packets, uint16_t count) noexcept {
     for (uint16_t i = 0; i < count; ++i) {
         if (packets[i]->pkt_len <= kRoom) continue;
@@ -157,7 +158,7 @@ void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uin
     const uint16_t sent = rte_eth_tx_burst(device_, queue, packets, count);
     if (shared) rte_spinlock_unlock(&turns_[queue].lock);
 
-    // What was sent is the device's, so its bytes are those that are not left over.
+    // The device owns the packets that were sent, so their bytes are the sum without those left over.
     for (uint16_t i = sent; i < count; ++i) bytes -= packets[i]->pkt_len;
     if (sent != 0) counters.transmit(id(), sent, bytes);
     if (sent < count) {
@@ -169,7 +170,7 @@ void Ethdev::send(path::WorkerId worker, rte_mbuf** packets, uint16_t count, uin
 void Ethdev::send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t count,
                              path::Counters& counters) noexcept {
     const uint16_t queue = transmit_queue(worker);
-    uint16_t first = 0;  // of those that are not sent yet
+    uint16_t first = 0;  // index of the first unsent packet
     uint32_t bytes = 0;
     for (uint16_t i = 0; i < count; ++i) {
         if (wire::is_unfinished(packets[i]) && !prepare(queue, packets[i])) {
@@ -189,9 +190,9 @@ void Ethdev::send_unfinished(path::WorkerId worker, rte_mbuf** packets, uint16_t
     }
 }
 
-// False where it has to be finished in software.
+// Returns false if software has to finish the packet.
 bool Ethdev::prepare(uint16_t queue, rte_mbuf*& packet) noexcept {
-    // A segment's headers are changed for the device; those of a flood are other ports' too.
+    // A segment's headers are changed for the device. If the segment was flooded, other ports share them.
     if (wire::is_segment(packet) && !wire::is_own(packet)) {
         rte_mbuf* own = rte_pktmbuf_copy(packet, pools_.large, 0, UINT32_MAX);
         if (own == nullptr) return false;
@@ -217,7 +218,7 @@ void Ethdev::cut(path::WorkerId worker, rte_mbuf* segment, path::Counters& count
         bytes = 0;
     }
     if (count != 0) send(worker, pieces.data(), count, bytes, counters);
-    // The books as in Egress::cut().
+    // Counted as in Egress::cut().
     const uint32_t missing = cutter.failed() ? cutter.remaining() : 0;
     counters.totals.made.add(made + missing - 1);
     if (missing != 0) counters.drop(id(), path::Drop::kNoBuffer, segment, {.count = missing});

@@ -16,7 +16,7 @@ namespace {
 
 using NameOf = int (*)(int, sockaddr*, socklen_t*) noexcept;
 
-// getsockname() or getpeername() of a socket in the file system; else empty.
+// The path that getsockname() or getpeername() returns for a Unix socket; empty for others.
 std::string path_of(int socket, NameOf name_of) {
     sockaddr_un address{};
     socklen_t size = sizeof address;
@@ -35,7 +35,7 @@ std::optional<pid_t> peer_process(const std::string& socket_path) {
         std::from_chars(name.data(), name.data() + name.size(), socket);
         sockaddr_un peer{};
         socklen_t size = sizeof peer;
-        // A socket that listens has a path as well, and no peer.
+        // A listening socket has a path as well, but no peer.
         if (getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) continue;
         if (path_of(socket, getpeername) != socket_path && path_of(socket, getsockname) != socket_path) continue;
         ucred credentials{};

@@ -18,8 +18,7 @@
 namespace sluice::port {
 namespace {
 
-// The features of an interface in the current namespace, by the names that `ethtool -k` knows them
-// by, more or less.
+// The features of an interface in the current namespace, by (nearly) the names that `ethtool -k` shows.
 class Features {
  public:
     explicit Features(const std::string& interface)
@@ -50,7 +49,7 @@ class Features {
  private:
     static constexpr uint32_t kMaxNames = 256;
 
-    // An empty command, which ends in an array of what it is about.
+    // A command that is empty except for an array at its end.
     template <class Command>
     Command* command(uint32_t number) {
         std::memset(data_, 0, sizeof data_);
@@ -90,8 +89,9 @@ int bpf(bpf_cmd command, bpf_attr& attributes) {
     return static_cast<int>(syscall(SYS_bpf, command, &attributes, sizeof attributes));
 }
 
-// An XDP program on the interface that passes every frame to the kernel, for as long as the answer is
-// held. Where the kernel can, it takes frames of several pieces too: else it would refuse a large MTU.
+// Attaches an XDP program that passes every frame to the kernel, for as long as the descriptor is open. If the
+// kernel supports it, the program takes frames of several fragments; otherwise the kernel would refuse a large
+// MTU.
 base::Fd pass_all(int interface) {
     const bpf_insn code[] = {
         {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},

@@ -1,5 +1,5 @@
-// An interface that stays with the kernel, as far as every port over it has the same to do to it. Control
-// thread, in the interface's namespace.
+// The settings of a kernel interface that all ports over such an interface change. Control thread, in the
+// interface's namespace.
 #pragma once
 
 #include <string>
@@ -11,8 +11,8 @@
 
 namespace sluice::port {
 
-// Interfaces whose MTU we have set, until restore(). One that was deleted, moved to another namespace, or given
-// another MTU by its owner meanwhile stays as it is.
+// Interfaces whose MTU we have set, until restore(). An interface stays as it is if it was deleted, moved to
+// another namespace, or given another MTU meanwhile.
 class BorrowedMtu {
  public:
     BorrowedMtu() = default;
@@ -31,15 +31,15 @@ class BorrowedMtu {
     std::vector<Changed> changed_;
 };
 
-// The interface of that name, with that MTU: given it if it had another.
+// The interface of that name. Sets its MTU if it differs.
 base::Result<Link> take_interface(const std::string& name, uint16_t mtu, BorrowedMtu& borrowed);
 
-// Why nothing comes or goes by an interface: it is down, has no carrier, or is gone. Empty: it has a link.
+// The reason why an interface carries no frames: it is down, has no carrier, or is gone. Empty: it has a link.
 std::string why_no_link(const std::string& interface);
 
-// Features of an interface that are turned off, by the names that `ethtool -k` shows in brackets or the
-// kernel has for them, until restore(). Those that are off already, or fixed, stay as they are; and so does
-// another interface that has taken the name meanwhile.
+// Features of an interface that are turned off until restore(). Their names are those that `ethtool -k` shows in
+// brackets, or the kernel's. Features that are off or fixed stay as they are. So does another interface that has
+// taken the name meanwhile.
 class FeaturesOff {
  public:
     FeaturesOff() = default;
@@ -51,24 +51,24 @@ class FeaturesOff {
 
  private:
     int index_ = 0;
-    std::vector<std::string> features_;  // that we have turned off
+    std::vector<std::string> features_;  // those that we have turned off
 };
 
-// Holds an interface to frames of its MTU: it no longer merges what it receives (GRO, LRO), and the other end
-// of a veth no longer sends segments: the kernel withdraws that offer while this end has an XDP program,
-// so it gets one that passes everything. That costs an eighth of what a veth can carry (`bench/run
-// overlay`), so it is for a port that has met what it can't take. Both are undone by lift(), the program by
-// our death as well.
+// Holds an interface to frames of its MTU. It no longer merges received frames (GRO, LRO), and the other end of a
+// veth no longer sends segments: the kernel withdraws that offer while this end has an XDP program, so it gets a
+// program that passes every frame. That costs an eighth of a veth's throughput (`bench/run overlay`), so it is
+// used only after a port has met a packet that it cannot take. lift() undoes both; the end of our process removes
+// the program as well.
 class FrameLimit {
  public:
-    // False where the other end can't be kept from sending segments.
+    // False if the other end cannot be kept from sending segments.
     bool impose(const Link& link);
     void lift() noexcept;
     bool imposed() const noexcept { return imposed_; }
 
  private:
     bool imposed_ = false;
-    base::Fd program_;  // of ours, on a veth
+    base::Fd program_;  // our XDP program, on a veth
     FeaturesOff merging_;
 };
 

@@ -5,7 +5,7 @@
 namespace sluice::port {
 namespace {
 
-// A host whose routes change all the time loses notifications all the time, and a look costs as much as its
+// If a host's routes change all the time, notifications are lost all the time, and each look reads all its
 // routes.
 constexpr int kRestAfterLoss = 25;
 

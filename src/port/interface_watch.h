@@ -1,8 +1,9 @@
-// What the kernel tells by itself of one of its interfaces: that it was set down or given another MTU, that an
-// address or a route of it came or went. Control thread.
+// Watches the kernel's notifications about one of its interfaces: it was set down or got another MTU, or an
+// address or a route of it was added or removed. Control thread.
 //
-// An open one pins its namespace (namespace_watch.h): close it when the port is closed. Nobody is woken: read() is
-// asked a few times a second, and takes a bounded share of what has come; the rest comes with the next one.
+// An open watch pins its namespace (namespace_watch.h): close it when the port is closed. It wakes no thread:
+// call read() a few times a second. Each call takes a bounded number of messages; the rest comes with the next
+// call.
 #pragma once
 
 #include <memory>
@@ -17,24 +18,25 @@ namespace sluice::port {
 
 class InterfaceWatch {
  public:
-    // Closed.
+    // A closed watch.
     InterfaceWatch() = default;
     InterfaceWatch(InterfaceWatch&&) = default;
     InterfaceWatch& operator=(InterfaceWatch&& other) noexcept;
     ~InterfaceWatch() { close(); }
-    // In the interface's namespace.
+    // Call it in the interface's namespace.
     static base::Result<InterfaceWatch> open(int index, std::vector<IpPrefix> destinations);
 
-    // Whether something was told since the last call; also where the kernel had more to tell than it could keep.
+    // Whether there was news since the last call. Also true if the kernel had more messages than the socket could
+    // keep.
     bool read();
 
  private:
     void close() noexcept;
 
     std::shared_ptr<NamespaceWatch> namespace_;
-    std::unique_ptr<Listener> listener_;  // registered there; null: closed
-    uint64_t losses_ = 0;  // of the namespace, that were told
-    int rest_ = 0;  // calls of read() until what was lost may make another look worthwhile
+    std::unique_ptr<Listener> listener_;  // registered with the NamespaceWatch; null: closed
+    uint64_t losses_ = 0;  // losses of the namespace, as of the last read()
+    int rest_ = 0;  // calls of read() to wait before a loss counts as news again
 };
 
 }  // namespace sluice::port

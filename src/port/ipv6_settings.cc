@@ -55,12 +55,12 @@ LinkLocal link_local_of(const std::string& interface) {
     return value >= '0' && value <= '3' ? static_cast<LinkLocal>(value) : LinkLocal::kNone;
 }
 
-// The kernel makes the address whenever the mode changes.
+// The kernel creates the address when the mode changes.
 base::Result<void> make_link_local(const std::string& interface, LinkLocal how) {
     if (how == LinkLocal::kNone) return {};
     auto done = set(interface, "addr_gen_mode", static_cast<char>(LinkLocal::kNone));
     if (done) done = set(interface, "addr_gen_mode", static_cast<char>(how));
-    // Not without any: an interface in that mode counts as one that wants none.
+    // Don't leave the mode at kNone: the interface would then count as one that wants no address.
     if (!done) (void)set(interface, "addr_gen_mode", static_cast<char>(LinkLocal::kOfMac));
     return done;
 }

@@ -27,15 +27,15 @@ std::string route_text(const KernelRoute& route) {
 
 const IpPrefix kLinkLocalSubnet{IpAddress{{0xfe, 0x80}}, 64};
 
-// The guard of a port knows the link-local address of the MAC address only: where that is kept another one doesn't
-// do.
+// The port's guard accepts only the link-local address of the MAC address. If that MAC is kept, only this address
+// counts.
 bool is_own_link_local(const WantedInterface& wanted, const SeenInterface& seen, const IpAddress& address) {
     if (seen.link_local == LinkLocal::kNone) return false;
     const bool is_any_good = seen.link_local != LinkLocal::kOfMac || !wanted.keeps_mac;
     return is_any_good ? kLinkLocalSubnet.contains(address) : address == wire::link_local_of(wanted.mac.bytes);
 }
 
-// An interface without a carrier gets it when that comes.
+// An interface without a carrier gets the address when the carrier comes.
 bool lacks_link_local(const WantedInterface& wanted, const SeenInterface& seen) {
     if (seen.link_local == LinkLocal::kNone || !seen.link.is_running) return false;
     return std::none_of(seen.addresses.begin(), seen.addresses.end(), [&](const KernelAddress& address) {
@@ -43,7 +43,7 @@ bool lacks_link_local(const WantedInterface& wanted, const SeenInterface& seen) 
     });
 }
 
-// The link-local address that the kernel takes for another station's; null: it has none.
+// The link-local address that the kernel takes for another station's; null if there is none.
 const KernelAddress* find_duplicate_link_local(const WantedInterface& wanted, const SeenInterface& seen) {
     const auto found = std::find_if(seen.addresses.begin(), seen.addresses.end(), [&](const KernelAddress& one) {
         return one.is_duplicate && is_own_link_local(wanted, seen, one.address);
@@ -51,7 +51,7 @@ const KernelAddress* find_duplicate_link_local(const WantedInterface& wanted, co
     return found == seen.addresses.end() ? nullptr : &*found;
 }
 
-// The addresses to whose subnets no route leads, one a subnet.
+// The addresses whose subnets have no route, one per subnet.
 std::vector<KernelAddress> addresses_without_route(const WantedInterface& wanted, const SeenInterface& seen) {
     std::vector<KernelAddress> lacking;
     // In a VRF the kernel keeps these routes in the VRF's own table.
@@ -96,7 +96,7 @@ std::string duplicate_text(const IpAddress& address) {
     return fmt::format("address {} was given up, as another station claimed it", address.text());
 }
 
-// Another port has it, by its own interface.
+// Whether another port has the route, by its own interface.
 bool is_taken(const KernelRoute& route, const SeenInterface& seen) {
     return std::any_of(seen.elsewhere.begin(), seen.elsewhere.end(), [&](const KernelRoute& other) {
         return other.to == route.to && other.metric == route.metric;
@@ -160,14 +160,14 @@ base::Result<void> KeptInterface::set_up(int index, WantedInterface wanted, Sinc
         destinations.push_back(IpPrefix::around(address.address, address.length));
     }
     destinations.push_back(kLinkLocalSubnet);
-    // Before anything is set: whatever is changed from now on is seen.
+    // Open the watch before changing anything, so that it sees every change from now on.
     auto watch = InterfaceWatch::open(index_, std::move(destinations));
     if (!watch) return tl::unexpected(watch.error());
     watch_ = std::move(*watch);
     sets_mac_ = true;
     auto done = apply(*netlink, made);
     sets_mac_ = wanted_.keeps_mac;
-    // Once is enough: from here on they are the namespace's own.
+    // Reset them only once: from here on they are the namespace's own.
     if (wanted_.advertisements == RouterAdvertisements::kReset) {
         wanted_.advertisements = RouterAdvertisements::kAsTheyAre;
     }
@@ -190,7 +190,7 @@ void KeptInterface::look() {
     if (std::exchange(repairs_now_, false) && !changes_.empty()) repair(*netlink);
 }
 
-// In this order: the kernel adds the link-local address before it tells that the link is running, and an address
+// The order matters: the kernel adds the link-local address before it reports the link as running, and an address
 // before its route.
 base::Result<std::optional<SeenInterface>> KeptInterface::see(Netlink& netlink) const {
     auto link = netlink.find_link(index_);
@@ -212,7 +212,7 @@ base::Result<std::optional<SeenInterface>> KeptInterface::see(Netlink& netlink) 
 
 void KeptInterface::inspect(Netlink& netlink) {
     const auto seen = see(netlink);
-    // What couldn't be read is read at the next tick. An interface that is gone is found out by its owner.
+    // If reading failed, the next tick reads again. The interface's owner detects that it is gone.
     has_news_ = !seen;
     if (has_news_ || !*seen) return;
     changes_ = changes(wanted_, **seen);
@@ -247,14 +247,14 @@ std::string KeptInterface::trouble() const {
     return pace_.is_calm() ? "" : last_repair_;
 }
 
-// In this order: an MTU below 1280 takes IPv6's settings away, one above brings the kernel's own, and an interface
-// that comes up asks for router advertisements.
+// The order matters: an MTU below 1280 removes IPv6's settings, a larger one brings back the kernel's defaults,
+// and an interface that comes up requests router advertisements.
 base::Result<void> KeptInterface::apply_link(Netlink& netlink) {
     const auto before = netlink.find_link(index_);
     LinkChange link{.mtu = wanted_.mtu};
     if (sets_mac_) link.mac = wanted_.mac;
     if (auto done = netlink.change_link(index_, link); !done) return done;
-    // The kernel leaves the link-local address of another MAC address there, and would send from it.
+    // The kernel keeps the link-local address of the previous MAC address, and would send from it.
     if (sets_mac_ && before && *before && (*before)->mac != wanted_.mac &&
         link_local_of(wanted_.name) == LinkLocal::kOfMac) {
         (void)netlink.delete_address(index_, {wire::link_local_of((*before)->mac.bytes), kLinkLocalSubnet.length});
@@ -264,7 +264,7 @@ base::Result<void> KeptInterface::apply_link(Netlink& netlink) {
     return netlink.change_link(index_, {.up = true, .is_usable = true});
 }
 
-// Adds what is wanted, deletes what is ours and unwanted.
+// Adds wanted objects, and deletes ours that are unwanted.
 template <class T>
 void KeptInterface::reconcile(Netlink& netlink, const std::vector<T>& present, const std::vector<T>& wanted,
                               base::Result<void> (Netlink::*add)(int, const T&),
@@ -282,8 +282,8 @@ void KeptInterface::note_failure(const IpAddress& address, const base::Result<vo
     failure = why.empty() ? done.error().message : why + ", and so its addresses and routes are missing";
 }
 
-// The kernel keeps an IPv6 address of an interface once, and doesn't change its prefix length: one that is there
-// with another length goes first. An IPv4 address may be there with several lengths.
+// The kernel keeps one copy of an IPv6 address per interface and does not change its prefix length. If the
+// address has another length, delete it first. An IPv4 address may be there with several lengths.
 base::Result<void> KeptInterface::make_room(Netlink& netlink) {
     const auto present = netlink.addresses(index_, Whose::kAll);
     if (!present) return tl::unexpected(present.error());
@@ -296,7 +296,7 @@ base::Result<void> KeptInterface::make_room(Netlink& netlink) {
     return {};
 }
 
-// What the kernel has added by itself, and somebody has removed.
+// Restores the kernel's own additions after a program has removed them.
 base::Result<void> KeptInterface::restore_kernels_part(Netlink& netlink) {
     const auto seen = see(netlink);
     if (!seen) return tl::unexpected(seen.error());
@@ -308,8 +308,8 @@ base::Result<void> KeptInterface::restore_kernels_part(Netlink& netlink) {
     return {};
 }
 
-// The switch vouches for the interface's MAC address, and so for the address that follows from it: it is added
-// without duplicate address detection, which any station that answers can make fail.
+// The switch vouches for the interface's MAC address, and so for the link-local address of that MAC. It is added
+// without duplicate address detection, which any station that answers could make fail.
 base::Result<void> KeptInterface::restore_link_local(Netlink& netlink, const SeenInterface& seen) {
     if (const auto* duplicate = find_duplicate_link_local(wanted_, seen)) {
         if (auto done = netlink.delete_address(index_, *duplicate); !done) return done;
@@ -320,7 +320,7 @@ base::Result<void> KeptInterface::restore_link_local(Netlink& netlink, const See
     return netlink.add_link_local(index_, wire::link_local_of(seen.link.mac.bytes));
 }
 
-// Without those that another port has.
+// The wanted routes, without those that another port has.
 base::Result<std::vector<KernelRoute>> KeptInterface::wanted_routes(Netlink& netlink) const {
     if (wanted_.routes.empty()) return std::vector<KernelRoute>{};
     const auto seen = see(netlink);
@@ -335,7 +335,7 @@ base::Result<void> KeptInterface::apply(Netlink& netlink, Since made) {
     if (auto done = apply_link(netlink); !done) return done;
     if (made == Since::kNow) {
         reconcile(netlink, {}, wanted_.addresses, &Netlink::add_address, &Netlink::delete_address);
-        // Another port may have one of them: that is looked at, and told, once all is there.
+        // Another port may have one of them: the next look() reads that and reports it.
         for (const KernelRoute& route : wanted_.routes) has_news_ |= !netlink.add_new_route(index_, route);
         return {};
     }
@@ -349,7 +349,7 @@ base::Result<void> KeptInterface::apply(Netlink& netlink, Since made) {
     const auto wanted = wanted_routes(netlink);
     if (!wanted) return tl::unexpected(wanted.error());
     reconcile(netlink, *routes, *wanted, &Netlink::add_route, &Netlink::delete_route);
-    has_news_ |= wanted->size() != wanted_.routes.size();  // to be told
+    has_news_ |= wanted->size() != wanted_.routes.size();  // so that it is reported
     return {};
 }
 

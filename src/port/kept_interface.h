@@ -1,14 +1,14 @@
-// An interface that Sluice made in a namespace, kept as its port is configured: up, with its MTU, addresses and
-// routes, whatever somebody in the namespace does to it. Control thread.
+// An interface that Sluice made in a namespace. It is kept as its port is configured (up, with its MTU, addresses
+// and routes), whatever programs in the namespace change. Control thread.
 //
-//   What is broken is told (no_link(), trouble()), and repaired a moment later. Who breaks it again and again is
-//   answered more and more slowly (RepairPace).
-//   What the kernel refuses is told as well, and tried again at the same pace. Each address family stands for
-//   itself: IPv6 that is switched off there takes nothing from IPv4.
-//   What the kernel gives such an interface by itself belongs to it: a link-local address, and the routes to the
-//   subnets of its addresses.
-//   A route that another port has in the same namespace, by another interface, stays that port's: this one's lacks
-//   it, and says so.
+//   Deviations are reported (no_link(), trouble()) and repaired a moment later. Repeated deviations are repaired
+//   more and more slowly (RepairPace).
+//   Settings that the kernel refuses are reported too, and retried at the same pace. The address families are
+//   independent: if IPv6 is switched off there, IPv4 still works.
+//   The kernel's own additions belong to the interface: a link-local address, and the routes to the subnets of its
+//   addresses.
+//   A route that another port has in the same namespace, by another interface, stays that port's. This port lacks
+//   the route and reports that.
 #pragma once
 
 #include <array>
@@ -23,14 +23,14 @@
 
 namespace sluice::port {
 
-// What is done about router advertisements and redirects.
+// The treatment of router advertisements and redirects.
 enum class RouterAdvertisements { kAsTheyAre, kRefuse, kAccept, kReset };
 
 struct WantedInterface {
     std::string port;  // for the log
     std::string name;  // of the interface
     MacAddress mac;
-    bool keeps_mac = true;  // once it was set; else the namespace may change it
+    bool keeps_mac = true;  // keep it once it was set; false: the namespace may change it
     uint32_t mtu = 0;
     RouterAdvertisements advertisements = RouterAdvertisements::kAsTheyAre;
     std::vector<KernelAddress> addresses;
@@ -39,17 +39,17 @@ struct WantedInterface {
 
 struct SeenInterface {
     Link link;
-    std::vector<KernelAddress> addresses;  // whoever added them
+    std::vector<KernelAddress> addresses;  // including those that others added
     std::vector<KernelRoute> routes;
-    LinkLocal link_local = LinkLocal::kNone;  // how the kernel makes that address
-    std::vector<KernelRoute> elsewhere = {};  // those of Sluice's by other interfaces: another port's
+    LinkLocal link_local = LinkLocal::kNone;  // how the kernel makes the link-local address
+    std::vector<KernelRoute> elsewhere = {};  // Sluice's routes by other interfaces, which are other ports'
 };
 
-// What has been changed, a few words each: "address 10.0.0.2/24 was removed".
+// The differences, each in a few words: "address 10.0.0.2/24 was removed".
 std::vector<std::string> changes(const WantedInterface& wanted, const SeenInterface& seen);
 
-// When what is broken is repaired, counted in calls of tick(), which come a few times a second. Each repair
-// doubles the pause before the next one, up to a limit; a minute in which nothing was broken ends that.
+// When deviations are repaired, counted in calls of tick(), which come a few times a second. Each repair doubles
+// the pause before the next one, up to a limit. A minute without deviations resets the pause.
 class RepairPace {
  public:
     static constexpr int kFirstPause = 2;
@@ -66,28 +66,29 @@ class RepairPace {
     int calm_ = kCalm;
 };
 
-// Whether somebody may have set an interface up before: one that was made a moment ago has neither addresses nor
-// routes, and needs no look at those of all others in its namespace.
+// Whether the interface may have addresses and routes already. One that was made a moment ago has none, so those
+// of all other interfaces in its namespace need not be read.
 enum class Since { kNow, kBefore };
 
 class KeptInterface {
  public:
-    // The next ones are called in the interface's namespace, by one who knows that the index and the name are
-    // still the interface's.
+    // Call the next ones in the interface's namespace. The caller knows that index and name are still the
+    // interface's.
 
-    // Makes it what is wanted. An error is about the link; what is wrong with addresses and routes is trouble().
+    // Configures the interface as wanted. An error is about the link; errors of addresses and routes are in
+    // trouble().
     base::Result<void> set_up(int index, WantedInterface wanted, Since made = Since::kBefore);
     void look();
 
-    // These anywhere.
+    // Call these in any namespace.
 
-    // Whether look() has something to do. To be asked a few times a second.
+    // Whether look() has something to do. Call it a few times a second.
     bool is_due();
     void rename(const std::string& name) { wanted_.name = name; }
     void close() { *this = {}; }
-    // Why nothing can come or go by it; empty if it can.
+    // The reason why the interface carries no frames; empty if it does.
     const std::string& no_link() const noexcept { return no_link_; }
-    // What else is wrong, or was until a moment ago; empty: nothing.
+    // Other deviations, present or just repaired; empty: none.
     std::string trouble() const;
     uint64_t repairs() const noexcept { return repairs_; }
     const std::string& last_repair() const noexcept { return last_repair_; }
@@ -103,7 +104,7 @@ class KeptInterface {
     base::Result<void> restore_kernels_part(Netlink& netlink);
     base::Result<void> restore_link_local(Netlink& netlink, const SeenInterface& seen);
     base::Result<std::vector<KernelRoute>> wanted_routes(Netlink& netlink) const;
-    // None: the interface is gone.
+    // None if the interface is gone.
     base::Result<std::optional<SeenInterface>> see(Netlink& netlink) const;
     void note_failure(const IpAddress& address, const base::Result<void>& done);
     void set_router_advertisements() const;
@@ -118,10 +119,10 @@ class KeptInterface {
     bool has_news_ = false;
     bool repairs_now_ = false;
     bool sets_mac_ = true;
-    std::vector<std::string> changes_;       // when inspect() last looked
+    std::vector<std::string> changes_;       // as of the last inspect()
     std::array<std::string, 3> failures_;    // of the last apply(): IPv4, IPv6, the interface itself
     std::string no_link_;
-    std::string told_;  // in the log
+    std::string told_;  // last message in the log
     std::string last_repair_;
     uint64_t repairs_ = 0;
 };

@@ -24,15 +24,15 @@ namespace {
 constexpr uint32_t kPage = 4096;
 constexpr uint32_t kFrameHeader = sizeof(wire::EthernetHeader) + sizeof(wire::VlanTag);
 
-// A buffer, with DPDK's headers and the kernel's headroom, lies in one page at most and takes half of one
-// at least.
+// A buffer, with DPDK's headers and the kernel's headroom, takes between half a page and a whole page, and lies
+// inside one page.
 constexpr uint32_t kObjectHeader = RTE_CACHE_LINE_SIZE;
 constexpr uint32_t kXdpHeadroom = 256;
 constexpr uint32_t kOverhead =
     kObjectHeader + uint32_t{sizeof(rte_mbuf)} + RTE_PKTMBUF_HEADROOM + kXdpHeadroom;
 constexpr uint32_t kMinBuffer = 2048 - kOverhead;
 constexpr uint32_t kMaxBuffer = kPage - kOverhead;
-constexpr uint32_t kBuffers = 3 * 2048;  // a queue: its fill ring, its transmit ring, bursts
+constexpr uint32_t kBuffers = 3 * 2048;  // per queue: its fill ring, its transmit ring, bursts
 
 }  // namespace
 
@@ -90,8 +90,8 @@ void KernelDevice::note_sockets() {
 base::Result<void> KernelDevice::make_pool(uint16_t queues) {
     const uint32_t size = frame_size() + RTE_PKTMBUF_HEADROOM + kXdpHeadroom;
     const uint32_t count = queues * kBuffers;
-    // Without gaps, for the driver takes it for an array; devices never see it, and may find it
-    // scattered.
+    // Without gaps, because the driver treats the pool as an array. Its physical memory may be scattered, since
+    // no device uses it.
     const std::string pool_name = fmt::format("sluice-kernel-{}", path::index(id_));
     own_ = rte_mempool_create_empty(pool_name.c_str(), count, sizeof(rte_mbuf) + size, 0,
                                     sizeof(rte_pktmbuf_pool_private),

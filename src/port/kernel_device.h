@@ -1,19 +1,18 @@
-// The other half of a device port over net_af_xdp: an interface that stays with the kernel, and what its
-// network stack does that the driver knows nothing about. (af_packet.h is the other way to such an
+// The kernel's half of a device port over net_af_xdp: an interface that stays with the kernel, and effects of the
+// kernel's network stack that the driver does not handle. (af_packet.h is the other way to use such an
 // interface.)
 //
-//   Unfinished checksums   are marked as such (wire/unfinished.h): sluiced finishes them on the way out.
-//   Segments               don't come: the driver's XDP program makes the kernel withdraw the offer to take
-//                          them, and gets frames before they are merged.
-//   Memory                 the driver gives the kernel the very memory of its packets, and with that of
-//                          the switch it would send clones (floods) from wrong addresses; so it has some
-//                          of its own.
-//   MTU                    the driver is wrong about the longest one.
-//   Sockets                the driver of DPDK 22.11 leaves them open where the device is closed, and with them the
-//                          interface's queues taken and its memory in use.
+//   Unfinished checksums   are marked (wire/unfinished.h), and finished when the packet leaves.
+//   Segments               do not arrive: with the driver's XDP program the kernel withdraws the offer to take
+//                          them, and the program gets frames before they are merged.
+//   Memory                 the driver gives the kernel the memory of its packets. With the switch's own pools it
+//                          would send clones (floods) from wrong addresses, so the device has a pool of its own.
+//   MTU                    the driver reports a wrong maximum.
+//   Sockets                the driver of DPDK 22.11 leaves them open when the device is closed. The interface's
+//                          queues then stay taken and its memory stays in use.
 //
-// open(), note_sockets() and close() are the device thread's, receive() the workers', each for its own queue, the
-// rest the control thread's.
+// The device thread calls open(), note_sockets() and close(). Workers call receive(), each for its own queue. The
+// control thread calls the rest.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -35,24 +34,24 @@ namespace sluice::port {
 
 class KernelDevice {
  public:
-    // Null for device arguments that name another driver.
+    // Null for device arguments with another driver.
     static std::unique_ptr<KernelDevice> make(path::PortId id, const PortConfig& config, Pools pools);
     KernelDevice(const KernelDevice&) = delete;
     ~KernelDevice() { close(); }
 
-    // The device is there and stopped. After an error, close().
+    // The device exists and is stopped. After an error, call close().
     base::Result<void> open(uint16_t queues, uint16_t mtu);
     rte_mempool* pool() const noexcept { return own_; }
-    // The device was started, or that has failed.
+    // Call it after the device was started, or failed to start.
     void note_sockets();
-    // After the device.
+    // Call it after the device was closed.
     void close() noexcept;
 
-    // Logs once what an operator should know.
+    // Logs once if there is something that an operator should know.
     void check();
     void describe(nlohmann::json& answer) const;
 
-    // Takes over what the driver has received, and keeps what is good of it.
+    // Takes over the packets that the driver received. Returns how many are kept.
     uint16_t receive(rte_mbuf** packets, uint16_t count, path::Counters& counters) noexcept;
 
  private:
@@ -62,7 +61,7 @@ class KernelDevice {
 
     struct Socket {
         int descriptor;
-        ino_t inode;  // which no other socket has as long as this one is there
+        ino_t inode;  // unique while this socket is open
 
         bool operator==(const Socket&) const = default;
     };
@@ -75,7 +74,7 @@ class KernelDevice {
     Pools pools_;
     rte_mempool* own_ = nullptr;
     BorrowedMtu borrowed_;
-    std::vector<Socket> others_;   // of this process, before the device was started
+    std::vector<Socket> others_;   // sockets of this process before the device was started
     std::vector<Socket> sockets_;  // the device's
     std::atomic<uint64_t> unfinished_{0};
     std::atomic<uint64_t> cut_short_{0};

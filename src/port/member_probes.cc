@@ -17,9 +17,10 @@
 namespace sluice::port {
 namespace {
 
-// So often in an interval the members that stand by are read.
+// Reads of the standby members per interval.
 constexpr uint64_t kLooks = 8;
-// Frames that are read of a member's queue at a time, so that a flood doesn't keep the worker from its traffic.
+// The most frames that one look reads from a member's queue, so that a flood there does not delay the worker's
+// traffic.
 constexpr uint16_t kMostAtOnce = 256;
 
 constexpr uint64_t kMacMask = 0xffff'ffff'ffff;
@@ -54,7 +55,7 @@ void MemberProbes::start(uint16_t bond, std::span<const uint16_t> members) {
         members_[i].device = members[i];
         members_[i].mac = base_mac_ | uint64_t{i} << 40;
         members_[i].unanswered.store(0, std::memory_order_relaxed);
-        // An answer comes to an address that is not the device's.
+        // Answers come to an address that is not the device's.
         rte_eth_promiscuous_enable(members[i]);
     }
     due_.fill({});
@@ -62,7 +63,7 @@ void MemberProbes::start(uint16_t bond, std::span<const uint16_t> members) {
 
 std::string MemberProbes::silence(size_t member) const {
     if (members_[member].unanswered.load(std::memory_order_relaxed) <= kMissed) return {};
-    return fmt::format("nothing came by it while it asked {} {} times, every {} ms",
+    return fmt::format("it received nothing while it probed {} {} times, every {} ms",
                        targets_, kMissed, config_.interval);
 }
 

@@ -1,4 +1,4 @@
-// A copy of what passes a port, for somebody who looks: at another port, or at a capture.
+// A mirror: copies of a port's packets, sent to another port or to a capture.
 #pragma once
 
 #include "path/capture.h"

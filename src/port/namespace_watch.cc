@@ -16,9 +16,9 @@
 namespace sluice::port {
 namespace {
 
-constexpr int kMostMessages = 64;  // that a call of take() takes
+constexpr int kMostMessages = 64;  // the most messages that one take() reads
 
-// Those that live. A namespace that one of them pins keeps its identity.
+// The live watches. A namespace that a watch pins keeps its identity.
 std::map<NetnsId, std::weak_ptr<NamespaceWatch>>& watches() {
     static std::map<NetnsId, std::weak_ptr<NamespaceWatch>> watches;
     return watches;
@@ -47,7 +47,7 @@ base::Result<std::shared_ptr<NamespaceWatch>> NamespaceWatch::here() {
 }
 
 NamespaceWatch::~NamespaceWatch() {
-    // Another one may have its place by now, whose socket was opened after this one had expired.
+    // A newer watch may have the place by now, opened after this one had expired.
     const auto known = watches().find(id_);
     if (known != watches().end() && known->second.expired()) watches().erase(known);
 }
@@ -56,15 +56,15 @@ base::Result<void> NamespaceWatch::open() {
     socket_.reset(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK));
     constexpr unsigned kGroups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
     if (socket_ == nullptr || mnl_socket_bind(socket_.get(), kGroups, MNL_SOCKET_AUTOPID) < 0) {
-        return base::fail_errno("cannot listen to the kernel's word of interfaces");
+        return base::fail_errno("cannot listen to the kernel's notifications of interfaces");
     }
-    // Each interface has an IPv6 link-local address.
+    // Each interface has an IPv6 link-local address, so routes of IPv6 must be watched as well.
     return join(RTNLGRP_IPV6_ROUTE);
 }
 
 base::Result<void> NamespaceWatch::join(unsigned group) {
     if (mnl_socket_setsockopt(socket_.get(), NETLINK_ADD_MEMBERSHIP, &group, sizeof group) == 0) return {};
-    return base::fail_errno("cannot listen to the kernel's word of routes");
+    return base::fail_errno("cannot listen to the kernel's notifications of routes");
 }
 
 base::Result<void> NamespaceWatch::add(Listener& listener) {
@@ -141,7 +141,7 @@ void NamespaceWatch::tell_of_route(const nlmsghdr* header) {
     const auto notice = read_route_notice(header);
     if (!notice) return;
     const IpPrefix& to = notice->to;
-    // A route of ours that was replaced leads by another interface now.
+    // If the route replaces one of ours, it leads by another interface now.
     const bool replaces = header->nlmsg_type == RTM_NEWROUTE && (header->nlmsg_flags & NLM_F_REPLACE) != 0;
     if (replaces) {
         const auto [first, end] = by_destination_.equal_range(to);
@@ -160,7 +160,7 @@ void NamespaceWatch::note_alias(const nlmsghdr* header) {
     const bool is_of_link = header->nlmsg_type == RTM_NEWLINK || header->nlmsg_type == RTM_DELLINK;
     const auto* info = header_of<ifinfomsg>(header);
     if (!listed_ || !is_of_link || info == nullptr) return;
-    if (info->ifi_family != AF_UNSPEC) return;  // it has left a bridge
+    if (info->ifi_family != AF_UNSPEC) return;  // a message of the bridge family: the interface has left a bridge
     if (const auto before = aliases_.find(info->ifi_index); before != aliases_.end()) {
         indices_.erase(before->second);
         aliases_.erase(before);
@@ -191,7 +191,7 @@ base::Result<void> NamespaceWatch::list_aliases() {
 }
 
 base::Result<std::optional<int>> NamespaceWatch::find_alias(const std::string& alias) {
-    // Somebody who changes interfaces all the time doesn't keep us here.
+    // The limit keeps a program that changes interfaces all the time from holding us here.
     constexpr int kMost = 4096;
     int taken = 0;
     while (taken < kMost && take_one()) ++taken;

@@ -1,6 +1,6 @@
-// What the kernel tells of one network namespace: the interfaces that are marked there, and news of those that
-// somebody listens to. The ports in a namespace share one NamespaceWatch, so that a thousand of them cost one
-// socket and one look at each message. Control thread.
+// The kernel's notifications of one network namespace: news of the interfaces that listeners watch, and the
+// marked interfaces there. The ports of a namespace share one NamespaceWatch, so a thousand of them need one
+// socket, and each message is read once. Control thread.
 //
 // The socket pins the namespace, as an open TAP does. A NamespaceWatch lives as long as one of its holders.
 #pragma once
@@ -22,36 +22,35 @@
 
 namespace sluice::port {
 
-// An interface that is listened to, and the destinations of its routes. A host may have a million routes to other
-// destinations, which are none of our business.
+// A watched interface, and the destinations of its routes. Changes of other routes are ignored: a host may have a
+// million of them.
 struct Listener {
     int index = 0;
     std::vector<IpPrefix> destinations;
-    bool has_news = false;  // set by the NamespaceWatch, reset by the listener
+    bool has_news = false;  // the NamespaceWatch sets it, the listener resets it
 };
 
 class NamespaceWatch {
  public:
-    // The one of the namespace that the calling thread is in.
+    // The watch of the calling thread's namespace.
     static base::Result<std::shared_ptr<NamespaceWatch>> here();
     NamespaceWatch(const NamespaceWatch&) = delete;
     ~NamespaceWatch();
 
-    // The listener must outlive its registration. To be called in the namespace.
+    // The listener must outlive its registration. Call it in the namespace.
     base::Result<void> add(Listener& listener);
     void remove(Listener& listener);
 
-    // Takes a bounded share of the kernel's messages and tells the listeners.
+    // Reads a bounded number of the kernel's messages and notifies the listeners.
     void take();
-    // How often the kernel had more to tell than the socket could keep: any news may have been lost.
+    // How many times the kernel had more messages than the socket could keep, so that any news may be lost.
     uint64_t losses() const noexcept { return losses_; }
-    // Tells the listeners of the messages in a piece that was received, and of one.
+    // Notifies the listeners of the messages in a received piece, and of one message.
     void read(std::span<const char> piece);
     void tell(const nlmsghdr* header);
 
-    // The interface with this alias; none: there is none. To be called in the namespace.
-    // The kernel does not tell that an interface gets an alias while it is down: such an interface is found when
-    // it has been set up or renamed.
+    // The interface with this alias, or none. Call it in the namespace. The kernel does not report that an
+    // interface gets an alias while it is down; such an interface is found after it was set up or renamed.
     base::Result<std::optional<int>> find_alias(const std::string& alias);
 
  private:
@@ -62,7 +61,7 @@ class NamespaceWatch {
     NamespaceWatch() = default;
     base::Result<void> open();
     base::Result<void> join(unsigned group);
-    bool take_one();  // false: there is none
+    bool take_one();  // false: no message is left
     void tell_interface(int index);
     void tell_of_route(const nlmsghdr* header);
     void note_alias(const nlmsghdr* header);
@@ -74,11 +73,11 @@ class NamespaceWatch {
     uint64_t losses_ = 0;
     std::unordered_multimap<int, Listener*> by_index_;
     std::multimap<IpPrefix, Listener*> by_destination_;
-    // Of all interfaces that have one, as of the last message that was taken. Not valid before the first list, nor
-    // after a loss.
+    // The aliases of all interfaces that have one, as of the last message that was read. Invalid before the first
+    // list and after a loss.
     std::unordered_map<int, std::string> aliases_;
     std::unordered_map<std::string, int> indices_;
-    std::optional<uint64_t> listed_;  // losses_ at that time
+    std::optional<uint64_t> listed_;  // losses_ at the time of the last list
 };
 
 }  // namespace sluice::port

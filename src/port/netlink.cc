@@ -37,7 +37,7 @@ struct Message {
 };
 
 void put_address(nlmsghdr* header, uint16_t type, const IpAddress& address) {
-    // The last four of an IPv4 address's bytes are the address (address.h).
+    // An IPv4 address is in the last four bytes (address.h).
     const size_t size = address.is_v4() ? 4 : 16;
     mnl_attr_put(header, type, size, address.bytes.data() + (16 - size));
 }
@@ -55,15 +55,15 @@ base::Result<Netlink> Netlink::open() {
     if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0) {
         return base::fail_errno("cannot bind a netlink socket");
     }
-    // So that the kernel lists what is asked for: one interface's addresses and routes. Before Linux 4.20 it lists
-    // all, and we leave the others out.
+    // With strict checking the kernel lists only one interface's addresses and routes. Before Linux 4.20 it lists
+    // all, and the others are skipped here.
     int strict = 1;
     (void)mnl_socket_setsockopt(socket, NETLINK_GET_STRICT_CHK, &strict, sizeof strict);
     return netlink;
 }
 
-// Containers come and go while interfaces are listed, and each interrupts the list; a hundred times in a row
-// none of them does.
+// Each container that comes or goes while interfaces are listed interrupts the list. A hundred interruptions in a
+// row do not happen in practice.
 base::Result<void> Netlink::exchange(nlmsghdr* request, const NetlinkReply::Visit& visit,
                                      const std::function<void()>& forget) {
     constexpr int kMostAttempts = 100;
@@ -91,7 +91,7 @@ base::Result<void> Netlink::exchange(nlmsghdr* request, const NetlinkReply::Visi
         forget();
     }
     errno = EAGAIN;
-    return base::fail("netlink: what the kernel was asked to list doesn't stop changing");
+    return base::fail("netlink: the kernel's list changes faster than it can be read");
 }
 
 template <class T, class Parse>
@@ -122,7 +122,7 @@ base::Result<std::vector<Link>> Netlink::links() {
 }
 
 base::Result<std::optional<Link>> Netlink::find_link(const std::string& name) {
-    // The kernel calls a longer one invalid rather than missing.
+    // For a longer name the kernel reports an invalid argument instead of a missing interface.
     if (name.empty() || name.size() >= IFNAMSIZ) return std::nullopt;
     Message message(RTM_GETLINK, 0);
     message.extra<ifinfomsg>()->ifi_family = AF_UNSPEC;
@@ -144,7 +144,7 @@ base::Result<std::optional<Link>> Netlink::find_peer(int index) {
         peer = read_peer(header).value_or(peer);
     });
     if (!done) return tl::unexpected(done.error());
-    // Numbers are a namespace's own: two ends may have the same.
+    // Indices are unique per namespace: the two ends may have the same.
     if (peer.index == 0 || (peer.index == index && !peer.netns)) return std::nullopt;
     Message message(RTM_GETLINK, 0);
     message.extra<ifinfomsg>()->ifi_index = peer.index;
@@ -187,10 +187,10 @@ base::Result<void> Netlink::delete_link(int index) {
     return talk(message.header, "cannot delete the interface");
 }
 
-// The kernel waits for all processors when an interface goes, 20 ms each time. It deletes a group as one, so they
-// become a group of their own.
+// The kernel waits 20 ms for all processors each time when it deletes an interface. It deletes a group as one, so
+// the interfaces are put into a group of their own.
 base::Result<void> Netlink::delete_group(const std::vector<Link>& links) {
-    // Who groups interfaces chooses small numbers.
+    // Users of interface groups choose small numbers.
     std::random_device random;
     const uint32_t group = random() | 1U << 31;
     for (const Link& link : links) {
@@ -242,8 +242,8 @@ base::Result<void> Netlink::change_address(int type, int flags, int index, const
     info->ifa_scope = RT_SCOPE_UNIVERSE;
     put_address(message.header, IFA_LOCAL, address.address);
     put_address(message.header, IFA_ADDRESS, address.address);
-    // The switch vouches for its addresses: a container must not wait a second for duplicate address
-    // detection (RFC 4862, 5.4) before its first packet.
+    // The switch vouches for its addresses: a container must not wait a second for duplicate address detection
+    // (RFC 4862, 5.4) before its first packet.
     mnl_attr_put_u32(message.header, IFA_FLAGS, address.address.is_v4() ? 0 : IFA_F_NODAD);
     mnl_attr_put_u8(message.header, IFA_PROTO, protocol);
     return talk(message.header, fmt::format("address {}/{}", address.address.text(),
@@ -273,7 +273,7 @@ base::Result<void> Netlink::add_connected_route(int index, const KernelAddress& 
     info->rtm_family = family_of(to.address);
     info->rtm_dst_len = to.length;
     info->rtm_table = RT_TABLE_MAIN;
-    // The kernel deletes the route together with the address if it looks like the kernel's own.
+    // If the route looks like the kernel's own, the kernel deletes it together with the address.
     info->rtm_protocol = RTPROT_KERNEL;
     info->rtm_type = RTN_UNICAST;
     info->rtm_scope = is_v4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
@@ -295,7 +295,7 @@ base::Result<std::vector<KernelRoute>> Netlink::routes(int index, Whose whose) {
         }
         auto done = dump(message.header, routes,
                          [=](const nlmsghdr* header) { return read_route(header, family, index, whose); });
-        // The interface has gone, or the namespace has no such table yet.
+        // The interface has gone, or the namespace does not have this table yet.
         if (!done && errno != ENODEV && errno != ENOENT) return tl::unexpected(done.error());
     }
     return routes;
@@ -334,7 +334,7 @@ base::Result<std::set<int>> Netlink::default_route_links() {
     for (uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
         Message message(RTM_GETROUTE, NLM_F_DUMP);
         message.extra<rtmsg>()->rtm_family = family;
-        // Of an interrupted list too: an interface had a default route when it was visited.
+        // Also use an interrupted list: the interface had a default route when it was visited.
         auto done = exchange(message.header, [&](const nlmsghdr* header) {
             links.merge(links_of_default_route(header));
         });

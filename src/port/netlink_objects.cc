@@ -25,8 +25,8 @@ bool is_ip(uint8_t family) { return family == AF_INET || family == AF_INET6; }
 
 uint8_t bits_of(uint8_t family) { return family == AF_INET ? 32 : 128; }
 
-// None where the attribute has another size than addresses of the family, and of an IPv4-mapped IPv6 address,
-// which an IpAddress would take for the IPv4 address.
+// None if the attribute has another size than an address of the family. None for an IPv4-mapped IPv6 address too:
+// an IpAddress would take it for the IPv4 address.
 std::optional<IpAddress> address_of(const nlattr* attribute, uint8_t family) {
     const size_t size = bits_of(family) / 8;
     if (mnl_attr_get_payload_len(attribute) != size) return std::nullopt;
@@ -36,7 +36,7 @@ std::optional<IpAddress> address_of(const nlattr* attribute, uint8_t family) {
     return address;
 }
 
-// The kernel leaves the destination of a default route out.
+// The kernel omits the destination of a default route.
 std::optional<IpPrefix> destination_of(const rtmsg& info, const nlattr* attribute, uint8_t family) {
     if (!is_ip(family) || info.rtm_dst_len > bits_of(family)) return std::nullopt;
     const auto to = attribute != nullptr ? address_of(attribute, family) : any_address(family);
@@ -44,7 +44,7 @@ std::optional<IpPrefix> destination_of(const rtmsg& info, const nlattr* attribut
     return IpPrefix::around(*to, info.rtm_dst_len);
 }
 
-// The interfaces by which a route leads, of all its next hops.
+// The interfaces of all next hops of a route.
 std::set<int> links_of(const nlattr* interface, const nlattr* multipath) {
     std::set<int> links;
     if (const auto link = number_of<int>(interface)) links.insert(*link);
@@ -80,7 +80,7 @@ std::optional<Link> read_link(const nlmsghdr* message) {
     }
     constexpr size_t kDrops = offsetof(rtnl_link_stats64, tx_dropped);
     if (const nlattr* stats = found[IFLA_STATS64]; stats && mnl_attr_get_payload_len(stats) >= kDrops + 8) {
-        // Copied, for attributes are aligned to four bytes only.
+        // Copied, because attributes are aligned to four bytes only.
         std::memcpy(&link.transmit_drops, static_cast<const char*>(mnl_attr_get_payload(stats)) + kDrops, 8);
     }
     if (found[IFLA_LINKINFO] != nullptr) {
@@ -129,7 +129,7 @@ std::optional<KernelRoute> read_route(const nlmsghdr* message, uint8_t family, i
     route.to = *to;
     if (found[RTA_GATEWAY] != nullptr) {
         route.via = address_of(found[RTA_GATEWAY], family);
-        if (!route.via) return std::nullopt;  // it isn't a route without a gateway
+        if (!route.via) return std::nullopt;  // its gateway is of another family
     }
     route.metric = number_of<uint32_t>(found[RTA_PRIORITY]).value_or(0);
     if (family == AF_INET6 && route.metric == kMetricOfIpv6) route.metric = 0;

@@ -8,8 +8,8 @@
 namespace sluice::port {
 namespace {
 
-// The number with which a message of this kind begins: of an error negative, of an acknowledgment 0. A message
-// that is too short for it acknowledges nothing; the end of a list may come without one.
+// The number at the start of an error (negative) or an acknowledgment (0). A message that is too short for it
+// acknowledges nothing. The end of a list may come without it.
 int status_of(const nlmsghdr* header) noexcept {
     if (const int* status = header_of<int>(header)) return *status;
     return header->nlmsg_type == NLMSG_DONE ? 0 : -EPROTO;
@@ -29,7 +29,7 @@ NetlinkReply::State NetlinkReply::take(std::span<const char> piece, const Visit&
     auto left = static_cast<int>(piece.size());
     const auto* header = reinterpret_cast<const nlmsghdr*>(piece.data());
     for (; is_whole(header, left); header = mnl_nlmsg_next(header, &left)) {
-        // What is left of an answer that nobody waited for.
+        // Skip the rest of an earlier answer.
         if (header->nlmsg_seq != sequence_) continue;
         interrupted_ |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
         switch (header->nlmsg_type) {
@@ -38,7 +38,7 @@ NetlinkReply::State NetlinkReply::take(std::span<const char> piece, const Visit&
             case NLMSG_ERROR:
             case NLMSG_DONE: {
                 const int status = status_of(header);
-                // The kernel has no better word for a dump that it gave up over a change.
+                // The kernel returns these for a dump that it gave up because of a change.
                 if (status == -EINTR || status == -EAGAIN) {
                     interrupted_ = true;
                 } else if (status < 0) {
@@ -48,7 +48,7 @@ NetlinkReply::State NetlinkReply::take(std::span<const char> piece, const Visit&
             }
             default:
                 if (!interrupted_) visit(header);
-                // An answer of one message has no end but itself.
+                // An answer of a single message has no separate end.
                 if ((header->nlmsg_flags & NLM_F_MULTI) == 0 && !awaits_acknowledgment_) return end();
         }
     }

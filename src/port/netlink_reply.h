@@ -1,7 +1,7 @@
-// What the kernel answers to one netlink request, as it comes out of the socket in pieces. Control thread.
+// The kernel's answer to one netlink request, which comes out of the socket in pieces. Control thread.
 //
-// A dump that is changed while it is made (NLM_F_DUMP_INTR) may lack what was there all the time: it is worth
-// nothing, and has to be asked for again. Its rest still comes, and stands between us and the next answer.
+// If objects change during a dump (NLM_F_DUMP_INTR), it may lack objects that existed all the time. It must be
+// discarded and requested again. Its rest still arrives before the next answer.
 #pragma once
 
 #include <cstddef>
@@ -16,17 +16,17 @@ namespace sluice::port {
 class NetlinkReply {
  public:
     enum class State {
-        kMore,         // there is more to come
-        kComplete,     // all has come
-        kInterrupted,  // all has come, and is worth nothing: ask again
-        kFailed        // error() says why
+        kMore,         // more pieces follow
+        kComplete,     // the whole answer has arrived
+        kInterrupted,  // the whole answer has arrived but must be discarded: send the request again
+        kFailed        // error() is set
     };
     using Visit = std::function<void(const nlmsghdr*)>;
 
-    // Of a request that was sent under this number.
+    // The answer to this request, by its sequence number.
     explicit NetlinkReply(const nlmsghdr* request);
 
-    // Visits the objects in a piece; those that come after an interruption are left out.
+    // Visits the objects in a piece, up to an interruption.
     State take(std::span<const char> piece, const Visit& visit);
     int error() const noexcept { return error_; }  // errno
 

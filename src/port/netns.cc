@@ -23,7 +23,7 @@ constexpr const char* kOwn = "/proc/self/ns/net";
 
 base::Result<base::Fd> open_netns(const std::string& netns) {
     std::string path = netns_path(netns);
-    // The path may be a pipe's, and open() would wait for somebody who writes to it.
+    // If the path is a pipe's, a blocking open() would wait for a writer.
     base::Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!fd) {
         if (errno == ENOENT && netns.starts_with("pid:")) {
@@ -61,7 +61,7 @@ base::Result<NetnsId> identify_netns(const std::string& netns) {
     return open_netns(netns).and_then([](const base::Fd& file) { return identify_netns(file); });
 }
 
-// No other file has the device and the inode of a namespace that is there.
+// No other file has the device and inode of an existing namespace.
 bool is_netns(const std::string& netns, const NetnsId& id) {
     struct stat status {};
     return stat(netns_path(netns).c_str(), &status) == 0 && NetnsId{status.st_dev, status.st_ino} == id;

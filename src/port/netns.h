@@ -1,8 +1,8 @@
-// Network namespaces: what the user calls one, whether that still names the same one, and how to work
-// inside it. Control thread only (setns() moves the calling thread alone, so workers never notice).
+// Network namespaces: names that users give them, whether a name still means the same namespace, and how to work
+// inside one. Control thread only (setns() moves only the calling thread, so workers are not affected).
 //
-// Nothing here keeps a namespace open: an open descriptor pins a namespace, and one whose name or
-// process is gone must be allowed to die.
+// The functions here keep no namespace open: an open descriptor pins a namespace, and a namespace without a name
+// or process must be able to go away.
 #pragma once
 
 #include <sys/types.h>
@@ -15,7 +15,7 @@
 
 namespace sluice::port {
 
-// Which namespace it is, whatever it is called: the device and inode of its nsfs file.
+// The identity of a namespace: the device and inode of its nsfs file.
 struct NetnsId {
     dev_t device = 0;
     ino_t inode = 0;
@@ -24,24 +24,24 @@ struct NetnsId {
     auto operator<=>(const NetnsId&) const = default;
 };
 
-// The file that stands for a namespace: `web` is /run/netns/web, `pid:7` is /proc/7/ns/net, an
-// absolute path is itself; the empty string is the switch's own namespace.
+// The file of a namespace: /run/netns/web for `web`, /proc/7/ns/net for `pid:7`, an absolute path for itself, and
+// the switch's own namespace for the empty string.
 std::string netns_path(const std::string& netns);
 
-// What the name stands for now; an error if it names nothing or no network namespace.
+// The namespace that the name means now. An error if it means none.
 base::Result<NetnsId> identify_netns(const std::string& netns);
-// The same of an open file.
+// The same for an open file.
 base::Result<NetnsId> identify_netns(const base::Fd& file);
 
-// Whether the name stands for this one, in one system call.
+// Whether the name means this namespace; one system call.
 bool is_netns(const std::string& netns, const NetnsId& id);
 
-// Every network namespace that has a name in /run/netns or a process, the switch's own included: a
-// path for each, no namespace twice.
+// Every network namespace that has a name in /run/netns or a process, the switch's own included: one path for
+// each namespace.
 std::vector<std::string> all_netns();
 
-// Inside a namespace for as long as it lives. Leaving can't fail (the process ends if the kernel says
-// otherwise: a control thread in a stranger's namespace must not go on).
+// The calling thread is inside a namespace while the object lives. Leaving cannot fail: if the kernel refuses,
+// the process ends, since a control thread must not continue in another namespace.
 class InNetns {
  public:
     static base::Result<InNetns> enter(const std::string& netns);

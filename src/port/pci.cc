@@ -38,13 +38,13 @@ int number_of(const fs::path& file, int otherwise) {
     return number;
 }
 
-// What a link of sysfs points to, by its last name; empty without the link.
+// The last path component of the target of a sysfs link; empty if there is no such link.
 std::string target_of(const fs::path& link) {
     std::error_code error;
     return fs::read_symlink(link, error).filename().string();
 }
 
-// The names in a folder, in order; none without the folder.
+// The names in a folder, sorted; none if the folder does not exist.
 std::vector<std::string> names_in(const fs::path& folder) {
     std::error_code error;
     std::vector<std::string> names;
@@ -84,7 +84,7 @@ bool leads_out(const fs::path& net, const std::string& name, const std::set<int>
     });
 }
 
-// Not all are in the function's folder "net": a virtio device stands between for virtio-net.
+// For virtio-net, the folder "net" is not in the function's folder but in that of a virtio device between.
 std::vector<Interface> interfaces_of(const Host& host, const fs::path& folder,
                                      const std::set<int>& ways_out) {
     std::error_code error;
@@ -155,7 +155,7 @@ Device read_device(const Host& host, const std::string& address, const std::set<
     return device;
 }
 
-// A program that has it open makes the kernel wait for that program to let go, and us with it.
+// If a program has the function open, the kernel waits for that program to release it, and we would wait with it.
 bool is_open_elsewhere(const Host& host, const Device& device) {
     if (device.driver != kVfio || device.iommu_group.empty()) return false;
     for (const char* kind : {"", "noiommu-"}) {
@@ -209,7 +209,7 @@ base::Result<void> check_driver(const Host& host, const Device& device, const st
     return {};
 }
 
-// From the driver it has, if any, to `override`, or, if that is empty, to the one that the kernel
+// Moves the function from its driver, if any, to `override`, or, if that is empty, to the driver that the kernel
 // chooses.
 base::Result<void> rebind(const Host& host, const Device& device, const std::string& override) {
     const fs::path folder = folder_of(host, device.address);

@@ -1,6 +1,5 @@
-// PCI network functions of this host, physical and virtual, and who drives them: the kernel, or vfio-pci
-// on behalf of a program such as this one. Read from sysfs and changed there; nothing is kept. Control
-// thread.
+// The PCI network functions of this host, physical and virtual, and their drivers: the kernel's, or vfio-pci for
+// a program such as Sluice. Read from sysfs and changed there; nothing is kept. Control thread.
 #pragma once
 
 #include <functional>
@@ -14,23 +13,22 @@
 
 namespace sluice::port::pci {
 
-// Where the kernel speaks of PCI. A test has a tree of its own, and a `write` that does what the kernel
-// does upon one.
+// The kernel's interface to PCI. A test uses its own folder, and a `write` that acts as the kernel would.
 struct Host {
     std::string sys = "/sys";
     std::string dev = "/dev";
     std::function<base::Result<void>(const std::string& file, const std::string& text)> write;
-    // The numbers of the interfaces by which a default route leads.
+    // The indices of the interfaces with a default route.
     std::function<base::Result<std::set<int>>()> default_routes;
 };
 Host this_host();
 
-// What the kernel has made of a function, and what is lost when it gives the function away.
+// A kernel interface of a function, which is lost when the function gets another driver.
 struct Interface {
     std::string name;
     std::string state;  // RFC 2863: "up", "down", …
-    uint32_t speed = 0;  // Mbit/s; 0: not known
-    // It, or a bridge, bond or VLAN above it, is the host's way out.
+    uint32_t speed = 0;  // Mbit/s; 0: unknown
+    // It, or a bridge, bond or VLAN above it, has the host's default route.
     bool has_default_route = false;
 };
 
@@ -38,38 +36,38 @@ struct Device {
     std::string address;  // "0000:03:00.1"
     std::string id;       // vendor and device, "8086:1572"
     std::string driver;   // empty: none
-    int numa_node = -1;   // -1: the host has only one, or doesn't tell
+    int numa_node = -1;   // -1: the host has only one node, or does not tell it
     std::vector<Interface> interfaces;
-    std::string physical_function;  // of a virtual function: its physical one's address
-    std::vector<std::string> virtual_functions;  // of a physical function: theirs
-    std::string iommu_group;  // empty: behind no IOMMU
-    // Others of the IOMMU group that the kernel still drives, "0000:03:00.0 (ixgbe)": as long as it does,
-    // vfio gives out none of the group.
+    std::string physical_function;  // of a virtual function: the address of its physical one
+    std::vector<std::string> virtual_functions;  // of a physical function: their addresses
+    std::string iommu_group;  // empty: no IOMMU
+    // Other functions of the IOMMU group that have a kernel driver, "0000:03:00.0 (ixgbe)". While there are any,
+    // vfio gives out no function of the group.
     std::vector<std::string> group_held_by;
-    bool has_msix = false;  // an interrupt a queue
+    bool has_msix = false;  // one interrupt per queue
 };
 
-// The function that DPDK device arguments name, as the kernel writes it: "03:00.1,foo=1" is
-// "0000:03:00.1". Nothing for devices that aren't PCI functions.
+// The address of the function in DPDK device arguments, as the kernel writes it: "0000:03:00.1" for
+// "03:00.1,foo=1". None for devices that are not PCI functions.
 std::optional<std::string> address_of(std::string_view device_arguments);
 
-// Whether this driver leaves a function to a program: vfio-pci and the like.
+// Whether this driver leaves a function to programs, as vfio-pci does.
 bool is_for_programs(std::string_view driver) noexcept;
-// Whether the function's DPDK driver works beside the kernel's, so that it must stay bound to that.
+// Whether the function's DPDK driver needs the kernel's driver, so that the function must stay bound to that.
 bool shares_kernel_driver(const Device& device) noexcept;
 
 base::Result<std::vector<Device>> list(const Host& host);
 base::Result<Device> find(const Host& host, const std::string& address);
-// CPU cores of a NUMA node as Linux writes them, "0-7,16-23"; empty if not known.
+// The CPU cores of a NUMA node in Linux's notation, "0-7,16-23"; empty if unknown.
 std::string cores_of_node(const Host& host, int node);
 
 enum class Force { kNo, kYes };
 
-// Gives the function to `driver`. Refuses, unless forced, what would cost this host its network or take
-// virtual functions from their users. What was wrong is undone before an error is returned.
+// Binds the function to `driver`. Unless forced, refuses if the host would lose its network or users would lose
+// virtual functions. If a step fails, undoes the earlier steps before it returns an error.
 base::Result<Device> bind(const Host& host, const std::string& address, const std::string& driver,
                           Force force);
-// Gives it back to the driver that the kernel chooses.
+// Binds it to the driver that the kernel chooses.
 base::Result<Device> unbind(const Host& host, const std::string& address);
 
 }  // namespace sluice::port::pci

@@ -32,8 +32,8 @@ base::Result<Pools> Pools::create(uint32_t buffers, uint32_t large, int node) {
     auto first = create_pool("sluice-buffers", buffers, 256, kBufferSize, node);
     if (!first) return tl::unexpected(first.error());
     pools.buffers = *first;
-    // A small cache: a worker that reads and writes segments in turn reuses the few last freed ones,
-    // which are still in its L2 cache.
+    // A small cache: a worker that reads and writes segments in turn reuses the buffers that it freed last, which
+    // are still in its L2 cache.
     auto second = create_pool("sluice-large", large, 16, kLargeSize, node);
     if (!second) {
         rte_mempool_free(pools.buffers);

@@ -23,7 +23,7 @@ PortConfig PortConfig::in_force() const {
     config.mtu = frame_mtu();
     if (is_tap()) {
         config.interface = interface_name();
-        // Left out where it isn't refused: then the namespace's own settings hold.
+        // Only a refusal is filled in. Otherwise the namespace's own settings stay.
         if (!accepts_ra()) config.accept_ra = false;
     }
     if (!serves) {

@@ -1,5 +1,5 @@
-// What a user may say about a port. One struct for all kinds; exactly one of netns, host, vhost-user,
-// device and bond says which kind it is.
+// The configuration of a port. One struct for all kinds; exactly one of netns, host, vhost-user, device and bond
+// is given and determines the kind.
 #pragma once
 
 #include <algorithm>
@@ -27,13 +27,13 @@ constexpr auto names(VhostMode) {
                       base::Name{VhostMode::kServer, "server"}};
 }
 
-// The socket of a virtual machine, or of another front end that speaks vhost-user.
+// The socket of a virtual machine, or of another front end that uses vhost-user.
 struct VhostUserConfig {
     std::string path;
-    VhostMode mode = VhostMode::kClient;  // of the switch: a client connects, a server listens
-    uint16_t queues = path::kMaxQueues;   // pairs that the guest may have; it enables what it likes
+    VhostMode mode = VhostMode::kClient;  // the switch's role: a client connects, a server listens
+    uint16_t queues = path::kMaxQueues;   // the most pairs that the guest may enable
     bool offloads = true;                 // unfinished checksums and 64 KiB segments, both ways
-    std::string group;                    // that may connect to a socket of ours; empty: root alone
+    std::string group;                    // that may connect to our socket; empty: root only
 
     bool operator==(const VhostUserConfig&) const = default;
 };
@@ -51,16 +51,16 @@ void fields(V& v, VhostUserConfig& u) {
             "is not an absolute path of less than 108 characters");
 }
 
-inline constexpr uint32_t kMetricOfIpv6 = 1024;  // of an IPv6 route for which none is given
+inline constexpr uint32_t kMetricOfIpv6 = 1024;  // the kernel's metric of an IPv6 route without one
 
-// A route inside a container, put there by Sluice.
+// A route inside a container, which Sluice adds there.
 struct RouteConfig {
     IpPrefix to;
     std::optional<IpAddress> via;  // none: on the link
-    std::optional<uint32_t> metric;  // of several the lowest is taken; none: the kernel's own
+    std::optional<uint32_t> metric;  // the route with the lowest one is used; none: the kernel's default
     base::Place place;
 
-    // 0: the kernel's own.
+    // 0: the kernel's default.
     uint32_t kernel_metric() const noexcept {
         const uint32_t given = metric.value_or(0);
         return given == kMetricOfIpv6 && !to.address.is_v4() ? 0 : given;
@@ -87,14 +87,14 @@ constexpr auto names(BondMode) {
                       base::Name{BondMode::kLacp, "lacp"}};
 }
 
-// Whom each member of a bond asks for its MAC address, to show that frames pass (the ARP monitoring of Linux'
-// bonding driver, whose limit of targets this is).
+// The stations that each member of a bond asks for their MAC addresses, to test that frames pass (the ARP
+// monitoring of Linux' bonding driver, which has the same limit of targets).
 struct ProbeConfig {
     static constexpr size_t kMostTargets = 16;
 
     uint32_t interval = 1000;  // ms
     std::vector<IpAddress> targets;
-    uint16_t vlan = 0;         // the tag of what is asked, at a trunk; 0: none
+    uint16_t vlan = 0;         // the VLAN tag of the requests, at a trunk; 0: none
 
     bool operator==(const ProbeConfig&) const = default;
 };
@@ -105,7 +105,7 @@ void fields(V& v, ProbeConfig& p) {
     v.required("targets", p.targets);
     v.optional("vlan", p.vlan, base::Range{0, 4094});
     v.check("targets", !p.targets.empty() && p.targets.size() <= ProbeConfig::kMostTargets,
-            "are none or more than 16");
+            "takes 1 to 16 addresses");
 }
 
 // Several devices as one (IEEE 802.1AX for LACP).
@@ -114,7 +114,7 @@ struct BondConfig {
 
     BondMode mode = BondMode::kActiveBackup;
     std::vector<std::string> members;  // DPDK device arguments
-    std::optional<ProbeConfig> probe;  // none: a member's link alone counts
+    std::optional<ProbeConfig> probe;  // none: only a member's link counts
 
     bool operator==(const BondConfig&) const = default;
 };
@@ -125,15 +125,15 @@ void fields(V& v, BondConfig& b) {
     v.required("members", b.members);
     v.optional("probe", b.probe);
     v.check("members", !b.members.empty() && b.members.size() <= BondConfig::kMostMembers,
-            "are none or more than 8");
+            "takes 1 to 8 devices");
     v.check("probe", !b.probe || b.mode == BondMode::kActiveBackup || v.is_wrong("mode"),
             "is for `mode: active-backup`: with lacp the protocol finds the members that work");
 }
 
-// The networks of a port that carries several, each under its VLAN ID.
+// The networks of a port that carries several, each with its VLAN ID.
 struct TrunkConfig {
     std::vector<std::string> networks;
-    std::string native;  // one more, whose frames go untagged
+    std::string native;  // one more network, whose frames are untagged
 
     bool operator==(const TrunkConfig&) const = default;
 };
@@ -142,7 +142,7 @@ template <class V>
 void fields(V& v, TrunkConfig& t) {
     v.optional("networks", t.networks);
     v.optional("native", t.native);
-    v.check("networks", !t.networks.empty() || !t.native.empty(), "are none: name one at least");
+    v.check("networks", !t.networks.empty() || !t.native.empty(), "needs at least one network");
 }
 
 enum class Spoofing { kDeny, kAllow };
@@ -153,7 +153,7 @@ constexpr auto names(Spoofing) {
 
 using path::Service;
 
-// Frames a second that a port may have flooded; 0: no limit. What isn't given: PortConfig::flood_limits().
+// Frames per second that may be flooded from a port; 0: no limit. Defaults: PortConfig::flood_limits().
 struct FloodLimitConfig {
     std::optional<uint32_t> broadcast;
     std::optional<uint32_t> multicast;
@@ -167,7 +167,7 @@ struct FloodLimits {
     uint32_t multicast;
     uint32_t unknown;
 
-    // More than any honest container sends, and little enough that no storm takes a worker's time.
+    // More than any well-behaved container sends, and few enough that a storm takes little of a worker's time.
     static constexpr FloodLimits of_container() noexcept { return {1000, 10'000, 10'000}; }
 };
 
@@ -191,14 +191,14 @@ struct PortConfig {
     std::vector<InterfaceAddress> address;
     std::vector<RouteConfig> routes;
     std::optional<uint16_t> mtu;  // bytes, without the Ethernet header; see frame_mtu()
-    uint16_t queues = 0;  // 0: one for each worker
-    std::optional<bool> accept_ra;  // none given: see accepts_ra()
+    uint16_t queues = 0;  // 0: one per worker
+    std::optional<bool> accept_ra;  // none: see accepts_ra()
     std::optional<TrunkConfig> trunk;  // instead of `network`
     Spoofing spoofing = Spoofing::kDeny;
-    std::optional<std::vector<Service>> serves;  // none given: see may_serve()
+    std::optional<std::vector<Service>> serves;  // none: see may_serve()
     FloodLimitConfig flood_limit;
-    uint32_t mac_limit = 0;     // learned addresses; 0: none
-    std::string split_horizon;  // a group whose ports don't talk to each other
+    uint32_t mac_limit = 0;     // learned addresses; 0: no limit
+    std::string split_horizon;  // a group whose ports exchange no frames
     base::Place place;
 
     bool operator==(const PortConfig&) const = default;
@@ -209,34 +209,33 @@ struct PortConfig {
         if (bond) return Kind::kBond;
         return device.empty() ? Kind::kNetns : Kind::kDevice;
     }
-    // Whether it is one of DPDK's.
+    // Whether it is a DPDK device.
     bool is_ethdev() const noexcept { return kind() == Kind::kDevice || kind() == Kind::kBond; }
-    // Whether Sluice makes an interface in the kernel for it.
+    // Whether Sluice makes a kernel interface for it.
     bool is_tap() const noexcept { return kind() == Kind::kNetns || kind() == Kind::kHost; }
-    // Whether it sends from its own addresses only: where they are declared, and not given up.
+    // Whether it may send from its own addresses only: if they are declared and spoofing is not allowed.
     bool is_guarded() const noexcept { return !address.empty() && spoofing == Spoofing::kDeny; }
-    // Whether router advertisements may give its interface addresses and routes. One whose addresses are
-    // declared has all that it needs, and may send from no others.
+    // Whether router advertisements may give its interface addresses and routes. A port with declared addresses
+    // needs no others, and may not send from others.
     bool accepts_ra() const noexcept { return accept_ra.value_or(address.empty()); }
-    // Stations serve nobody unless they are said to: containers, guests, and what is declared with addresses
-    // behind a device. The host may, and so may a network behind a device, where the routers are.
+    // By default, containers, guests and devices with declared addresses may serve nothing. The host may, and so
+    // may a device without declared addresses, since a network with routers may be behind it.
     bool may_serve(Service service) const {
         if (!serves) return kind() == Kind::kHost || (is_ethdev() && address.empty());
         return std::find(serves->begin(), serves->end(), service) != serves->end();
     }
-    // As configured. Else containers, guests and the host have limits; a device may lead to a whole network.
+    // As configured. By default containers, guests and the host have limits; a device has none, since it may lead
+    // to a whole network.
     FloodLimits flood_limits() const noexcept {
         const FloodLimits usual = is_ethdev() ? FloodLimits{0, 0, 0} : FloodLimits::of_container();
         return {flood_limit.broadcast.value_or(usual.broadcast), flood_limit.multicast.value_or(usual.multicast),
                 flood_limit.unknown.value_or(usual.unknown)};
     }
-    // As configured or derived (engine/config.h completes it), else Ethernet's.
+    // As configured or derived (engine/config.h completes it), otherwise Ethernet's 1500.
     uint16_t frame_mtu() const noexcept { return mtu.value_or(1500); }
-    // The same with all that follows from what is given: what is in force where a key says nothing.
-    // Not the MAC address, which follows from the instance too.
+    // The configuration with its defaults filled in. Without the MAC address, which depends on the instance too.
     PortConfig in_force() const;
-    // What the interface is called: as configured, else eth0 in a container and the port's own name
-    // on the host.
+    // The interface's name: as configured, otherwise eth0 in a container and the port's own name on the host.
     std::string interface_name() const {
         if (!interface.empty()) return interface;
         return host ? name : "eth0";
@@ -245,13 +244,13 @@ struct PortConfig {
 
 std::string_view kind_name(Kind kind) noexcept;
 
-// A device at which opening the port would wait for another program, and everybody for the port.
+// Whether opening the device would wait for another program, and so block all other clients.
 bool has_waiting_device(const PortConfig& config) noexcept;
 
-// A bond in which a device can't serve, whatever its interface.
+// Whether a member of the bond is a device that no bond can use, whatever its interface.
 bool has_unfit_member(const PortConfig& config) noexcept;
 
-bool is_interface_name(std::string_view name) noexcept;  // what Linux takes (dev_valid_name)
+bool is_interface_name(std::string_view name) noexcept;  // as the kernel's dev_valid_name() checks it
 bool is_netns(std::string_view netns) noexcept;
 
 template <class V>

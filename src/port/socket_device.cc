@@ -24,7 +24,7 @@ bool is_memif_server(std::string_view device) noexcept {
 
 bool connects_once(std::string_view device) noexcept {
     if (device.starts_with("net_memif")) return !is_memif_server(device);
-    // Not to the kernel's vhost, /dev/vhost-net, whose link is that of a TAP.
+    // The kernel's vhost (/dev/vhost-net) does not count: its link is that of a TAP.
     return device.starts_with("net_virtio_user") && device_option(device, "server") != "1" &&
            !device_option(device, "path").starts_with("/dev/");
 }
@@ -43,11 +43,11 @@ void remove_stale_memif_socket(std::string_view device) {
         return;
     }
     path.copy(address.sun_path, sizeof address.sun_path - 1);
-    // A program that is stuck accepts nobody, and connect() would wait for it.
+    // A program that hangs accepts no connections, and a blocking connect() would wait for it.
     const base::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int status =
         connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    // Several memifs may share a socket, told apart by their ids: one that is alive stays.
+    // Several memifs with different ids may share a socket: a live one stays.
     if (status != 0 && errno == ECONNREFUSED) unlink(path.c_str());
 }
 

@@ -23,7 +23,7 @@ namespace {
 
 constexpr unsigned kOffloads = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 
-// A device attached with other flags than it was made with is refused (EINVAL), so they never vary:
+// A device must be attached with the flags with which it was made (otherwise EINVAL), so they never vary:
 // multi-queue even for one queue.
 constexpr short kFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
 
@@ -129,14 +129,14 @@ base::Result<void> Tap::attach() {
     index_ = static_cast<int>(if_nametoindex(interface_.c_str()));
     made_ = ours ? Since::kBefore : Since::kNow;
     if (!ours) {
-        // The mark goes on first: a switch killed between the two leaves a device that vanishes with
-        // its descriptor, never one that persists and that nobody knows.
+        // Set the mark first: if the switch is killed between the two steps, the device vanishes with its
+        // descriptor. It never persists without a mark.
         auto done = netlink->change_link(index_, {.alias = mark_});
         if (!done) return done;
-        // Before it is set up, when the kernel would give each of its 256 possible queues a discipline: the
-        // thousandth such device takes 60 ms and 3 MiB, and one without takes 0.7 ms (bench/run change). Nothing
-        // ever waits in a discipline of a TAP device, whose driver drops what finds its own queue full. If the
-        // kernel refuses, the device works all the same.
+        // Do this before the device is set up, when the kernel would give each of its 256 possible queues a
+        // discipline. The thousandth such device takes 60 ms and 3 MiB with disciplines, 0.7 ms without
+        // (bench/run change). No packet ever waits in a TAP's discipline, because its driver drops frames that
+        // find its own queue full. If the kernel refuses, the device works all the same.
         (void)netlink->set_no_queue(index_);
     }
     if (ioctl(queues_[0].get(), TUNSETPERSIST, 1) != 0) {
@@ -145,7 +145,7 @@ base::Result<void> Tap::attach() {
     return {};
 }
 
-// Mostly it has the name that we gave it. The container may have renamed it.
+// It mostly has the name that we gave it, but the container may have renamed it.
 base::Result<std::optional<Link>> Tap::find_marked(Netlink& netlink) {
     auto named = netlink.find_link(config_.interface_name());
     if (!named || (*named && (*named)->alias == mark_)) return named;
@@ -171,10 +171,10 @@ WantedInterface Tap::wanted() const {
     return {.port = config_.name,
             .name = interface_,
             .mac = *mac(),
-            // Who may send from any address may have any of his own.
+            // A port that may send from any address may also change its own.
             .keeps_mac = config_.is_guarded() || config_.mac,
             .mtu = config_.frame_mtu(),
-            // What isn't said, and wasn't refused before, stays as whoever made the namespace has set it.
+            // If not configured, and not refused before, the setting of the namespace's owner stays.
             .advertisements = !config_.accepts_ra() ? kRefuse
                               : config_.accept_ra   ? kAccept
                               : refused_ra_         ? kReset
@@ -202,7 +202,8 @@ void Tap::destroy() noexcept {
         close();
         return;
     }
-    // Down, but its device may be there (the port failed half-way, or was never opened in this run).
+    // The port is down, but its device may exist (opening failed half-way, or the port was never opened in this
+    // run).
     auto inside = InNetns::enter(config_.netns);
     if (!inside) return;
     auto netlink = Netlink::open();
@@ -221,8 +222,8 @@ base::Result<void> Tap::configure(const PortConfig& next) {
     return set_up();
 }
 
-// Thousands of ports are asked a few times a second: two system calls each, where nothing has happened. The kernel
-// tells of an interface that was deleted, renamed or moved.
+// Called a few times a second for thousands of ports: two system calls each if nothing has happened. The kernel
+// reports a deleted, renamed or moved interface.
 base::Result<void> Tap::check() {
     if (!is_netns(config_.netns, netns_)) {
         const auto id = identify_netns(config_.netns);
@@ -245,9 +246,9 @@ base::Result<InNetns> Tap::enter() const {
     return inside;
 }
 
-// What is changed is named by the interface's number, and by its name where it is in /proc/sys. Somebody else's
-// interface may have either by now: in a namespace that has replaced the port's, or where ours was renamed, or was
-// taken elsewhere. Only our descriptors know for certain which one is ours.
+// Changes name the interface by its index, and by its name in /proc/sys. Another interface may have either by
+// now: in a namespace that replaced the port's, or after ours was renamed or moved. Only our descriptors identify
+// ours reliably.
 base::Result<InNetns> Tap::enter_to_change() {
     auto inside = enter();
     if (!inside) return inside;
@@ -258,7 +259,7 @@ base::Result<InNetns> Tap::enter_to_change() {
     return inside;
 }
 
-// Where the port's device is, and what it is called now. In any namespace.
+// Reads the device's namespace and its current name. In any namespace.
 base::Result<void> Tap::look_at_device() {
     ifreq request{};
     if (ioctl(queues_[0].get(), TUNGETIFF, &request) != 0) {
@@ -269,7 +270,8 @@ base::Result<void> Tap::look_at_device() {
     const auto id = identify_netns(netns);
     if (!id) return tl::unexpected(id.error());
     if (*id != netns_) {
-        // Elsewhere nobody would keep it, and it would have the port's addresses: it goes with its descriptors.
+        // Elsewhere the device would keep the port's addresses without supervision. Make it vanish with its
+        // descriptors.
         ioctl(queues_[0].get(), TUNSETPERSIST, 0);
         return base::fail("interface {} was moved to another network namespace", interface_);
     }
@@ -315,8 +317,8 @@ nlohmann::json Tap::describe() const {
     answer["mac"] = link->mac.text();
     answer["mtu"] = link->mtu;
     answer["interface-up"] = link->up;
-    // What came faster than the switch has read it: the interface's queue was full. The kernel counts that on the
-    // container's side, from when the interface was made.
+    // Frames that found the interface's queue full because the switch did not read fast enough. The kernel counts
+    // them on the container's side, since the interface was made.
     answer["device-counters"] = {{"missed", link->transmit_drops}};
     return answer;
 }

@@ -1,10 +1,10 @@
-// Containers and the host: a TAP device that Sluice makes in a network namespace and drives natively.
+// Ports of containers and the host: a TAP device that Sluice makes in a network namespace and drives itself.
 //
-// Frames cross the descriptor behind a virtio-net header (IFF_VNET_HDR), so that 64 KiB TCP segments
-// and unfinished checksums pass whole in both directions: five to nine times the throughput of any
-// driver that can't (DESIGN, "Ports"). The device is persistent: while the switch restarts the
-// container keeps its interface, ifindex, addresses and routes. An interface alias marks it as ours,
-// names the switch and the port, and finds the device again even if the container renamed it.
+// Frames cross the descriptor behind a virtio-net header (IFF_VNET_HDR), so that 64 KiB TCP segments and
+// unfinished checksums pass whole in both directions: five to nine times the throughput of a driver without it
+// (DESIGN, "Ports"). The device is persistent: while the switch restarts, the container keeps its interface,
+// ifindex, addresses and routes. An interface alias marks it as ours, names the switch and the port, and
+// identifies the device even if the container has renamed it.
 #pragma once
 
 #include <atomic>
@@ -46,18 +46,18 @@ class Tap final : public Port {
     nlohmann::json describe() const override;
     std::string interface() const override { return interface_; }
     std::optional<MacAddress> mac() const override;
-    // The MAC address of such a port's interface, while the port need not exist.
+    // The MAC address of such a port's interface. The port need not exist.
     static MacAddress mac_of(const PortConfig& config, const std::string& instance);
 
-    // Removes the device for good, for a port that is deleted from the configuration.
+    // Removes the device for good, when the port is deleted from the configuration.
     void destroy() noexcept override;
 
  private:
     uint16_t wanted_queues() const noexcept;
     base::Result<void> attach();          // in the namespace: queues_, interface_, index_
-    base::Result<std::optional<Link>> find_marked(Netlink& netlink);  // there: the device, if it was made already
+    base::Result<std::optional<Link>> find_marked(Netlink& netlink);  // there: the existing device, if any
     base::Result<void> set_up();          // in the namespace: link, addresses, routes
-    base::Result<InNetns> enter() const;  // fails if the name stands for another namespace now
+    base::Result<InNetns> enter() const;  // fails if the name means another namespace now
     base::Result<InNetns> enter_to_change();
     base::Result<void> look_at_device();
     WantedInterface wanted() const;
@@ -69,19 +69,19 @@ class Tap final : public Port {
     uint16_t workers_;
 
     bool refused_ra_ = false;       // before the last change of the configuration
-    std::vector<base::Fd> queues_;  // written while no worker holds the port
-    std::string interface_;         // as the kernel calls it now
+    std::vector<base::Fd> queues_;  // written while no worker uses the port
+    std::string interface_;         // its current name in the kernel
     int index_ = 0;
     Since made_ = Since::kBefore;   // until it is set up for the first time
     NetnsId netns_;
-    std::shared_ptr<NamespaceWatch> namespace_;  // while the port is open: the next port there needn't begin anew
+    std::shared_ptr<NamespaceWatch> namespace_;  // held while open: the next port there shares it
     KeptInterface kept_;
-    std::string no_link_;  // as the engine knows it
+    std::string no_link_;  // as reported to the engine
     std::atomic<int> transmit_error_{0};  // errno of the last refused frame: workers write, control reads
 };
 
-// Removes devices that a dead switch of the same instance left, and that no port in `configured`
-// claims. Returns how many.
+// Removes devices that a dead switch of the same instance left and that no port in `configured` uses. Returns
+// their number.
 size_t remove_orphans(const std::string& instance, const std::vector<PortConfig>& configured);
 
 }  // namespace sluice::port

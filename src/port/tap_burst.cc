@@ -1,5 +1,5 @@
-// The worker's half of a TAP port: frames from and to the descriptor. One system call a frame: the copy
-// of a 64 KiB segment outweighs the call by far, and frames of one flow are made such a segment first.
+// The worker's half of a TAP port: frames from and to the descriptor, one system call per frame. The copy of a 64
+// KiB segment costs far more than the call, and frames of one flow are first joined into such a segment.
 #include <rte_mbuf.h>
 #include <sys/uio.h>
 
@@ -16,14 +16,14 @@
 namespace sluice::port {
 namespace {
 
-// Bytes that one burst reads at most. Segments are read and written in turn while they are in the
-// core's own cache: 64 of 64 KiB would go round by memory.
+// The most bytes that one burst reads. Segments are then read and written while they are in the core's own cache:
+// 64 segments of 64 KiB would go to memory and back.
 constexpr uint32_t kBurstBytes = 128 * 1024;
 
 constexpr uint16_t kMaxVectors = 64;
 static_assert(wire::kMaxCoalesced < kMaxVectors);
 
-// Of an unfinished packet.
+// Takes an unfinished packet.
 uint32_t header_size(const rte_mbuf* m) noexcept { return m->l2_len + m->l3_len + m->l4_len; }
 
 }  // namespace
@@ -47,7 +47,7 @@ Received Tap::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
                                              rte_pktmbuf_tailroom(tail)}}};
         const ssize_t got = readv(fd, vectors.data(), vectors.size());
         if (got < static_cast<ssize_t>(sizeof header)) {
-            // Empty (EAGAIN), or the device is gone (EBADFD): check() finds out which.
+            // The queue is empty (EAGAIN) or the device is gone (EBADFD): check() finds out which.
             received.more = false;
             break;
         }
@@ -69,7 +69,7 @@ Received Tap::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
             rte_pktmbuf_free(packet);
             continue;
         }
-        // Here the frame has just been copied, and no fast path of other ports pays for it.
+        // Here the frame has just been copied to the cache, and other ports' fast paths pay nothing.
         if (wire::ether_type(packet) == wire::EtherType::kVlan) [[unlikely]] wire::pop_priority_tag(packet);
         path::set_came_by(packet, id());
         packets[received.count++] = packet;

@@ -25,14 +25,14 @@ namespace {
 
 namespace virtio = wire::virtio;
 
-// Fragmentation of UDP by the device: gone from Linux since 4.14, and from what we can cut.
+// UDP fragmentation by the device: Linux removed it in 4.14, and we cannot cut such packets.
 constexpr uint64_t kNever = virtio::kHostUfo | virtio::kGuestUfo;
 constexpr uint64_t kGuestTso = virtio::kGuestTso4 | virtio::kGuestTso6;
 constexpr uint64_t kHostTso = virtio::kHostTso4 | virtio::kHostTso6;
 constexpr uint64_t kGuestOffloads = virtio::kChecksum | kHostTso | virtio::kHostEcn |
                                virtio::kGuestChecksum | kGuestTso | virtio::kGuestEcn;
 
-// Which port serves a socket: rte_vhost's callbacks know its path only.
+// The port of each socket: rte_vhost's callbacks know only the path.
 std::mutex ports_mutex;
 std::map<std::string, VhostUser*> ports;
 
@@ -51,12 +51,12 @@ int with_port(int guest, Function&& function) {
     return 0;
 }
 
-// A message of the vhost-user protocol, as far as we answer one ourselves (QEMU, docs/interop/
-// vhost-user.rst, "Message Specification").
+// A message of the vhost-user protocol, as far as we answer some ourselves (QEMU, docs/interop/vhost-user.rst,
+// "Message Specification").
 struct [[gnu::packed]] Message {
     uint32_t request;
     uint32_t flags;
-    uint32_t size;  // of what follows
+    uint32_t size;  // bytes that follow
     uint64_t number;
 };
 constexpr uint32_t kSetFeatures = 2;      // VHOST_USER_SET_FEATURES
@@ -65,9 +65,9 @@ constexpr uint32_t kGetQueueNumber = 17;  // VHOST_USER_GET_QUEUE_NUM
 constexpr uint32_t kSendRarp = 19;        // VHOST_USER_SEND_RARP
 constexpr uint64_t kRarpFeature = uint64_t{1} << 2;  // VHOST_USER_PROTOCOL_F_RARP
 
-// Before rte_vhost handles a message. It would grant every guest 128 queue pairs, of which nobody would
-// read most; and it adds a RARP frame to a burst in a way that writes past a burst of one. (Guests
-// announce themselves after a migration.)
+// Called before rte_vhost handles a message. rte_vhost would grant every guest 128 queue pairs, most of which no
+// worker would read. It also adds a RARP frame to a burst in a way that writes past the end of a burst of one.
+// (Guests announce themselves after a migration.)
 rte_vhost_msg_result before_message(int guest, void* context) {
     auto* message = static_cast<Message*>(context);
     if (message->request == kSendRarp) return RTE_VHOST_MSG_RESULT_OK;
@@ -121,7 +121,7 @@ std::vector<GuestRegion> memory_of(int guest) {
     return regions;
 }
 
-// Whether the guest keeps some of it to itself.
+// Whether some of the guest's memory is mapped privately.
 bool is_private(int guest, const std::string& socket_path) {
     const auto process = peer_process(socket_path);
     rte_vhost_memory* table = nullptr;
@@ -174,7 +174,7 @@ base::Result<void> VhostUser::open() {
     return done;
 }
 
-// A socket file that nobody serves any more is left by a switch that was killed: it goes.
+// Removes a socket file that no program serves any more: a killed switch left it.
 base::Result<void> VhostUser::take_path() const {
     const std::string& path = config_.vhost_user->path;
     struct stat status {};
@@ -223,7 +223,7 @@ base::Result<void> VhostUser::register_socket() {
     return {};
 }
 
-// Who may connect is in the network: nobody but root unless it is said.
+// A process that may connect is in the network. By default only root may connect.
 base::Result<void> VhostUser::let_group_connect() const {
     const std::string& path = config_.vhost_user->path;
     const std::string& name = config_.vhost_user->group;
@@ -240,7 +240,7 @@ base::Result<void> VhostUser::let_group_connect() const {
 }
 
 void VhostUser::close() noexcept {
-    // Ends what is connected: on_stopped() and on_disconnected() run in here.
+    // Ends connections: on_stopped() and on_disconnected() run during this call.
     if (registered_) rte_vhost_driver_unregister(config_.vhost_user->path.c_str());
     registered_ = false;
     {
@@ -299,8 +299,8 @@ void VhostUser::refresh() {
     }
 }
 
-// A driver tells what it can and, in the same breath, where its memory is. QEMU has nothing to tell then of a
-// guest that doesn't share it, and drives the device by itself; or it hands out a file that the guest doesn't use.
+// A driver sends its features together with the location of its memory. If a guest does not share its memory,
+// QEMU either sends neither and drives the device itself, or it sends a file that the guest does not use.
 std::string_view VhostUser::why_not_running() const {
     if (running_) return "";
     if (connection_ == kNoGuest) {
@@ -331,10 +331,10 @@ VringView VhostUser::view(uint16_t number) const {
     return view;
 }
 
-// A ring that stands before the same faulty descriptor at two looks is one that rte_vhost refuses.
+// If a ring stands at the same faulty descriptor at two looks, rte_vhost has refused that descriptor.
 void VhostUser::inspect_rings() {
     for (uint16_t number = 0; number < kRings; ++number) {
-        // Not for all rings at once: rte_vhost's thread may be waiting with rings locked.
+        // Lock for one ring at a time: rte_vhost's thread may be waiting with rings locked.
         std::lock_guard lock(mutex_);
         if (!running_) return;
         Stuck& stuck = stuck_[number];
@@ -391,10 +391,10 @@ nlohmann::json VhostUser::describe() const {
     return answer;
 }
 
-// --- rte_vhost's thread. on_ring() is called with rings locked that a worker may be waiting for, so it
+// --- rte_vhost's thread. It calls on_ring() with rings locked that a worker may be waiting for, so on_ring()
 // must not wait for workers. ---
 
-// One guest at a time: another that connects to a socket of ours is sent away.
+// One guest at a time: if another one connects to our socket, it is refused.
 bool VhostUser::on_connected(int guest) {
     {
         std::lock_guard lock(mutex_);
@@ -456,7 +456,7 @@ void VhostUser::on_running(int guest) {
         capabilities_ = capabilities_of(features_);
         choose_transmit_rings();
     }
-    // What waits in transmit buffers was made for the capabilities before.
+    // Packets in transmit buffers were prepared for the previous capabilities.
     wait_for_workers_();
     guest_.store(guest, std::memory_order_release);
     note_change();
@@ -485,8 +485,8 @@ void VhostUser::on_ring(int guest, uint16_t ring, bool enabled) {
     note_change();
 }
 
-// Once in a connection, for a ring that the front end says is to begin anew, before any worker has it.
-// (A device that uses descriptors in order marks one for many: nothing to go by.)
+// Called once per connection, for a ring that the front end starts at the beginning, before any worker uses it.
+// (A device that uses descriptors in order marks one for many, which gives no position.)
 void VhostUser::restore_position(uint16_t number) {
     rte_vhost_get_negotiated_features(connection_, &features_);
     if ((features_ & (virtio::kRingPacked | virtio::kInOrder)) != virtio::kRingPacked) return;
@@ -498,7 +498,7 @@ void VhostUser::restore_position(uint16_t number) {
     rte_vhost_set_vring_base(connection_, number, base, base);
 }
 
-// Workers share out the rings that the guest has enabled.
+// Distributes the rings that the guest has enabled among the workers.
 void VhostUser::choose_transmit_rings() noexcept {
     std::array<uint16_t, path::kMaxQueues> usable{};
     uint16_t count = 0;

@@ -1,11 +1,11 @@
-// Virtual machines: the back end of a vhost-user socket (virtio-net, VIRTIO 1.2, 5.1; the protocol is
-// QEMU's "vhost-user"), on DPDK's rte_vhost. Segments and unfinished checksums cross it whole in both
-// directions, as far as the guest's driver has agreed to them.
+// Ports of virtual machines: the back end of a vhost-user socket (virtio-net, VIRTIO 1.2, 5.1; the protocol is
+// QEMU's "vhost-user"), on DPDK's rte_vhost. Segments and unfinished checksums pass whole in both directions if
+// the guest's driver has agreed to them.
 //
-// Three threads meet here. rte_vhost's own thread speaks the protocol and tells of a guest that comes
-// and goes (the on_...() functions); workers use the rings of `guest_` and nothing else; the control
-// thread opens, closes, inspects and describes. A guest's rings vanish only after every worker has
-// finished the turn in which it may have read `guest_`.
+// Three threads use it. rte_vhost's own thread speaks the protocol and reports guests that come and go (the
+// on_...() functions). Workers use only the rings of `guest_`. The control thread opens, closes, inspects and
+// describes. A guest's rings vanish only after every worker has finished the turn in which it may have read
+// `guest_`.
 #pragma once
 
 #include <array>
@@ -63,7 +63,7 @@ class VhostUser final : public Port {
  private:
     static constexpr int kNoGuest = -1;
     static constexpr std::string_view kNotShared = "the guest's memory is not shared (share=on)";
-    static constexpr uint16_t kRings = 2 * path::kMaxQueues;  // even: to the guest, odd: from it
+    static constexpr uint16_t kRings = 2 * path::kMaxQueues;  // even numbers: to the guest, odd: from the guest
 
     base::Result<void> take_path() const;
     base::Result<void> register_socket();
@@ -80,43 +80,43 @@ class VhostUser final : public Port {
     uint16_t workers_;
     std::function<void()> attention_;
     std::function<void()> wait_for_workers_;
-    // Of the configuration, which the control thread may replace, for rte_vhost's thread.
+    // Copies of the configuration for rte_vhost's thread, since the control thread may replace the original.
     const std::string name_;
     const std::string path_;
     const uint16_t most_queues_;
     bool registered_ = false;
-    uint64_t socket_inode_ = 0;  // of the socket that we serve
+    uint64_t socket_inode_ = 0;  // of the socket that the switch serves
 
     // Workers.
-    std::atomic<int> guest_{kNoGuest};  // rte_vhost's handle, while its rings may be used
+    std::atomic<int> guest_{kNoGuest};  // rte_vhost's handle while its rings may be used; kNoGuest otherwise
     std::array<std::atomic<uint16_t>, path::kMaxWorkers> transmit_ring_{};  // by WorkerId
-    std::array<uint16_t, path::kMaxQueues> appetite_;  // of the next burst; the queue's worker
+    std::array<uint16_t, path::kMaxQueues> appetite_;  // size of the next burst; used by the queue's worker
 
     static constexpr int kLooksForMemory = 2;
-    int without_memory_ = 0;  // so often in a row check() has seen a driver without memory
+    int without_memory_ = 0;  // how many times in a row check() saw a driver without memory
 
-    // The control thread's view, as of refresh().
+    // For the control thread, as of refresh().
     std::string no_link_;
-    std::vector<base::Fd> kicks_;  // by receive queue: what the guest writes to when it is asked to
+    std::vector<base::Fd> kicks_;  // by receive queue: the guest's notifications, if they are enabled
 
     std::atomic<bool> changed_{false};
-    // What rte_vhost's thread tells the control thread. It also keeps a guest's rings in their place
-    // while the control thread looks at them: on_stopped() needs it.
+    // Written by rte_vhost's thread, read by the control thread. The mutex also keeps a guest's rings in place
+    // while the control thread looks at them, since on_stopped() needs it.
     mutable std::mutex mutex_;
     int connection_ = kNoGuest;
     bool running_ = false;
     std::array<bool, kRings> enabled_{};
-    std::array<bool, kRings> positioned_{};  // restore_position() has been asked
+    std::array<bool, kRings> positioned_{};  // restore_position() was called
     uint64_t features_ = 0;  // negotiated
-    bool negotiated_ = false;  // the guest's driver has told its features in this connection
-    bool is_private_ = false;  // its memory (guest_memory.h)
+    bool negotiated_ = false;  // the guest's driver has sent its features in this connection
+    bool is_private_ = false;  // the guest does not share its memory (guest_memory.h)
     std::vector<GuestRegion> memory_;
     uint64_t connections_ = 0;
 
     struct Stuck {
-        uint16_t next = 0;  // where it stood at the last look
+        uint16_t next = 0;  // position at the last look
         std::optional<std::string> fault;
-        bool told = false;  // it stood there twice: not a ring that was read while it was written
+        bool told = false;  // it stood there at two looks, so the ring was not just being written
     };
     std::array<Stuck, kRings> stuck_;
 };

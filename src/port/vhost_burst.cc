@@ -1,5 +1,5 @@
-// The worker's half of a vhost-user port: bursts from and to a guest's rings. rte_vhost copies, so a
-// packet is free as soon as it is sent; a ring that two workers transmit to is locked in there.
+// The worker's half of a vhost-user port: bursts from and to a guest's rings. rte_vhost copies, so a packet is
+// free as soon as it is sent. rte_vhost locks a ring to which two workers transmit.
 #include <rte_mbuf.h>
 #include <rte_vhost.h>
 
@@ -14,11 +14,11 @@
 namespace sluice::port {
 namespace {
 
-// What one call of rte_vhost takes at most (MAX_PKT_BURST of its virtio_net.c).
+// The most packets that one call of rte_vhost takes (MAX_PKT_BURST of its virtio_net.c).
 constexpr uint16_t kCall = 32;
 
-// Segments in one burst, so that they are still in the core's cache when they are copied out again:
-// 32 of 64 KiB would go round by memory.
+// The most segments in one burst. They stay in the core's cache until they are copied out again: 32 segments of
+// 64 KiB would go to memory and back.
 constexpr uint16_t kSegments = 4;
 
 constexpr uint64_t kOffloaded =
@@ -55,7 +55,7 @@ Received VhostUser::receive(uint16_t queue, rte_mbuf** packets, uint16_t room,
             rte_pktmbuf_free(packet);
             continue;
         }
-        // rte_vhost has just copied the frame, so that its EtherType is in the core's cache.
+        // rte_vhost has just copied the frame, so its EtherType is in the core's cache.
         if (wire::ether_type(packet) == wire::EtherType::kVlan) [[unlikely]] wire::pop_priority_tag(packet);
         path::set_came_by(packet, id());
         packets[kept++] = packet;

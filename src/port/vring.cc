@@ -14,12 +14,13 @@ namespace {
 
 using namespace wire::virtio;
 
-// Descriptors of one chain: rte_vhost follows no more (BUF_VECTOR_MAX), and every one is a system call.
+// The most descriptors of one chain: rte_vhost follows no more (BUF_VECTOR_MAX), and every one costs a system
+// call.
 constexpr uint32_t kMostFollowed = 256;
 
 using Fault = std::optional<std::string>;
 
-// False where that memory is gone.
+// Returns false if that memory is gone.
 template <class T>
 bool fetch(const void* base, size_t index, T& value) {
     iovec local{&value, sizeof value};
@@ -37,7 +38,7 @@ const GuestRegion* find_region(const std::vector<GuestRegion>& memory, uint64_t 
     return nullptr;
 }
 
-// Whether every byte is the guest's; a buffer may reach over several regions.
+// Whether every byte lies in the guest's memory. A buffer may span several regions.
 bool is_mapped(const std::vector<GuestRegion>& memory, uint64_t address, uint64_t size) {
     while (size != 0) {
         const GuestRegion* region = find_region(memory, address, 1);
@@ -54,7 +55,7 @@ std::string outside(uint64_t index, uint64_t address, uint32_t length) {
                        length, address);
 }
 
-// A table of descriptors that name each other: the ring's own, or an indirect one.
+// Follows a chain in a table of linked descriptors: the ring's own, or an indirect one.
 template <class Table>
 Fault follow(const Table& table, uint32_t size, uint16_t head,
              const std::vector<GuestRegion>& memory) {
@@ -129,7 +130,7 @@ Fault find_packed_fault(const VringView& ring, const std::vector<GuestRegion>& m
                                ((descriptor.flags & kPackedUsed) != 0) != wrap;
         if (count == 0 && !available) return {};
         if ((descriptor.flags & kIndirect) != 0) {
-            // Its table holds packed descriptors, in order and without next (2.8.7).
+            // Its table holds packed descriptors in order, without the next flag (2.8.7).
             const uint64_t entries = descriptor.length / sizeof(PackedDescriptor);
             const GuestRegion* region = find_region(memory, descriptor.address, descriptor.length);
             if (region == nullptr) return outside(index, descriptor.address, descriptor.length);
@@ -159,7 +160,7 @@ std::optional<std::string> find_fault(const VringView& ring, const std::vector<G
 }
 
 std::optional<PackedPosition> find_packed_position(const VringView& ring) {
-    // In one piece: rte_vhost holds the rings' locks meanwhile.
+    // Read in one piece, because rte_vhost holds the rings' locks meanwhile.
     std::vector<PackedDescriptor> table(ring.size);
     const size_t size = table.size() * sizeof(PackedDescriptor);
     iovec local{table.data(), size};
@@ -174,7 +175,7 @@ std::optional<PackedPosition> find_packed_position(const VringView& ring) {
         if (found) return {};
         found = {i, used(i - 1U)};
     }
-    // No change: the device stands at the beginning of a lap, and the one before it is in the flags.
+    // No change: the device stands at the beginning of a lap, and the flags show the lap before.
     return found ? found : PackedPosition{0, !used(0)};
 }
 

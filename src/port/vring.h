@@ -1,8 +1,8 @@
-// What is wrong with a guest's virtqueue, in words. rte_vhost refuses a descriptor that it can't follow
-// and never goes past it, without a word; this looks at where it stands and says why.
+// Explains faults of a guest's virtqueue. rte_vhost refuses a descriptor that it cannot follow, stays there and
+// reports nothing. This code looks at that descriptor and gives the reason.
 //
-// The guest may write its ring, and unmap its memory, while it is read here: every access goes through
-// the kernel (process_vm_readv), so the worst that comes of it is a wrong sentence. Control thread.
+// The guest may write its ring and unmap its memory during the look. Every access goes through the kernel
+// (process_vm_readv), so the worst result is a wrong sentence. Control thread.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct GuestRegion {
     uint64_t size;   // bytes
 };
 
-// A virtqueue (VIRTIO 1.2, 2.7 and 2.8) and how far its device has come.
+// A virtqueue (VIRTIO 1.2, 2.7 and 2.8) and its device's position.
 struct VringView {
     bool packed = false;
     uint16_t size = 0;                    // descriptors
@@ -29,13 +29,13 @@ struct VringView {
     bool wrap = true;                     // of a packed ring: the device's wrap counter at `next`
 };
 
-// The fault of the next available descriptor chain; none where it is sound or there is no next.
+// The fault of the next available descriptor chain; none if it is valid or there is no next one.
 std::optional<std::string> find_fault(const VringView& ring, const std::vector<GuestRegion>& memory);
 
-// Where the device of a packed ring has come to, read from the ring itself: QEMU remembers it for split
-// rings only, and tells a switch that comes back to begin anew (VIRTIO 1.2, 2.8.1: the used flag of a
-// descriptor is the device's wrap counter of the lap in which it was used, so that it changes where the
-// device stands). None where that can't be told: chains of several descriptors change it more than once.
+// The device's position in a packed ring, derived from the ring itself. QEMU remembers it for split rings only,
+// and tells a switch that reconnects to start at the beginning. (VIRTIO 1.2, 2.8.1: the used flag of a descriptor
+// is the device's wrap counter in the lap in which it was used, so the flag changes at the device's position.)
+// None if it is ambiguous: chains of several descriptors cause more than one change.
 struct PackedPosition {
     uint16_t next;
     bool wrap;

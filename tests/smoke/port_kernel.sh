@@ -136,7 +136,7 @@ finish "$reader" 10 "the reader of datagrams"
 expect "held to its MTU" true "$(seen packet held-to-mtu)"
 expect "segments of the peer's, then" off "$(feature packet eth0 tcp-segmentation-offload)"
 expect "merging, then" off "$(feature host wire-packet generic-receive-offload)"
-grep -q "wire-packet gave segments of UDP" "$LOG" || fail "no word in the log"
+grep -q "wire-packet sent UDP segments" "$LOG" || fail "no word in the log"
 iperf packet 10.0.0.1 -n 8M
 
 # The link, and the interface, as they come and go.

@@ -582,7 +582,7 @@ class EthdevProbeTest : public EthdevBondTest {
 };
 
 TEST_F(EthdevProbeTest, AMemberThatIsNotAnsweredIsDownUntilItIs) {
-    const std::string why = "nothing came by it while it asked 10.0.0.9 3 times, every 100 ms";
+    const std::string why = "it received nothing while it probed 10.0.0.9 3 times, every 100 ms";
     ASSERT_TRUE(becomes({"up true", "up false"}, {0, 1}));
     ASSERT_TRUE(becomes({"down false", "up true"}, {1})) << state(0) << ", " << state(1);
     EXPECT_EQ(port_->describe().at("members").at(0).at("reason"), why);

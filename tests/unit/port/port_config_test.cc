@@ -130,7 +130,7 @@ TEST(PortConfig, AProbeAsksSomebodyWhereThatIsOfUse) {
     EXPECT_EQ(error("probe: {targets: 10.0.0.1}"), "");
     EXPECT_EQ(read("{name: a, bond: {members: [net_x0], probe: {targets: 10.0.0.1}}}").bond->probe->interval, 1000u);
     EXPECT_EQ(error("probe: {interval: 500}"), "bond.probe (f:1:44): the key 'targets' is missing");
-    EXPECT_EQ(error("probe: {targets: []}"), "bond.probe.targets (f:1:54): are none or more than 16");
+    EXPECT_EQ(error("probe: {targets: []}"), "bond.probe.targets (f:1:54): takes 1 to 16 addresses");
     EXPECT_EQ(error("probe: {targets: [10.0.0]}").find("bond.probe.targets[0] (f:1:55): "), 0u);
     for (const char* interval : {"99", "60001", "1s"}) {
         EXPECT_EQ(error(fmt::format("probe: {{targets: 10.0.0.1, interval: {}}}", interval))
@@ -171,7 +171,7 @@ TEST(PortConfig, ATrunkIsNotInANetworkToo) {
     EXPECT_EQ(error_of("{name: a, device: d, trunk: {networks: [x]}, network: y}"),
               "trunk (f:1:29): stands beside `network`: a port is in one network, or a trunk of several");
     EXPECT_EQ(error_of("{name: a, device: d, trunk: {}}"),
-              "trunk.networks (f:1:29): are none: name one at least");
+              "trunk.networks (f:1:29): needs at least one network");
     EXPECT_EQ(error_of("{name: a, device: d, trunk: {native: y}}"), "");
 }
 
