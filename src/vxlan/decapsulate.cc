@@ -10,22 +10,22 @@ using wire::Protocol;
 using wire::read;
 
 constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
-constexpr uint32_t kMaxExtensions = 256;  // bytes: more than anybody has reason to send
+constexpr uint32_t kMaxExtensions = 256;  // bytes: more than any sender needs
 
 Outcome drop(Outer& outer, Drop reason) noexcept {
     outer.reason = reason;
     return Outcome::kDropped;
 }
 
-// What the outer IP header tells of the rest.
+// The outer IP header's result for the later checks.
 struct Datagram {
-    uint32_t udp;  // where the UDP header begins
+    uint32_t udp;  // offset of the UDP header
     uint32_t end;
     uint8_t traffic_class;
-    wire::Sum addresses;  // their part of the pseudo-header's sum
+    wire::Sum addresses;  // the addresses' part of the pseudo-header's sum
 };
 
-// That an Ethernet header begins with.
+// The start of an Ethernet header.
 struct Addresses {
     wire::MacBytes destination;
     wire::MacBytes source;
@@ -36,7 +36,7 @@ struct Traffic {
     uint8_t traffic_class;
 };
 
-// Whether the frame from `begin` to `end` has a tag that tells only of a priority (wire/vlan.h).
+// Whether the frame from `begin` to `end` has a priority tag (wire/vlan.h).
 bool has_priority_tag(const rte_mbuf* packet, uint32_t begin, uint32_t end) noexcept {
     wire::EthernetHeader ethernet_copy;
     wire::VlanTag tag_copy;
@@ -45,7 +45,7 @@ bool has_priority_tag(const rte_mbuf* packet, uint32_t begin, uint32_t end) noex
            tag_at + sizeof tag_copy <= end && read(packet, tag_at, tag_copy)->id() == 0;
 }
 
-// Of the inner frame that is from `begin` to `end`.
+// The ECN of the inner frame between `begin` and `end`.
 Traffic traffic_of(const rte_mbuf* packet, uint32_t begin, uint32_t end) noexcept {
     wire::EthernetHeader copy;
     const wire::EtherType type = read(packet, begin, copy)->ether_type();
@@ -71,7 +71,7 @@ bool is_whole(const rte_mbuf* packet, const Datagram& datagram, uint32_t udp_siz
     return wire::fold(wire::Sum{wire::fold(sum)} + wire::fold(pseudo)) == 0xffff;
 }
 
-// From UDP on; `outer` has what the IP header gave.
+// Examines UDP and the headers behind it; `outer` has the results from the IP header.
 Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16 port,
                     Outer& outer) noexcept {
     wire::UdpHeader udp_copy;
@@ -79,7 +79,7 @@ Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16
     const wire::UdpHeader& udp = *read(packet, datagram.udp, udp_copy);
     if (udp.destination_port != port) return Outcome::kNotVxlan;
     const uint32_t udp_size = udp.size.host();
-    // Less than IP has is legal: RFC 9868 puts options into the rest, which nobody asked us for.
+    // A UDP size smaller than IP's is legal: RFC 9868 puts options into the rest, which VXLAN does not use.
     if (udp_size < sizeof udp || datagram.udp + udp_size > datagram.end) {
         return drop(outer, Drop::kVxlanOuterHeader);
     }
@@ -97,7 +97,7 @@ Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16
     const uint32_t end = datagram.udp + udp_size;
     uint32_t begin = datagram.udp + kTunnelHeaders;
     outer.untags = has_priority_tag(packet, begin, end);
-    // Without the tag the frame begins where its EtherType is the one behind the tag.
+    // Without the tag, the frame begins 4 bytes later.
     if (outer.untags) begin += uint32_t{sizeof(wire::VlanTag)};
     const bool tagged = wire::is_vlan(read(packet, begin, inner_copy)->ether_type());
     outer.reason = Drop::kVxlanInnerVlan;
@@ -106,7 +106,7 @@ Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16
         const Traffic inner = traffic_of(packet, begin, end);
         const Ecn before = ecn_of(inner.traffic_class);
         const Ecn after = out_of_tunnel(before, ecn_of(datagram.traffic_class));
-        // What isn't IP has no ECN of its own to contradict.
+        // A frame that is not IP has no ECN.
         if (inner.is_ip && after == Ecn::kLost) return drop(outer, Drop::kVxlanEcn);
         outer.marks = inner.is_ip && after != before;
         outer.ecn = after;
@@ -118,7 +118,7 @@ Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16
     return tagged ? Outcome::kTagged : Outcome::kAccepted;
 }
 
-// Of an IPv4 header with its options, whose own checksum counts.
+// For an IPv4 header with its options; its checksum is part of the sum.
 bool is_intact(const rte_mbuf* packet, uint32_t size) noexcept {
     return wire::fold(wire::sum_of(packet, kIp, kIp + size)) == 0xffff;
 }
@@ -162,7 +162,7 @@ Outcome examine_ipv6(const rte_mbuf* packet, wire::be16 port, Outer& outer) noex
         if (udp + sizeof extension_copy > end) return drop(outer, Drop::kVxlanOuterHeader);
         const auto* extension = read(packet, udp, extension_copy);
         if (extension == nullptr) return drop(outer, Drop::kVxlanTruncated);
-        // A source route still under way isn't for us to follow (RFC 8200, 4.4).
+        // The switch does not follow an unfinished source route (RFC 8200, 4.4).
         if (protocol == Protocol::kRouting && extension->segments_left != 0) {
             return drop(outer, Drop::kVxlanOuterHeader);
         }
@@ -171,7 +171,7 @@ Outcome examine_ipv6(const rte_mbuf* packet, wire::be16 port, Outer& outer) noex
                                                : extension->header_size();
         protocol = extension->protocol();
         if (udp - begin > kMaxExtensions) return drop(outer, Drop::kVxlanOuterHeader);
-        // What comes after the header of a later fragment is any bytes at all.
+        // The bytes behind a later fragment's header are no header.
         if (fragment) break;
     }
     if (protocol != Protocol::kUdp) return Outcome::kNotVxlan;
@@ -188,7 +188,7 @@ Outcome examine_ipv6(const rte_mbuf* packet, wire::be16 port, Outer& outer) noex
                        port, outer);
 }
 
-// Cuts off what is behind the first `size` bytes, of which there is at least one mbuf's.
+// Cuts the packet to `size` bytes, which is at least the size of its first mbuf.
 void truncate(rte_mbuf* packet, uint32_t size) noexcept {
     rte_mbuf* m = packet;
     uint32_t left = size;
@@ -201,9 +201,9 @@ void truncate(rte_mbuf* packet, uint32_t size) noexcept {
     packet->pkt_len = size;
 }
 
-// Takes the outer headers off where they, or the inner Ethernet header, lie in several mbufs: the inner
-// one is put together at the end of the first mbuf, over outer headers that nobody needs any more. They
-// are longer than it is, and the first mbuf held an Ethernet header at least.
+// Removes outer headers when they, or the inner Ethernet header, span mbufs. The inner Ethernet header is
+// assembled at the end of the first mbuf, over outer headers that are no longer needed. The outer headers are
+// longer than it, and the first mbuf contained at least an Ethernet header.
 void gather_inner(rte_mbuf* packet, uint32_t begin) noexcept {
     wire::EthernetHeader copy;
     const wire::EthernetHeader inner = *read(packet, begin, copy);

@@ -1,14 +1,14 @@
-// A packet from the underlay to a tunnel end point of ours: whether it is VXLAN that may be taken in, and
-// how the frame gets out of it (RFC 7348, 4.1 and 5). Two steps, since between them stand look-ups that
-// may refuse the packet: examine() reads, strip() writes. Worker thread.
+// A packet from the underlay to one of our tunnel end points: whether its VXLAN is acceptable, and how its inner
+// frame is extracted (RFC 7348, 4.1 and 5). Two steps, because look-ups between them may refuse the packet:
+// examine() reads, strip() writes. Worker thread.
 //
-// The frame begins with an Ethernet header without VLAN tags, in its first mbuf, and the destination
-// address is a local end point's: the caller has seen to that, as far as the frame goes (a header that
-// is cut off comes here too). No length is trusted; header bytes may be spread over mbufs.
+// The caller has checked, as far as the frame goes, that an Ethernet header without VLAN tags is in the first
+// mbuf and that the destination address is a local end point's (a packet with a header that is cut short comes
+// here too). No length is trusted; headers may span mbufs.
 //
-// Reserved flags and bits are ignored, as RFC 7348, 5 wants; the I flag must be set. (Linux drops what
-// has flags other than I, unless the extension that they are for is switched on; but an extension that
-// changes the meaning of the rest, like VXLAN-GPE, has a port of its own.)
+// Reserved flags and bits are ignored, as RFC 7348, 5 requires; the I flag must be set. (Linux drops packets with
+// flags other than I, unless the extension for those flags is enabled. But an extension that changes the meaning
+// of the other fields, such as VXLAN-GPE, has a port of its own.)
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -29,30 +29,30 @@ namespace sluice::vxlan {
 
 enum class Outcome : uint8_t {
     kAccepted,
-    kTagged,    // accepted, if the network takes VLAN tags in tunnels; else dropped under `reason`
-    kDropped,   // under `reason`
+    kTagged,    // accepted if the network carries VLAN tags in tunnels, otherwise dropped for `reason`
+    kDropped,   // for `reason`
     kNotVxlan,  // not UDP, or to another port
 };
 
-// What examine() tells besides: of an accepted packet all but the reason. It is filled in where it stands,
-// since a struct stored in pieces and copied whole cost 20 cycles a packet (a loop over 64 of them).
+// Further results of examine(). For an accepted packet, all but the reason. It is filled in place: a struct that
+// was stored in pieces and copied whole cost 20 cycles a packet (a loop over 64 of them).
 struct Outer {
     path::Drop reason;
     bool ipv6;
-    bool changes;   // the inner frame changes, as the next three say; else they are not set
+    bool changes;   // the inner frame changes as the next three say; false: they are not set
     bool marks;     // the inner packet's ECN becomes `ecn`
-    bool untags;    // the inner frame's priority tag comes off; `size` counts it in
+    bool untags;    // the inner frame's priority tag is removed; `size` includes it
     Ecn ecn;
-    uint16_t size;  // of the headers: where the inner frame begins
-    uint32_t end;   // where it ends; what the underlay may have padded with comes after
+    uint16_t size;  // of the headers: offset of the inner frame
+    uint32_t end;   // end of the inner frame; padding of the underlay may follow
     uint32_t vni;
-    wire::be32 source;            // of the outer packet, on IPv4
-    wire::Ipv6Bytes source_ipv6;  // and on IPv6
+    wire::be32 source;            // of an outer IPv4 packet
+    wire::Ipv6Bytes source_ipv6;  // of an outer IPv6 packet
 };
 
-// Whether somebody vouches for the outer UDP checksum: the NIC, or the host's own kernel, whose unfinished
-// checksum has never been on a wire. Of a packet in which the NIC has seen a tunnel, L4_CKSUM speaks of
-// the inner header and OUTER_L4_CKSUM of this one.
+// Whether the outer UDP checksum is known to be right: the NIC has checked it, or it is the host kernel's own
+// unfinished checksum, which has never been on a wire. If the NIC has recognized a tunnel, L4_CKSUM is about the
+// inner header and OUTER_L4_CKSUM about this one.
 [[gnu::always_inline]] inline bool is_vouched_for(const rte_mbuf* packet) noexcept {
     const bool seen = (packet->packet_type & RTE_PTYPE_TUNNEL_MASK) != 0;
     const uint64_t mask = seen ? RTE_MBUF_F_RX_OUTER_L4_CKSUM_MASK : RTE_MBUF_F_RX_L4_CKSUM_MASK;
@@ -60,12 +60,12 @@ struct Outer {
     return (packet->ol_flags & mask) == good || wire::is_unfinished(packet);
 }
 
-// Everything, from the outermost header inwards: the first fault is the reason.
+// Checks everything, from the outermost header inwards. The first fault is the reason.
 Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) noexcept;
 
-// `port` is the UDP port of VXLAN, wire::VxlanHeader::kPort by default. Accepts what is as usual at once:
-// no options or extension headers, all headers in the first mbuf, a UDP checksum that is 0 or vouched
-// for, no trailing bytes, no ECN mark of concern, IP inside.
+// `port` is the UDP port of VXLAN, wire::VxlanHeader::kPort by default. Usual packets are accepted at once: no
+// options or extension headers, all headers in the first mbuf, a UDP checksum that is 0 or known to be right, no
+// trailing bytes, no relevant ECN mark, IP inside.
 [[gnu::always_inline]] inline Outcome examine(const rte_mbuf* packet, wire::be16 port,
                                               Outer& outer) noexcept {
     using wire::load32;
@@ -82,7 +82,7 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
         std::memcpy(&type, frame + kType, sizeof type);
         return type;
     };
-    // The three headers that both families end with: UDP (ports, size, checksum), VXLAN, Ethernet.
+    // The last three headers in both families: UDP (ports, size, checksum), VXLAN, Ethernet.
     const auto is_usual = [&](const uint8_t* udp, uint32_t udp_size) __attribute__((always_inline)) {
         const uint64_t word = load64(udp);
         const uint64_t expected =
@@ -110,7 +110,7 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
         const uint32_t destination = load32(ip + 16);
         const uint64_t words = (start & 0xffff'ffff) + (start >> 32) + (middle & 0xffff'ffff) +
                                (middle >> 32) + destination;
-        // To 33 bits, and to 32.
+        // Fold to 33 bits, then to 32.
         const uint64_t sum = (words & 0xffff'ffff) + (words >> 32);
         const uint16_t folded = wire::fold(static_cast<uint32_t>(sum) + static_cast<uint32_t>(sum >> 32));
         const uint32_t total_size = wire::be16::from_raw(static_cast<uint16_t>(start >> 16)).host();
@@ -137,11 +137,11 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
     return examine_slowly(packet, port, outer);
 }
 
-// strip() for what isn't as usual: headers spread over mbufs, trailing bytes, a frame that changes.
+// strip() for unusual packets: headers that span mbufs, trailing bytes, a frame that changes.
 void strip_slowly(rte_mbuf* packet, const Outer& outer) noexcept;
 
-// Leaves the inner frame of an accepted packet, with its Ethernet header in the first mbuf. Of what was
-// known about the outer packet nothing stays: a good checksum there says nothing about one in here.
+// Leaves the inner frame of an accepted packet, with its Ethernet header in the first mbuf. Clears the metadata
+// of the outer packet: a good outer checksum says nothing about an inner one.
 [[gnu::always_inline]] inline void strip(rte_mbuf* packet, const Outer& outer) noexcept {
     if (likely(outer.end == packet->pkt_len && !outer.changes &&
                packet->data_len >= outer.size + sizeof(wire::EthernetHeader))) {

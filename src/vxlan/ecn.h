@@ -1,5 +1,5 @@
-// Explicit congestion notification through a tunnel (RFC 6040): what becomes of the inner packet's mark
-// when it leaves the tunnel. Into the tunnel the mark is copied (tunnel.h). Plain values, any thread.
+// Explicit congestion notification through a tunnel (RFC 6040): the inner packet's mark when it leaves the
+// tunnel. On the way in, the mark is copied (tunnel.h). Plain values, any thread.
 #pragma once
 
 #include <array>
@@ -8,11 +8,11 @@
 namespace sluice::vxlan {
 
 enum class Ecn : uint8_t {
-    kNotEct,  // the receiver wouldn't know of a mark
+    kNotEct,  // the receiver does not support marks
     kEct1,
     kEct0,
     kCongestion,  // CE
-    kLost,        // not a mark: the packet must be dropped
+    kLost,        // not a mark: drop the packet
 };
 
 constexpr Ecn ecn_of(uint8_t traffic_class) noexcept { return Ecn(traffic_class & 3); }

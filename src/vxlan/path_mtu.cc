@@ -5,7 +5,7 @@
 namespace sluice::vxlan {
 namespace {
 
-// Of links that there are or were (RFC 1191, 7.1).
+// MTUs of present and past links (RFC 1191, 7.1).
 constexpr uint32_t kPlateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006};
 
 }  // namespace
@@ -18,7 +18,7 @@ uint32_t PathMtu::of(uint32_t told, uint32_t packet_size, bool ipv6) noexcept {
         }
         return packet_size > kLeastIpv4 ? kLeastIpv4 : 0;
     }
-    // What fits isn't too big: no router says this.
+    // A packet that fits is not too big: the message makes no sense.
     if (told >= packet_size) return 0;
     return std::max(told, kLeastIpv4);
 }
@@ -36,7 +36,7 @@ bool PathMtu::learn(uint32_t mtu, Seconds now) noexcept {
 bool PathMtu::expire(Seconds now) noexcept {
     uint64_t known = word_.load(std::memory_order_relaxed);
     if (known == 0 || left(now) != 0) return false;
-    // Unless it is learned anew this moment.
+    // Unless a worker has learned it again just now.
     return word_.compare_exchange_strong(known, 0, std::memory_order_relaxed);
 }
 
@@ -44,7 +44,7 @@ PathMtu::Seconds PathMtu::left(Seconds now) const noexcept {
     const uint64_t known = word_.load(std::memory_order_relaxed);
     if (known == 0) return 0;
     const auto since = static_cast<Seconds>(known >> 32);
-    // A worker's clock may be a little ahead.
+    // A worker's clock may be slightly ahead.
     const Seconds age = now > since ? now - since : 0;
     return age >= kLifetime ? 0 : kLifetime - age;
 }

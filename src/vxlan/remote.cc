@@ -5,7 +5,7 @@
 namespace sluice::vxlan {
 namespace {
 
-// A worker's clock may be a little ahead.
+// A worker's clock may be slightly ahead.
 Remote::Seconds age(Remote::Seconds now, Remote::Seconds then) noexcept { return now > then ? now - then : 0; }
 
 }  // namespace
@@ -33,11 +33,11 @@ RemoteState Remote::state(Seconds now) const noexcept {
     const auto error = static_cast<Error>(word & 0xff);
     const auto when = static_cast<Seconds>(word >> 8);
     if (error != Error::kNone && age(now, when) < kErrorLifetime) {
-        // What answers pings may still not take tunnels.
+        // A host that answers pings may still refuse tunnel packets.
         if (error == Error::kPortUnreachable && when > heard_) return RemoteState::kRefused;
         if (error == Error::kUnreachable && when > sign) return RemoteState::kUnreachable;
     }
-    // It is asked in that second, and has the rest of it to answer.
+    // The last ping was sent in this second and may still be answered in it.
     if (sign != 0 && age(now, sign) <= kQuiet) return RemoteState::kReachable;
     const bool was_asked = unanswered_ > kTries || (unanswered_ == kTries && age(now, asked_) != 0);
     return was_asked ? RemoteState::kSilent : RemoteState::kProbe;

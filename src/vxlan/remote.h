@@ -1,7 +1,6 @@
-// What is learned of a remote tunnel end point while the switch runs: how long a packet to it may be, and
-// whether it is there. RFC 7348 has nothing to ask an end point by, so its host is pinged, and only while
-// nothing comes from it in the tunnel. Workers take notes, the control thread looks once a second and asks
-// for pings.
+// The state of a remote tunnel end point, learned while the switch runs: whether it answers. RFC 7348 has no
+// request for that, so its host is pinged, but only while no tunnel packets come from it. Workers note events;
+// the control thread looks once a second and requests pings.
 #pragma once
 
 #include <atomic>
@@ -12,23 +11,23 @@
 namespace sluice::vxlan {
 
 enum class RemoteState : uint8_t {
-    kProbe,        // nothing has come lately: it is being asked
-    kReachable,    // a tunnel packet or an answer has come lately
-    kSilent,       // neither comes
-    kUnreachable,  // a router on the way says so
-    kRefused,      // its host is there, and says that nobody takes VXLAN
+    kProbe,        // nothing was received lately: it is being pinged
+    kReachable,    // a tunnel packet or a ping reply was received lately
+    kSilent,       // pings remain unanswered
+    kUnreachable,  // a router on the path reports it as unreachable
+    kRefused,      // its host is up but reports the VXLAN port as closed
 };
 
 class Remote {
  public:
     using Seconds = PathMtu::Seconds;
 
-    // Without a sign of life for so long it is asked, once a second.
+    // After this time without a sign of life it is pinged, once a second.
     static constexpr Seconds kQuiet = 3;
-    // So many questions without an answer, and it is silent. From then on it is asked less often.
+    // After so many unanswered pings it is silent. From then on it is pinged less often.
     static constexpr uint32_t kTries = 3;
     static constexpr Seconds kSilentInterval = 5;
-    // An error about our packets counts for as long; there are more while we send.
+    // An error about our packets counts for this time; while we send, further errors follow.
     static constexpr Seconds kErrorLifetime = 10;
 
     enum class Error : uint8_t { kNone, kUnreachable, kPortUnreachable };
@@ -44,19 +43,19 @@ class Remote {
 
     // --- control thread ---
 
-    // Once a second, with the packets that have come from it so far. True: ask it.
+    // Call it once a second with the number of packets received from it so far. True: send a ping.
     bool look(uint64_t received, Seconds now) noexcept;
     RemoteState state(Seconds now) const noexcept;
-    // It has left a question unanswered: the way to it may be another than it was.
+    // It has not answered a ping, so the path to it may have changed.
     bool is_doubtful() const noexcept { return unanswered_ > 1; }
 
  private:
-    std::atomic<Seconds> answered_{0};  // a ping
-    std::atomic<uint64_t> error_{0};    // the last one, and above it when it came
-    uint64_t received_ = 0;             // packets, at the last look
-    Seconds heard_ = 0;                 // when those became more
+    std::atomic<Seconds> answered_{0};  // when a ping was answered
+    std::atomic<uint64_t> error_{0};    // the last error; in the upper bits, when it came
+    uint64_t received_ = 0;             // packets, as of the last look
+    Seconds heard_ = 0;                 // when that number last rose
     Seconds asked_ = 0;
-    uint32_t unanswered_ = 0;           // questions since the last sign of life
+    uint32_t unanswered_ = 0;           // pings since the last sign of life
 };
 
 }  // namespace sluice::vxlan

@@ -44,7 +44,7 @@ Tunnel make_tunnel(const IpAddress& local, const IpAddress& remote, uint16_t por
     const wire::Sum addresses = wire::sum_of(tunnel.addresses.data(), 2 * size);
     const wire::Sum protocol = wire::be16(static_cast<uint8_t>(wire::Protocol::kUdp)).raw();
     tunnel.pseudo_sum = wire::fold(addresses + protocol);
-    // Version and size; DF; 64 hops and the protocol.
+    // Version and header size; DF; 64 hops and the protocol.
     const wire::Sum constants = wire::be16(0x4500).raw() +
                                 wire::be16(wire::Ipv4Header::kDontFragment).raw() +
                                 wire::be16(0x4000).raw();

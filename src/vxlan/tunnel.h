@@ -1,17 +1,16 @@
-// A tunnel: what every packet from one local to one remote tunnel end point (VTEP, RFC 7348) begins with,
-// and how a frame gets it. Networks share tunnels, so the VNI comes with the packet.
+// A tunnel: the outer headers of all packets from one local to one remote tunnel end point (VTEP, RFC 7348), and
+// the code that puts them before a frame. Networks share tunnels, so the VNI comes with the packet.
 //
-// A Tunnel is one cache line of constants, built by the control thread and only read by workers; what
-// changes with the packet (lengths, traffic class, source port, VNI, checksums) is put together with them
-// in registers. Headers are stored in pieces that nobody reads across a border of: a header that is
-// stored field by field and soon after loaded whole waits for the stores (DESIGN, "What a prototype
-// measured", 7).
+// A Tunnel is one cache line of constants. The control thread builds it, workers only read it. The fields that
+// depend on the packet (lengths, traffic class, source port, VNI, checksums) are combined with them in registers.
+// Headers are stored in pieces that later loads do not straddle: a header that is stored field by field and soon
+// after loaded whole waits for the stores (DESIGN, "What a prototype measured", 7).
 //
-// The outer IPv4 header has DF set and an id of 0 (RFC 6864, 4.1), as a VTEP must not fragment (RFC 7348,
-// 4.3); who is on the path of too big a packet drops it. DSCP and ECN are the inner packet's (RFC 2983's
-// uniform model; RFC 6040, 4.1's normal mode), 0 if that isn't IP. A UDP checksum of 0 is allowed over
-// IPv6 as well, to tunnels (RFC 6935, RFC 6936). The source port is from the flow's hash, 49152 to 65535.
-// Workers, but for make_tunnel.
+// The outer IPv4 header has DF set and an id of 0 (RFC 6864, 4.1), because a VTEP must not fragment (RFC 7348,
+// 4.3); a router drops an outer packet that is too big. DSCP and ECN are the inner packet's (RFC 2983's uniform
+// model; RFC 6040, 4.1's normal mode), or 0 if that is not IP. A UDP checksum of 0 is allowed for tunnels over
+// IPv6 as well (RFC 6935, RFC 6936). The source port is from the flow's hash, 49152 to 65535. Workers, except for
+// make_tunnel.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -36,30 +35,30 @@ inline constexpr uint16_t kOverheadIpv6 =
     sizeof(wire::EthernetHeader) + sizeof(wire::Ipv6Header) + kTunnelHeaders;
 static_assert(kOverheadIpv4 == 50 && kOverheadIpv6 == 70);
 
-// Of the outer packet's bytes those that the inner packet can't have: outer headers and the inner Ethernet's.
+// The bytes of an outer packet that are not the inner packet's: outer headers and the inner Ethernet header.
 constexpr uint16_t inner_headers(bool ipv6) noexcept { return ipv6 ? kOverheadIpv6 : kOverheadIpv4; }
 
 enum class UdpChecksum : uint8_t { kZero, kFull };
 
 struct alignas(64) Tunnel {
-    // With the MACs of the time when it was built; who knows better writes over the packet's.
+    // With the MACs as of when it was built. Code that knows newer ones overwrites the packet's.
     wire::EthernetHeader ethernet;
-    uint16_t header_sum;  // of an IPv4 header but length, traffic class and checksum; folded
+    uint16_t header_sum;  // of an IPv4 header without length, traffic class and checksum; folded
     std::array<uint8_t, 32> addresses;  // local, remote: 2 times 4 bytes or 2 times 16
     uint16_t pseudo_sum;                // of addresses and protocol; folded
     wire::be16 port;                    // of the remote end point
     UdpChecksum checksum;
     bool ipv6;
 
-    // Bytes before the frame.
+    // The size of the headers before the frame.
     uint16_t overhead() const noexcept { return ipv6 ? kOverheadIpv6 : kOverheadIpv4; }
 };
 static_assert(sizeof(Tunnel) == 64);
 
-// The least source port: the dynamic ports (RFC 6335, 6), of which a flow's hash picks one.
+// The least source port: a flow's hash chooses one of the dynamic ports (RFC 6335, 6).
 inline constexpr uint16_t kFirstSourcePort = 0xc000;
 
-// Its two addresses. Any thread.
+// The tunnel's two addresses. Any thread.
 IpAddress local_of(const Tunnel& tunnel) noexcept;
 IpAddress remote_of(const Tunnel& tunnel) noexcept;
 
@@ -67,11 +66,11 @@ IpAddress remote_of(const Tunnel& tunnel) noexcept;
 Tunnel make_tunnel(const IpAddress& local, const IpAddress& remote, uint16_t port, UdpChecksum checksum,
                    const MacAddress& source = {}, const MacAddress& destination = {}) noexcept;
 
-// What an mbuf's flags say of where its bytes are. All others speak of the packet, and no longer hold
-// once it is in a tunnel or out of it.
+// The mbuf flags about where the bytes are. All other flags are about the packet, and become invalid when it
+// enters or leaves a tunnel.
 inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 
-// Of a frame whose Ethernet header is in the first mbuf; 0 if it isn't IP.
+// The traffic class of a frame whose Ethernet header is in the first mbuf; 0 if it is not IP.
 [[gnu::always_inline]] inline uint8_t traffic_class_of(const rte_mbuf* packet) noexcept {
     constexpr uint32_t kType = offsetof(wire::EthernetHeader, type);
     constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
@@ -90,8 +89,8 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
     return 0;
 }
 
-// Whether a frame has a VLAN tag, which a tunnel carries only where its network says so (RFC 7348, 6.1). Reads
-// what traffic_class_of() reads, so that of an IPv4 packet the compiler asks once.
+// Whether a frame has a VLAN tag, which a tunnel carries only if its network is configured to (RFC 7348, 6.1).
+// Reads the same bytes as traffic_class_of(), so that the compiler makes one comparison for an IPv4 packet.
 [[gnu::always_inline]] inline bool is_tagged(const rte_mbuf* packet) noexcept {
     constexpr uint32_t kType = offsetof(wire::EthernetHeader, type);
     constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
@@ -103,12 +102,12 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
     return wire::is_vlan(rte_pktmbuf_mtod(packet, const wire::EthernetHeader*)->ether_type());
 }
 
-// A length as it stands in a header. Of 16 bits gcc 12 makes a detour through the stack (movbe).
+// A length in network order. For a 16-bit type gcc 12 goes through the stack (movbe).
 [[gnu::always_inline]] inline uint32_t big_endian(uint32_t length) noexcept {
     return __builtin_bswap32(length) >> 16;
 }
 
-// Writes the `overhead()` bytes at `at`. `inner_sum` is that of the frame, for a full checksum.
+// Writes the `overhead()` bytes at `at`. `inner_sum` is the frame's checksum sum, needed for a full checksum.
 [[gnu::always_inline]] inline void write_outer(uint8_t* at, const Tunnel& tunnel, uint32_t vni,
                                                uint32_t flow_hash, uint32_t inner_size,
                                                uint8_t traffic_class, wire::Sum inner_sum) noexcept {
@@ -119,7 +118,7 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
     uint8_t* ip = at + sizeof(wire::EthernetHeader);
     uint8_t* udp = ip;
 
-    // Two bytes more than the Ethernet header, which the IP header's replace.
+    // Copies two bytes more than the Ethernet header; the IP header overwrites them.
     std::memcpy(at, &tunnel, sizeof(wire::EthernetHeader) + 2);
     if (likely(!tunnel.ipv6)) {
         const uint32_t total_size = big_endian(udp_size + sizeof(wire::Ipv4Header));
@@ -146,7 +145,7 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
     const uint64_t vxlan_word =
         wire::VxlanHeader::kVniValid | uint64_t{__builtin_bswap32(vni << 8)} << 32;
     if (unlikely(tunnel.checksum == UdpChecksum::kFull)) {
-        // The length counts twice, in the pseudo-header and in UDP's.
+        // The length counts twice, in the pseudo-header and in the UDP header.
         wire::Sum sum = inner_sum + tunnel.pseudo_sum + static_cast<uint32_t>(size);
         for (const uint64_t word : {udp_word, vxlan_word}) {
             for (int shift = 0; shift < 64; shift += 16) sum += static_cast<uint16_t>(word >> shift);
@@ -157,7 +156,7 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
     std::memcpy(udp + sizeof udp_word, &vxlan_word, sizeof vxlan_word);
 }
 
-// What the mbuf says of the packet is true of the outer one from here on.
+// Changes the mbuf's metadata to the outer packet's.
 [[gnu::always_inline]] inline void describe_outer(rte_mbuf* packet, const Tunnel& tunnel) noexcept {
     constexpr uint64_t kL2 = sizeof(wire::EthernetHeader) << RTE_MBUF_L2_LEN_OFS;
     constexpr uint64_t kL4 = sizeof(wire::UdpHeader) << RTE_MBUF_L4_LEN_OFS;
@@ -168,16 +167,15 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
                              << RTE_MBUF_L3_LEN_OFS;
 }
 
-// Whether encapsulate() may write before the frame: nobody else sees these bytes, and there is room.
+// Whether encapsulate() may write before the frame: the bytes are not shared, and there is headroom.
 [[gnu::always_inline]] inline bool has_room(const rte_mbuf* packet, const Tunnel& tunnel) noexcept {
     return RTE_MBUF_DIRECT(packet) && rte_mbuf_refcnt_read(packet) == 1 &&
            rte_pktmbuf_headroom(packet) >= tunnel.overhead();
 }
 
-// Puts a frame into a tunnel, in place. The frame's Ethernet header is in its first mbuf; before it there
-// is room, and its bytes are the caller's alone (has_room). An L4 checksum that isn't finished yet is
-// finished first. Never a segment to be cut: cut it and give the pieces. A frame that is too long for the
-// underlay, or even for the outer length fields, comes out as long as it is, for the egress to drop.
+// Encapsulates a frame in place. Its Ethernet header is in the first mbuf, and has_room() holds. An unfinished L4
+// checksum is finished first. A segment must be cut before, and each piece passed. A frame that is too long for
+// the underlay, or even for the outer length fields, keeps its length, and the egress drops it.
 [[gnu::always_inline]] inline void encapsulate(rte_mbuf* packet, const Tunnel& tunnel, uint32_t vni,
                                                uint32_t flow_hash) noexcept {
     if (unlikely(wire::is_unfinished(packet))) wire::finish_checksums(packet);
@@ -193,16 +191,16 @@ inline constexpr uint64_t kBufferFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERN
     describe_outer(packet, tunnel);
 }
 
-// What the fastest way into a tunnel has ready: the outer header of a tunnel on IPv4 without UDP checksum,
-// with its MACs, as the words that it is stored in. Of one network, one tunnel and one neighbor in the
-// underlay; a worker keeps it for a batch.
+// The outer header for the fastest way into a tunnel: IPv4 without UDP checksum, with its MACs, as the words in
+// which it is stored. It is for one network, one tunnel and one neighbor in the underlay; a worker keeps it for a
+// batch.
 struct ReadyOuter {
     uint64_t macs_start = 0;      // destination and the first two bytes of the source
     uint64_t macs_end = 0;        // the rest of the source, EtherType, version and IHL; then the traffic class
     uint64_t addresses = 0;
     uint64_t vxlan = 0;           // flags and VNI
     uint32_t header_sum = 0;
-    uint32_t udp_port = 0;        // of the remote, where it stands in UDP's first word
+    uint32_t udp_port = 0;        // of the remote, at its place in UDP's first word
 };
 
 inline ReadyOuter make_ready(const Tunnel& tunnel, uint32_t vni, uint64_t source_mac,
@@ -218,15 +216,14 @@ inline ReadyOuter make_ready(const Tunnel& tunnel, uint32_t vni, uint64_t source
     return ready;
 }
 
-// encapsulate() by that: for a frame in one mbuf, with room before it, its bytes the caller's alone, and
-// finished.
+// encapsulate() with a ReadyOuter: for a frame in one mbuf, with headroom, unshared bytes and finished checksums.
 [[gnu::always_inline]] inline void encapsulate(rte_mbuf* packet, const ReadyOuter& ready,
                                                uint32_t flow_hash) noexcept {
     constexpr uint64_t kTtlUdp = 64 | static_cast<uint64_t>(wire::Protocol::kUdp) << 8;
     const uint64_t traffic_class = traffic_class_of(packet);
     const uint32_t total = __builtin_bswap32(packet->pkt_len + kOverheadIpv4 - 14) >> 16;
     const uint32_t udp = __builtin_bswap32(packet->pkt_len + kTunnelHeaders) >> 16;
-    // Three terms of 16 bits carry once, and so at most once more.
+    // Three terms of 16 bits carry once, and then at most once more.
     uint32_t sum = ready.header_sum + (static_cast<uint32_t>(traffic_class) << 8) + total;
     sum = (sum & 0xffff) + (sum >> 16);
     const auto checksum = static_cast<uint16_t>(~(sum + (sum >> 16)));
@@ -247,10 +244,10 @@ inline ReadyOuter make_ready(const Tunnel& tunnel, uint32_t vni, uint64_t source
     packet->packet_type = 0;
 }
 
-// The same for a frame whose bytes others see too (a flood's copies) or that has no room before it: the
-// headers go into an mbuf of their own from `headers`, chained before the frame. Takes the packet and
-// answers with the chain's head; null if there was no buffer, and then the packet is the caller's still,
-// unchanged. One that isn't finished is copied for that, as the others' flags say that it isn't.
+// The same for a frame whose bytes are shared (a flood's copies) or that has no headroom: the headers go into an
+// mbuf from `headers`, chained before the frame. Takes the packet and returns the chain's head. If no buffer is
+// free, returns null and leaves the packet unchanged with the caller. A packet with an unfinished checksum is
+// copied first, because the flags of the other copies say that it is unfinished.
 rte_mbuf* encapsulate_shared(rte_mbuf* packet, const Tunnel& tunnel, uint32_t vni, uint32_t flow_hash,
                              rte_mempool* headers) noexcept;
 

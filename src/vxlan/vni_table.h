@@ -1,6 +1,6 @@
-// Which number something has that a packet names: a network by its VNI, a tunnel end point by its
-// address. Built once by the control thread, then only read, by any worker: open addressing, at most half
-// full, so that a look-up seldom goes beyond the first slot and always ends.
+// Maps a key in a packet to a number: a VNI to a network, an address to a tunnel end point. The control thread
+// builds it once; then any worker may read it. Open addressing, at most half full, so that a look-up seldom goes
+// beyond the first slot and always ends.
 #pragma once
 
 #include <bit>
@@ -13,7 +13,7 @@
 
 namespace sluice::vxlan {
 
-// Of something that isn't there.
+// The result for an unknown key.
 inline constexpr uint16_t kNoNumber = 0xffff;
 
 [[gnu::always_inline]] inline uint32_t hash_of(uint32_t vni) noexcept { return wire::hash_word(0, vni); }
@@ -32,7 +32,7 @@ class NumberTable {
         uint16_t number = kNoNumber;
     };
 
-    // Without kNoNumber. Of entries with the same key the first counts.
+    // Without kNoNumber. If a key occurs twice, the first entry counts.
     explicit NumberTable(const std::vector<Entry>& entries = {})
         : slots_(std::bit_ceil(2 * entries.size() + 2)), mask_(static_cast<uint32_t>(slots_.size() - 1)) {
         for (const Entry& entry : entries) {
@@ -46,8 +46,8 @@ class NumberTable {
     }
 
  private:
-    // That of the key, or the free one where it would be. (A free slot's key is like another: who finds
-    // it equal finds no number there, too.)
+    // The key's slot, or the free slot where it would be. (If the key is equal to a free slot's, the number found
+    // there is kNoNumber.)
     [[gnu::always_inline]] uint32_t slot_of(const Key& key) const noexcept {
         uint32_t i = hash_of(key) & mask_;
         while (slots_[i].key != key && slots_[i].number != kNoNumber) i = (i + 1) & mask_;
@@ -67,7 +67,7 @@ class VniTable {
 
     explicit VniTable(const std::vector<Entry>& entries = {}) : networks_(numbers(entries)) {}
 
-    // kNoNetworkId if no network has it.
+    // kNoNetworkId if no network has the VNI.
     [[gnu::always_inline]] path::NetworkId find(uint32_t vni) const noexcept {
         return path::NetworkId(networks_.find(vni));
     }
@@ -84,12 +84,12 @@ class VniTable {
     NumberTable<uint32_t> networks_;
 };
 
-// The families have tables of their own: an IPv4 address is one word to compare.
+// One table per family: an IPv4 address is one word to compare.
 struct EndPointTable {
     NumberTable<wire::be32> ipv4;
     NumberTable<wire::Ipv6Bytes> ipv6;
 
-    // kNoNumber if it isn't there.
+    // kNoNumber if the address is unknown.
     [[gnu::always_inline]] uint16_t find(wire::be32 address) const noexcept { return ipv4.find(address); }
     [[gnu::always_inline]] uint16_t find(const wire::Ipv6Bytes& address) const noexcept {
         return ipv6.find(address);

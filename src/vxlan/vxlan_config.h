@@ -1,5 +1,5 @@
-// What a user may say about overlays (RFC 7348): which networks span hosts, where the other hosts are,
-// and the underlay that their packets travel in.
+// The configuration of overlays (RFC 7348): the networks that span hosts, the other hosts, and the underlay that
+// carries their packets.
 #pragma once
 
 #include <array>
@@ -16,10 +16,10 @@
 
 namespace sluice::vxlan {
 
-// A station that is known to be behind a remote end point, whatever is learned.
+// A declared station behind a remote end point. Learning does not change it.
 struct StaticConfig {
     MacAddress mac;
-    std::vector<IpAddress> address;  // for which ARP and Neighbor Discovery are answered here
+    std::vector<IpAddress> address;  // the switch answers ARP and Neighbor Discovery for these
     IpAddress remote;
     base::Place place;
 
@@ -35,7 +35,7 @@ void fields(V& v, StaticConfig& s) {
             "is a group or zero address, which no station has");
 }
 
-// What becomes of frames with VLAN tags (RFC 7348, 6.1).
+// The treatment of inner frames with VLAN tags (RFC 7348, 6.1).
 enum class InnerVlan { kDrop, kCarry };
 
 constexpr auto names(InnerVlan) {
@@ -46,7 +46,7 @@ struct OverlayConfig {
     uint32_t vni = 0;                 // VXLAN network identifier, 24 bits
     std::vector<IpAddress> remotes;   // the other hosts' end points
     InnerVlan inner_vlan = InnerVlan::kDrop;
-    std::vector<path::Service> serves{path::Service::kDhcp};  // that stations behind remotes may offer here
+    std::vector<path::Service> serves{path::Service::kDhcp};  // that stations behind remotes may offer
     std::vector<StaticConfig> statics;
 
     bool operator==(const OverlayConfig&) const = default;
@@ -61,7 +61,7 @@ void fields(V& v, OverlayConfig& o) {
     v.optional("static", o.statics);
 }
 
-// Of the outer UDP header (RFC 7348, 5).
+// The checksum of the outer UDP header (RFC 7348, 5).
 enum class OuterChecksum { kAuto, kZero, kFull };
 
 constexpr auto names(OuterChecksum) {
@@ -69,17 +69,17 @@ constexpr auto names(OuterChecksum) {
                       base::Name{OuterChecksum::kFull, "full"}};
 }
 
-// Whether packets to a remote end point of that family carry one. A receiver may take an IPv6 packet without a
-// checksum only where it was told to (RFC 6935, 5), and Linux isn't told so by default.
+// Whether packets to a remote end point of that family carry a checksum. A receiver may accept an IPv6 packet
+// without one only if it was configured to (RFC 6935, 5); Linux is not by default.
 constexpr bool is_full(OuterChecksum checksum, bool ipv6) noexcept {
     return checksum == OuterChecksum::kFull || (checksum == OuterChecksum::kAuto && ipv6);
 }
 
 struct UnderlayConfig {
-    std::string port;                       // in no network: it is the underlay's
-    std::vector<InterfaceAddress> address;  // of this host's end points, one a family at most
-    std::optional<MacAddress> mac;          // of theirs; none: derived
-    std::vector<IpAddress> gateway;         // to remotes that are not on its link
+    std::string port;                       // the underlay's port, which is in no network
+    std::vector<InterfaceAddress> address;  // of this host's end points, at most one per family
+    std::optional<MacAddress> mac;          // of the underlay's interface; none: derived
+    std::vector<IpAddress> gateway;         // routers to remotes that are not on the underlay's link
     uint16_t udp_port = 4789;
     OuterChecksum checksum = OuterChecksum::kAuto;
     base::Place place;
