@@ -1,9 +1,9 @@
-// VLANs (IEEE 802.1Q). A network is a VLAN; an access port carries the frames of one network untagged, a
-// trunk port those of several, each under its network's VLAN ID but for one, the native, which goes
-// untagged. Only a trunk looks at tags: to an access port, and inside of the outermost tag of a trunk, a
-// tag is payload, and so QinQ passes through. Service tags are tags that no trunk carries. A priority tag is no
-// tag anywhere: it comes off at ports that are looked at anyway, and elsewhere where the switch reads or bridges
-// the frame, floods it or sends it on under a tag or in a tunnel. Worker side.
+// VLANs (IEEE 802.1Q). A network is a VLAN. An access port carries the frames of one network untagged. A trunk
+// port carries those of several networks, each with its VLAN ID, except for the native one, which is untagged.
+// Only a trunk interprets tags: at an access port, and behind the outermost tag at a trunk, a tag is payload, so
+// QinQ passes. A trunk carries no service tags. A priority tag counts as no tag. It is removed at ports that are
+// unusual anyway; elsewhere when the switch reads, bridges or floods the frame, or sends it with a tag or into a
+// tunnel. Worker side.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ inline constexpr uint16_t kUntagged = 0;
 inline constexpr uint16_t kNotCarried = 0xffff;
 inline constexpr uint16_t kIds = 4096;
 
-// What a trunk port carries. Built once a snapshot; a network is never carried twice.
+// The networks of a trunk port. Built once per snapshot; each network occurs at most once.
 struct Trunk {
     std::array<path::NetworkId, kIds> network_of;  // by VLAN ID; 0: of untagged frames
     std::vector<uint16_t> id_of;                   // by NetworkId: VLAN ID, kUntagged or kNotCarried
@@ -28,7 +28,7 @@ struct Trunk {
     }
 };
 
-// A frame from a trunk: in which network it is, and its tag comes off.
+// Finds the network of a frame from a trunk, and removes its tag.
 inline bool classify_tagged(path::Meta& meta, rte_mbuf* packet,
                                               const Trunk& trunk) noexcept {
     uint16_t id = kUntagged;
@@ -46,7 +46,7 @@ inline bool classify_tagged(path::Meta& meta, rte_mbuf* packet,
     return true;
 }
 
-// Admit, after Parse. Asked of the tables: slot(PortId) with `trunk`, null for none.
+// Admit, after Parse. Needs tables.slot(PortId) with `trunk`, which is null for other ports.
 struct Classify {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
