@@ -9,7 +9,7 @@
 namespace sluice::neighbor {
 namespace {
 
-// Whoever holds the lock does so for some hundred cycles, unless it is preempted.
+// The lock is held for some hundred cycles, unless its holder is preempted.
 constexpr int kLockTries = 64;
 
 bool is_older(Seconds now, Seconds then, Seconds age) noexcept {
@@ -61,7 +61,7 @@ uint64_t Table::hash(path::NetworkId network, const IpAddress& address) noexcept
     std::memcpy(words, address.bytes.data(), sizeof words);
     uint64_t h = (words[0] ^ (uint64_t{path::index(network)} << 48)) * 0x9e37'79b9'7f4a'7c15ULL;
     h ^= h >> 32 ^ words[1];
-    // An address's last bytes are a word's highest bits, which a product would leave where they are.
+    // An address's last bytes are a word's highest bits, and a product would not spread them.
     h = (h ^ h >> 32) * 0xff51'afd7'ed55'8ccdULL;
     return h ^ h >> 32;
 }
@@ -103,7 +103,7 @@ Entry* Table::add(path::NetworkId network, const IpAddress& address, Seconds now
 
 bool Table::ask(Entry& entry, Seconds now) noexcept {
     if (entry.state.load(std::memory_order_acquire) != State::kFailed || !try_lock()) return false;
-    // Not sooner than a second after the last time.
+    // At most once a second.
     const bool failed = entry.state.load(std::memory_order_relaxed) == State::kFailed &&
                         entry.asked.load(std::memory_order_relaxed) != now;
     if (failed) {
@@ -115,7 +115,7 @@ bool Table::ask(Entry& entry, Seconds now) noexcept {
     return failed;
 }
 
-// With the lock. Another may have inserted it since it was looked for.
+// With the lock. Another thread may have inserted it since the look-up.
 Entry* Table::insert(path::NetworkId network, const IpAddress& address) noexcept {
     uint64_t at = hash(network, address);
     for (;; ++at) {
@@ -146,7 +146,7 @@ Entry* Table::insert(path::NetworkId network, const IpAddress& address) noexcept
     entry.is_told_gone = false;
     entry.state.store(State::kFailed, std::memory_order_release);
     listed_[index] = true;
-    // Last: who finds the slot sees the entry.
+    // Stored last, so that a reader that finds the slot sees a complete entry.
     slots_[at & mask_].store(index + 1, std::memory_order_release);
     size_.fetch_add(1, std::memory_order_relaxed);
     unresolved_.fetch_add(1, std::memory_order_relaxed);
@@ -161,7 +161,7 @@ bool Table::learn(Entry& entry, uint64_t mac, bool override, Seconds now, Held& 
         if (entry.confirmed.load(std::memory_order_relaxed) != now) {
             entry.confirmed.store(now, std::memory_order_relaxed);
         }
-        // Unless the control thread has given it up, or fixed it, this moment.
+        // Unless the control thread has just failed it or made it static.
         State seen = state;
         if (seen == State::kStale || seen == State::kProbe) {
             entry.state.compare_exchange_strong(seen, State::kReachable, std::memory_order_relaxed);
@@ -170,7 +170,7 @@ bool Table::learn(Entry& entry, uint64_t mac, bool override, Seconds now, Held& 
     }
     if (known != 0 && !override) return false;
     if (!try_lock()) return false;
-    // Removed, or made static, meanwhile.
+    // It was removed, or made static, meanwhile.
     if (!listed_[index(entry)] || entry.state.load(std::memory_order_relaxed) == State::kStatic) {
         unlock();
         return false;
@@ -190,7 +190,8 @@ bool Table::learn(Entry& entry, uint64_t mac, bool override, Seconds now, Held& 
 bool Table::hold(Entry& entry, const Waiting& waiting) noexcept {
     if (!try_lock()) return false;
     bool kept = false;
-    // Resolved meanwhile: the caller sends it. Removed: nobody would look after it.
+    // If it was resolved meanwhile, the caller sends the packet. If it was removed, no thread would release the
+    // packet.
     if (listed_[index(entry)] && !entry.resolved() && (entry.held != 0 || !free_holds_.empty())) {
         if (entry.held == 0) {
             entry.held = free_holds_.back();
@@ -208,7 +209,7 @@ bool Table::hold(Entry& entry, const Waiting& waiting) noexcept {
 
 void Table::release(Entry& entry, Held& waiting) noexcept {
     Locked locked(*this);
-    // It is asked for again, and answers may come.
+    // It is being solicited again, so an answer may come.
     if (entry.state.load(std::memory_order_relaxed) == State::kIncomplete) return;
     take_held(entry, waiting);
 }
@@ -311,7 +312,7 @@ Table::Due Table::age(Seconds now) {
             case State::kIncomplete: {
                 if (!is_older(now, asked, 1)) break;
                 Locked locked(*this);
-                // It may have answered this moment.
+                // It may just have answered.
                 if (entry.state.load(std::memory_order_relaxed) != State::kIncomplete) break;
                 if (entry.tries < kTries) {
                     ask(State::kIncomplete);
@@ -336,7 +337,7 @@ Table::Due Table::age(Seconds now) {
                 break;
             case State::kStale:
                 entry.tries = 0;
-                // In use since it was last confirmed: probed before anybody notices.
+                // It was used since it was last confirmed: probe it before its loss is noticed.
                 if (is_watched || !is_older(now, used, kReachableTime / 2)) ask(State::kProbe);
                 break;
             case State::kProbe: {
@@ -345,7 +346,7 @@ Table::Due Table::age(Seconds now) {
                     ask(State::kProbe);
                     break;
                 }
-                // It is asked for by broadcast when it is used again.
+                // It is solicited by broadcast when it is used next.
                 Locked locked(*this);
                 if (entry.state.load(std::memory_order_relaxed) != State::kProbe) break;
                 entry.mac.store(0, std::memory_order_release);
@@ -359,7 +360,7 @@ Table::Due Table::age(Seconds now) {
             case State::kFailed: {
                 if (!is_watched || (asked != 0 && !is_older(now, asked, kRetryTime))) break;
                 Locked locked(*this);
-                // A packet may have asked for it this moment.
+                // A packet may just have started a solicitation.
                 if (entry.state.load(std::memory_order_relaxed) != State::kFailed) break;
                 entry.tries = 0;
                 ask(State::kIncomplete);
@@ -380,8 +381,8 @@ Table::Due Table::age(Seconds now) {
     return due;
 }
 
-// Takes it out of slots_: those behind it that would not be found any more move up, each a copy first,
-// so that a look-up that runs meanwhile finds them in one of the two, or misses, as it may at any time.
+// Removes it from slots_. Entries behind it that could no longer be found move up. Each is copied first, so a
+// concurrent look-up finds it in one of the two places, or misses it, which it must expect at any time.
 bool Table::erase(Entry& entry) noexcept {
     Locked locked(*this);
     if (entry.held != 0) return false;
@@ -393,7 +394,7 @@ bool Table::erase(Entry& entry) noexcept {
         if (slot == kEmpty) break;
         const Entry& other = entries_[slot - 1];
         const uint64_t home = hash(other.network, other.address);
-        // Its home lies behind the hole: it stays.
+        // Its home is behind the hole, so it stays.
         if (((at - home) & mask_) < ((at - hole) & mask_)) continue;
         slots_[hole & mask_].store(slot, std::memory_order_release);
         hole = at;
