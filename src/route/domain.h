@@ -1,5 +1,5 @@
-// A routing domain: its table, and which of the routes in it follow from the configuration. The control thread
-// writes it; workers read the table.
+// A routing domain: its table, and the routes in it that follow from the configuration. The control thread writes
+// it; workers read the table.
 #pragma once
 
 #include <map>
@@ -12,7 +12,7 @@
 
 namespace sluice::route {
 
-// Where a route comes from.
+// The origin of a route.
 enum class Origin { kBuiltIn, kNetwork, kConfigured, kAdded };
 
 struct Domain {
@@ -23,7 +23,7 @@ struct Domain {
 
     std::string name;
     Table table;                   // prefix to HopId
-    std::map<IpPrefix, Derived> derived;  // of what the configuration says; all others were added
+    std::map<IpPrefix, Derived> derived;  // routes from the configuration; all others were added at run time
 
     size_t size() const noexcept {
         return table.size(Family::kIpv4) + table.size(Family::kIpv6);

@@ -1,6 +1,6 @@
-// One word of a forwarding table: what is known of the addresses that lead to it. Zero says that there is
-// nothing but the default route; else it is a route (the next hop's number and the length of the prefix
-// that put it there) or points at a node that knows more.
+// One word of a forwarding table, for the addresses that lead to it. Zero means that only the default route
+// applies. Otherwise it is a route (the number of the next hop, and the length of its prefix), or points to a
+// node for longer prefixes.
 //
 //     route    31..8 next hop   7..1 prefix length - 1   0: 0
 //     pointer  31..8 index      7..1 kind of node        0: 1
@@ -21,7 +21,7 @@ inline void write(Word& word, uint32_t entry) noexcept { word.store(entry, std::
 constexpr uint32_t kNone = 0;  // no next hop
 constexpr uint32_t kMaxNextHop = 0xff'ffff;
 
-// Who takes over the addresses of a removed route: the longest of the shorter prefixes around it.
+// The route that takes over the addresses of a removed route: the longest of the shorter prefixes around it.
 struct Covering {
     uint32_t next_hop = kNone;
     uint8_t length = 0;
@@ -30,7 +30,7 @@ struct Covering {
 constexpr uint32_t route_entry(uint32_t next_hop, uint8_t length) noexcept {
     return next_hop << 8 | static_cast<uint32_t>(length - 1) << 1;
 }
-// A default route, and none at all, is the entry that says nothing.
+// A default route, or none, is the zero entry.
 constexpr uint32_t covering_entry(Covering covering) noexcept {
     return covering.length == 0 ? 0 : route_entry(covering.next_hop, covering.length);
 }

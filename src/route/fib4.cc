@@ -4,12 +4,12 @@ namespace sluice::route {
 namespace {
 
 
-// A route takes the place of what is less special than it.
+// A route replaces entries of shorter or equal prefixes.
 void cover(Word& word, uint32_t route) {
     if (length_of(read(word)) <= length_of(route)) write(word, route);
 }
 
-// What takes over from a route takes its place and no other's.
+// The covering route replaces only the entries of the removed route.
 void uncover(Word& word, uint8_t length, uint32_t covering) {
     if (length_of(read(word)) == length) write(word, covering);
 }
@@ -44,7 +44,7 @@ void Fib4::set(uint32_t prefix, uint8_t length, uint32_t next_hop) {
     const uint32_t begin = prefix & 255;
     const uint32_t end = begin + (1U << (32 - length));
     for (uint32_t i = begin; i < end; ++i) cover(group.entries[i], route);
-    // Whoever sees the pointer sees the group filled.
+    // Stored last, so that a reader that sees the pointer sees a complete group.
     if (fresh) word.store(pointer_entry(index, 0), std::memory_order_release);
 }
 
@@ -72,7 +72,7 @@ void Fib4::remove(uint32_t prefix, uint8_t length, Covering covering) {
     fold(first);
 }
 
-// Gives up a group that holds no prefix longer than 24 bits: all of it is then one entry.
+// Retires a group without prefixes longer than 24 bits, whose words are then all equal.
 void Fib4::fold(uint32_t root_index) {
     Word& word = root_[root_index];
     const uint32_t index = index_of(read(word));

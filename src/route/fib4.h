@@ -1,18 +1,18 @@
-// The IPv4 forwarding table of a domain: longest prefix match in one memory access for prefixes of up to
-// 24 bits, in two for longer ones (DIR-24-8: Gupta, Lin, McKeown, "Routing Lookups in Hardware at Memory
-// Access Speeds", INFOCOM 1998).
+// The IPv4 forwarding table of a domain: longest prefix match in one memory access for prefixes of up to 24 bits,
+// in two for longer ones (DIR-24-8: Gupta, Lin, McKeown, "Routing Lookups in Hardware at Memory Access Speeds",
+// INFOCOM 1998).
 //
-// Workers look up, without lock or wait. One control thread sets and removes routes, each of which is one
-// word for any given address: a look-up beside a change gives the route before it or the one after. (The
-// default route is a word of its own. Who looks up while it and another route change, one after the other,
-// may miss the first change and see the second.)
+// Workers look up without locks or waiting. One control thread sets and removes routes. A change is one word for
+// any given address, so a concurrent look-up gives the route before it or the one after it. (The default route is
+// a word of its own. If it and another route change one after the other, a concurrent look-up may miss the first
+// change and see the second.)
 //
-// A group of 256 words that nothing leads to any more is kept for readers that are still in it. The owner
-// waits for a grace period (path::Grace), in which it changes nothing here, and calls reclaim(): the
-// groups are used again. Until then they cost memory and nothing else.
+// A group of 256 words that is no longer reachable is kept for readers that are still in it. The owner waits for
+// a grace period (path::Grace), changes nothing here meanwhile, and calls reclaim(), which makes the groups
+// reusable. Until then they only cost memory.
 //
-// 64 MiB with a route in each part of the address space, little with few; 1 KiB for each /24 that holds a
-// longer prefix. A prefix takes a write for each /24 in it: the shortest (/1) 8 M of them.
+// 64 MiB with a route in each part of the address space, little with few; 1 KiB for each /24 that contains a
+// longer prefix. Setting a prefix writes one word for each /24 in it: 8 M words for the shortest (/1).
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -41,11 +41,11 @@ class Fib4 {
         return likely(next_hop != kNone) ? next_hop : default_.load(std::memory_order_relaxed);
     }
 
-    // --- control thread; 1 <= next_hop <= kMaxNextHop, and a prefix has no bits beyond its length ---
+    // --- control thread; 1 <= next_hop <= kMaxNextHop, and a prefix has no bits set beyond its length ---
 
-    // A new route, or another next hop for the one that is there. Throws std::bad_alloc.
+    // Adds a route, or changes the next hop of an existing one. Throws std::bad_alloc.
     void set(uint32_t prefix, uint8_t length, uint32_t next_hop);
-    // Nothing happens if there is no such route.
+    // Does nothing if there is no such route.
     void remove(uint32_t prefix, uint8_t length, Covering covering);
 
     void reclaim() { groups_.reclaim(); }

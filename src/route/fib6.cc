@@ -5,19 +5,19 @@
 namespace sluice::route {
 namespace {
 
-// For a pointer: whoever sees it sees the node filled.
+// Stores a pointer so that a reader that sees it sees a complete node.
 void publish(Word& word, uint32_t entry) { word.store(entry, std::memory_order_release); }
 
 uint32_t byte_of(Number address, uint32_t byte) {
     return static_cast<uint32_t>(address >> (120 - 8 * byte)) & 255;
 }
 
-// The first `length` bits, 1 to 128, and zeros.
+// The first `length` bits (1 to 128), followed by zeros.
 Number masked(Number address, uint32_t length) {
     return address >> (128 - length) << (128 - length);
 }
 
-// How many bits two addresses share from the first on.
+// The number of leading bits that two addresses share.
 uint32_t common_bits(Number a, Number b) {
     const Number differ = a ^ b;
     const auto high = static_cast<uint64_t>(differ >> 64);
@@ -51,14 +51,14 @@ void Fib6::reclaim() {
     branches_.reclaim();
 }
 
-// A route that holds for every address that leads to a word takes the place of what is less special.
+// Sets a route for all addresses that lead to a word, except where a longer prefix is set.
 void Fib6::cover(Word& word, uint32_t route) {
     const uint32_t entry = read(word);
     if (!is_pointer(entry)) {
         if (length_of(entry) <= length_of(route)) write(word, route);
         return;
     }
-    // What is inside a node is at least as special as what is outside.
+    // Entries inside a node are at least as long as the one outside.
     Word& outside = outside_of(entry);
     if (length_of(read(outside)) > length_of(route)) return;
     write(outside, route);
@@ -66,7 +66,7 @@ void Fib6::cover(Word& word, uint32_t route) {
     for (Word& below : branches_[index_of(entry)].entries) cover(below, route);
 }
 
-// The inverse: what takes over from a route takes its place and no other's.
+// The inverse: the covering route replaces only the entries of the removed route.
 void Fib6::uncover(Word& word, uint8_t length, uint32_t covering) {
     const uint32_t entry = read(word);
     if (!is_pointer(entry)) {
@@ -80,7 +80,7 @@ void Fib6::uncover(Word& word, uint8_t length, uint32_t covering) {
     for (Word& below : branches_[index_of(entry)].entries) uncover(below, length, covering);
 }
 
-// Sets a route to a part of the addresses that lead to a word.
+// Sets a route for a part of the addresses that lead to a word.
 void Fib6::place(Word& word, const Route& route) {
     const uint32_t entry = read(word);
     if (!is_pointer(entry)) return publish(word, new_leaf(route, entry));
@@ -94,8 +94,8 @@ void Fib6::place(Word& word, const Route& route) {
         if (!is_leaf) return place_in(branches_[index], route);
         if (route.length == length) return write(leaves_[index].route, route.entry);
     }
-    // A branch takes the node's place, on the byte where the two part or where one of them ends. What
-    // it holds of the node is a copy, which from now on answers for fewer addresses outside of it.
+    // A branch replaces the node, on the byte where the two diverge or one of them ends. The branch's entry for
+    // the old node is a copy, which now answers for fewer addresses outside of it.
     const uint32_t byte = common / 8;
     const uint32_t outside = read(outside_of(entry));
     const uint32_t pointer = new_branch(masked(prefix, 8 * byte), byte, outside);
@@ -110,7 +110,7 @@ void Fib6::place(Word& word, const Route& route) {
     retire(entry);
 }
 
-// Sets a route to a part of the addresses inside a branch, or to all of them.
+// Sets a route for some or all of the addresses inside a branch.
 void Fib6::place_in(Branch& branch, const Route& route) {
     const uint32_t first = byte_of(route.prefix, branch.byte);
     const uint32_t bits = route.length - 8 * branch.byte;
@@ -119,7 +119,7 @@ void Fib6::place_in(Branch& branch, const Route& route) {
     for (uint32_t i = first; i < end; ++i) cover(branch.entries[i], route.entry);
 }
 
-// `bits` are shared by all addresses that lead to the word.
+// All addresses that lead to the word share `bits` bits.
 void Fib6::remove_below(Word& word, uint32_t bits, Number prefix, uint8_t length, uint32_t covering) {
     const uint32_t entry = read(word);
     if (!is_pointer(entry)) return;
@@ -142,7 +142,7 @@ void Fib6::remove_below(Word& word, uint32_t bits, Number prefix, uint8_t length
     simplify(word, bits);
 }
 
-// A branch that holds no more than one prefix or node gives its place to that.
+// A branch with a single prefix or node is replaced by that.
 void Fib6::simplify(Word& word, uint32_t bits) {
     const uint32_t pointer = read(word);
     const Branch& branch = branches_[index_of(pointer)];
@@ -160,7 +160,7 @@ void Fib6::simplify(Word& word, uint32_t bits) {
         publish(word, entry);
         return retire(pointer);
     }
-    // One prefix: all of its words, and nothing else.
+    // A single prefix: check that all of its words, and no others, are set.
     const uint32_t length = length_of(entry);
     const Word* const past = first + (1U << (8 * (branch.byte + 1) - length));
     if (past > end || std::any_of(past, end, differs)) return;
@@ -198,7 +198,7 @@ uint32_t Fib6::new_branch(Number prefix, uint32_t byte, uint32_t outside) {
 uint32_t Fib6::copy_branch(const Branch& branch) {
     const uint32_t pointer = new_branch(branch.prefix, branch.byte, read(branch.outside));
     Branch& copy = branches_[index_of(pointer)];
-    // Release for the pointers among them.
+    // Release order, for the pointers among them.
     for (size_t i = 0; i < std::size(copy.entries); ++i) publish(copy.entries[i], read(branch.entries[i]));
     return pointer;
 }

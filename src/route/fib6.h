@@ -1,22 +1,22 @@
-// The IPv6 forwarding table of a domain: longest prefix match over the first 24 bits at once, then a byte at
-// a time, and no level where there is nothing to tell apart.
+// The IPv6 forwarding table of a domain: longest prefix match over the first 24 bits at once, then byte by byte,
+// without levels where all prefixes agree.
 //
-// The root has a word for each value of the first 24 bits. Where longer prefixes are, the word points at
-// - a leaf, for one prefix alone in its part of the address space; or
-// - a branch, which says how many bits all prefixes behind it share, and has a word for each value of the
-//   byte after those: again a route, a leaf or a branch.
-// Both hold the bits that they take for granted and, for the addresses that don't have these bits, the
-// route `outside`. So a look-up costs a memory access for the root and one or two for each place where
-// prefixes around the address part: one for a /128 alone in its /24 (as path compression does in a
-// Patricia trie), at most 14 levels for prefixes made to be slow.
+// The root has a word for each value of the first 24 bits. If there are longer prefixes, the word points to
+// - a leaf, if there is a single prefix in its part of the address space; or
+// - a branch, which says how many bits all prefixes behind it share, and has a word for each value of the byte
+//   after those: again a route, a leaf or a branch.
+// Both store the shared bits, and the route `outside` for addresses with other bits. So a look-up costs a memory
+// access for the root, and one or two for each place where the prefixes around the address diverge: one for a
+// /128 alone in its /24 (by path compression, as in a Patricia trie), at most 14 levels for prefixes chosen to be
+// slow.
 //
-// Threads, changes, what a concurrent look-up sees, reclaim(): as for Fib4. A set is published by one word;
-// a node that the change would make answer for fewer addresses is copied, so that a reader that came to
-// it by the older word never gets a route that isn't its own.
+// Threads, changes, concurrent look-ups and reclaim() are as for Fib4. One word publishes a set. If a change
+// would narrow the addresses for which a node answers, the node is copied, so that a reader that came by the
+// older word never gets a wrong route.
 //
-// 8 MiB of root for prefixes all over 2000::/3, 32 bytes for a prefix alone, 1056 for a branch (of which
-// there are fewer than prefixes). A prefix of up to 24 bits takes a write for each /24 in it and each word
-// of the branches there that have no longer prefix.
+// 8 MiB of root for prefixes all over 2000::/3, 32 bytes for a single prefix, 1056 for a branch (of which there
+// are fewer than prefixes). A prefix of up to 24 bits takes a write for each /24 in it, and for each word without
+// a longer prefix in the branches there.
 #pragma once
 
 #include <rte_branch_prediction.h>
@@ -30,7 +30,7 @@
 
 namespace sluice::route {
 
-// An IPv6 address as a number; the first byte is the highest.
+// An IPv6 address as a number; the first byte is the most significant.
 __extension__ typedef unsigned __int128 Number;
 
 [[gnu::always_inline]] inline Number number_of(const uint8_t* address) noexcept {
@@ -60,11 +60,11 @@ class Fib6 {
         return likely(next_hop != kNone) ? next_hop : default_.load(std::memory_order_relaxed);
     }
 
-    // --- control thread; 1 <= next_hop <= kMaxNextHop, and a prefix has no bits beyond its length ---
+    // --- control thread; 1 <= next_hop <= kMaxNextHop, and a prefix has no bits set beyond its length ---
 
-    // A new route, or another next hop for the one that is there. Throws std::bad_alloc.
+    // Adds a route, or changes the next hop of an existing one. Throws std::bad_alloc.
     void set(Number prefix, uint8_t length, uint32_t next_hop);
-    // Nothing happens if there is no such route.
+    // Does nothing if there is no such route.
     void remove(Number prefix, uint8_t length, Covering covering);
 
     void reclaim();
@@ -78,7 +78,7 @@ class Fib6 {
     using Word = std::atomic<uint32_t>;
 
     static constexpr uint8_t kRootBits = 24;
-    static constexpr uint32_t kLeaf = 0;  // a pointer's kind; else a branch, and on which byte
+    static constexpr uint32_t kLeaf = 0;  // a pointer's kind; other values: a branch on the byte of that number
 
     struct Leaf {
         Number prefix;
@@ -89,7 +89,7 @@ class Fib6 {
     static_assert(sizeof(Leaf) == 32);
 
     struct Branch {
-        Number prefix;  // 8 * byte bits of it count
+        Number prefix;  // its first 8 * byte bits count
         Word outside;
         uint32_t byte;
         Word entries[256];
@@ -106,7 +106,7 @@ class Fib6 {
         return uint32_t{address[0]} << 16 | uint32_t{address[1]} << 8 | address[2];
     }
 
-    // Whether two addresses have the first `length` bits in common; 1 to 128.
+    // Whether two addresses share the first `length` bits; 1 to 128.
     [[gnu::always_inline]] static bool share(Number a, Number b, uint32_t length) noexcept {
         return (a ^ b) >> (128 - length) == 0;
     }

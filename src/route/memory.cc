@@ -11,7 +11,7 @@
 namespace sluice::route {
 namespace {
 
-// A huge page's worth of small pages is exchanged for the huge one when a quarter of them are in use.
+// Small pages are replaced by a huge page when a quarter of them are in use.
 constexpr uint16_t kPagesForHuge = kHugePageSize / kPageSize / 4;
 
 }  // namespace
@@ -37,7 +37,7 @@ Reserved::~Reserved() {
 void advise_huge(std::byte* memory, size_t size) noexcept { madvise(memory, size, MADV_HUGEPAGE); }
 
 bool make_huge(std::byte* memory, size_t size) noexcept {
-    // What an older kernel refuses here, its khugepaged does in time.
+    // If an older kernel refuses this, its khugepaged does it later.
     return madvise(memory, size, MADV_HUGEPAGE) == 0 && madvise(memory, size, MADV_COLLAPSE) == 0;
 }
 
@@ -51,7 +51,7 @@ void Root::touch(size_t page) noexcept {
     touched_[page] = true;
     Block& block = blocks_[page / kBlockPages];
     if (++block.touched != kPagesForHuge) return;
-    // One huge page at a time, since a reader of the same page waits while the kernel copies it.
+    // One huge page at a time: a reader of the same page waits while the kernel copies it.
     block.huge = make_huge(memory_.data() + page / kBlockPages * kHugePageSize, kHugePageSize);
 }
 

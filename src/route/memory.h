@@ -1,8 +1,8 @@
-// The memory of forwarding tables: an array that only costs what is written of it, and pools of nodes
-// that never move. One thread writes; readers follow indices that it published with a release.
+// The memory of forwarding tables: an array whose pages cost memory only once they are written, and pools of
+// nodes that never move. One thread writes; readers follow indices that it has published with release order.
 //
-// Both begin on 4 KiB pages, since most domains have a handful of routes, and go over to huge pages where
-// they are filled: a look-up at random in 64 MiB of small pages misses the TLB every time.
+// Both begin with 4 KiB pages, since most domains have few routes, and change to huge pages where they fill up: a
+// random look-up in 64 MiB of small pages always misses the TLB.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@ namespace sluice::route {
 constexpr size_t kPageSize = 4096;
 constexpr size_t kHugePageSize = 2 << 20;
 
-// Zeroed address space, in whole huge pages, that becomes memory as it is written. Throws std::bad_alloc.
+// Zeroed address space in whole huge pages, which becomes memory when it is written. Throws std::bad_alloc.
 class Reserved {
  public:
     explicit Reserved(size_t size);
@@ -32,8 +32,8 @@ class Reserved {
     std::byte* data_;
 };
 
-// Asks for huge pages where memory will be written first, or also in place of small pages that hold
-// something; true if the second is done at once (Linux 6.1).
+// advise_huge() asks for huge pages where memory will first be written. make_huge() also replaces small pages
+// that are in use; true if that is done at once (Linux 6.1).
 void advise_huge(std::byte* memory, size_t size) noexcept;
 bool make_huge(std::byte* memory, size_t size) noexcept;
 
@@ -45,20 +45,20 @@ class Root {
     Root();
 
     const std::atomic<uint32_t>& operator[](size_t i) const noexcept { return words_[i]; }
-    // A word that is about to be written.
+    // A word that the caller is about to write.
     std::atomic<uint32_t>& writable(size_t i) noexcept {
         const size_t page = i * sizeof(uint32_t) / kPageSize;
         if (!touched_[page]) touch(page);
         return words_[i];
     }
-    // The words from `begin` to `end` are about to be written, by operator[].
+    // Call it before writing the words from `begin` to `end` by operator[].
     void make_writable(size_t begin, size_t end) noexcept {
         constexpr size_t kWords = kPageSize / sizeof(uint32_t);
         for (size_t page = begin / kWords; page * kWords < end; ++page) {
             if (!touched_[page]) touch(page);
         }
     }
-    // A word that may be written if it isn't zero, or was made writable.
+    // A word that may be written if it is nonzero or was made writable.
     std::atomic<uint32_t>& operator[](size_t i) noexcept { return words_[i]; }
 
     size_t memory() const noexcept;  // bytes, an estimate
@@ -80,8 +80,8 @@ class Root {
     std::vector<Block> blocks_;
 };
 
-// Up to 2^24 nodes of one type, by index. Nodes are made of atomics and of plain members that don't
-// change while the node can be reached; a fresh or recycled one holds anything, and its user fills it.
+// Up to 2^24 nodes of one type, by index. Nodes consist of atomics, and of plain members that do not change while
+// the node is reachable. A new or recycled node has undefined content, and its user fills it.
 template <class Node>
 class Pool {
  public:
@@ -103,8 +103,8 @@ class Pool {
         return used_++;
     }
 
-    // No pointer leads to the node any more, but a reader may be in it: kept until reclaim(), which is
-    // called when every reader of that time has gone.
+    // The node is no longer reachable, but a reader may be in it. It is kept until reclaim(), which is called
+    // after all those readers have left.
     void retire(uint32_t index) { retired_.push_back(index); }
     void reclaim() {
         free_.insert(free_.end(), retired_.begin(), retired_.end());
@@ -140,7 +140,7 @@ class Pool {
     Reserved chunk_list_;
     Node** chunks_;
     std::vector<Reserved> kept_;
-    uint32_t used_ = 0;  // ever given out
+    uint32_t used_ = 0;  // nodes ever given out
     std::vector<uint32_t> free_, retired_;
 };
 

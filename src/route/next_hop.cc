@@ -79,8 +79,8 @@ bool NextHops::is_gone(HopId member) const noexcept {
     return neighbor != nullptr && !neighbor->resolved() && neighbor->is_gone.load(std::memory_order_relaxed);
 }
 
-// Each bucket has a member where it is at home, and others in an order of its own: it goes to the first of them
-// that is there. So a bucket moves only if the member that has it goes, or one before that comes back.
+// Each bucket has a home member, and an order of its own for the others: it goes to the first of them that is up.
+// So a bucket moves only if its member goes down or an earlier one returns.
 void NextHops::deal(Group& group) {
     const size_t count = group.members.size();
     const bool has_any = std::find(group.is_gone.begin(), group.is_gone.end(), false) != group.is_gone.end();

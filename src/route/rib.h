@@ -1,8 +1,8 @@
-// Which prefixes of one address family have a route: a hash table of (prefix, length) with a number for
-// each. Lean, since there may be a million: 8 bytes a slot for IPv4, 32 for IPv6, a third to three quarters
-// of them in use. Linear probing; a removal closes the gap. Control thread only.
+// The routes of one address family: a hash table from (prefix, length) to a number. It is compact, since there
+// may be a million: 8 bytes per slot for IPv4, 32 for IPv6, a third to three quarters of them in use. Linear
+// probing; a removal closes the gap. Control thread only.
 //
-// Address: an unsigned integer, the first bit of an address the highest.
+// Address: an unsigned integer whose highest bit is the address's first bit.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ class Rib {
     static constexpr uint8_t kBits = 8 * sizeof(Address);
 
     struct Route {
-        Address prefix;  // no bits beyond the length
+        Address prefix;  // no bits set beyond the length
         uint8_t length;
         uint32_t next_hop;  // up to 24 bits
     };
@@ -29,7 +29,7 @@ class Rib {
         return length == 0 ? 0 : address >> (kBits - length) << (kBits - length);
     }
 
-    // Answers what was there before.
+    // Returns the previous next hop, if any.
     std::optional<uint32_t> set(Address prefix, uint8_t length, uint32_t next_hop) {
         if (size_ + 1 > slots_.size() / 4 * 3) grow();
         Slot& slot = slots_[locate(prefix, length)];
@@ -49,7 +49,7 @@ class Rib {
         if (!before) return std::nullopt;
         --size_;
         --counts_[length];
-        // Whoever is behind the hole and could stand in it moves there.
+        // Later entries that may stand in the hole move there.
         const size_t mask = slots_.size() - 1;
         for (size_t i = (hole + 1) & mask; slots_[i].used(); i = (i + 1) & mask) {
             const size_t home = hash(slots_[i].prefix, slots_[i].length()) & mask;
@@ -66,7 +66,7 @@ class Rib {
         return slots_[locate(prefix, length)].value();
     }
 
-    // The longest prefix around an address of up to `length` bits.
+    // The longest prefix of at most `length` bits around an address.
     std::optional<Route> longest(Address address, uint8_t length) const {
         for (int bits = length; bits >= 0; --bits) {
             const auto tried = static_cast<uint8_t>(bits);
@@ -87,7 +87,7 @@ class Rib {
         return routes;
     }
 
-    // The first `most` in that order of those within a prefix, and how many there are; in one pass.
+    // The first `most` of the routes within a prefix, in that order, and the number of all; in one pass.
     std::vector<Route> first(Address within, uint8_t length, size_t most, size_t& count) const {
         std::vector<Route> routes;  // a heap, the last in order on top
         for (const Slot& slot : slots_) {
@@ -138,7 +138,7 @@ class Rib {
         return h;
     }
 
-    // The slot of a prefix, or the free one where it would be. There always is a free one.
+    // The slot of a prefix, or the free slot where it would be. There always is a free one.
     size_t locate(Address prefix, uint8_t length) const {
         const size_t mask = slots_.size() - 1;
         size_t i = hash(prefix, length) & mask;

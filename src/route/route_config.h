@@ -1,4 +1,4 @@
-// What a user may say about routes.
+// The configuration of routes.
 #pragma once
 
 #include <optional>
@@ -12,16 +12,16 @@
 
 namespace sluice::route {
 
-inline constexpr size_t kMaxHops = 64;  // of one route
+inline constexpr size_t kMaxHops = 64;  // per route
 
-// Routing domains (VRFs): networks of one are routed between one another, those of two never are.
+// Routing domains (VRFs): networks of one domain are routed to each other, those of different domains never are.
 inline constexpr std::string_view kMainDomain = "main";
 
-// One way to a destination.
+// One next hop of a route.
 struct HopConfig {
     std::optional<IpAddress> via;  // none: the destination is on the network's link
-    std::string network;           // empty: the one of the domain's whose subnet `via` is in
-    std::string port;              // instead of `network`: the one that this port is in
+    std::string network;           // empty: the domain's network whose subnet contains `via`
+    std::string port;              // instead of `network`: the network of this port
 
     bool operator==(const HopConfig&) const = default;
 };
@@ -34,7 +34,7 @@ void fields(V& v, HopConfig& h) {
     v.check("port", h.port.empty() || h.network.empty(), "stands beside `network`: give one of them");
 }
 
-// What becomes of the packets that a route matches.
+// The treatment of packets that match a route.
 enum class Kind { kUnicast, kBlackhole, kUnreachable };
 
 constexpr auto names(Kind) {
@@ -45,14 +45,14 @@ constexpr auto names(Kind) {
 struct RouteConfig {
     IpPrefix to;
     Kind kind = Kind::kUnicast;
-    HopConfig hop;                // the only one, or
-    std::vector<HopConfig> hops;  // several, by a hash of the flow (ECMP)
+    HopConfig hop;                // the only next hop, or
+    std::vector<HopConfig> hops;  // several, chosen by a hash of the flow (ECMP)
     std::string domain = std::string(kMainDomain);
     base::Place place;
 
     bool operator==(const RouteConfig&) const = default;
 
-    // Whether its first gateway is of IPv4; true where it has none.
+    // Whether its first gateway is IPv4; true if it has no gateway.
     bool is_by_v4() const {
         for (const HopConfig& each : all_hops()) {
             if (each.via) return each.via->is_v4();

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kBlanks = " \t\r";
 constexpr std::array<std::string_view, 5> kKeywords = {"via", "network", "port", "nexthop", "domain"};
 
-// A line being read, from the left. Columns count from 1.
+// Reads a line from the left. Columns count from 1.
 class Words {
  public:
     explicit Words(std::string_view line) : line_(line.substr(0, line.find('#'))) { skip_blanks(); }
@@ -22,7 +22,7 @@ class Words {
     std::string_view rest() const { return line_.substr(at_); }
     size_t column() const { return at_ + 1; }
 
-    // Empty at the end.
+    // Empty at the end of the line.
     std::string_view next() {
         const size_t begin = at_;
         at_ = std::min(line_.find_first_of(kBlanks, at_), line_.size());
@@ -38,13 +38,13 @@ class Words {
     size_t at_ = 0;
 };
 
-// What is wrong with a line, and where in it.
+// A mistake in a line, and its column.
 struct Fault {
     size_t column;
     std::string message;
 };
 
-// The family of "default" is that of its first gateway.
+// "default" has the family of its first gateway.
 IpPrefix default_route(Words words) {
     while (!words.at_end()) {
         if (words.next() != "via") continue;
@@ -70,7 +70,7 @@ Fault unknown_word(std::string_view word, size_t column) {
             fmt::format("{} is no word of a route: via, network, port, nexthop and domain are", shown)};
 }
 
-// What follows the destination, into the route. `base` is the column where it begins.
+// Reads the part after the destination into the route. `base` is its column.
 std::optional<Fault> read_way(std::string_view rest, size_t base, RouteConfig& route) {
     Words words(rest);
     std::vector<HopConfig> hops(1);
@@ -195,7 +195,7 @@ class Reader {
     Mistakes& mistakes_;
     Changes read_;
     uint32_t line_ = 1;
-    std::unordered_map<std::string, uint32_t> known_;  // ways, by all but the destination
+    std::unordered_map<std::string, uint32_t> known_;  // ways, by their text
     std::string key_;
 };
 

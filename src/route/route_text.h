@@ -1,19 +1,19 @@
-// Routes as text, one a line, in the words of `ip route`: what `sluicectl route load` sends, and how the
-// state keeps the routes that were added while running.
+// Routes as text, one per line, in the syntax of `ip route`. `sluicectl route load` sends them, and the state
+// file keeps routes in this form that were added at run time.
 //
 //     10.1.0.0/16 via 10.0.0.1
 //     10.2.0.0/16 via 10.0.0.1 via 10.0.0.2      several next hops, by a hash of the flow (ECMP)
 //     10.3.0.0/16 network blue                   on the network's link
 //     10.4.0.1 via 10.0.0.1 network red          of another network than that whose subnet 10.0.0.1 is in
-//     default via fd00::1 domain customer        0.0.0.0/0, or ::/0 where the gateway is of IPv6
-//     blackhole 10.5.0.0/16                      dropped; `unreachable`: and the sender is told
-//     delete 10.1.0.0/16                         the route to there goes, if there is one
+//     default via fd00::1 domain customer        0.0.0.0/0, or ::/0 if the gateway is IPv6
+//     blackhole 10.5.0.0/16                      dropped; `unreachable`: the sender is told as well
+//     delete 10.1.0.0/16                         deletes the route, if there is one
 //
-// `port NAME` is short for the network that the port is in; `nexthop` may stand before each next hop; what
-// follows a # isn't read. Lines are carried out in order: of several for one destination the last counts.
+// `port NAME` stands for the network of the port. `nexthop` may precede each next hop. Text after a # is ignored.
+// Lines are executed in order: the last one for a destination counts.
 //
-// Of a million routes nearly all lead by a few ways, so a way is read and checked once, and what is kept
-// of a line is its destination and the number of its way. Control thread; 0.1 us a line and more.
+// Nearly all of a million routes use a few ways (next hops and options), so each way is read and checked once. A
+// line is kept as its destination and the number of its way. Control thread; 0.1 us per line or more.
 #pragma once
 
 #include <cstdint>
@@ -26,21 +26,21 @@
 
 namespace sluice::route {
 
-// Routes that come and go together.
+// Route changes that are applied together.
 struct Changes {
     struct Change {
         IpPrefix to;
         bool deletes = false;
         uint32_t way = 0;   // index in `ways`
-        uint32_t line = 0;  // from 1; 0: no line
+        uint32_t line = 0;  // from 1; 0: unknown
     };
 
-    // What follows the destinations. `to` of a way is that of the first route by it; all are of its
-    // family. A way of deletions has a domain and no next hops (kBlackhole).
+    // The part of a line after the destination. `to` of a way is the destination of its first route; all its
+    // routes are of that family. A way for deletions has a domain and no next hops (kBlackhole).
     std::vector<RouteConfig> ways;
     std::vector<Change> changes;
 
-    // A single route's.
+    // Changes with a single route.
     static Changes set(const RouteConfig& route);
     static Changes remove(const IpPrefix& to, const std::string& domain);
 };
@@ -49,10 +49,10 @@ struct Text {
     std::string_view lines;
     std::string file = {};                       // for errors
     uint32_t first_line = 1;                     // of `lines`, in the file
-    std::string domain = std::string(kMainDomain);  // of lines that name none
+    std::string domain = std::string(kMainDomain);  // of lines without a domain
 };
 
-// Mistakes, of which a file may have a million: the first ones, and how many there are.
+// The mistakes of a file, of which there may be a million: the first ones, and the number of all.
 struct Mistakes {
     static constexpr size_t kKept = 20;
 
@@ -64,14 +64,14 @@ struct Mistakes {
     }
 };
 
-// Every line is read, whether those before were right or not.
+// Reads every line, even after lines with mistakes.
 Changes read_changes(const Text& text, Mistakes& mistakes);
 
-// The route as a line (without its end) that is read as the same route.
+// The route as a line (without line end), which reads back as the same route.
 std::string to_line(const RouteConfig& route);
-// What follows the destination in it, with a space before; empty: nothing.
+// The part after the destination, with a leading space; empty if there is none.
 std::string way_text(const RouteConfig& route);
-// What stands before it, with a space behind.
+// The part before the destination, with a trailing space.
 std::string_view kind_text(Kind kind);
 
 }  // namespace sluice::route

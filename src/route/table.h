@@ -1,13 +1,13 @@
-// The routes of one routing domain, both families: what workers look up (Fib4, Fib6), and beside it which
-// prefix has which next hop, from which people's questions are answered and removals find what takes over.
-// A next hop is a number to which the owner gives a meaning.
+// The routes of one routing domain, both families. Workers look up in Fib4 and Fib6. Beside these, Rib knows each
+// prefix and its next hop: queries read it, and a removal finds there the route that takes over. A next hop is a
+// number; the owner of the table gives it a meaning.
 //
-// The control thread owns a table and calls everything but the look-ups of fib4() and fib6(). After changes
-// it waits for a grace period and calls reclaim() before it changes anything else.
+// The control thread owns a table and calls everything except the look-ups of fib4() and fib6(). After changes it
+// waits for a grace period and calls reclaim() before it changes anything else.
 //
-// A million IPv4 routes (lengths as in the Internet's table, places at random, 5 % longer than /24) load in
-// 0.6 to 1.1 s and hold 122 MiB, 200 k IPv6 routes in 0.3 s and 42 MiB. One set or removed then takes 0.3 to
-// 2 us, a /8 0.25 ms, 2000::/3 50 ms and a /1 10 to 100 ms.
+// A million IPv4 routes (lengths as in the Internet's table, random prefixes, 5 % longer than /24) load in 0.6 to
+// 1.1 s and take 122 MiB, 200 k IPv6 routes take 0.3 s and 42 MiB. Setting or removing one route then takes 0.3
+// to 2 us, a /8 0.25 ms, 2000::/3 50 ms and a /1 10 to 100 ms.
 #pragma once
 
 #include <optional>
@@ -25,9 +25,9 @@ enum class Family { kIpv4, kIpv6 };
 
 class Table {
  public:
-    // 1 <= next_hop <= kMaxNextHop. Answers the next hop that it replaces. Throws std::bad_alloc.
+    // 1 <= next_hop <= kMaxNextHop. Returns the next hop that it replaces, if any. Throws std::bad_alloc.
     std::optional<uint32_t> set(const IpPrefix& prefix, uint32_t next_hop);
-    // Answers the next hop that was there, if there was such a route.
+    // Returns the next hop of the removed route; none if there was no such route.
     std::optional<uint32_t> remove(const IpPrefix& prefix);
 
     std::optional<uint32_t> exact(const IpPrefix& prefix) const;
@@ -41,7 +41,7 @@ class Table {
         for (const auto& route : rib6_.sorted()) visit(prefix_of(route), route.next_hop);
     }
 
-    // The first `most` routes within a prefix in that order, and how many there are. Some ms for a million.
+    // The first `most` routes within a prefix in that order, and the number of all. Takes some ms for a million.
     struct Listed {
         std::vector<std::pair<IpPrefix, uint32_t>> routes;
         size_t count = 0;
@@ -53,7 +53,7 @@ class Table {
     }
     size_t memory() const noexcept;  // bytes
 
-    // What changes left behind is used again: every reader of before has gone.
+    // Makes retired memory reusable, after all earlier readers have left.
     void reclaim();
     bool has_retired() const noexcept { return fib4_.retired() + fib6_.retired() != 0; }
 
