@@ -60,11 +60,11 @@ uint64_t hash_of(const RuleConfig& rule) {
     return hash.value();
 }
 
-// For each rule the index of an equal one of another list, no index twice; kNoRule: it has none.
+// For each rule the index of an equal rule of another list, each index at most once; kNoRule if there is none.
 std::vector<uint32_t> equal_rules(const std::vector<RuleConfig>& rules,
                                   const std::vector<RuleConfig>& others) {
     std::vector<uint32_t> equal(rules.size(), kNoRule);
-    // Most changes leave the list as it was before and behind one place.
+    // Most changes affect one place and leave the list before and behind it as it was.
     size_t first = 0, end = rules.size(), others_end = others.size();
     for (; first < std::min(end, others_end) && rules[first] == others[first]; ++first) {
         equal[first] = static_cast<uint32_t>(first);
@@ -72,7 +72,7 @@ std::vector<uint32_t> equal_rules(const std::vector<RuleConfig>& rules,
     while (end > first && others_end > first && rules[end - 1] == others[others_end - 1]) {
         equal[--end] = static_cast<uint32_t>(--others_end);
     }
-    std::unordered_map<uint64_t, std::vector<uint32_t>> left;  // by hash, the first one last
+    std::unordered_map<uint64_t, std::vector<uint32_t>> left;  // by hash, the first one at the back
     for (size_t i = others_end; i-- > first;) left[hash_of(others[i])].push_back(static_cast<uint32_t>(i));
     for (size_t i = first; i < end && !left.empty(); ++i) {
         const auto found = left.find(hash_of(rules[i]));
@@ -87,7 +87,7 @@ std::vector<uint32_t> equal_rules(const std::vector<RuleConfig>& rules,
     return equal;
 }
 
-// The sets that the rules name, in their order.
+// The sets that the rules name, in the order of `sets`.
 std::vector<AddressSetConfig> named_sets(const std::vector<RuleConfig>& rules,
                                          const std::vector<AddressSetConfig>& sets) {
     std::unordered_set<std::string_view> names;
@@ -133,7 +133,7 @@ void List::decide(const List* previous, uint32_t& next_object) {
     }
 }
 
-// What decides is in the matches and the sets alone: where these are as they were, so is the classifier.
+// Only matches and sets matter to the classifier: if they are unchanged, the previous one is used.
 void List::classify(const std::vector<AddressSetConfig>& sets, const List* previous) {
     sets_ = named_sets(config_.rules, sets);
     const auto same_match = [](const RuleConfig& a, const RuleConfig& b) { return a.match == b.match; };

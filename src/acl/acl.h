@@ -1,15 +1,14 @@
-// A compiled ACL: what it answers for a packet, and for people what each of its rules is and how often it
-// decided. Immutable but for the hit counters; snapshots share it as shared_ptr<const List>, and workers
-// reach it through theirs.
+// A compiled ACL: its answer for a packet and, for queries, the description and the hits of each rule. Immutable
+// except for the hit counters. Snapshots share it as shared_ptr<const List>, and workers reach it through theirs.
 //
-// judge() is called once for a connection, or for each packet of what has none, by any number of workers at
-// once. A hit is one relaxed atomic addition: 8 ns for the whole of judge() in a list of 64 rules, 12 while
-// another worker hits the same rule or a neighbour on its cache line (8 rules), which the two then pass to
-// and fro (acl-figures). Counters for each worker would cost 64 times the memory to save that.
+// judge() is called once per connection, or for each packet that has no connection, by any number of workers at
+// once. A hit is one relaxed atomic addition: 8 ns for the whole of judge() in a list of 64 rules, 12 ns while
+// another worker hits the same rule or one on its cache line (8 rules), because the line moves between the cores
+// (acl-figures). Counters per worker would avoid that for 64 times the memory.
 //
-// A rule is told from others by a number, its `object`, which a drop or a flow can carry. A rule that a
-// change leaves as it was keeps its number and its count, wherever in the list it now stands: the counters
-// are shared between the list before and the one after, so that no hit is lost while workers move over.
+// Each rule has a unique number, its `object`, which a drop or a flow can carry. A rule that a change leaves as
+// it was keeps its number and its count, at whatever place in the list: the old and the new list share the
+// counters, so no hit is lost while workers move over.
 #pragma once
 
 #include <atomic>
@@ -35,7 +34,7 @@ struct Answer {
     uint32_t rule;  // from 0; kNoRule: the end of the list, which denies
 };
 
-// What a number stands for, in words.
+// The description of an object number.
 struct Object {
     std::string_view kind;  // "acl-rule"
     std::string name;       // "api rule 3 (web)", "api end"
@@ -46,7 +45,7 @@ class List {
  public:
     // --- workers ---
 
-    // The answer, and a hit counted for it.
+    // Evaluates the list and counts the hit.
     Answer judge(const Subject& subject) const noexcept {
         const uint32_t rule = classifier_->find(subject);
         const Decision& decision = decisions_[rule == kNoRule ? end_ : rule];
@@ -54,21 +53,21 @@ class List {
         return answer(decision, rule);
     }
 
-    // The same without the hit: for who only asks.
+    // Evaluates the list without counting, for a dry run.
     Answer look_up(const Subject& subject) const noexcept {
         const uint32_t rule = classifier_->find(subject);
         return answer(decisions_[rule == kNoRule ? end_ : rule], rule);
     }
 
-    // --- control thread. A rule is given by its index, or kNoRule for the end of the list. ---
+    // --- control thread. A rule is given by its index; the end of the list by kNoRule. ---
 
     const AclConfig& config() const { return config_; }
     uint64_t hits(uint32_t rule) const { return at(rule).hits->load(std::memory_order_relaxed); }
     uint32_t object(uint32_t rule) const { return at(rule).object; }
     Object describe(uint32_t rule) const;
-    // Whether compiling this would come to the same list, down to the places where its rules are written.
+    // Whether compile() would give the same list for this configuration, including the places of the rules.
     bool is_of(const AclConfig& config, const std::vector<AddressSetConfig>& sets) const;
-    // The rule whose number this is; nothing: none of this list's. Takes a look at every rule.
+    // The rule with this object number; none if it is not in this list. Searches all rules.
     std::optional<uint32_t> find_object(uint32_t object) const;
 
  private:
@@ -96,15 +95,15 @@ class List {
     void classify(const std::vector<AddressSetConfig>& sets, const List* previous);
 
     std::shared_ptr<const Classifier> classifier_;
-    std::vector<Decision> decisions_;  // of each rule, and of the end
+    std::vector<Decision> decisions_;  // per rule, and one for the end
     size_t end_ = 0;
     AclConfig config_;
-    std::vector<AddressSetConfig> sets_;              // those that rules name
-    std::vector<std::shared_ptr<Counter>> counters_;  // of each decision
+    std::vector<AddressSetConfig> sets_;              // the sets that rules name
+    std::vector<std::shared_ptr<Counter>> counters_;  // per decision
 };
 
 // Control thread; the configuration is valid. `previous` is the list that had this name until now, or null.
-// `next_object` is the number for the next new rule, from 1, and is counted up. Numbers are not given twice.
+// `next_object` is the number for the next new rule, from 1, and is counted up. A number is never reused.
 std::shared_ptr<const List> compile(const AclConfig& config, const std::vector<AddressSetConfig>& sets,
                                     const List* previous, uint32_t& next_object);
 

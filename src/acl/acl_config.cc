@@ -28,12 +28,12 @@ struct EtherTypeName {
 };
 constexpr std::array kEtherTypes = {EtherTypeName{wire::EtherType::kIpv4, "ipv4"},
                                     EtherTypeName{wire::EtherType::kIpv6, "ipv6"}};
-constexpr unsigned kLeastEtherType = 0x0600;  // below is a length (IEEE 802.3, 3.2.6)
+constexpr unsigned kLeastEtherType = 0x0600;  // smaller values are lengths (IEEE 802.3, 3.2.6)
 
 // From the lowest bit (RFC 9293, 3.1).
 constexpr std::array<std::string_view, 8> kFlags = {"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"};
 
-// A plain decimal number and nothing behind it.
+// A plain decimal number and nothing after it.
 std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
     unsigned number = 0;
     const auto end = text.data() + text.size();
@@ -143,7 +143,7 @@ tl::expected<PortRange, std::string> parse_value(std::string_view text, PortRang
     }
     if (*low > *high) {
         return tl::unexpected(
-            fmt::format("{} is upside down; did you mean {}-{}?", shown(text), *high, *low));
+            fmt::format("{} ends before it begins; did you mean {}-{}?", shown(text), *high, *low));
     }
     return PortRange{static_cast<uint16_t>(*low), static_cast<uint16_t>(*high)};
 }
@@ -223,7 +223,7 @@ class Validator {
         auto from = families(ends, "from", rule.match.from);
         auto to = families(ends, "to", rule.match.to);
         if (!from || !to) return;
-        // What the EtherType leaves of them.
+        // Restrict both ends to the families that the EtherType allows.
         for (PeerFamilies* end : {&*from, &*to}) {
             end->v4 &= rule.match.takes(wire::EtherType::kIpv4);
             end->v6 &= rule.match.takes(wire::EtherType::kIpv6);
@@ -275,7 +275,7 @@ class Validator {
         return fmt::format("{}:{}:{}", place.file, place.line, place.column);
     }
 
-    // What a rule's addresses are; none: they are wrong, or a set with nobody in it leaves it open.
+    // The families of a rule's addresses; none if they have errors or if an empty set leaves them open.
     std::optional<PeerFamilies> families(const Ends& ends, std::string_view key,
                                      const std::optional<std::vector<Peer>>& peers) {
         if (!peers) return PeerFamilies{true, true};
@@ -309,7 +309,7 @@ class Validator {
                            meant ? fmt::format("; did you mean '{}'?", *meant) : "");
     }
 
-    // At the value in the file, or where the object stands if the file has no such key.
+    // Reports at the value's place in the file, or at `fallback` if the file has no such key.
     void report(std::initializer_list<Step> steps, const base::Place& fallback, std::string message) {
         std::string path;
         const base::Tree* tree = document_ != nullptr ? &document_->root : nullptr;
@@ -332,7 +332,7 @@ class Validator {
     const base::Document* document_;
     base::Errors errors_;
     std::unordered_map<std::string_view, Set> sets_;
-    std::vector<std::string_view> declared_;  // their names in order, once one is looked for in vain
+    std::vector<std::string_view> declared_;  // their names, sorted, once an undeclared one was found
     std::unordered_map<std::string_view, const AclConfig*> acls_;
 };
 

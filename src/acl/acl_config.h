@@ -1,8 +1,8 @@
-// What a user may say about ACLs: ordered lists of rules, and the sets of addresses that rules name. Plain
-// data, read from YAML and compared by value. Control thread.
+// The configuration of ACLs: ordered lists of rules, and the address sets that rules name. Plain data, read from
+// YAML and compared by value. Control thread.
 //
-// Beyond what the keys say one by one, validate() holds lists and sets against each other; whether the
-// ports and networks of `apply` exist is for whoever knows those.
+// Beyond the checks of single keys, validate() checks lists and sets together. The caller checks whether the
+// ports and networks of `apply` exist.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,9 @@
 
 namespace sluice::acl {
 
-inline constexpr size_t kMaxRules = 65536;  // of one list
+inline constexpr size_t kMaxRules = 65536;  // per list
 
-// A prefix, which for a single address may be written without its length: "10.1.0.7".
+// A prefix. A single address may be written without a length: "10.1.0.7".
 struct Block {
     IpPrefix prefix;
 
@@ -34,11 +34,11 @@ constexpr std::string_view type_name(const Block*) {
     return "IP address or prefix";
 }
 
-// The one end of a connection that a rule asks for: a block, or the set of this name.
+// One end of a connection in a rule: a block, or the set with this name.
 struct Peer {
     IpPrefix prefix;
-    std::string set;       // empty: it is the prefix
-    bool is_read = false;  // by parse_value(); else a mistake stands there, which was told already
+    std::string set;       // empty: use the prefix
+    bool is_read = false;  // set by parse_value(); false: its text has an error, which was reported
 
     bool is_set() const { return !set.empty(); }
     bool operator==(const Peer&) const = default;
@@ -49,10 +49,10 @@ constexpr std::string_view type_name(const Peer*) {
     return "IP address, prefix or address set";
 }
 
-// A name that a Peer would take for an address.
+// Whether a Peer would take the name for an address.
 bool looks_like_address(std::string_view name);
 
-// The number of IP's protocol field: "tcp", "132".
+// The value of IP's protocol field: "tcp", "132".
 struct ProtocolNumber {
     uint8_t value = 0;
 
@@ -69,7 +69,7 @@ constexpr std::string_view type_name(const ProtocolNumber*) {
     return "protocol";
 }
 
-// What an Ethernet frame carries, behind its VLAN tags: "ipv6", "0x8847".
+// The EtherType behind a frame's VLAN tags: "ipv6", "0x8847".
 struct EtherTypeNumber {
     uint16_t value = 0;
 
@@ -96,7 +96,7 @@ constexpr std::string_view type_name(const PortRange*) {
     return "port or range of ports";
 }
 
-// "syn": the flag is set; "!syn": it is not.
+// "syn": the flag must be set; "!syn": it must be clear.
 struct TcpFlag {
     uint8_t bit = 0;
     bool set = true;
@@ -111,7 +111,7 @@ constexpr std::string_view type_name(const TcpFlag*) {
 
 struct AddressSetConfig {
     std::string name;
-    std::vector<Block> addresses;  // may be empty: then it has nobody in it
+    std::vector<Block> addresses;  // may be empty: then it matches no address
     base::Place place;
 
     bool operator==(const AddressSetConfig&) const = default;
@@ -125,18 +125,17 @@ void fields(V& v, AddressSetConfig& s) {
     v.required("addresses", s.addresses);
 }
 
-// The bits of the flags that must be set and those that must not.
+// The bits of flags that must be set, and of those that must be clear.
 struct FlagBits {
     uint8_t set = 0;
     uint8_t clear = 0;
 };
 
-// What a packet must be like; what is left out may be anything. All of it must hold.
+// The conditions for a packet. All that are given must hold.
 //
-// `icmp` is protocol 1 and `icmpv6` 58, whatever the addresses: their types are numbered differently, so
-// that one rule could not mean both. A rule that asks for ports, ICMP types or TCP flags doesn't match a
-// fragment that has no such header. A rule that asks for something of IP matches IP packets alone; one that asks
-// for nothing matches frames of every EtherType.
+// `icmp` is protocol 1 and `icmpv6` 58, whatever the addresses: their types have different numbers, so one rule
+// cannot mean both. A rule with ports, ICMP types or TCP flags does not match a fragment without that header. A
+// rule with an IP condition matches IP packets only; a rule without conditions matches frames of every EtherType.
 struct MatchConfig {
     std::optional<std::vector<EtherTypeNumber>> ether_type;      // any of them
     std::optional<ProtocolNumber> protocol;
@@ -145,18 +144,18 @@ struct MatchConfig {
     std::optional<uint8_t> icmp_type, icmp_code;
     std::optional<std::vector<TcpFlag>> tcp_flags;               // all of them
     std::optional<uint8_t> dscp;
-    std::optional<bool> fragments;                               // true: fragments alone, the first too
+    std::optional<bool> fragments;                               // true: only fragments, the first one included
 
     bool operator==(const MatchConfig&) const = default;
 
-    // Whether it may match a frame of this type at all.
+    // Whether it can match a frame of this type.
     bool takes(uint16_t type) const {
         return !ether_type || std::any_of(ether_type->begin(), ether_type->end(),
                                           [&](const EtherTypeNumber& number) { return number.value == type; });
     }
     bool takes(wire::EtherType type) const { return takes(static_cast<uint16_t>(type)); }
     bool takes_ip() const { return takes(wire::EtherType::kIpv4) || takes(wire::EtherType::kIpv6); }
-    // Whether it asks for something that only IP packets have.
+    // Whether it has a condition that only IP packets can fulfil.
     bool asks_for_ip() const {
         return protocol || from || to || from_port || to_port || icmp_type || icmp_code || tcp_flags || dscp ||
                fragments;
@@ -219,7 +218,7 @@ struct RuleConfig {
     Action action = Action::kPermit;
     MatchConfig match;
     std::string name;      // for people; may be empty
-    bool stateful = true;  // of a permit: the answers are let through too
+    bool stateful = true;  // of a permit: replies are permitted too
     bool log = false;
     base::Place place;
 
@@ -232,18 +231,18 @@ void fields(V& v, RuleConfig& r) {
     v.optional("name", r.name);
     v.check("name", r.name.empty() || base::is_object_name(r.name), base::kObjectNameRule);
     v.optional("stateful", r.stateful);
-    v.check("stateful", r.stateful || r.action == Action::kPermit, "is for a permit: nothing answers others");
+    v.check("stateful", r.stateful || r.action == Action::kPermit, "is for a `permit` only");
     v.optional("log", r.log);
 }
 
-// As in Kubernetes' NetworkPolicy: egress is what a port's guest sends, ingress what is delivered to it.
+// As in Kubernetes' NetworkPolicy: egress is traffic from a port's guest, ingress is traffic to it.
 enum class Direction : uint8_t { kIngress, kEgress };
 
 constexpr auto names(Direction) {
     return std::array{base::Name{Direction::kIngress, "ingress"}, base::Name{Direction::kEgress, "egress"}};
 }
 
-// Where a list is in force: at one port, or at each port of a network.
+// Where a list is applied: at one port, or at each port of a network.
 struct ApplyConfig {
     std::string port;
     std::string network;  // instead of a port
@@ -268,7 +267,7 @@ void fields(V& v, ApplyConfig& a) {
 // The first rule that matches decides; what none matches is denied.
 struct AclConfig {
     std::string name;
-    std::vector<ApplyConfig> apply;  // empty: in force nowhere
+    std::vector<ApplyConfig> apply;  // empty: applied nowhere
     std::vector<RuleConfig> rules;
     base::Place place;
 
@@ -284,9 +283,9 @@ void fields(V& v, AclConfig& a) {
     v.check("rules", a.rules.size() <= kMaxRules, "are too many: 65536 at most");
 }
 
-// Names given twice, sets that nobody declared, rules whose addresses no packet can have. `document` gives
-// the places of what stands in the file; may be null. The lists stand under `acls` in it, the sets under
-// `address-sets`. It ends when the errors are full.
+// Checks for duplicate names, undeclared sets, and rules with addresses that no packet can have. `document` gives
+// the places in the file and may be null; it has the lists at `acls` and the sets at `address-sets`. Stops when
+// the errors are full.
 base::Errors validate(const std::vector<AclConfig>& acls, const std::vector<AddressSetConfig>& sets,
                       const base::Document* document);
 

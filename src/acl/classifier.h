@@ -1,30 +1,31 @@
-// Which rule of a list is the first that matches a packet.
+// Finds the first rule of a list that matches a packet.
 //
-// Each field of a packet by itself (an address, a port, the protocol) says which rules it would suit. Such a
-// set of rules is a row of bits, in the order of the list; the rules that match are those whose bit is set in
-// the rows of all fields, and the first of them decides. (Lakshman and Stiliadis, "High-speed policy-based
-// packet forwarding using efficient multi-dimensional range matching", SIGCOMM 1998.)
+// Each field of a packet (an address, a port, the protocol) determines a set of rules that it satisfies. Such a
+// set is a row of bits, in the order of the list. The matching rules are those whose bit is set in the rows of
+// all fields, and the first of them decides. (Lakshman and Stiliadis, "High-speed policy-based packet forwarding
+// using efficient multi-dimensional range matching", SIGCOMM 1998.)
 //
-// For ten thousand rules a row is 1250 bytes, and a field may need twenty thousand rows; but neighbours among
-// them differ in few bits. So a row is cut into chunks of 512 rules, a cache line each, and consists of
-// chunks' numbers: rows share the chunks in which they don't differ. What that gives:
-// - The cost of a look-up depends on the number of rules and of fields that the list asks for, and on
-//   nothing else: not on how prefixes nest, how ranges overlap, how many rules leave a field out. It has no
-//   hash function whose collisions somebody could bring about.
-// - Rules stay one bit each whatever sets and lists they name: nothing is multiplied out, unlike in tuple
-//   spaces and decision trees. Addresses that stand in the same sets share a row.
-// - It is exact: a bit that is left needs no second look.
+// For ten thousand rules a row is 1250 bytes, and a field may need twenty thousand rows, but adjacent rows differ
+// in few bits. So a row is cut into chunks of 512 rules, a cache line each, and stored as a list of chunk
+// numbers: rows share the chunks in which they agree. Results:
+// - The cost of a look-up depends only on the numbers of rules and of fields in the list. Nested prefixes,
+//   overlapping ranges and rules that leave fields out do not matter. There is no hash function whose collisions
+//   an attacker could cause.
+// - Rules stay one bit each, whatever sets and lists they name: nothing is multiplied out, unlike in tuple spaces
+//   and decision trees. Addresses that are in the same sets share a row.
+// - It is exact: a remaining bit needs no further check.
 //
-// IPv4 and IPv6 packets have a table each, with the rules that can match them. What isn't IP is looked up by its
-// EtherType alone.
+// IPv4 and IPv6 packets have a table each, with the rules that can match them. Other frames are looked up by
+// their EtherType alone.
 //
-// Immutable: made on the control thread, read by any number of workers at once.
+// Immutable: built on the control thread, read by any number of workers at once.
 //
-// acl-figures, 10,000 rules on the reference machine: prefixes, hosts, ports and ranges as people mix them
-// are built in 2.3 ms, take 3.5 MB, and a look-up 96 ns (132 where no rule matches); the dearest shape
-// (twenty overlapping sets of a thousand addresses) 10 ms, 17 MB, 220 ns. These are of tables in the cache; a
-// connection that finds them cold pays some fifteen misses, most of them at once. It grows with the square of
-// the number of rules, hence kMaxRules: 65,536 take 40 to 190 MB, 0.4 to 1.6 us and 60 to 350 ms.
+// acl-figures, 10,000 rules on the reference machine: a usual mix of prefixes, hosts, ports and ranges is built
+// in 2.3 ms and takes 3.5 MB, and a look-up takes 96 ns (132 if no rule matches). The most expensive shape
+// (twenty overlapping sets of a thousand addresses) takes 10 ms, 17 MB and 220 ns. These figures are for tables
+// in the cache; a connection that finds them cold pays some fifteen misses, most of them in parallel. The size
+// grows with the square of the number of rules, hence kMaxRules: 65,536 rules take 40 to 190 MB, 0.4 to 1.6 us
+// and 60 to 350 ms.
 #pragma once
 
 #include <algorithm>
@@ -52,8 +53,8 @@ __extension__ typedef unsigned __int128 Ipv6Number;  // an address; its first by
     return Ipv6Number{high.host()} << 64 | low.host();
 }
 
-// Intervals of IPv6 addresses, as Steps: by the first 64 bits, then by the others among those that have the
-// same first ones.
+// Intervals of IPv6 addresses, as Steps: by the first 64 bits, then by the last 64 among those with the same
+// first ones.
 class Ipv6Steps {
  public:
     Ipv6Steps() = default;
@@ -66,7 +67,7 @@ class Ipv6Steps {
         const uint32_t first = groups_[group].first;
         uint32_t count = groups_[group + 1].first - first;
         if (groups_[group].high != high) return first + count - 1;
-        // The last that isn't higher; before the group's first is the last of the group before.
+        // The last one that is not higher. Before the group's first, that is the last one of the previous group.
         const uint64_t* at = lows_.data() + first;
         while (count > 1) {
             const uint32_t half = count / 2;
@@ -83,13 +84,13 @@ class Ipv6Steps {
     };
 
     Steps<uint64_t> high_;
-    std::vector<Group> groups_;  // and one more, for the end of the last
+    std::vector<Group> groups_;  // and one more, for the end of the last group
     std::vector<uint64_t> lows_;
 };
 
 class Classifier {
  public:
-    // Every set that a rule names is among `sets`.
+    // `sets` contains every set that a rule names.
     Classifier(const std::vector<RuleConfig>& rules, const std::vector<AddressSetConfig>& sets);
 
     // The index of the first rule that matches, or kNoRule.
@@ -101,7 +102,7 @@ class Classifier {
 
     size_t memory() const noexcept { return four_.memory() + six_.memory() + others_.memory(); }  // bytes
 
-    // What follows is public for the functions that build it.
+    // The following is public for the functions that build it.
     static constexpr uint32_t kChunkBits = 512;
 
     struct alignas(64) Chunk {
@@ -111,7 +112,7 @@ class Classifier {
         void flip(uint32_t bit) noexcept { words[bit / 64] ^= uint64_t{1} << bit % 64; }
     };
 
-    // The number of a row for each value of a field, or for each interval of values.
+    // The number of a row for each value or interval of values of a field.
     template <class Intervals>
     struct Ranged {
         bool is_used = false;
@@ -130,13 +131,13 @@ class Classifier {
         std::vector<uint32_t> rules;   // the index in the list
         uint32_t width = 0;            // chunks of a row
         std::vector<Chunk> chunks;     // 0: no rule
-        std::vector<uint32_t> links;   // of all rows: `width` chunks' numbers each. Row 0: all rules
+        std::vector<uint32_t> links;   // of all rows: `width` chunk numbers each. Row 0: all rules
         Ranged<AddressSteps> source, destination;
-        // An ICMP type stands where other protocols have their source port, its code for the other one.
+        // An ICMP type takes the place of the source port, its code that of the destination port.
         Ranged<Steps<uint16_t>> source_port, destination_port;
-        uint32_t no_source_port = 0, no_destination_port = 0;  // rows of packets without such
+        uint32_t no_source_port = 0, no_destination_port = 0;  // rows of packets without ports
         Valued<256> protocol;
-        Valued<257> tcp_flags;  // the last: of packets without
+        Valued<257> tcp_flags;  // the last one: for packets without flags
         Valued<64> dscp;
         Valued<2> fragment;
 
@@ -144,10 +145,10 @@ class Classifier {
         uint32_t first_common(const uint32_t* const* rows, uint32_t count) const noexcept;
         size_t memory() const noexcept;
     };
-    // The first rule for what isn't IP, by its EtherType.
+    // The first rule for frames that are not IP, by their EtherType.
     struct Others {
-        uint32_t any = kNoRule;  // the first that asks for none
-        std::vector<std::pair<uint16_t, uint32_t>> first;  // that asks for it, ascending
+        uint32_t any = kNoRule;  // the first rule without an EtherType
+        std::vector<std::pair<uint16_t, uint32_t>> first;  // the first rule for each EtherType, ascending
 
         uint32_t find(uint16_t ether_type) const noexcept {
             const auto at = std::lower_bound(first.begin(), first.end(), std::pair{ether_type, uint32_t{0}});

@@ -1,5 +1,5 @@
-// Which ACLs stand where: of a port, and of each port of a network. Direction as in Kubernetes: `egress` is
-// what a port's guest sends, `ingress` what is delivered to it. All lists on a packet's way must permit it.
+// The ACLs at a port, and at each port of a network. Direction as in Kubernetes: `egress` is traffic from a
+// port's guest, `ingress` is traffic to it. All lists on a packet's way must permit it.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
-// Ascending numbers from 0 up, each the beginning of an interval that ends before the next; asked which
-// interval a number is in. A tree of cache lines: the top line says which line of the level below to read,
-// and so on down, so that twenty thousand intervals take three lines (of 16 bits) or four (of 32). Within a
-// line all numbers are compared at once, without a branch.
+// Ascending numbers from 0, each the start of an interval that ends before the next; find() returns the interval
+// of a number. A tree of cache lines: a line says which line of the level below to read, so twenty thousand
+// intervals take three lines (of 16 bits) or four (of 32). Within a line all numbers are compared at once,
+// without a branch.
 //
 // Built once on the control thread, then read by any number of workers.
 #pragma once
@@ -45,7 +45,7 @@ class Steps {
             const Line& line = lines_[levels_[level].first + index];
             Key count = 0;
             for (const Key begin : line) count = static_cast<Key>(count + (begin <= key));
-            // The highest number is what lines are filled up with, too.
+            // Lines are filled up with the highest number, so the result may lie behind the last interval.
             index = std::min(index * kFan + static_cast<uint32_t>(count) - 1, levels_[level].last);
         }
         return index;

@@ -155,7 +155,7 @@ TEST(AclConfig, ARuleHasOneAction) {
     EXPECT_EQ(rule_errors("{permit: {prto: tcp}}"),
               one("acls[0].rules[0].permit (f:5:15): unknown key 'prto'; did you mean 'proto'?"));
     EXPECT_EQ(rule_errors("{deny: {}, stateful: false}"),
-              one("acls[0].rules[0].stateful (f:5:26): is for a permit: nothing answers others"));
+              one("acls[0].rules[0].stateful (f:5:26): is for a `permit` only"));
 }
 
 TEST(AclConfig, AddressesAndSetsAreTold) {
@@ -235,7 +235,7 @@ TEST(AclConfig, EtherTypesAndWhatContradictsThemAreTold) {
 
 TEST(AclConfig, PortsAndFlagsAreTold) {
     EXPECT_EQ(rule_errors("permit: {proto: tcp, port: 9010-9000}"),
-              one("acls[0].rules[0].permit.port (f:5:32): '9010-9000' is upside down; did you mean "
+              one("acls[0].rules[0].permit.port (f:5:32): '9010-9000' ends before it begins; did you mean "
                   "9000-9010?"));
     for (const char* bad : {"65536", "http", "1-", "-1", "1-2-3", "01", "1 - 2"}) {
         EXPECT_EQ(rule_errors(fmt::format("permit: {{proto: tcp, port: [80, {}]}}", bad)),
