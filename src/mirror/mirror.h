@@ -1,5 +1,5 @@
-// Copies of what comes from a port, as a stage of the path. What leaves by a port is copied where it leaves
-// (port/egress.h). Worker side.
+// Copies of packets that a port receives, as a stage of the path. Packets that leave by a port are copied at the
+// egress (port/egress.h). Worker side.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -9,7 +9,7 @@
 
 namespace sluice::mirror {
 
-// Admit, before anything is changed: a copy for who looks at what comes from the port.
+// Admit, before anything is changed: copies the packet to the mirrors of its ingress port.
 struct MirrorIngress {
     [[gnu::always_inline]] static bool admit(const path::Meta& meta, rte_mbuf* packet,
                                              const view::Tables& tables) noexcept {

@@ -1,4 +1,4 @@
-// What a user may say about mirrors.
+// The configuration of mirrors.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace sluice::mirror {
 
-// As the switch sees the port: `ingress` and `egress` are the guest's view, which ACLs have.
+// As seen by the switch. (`ingress` and `egress`, as in ACLs, are seen by the guest.)
 enum class Direction { kBoth, kReceived, kTransmitted };
 
 constexpr auto names(Direction) {
@@ -20,8 +20,8 @@ constexpr auto names(Direction) {
     return std::array{base::Name{kBoth, "both"}, base::Name{kReceived, "rx"}, base::Name{kTransmitted, "tx"}};
 }
 
-// Copies of what passes some ports, to another port: of what the switch receives by a port, as it came, and of
-// what it transmits by it, as it leaves.
+// Copies of the packets of some ports to another port: packets that the switch receives there, as they arrive,
+// and packets that it transmits there, as they leave.
 struct MirrorConfig {
     std::string name;
     std::vector<std::string> from;
