@@ -14,8 +14,8 @@ namespace {
 
 constexpr uint16_t kIpOffset = sizeof(wire::EthernetHeader);
 
-// The broadcast address of one of the network's subnets, or the subnet itself: no station's, although its bits
-// look like one (RFC 1122, 3.2.1.3).
+// Whether it is a broadcast address, or the address of a subnet itself. No station has it, although its bits do
+// not show that (RFC 1122, 3.2.1.3).
 bool is_broadcast(uint32_t address, const view::Network& network) noexcept {
     if (address == UINT32_MAX) return true;
     return std::any_of(network.subnets.begin(), network.subnets.end(), [&](const IpPrefix& subnet) {
@@ -25,12 +25,12 @@ bool is_broadcast(uint32_t address, const view::Network& network) noexcept {
     });
 }
 
-// Where an answer would go.
+// Whether one station can have the address, so that an answer may go there.
 bool is_station(uint32_t address, const view::Network& network) noexcept {
     return !wire::is_martian_source4(address) && !is_broadcast(address, network);
 }
 
-// One who asks whether anybody has the address that he wants has none yet (RFC 5227, 2.1.1).
+// The sender of an ARP probe has no address yet (RFC 5227, 2.1.1).
 bool is_answerable_arp(const rte_mbuf* packet, const view::Network& network) noexcept {
     wire::ArpHeader copy;
     const auto* arp = wire::read(packet, kIpOffset, copy);

@@ -1,7 +1,6 @@
-// Whether the switch may answer a packet at all, with whatever it answers: ARP and Neighbor Discovery, echo
-// replies, ICMP errors, resets. An answer goes to one station, which has asked with an address of its own (RFC
-// 1122, 3.2.2; RFC 1812, 4.3.2.7; RFC 4443, 2.4 (e)). How often it may is another matter
-// (link::Link::may_answer()). Workers.
+// Whether the switch may answer a packet at all, with any kind of answer: ARP and Neighbor Discovery, echo
+// replies, ICMP errors, resets. An answer goes to one station, which has sent the packet from an address of its
+// own (RFC 1122, 3.2.2; RFC 1812, 4.3.2.7; RFC 4443, 2.4 (e)). link::Link::may_answer() limits the rate. Workers.
 #pragma once
 
 #include "path/batch.h"
@@ -9,10 +8,11 @@
 
 namespace sluice::responder {
 
-// Answers to what was sent to a group: solicitations of neighbors, and IPv6's "packet too big".
+// kAsOneOfMany allows answers to packets that were sent to a group: neighbor solicitations, and IPv6's "packet
+// too big".
 enum class Asked : uint8_t { kAlone, kAsOneOfMany };
 
-// Of any frame in the network that it came in.
+// Takes any frame, in its ingress network.
 bool may_be_answered(const path::Meta& meta, const rte_mbuf* packet, const view::Network& network,
                      Asked asked) noexcept;
 

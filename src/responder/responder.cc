@@ -91,8 +91,8 @@ void Responder::take_note(const path::Meta& meta, const wire::NeighborMessage& m
     if (has(network.addresses, message.sender)) return;
     neighbor::Held waiting;
     if (!message.has_sender_mac) {
-        // The answer to a question that was asked directly says no more than that it is still there (RFC
-        // 4861, 7.2.5).
+        // The answer to a unicast solicitation may lack a MAC. It then only confirms the known one (RFC 4861,
+        // 7.2.5).
         auto* known = tables.neighbors.find(meta.network, message.sender);
         const bool confirms = message.answers && !message.gratuitous && known != nullptr &&
                               known->mac.load(std::memory_order_relaxed) == meta.source_mac;
@@ -105,10 +105,11 @@ void Responder::take_note(const path::Meta& meta, const wire::NeighborMessage& m
     if (!on_link && !link_local && !network.subnets.empty()) return;
     uint64_t mac = 0;
     std::memcpy(&mac, message.sender_mac.data(), message.sender_mac.size());
-    // Whoever claims the router's MAC address would make two hosts of an overlay pass packets to and fro.
+    // A station that claims the router's MAC address would make two hosts of an overlay pass packets back and
+    // forth.
     if (path::is_group(mac) || mac == 0 || mac == network.mac) return;
     neighbor::Entry* entry = tables.neighbors.find(meta.network, message.sender);
-    // Who asks for the router will talk to it; in overlays everybody is worth knowing.
+    // A station that asks for the router will send to it. In overlays every station is worth learning.
     const bool wanted = network.vni != 0 || (message.solicits && has(network.addresses, message.target));
     if (entry == nullptr && wanted && link_.may_answer(meta.ingress)) {
         entry = tables.neighbors.add(meta.network, message.sender, tables.now);
@@ -119,8 +120,8 @@ void Responder::take_note(const path::Meta& meta, const wire::NeighborMessage& m
         tables.neighbors.learn(*entry, mac, message.overrides || message.solicits, tables.now, waiting);
     if (unlikely(before != 0 && before != mac)) note_rival(meta, *entry, mac, before, has_changed, tables);
     link_.resume(waiting, *entry, tables);
-    // Others may believe in the address before: not all of them hear this message. Only of the station's own: the
-    // announcement is sent from its MAC address.
+    // Other stations may still use the previous MAC, since not all of them hear this message. Announce only a
+    // message from the station's own MAC, because the announcement is sent from there.
     const bool is_news = has_changed && before != 0 && mac == meta.source_mac && !network.flat;
     if (is_news && link_.may_answer(meta.ingress)) {
         const Chore news{.kind = Chore::Kind::kAnnounce, .address = message.sender, .mac = mac};
@@ -128,7 +129,7 @@ void Responder::take_note(const path::Meta& meta, const wire::NeighborMessage& m
     }
 }
 
-// An answer to a solicitation; false if it isn't the switch's to give.
+// Answers a solicitation; false if the switch has no answer.
 bool Responder::answer(const path::Meta& meta, const wire::NeighborMessage& message,
                      const view::Tables& tables) noexcept {
     const view::Network& network = tables.network(meta.network);
@@ -150,7 +151,7 @@ bool Responder::answer(const path::Meta& meta, const wire::NeighborMessage& mess
     return true;
 }
 
-// To where the question came from: `mac` has the address that it asks for.
+// Answers the sender of the solicitation: `mac` has the requested address.
 void Responder::send_answer(const path::Meta& meta, const wire::NeighborMessage& message, uint64_t mac,
                             bool overrides, const view::Tables& tables) noexcept {
     const wire::MacBytes from = bytes_of(mac);
@@ -167,8 +168,9 @@ void Responder::send_answer(const path::Meta& meta, const wire::NeighborMessage&
     output_.send(meta.network, meta.ingress, packet, tables);
 }
 
-// The owner doesn't see the probe: if it probed for its address just now, it would take the probe for a duplicate
-// and give the address up (RFC 4862, 5.4.3; RFC 5227, 2.1.1). The prober still has to hear that it is taken.
+// The owner does not see the probe: if it had just probed for its address itself, it would take this probe for a
+// duplicate and give the address up (RFC 4862, 5.4.3; RFC 5227, 2.1.1). But the prober must learn that the
+// address is taken.
 void Responder::answer_probe(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     const view::Network& network = tables.network(meta.network);
     if (!network.answers) return;
@@ -176,7 +178,7 @@ void Responder::answer_probe(const path::Meta& meta, const rte_mbuf* packet, con
     if (!message || !message->probe || !may_be_answered(meta, packet, network, Asked::kAsOneOfMany)) return;
     const guard::Owners& owners = tables.snapshot.owners;
     if (owners.may_probe_for(meta.network, message->target, meta.ingress)) return;
-    // Behind a device no MAC address is known.
+    // The MAC address of a station behind a device is not known.
     const uint64_t known = owners.find(meta.network, message->target)->mac;
     const uint64_t mac = known != 0 ? known : network.mac;
     if (mac == 0 || !link_.may_answer(meta.ingress)) return;
@@ -225,11 +227,11 @@ bool Responder::take_flooded(path::Meta& meta, rte_mbuf* packet, const view::Tab
 void Responder::receive(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
     const view::Network& network = tables.network(meta.network);
     if (is_neighbor_message(packet)) {
-        // Of what is bridged the bridge has asked this.
+        // The bridge has already checked this for bridged packets.
         const Drop reason = tables.judge_claim(meta, packet);
         if (reason != Drop::kCount) return link_.drop(meta, reason, packet, tables);
         if (converse(meta, packet, tables)) return;
-        // All hosts of an overlay have the same router, and any of them may be the one that asked.
+        // All hosts of an overlay have the same router, so any of them may have sent the request.
         if (network.vni != 0 && tables.slot(meta.ingress).tunnel == nullptr && link_.may_answer(meta.ingress)) {
             output_.send_to_tunnels(meta.network, nullptr, packet, tables);
         }
@@ -264,7 +266,7 @@ void Responder::receive(path::Meta& meta, rte_mbuf* packet, const view::Tables& 
 void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t mtu, const rte_mbuf* packet,
                                 const view::Tables& tables) noexcept {
     auto kind = error_for(reason);
-    // It may have waited for a neighbor until its own network was gone.
+    // The packet may have waited for a neighbor until its own network was gone.
     if (path::index(meta.network) >= tables.snapshot.networks.size()) return;
     if (reason == Drop::kForeignAddress) return answer_probe(meta, packet, tables);
     if (!kind || !tables.carries(meta.ingress, meta.network) || meta.layer3 == path::Layer3::kOther) return;
@@ -273,7 +275,7 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
     if (reason == Drop::kNoListener && wire::classify_local(packet, kEthernet) == wire::LocalPacket::kOther) {
         kind = wire::IcmpErrorKind::kProtocolUnreachable;
     }
-    // Of packets to groups "too big" alone is told (RFC 4443, 2.4 (e.3)), by the router.
+    // For packets to groups, the router reports only "too big" (RFC 4443, 2.4 (e.3)).
     const Asked asked = *kind == wire::IcmpErrorKind::kTooBig ? Asked::kAsOneOfMany : Asked::kAlone;
     if (!may_be_answered(meta, packet, tables.network(meta.network), asked)) return;
     const uint64_t own_mac =
@@ -297,8 +299,8 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
         destination = wire::address_of(ip->destination);
     }
     const view::Network& network = tables.network(meta.network);
-    // A bridge has no address of its own: it speaks in the destination's name. A router speaks in its own, with
-    // its own MAC address: another host of an overlay takes its address from nobody else.
+    // A bridge has no address of its own, so it sends from the destination's address. A router sends from its own
+    // address and MAC address: another host of an overlay would not accept that address from any other MAC.
     const auto own = own_address(network, source);
     const IpAddress from = own.value_or(destination);
     const uint64_t from_mac = own && network.mac != 0 ? network.mac : own_mac;
@@ -313,7 +315,7 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
     output_.send(meta.network, meta.ingress, error, tables);
 }
 
-// Of a TCP segment that is rejected: true if its sender was told, or may not be told more.
+// Answers a rejected TCP segment by a reset. True if the sender was told, or the rate limit forbids telling it.
 bool Responder::reset(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     if (meta.connection.protocol() != wire::Protocol::kTcp) return false;
     if (!link_.may_answer(meta.ingress)) return true;
@@ -335,7 +337,7 @@ void Responder::ask(std::vector<Chore> chores) {
 
 void Responder::do_chores(const view::Tables& tables) noexcept {
     if (done_ == doing_.size()) {
-        // The control thread may be preempted with the lock: then the next turn does them.
+        // The control thread may be preempted with the lock; then the next turn does the chores.
         std::unique_lock locked(mutex_, std::try_to_lock);
         if (!locked) return;
         doing_.clear();
@@ -359,7 +361,7 @@ void Responder::do_chores(const view::Tables& tables) noexcept {
     if (locked && chores_.empty()) has_chores_.store(false, std::memory_order_release);
 }
 
-// What waits for an address that is known by now after all goes there, all else nowhere.
+// Sends the held packets of a neighbor if it has been resolved meanwhile, otherwise drops them.
 void Responder::release(neighbor::Entry& neighbor, const view::Tables& tables) noexcept {
     neighbor::Held waiting;
     tables.neighbors.release(neighbor, waiting);

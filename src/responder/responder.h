@@ -1,10 +1,9 @@
-// What the switch itself says, off the fast path: it answers ARP and Neighbor Discovery for its gateways'
-// addresses (and, in overlays, for stations that it knows), asks for neighbors' MAC addresses, announces stations
-// that have come, answers pings, and tells senders by ICMP why a packet went no further. One for each worker, on
-// its thread.
+// The responder: the switch's own messages, off the fast path. It answers ARP and Neighbor Discovery for its
+// gateways' addresses (and, in overlays, for stations that it knows), requests neighbors' MAC addresses,
+// announces new stations, answers pings, and reports drops to senders by ICMP. Each worker has one, on its
+// thread.
 //
-// What it makes is counted as `made`. An answer to a packet goes back to where that came from: to its
-// port and source MAC address.
+// Its messages are counted as `made`. An answer goes back to the packet's ingress port and source MAC address.
 #pragma once
 
 #include <atomic>
@@ -22,13 +21,14 @@
 
 namespace sluice::responder {
 
-// What the control thread asks a worker to do.
+// A task that the control thread gives a worker.
 struct Chore {
     enum class Kind : uint8_t { kSolicit, kRelease, kAnnounce, kTell, kPing, kVerify } kind;
     neighbor::Entry* neighbor = nullptr;  // of kSolicit, kRelease
-    // Of kAnnounce: this address is at this MAC, behind this port; without an address, the MAC is there. Of kTell:
-    // this port tells whoever is beyond it that the address (::, none is known) at this MAC is on our side. Of
-    // kVerify: who has this address there? Of kPing the port is the tunnel to the one who is asked.
+    // kAnnounce: tells all others that this address (if none is given: that this MAC) is at this MAC, behind this
+    // port. kTell: tells the stations beyond this port that the address (::, if unknown) at this MAC is on our
+    // side. kVerify: asks behind this port who has this address. kPing: the port is the tunnel to the remote that
+    // is pinged.
     path::NetworkId network{};
     path::PortId port{};
     IpAddress address{};
@@ -40,18 +40,19 @@ class Responder {
     Responder(port::Pools pools, link::Link& link, tunnel::Output& output)
         : pools_(pools), link_(link), output_(output) {}
 
-    // --- apply; each takes the packet ---
+    // --- apply; each takes ownership of the packet ---
 
-    // Of a packet to the switch itself.
+    // Handles a packet to the switch itself.
     void receive(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept;
-    // Of a frame that is about to be flooded: what the switch has to say about it. True if it took the frame.
+    // Handles a frame before it is flooded, if it concerns the switch. True if it took the frame.
     bool take_flooded(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept;
-    // Of a frame whose destination isn't known, which may have gone with its port. Doesn't take it.
+    // Handles a frame with an unknown destination, whose station may have gone with its port. Does not take the
+    // frame.
     void seek_departed(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
 
     // --- at the end of a batch ---
 
-    // Tells the sender of a packet why it went no further, where that may be told. Doesn't take the packet.
+    // Reports a drop to the packet's sender, if allowed. Does not take the packet.
     void answer_with_error(const path::Meta& meta, path::Drop reason, uint16_t mtu, const rte_mbuf* packet,
                            const view::Tables& tables) noexcept;
     void solicit(const neighbor::Entry& neighbor, const view::Tables& tables) noexcept;
@@ -66,10 +67,10 @@ class Responder {
     void ask(std::vector<Chore> chores);
 
  private:
-    // Each may flood: no batch waits for many of them.
+    // A limit per turn, because each chore may flood.
     static constexpr size_t kChoresAtOnce = 32;
 
-    // ARP and ND.
+    // Handles ARP and ND. True if it took the packet.
     bool converse(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept;
     void take_note(const path::Meta& meta, const wire::NeighborMessage& message,
                    const view::Tables& tables) noexcept;
@@ -82,13 +83,14 @@ class Responder {
                      const view::Tables& tables) noexcept;
     void release(neighbor::Entry& neighbor, const view::Tables& tables) noexcept;
 
-    // Where stations are (stations.cc).
+    // Locations of stations (stations.cc).
     void spread(path::NetworkId network, path::PortId from, rte_mbuf* packet, const view::Tables& tables) noexcept;
     void announce(const Chore& chore, const view::Tables& tables) noexcept;
     void tell(const Chore& chore, const view::Tables& tables) noexcept;
     rte_mbuf* build_announcement(const Chore& chore) const noexcept;
     void verify(const Chore& chore, const view::Tables& tables) noexcept;
-    // The router's address to speak from to this one: of its subnet if there is one, else of its family.
+    // The router's source address for messages to `peer`: of the peer's subnet if possible, otherwise of its
+    // family.
     static std::optional<IpAddress> own_address(const view::Network& network, const IpAddress& peer) noexcept;
 
     bool reset(const path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
@@ -99,7 +101,7 @@ class Responder {
     std::mutex mutex_;
     std::vector<Chore> chores_;
     std::vector<Chore> doing_;
-    size_t done_ = 0;  // of those
+    size_t done_ = 0;  // number of done chores in doing_
     std::atomic<bool> has_chores_{false};
 };
 

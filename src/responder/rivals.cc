@@ -1,9 +1,9 @@
-// What the responder notes for the log of stations that say that they have an address that another has.
+// Notes for the log: stations that claim an address which another station has.
 #include "responder/responder.h"
 
 namespace sluice::responder {
 
-// Of an address that is known to be at another MAC address, or was until this moment: for the log.
+// Notes that an address is claimed that is, or was until now, at another MAC address.
 void Responder::note_rival(const path::Meta& meta, const neighbor::Entry& entry, uint64_t mac, uint64_t before,
                          bool has_moved, const view::Tables& tables) noexcept {
     using Kind = path::Event::Kind;

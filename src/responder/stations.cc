@@ -1,5 +1,5 @@
-// What the responder says about where stations are: announcements of those that come, and questions for those that
-// may have another MAC address than others believe.
+// Messages about the locations of stations: announcements of new ones, and requests about stations that may have
+// another MAC address than others believe.
 #include <algorithm>
 #include <optional>
 
@@ -14,7 +14,7 @@ namespace {
 using link::bytes_of;
 using link::kEthernet;
 
-// Who sends a frame to whom, as far as one can ask for the other.
+// Sender and receiver of a frame, as far as ARP or ND can ask for the receiver.
 struct Ends {
     IpAddress from;
     IpAddress to;
@@ -51,7 +51,7 @@ bool is_on_link(const view::Network& network, const IpAddress& address) noexcept
 
 }  // namespace
 
-// To all in the network but who is behind `from`, where there is anybody.
+// Sends to all members of the network except those behind `from`, if there are any.
 void Responder::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet,
                        const view::Tables& tables) noexcept {
     if (packet == nullptr) return;
@@ -65,12 +65,12 @@ void Responder::spread(path::NetworkId id, path::PortId from, rte_mbuf* packet,
     output_.send_to_all(id, network.members, from, nullptr, packet, tables);
 }
 
-// Of a port that has come: its addresses, or that its MAC address is there (RFC 903, as QEMU announces guests).
+// Announces the addresses of a new port, or its MAC address (RFC 903, as QEMU announces guests).
 void Responder::announce(const Chore& chore, const view::Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
     const view::Network& network = tables.network(chore.network);
     if (!tables.carries(chore.port, chore.network)) return;
-    // Here, too: it may have been behind a tunnel until now.
+    // Learn it here too: until now the station may have been behind a tunnel.
     network.table->learn(chore.mac, bridge::MacTable::hash(chore.mac), chore.port, tables.now);
     if (network.flat) return;
     spread(chore.network, chore.port, build_announcement(chore), tables);
@@ -92,8 +92,8 @@ rte_mbuf* Responder::build_announcement(const Chore& chore) const noexcept {
     return wire::build_neighbor_announcement(pools_.buffers, mac, chore.address, false);
 }
 
-// A frame that nobody takes, since its destination has gone with its port: whoever sends it believes in an address
-// that another station may have by now. That one is asked for in the sender's name, and answers the sender.
+// Handles a frame whose destination has gone with its port. Another station may have the IP address by now, which
+// the sender does not know. Asks for that station in the sender's name, so that it answers the sender.
 void Responder::seek_departed(const path::Meta& meta, const rte_mbuf* packet,
                               const view::Tables& tables) noexcept {
     const view::Network& network = tables.network(meta.network);
@@ -110,14 +110,14 @@ void Responder::seek_departed(const path::Meta& meta, const rte_mbuf* packet,
     spread(meta.network, meta.ingress, question, tables);
 }
 
-// Asks who has the address, behind one port or tunnel, by broadcast: the station may have another MAC address now.
+// Asks behind one port or tunnel for the address, by broadcast: its station may have another MAC address now.
 void Responder::verify(const Chore& chore, const view::Tables& tables) noexcept {
     if (path::index(chore.network) >= tables.snapshot.networks.size()) return;
     const view::Network& network = tables.network(chore.network);
     if (!tables.carries(chore.port, chore.network)) return;
     const wire::MacBytes mac = bytes_of(network.mac != 0 ? network.mac : network.asker);
     const auto from = own_address(network, chore.address);
-    // A solicitation from :: would be a probe, for which a station gives up an address that is new to it (RFC
+    // A solicitation from :: would be a probe, after which a station gives up an address that is new to it (RFC
     // 4862, 5.4.3).
     rte_mbuf* packet =
         chore.address.is_v4()
