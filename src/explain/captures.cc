@@ -40,7 +40,7 @@ struct Captures::Frame {
 
 base::Result<uint32_t> Captures::start(const std::string& port, const std::string& filter, Owner owner) {
     if (captures_.size() >= kMost) {
-        return base::fail("{} captures are going on already, and no more are possible", captures_.size());
+        return base::fail("{} captures are running already, which is the limit", captures_.size());
     }
     if (!port.empty() && !running_.ports().contains(port)) return base::fail("there is no port \"{}\"", port);
     auto compiled = wire::Filter::compile(filter);

@@ -1,8 +1,8 @@
-// The captures that are going on, as the control thread has them: who asked for each, what workers have
-// put into its rings (path/capture.h), and its telling as pcapng or as lines. A capture ends when its
-// owner says so or is gone, or when its port is deleted. Reading takes no more than a bounded portion, so
-// that nobody waits long for it; what an owner doesn't fetch stays in the rings, and when those are full
-// the workers' copies are lost and counted. Control thread.
+// The active captures on the control thread's side: the owner of each, the packets that workers have put into its
+// rings (path/capture.h), and their conversion to pcapng or to lines. A capture ends when its owner stops it or
+// is gone, or when its port is deleted. A read takes a bounded portion, so that no other client waits long for
+// it. Packets that an owner does not fetch stay in the rings; when these are full, workers' copies are lost and
+// counted. Control thread.
 #pragma once
 
 #include <cstdint>
@@ -24,28 +24,28 @@ namespace sluice::explain {
 class Captures {
  public:
     static constexpr size_t kMost = 8;
-    static constexpr size_t kPortion = 1 << 20;  // bytes of frames in a portion, but for the last one's
+    static constexpr size_t kPortion = 1 << 20;  // bytes of frames in a portion; the last frame may exceed it
 
     explicit Captures(engine::Switch& running) : running_(running) {}
 
-    // Of what passes a port (a name), or of drops (empty). Answers the capture's number.
+    // Captures the packets that pass a port, or drops if `port` is empty. Returns the capture's number.
     base::Result<uint32_t> start(const std::string& port, const std::string& filter, Owner owner);
 
     struct Portion {
         std::string pcapng;                                // or
-        nlohmann::json packets = nlohmann::json::array();  // one an object
+        nlohmann::json packets = nlohmann::json::array();  // one object per packet
         size_t count = 0;    // packets in this portion
-        bool more = false;   // there are more: ask again at once
+        bool more = false;   // there are more: read again at once
         uint64_t lost = 0;   // since the start
-        std::string ended;   // why no more will come, told once, with the last portion; empty: they may
+        std::string ended;   // why no packets will follow; set once, with the last portion
     };
     enum class Form { kPcapng, kPackets };
-    // At most so many packets. Nothing where this owner has no such capture.
+    // Reads at most `most` packets. None if this owner has no such capture.
     std::optional<Portion> read(uint32_t number, const Owner& owner, Form form, size_t most);
-    // Workers add no more to it; what is there can be read still. False where this owner has no such capture.
+    // Workers add no more packets; those in the rings can still be read. False if this owner has no such capture.
     bool stop(uint32_t number, const Owner& owner);
 
-    // Ends those whose owner or port is gone. To be called a few times a second.
+    // Ends captures whose owner or port is gone. Call it a few times a second.
     void tick();
 
     size_t count() const noexcept { return captures_.size(); }
@@ -53,16 +53,16 @@ class Captures {
  private:
     struct Held {
         std::shared_ptr<path::Capture> capture;
-        std::string ended;                           // why; empty: it goes on
-        bool begun = false;                          // the pcapng section's header was told
+        std::string ended;                           // why; empty: it is active
+        bool begun = false;                          // the header of the pcapng section was written
         std::map<std::string, uint32_t> interfaces;  // of the pcapng section, by name
-        uint64_t told = 0;                           // packets
+        uint64_t told = 0;                           // packets read so far
     };
     struct Frame;
 
     void look_for_ports();
     void publish();
-    // The oldest of all workers' copies.
+    // Takes the oldest copy of all workers.
     static std::optional<Frame> next(path::Capture& capture);
     void tell_pcapng(Held& held, const Frame& frame, const WallClock& clock,
                      std::string& out) const;

@@ -16,12 +16,12 @@ using path::Drop;
 using path::DropRecord;
 
 enum class Decider {
-    kNobody,   // what happens to be
-    kObject,   // what the record names
-    kIngress,  // the port that it came from
-    kEgress,   // the port that it was to leave by
+    kNobody,   // no object
+    kObject,   // the object that the record names
+    kIngress,  // the ingress port
+    kEgress,   // the egress port
     kNetwork,
-    kNeighbor, // the network of the next station on the way
+    kNeighbor, // the network of the next hop
     kRoute,
     kUnderlay,
     kOverlay,  // the network of the packet's VNI
@@ -44,7 +44,7 @@ Decider decider_of(Drop reason) {
         case kCutShort:
         case kStale:
         case kFlowShare:
-        // The packet itself is wrong: where it came from is where to look.
+        // The packet itself is invalid: name its ingress port.
         case kRunt:
         case kMalformedOffload:
         case kInvalidSource:
@@ -121,7 +121,7 @@ std::optional<IpAddress> destination_of(const DropRecord& record) {
     return std::nullopt;
 }
 
-// Of a packet from the underlay.
+// Takes a packet from the underlay.
 std::optional<uint32_t> vni_of(const DropRecord& record) {
     const auto ethernet = header_at<wire::EthernetHeader>(record, 0);
     if (!ethernet) return std::nullopt;
@@ -160,7 +160,7 @@ std::optional<Object> underlay_object(const engine::Switch& running) {
     return Object{"underlay", underlay->port, underlay->place};
 }
 
-// Of a packet that was to leave by a port or a tunnel. A tunnel is down because its underlay's port is.
+// For a packet with an egress port or tunnel. A tunnel is down when its underlay's port is.
 std::optional<Object> egress_object(const engine::Switch& running, const DropRecord& record) {
     auto object = port_object(running, record.egress, record.time);
     const auto& underlay = running.config().underlay;
@@ -196,11 +196,11 @@ HopKind hop_of(Drop reason) {
     }
 }
 
-// Where the packet would be routed to now.
+// The route that the packet would take now.
 struct Found {
     IpPrefix to;
     route::HopKey key;
-    const engine::NetworkConfig* network;  // that it was in
+    const engine::NetworkConfig* network;  // the ingress network
 };
 
 std::optional<Found> find_route(const engine::Switch& running, const DropRecord& record,
@@ -216,7 +216,7 @@ std::optional<Found> find_route(const engine::Switch& running, const DropRecord&
     return Found{found->first, router.hops().key(found->second), network};
 }
 
-// Of several next hops it isn't known which one the packet was for.
+// If the route has several next hops, the packet's own is not known.
 std::optional<Object> neighbor_object(const engine::Switch& running, const DropRecord& record,
                                       const std::optional<IpAddress>& destination) {
     if (is_tunnel(running, record.egress, record.time)) return underlay_object(running);
@@ -231,7 +231,7 @@ std::optional<Object> neighbor_object(const engine::Switch& running, const DropR
     return Object{"network", network->name, network->place};
 }
 
-// The route that the packet would meet now, if it is still one of that kind.
+// The route that the packet would take now, if it is still of that kind.
 std::optional<Object> route_object(const engine::Switch& running, const DropRecord& record,
                                    const std::optional<IpAddress>& destination) {
     const auto found = find_route(running, record, destination);

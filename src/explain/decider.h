@@ -1,8 +1,7 @@
-// Which object of the configuration decided that a packet was dropped: the port whose settings it broke,
-// the network that has no place for it, the route that says so, the ACL rule. For some reasons there is
-// none. What is told is what the configuration says now; a number that was
-// another's when the packet was dropped is nobody's. Where the packet itself is wrong, the port that it came from
-// is named. Control thread.
+// The configuration object that decided a drop: the port whose settings the packet violated, the network without
+// a receiver for it, its route, the ACL rule. Some reasons have none. The answer uses the present configuration;
+// if the id of a port or network has been reused since the drop, no object is named. If the packet itself is
+// invalid, its ingress port is named. Control thread.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +16,9 @@
 namespace sluice::explain {
 
 struct Object {
-    std::string kind;   // as the configuration's section has it, in the singular: "port", "route"
+    std::string kind;   // the configuration's section in the singular: "port", "route"
     std::string name;
-    base::Place place;  // none: added while running
+    base::Place place;  // empty: it was added at run time
 };
 
 // {"kind", "name", "file", "line", "column"}; line 0: no place.
@@ -27,17 +26,17 @@ nlohmann::json to_json(const Object& object);
 // "port web (host.yaml:12:5)"
 std::string text(const Object& object);
 
-// `destination` where it is known better than the frame's first bytes say: out of a tunnel, behind a tag.
+// `destination`: if it is known better than from the frame's first bytes (out of a tunnel, behind a tag).
 std::optional<Object> decider_of(const engine::Switch& running, const path::DropRecord& record,
                                  const std::optional<IpAddress>& destination = std::nullopt);
 
-// Of a packet that was dropped because it is not known where its next station is: that station. Nothing where the
-// routes don't tell.
+// For a packet that was dropped because its next hop is not resolved: the address of that next hop. None if the
+// routes do not tell it.
 std::optional<IpAddress> neighbor_of(const engine::Switch& running, const path::DropRecord& record);
 
-// A port's name, or "tunnel 192.0.2.2"; empty for one that has gone since that time (TSC), and for none.
+// A port's name, or "tunnel 192.0.2.2". Empty for no port, and for one that has gone since `time` (TSC).
 std::string place_name(const engine::Switch& running, path::PortId id, uint64_t time);
-// Empty likewise. The underlay's is "(underlay)".
+// Likewise for networks. The underlay's is "(underlay)".
 std::string network_name(const engine::Switch& running, path::NetworkId id, uint64_t time);
 
 }  // namespace sluice::explain

@@ -28,7 +28,7 @@ Stage entrance(const engine::Switch& running, const path::Witnessed& told) {
 
 base::Result<uint32_t> LiveTraces::start(const std::string& filter, Owner owner) {
     if (held_.size() >= kMost) {
-        return base::fail("{} live traces are going on already, and no more are possible", held_.size());
+        return base::fail("{} live traces are running already, which is the limit", held_.size());
     }
     auto compiled = wire::Filter::compile(filter);
     if (!compiled) return tl::unexpected(compiled.error().within("the filter"));
@@ -44,12 +44,13 @@ std::optional<LiveTraces::Portion> LiveTraces::read(uint32_t number, const Owner
     std::vector<path::Witnessed> told;
     path::Witnessed one;
     for (const auto& worker : running_.workers()) {
-        // Of each as many: which of them are the oldest is seen then.
+        // Take `most` of each worker; the oldest of all are chosen afterwards.
         for (size_t i = 0; i < most && (*held)->take(worker->id(), one); ++i) told.push_back(one);
     }
     std::stable_sort(told.begin(), told.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
     const auto clock = WallClock::now();
-    // As the ports are now: whether they take anything at all. Asked once, for a port may have to ask the kernel.
+    // The ports' present state: whether they take anything at all. Queried once, because a port may have to ask
+    // the kernel.
     std::map<path::PortId, std::optional<port::Port::Refusal>> refusals;
     const auto refusal_of = [&](path::PortId id) -> std::optional<port::Port::Refusal> {
         const auto [known, is_new] = refusals.try_emplace(id);

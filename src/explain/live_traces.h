@@ -1,6 +1,6 @@
-// Who watches what becomes of real packets, as the control thread has them: who asked, what workers have told
-// (path/witness.h), and its telling for people. It ends when its owner says so or is gone. What an owner doesn't
-// fetch is lost and counted. Control thread.
+// The active live traces on the control thread's side: the owner of each, the records of workers
+// (path/witness.h), and their conversion to text. A live trace ends when its owner stops it or is gone. Records
+// that an owner does not fetch are lost and counted. Control thread.
 #pragma once
 
 #include <memory>
@@ -22,26 +22,26 @@ class LiveTraces {
 
     explicit LiveTraces(engine::Switch& running) : running_(running) {}
 
-    // Of the packets that a filter lets through (pcap-filter(7)), as they come in by any port; an empty one lets
-    // all. Answers the number.
+    // Traces the packets that match a filter (pcap-filter(7)), from any ingress port; an empty filter matches
+    // all. Returns the trace's number.
     base::Result<uint32_t> start(const std::string& filter, Owner owner);
 
     struct Live {
         double time;         // seconds since the epoch
-        uint32_t length;     // of the frame as it came
-        std::string packet;  // in words
+        uint32_t length;     // of the frame as it was received
+        std::string packet;  // in tcpdump's words
         Trace trace;
     };
     struct Portion {
         std::vector<Live> packets;  // the oldest first
         uint64_t lost = 0;          // since the start
     };
-    // At most so many packets of each worker. Nothing where this owner has no such one.
+    // Reads at most `most` packets of each worker. None if this owner has no such trace.
     std::optional<Portion> read(uint32_t number, const Owner& owner, size_t most);
-    // False where this owner has no such one.
+    // False if this owner has no such trace.
     bool stop(uint32_t number, const Owner& owner);
 
-    // Ends those whose owner is gone. To be called a few times a second.
+    // Ends traces whose owner is gone. Call it a few times a second.
     void tick();
 
  private:

@@ -1,5 +1,5 @@
-// What clients have started and fetch from until they stop it or are gone, each by a number. Whoever holds a
-// share of the owner is the owner's life. Control thread.
+// Numbered objects of clients (captures, live traces), from which a client fetches until it stops them or is
+// gone. An owner is alive while its shared_ptr exists. Control thread.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ using Owner = std::weak_ptr<const void>;
 template <class T>
 class Owned {
  public:
-    // Its number.
+    // Returns its number.
     uint32_t add(Owner owner, T value) {
         held_.try_emplace(++last_, std::move(owner), std::move(value));
         return last_;
     }
-    // Null where this owner has no such one.
+    // Null if this owner has no such object.
     T* find(uint32_t number, const Owner& owner) {
         const auto found = held_.find(number);
         if (found == held_.end() || found->second.first.owner_before(owner) ||
@@ -29,7 +29,7 @@ class Owned {
         return &found->second.second;
     }
     void erase(uint32_t number) { held_.erase(number); }
-    // How many there were whose owner is gone.
+    // Removes the objects of dead owners and returns their number.
     size_t erase_orphans() {
         return std::erase_if(held_, [](const auto& one) { return one.second.first.expired(); });
     }
@@ -41,7 +41,7 @@ class Owned {
 
  private:
     std::map<uint32_t, std::pair<Owner, T>> held_;
-    uint32_t last_ = 0;  // number given out
+    uint32_t last_ = 0;  // the last number that was given out
 };
 
 }  // namespace sluice::explain

@@ -23,7 +23,7 @@ constexpr uint16_t kFlags = 2;        // epb_flags
 constexpr uint16_t kReceived = 4;     // isb_ifrecv
 constexpr uint16_t kLost = 5;         // isb_ifdrop
 
-// In the byte order of the host, which the section's header tells.
+// In the host's byte order, which the section header identifies.
 template <class T>
 void add(std::string& out, T value) {
     out.append(reinterpret_cast<const char*>(&value), sizeof value);
@@ -51,7 +51,7 @@ void add_time(std::string& out, int64_t nanoseconds) {
     add(out, static_cast<uint32_t>(nanoseconds));
 }
 
-// A block's length stands at both of its ends.
+// A block begins and ends with its length.
 template <class Fill>
 void add_block(std::string& out, uint32_t type, Fill fill) {
     const size_t begin = out.size();
@@ -70,7 +70,7 @@ void add_section(std::string& out, std::string_view application) {
         add(out, kByteOrder);
         add(out, uint16_t{1});  // version 1.0
         add(out, uint16_t{0});
-        add(out, int64_t{-1});  // as long as it gets
+        add(out, int64_t{-1});  // length unknown
         add_option(out, kApplication, application);
         add_option(out, kEnd, {});
     });

@@ -18,7 +18,7 @@ using engine::Switch;
 
 constexpr uint8_t kTtl = 64;
 
-// Networks that a port's guest is in: one, or those of its trunk, the native one first.
+// The networks of a port's guest: one, or those of its trunk, the native one first.
 std::vector<std::string> networks_of(const Switch& running, const port::PortConfig& config) {
     if (!config.trunk) return {std::string(engine::network_of(running.config(), config))};
     std::vector<std::string> names = config.trunk->networks;
@@ -26,7 +26,7 @@ std::vector<std::string> networks_of(const Switch& running, const port::PortConf
     return names;
 }
 
-// The address that the port's guest has, as declared, by the device, or made up.
+// The MAC address of the port's guest: declared, the device's, or made up.
 uint64_t mac_of(const HeldPort& held) {
     if (const auto mac = held.port->mac(); mac && !mac->is_zero()) return path::mac_key(*mac);
     const uint16_t id = path::index(held.port->id());
@@ -50,8 +50,8 @@ IpAddress plus(const IpAddress& address, uint8_t n) {
     return next;
 }
 
-// For a port without any: one of the subnet's that nobody else is known to have, the other end (`taken`) least of
-// all, or of the blocks for benchmarks (RFC 2544, RFC 5180) where there is no subnet.
+// An address for a port without one: one of the subnet that no station is known to have, and not the other end's
+// (`taken`). Without a subnet, one of the blocks for benchmarks (RFC 2544, RFC 5180).
 IpAddress spare_address(const Switch& running, const NetworkConfig* network, bool v4, const End& end,
                         const std::optional<IpAddress>& taken) {
     const auto is_free = [&](const IpAddress& address) {
@@ -111,8 +111,8 @@ bool has_address(const port::PortConfig& config, const IpAddress& address) {
 
 bool is_link_local(const IpAddress& address) { return !address.is_v4() && wire::is_link_local6(address.bytes); }
 
-// The port whose address it is: one of that network if there is one, else of any. A link-local address may also
-// follow from the MAC address of a port of that network.
+// The port with the address: of that network if possible, otherwise of any. A link-local address may also follow
+// from the MAC address of a port of that network.
 const HeldPort* owner_of(const Switch& running, const IpAddress& address, const std::string& network = "") {
     const HeldPort* other = nullptr;
     for (const auto& [name, held] : running.ports()) {
@@ -131,7 +131,7 @@ const HeldPort* port_with(const Switch& running, path::PortId id) {
     return port != nullptr ? &port->second : nullptr;
 }
 
-// Where the MAC table has it; without a port where that has not seen it.
+// Finds its port in the MAC table; leaves the port unset if the MAC is not there.
 void find_place(const Switch& running, End& end) {
     const auto table = running.macs().find(end.network);
     if (table == running.macs().end()) return;
@@ -141,8 +141,8 @@ void find_place(const Switch& running, End& end) {
     end.port = port_with(running, end.id);
 }
 
-// A station as the configuration declares it or as the switch has seen it; `address` is reached by it. Nothing
-// where its MAC address is not known.
+// The station as declared in the configuration or as learned; `address` is reached through it. None if its MAC
+// address is unknown.
 std::optional<End> end_of_station(const Switch& running, path::NetworkId id, const IpAddress& station,
                                   const IpAddress& address) {
     End end{.network = std::string(running.router().network_name(id)), .address = address, .station = station};
@@ -164,7 +164,7 @@ std::optional<End> end_of_station(const Switch& running, path::NetworkId id, con
     return end;
 }
 
-// What a route leads to: one hop, or several.
+// The next hops of a route: one or several.
 std::vector<HopKey> hops_of(const Switch& running, route::HopId id) {
     const auto& hops = running.router().hops();
     const HopKey& key = hops.key(id);
@@ -175,7 +175,7 @@ std::vector<HopKey> hops_of(const Switch& running, route::HopId id) {
     return keys;
 }
 
-// The stations that a packet to the address may be sent to next, as far as they are known.
+// The stations that may be the next hop of a packet to the address, as far as they are known.
 std::vector<End> stations_to(const Switch& running, const route::Domain& domain, const IpAddress& address) {
     std::vector<End> stations;
     const auto found = domain.table.longest(address);
@@ -187,7 +187,7 @@ std::vector<End> stations_to(const Switch& running, const route::Domain& domain,
     return stations;
 }
 
-// Where a sender with that address is at home: with the port that declares it, or where its route points.
+// The end with that source address: at the port that declares it, or where its route leads.
 base::Result<End> end_with(const Switch& running, const IpAddress& address) {
     if (const HeldPort* held = owner_of(running, address); held != nullptr) {
         End end = end_at(running, *held, address.is_v4());
@@ -225,7 +225,7 @@ base::Result<End> end_named(const Switch& running, const std::string& text, bool
     return tl::unexpected(base::Error{fmt::format("there is no port \"{}\"", text), {}, {}});
 }
 
-// A station of the sender's network, of which nothing is known but its MAC address.
+// A station of the sender's network of which only the MAC address is known.
 End end_of_mac(const Switch& running, const End& from, const MacAddress& mac, bool v4) {
     End end{.network = from.network, .mac = path::mac_key(mac)};
     find_place(running, end);
@@ -238,7 +238,7 @@ End end_of_mac(const Switch& running, const End& from, const MacAddress& mac, bo
     return end;
 }
 
-// A trunk's guest says by the tag which network a frame is in; no network's tag: it is in none.
+// On a trunk, the tag selects the frame's network. With another tag the frame is in none.
 void choose_network(const Switch& running, End& end, uint16_t vlan, bool may_readdress) {
     if (end.port == nullptr || !end.port->port->config().trunk) return;
     const port::TrunkConfig& trunk = *end.port->port->config().trunk;
@@ -255,7 +255,7 @@ void choose_network(const Switch& running, End& end, uint16_t vlan, bool may_rea
     end.station = end.address;
 }
 
-// The family that the two ends have in common: that of an address, or of what the ports declare.
+// The family that both ends have: that of a given address, or of the ports' declared addresses.
 bool is_v4(const Switch& running, const Question& question) {
     for (const std::string* text : {&question.from, &question.to}) {
         if (const auto address = IpAddress::parse(*text)) return address->is_v4();
@@ -276,8 +276,8 @@ bool is_gateway(const Switch& running, const NetworkConfig& network, const IpAdd
            address == wire::link_local_of(engine::router_mac(network, running.instance()).bytes);
 }
 
-// The MAC address that follows from a group's address or a broadcast one (RFC 1112, 6.4; RFC 2464, 7); 0: it is
-// neither. `network` is the sender's, or null.
+// The MAC address that follows from a group address or a broadcast address (RFC 1112, 6.4; RFC 2464, 7); 0 for
+// other addresses. `network` is the sender's, or null.
 uint64_t group_mac(const NetworkConfig* network, const IpAddress& address) {
     const uint64_t everybody = path::kMacMask;
     if (!address.is_v4()) {
@@ -303,11 +303,11 @@ uint16_t vlan_of(const Switch& running, const End& end) {
     return network == nullptr || trunk.native == end.network ? 0 : network->vlan;
 }
 
-constexpr uint16_t kUsualL4Size = 32;  // bytes of the longest header here, and some payload
+constexpr uint16_t kUsualL4Size = 32;  // size in bytes of the longest header here, with some payload
 constexpr uint32_t kMostIpSize =
-    65'535 - RTE_PKTMBUF_HEADROOM - 64;  // what one large buffer holds, headers and all
+    65'535 - RTE_PKTMBUF_HEADROOM - 64;  // fits in one large buffer, headers included
 
-// Bytes of the header behind IP's, or all that SCTP begins with.
+// The size in bytes of the L4 header, or of SCTP's first chunk with its header.
 uint16_t least_l4_size(wire::Protocol protocol) {
     switch (protocol) {
         case wire::Protocol::kTcp: return sizeof(wire::TcpHeader);
@@ -330,7 +330,7 @@ void write_ethernet(uint8_t* frame, const Probe& probe, wire::EtherType type) {
     tag->type = wire::be16(static_cast<uint16_t>(type));
 }
 
-// The pseudo-header's sum.
+// Writes the header and returns the pseudo-header's sum.
 wire::Sum write_ip(wire::Ipv4Header& header, const Probe& probe, wire::Protocol protocol, uint16_t l4_size) {
     header.version_size = 0x45;
     header.total_size = wire::be16(static_cast<uint16_t>(sizeof header + l4_size));
@@ -353,7 +353,7 @@ wire::Sum write_ip(wire::Ipv6Header& header, const Probe& probe, wire::Protocol 
     return wire::pseudo_header_sum(header, protocol, l4_size);
 }
 
-// Where the internet checksum goes; 0: there is none.
+// Returns the offset of the internet checksum; 0 if there is none.
 size_t write_l4(uint8_t* l4, uint16_t size, wire::Protocol protocol, const Question& question) {
     if (protocol == wire::Protocol::kIcmp || protocol == wire::Protocol::kIcmpv6) {
         auto* header = reinterpret_cast<wire::IcmpHeader*>(l4);
@@ -393,10 +393,10 @@ base::Result<void> check_length(const Question& question, bool v4) {
     const std::string bound =
         is_short ? fmt::format("{} at least", least) : fmt::format("{} at most", kMostIpSize);
     return tl::unexpected(
-        base::Error{fmt::format("a packet of {} bytes is not made up: {}", *question.length, bound), {}, {}});
+        base::Error{fmt::format("a packet of {} bytes can't be made: {}", *question.length, bound), {}, {}});
 }
 
-// A router and what is on the sender's link have a say in where the packet is sent first.
+// The first destination MAC depends on the router and on the stations of the sender's link.
 base::Result<void> find_destination(const Switch& running, const Question& question, bool v4, Probe& probe) {
     const NetworkConfig* network = engine::find_network(running.config(), probe.from.network);
     const bool is_named = running.ports().contains(question.to);
@@ -436,7 +436,7 @@ base::Result<void> find_destination(const Switch& running, const Question& quest
         if (const HeldPort* held = owner_of(running, to)) probe.to.mac = mac_of(*held);
     }
     if (network == nullptr) {
-        // It gets no further than its port, whoever it is sent to.
+        // The packet gets no further than its port, whatever its destination.
         probe.destination_mac = probe.to.mac != 0 ? probe.to.mac : path::kMacMask;
     } else if (is_routed && !is_of_subnet) {
         probe.destination_mac = path::mac_key(engine::router_mac(*network, running.instance()));
@@ -446,7 +446,7 @@ base::Result<void> find_destination(const Switch& running, const Question& quest
     return {};
 }
 
-// On its link alone a sender speaks of itself by its link-local address.
+// Whether a sender uses its link-local address as source for this destination.
 bool is_of_link(const IpAddress& address) {
     const bool is_link_group = !address.is_v4() && address.is_multicast() && (address.bytes[1] & 0xf) <= 2;
     return is_link_local(address) || is_link_group;
@@ -504,7 +504,7 @@ rte_mbuf* build_probe(const port::Pools& pools, const Probe& probe, const Questi
     uint8_t* l4 = frame + l3 + ip_size;
     const size_t field = write_l4(l4, l4_size, protocol, question);
     if (field == 0) return m;
-    // ICMP of IPv4 has no pseudo-header (RFC 792).
+    // ICMP over IPv4 has no pseudo-header (RFC 792).
     const wire::Sum before = protocol == wire::Protocol::kIcmp ? 0 : pseudo;
     const wire::be16 sum = wire::nonzero_checksum_of(wire::sum_of(l4, l4_size, before));
     std::memcpy(l4 + field, &sum, sizeof sum);

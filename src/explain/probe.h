@@ -1,5 +1,5 @@
-// The packet that a question is about: who would send it, where it would enter the switch, and its bytes, as
-// the sender's own kernel would write them. Control thread.
+// The packet of a dry run: its sender, its ingress port, and its bytes as the sender's own kernel would write
+// them. Control thread.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -13,47 +13,47 @@
 
 namespace sluice::explain {
 
-// What a person asks: a packet of this protocol from one end to the other.
+// A user's request: a packet of this protocol from one end to the other.
 struct Question {
     std::string from;  // the name of a port, or an IP address
-    std::string to;    // the same, or a MAC address
+    std::string to;    // a port's name, an IP address or a MAC address
     wire::Protocol protocol = wire::Protocol::kTcp;  // kTcp, kUdp, kSctp, kIcmp (of IPv6: ICMPv6)
     uint16_t source_port = 40000;
     uint16_t destination_port = 80;
-    // What the sender would choose by itself, where nothing stands here.
+    // The following are chosen as the sender would, unless given.
     std::optional<uint32_t> length;  // bytes of the IP packet
-    std::optional<bool> df;          // whether it may not be fragmented, of IPv4
-    std::optional<uint16_t> vlan;    // the ID of the tag that it comes with; 0: none
+    std::optional<bool> df;          // whether DF is set, for IPv4
+    std::optional<uint16_t> vlan;    // the VLAN ID of its tag; 0: no tag
     std::optional<MacAddress> source_mac;
     std::optional<MacAddress> destination_mac;
 };
 
-// One end of it.
+// One end of the packet's way.
 struct End {
-    const engine::HeldPort* port = nullptr;  // null: a remote host's station, or the switch itself
-    path::PortId id = path::kNoPort;         // the port's, or a tunnel's
+    const engine::HeldPort* port = nullptr;  // null: a station behind a remote host, or the switch itself
+    path::PortId id = path::kNoPort;         // of the port or tunnel
     std::string network;                     // empty: none
     IpAddress address;
-    IpAddress station;                       // the next hop's where it is behind one, else its own
-    uint64_t mac = 0;                        // path::mac_key(), the station's
-    bool is_assumed_address = false;         // the port declares none
+    IpAddress station;                       // the next hop's if there is one, otherwise `address`
+    uint64_t mac = 0;                        // path::mac_key() of the station
+    bool is_assumed_address = false;         // the port declares no address
 };
 
 struct Probe {
     End from;
-    End to;                  // its `port` is null where only routing can tell
-    std::vector<End> others; // stations that a route to several may send it to
+    End to;                  // its `port` is null if only routing can determine it
+    std::vector<End> others; // stations to which a multipath route may send it
     uint64_t destination_mac = 0;
-    uint16_t vlan = 0;       // that its port's trunk wants; 0: none
-    bool is_on_link = false; // on the sender's own link
-    bool names_port = false; // the question is about a port, not about an address
+    uint16_t vlan = 0;       // the tag for its port's trunk; 0: none
+    bool is_on_link = false; // the destination is on the sender's own link
+    bool names_port = false; // the request names a port, not an address
     bool has_df = false;
 };
 
-// An error says what is not known, and what to give instead.
+// An error says what is unknown and what to give instead.
 base::Result<Probe> find_probe(const engine::Switch& running, const Question& question);
 
-// Null where no buffer is left.
+// Null if no buffer is free.
 rte_mbuf* build_probe(const port::Pools& pools, const Probe& probe, const Question& question);
 
 }  // namespace sluice::explain

@@ -78,7 +78,7 @@ class Teller {
         const auto found = domain.table.longest(told_.destination);
         if (!found) return stage("route", fmt::format("no route in domain {}", domain.name));
         const auto& [to, hop] = *found;
-        Object by{"route", to.text(), {}};  // added while running, unless something declares it
+        Object by{"route", to.text(), {}};  // added at run time, unless a declaration is found
         if (const auto* derived = running_.router().declared(domain.name, to)) {
             by = Object{derived->origin == route::Origin::kNetwork ? "network" : "route", to.text(),
                         derived->place};
@@ -90,11 +90,11 @@ class Teller {
         if (!told_.is_routed) return;
         const std::string neighbor = told_.neighbor.text();
         stage("neighbor", told_.neighbor_mac == 0
-                              ? fmt::format("{} has not told its MAC address yet", neighbor)
+                              ? fmt::format("the MAC address of {} is not known yet", neighbor)
                               : fmt::format("{} is at {}", neighbor, mac_text(told_.neighbor_mac)));
     }
 
-    // Of a packet that a flow spoke for no list is asked: what let the flow in decided for it too.
+    // If a flow decided the packet, no list was evaluated: name the objects that admitted the flow.
     void tell_flow() {
         if (told_.by != Witnessed::By::kFlow) return;
         bool named = false;
@@ -119,20 +119,20 @@ class Teller {
     }
 
     void tell_end() {
-        // And here what the switch says, or what has waited for this one.
+        // Frames that left here may be the switch's own, or packets that waited for this one.
         const bool is_ours = !told_.is_question && told_.fate == Fate::kLocal && !left_.empty();
-        // Of a flood to several tunnels, one may wait where others don't.
+        // In a flood to several tunnels, one copy may wait while others leave.
         const bool has_left = std::any_of(left_.begin(), left_.end(),
                                           [&](const Left& left) { return !is_mirror(name_of(left.port)); });
         const bool waits = told_.waits && (!told_.is_question || !has_left);
         if (told_.fate == Fate::kHeld) {
-            stage("wait", "for the first fragment of its packet; what becomes of it then is not told here");
+            stage("wait", "for the first fragment of its packet; the trace ends here");
         } else if (waits && told_.dropped.count == 0) {
             trace_.verdict = Verdict::kAsk;
             const std::string network = network_name(running_, told_.waits_in, told_.time);
             const std::string where = network == engine::kUnderlay ? "the underlay" : "network " + network;
-            stage("wait", fmt::format("for {} to be asked for in {}; {} if nobody answers", told_.waits_for.text(),
-                                      where, path::text(Drop::kHostUnreachable).name));
+            stage("wait", fmt::format("for the MAC address of {} in {}; {} if it does not answer",
+                                      told_.waits_for.text(), where, path::text(Drop::kHostUnreachable).name));
         } else if (is_ours) {
             stage("local",
                   fmt::format("for the switch itself, which sends {} frames because of it", left_.size()));
@@ -144,13 +144,13 @@ class Teller {
         }
     }
 
-    // Copies for those who only look are no part of the answer.
+    // Copies for mirrors are not part of the answer.
     bool is_mirror(const std::string& port) const {
         const auto& mirrors = running_.config().mirrors;
         return std::any_of(mirrors.begin(), mirrors.end(), [&](const auto& m) { return m.to == port; });
     }
 
-    // Whether what leaves there goes back to where the packet came from; into a tunnel it leaves by the underlay.
+    // Whether the frame goes back to the packet's ingress. A frame into a tunnel leaves by the underlay's port.
     bool is_way_back(path::PortId left, const std::string& port) const {
         if (left == told_.came) return true;
         const auto& slots = running_.snapshot().slots;
@@ -169,7 +169,7 @@ class Teller {
                 if (refused.insert(port).second) tell_refusal(port, *refusal);
                 continue;
             }
-            // A packet that is routed may leave by where it came from.
+            // A routed packet may leave by its ingress port.
             if (is_way_back(left, port) && (!told_.is_routed || told_.dropped.count != 0)) {
                 stage("answer", fmt::format("the switch answers by port {}", port));
                 continue;
@@ -183,7 +183,7 @@ class Teller {
             for (const std::string& port : trace_.to) tell_transmit(port, frames.at(port));
         }
         if (told_.left.count > left_.size()) stage("transmit", fmt::format("{} frames in all", told_.left.count));
-        // Where the packet goes to several ports, what one of them refuses isn't the end of it.
+        // If the packet goes to several ports, one port's refusal does not end its way.
         if (!trace_.to.empty() || !refused_by_) return;
         end(Verdict::kDrop, refused_by_->first);
         if (refused_by_->second) trace_.decided_by.push_back(*refused_by_->second);
@@ -195,7 +195,7 @@ class Teller {
         stage("transmit", fmt::format("by port {}{}", port, pieces));
     }
 
-    // Rules that let the packet pass, and its route, have not decided that it ends here.
+    // The route and the rules that let the packet pass did not decide this end.
     void end(Verdict verdict, Drop reason) {
         if (trace_.verdict == Verdict::kDeliver) trace_.decided_by.clear();
         trace_.verdict = verdict;
@@ -234,7 +234,7 @@ class Teller {
                                        is_ip ? std::optional(told_.destination) : std::nullopt);
             const path::DropText& words = path::text(dropped.reason);
             stage("drop", fmt::format("{}: {}", words.name, words.sentence), by);
-            // Of a flood some may have it.
+            // In a flood, other copies may have been delivered.
             if (!trace_.to.empty()) continue;
             end(dropped.reason == Drop::kRejected ? Verdict::kReject : Verdict::kDrop, dropped.reason);
             const auto& named = trace_.decided_by;
@@ -249,7 +249,7 @@ class Teller {
     const Witnessed& told_;
     std::span<const Left> left_;
     Trace trace_;
-    std::optional<std::pair<Drop, std::optional<Object>>> refused_by_;  // the first port that refuses
+    std::optional<std::pair<Drop, std::optional<Object>>> refused_by_;  // the first refusal of a port
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Tells people what became of a packet (path/witness.h), stage by stage, with the objects of the configuration
+// Explains to users what happened to a packet (path/witness.h), stage by stage, with the configuration objects
 // that decided. Control thread.
 #pragma once
 
@@ -16,7 +16,7 @@ enum class Verdict {
     kDeliver,
     kDrop,
     kReject,
-    kAsk,  // somebody has to be asked first where the packet's next station is
+    kAsk,  // the next hop's MAC address must be requested first
 };
 
 constexpr auto names(Verdict) {
@@ -38,22 +38,22 @@ struct Sent {
 
 struct Trace {
     Verdict verdict = Verdict::kDeliver;
-    std::string reason;              // of a drop or a reject, by its name; else empty
-    std::vector<std::string> to;     // ports; of a packet for the switch itself none
+    std::string reason;              // the name of the drop reason, of a drop or a reject
+    std::vector<std::string> to;     // ports; empty for a packet to the switch itself
     std::vector<Object> decided_by;
     std::vector<Stage> stages;
-    std::string packet;              // the one that was made up, in tcpdump's words (wire/summary.h); else empty
-    std::vector<Sent> sent;          // of a packet that was only asked about; answers of the switch's own too
+    std::string packet;              // the packet of a dry run, in tcpdump's words (wire/summary.h)
+    std::vector<Sent> sent;          // of a dry run: the frames with all that the switch would send as answers
 };
 
 // A frame that was given to a port.
 struct Left {
     path::PortId port;
-    std::optional<port::Port::Refusal> refusal;  // why it would get no further, as far as the port knows
+    std::optional<port::Port::Refusal> refusal;  // why it would get no further, if the port knows
 };
 
-// `ingress` is the first stage; its object is named if nothing else has decided. `left`: the frames that left, of
-// which `told` may have kept only some.
+// `ingress` is the first stage; its object is named if no other object has decided. `left`: all frames that left;
+// `told` may have kept only some of them.
 Trace tell(const engine::Switch& running, const path::Witnessed& told, std::span<const Left> left,
            Stage ingress);
 

@@ -17,8 +17,7 @@ namespace {
 using engine::Switch;
 using path::Drop;
 
-// Tables that nothing is learned into or counted in, and where the destination is known to be where it would be
-// found.
+// The tables of a dry run: nothing is learned or counted, and the destination is found where it is assumed.
 struct QuestionTables : engine::PathTables {
     bridge::Entry find(const path::Meta& meta) const noexcept {
         const bridge::Entry known = PathTables::find(meta);
@@ -37,7 +36,7 @@ class Outbox final : public port::Sink {
     struct Frame {
         path::PortId port;
         std::vector<uint8_t> bytes;
-        std::optional<port::Port::Refusal> refusal;  // by the port
+        std::optional<port::Port::Refusal> refusal;  // of the port
     };
 
     void take(port::Port& port, rte_mbuf** packets, uint16_t count) noexcept override {
@@ -53,7 +52,7 @@ class Outbox final : public port::Sink {
     std::vector<Frame> frames;
 };
 
-// A worker of its own, for one packet.
+// Runs one packet on a worker of its own.
 class Run {
  public:
     Run(Switch& running, const Probe& probe) : running_(running), probe_(probe) {
@@ -91,7 +90,7 @@ class Run {
     const std::vector<Outbox::Frame>& frames() const { return outbox_.frames; }
 
  private:
-    // Nothing of a port that is down: nobody there would answer.
+    // Assumes nothing about a port that is down: its station would not answer.
     void assume(const End& station) {
         const auto network = running_.network_ids().find(station.network);
         const bool is_there = station.port == nullptr || station.port->up;
@@ -144,8 +143,7 @@ Trace down(const End& end, std::string_view what) {
     return trace;
 }
 
-// Of a port that is down no packet comes. One to it is asked about as any other, if it is known which address that
-// is for.
+// A port that is down sends no packets. A packet to it is traced as usual, if the address behind it is known.
 std::optional<Trace> down(const Probe& probe) {
     const auto is_down = [](const End& end) { return end.port != nullptr && !end.port->up; };
     if (is_down(probe.from)) return down(probe.from, "ingress");
@@ -154,7 +152,7 @@ std::optional<Trace> down(const Probe& probe) {
     return std::nullopt;
 }
 
-// To whom a broadcast of the sender's goes: "ports a, b, tunnel 192.0.2.2".
+// The receivers of the sender's broadcast: "ports a, b, tunnel 192.0.2.2".
 std::string hearers(const Switch& running, const End& from) {
     const view::Snapshot& snapshot = running.snapshot();
     const view::PortSlot& slot = snapshot.slots[path::index(from.id)];
@@ -173,13 +171,12 @@ std::string hearers(const Switch& running, const End& from) {
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
-// The sender has to ask its link for the destination's MAC address, as nothing here tells it.
+// The sender must request the destination's MAC address on its link, because the switch does not know it.
 Trace ask(const Switch& running, const Probe& probe) {
     const IpAddress& address = probe.to.address;
     std::string text = fmt::format(
-        "the MAC address of {} is not known here: its sender would ask for it ({}), flooded to {}. What becomes "
-        "of "
-        "the packet then is not told: name the MAC address or the port",
+        "the MAC address of {} is not known here: the sender would request it ({}), flooded to {}. The trace ends "
+        "here: name the MAC address or the port",
         address.text(), address.is_v4() ? "ARP" : "Neighbor Discovery", hearers(running, probe.from));
     Trace trace{.verdict = Verdict::kAsk};
     trace.stages.push_back(entrance(running, probe));
@@ -187,7 +184,7 @@ Trace ask(const Switch& running, const Probe& probe) {
     return trace;
 }
 
-// The sender itself doesn't know yet whom to send it to.
+// The sender does not know a next hop for the packet.
 std::optional<Trace> stuck(const Switch& running, const Probe& probe) {
     if (probe.destination_mac != 0) return std::nullopt;
     if (probe.is_on_link) return ask(running, probe);
@@ -201,8 +198,8 @@ std::optional<Trace> stuck(const Switch& running, const Probe& probe) {
     return trace;
 }
 
-// What comes out of a tunnel is judged there (tunnel/decap.h), before it takes the path of what comes by ports.
-// The reason to drop it; nothing: it may come.
+// Packets from a tunnel are checked first (tunnel/decap.h); then they take the path of packets from ports.
+// Returns the reason for a drop; none if the packet may enter.
 std::optional<Drop> tunnels_refusal(const Switch& running, const Probe& probe, const rte_mbuf* packet) {
     const view::Snapshot& snapshot = running.snapshot();
     if (snapshot.slots[path::index(probe.from.id)].tunnel == nullptr) return std::nullopt;
@@ -232,7 +229,7 @@ Trace refused_by_tunnel(const Switch& running, const Probe& probe, Drop reason) 
     return trace;
 }
 
-// Of one that was made up: whether it may be fragmented is no part of tcpdump's words.
+// tcpdump's words do not contain whether the packet may be fragmented, so add that.
 std::string summary_of(const rte_mbuf* packet, const Probe& probe) {
     std::string summary =
         wire::summary({rte_pktmbuf_mtod(packet, const uint8_t*), packet->data_len}, packet->pkt_len);

@@ -1,10 +1,10 @@
-// What would become of a packet: one that is made up goes through the very stages of the data path, on the
-// live snapshot and tables, and nothing is sent, learned or remembered. It is asked about as the first packet
-// of a connection. Control thread.
+// Dry run (`trace`): a made-up packet passes through the real stages of the data path, on the live snapshot and
+// tables. Nothing is sent, learned or stored. The packet counts as the first one of its connection. Control
+// thread.
 //
-// What a real one would have to wait for is taken for known: a station that declares its addresses and has
-// not spoken yet is found behind its port. Of one that nothing is known of, the answer is that it would be asked
-// for.
+// A dry run does not wait as a real packet might: a station that declares its addresses and has not sent yet is
+// assumed behind its port. If nothing is known of a station, the answer is that its MAC address would be
+// requested.
 #pragma once
 
 #include "explain/probe.h"
@@ -12,7 +12,7 @@
 
 namespace sluice::explain {
 
-// An error where the question can't be understood.
+// An error if the request is invalid.
 base::Result<Trace> trace(engine::Switch& running, const Question& question);
 
 }  // namespace sluice::explain

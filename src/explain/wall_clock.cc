@@ -11,7 +11,7 @@ namespace sluice::explain {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;  // ns
-// The wall's clock is slewed by less; what is further off was set.
+// The wall clock is slewed by less; a larger difference means that it was set.
 constexpr int64_t kSet = kSecond / 10;
 
 struct Reading {
@@ -24,11 +24,11 @@ struct Reading {
     }
 };
 
-// What every answer goes by.
+// The reading and the rate that all conversions use.
 struct Rate {
     Reading begin;
     double hz;
-    int64_t span = 0;  // ns that the rate was measured over; 0: it is DPDK's
+    int64_t span = 0;  // ns over which the rate was measured; 0: the rate is DPDK's
 };
 
 std::mutex mutex;
@@ -44,7 +44,7 @@ WallClock WallClock::now() {
         if (std::abs(told - reading.wall) > kSet) rate.reset();
     }
     if (!rate) rate = Rate{reading, static_cast<double>(rte_get_tsc_hz())};
-    // Measured again when twice the time has passed: more seldom with every answer, and by less each time.
+    // Measured again when twice the time has passed, so ever more seldom, and with ever smaller changes.
     const int64_t span = reading.wall - rate->begin.wall;
     if (span > kSecond && span > 2 * rate->span) {
         rate->span = span;

@@ -1,6 +1,6 @@
-// Workers note times as TSC cycles; people want them by the clock on the wall. Both were read together once, when
-// somebody first asked, and the TSC's rate is measured since, so that the same cycle has the same time in every
-// answer. If the wall's clock is set, they are read together anew. Any thread.
+// Converts the TSC times of workers to wall-clock time. Both clocks were read together at the first use, and the
+// TSC's rate is measured since, so that a TSC value has the same time in every answer. If the wall clock is set,
+// both are read again. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ class WallClock {
 
     WallClock(uint64_t tsc, int64_t nanoseconds, double hz) : tsc_(tsc), nanoseconds_(nanoseconds), hz_(hz) {}
 
-    // Since the epoch. The TSC may be a little ahead of the reading: another core's.
+    // Since the epoch. The TSC of another core may be slightly ahead of the reading.
     int64_t nanoseconds(uint64_t tsc) const {
         const double cycles = static_cast<double>(static_cast<int64_t>(tsc - tsc_));
         return nanoseconds_ + static_cast<int64_t>(cycles * 1e9 / hz_);

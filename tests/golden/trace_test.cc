@@ -398,7 +398,7 @@ TEST_F(TraceTest, APacketOfALengthMeetsTheMtuOfItsWayOut) {
     EXPECT_FALSE(endless);
     const auto tiny = explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 39});
     ASSERT_FALSE(tiny);
-    EXPECT_EQ(tiny.error().message, "a packet of 39 bytes is not made up: 40 at least");
+    EXPECT_EQ(tiny.error().message, "a packet of 39 bytes can't be made: 40 at least");
     EXPECT_TRUE(explain::trace(harness_.running(), {.from = "b", .to = "narrow", .length = 40}));
 }
 
@@ -489,7 +489,7 @@ TEST_F(TraceTest, WhatGoesIntoATunnelWaitsForItsNextHop) {
     const Trace trace = ask("a", "10.0.0.255");
     EXPECT_EQ(told(trace), "ask");
     EXPECT_EQ(trace.stages.back().text,
-              "for 192.0.2.2 to be asked for in the underlay; host-unreachable if nobody answers");
+              "for the MAC address of 192.0.2.2 in the underlay; host-unreachable if it does not answer");
 }
 
 // A station behind a remote host, which the switch has heard of.
@@ -617,8 +617,8 @@ TEST_F(TraceTest, TheLeastLengthIsToldAndNotTaken) {
             explain::trace(harness_.running(), {.from = "a", .to = "b", .protocol = protocol, .length = 5});
         return trace ? "" : trace.error().message;
     };
-    EXPECT_EQ(least(Protocol::kTcp), "a packet of 5 bytes is not made up: 40 at least");
-    EXPECT_EQ(least(Protocol::kUdp), "a packet of 5 bytes is not made up: 28 at least");
+    EXPECT_EQ(least(Protocol::kTcp), "a packet of 5 bytes can't be made: 40 at least");
+    EXPECT_EQ(least(Protocol::kUdp), "a packet of 5 bytes can't be made: 28 at least");
 }
 
 TEST_F(TraceTest, ATagSaysWhichNetworkOfATrunkAFrameIsIn) {
@@ -694,11 +694,11 @@ TEST_F(TraceTest, RoutesThatLeadNowhere) {
 TEST_F(TraceTest, AnAddressThatNobodyIsKnownToHave) {
     EXPECT_EQ(told(ask("a", "10.0.0.77")), "ask");
     EXPECT_EQ(ask("a", "10.0.0.77").stages.back().text,
-              "the MAC address of 10.0.0.77 is not known here: its sender would ask for it (ARP), flooded to port n1"
-              ". What becomes of the packet then is not told: name the MAC address or the port");
+              "the MAC address of 10.0.0.77 is not known here: the sender would request it (ARP), flooded to port n1"
+              ". The trace ends here: name the MAC address or the port");
     EXPECT_EQ(told(ask("a", "10.0.1.77")), "ask");
     EXPECT_EQ(ask("a", "10.0.1.77").stages.back().text,
-              "for 10.0.1.77 to be asked for in network red; host-unreachable if nobody answers");
+              "for the MAC address of 10.0.1.77 in network red; host-unreachable if it does not answer");
     EXPECT_EQ(ask("d", "10.0.1.1").reason, "no-route");  // it has no gateway
     const auto nobody = explain::trace(harness_.running(), {.from = "10.0.1.77", .to = "a"});
     ASSERT_FALSE(nobody);

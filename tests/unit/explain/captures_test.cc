@@ -251,7 +251,7 @@ TEST_F(CapturesTest, SeveralGoOnAtOnceAndNoMoreThanIsAllowed) {
     const uint32_t second = start("b");
     const uint32_t drops = start("");
     for (size_t i = 3; i < Captures::kMost; ++i) start("a", "arp");
-    EXPECT_EQ(start_error("a"), "8 captures are going on already, and no more are possible");
+    EXPECT_EQ(start_error("a"), "8 captures are running already, which is the limit");
     send(a_, broadcast_);
     send(b_, Bytes(13));
     EXPECT_EQ(told(first), Texts{"from a"});

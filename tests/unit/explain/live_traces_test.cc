@@ -145,7 +145,7 @@ TEST_F(LiveTracesTest, ARoutedPacketsRouteAndNeighborAreTold) {
     EXPECT_EQ(portion->packets[0].trace.decided_by.at(0).kind, "route");
     const Trace& waiting = portion->packets[1].trace;
     EXPECT_EQ(text(waiting), "ask: ingress, route, neighbor, wait");
-    EXPECT_EQ(waiting.stages.at(2).text, "10.0.1.1 has not told its MAC address yet");
+    EXPECT_EQ(waiting.stages.at(2).text, "the MAC address of 10.0.1.1 is not known yet");
 }
 
 TEST_F(LiveTracesTest, TheBooksBalanceAndCountersGoOn) {
