@@ -45,7 +45,7 @@ int run_worker(void* worker) {
     return 0;
 }
 
-// A queue of a port is a descriptor: a shell's limit of 1024 would end at a few hundred containers.
+// Each queue of a port is a descriptor. A shell's limit of 1024 would suffice for a few hundred containers only.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -69,7 +69,7 @@ class Daemon {
           seen_cycles_(eal_.cores.size()) {}
 
     int run() {
-        // The socket first: a second instance must not touch the devices of the first.
+        // Open the socket first: a second instance must not touch the devices of the first.
         if (auto done = server_.listen(); !done) {
             base::log::error("control", "{}", done.error().text());
             return 1;
@@ -92,8 +92,8 @@ class Daemon {
     }
 
  private:
-    // What an earlier run left of ports that are nobody's any more. A port that waits may come back, and keeps its
-    // interface, unless another port has taken that.
+    // Removes interfaces of an earlier run that no port uses. A waiting port may return and keeps its interface,
+    // unless another port has taken that.
     void remove_orphans() const {
         if (intent_.has_lost_state()) return;
         std::vector<port::PortConfig> ports = intent_.config().ports;
@@ -155,8 +155,8 @@ class Daemon {
         });
     }
 
-    // A device has changed by itself. The pause keeps a guest that does so all the time from having
-    // the control thread to itself.
+    // A device has changed by itself. The pause keeps a guest that does so all the time from monopolizing the
+    // control thread.
     void await_attention() {
         attention_.async_wait(asio::posix::stream_descriptor::wait_read,
                               [this](const boost::system::error_code& error) {
@@ -169,8 +169,7 @@ class Daemon {
                               });
     }
 
-    // Alive means that the control thread comes by here and that every worker, woken a tick ago, has
-    // made a turn since.
+    // Reports "alive" if the control thread runs and every worker, woken a tick ago, has made a turn since.
     void feed_watchdog() {
         if (!watchdog_) return;
         bool alive = true;
@@ -193,7 +192,7 @@ class Daemon {
     asio::posix::stream_descriptor attention_;
     asio::steady_timer pause_;
     const bool watchdog_ = sd_watchdog_enabled(0, nullptr) > 0;
-    std::vector<uint64_t> seen_cycles_;  // of each worker, a tick ago
+    std::vector<uint64_t> seen_cycles_;  // per worker, as of the last tick
 };
 
 }  // namespace
@@ -216,7 +215,7 @@ int run_daemon(const std::string& config_file) {
         return 1;
     }
     const engine::MemoryConfig& memory = intent->config().memory;
-    // Where the workers are: who names their cores chooses the memory too.
+    // The node of the workers: a user who chooses their cores also chooses the memory.
     const unsigned node = rte_lcore_to_socket_id(eal->lcores.front());
     auto pools =
         port::Pools::create(memory.buffers, memory.large_buffers, static_cast<int>(node));
@@ -229,7 +228,7 @@ int run_daemon(const std::string& config_file) {
         Daemon daemon(std::move(*intent), std::move(*eal), *pools);
         status = daemon.run();
     }
-    // A device that is still being made holds DPDK, for as long as it likes.
+    // A device that is still being made blocks DPDK for an unlimited time.
     constexpr std::chrono::seconds kPatience{2};
     if (!port::devices_are_idle(kPatience)) _exit(status);
     engine::stop_eal();

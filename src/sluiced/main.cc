@@ -32,8 +32,8 @@ int main(int argc, char** argv) {
         std::cout << "sluiced " SLUICE_VERSION "\n";
         return 0;
     }
-    // Drivers of DPDK's write to the sockets of other programs (net_memif, net_virtio_user); one of these
-    // that has died must not take the switch with it.
+    // DPDK's drivers write to the sockets of other programs (net_memif, net_virtio_user). If such a program dies,
+    // the switch must not die with it.
     std::signal(SIGPIPE, SIG_IGN);
     try {
         if (given.contains("check")) return sluice::check_config(given["check"].as<std::string>());
