@@ -1,8 +1,7 @@
-// Addresses as operators write them: MAC addresses, IP addresses of both families, prefixes, and
-// the address of an interface. Shared by the switch and its clients; the packet path has big-endian
-// header types of its own. Parsers accept one form each and answer with a sentence for the
-// operator; text() gives the canonical form (RFC 5952). Trivially copyable, without padding: fit
-// for hash keys. Any thread.
+// Addresses as operators write them: MAC addresses, IP addresses of both families, prefixes, and an interface's
+// address. The switch and its clients share them; the packet path has big-endian header types of its own. A
+// parser accepts one form only, and its error is a sentence for the operator. text() gives the canonical form
+// (RFC 5952). Trivially copyable, without padding, so they can be hash keys. Any thread.
 #pragma once
 
 #include <array>
@@ -33,8 +32,8 @@ struct MacAddress {
     auto operator<=>(const MacAddress&) const = default;
 };
 
-// An IPv4 address is kept as ::ffff:a.b.c.d, so that both families compare, hash and sort in one
-// way. Written in that form it is refused: it would be one address with two spellings.
+// An IPv4 address is kept as ::ffff:a.b.c.d, so that both families compare, hash and sort in the same way. The
+// parser refuses that form: the address would have two spellings.
 struct IpAddress {
     std::array<std::uint8_t, 16> bytes{};
 
@@ -43,7 +42,7 @@ struct IpAddress {
 
     std::string text() const;
     bool is_v4() const;
-    std::uint32_t v4() const;  // in host order; only where is_v4()
+    std::uint32_t v4() const;  // in host order; only if is_v4()
     bool is_multicast() const;
     bool is_unspecified() const;  // 0.0.0.0 or ::
     int bits() const { return is_v4() ? 32 : 128; }
@@ -61,12 +60,12 @@ struct IpPrefix {
     static IpPrefix around(const IpAddress& address, std::uint8_t length);
 
     std::string text() const;
-    bool contains(const IpAddress& other) const;  // never of the other family
+    bool contains(const IpAddress& other) const;  // false for the other family
 
     auto operator<=>(const IpPrefix&) const = default;
 };
 
-// An address with the prefix that is on link, if there is one: "10.0.0.2/24" or "10.0.0.2".
+// An address, optionally with the length of its on-link prefix: "10.0.0.2/24" or "10.0.0.2".
 struct InterfaceAddress {
     static constexpr std::uint8_t kNoLength = 255;
 
@@ -88,7 +87,7 @@ static_assert(sizeof(IpAddress) == 16 && std::is_trivially_copyable_v<IpAddress>
 static_assert(sizeof(IpPrefix) == 17 && std::is_trivially_copyable_v<IpPrefix>);
 static_assert(sizeof(InterfaceAddress) == 17 && std::is_trivially_copyable_v<InterfaceAddress>);
 
-// How configuration readers and writers (base/fields.h) find these types.
+// Functions by which configuration readers and writers (base/fields.h) handle these types.
 inline auto parse_value(std::string_view text, MacAddress*) {
     return MacAddress::parse(text);
 }

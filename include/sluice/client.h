@@ -1,5 +1,5 @@
-// A connection to sluiced for programs that ask one thing after the other: connect, call, read the
-// answer. Every function blocks; one thread at a time. The protocol itself: protocol.h.
+// A connection to sluiced for programs that send one request at a time: connect, call, read the answer. Every
+// function blocks; one thread at a time. The protocol is in protocol.h.
 #pragma once
 
 #include <chrono>
@@ -12,9 +12,9 @@ namespace sluice {
 
 struct CallError {
     enum class Kind {
-        kNotReached,  // no daemon there, no right to connect, or it hung up before it answered
-        kDaemon,      // the daemon answered with an error: code and data are its own
-        kProtocol,    // what answered doesn't speak the protocol
+        kNotReached,  // no daemon, no permission to connect, or it closed the connection before it answered
+        kDaemon,      // the daemon answered with an error, with its code and data
+        kProtocol,    // the answer does not follow the protocol
     };
     Kind kind;
     std::string message;  // a sentence for the operator
@@ -24,7 +24,7 @@ struct CallError {
 
 class Client {
  public:
-    // `limit`: how long connecting, and each answer, may take; 0: as long as it likes.
+    // `limit`: the time that connecting and each answer may take; 0: unlimited.
     static tl::expected<Client, CallError> connect(const std::string& socket,
                                                    std::chrono::milliseconds limit = {});
 
@@ -32,7 +32,7 @@ class Client {
     Client& operator=(Client&& other) noexcept;
     ~Client();
 
-    // The result of one request. After kNotReached and kProtocol the connection is of no more use.
+    // The result of one request. After kNotReached and kProtocol the connection is unusable.
     tl::expected<nlohmann::json, CallError> call(std::string_view method,
                                                  const nlohmann::json& params);
 

@@ -1,7 +1,6 @@
-// Every method of the control socket and its parameters, described once. sluiced checks each request by
-// this description before it carries the request out (src/control/check.h). sluicectl makes its options, its
-// --help, its completion and the reference (`sluicectl help protocol`) from it. Constants only; any thread,
-// any process.
+// Every method of the control socket and its parameters, described once. sluiced checks each request by this
+// description before it executes the request (src/control/check.h). sluicectl derives its options, --help,
+// completion and the reference (`sluicectl help protocol`) from it. Constants only; any thread, any process.
 #pragma once
 
 #include <cstddef>
@@ -13,14 +12,14 @@
 
 namespace sluice::protocol {
 
-// What a parameter's value must be.
+// The type of a parameter's value.
 enum class Type {
     kText,     // a string that isn't empty
     kContent,  // any string: a file's content, a filter
     kWord,     // one of `words`
     kNumber,   // an integer from `low` to `high`
     kFlag,     // true or false
-    kObject,   // checked as the configuration is
+    kObject,   // checked like the configuration
     kList,     // at most `high` values
 };
 
@@ -30,27 +29,27 @@ struct Parameter {
     std::string_view name;
     Type type;
     Need need;
-    std::string_view placeholder;  // what stands for a value in sluicectl's usage
+    std::string_view placeholder;  // stands for a value in sluicectl's usage
     std::string_view meaning;
     std::string_view example;  // in JSON
     std::uint64_t low = 0;
     std::uint64_t high = 0;
     std::span<const std::string_view> words = {};
-    // The parameters that this one stands in for: where it is given, they aren't.
+    // Required parameters that this one replaces: if it is given, they are left out.
     std::span<const std::string_view> in_place_of = {};
-    // In place of `high`, for a client that may only read: what it asks for is work for the thread that also
-    // supervises the switch. Of kContent in bytes. 0: none.
+    // Replaces `high` for a client that may only read, since its requests cost time of the thread that supervises
+    // the switch. In bytes for kContent. 0: no lower limit.
     std::uint64_t high_for_readers = 0;
 };
 
-// The keys of a port or a route whose values are text, whatever they look like: a name may be "7". In JSON such a
-// value is a string; sluicectl, whose user writes no types, makes it one.
+// The keys of a port or a route whose values are always text: a name may be "7". In JSON such a value is a
+// string. sluicectl's users write no types, so sluicectl makes it a string.
 inline constexpr std::string_view kTextKeys[] = {"name",     "netns",  "interface", "device",        "network",
                                                  "networks", "native", "path",      "split-horizon", "members",
                                                  "port",     "domain"};
 
 enum class Effect {
-    kReads,    // asks; readers may
+    kReads,    // a query; readers may use it
     kListens,  // changes nothing, but shows packets: readers may not
     kChanges,  // changes the switch; leaves a line in the log
 };
@@ -80,7 +79,7 @@ inline constexpr Parameter kOneNetwork[] = {kNetwork};
 
 inline constexpr std::string_view kPortStates[] = {"up", "down", "no-link", "waiting"};
 inline constexpr Parameter kPortListParameters[] = {
-    {"name", Type::kText, kOptional, "PORT", "only ports of this name, in which * and ? stand for others",
+    {"name", Type::kText, kOptional, "PORT", "only ports whose name matches; * and ? are wildcards",
      "\"web*\""},
     kNetwork,
     {"state", Type::kWord, kOptional, "STATE", "only in this state", "\"down\"", 0, 0, kPortStates},
@@ -95,8 +94,8 @@ inline constexpr Parameter kAddress =
     {"address", Type::kText, kRequired, "DEVICE", "the PCI address, or the interface's name", "\"0000:03:00.1\""};
 inline constexpr Parameter kDeviceBindParameters[] = {
     kAddress,
-    {"driver", Type::kText, kOptional, "DRIVER", "the driver that takes it; vfio-pci if left out", "\"vfio-pci\""},
-    {"force", Type::kFlag, kOptional, "", "take it though the kernel uses it: its addresses are lost", "true"},
+    {"driver", Type::kText, kOptional, "DRIVER", "the new driver; vfio-pci if left out", "\"vfio-pci\""},
+    {"force", Type::kFlag, kOptional, "", "bind it even if the kernel uses it: its addresses are lost", "true"},
 };
 inline constexpr Parameter kDeviceUnbindParameters[] = {kAddress};
 
@@ -115,7 +114,7 @@ inline constexpr Parameter kRouteLookupParameters[] = {
 inline constexpr Parameter kRouteAddParameters[] = {
     {"route", Type::kObject, kRequired, "ROUTE", "the route, with the keys of `routes` in sluice.yaml",
      R"({"to": "10.1.0.0/16", "via": "10.0.0.1"})"},
-    {"replace", Type::kFlag, kOptional, "", "take the place of a route that was added before", "true"},
+    {"replace", Type::kFlag, kOptional, "", "replace a route that was added before", "true"},
 };
 inline constexpr Parameter kRouteDeleteParameters[] = {
     {"to", Type::kText, kRequired, "TO", "the route's prefix, or default: 0.0.0.0/0 and ::/0", "\"10.1.0.0/16\""},
@@ -126,9 +125,9 @@ inline constexpr Parameter kRouteLoadParameters[] = {
     {"domain", Type::kText, kOptional, "DOMAIN", "the routing domain of lines that name none; main if left out",
      "\"main\""},
     {"file", Type::kText, kOptional, "FILE", "the file's name, for messages", "\"/etc/sluice/routes\""},
-    {"line", Type::kNumber, kOptional, "N", "the number that the text's first line has in the file", "1", 1,
+    {"line", Type::kNumber, kOptional, "N", "the line number of the text's first line in the file", "1", 1,
      UINT32_MAX},
-    {"check", Type::kFlag, kOptional, "", "change nothing: the answer has the mistakes", "true"},
+    {"check", Type::kFlag, kOptional, "", "change nothing: only report the mistakes", "true"},
 };
 
 inline constexpr Parameter kAclListParameters[] = {
@@ -162,7 +161,7 @@ inline constexpr Parameter kTraceParameters[] = {
     {"sport", Type::kNumber, kOptional, "N", "its source port; 40000 if left out", "50000", 0, 65535},
     {"length", Type::kNumber, kOptional, "BYTES", "the length of its IP packet", "1400", 1, 65535},
     {"df", Type::kWord, kOptional, "yes|no",
-     "whether it may not be fragmented, of IPv4; if left out, yes for tcp and sctp, no for others", "\"yes\"", 0,
+     "whether its IPv4 header has DF set; if left out, yes for tcp and sctp, no for others", "\"yes\"", 0,
      0, kYesOrNo},
     {"vlan", Type::kNumber, kOptional, "N", "its VLAN tag; 0: none", "7", 0, 4094},
     {"source-mac", Type::kText, kOptional, "MAC", "its source MAC address", "\"02:00:00:00:00:01\""},
@@ -171,14 +170,14 @@ inline constexpr Parameter kTraceParameters[] = {
      "several such objects: the answer's \"traces\" are in this order",
      R"([{"from": "web", "to": "10.0.0.3"}])", 0, kMaxQuestions, {}, kQuestion, kMaxReadQuestions},
 };
-// Of one of several questions.
+// The parameters of one of several questions.
 inline constexpr std::span<const Parameter> kQuestionParameters{kTraceParameters, 10};
 inline constexpr Parameter kTraceStartParameters[] = {
     {"filter", Type::kContent, kRequired, "FILTER", "which packets, in tcpdump's language; empty: all",
      "\"icmp\""},
 };
 inline constexpr Parameter kTraceNumber =
-    {"trace", Type::kNumber, kRequired, "N", "the number that trace.start has answered", "1", 1, UINT32_MAX};
+    {"trace", Type::kNumber, kRequired, "N", "the number that trace.start returned", "1", 1, UINT32_MAX};
 inline constexpr Parameter kTraceReadParameters[] = {
     kTraceNumber,
     {"most", Type::kNumber, kOptional, "COUNT", "at most so many of each worker", "10", 1, kMaxTraceRead},
@@ -188,25 +187,25 @@ inline constexpr Parameter kTraceStopParameters[] = {kTraceNumber};
 inline constexpr Parameter kDropsParameters[] = {
     {"port", Type::kText, kOptional, "PORT", "only of this port or tunnel", "\"web\""},
     {"reason", Type::kText, kOptional, "REASON", "only for this reason", "\"denied\""},
-    {"last", Type::kNumber, kOptional, "COUNT", "the most recent packets in place of counts, so many at most",
+    {"last", Type::kNumber, kOptional, "COUNT", "the most recent dropped packets instead of counts, at most COUNT",
      "20", 1,
      kMaxLastDrops, {}, {}, kMaxReadDrops},
-    {"all", Type::kFlag, kOptional, "", "of the most recent packets expected background too", "true"},
+    {"all", Type::kFlag, kOptional, "", "with the most recent packets, show expected background too", "true"},
 };
 
 inline constexpr std::string_view kCapturedPort[] = {"port"};
 inline constexpr Parameter kCaptureStartParameters[] = {
     {"port", Type::kText, kRequired, "PORT", "the port whose packets are captured", "\"web\""},
-    {"drops", Type::kFlag, kOptional, "", "capture what is dropped, at all ports", "true", 0, 0, {},
+    {"drops", Type::kFlag, kOptional, "", "capture dropped packets, at all ports", "true", 0, 0, {},
      kCapturedPort},
     {"filter", Type::kContent, kOptional, "FILTER", "which packets, in tcpdump's language; all if left out",
      "\"tcp port 80\""},
 };
 inline constexpr Parameter kCaptureNumber =
-    {"capture", Type::kNumber, kRequired, "N", "the number that capture.start has answered", "1", 1, UINT32_MAX};
+    {"capture", Type::kNumber, kRequired, "N", "the number that capture.start returned", "1", 1, UINT32_MAX};
 inline constexpr Parameter kCaptureReadParameters[] = {
     kCaptureNumber,
-    {"pcapng", Type::kFlag, kOptional, "", "the next bytes of a pcapng file, in base64, in place of \"packets\"",
+    {"pcapng", Type::kFlag, kOptional, "", "the next bytes of a pcapng file, in base64, instead of \"packets\"",
      "true"},
     {"most", Type::kNumber, kOptional, "COUNT", "at most so many packets", "10", 1, kMaxCaptureRead},
 };
@@ -223,7 +222,7 @@ inline constexpr Parameter kConfigParameters[] = {
 
 inline constexpr Method kMethods[] = {
     {kStatus, Effect::kReads, "how sluiced is doing: workers, memory, ports", {}},
-    {kPortList, Effect::kReads, "the ports that match all that is given, with their state and counters",
+    {kPortList, Effect::kReads, "the ports that match all given parameters, with their state and counters",
      described::kPortListParameters},
     {kPortShow, Effect::kReads, "everything about one port", described::kOnePort},
     {kPortAdd, Effect::kChanges,
@@ -239,34 +238,36 @@ inline constexpr Method kMethods[] = {
     {kRouteLookup, Effect::kReads, "the way of packets for an address", described::kRouteLookupParameters},
     {kRouteAdd, Effect::kChanges, "add a route; it is kept in the state", described::kRouteAddParameters},
     {kRouteDelete, Effect::kChanges, "delete a route that was added", described::kRouteDeleteParameters},
-    // While it is read nobody else is served, so a long file is sent in pieces: first all with "check", then
-    // all without.
+    // sluiced serves no other client while it reads a text, so a long file is sent in pieces: first all of them
+    // with "check", then all without.
     {kRouteLoad, Effect::kChanges, "add the routes of a text, all of them or none",
      described::kRouteLoadParameters},
     {kNeighborList, Effect::kReads, "the stations that routes lead to, and their MAC addresses",
      described::kOneNetwork},
     {kTunnelList, Effect::kReads, "the VXLAN tunnels to other hosts", {}},
     {kAclList, Effect::kReads, "the rules of the ACLs, and how often each decided", described::kAclListParameters},
-    {kFlowList, Effect::kReads, "the connections that are known and match all that is given",
+    {kFlowList, Effect::kReads, "the known connections that match all given parameters",
      described::kFlowListParameters},
     {kFlowCount, Effect::kReads, "how many connections are known, by state, and whether the table is full", {}},
-    {kFlowFlush, Effect::kChanges, "forget the connections that match all that is given: those that go on are "
-     "decided anew", described::kFlowFlushParameters},
-    {kTrace, Effect::kReads, "what would become of a packet, and which objects decide it",
+    {kFlowFlush, Effect::kChanges,
+     "forget the connections that match all given parameters: their next packets are decided anew",
+     described::kFlowFlushParameters},
+    {kTrace, Effect::kReads, "what would happen to a packet, and which objects decide that",
      described::kTraceParameters},
-    {kTraceStart, Effect::kListens, "trace packets that come; it ends with its connection",
+    {kTraceStart, Effect::kListens, "trace real packets; ends with the client's connection",
      described::kTraceStartParameters},
-    {kTraceRead, Effect::kListens, "what became of the packets since; how many were \"lost\" since the start",
+    {kTraceRead, Effect::kListens, "the packets since the last read; how many were \"lost\" since the start",
      described::kTraceReadParameters},
-    {kTraceStop, Effect::kListens, "end it", described::kTraceStopParameters},
+    {kTraceStop, Effect::kListens, "stop a trace", described::kTraceStopParameters},
     {kStats, Effect::kReads, "counters of workers, ports and queues", {}},
     {kDrops, Effect::kReads, "dropped packets, by port and reason", described::kDropsParameters},
     {kCaptureStart, Effect::kListens,
-     "capture what passes a port, or what is dropped; it ends with its connection",
+     "capture the packets of a port, or dropped packets; ends with the client's connection",
      described::kCaptureStartParameters},
-    {kCaptureRead, Effect::kListens, "the packets since; \"more\" asks for another reading at once, a text in "
-     "\"ended\" is the last", described::kCaptureReadParameters},
-    {kCaptureStop, Effect::kListens, "end it; read it until it has ended", described::kCaptureStopParameters},
+    {kCaptureRead, Effect::kListens, "the packets since the last read; \"more\": read again at once; \"ended\": "
+     "why no more will follow", described::kCaptureReadParameters},
+    {kCaptureStop, Effect::kListens, "stop a capture; then read it until it has ended",
+     described::kCaptureStopParameters},
     {kConfigShow, Effect::kReads, "the configuration in force, as YAML", {}},
     {kConfigCheck, Effect::kReads, "look for errors in a file", described::kConfigParameters},
     {kConfigDiff, Effect::kReads, "what loading a file would change", described::kConfigParameters},
@@ -281,7 +282,7 @@ constexpr const Method* find_method(std::string_view name) {
     return nullptr;
 }
 
-// Of a name that is written in the source: one that isn't described doesn't compile.
+// For a name that is written in the source: a name without a description does not compile.
 consteval const Method& method(std::string_view name) {
     return *find_method(name);
 }

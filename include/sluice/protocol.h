@@ -1,41 +1,41 @@
-// The words of the control socket: what sluiced and everyone who speaks to it (sluicectl, a CNI
-// plugin, a script) have in common. Constants only; any thread, any process.
+// The protocol of the control socket, for sluiced and all its clients (sluicectl, a CNI plugin, a script).
+// Constants only; any thread, any process.
 //
-// JSON-RPC 2.0 (https://www.jsonrpc.org/specification) over a UNIX stream socket, one request or
-// one answer a line ('\n'), in UTF-8:
+// JSON-RPC 2.0 (https://www.jsonrpc.org/specification) over a UNIX stream socket, one request or one answer per
+// line ('\n'), in UTF-8:
 //
 //     > {"jsonrpc":"2.0","id":1,"method":"port.delete","params":{"name":"web"}}
 //     < {"id":1,"jsonrpc":"2.0","result":{}}
 //
-// - Parameters go by name: "params" is an object or left out. One that the method doesn't know, one that is
-//   missing and one of a wrong type or out of range is answered with kInvalidParams, and nothing is done.
-// - Without an "id" a request is a notification: it is carried out and never answered.
+// - Parameters are named: "params" is an object or left out. If a parameter is unknown, missing, of a wrong type
+//   or out of range, the answer is kInvalidParams, and nothing is done.
+// - A request without an "id" is a notification: it is executed and never answered.
 // - An array of up to kMaxBatch requests is a batch; its answers come in one array, in order.
-// - Requests are served one at a time: the users take turns, root has every second one, and each turn is a few
-//   milliseconds of a long request. A user's own requests are served one after the other. What a client that has
-//   hung up asked for isn't answered; what it ordered is carried out.
-// - Answers come in the order of the requests. A client may send several without waiting, but
-//   sluiced stops reading while kMaxUnsent bytes of answers wait for it. If kMaxUnsentOfAll wait for all clients
-//   together, sluiced hangs up on the one that has left them unread longest.
-// - A line that is no JSON is answered with kParseError and an id of null, and the next line counts
-//   again. A request beyond the size limit is answered with kInvalidRequest and ends the
-//   connection, as do kDenied for a stranger and kBusy; these may come before any request. kBusy also
-//   comes to a client that has been idle longest when another one needs its place: connect again.
-// - A key that stands in one object twice is kInvalidRequest, with an id of null, for the whole line.
-// - A request without its newline is not a request: a client that dies in the middle of one
-//   changes nothing.
+// - Requests are served one at a time. The users take turns, root gets every second turn, and a turn is a few
+//   milliseconds of a long request. The requests of one user are served in order. If a client has closed its
+//   connection, its queries are not answered, but its changes are executed.
+// - Answers come in the order of the requests. A client may send several requests without waiting, but sluiced
+//   stops reading while kMaxUnsent bytes of answers wait for the client. If kMaxUnsentOfAll bytes wait for all
+//   clients together, sluiced closes the connection that has left them unread longest.
+// - A line that is no JSON is answered with kParseError and an id of null; the next line is read normally. A
+//   request beyond the size limit is answered with kInvalidRequest and ends the connection. So do kDenied, for a
+//   user without permission, and kBusy; both may come before any request. kBusy also comes to the client that has
+//   been idle longest when another one needs its place: connect again.
+// - If an object has a key twice, the whole line is answered with kInvalidRequest and an id of null.
+// - A request without its newline is ignored: a client that dies inside a request changes nothing.
 //
-// What a command refuses or fails to do is error kFailed, and its data says where:
+// If a command refuses or fails, the error is kFailed, and its data gives the places:
 //
 //     "error": {"code": 1, "message": "2 errors in host.yaml", "data": {"errors": [
 //         {"message": "5000 is not a VLAN id (1 to 4094)", "path": "ports[2].vlan",
 //          "file": "host.yaml", "line": 41, "column": 11}, ...]}}
 //
-// The data of kInvalidParams has the same form; the "path" is the parameter's name, and there is no place.
+// The data of kInvalidParams has the same form; "path" is the parameter's name, and there is no place.
 //
-// "path", "file", "line" and "column" are null or missing where there is no place.
+// "path", "file", "line" and "column" are null or missing if there is no place.
 //
-// Keys of answers are words with hyphens ("decided-by"), and none is null: no empty text, no missing key.
+// Keys of answers are words with hyphens ("decided-by"). A missing value is null, never an empty text or a
+// missing key.
 #pragma once
 
 #include <cstddef>
@@ -58,11 +58,11 @@ inline constexpr int kFailed = 1;       // the command refused or failed; data.e
 inline constexpr std::size_t kMaxClients = 256;
 inline constexpr std::size_t kReservedClients = 16;  // of those, for root and the daemon's own user
 inline constexpr std::size_t kMaxUserClients = 64;   // of any other user
-// Users who may only read get no more than half of the connections and requests of 256 KiB, so that
-// they can't starve the ones who run the switch.
+// A user who may only read gets at most half of the connections, and requests of at most 256 KiB, so that readers
+// cannot starve the users who run the switch.
 inline constexpr std::size_t kMaxReadClients = kMaxClients / 2;
 inline constexpr std::size_t kMaxReadRequest = 256 << 10;
-// Nor do they get answers that take the switch's control thread more than some tens of milliseconds at a time.
+// Their answers also take the control thread at most some tens of milliseconds at a time.
 inline constexpr std::size_t kMaxReadRows = 10'000;      // routes or flows in an answer
 inline constexpr std::size_t kMaxReadQuestions = 1'000;  // of one trace
 inline constexpr std::size_t kMaxReadDrops = 1'000;      // the most recent ones
@@ -72,7 +72,7 @@ inline constexpr std::size_t kMaxDepth = 100;       // of nested arrays and obje
 inline constexpr std::size_t kMaxUnsent = 4 << 20;  // bytes; one answer alone may be larger
 inline constexpr std::size_t kMaxUnsentOfAll = 256 << 20;  // bytes that wait for all clients together
 
-// The methods; methods.h describes what each takes and does.
+// The methods; methods.h describes their parameters and effects.
 inline constexpr char kStatus[] = "status";
 inline constexpr char kPortList[] = "port.list";
 inline constexpr char kPortShow[] = "port.show";
