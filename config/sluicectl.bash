@@ -1,9 +1,9 @@
-# Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one a line, a tab,
-# its arguments), names from the running sluiced; where it can't be asked, nothing is offered.
+# Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one per line, a tab, its
+# arguments), names from the running sluiced. If sluiced does not answer, no names are offered.
 
-# What fits a word of the arguments' list: FILE, PORT, DEVICE, NETWORK, DOMAIN, ACL; ADDED, a port that was added;
-# or one of several, as PORT|drops or tcp|udp, of which words in small letters are meant as they stand, or
-# IP|PORT, of which nobody knows the addresses.
+# The completions of a word in the argument list: FILE, PORT, DEVICE, NETWORK, DOMAIN, ACL; ADDED, a port that was
+# added; or one of several, such as PORT|drops or tcp|udp. Words in small letters are literal. Of IP|PORT only the
+# ports are offered.
 _sluicectl_fill() {
     local current=$2 placeholder= key=name choice
     local -a choices words=()
@@ -26,7 +26,7 @@ _sluicectl_fill() {
             ;;
         ADDED)
             mapfile -t COMPREPLY < <(
-                # An object's keys come in the order of the alphabet: its name before its origin.
+                # An object's keys are sorted: its name comes before its origin.
                 "$@" port list --json 2>/dev/null |
                     sed -n -e '/^ \{6\}"name": /h' \
                         -e '/^ \{6\}"origin": "added"/{g; s/^ *"name": "\(.*\)",\{0,1\}$/\1/p}' |
@@ -37,12 +37,12 @@ _sluicectl_fill() {
             ;;
         PORT | DEVICE | NETWORK | DOMAIN | ACL)
             mapfile -t COMPREPLY < <(
-                # The keys of the listed objects alone: what is in these has names too.
+                # Only the keys of the listed objects: nested objects have names too.
                 "$@" "$list" list --json 2>/dev/null |
                     sed -n "s/^ \{6\}\"$key\": \"\(.*\)\",\{0,1\}\$/\1/p" | sort -u |
                     while read -r name; do [[ $name == "$current"* ]] && printf '%q\n' "$name"; done
             )
-            # Bash replaces what follows the last colon only.
+            # Bash replaces only the part after the last colon.
             [[ $current == *:* && $COMP_WORDBREAKS == *:* ]] &&
                 COMPREPLY=("${COMPREPLY[@]#"${current%:*}:"}")
             ;;
@@ -54,7 +54,7 @@ _sluicectl_fill() {
 }
 
 _sluicectl() {
-    # Bash takes words apart at colons, of which PCI addresses have two.
+    # Bash splits words at colons, and a PCI address has two.
     local -a line_words=()
     local word
     for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
@@ -90,14 +90,14 @@ _sluicectl() {
         fi
     done
 
-    # "help port show": the words of a verb, and no arguments.
+    # "help port show": only the words of a verb.
     local is_help=
     if [[ ${given[0]} == help ]]; then
         is_help=1
         given=("${given[@]:1}")
     fi
 
-    # Options of one name have other values with other verbs.
+    # An option's values depend on the verb.
     local line="${given[*]}"
     while IFS=$'\t' read -r words arguments; do
         [[ "$line " == "$words "* ]] || continue
@@ -142,7 +142,7 @@ _sluicectl() {
     else
         mapfile -t COMPREPLY < <(compgen -W "${candidates[*]}" -- "$current" | sort -u)
     fi
-    # Where no word is expected any more, or none is known, an option may be meant.
+    # If no further word is expected, or none is known, offer the options.
     ((${#COMPREPLY[@]})) || [[ -n $current ]] || mapfile -t COMPREPLY < <(compgen -W "$own")
 }
 
