@@ -1,4 +1,4 @@
-// Keeps the device thread from its jobs, as a device does that isn't made for a long time. Main thread.
+// Blocks the device thread, as a device does that takes long to be made. Main thread.
 #pragma once
 
 #include <future>
@@ -7,7 +7,7 @@
 
 namespace sluice::test {
 
-// The thread is inside of a job for as long as this lives.
+// The thread is inside a job as long as this object lives.
 class BlockedDeviceThread {
  public:
     BlockedDeviceThread() {

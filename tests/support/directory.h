@@ -1,4 +1,4 @@
-// A directory for a test's files, removed with all that is in it. Any thread.
+// A directory for a test's files. The destructor removes it with its content. Any thread.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -16,8 +16,8 @@ namespace {
 
 bool is_started = false;
 
-// The CPUs this process may run on, as one lcore: `-l 0` would fail where CPU 0 isn't ours and
-// would pin test programs that run side by side to the same one.
+// The CPUs that this process may use, as one lcore. `-l 0` would fail if CPU 0 is not among them, and would pin
+// test programs that run at the same time to the same CPU.
 std::string lcores() {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0) return "0";
@@ -51,7 +51,7 @@ void check_full(const char* name) {
 
 void start_eal() {
     if (is_started) return;
-    // --no-shconf, for no files and no other processes; --in-memory refuses --no-huge in 22.11.
+    // --no-shconf: no files and no other processes. --in-memory refuses --no-huge in 22.11.
     std::vector<std::string> words = {
         "test",           "--no-huge",        "-m",       "256",
         "--no-pci",       "--no-shconf",      "--lcores", lcores(),

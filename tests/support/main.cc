@@ -1,6 +1,6 @@
 #include "support/eal.h"
 
-// libxdp keeps a buffer of a net_af_xdp device whose socket can't be made. LeakSanitizer asks for this by name.
+// If the socket of a net_af_xdp device can't be made, libxdp leaks a buffer. LeakSanitizer reads this function.
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() { return "leak:xsk_umem__create\n"; }
 

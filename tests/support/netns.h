@@ -1,5 +1,5 @@
-// A network namespace of a test's own, with a thread that lives in it. It needs root: is_there() tells whether
-// there is one.
+// A network namespace for a test, with a thread that lives in it. Needs root: is_there() tells whether the
+// namespace exists.
 #pragma once
 
 #include <sched.h>
@@ -36,10 +36,10 @@ class Netns {
     }
 
     bool is_there() const { return is_there_; }
-    // As the configuration of a port names it.
+    // The path for a port's configuration.
     std::string path() const { return "/proc/" + std::to_string(getpid()) + "/task/" + std::to_string(id_) + "/ns/net"; }
 
-    // On its thread.
+    // Runs on its thread.
     void run(const std::function<void()>& job) {
         std::promise<void> done;
         jobs_.set_value([&] {
@@ -48,7 +48,7 @@ class Netns {
         });
         done.get_future().get();
     }
-    // Whether a command succeeds in there.
+    // Whether a command succeeds in the namespace.
     bool shell(const std::string& command) {
         bool done = false;
         run([&] { done = system(command.c_str()) == 0; });

@@ -59,7 +59,7 @@ Bytes address_bytes(std::string_view text) {
     return bytes;
 }
 
-// Tells the layer before what follows it, then appends.
+// Sets the previous layer's type or protocol field, then appends the header.
 Packet& Packet::add(Kind kind, const Bytes& header, uint16_t ethertype, int protocol) {
     if (!layers_.empty()) {
         const Layer& before = layers_.back();

@@ -1,5 +1,5 @@
-// A host with PCI network functions, in a directory: a sysfs with a kernel behind it, which acts upon
-// what is written as far as drivers go. Any thread.
+// A host with PCI network functions in a directory: a sysfs, and a simulated kernel that reacts to writes as far
+// as drivers go. Any thread.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -78,7 +78,7 @@ class PciHost {
     std::vector<std::string> writes_;
 
  private:
-    // What Linux does (drivers/pci/pci-driver.c, drivers/base/dd.c).
+    // Does what Linux does (drivers/pci/pci-driver.c, drivers/base/dd.c).
     base::Result<void> written(const std::string& file, const std::string& text) {
         writes_.push_back(fs::path(file).lexically_relative(sys_).string());
         const fs::path path(file);

@@ -1,5 +1,5 @@
-// The pools of a switch, made as the daemon makes them, once a test program. PoolsAreFull (eal.h)
-// checks at the end that every packet came home. Main thread.
+// The pools of a switch, made as the daemon makes them, once per test program. PoolsAreFull (eal.h) checks at the
+// end that all packets were returned. Main thread.
 #pragma once
 
 #include <cstdio>
@@ -32,7 +32,7 @@ inline bool are_full(const port::Pools& pools) {
     return rte_mempool_full(pools.buffers) != 0 && rte_mempool_full(pools.large) != 0;
 }
 
-// Leaves so many buffers in a pool for as long as it lives.
+// Leaves only so many buffers in a pool as long as the object lives.
 class Shortage {
  public:
     Shortage(rte_mempool* pool, unsigned left) {

@@ -21,7 +21,7 @@ namespace {
 }
 
 rte_ring* make_ring(const std::string& name, unsigned size) {
-    // RING_F_EXACT_SZ: as many as asked for, whatever power of two that takes.
+    // RING_F_EXACT_SZ: exactly this size, although the ring uses the next power of two.
     rte_ring* ring = rte_ring_create(name.c_str(), size, SOCKET_ID_ANY, RING_F_EXACT_SZ);
     if (ring == nullptr) fail(name.c_str());
     return ring;
@@ -46,7 +46,7 @@ RingDevice::RingDevice(const std::string& name, uint16_t queues, unsigned size) 
 }
 
 RingDevice::~RingDevice() {
-    // The port that used it may have been closed a moment ago.
+    // The port that used it may just have been closed.
     port::devices_are_idle(std::chrono::minutes(10));
     if (rte_eal_hotplug_remove("vdev", device().c_str()) != 0) fail("cannot remove a ring device");
     drain();

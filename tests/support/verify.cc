@@ -1,11 +1,11 @@
-// checksums_valid: written to be obviously right rather than fast, and in no way like src/wire.
+// checksums_valid(): simple rather than fast, and written independently of src/wire.
 #include "support/packet.h"
 
 namespace sluice::test {
 
 namespace {
 
-// A read outside the frame is 0 and remembered in `ok`.
+// A read outside the frame returns 0 and clears `ok`.
 struct Reader {
     const Bytes& frame;
     bool ok = true;
@@ -17,7 +17,7 @@ struct Reader {
     unsigned word(size_t at) { return byte(at) * 256 + byte(at + 1); }
 };
 
-// Adds with end-around carry, a word at a time, as RFC 1071 words it.
+// Adds words with end-around carry, as RFC 1071 describes.
 struct OnesComplement {
     unsigned sum = 0;
 
@@ -29,7 +29,7 @@ struct OnesComplement {
         for (size_t at = begin; at < end; at += 2)
             add(reader.byte(at) * 256 + (at + 1 < end ? reader.byte(at + 1) : 0));
     }
-    // A datagram sums to minus zero together with its checksum.
+    // The sum of a datagram with its checksum is minus zero.
     bool valid() const { return sum == 65535; }
 };
 
@@ -47,7 +47,7 @@ bool l4_valid(Reader& reader, unsigned protocol, OnesComplement pseudo, bool v6,
         const bool none = reader.word(begin + 6) == 0;
         pseudo.add(reader, begin, end);
         const bool vxlan = reader.word(begin + 2) == 4789;
-        // RFC 6935 allows tunnels a zero checksum over IPv6 too.
+        // RFC 6935 allows tunnels a zero checksum over IPv6, too.
         if (!(none ? (!v6 || vxlan) : pseudo.valid())) return false;
         if (!vxlan) return reader.ok;
         const auto inner = reader.frame.begin() + static_cast<ptrdiff_t>(begin) + 16;

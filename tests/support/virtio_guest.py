@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """A guest without a virtual machine: the front end of a vhost-user socket and the driver of its
-virtqueues (split rings; VIRTIO 1.2, 2.7 and 5.1), joined to a TAP in this network namespace. To the
-switch it is what QEMU and a guest's kernel are; to a test it is a namespace in which ping and iperf3
-run. Frames cross with their virtio-net headers as they are, so segments stay whole.
+virtqueues (split rings; VIRTIO 1.2, 2.7 and 5.1), joined to a TAP in this network namespace. For the
+switch it acts as QEMU and a guest's kernel; for a test it is a namespace in which ping and iperf3
+run. Frames pass with their virtio-net headers unchanged, so segments stay whole.
 
   virtio_guest.py [OPTIONS] SOCKET      prints "running" whenever its driver has started
 
-  SIGUSR1 resets the driver (rings stopped, and started anew, as a reboot does), SIGTERM ends it."""
+  SIGUSR1 resets the driver (stops and restarts the rings, as a reboot does), SIGTERM ends it."""
 
 import argparse
 import array
@@ -21,7 +21,7 @@ import sys
 
 SIZE = 64                 # descriptors of a ring
 BUFFER = 66 * 1024        # bytes of a buffer that takes a whole segment
-SMALL = 2048              # bytes of one that doesn't (mergeable buffers)
+SMALL = 2048              # bytes of a buffer for mergeable buffers
 HEADER = 12               # struct virtio_net_hdr_v1
 
 CSUM, GUEST_CSUM, GUEST_TSO4, GUEST_TSO6, HOST_TSO4, HOST_TSO6 = 0, 1, 7, 8, 11, 12
@@ -48,7 +48,7 @@ class Ring:
     def __init__(self, memory, base, to_guest, buffer):
         self.base, self.to_guest, self.buffer = base, to_guest, buffer
         view = memoryview(memory)
-        # Native 16-bit stores, or the switch could read half of an index.
+        # Native 16-bit stores: otherwise the switch could read half of an index.
         self.descriptors = base
         self.available_at = base + 16 * SIZE
         self.used_at = self.available_at + 4096
@@ -81,7 +81,7 @@ class Ring:
         self.available[1] = self.filled
 
     def take_used(self):
-        """(index, length) of what the switch has finished with."""
+        """(index, length) of the descriptors that the switch has finished."""
         while self.seen != self.used[1]:
             slot = self.seen % SIZE
             self.seen = (self.seen + 1) & 0xffff
@@ -181,7 +181,7 @@ class Guest:
     def hear(self):
         try:
             heard = self.connection.recv(4096)
-        except OSError as error:  # reset: it was killed with something of ours unread
+        except OSError as error:  # reset: the switch was killed before it read all of our data
             raise Gone from error
         if not heard:
             raise Gone
@@ -217,13 +217,13 @@ class Guest:
 
     def start_rings(self):
         self.tell(SET_FEATURES, struct.pack("=Q", self.features))
-        if self.options.memory == "none":  # as QEMU, which then drives the device by itself
+        if self.options.memory == "none":  # as QEMU does, which then drives the device itself
             return
         region = struct.pack("=IIQQQQ", 1, 0, 0, self.size, self.address(0), 0)
         self.tell(SET_MEM_TABLE, region, [self.memory_fd])
         for number, ring in enumerate(self.rings):
             self.tell(SET_VRING_NUM, struct.pack("=II", number, SIZE))
-            # What the switch has used it has also taken: a new one goes on from there.
+            # The switch has also taken what it has used, so a new switch continues there.
             self.tell(SET_VRING_BASE, struct.pack("=II", number, ring.used[1]))
             self.tell(SET_VRING_ADDR, struct.pack(
                 "=IIQQQQ", number, 0, self.address(ring.descriptors), self.address(ring.used_at),
@@ -233,7 +233,7 @@ class Guest:
         for number in range(len(self.rings)):
             self.tell(SET_VRING_ENABLE, struct.pack("=II", number, 1))
             os.eventfd_write(self.kicks[number], 1)
-        # An answer means that all of it was heard.
+        # An answer shows that the switch has handled all messages.
         self.number(GET_FEATURES)
         print("running", flush=True)
 
@@ -251,7 +251,7 @@ class Guest:
     # --- the driver ---
 
     def carry(self):
-        """Frames between the TAP and the rings, until the switch goes."""
+        """Moves frames between the TAP and the rings until the switch closes the connection."""
         waiting = self.taps + self.calls[0::2] + [self.connection.fileno()]
         while True:
             readable, _, _ = select.select(waiting, [], [], 1)
