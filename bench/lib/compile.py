@@ -1,5 +1,5 @@
-"""Builds the bench's own programs and its DPDK plug-in, outside the product's build, when their source
-is newer than what stands in build-bench/."""
+"""Builds the bench's own programs and its DPDK plug-in, outside the product's build, if their source
+is newer than the files in build-bench/."""
 
 import glob
 import os

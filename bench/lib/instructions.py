@@ -1,4 +1,4 @@
-"""Instructions a packet, counted by valgrind's callgrind: repeatable where times are noisy."""
+"""Instructions a packet, counted by valgrind's callgrind: repeatable although times are noisy."""
 
 import glob
 import json

@@ -1,4 +1,4 @@
-"""The machine: what it is, what is installed, hugepages, and the folder for what the bench builds."""
+"""The machine: its description, its packages, hugepages, and the folder for the bench's builds."""
 
 import fcntl
 import os

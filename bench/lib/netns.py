@@ -1,4 +1,4 @@
-"""Network namespaces of the bench's own, and the pair of containers in them."""
+"""The bench's own network namespaces, and a pair of containers in them."""
 
 import os
 import re

@@ -1,5 +1,5 @@
-"""OVS-DPDK as a switch beside Sluice: a database, a daemon and their sockets in the session's folder,
-everything it makes in the kernel in a network namespace of the bench's own."""
+"""OVS-DPDK as a peer of Sluice: its database, daemon and sockets are in the session's folder, and its
+kernel interfaces in a network namespace of the bench."""
 
 import os
 import re

@@ -1,6 +1,6 @@
-"""Frames for the scenarios: generated, always the same (seeded), written as pcap files to /dev/shm.
+"""Frames for the scenarios: generated with a fixed seed, written as pcap files to /dev/shm.
 
-A frame's size is its length in the buffer: no FCS, so the least on a wire would be 60."""
+A frame's size is its length in the buffer, without FCS, so the minimum on a wire would be 60."""
 
 import os
 import random

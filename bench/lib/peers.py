@@ -1,7 +1,7 @@
-"""Where the peers' programs come from: Debian's packages, unpacked into the bench's own folder.
+"""The peers' programs: Debian's packages, unpacked into the bench's own folder.
 
-They are not installed, so no service of theirs starts, now or at the next boot. The libraries that
-they share with Sluice (DPDK, libnuma, ...) are the installed ones."""
+They are not installed, so none of their services starts, now or at the next boot. Libraries that they
+share with Sluice (DPDK, libnuma, ...) are the installed ones."""
 
 import glob
 import os

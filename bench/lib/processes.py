@@ -1,7 +1,7 @@
-"""Programs that the bench starts, and their end.
+"""Starts and ends the bench's programs.
 
-Everything is started through a Nursery, which remembers each process by its id and ends just those,
-in reverse order: politely, then after a few seconds for good. Should the bench itself be killed, the
+All programs are started through a Nursery. It stores the id of each process and ends only these, in
+reverse order: by SIGTERM, then after a few seconds by SIGKILL. If the bench itself is killed, the
 kernel ends its children (PR_SET_PDEATHSIG)."""
 
 import ctypes

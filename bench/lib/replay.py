@@ -1,8 +1,8 @@
-"""The devices that a replayed switch stands between, and what they counted.
+"""The two devices of a replayed switch, and their counters.
 
-Normally net_sluice_replay (bench/replay/): its counters lie in a page that is read from here, whatever
-program the device is in. Where DPDK's source can't be had, net_pcap with infinite_rx=1: the switch's
-own counters must do, and every frame holds an mbuf."""
+Normally net_sluice_replay (bench/replay/): its counters are in a page that the bench reads, whatever
+program has the device. If DPDK's source is not available, net_pcap with infinite_rx=1: then the
+switch's own counters are used, and every frame holds an mbuf."""
 
 import mmap
 import os

@@ -1,4 +1,4 @@
-"""All scenarios: each file of bench/scenarios/ has a list SCENARIOS. Adding one needs nothing else."""
+"""All scenarios: each file of bench/scenarios/ has a list SCENARIOS. A new file needs no other change."""
 
 import importlib
 import os

@@ -1,4 +1,4 @@
-"""What every rig is handed: the options, the machine, progress, figures, a folder to work in."""
+"""The session that every rig gets: options, machine, progress, figures, and a working folder."""
 
 import json
 import os

@@ -1,6 +1,7 @@
-"""What the switch is between ports A and B in a scenario: a bridge, a router, one end of a tunnel. Each
-setup tells how Sluice and how OVS become that, and what B says beforehand, so that all run the same
-frames. Who forwards is a router to whom its address `mac` belongs: frames are made before any switch."""
+"""The role of the switch between ports A and B in a scenario: a bridge, a router, one end of a tunnel.
+Each setup has the configurations of Sluice and of OVS for the role, and the frames that B sends
+beforehand, so that all switches run the same frames. Routers have fixed MAC addresses (ROUTER_A,
+ROUTER_B), because the frames are made before any switch starts."""
 
 import ipaddress
 

@@ -1,4 +1,4 @@
-"""Figures, and how they are shown: best, median and worst of the runs of each switch."""
+"""Figures and their display: best, median and worst of the runs of each switch."""
 
 import statistics
 

@@ -1,5 +1,5 @@
-"""dpdk-testpmd as a switch: the floor. It looks at no address: io touches no byte of a packet, mac
-writes both addresses, macswap exchanges them."""
+"""dpdk-testpmd as a switch: the lower bound. It reads no addresses to forward: io touches no byte of a
+packet, mac writes both addresses, macswap exchanges them."""
 
 import re
 import subprocess
