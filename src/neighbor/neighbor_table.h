@@ -36,13 +36,13 @@ enum class State : uint8_t {
 
 struct alignas(64) Entry {
     std::atomic<uint64_t> mac{0};       // path::mac_key(); 0: unknown
-    // The port that the MAC table last gave for it. The upper 48 bits say for which MAC address and when.
+    // The port that the MAC table last gave for it, below a tag of the MAC and the table's version (link/exit.h).
     std::atomic<uint64_t> exit{UINT64_MAX};
     std::atomic<Seconds> used{0};       // when a worker last used it; written at most once a second
     std::atomic<Seconds> confirmed{0};  // when a message of its own was last received
     std::atomic<Seconds> asked{0};      // when it was last solicited
     std::atomic<State> state{State::kFree};
-    std::atomic<uint8_t> tries{0};      // solicitations since the first; control thread, with the table's lock
+    std::atomic<uint8_t> tries{0};      // solicitations without an answer; control thread, with the table's lock
     path::NetworkId network{};
     uint16_t pins = 0;                  // next hops that point to it; control thread, with the lock
     std::atomic<uint16_t> held{0};      // 1 + its list of held packets; written with the table's lock
