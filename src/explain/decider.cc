@@ -16,7 +16,7 @@ using path::Drop;
 using path::DropRecord;
 
 enum class Decider {
-    kNobody,   // no object
+    kNone,   // no object
     kObject,   // the object that the record names
     kIngress,  // the ingress port
     kEgress,   // the egress port
@@ -97,7 +97,7 @@ Decider decider_of(Drop reason) {
         case kFlowTableFull:
         case kCount: break;
     }
-    return Decider::kNobody;
+    return Decider::kNone;
 }
 
 template <class Header>
@@ -264,7 +264,7 @@ std::string text(const Object& object) {
 std::optional<Object> decider_of(const engine::Switch& running, const DropRecord& record,
                                  const std::optional<IpAddress>& destination) {
     switch (record.object != 0 ? Decider::kObject : decider_of(record.reason)) {
-        case Decider::kNobody: break;
+        case Decider::kNone: break;
         case Decider::kObject: return rule_object(running, record.object);
         case Decider::kIngress: return port_object(running, record.ingress, record.time);
         case Decider::kEgress: return egress_object(running, record);

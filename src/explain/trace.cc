@@ -18,7 +18,7 @@ using engine::Switch;
 using path::Drop;
 
 // The tables of a dry run: nothing is learned or counted, and the destination is found where it is assumed.
-struct QuestionTables : engine::PathTables {
+struct DryRunTables : engine::PathTables {
     bridge::Entry find(const path::Meta& meta) const noexcept {
         const bridge::Entry known = PathTables::find(meta);
         const path::PortId port = assumed->port_of(meta.network, meta.destination_mac);
@@ -73,7 +73,7 @@ class Run {
         meta.guarded = slot.guarded();
         if (slot.tunnel != nullptr) meta.network = running_.network_ids().at(probe_.from.network);
         meta.admission = flow::Decided::admission(0, meta.network, meta.ingress);
-        const QuestionTables tables{{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
+        const DryRunTables tables{{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
                                       engine::clock_seconds(), egress_, counters_, drops_, snapshot,
                                       running_.router().hops().data(), running_.neighbors(), running_.flows(),
                                       running_.fragments(), 0, path::WorkerId{0}, &assumed_},
@@ -153,7 +153,7 @@ std::optional<Trace> down(const Probe& probe) {
 }
 
 // The receivers of the sender's broadcast: "ports a, b, tunnel 192.0.2.2".
-std::string hearers(const Switch& running, const End& from) {
+std::string broadcast_receivers(const Switch& running, const End& from) {
     const view::Snapshot& snapshot = running.snapshot();
     const view::PortSlot& slot = snapshot.slots[path::index(from.id)];
     const view::Network& network = snapshot.networks[path::index(running.network_ids().at(from.network))];
@@ -177,7 +177,7 @@ Trace ask(const Switch& running, const Probe& probe) {
     std::string text = fmt::format(
         "the MAC address of {} is not known here: the sender would request it ({}), flooded to {}. The trace ends "
         "here: name the MAC address or the port",
-        address.text(), address.is_v4() ? "ARP" : "Neighbor Discovery", hearers(running, probe.from));
+        address.text(), address.is_v4() ? "ARP" : "Neighbor Discovery", broadcast_receivers(running, probe.from));
     Trace trace{.verdict = Verdict::kAsk};
     trace.stages.push_back(entrance(running, probe));
     trace.stages.push_back({"ask", std::move(text), std::nullopt});
@@ -185,7 +185,7 @@ Trace ask(const Switch& running, const Probe& probe) {
 }
 
 // The sender does not know a next hop for the packet.
-std::optional<Trace> stuck(const Switch& running, const Probe& probe) {
+std::optional<Trace> without_next_hop(const Switch& running, const Probe& probe) {
     if (probe.destination_mac != 0) return std::nullopt;
     if (probe.is_on_link) return ask(running, probe);
     const engine::NetworkConfig* network = engine::find_network(running.config(), probe.from.network);
@@ -243,7 +243,7 @@ base::Result<Trace> trace(Switch& running, const Question& question) {
     const auto probe = find_probe(running, question);
     if (!probe) return tl::unexpected(probe.error());
     if (auto answer = down(*probe)) return *answer;
-    if (auto answer = stuck(running, *probe)) return *answer;
+    if (auto answer = without_next_hop(running, *probe)) return *answer;
     rte_mbuf* packet = build_probe(running.pools(), *probe, question);
     if (packet == nullptr) {
         return tl::unexpected(base::Error{"no packet buffer is left: raise `memory.buffers`", {}, {}});
