@@ -64,7 +64,7 @@ Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet
     told_.size = static_cast<uint8_t>(std::min<uint32_t>(packet->pkt_len, Witnessed::kBytes));
     const void* bytes = rte_pktmbuf_read(packet, 0, told_.size, told_.bytes.data());
     if (bytes != told_.bytes.data()) std::memcpy(told_.bytes.data(), bytes, told_.size);
-    told_.is_question = tables.assumed != nullptr;
+    told_.is_dry_run = tables.assumed != nullptr;
     told_.came = meta.ingress;
     tables.features.tracker.begin_telling();
 }
@@ -93,7 +93,7 @@ void Telling::decided(const path::Meta& meta) noexcept {
     told_.is_routed = true;
     told_.neighbor = neighbor.address;
     told_.neighbor_mac = neighbor.mac.load(std::memory_order_acquire);
-    if (told_.neighbor_mac == 0 && !told_.is_question) note_wait(neighbor);
+    if (told_.neighbor_mac == 0 && !told_.is_dry_run) note_wait(neighbor);
 }
 
 void Telling::note_wait(const neighbor::Entry& neighbor) noexcept {
@@ -112,7 +112,7 @@ void Telling::note_drops(const path::DropLog& log, uint64_t first) noexcept {
 
 void Telling::end() noexcept {
     told_.asked = tables_.features.tracker.end_telling();
-    const bool waits = told_.is_question && tables_.assumed->waits_for != nullptr;
+    const bool waits = told_.is_dry_run && tables_.assumed->waits_for != nullptr;
     if (waits) note_wait(*tables_.assumed->waits_for);
     note_drops(tables_.counters.log, first_drop_);
     note_drops(tables_.counters.background, first_background_);

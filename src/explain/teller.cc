@@ -120,11 +120,11 @@ class Teller {
 
     void tell_end() {
         // Frames that left here may be the switch's own, or packets that waited for this one.
-        const bool is_ours = !told_.is_question && told_.fate == Fate::kLocal && !left_.empty();
+        const bool is_ours = !told_.is_dry_run && told_.fate == Fate::kLocal && !left_.empty();
         // In a flood to several tunnels, one copy may wait while others leave.
         const bool has_left = std::any_of(left_.begin(), left_.end(),
                                           [&](const Left& left) { return !is_mirror(name_of(left.port)); });
-        const bool waits = told_.waits && (!told_.is_question || !has_left);
+        const bool waits = told_.waits && (!told_.is_dry_run || !has_left);
         if (told_.fate == Fate::kHeld) {
             stage("wait", "for the first fragment of its packet; the trace ends here");
         } else if (waits && told_.dropped.count == 0) {

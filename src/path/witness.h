@@ -61,7 +61,7 @@ struct Witnessed {
     uint64_t time;     // TSC at the start of the worker's turn
     uint32_t length;   // of the frame as it was received
     uint8_t size;      // number of valid bytes
-    bool is_question;  // a packet of a dry run (trace), which nobody sent
+    bool is_dry_run;   // a packet of a dry run (trace), which nobody sent
     PortId came;       // the port that received it
     PortId ingress;    // the same port, or the tunnel that it came out of
     NetworkId network; // the ingress network
