@@ -16,7 +16,7 @@ using path::Drop;
 using path::DropRecord;
 
 enum class Decider {
-    kNone,   // no object
+    kNone,     // no object
     kObject,   // the object that the record names
     kIngress,  // the ingress port
     kEgress,   // the egress port

@@ -74,10 +74,10 @@ class Run {
         if (slot.tunnel != nullptr) meta.network = running_.network_ids().at(probe_.from.network);
         meta.admission = flow::Decided::admission(0, meta.network, meta.ingress);
         const DryRunTables tables{{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
-                                      engine::clock_seconds(), egress_, counters_, drops_, snapshot,
-                                      running_.router().hops().data(), running_.neighbors(), running_.flows(),
-                                      running_.fragments(), 0, path::WorkerId{0}, &assumed_},
-                                     features_}};
+                                    engine::clock_seconds(), egress_, counters_, drops_, snapshot,
+                                    running_.router().hops().data(), running_.neighbors(), running_.flows(),
+                                    running_.fragments(), 0, path::WorkerId{0}, &assumed_},
+                                   features_}};
         counters_.log.set_time(rte_get_tsc_cycles());
         engine::Telling telling(told_, meta, packet, tables);
         engine::run_path(batch_, tables, telling.observer());
