@@ -8,7 +8,7 @@ import subprocess
 from lib.machine import BENCH, BUILT, installed, need
 from lib.processes import Failed, run
 
-# As the switch itself is built: AVX2 and BMI where the CPU has them.
+# As the switch is built: with AVX2 and BMI if the CPU has them.
 FLAGS = ["-O3", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter"]
 
 FRAMES = os.path.join(BENCH, "replay/frames.h")
@@ -44,7 +44,7 @@ def program(source, say, dpdk=True, libraries=()):
 
 
 def dpdk_source(say):
-    """The source tree of just the DPDK that is installed: drivers need headers that no package has.
+    """The source tree of exactly the installed DPDK: drivers need headers that no package has.
     A list of the bench's own is used; the machine's lists stay as they are."""
     version = installed("libdpdk-dev")
     tree = os.path.join(BUILT, f"dpdk-{version}")
@@ -65,7 +65,7 @@ def dpdk_source(say):
                     line = "Types: deb-src\n"
                 elif line.startswith("deb "):
                     line = "deb-src " + line[4:]
-                # Other makers' lists may have no sources, and have no DPDK.
+                # Other vendors' lists may have no sources; they have no DPDK either.
                 if "debian.org" in line or not line.startswith("deb-src"):
                     new.write(line)
     for file in glob.glob(os.path.join(parts, "*.sources")):
@@ -90,9 +90,9 @@ def dpdk_source(say):
 
 
 def replay_plugin(say):
-    """The plug-in's path. Raises Failed where DPDK's source can't be had."""
+    """The plug-in's path. Raises Failed if DPDK's source is not available."""
     source = os.path.join(BENCH, "replay/net_sluice_replay.c")
-    # It fits one version of DPDK only.
+    # It works with one version of DPDK only.
     target = os.path.join(BUILT, f"replay-{installed('libdpdk-dev')}", "librte_net_sluice_replay.so")
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if fresh(target, [source, FRAMES]):

@@ -73,7 +73,7 @@ class Guest:
             pass
 
     def run(self, command, seconds=60):
-        """What a command of its shell prints, and its exit status."""
+        """The output and the exit status of a command in its shell."""
         token = str(time.monotonic_ns())
         text = base64.b64encode(command.encode()).decode()
         os.write(self.questions, f"{token} {text}\n".encode())

@@ -11,7 +11,7 @@ from lib.machine import BENCH, BUILT, ROOT, free_hugepages, need
 from lib.processes import Failed, run
 from lib.replay import Device
 
-FRAMES = 20_000  # to begin with, where a scenario has fewer
+FRAMES = 20_000  # at first; a scenario may have fewer
 
 
 def program(build, say):
@@ -44,7 +44,7 @@ def count(session, build, kind, scenario):
         b = Device(session.directory, 1, files[1], passes=1)
         config = os.path.join(session.directory, "instructions.yaml")
         with open(config, "w") as file:
-            # Valgrind can't map hugepages; more than is free of them makes the switch do without.
+            # Valgrind can't map hugepages. The switch uses none if it asks for more than are free.
             size = max(256, free_hugepages() * 2 + 2)
             json.dump({"dpdk": {"args": kind.eal()}, "memory": {"size": f"{size}MiB"},
                        "workers": {"idle": "poll"},

@@ -50,13 +50,13 @@ def cores():
 
 
 def tsc_hz():
-    """Cycles of the time stamp counter a second: as the kernel found it, or as KVM says it."""
+    """Cycles of the time stamp counter per second, as the kernel measured it or KVM reports it."""
     match = re.search(r"tsc: (?:Detected|Refined TSC clocksource calibration:) ([0-9.]+) MHz",
                       subprocess.run(["dmesg"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                      text=True).stdout)
     if match:
         return float(match[1]) * 1e6
-    # BogoMIPS is twice the counter's rate where the kernel takes its delay loop from it.
+    # BogoMIPS is twice the counter's rate if the kernel's delay loop uses the counter.
     match = re.search(r"^bogomips\s*: ([0-9.]+)", read("/proc/cpuinfo"), re.M)
     return float(match[1]) / 2 * 1e6 if match else 0.0
 
@@ -88,12 +88,12 @@ def commit():
 
 
 def free_hugepages():
-    """Of 2 MiB."""
+    """The number of free hugepages of 2 MiB."""
     return int(read(f"{HUGEPAGES}/free_hugepages", "0"))
 
 
 class Hugepages:
-    """Reserves what a run needs beyond what is free, and gives just that back."""
+    """Reserves the hugepages that a run needs beyond the free ones, and releases exactly these."""
 
     def __init__(self, mib, say):
         self.pages = mib // 2
@@ -129,7 +129,7 @@ class Hugepages:
 
 
 def only_one():
-    """Two benches at a time would measure each other. Returns the lock, to be held."""
+    """Returns a lock to be held: two benches at a time would disturb each other."""
     file = open("/run/lock/sluice-bench", "w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,7 @@ SUBNET = "10.77.9"
 
 
 class Namespaces:
-    """A namespace for the switch and one for each container; gone when the nursery is left."""
+    """A namespace for the switch and one for each container; removed when the nursery is left."""
 
     def __init__(self, nursery, containers):
         prefix = f"slb-{os.getpid()}"
@@ -22,7 +22,7 @@ class Namespaces:
             run(["ip", "-n", name, "link", "set", "lo", "up"])
 
     def address(self, container, with_length=True):
-        """Of a container, by its number: 10.77.9.1 and on, past .250 in the next subnet of the /16."""
+        """A container's address, by its number: 10.77.9.1 and so on; after .250 in the next subnet of the /16."""
         net, host = divmod(container, 250)
         text = f"10.77.{9 + net}.{host + 1}"
         return text + "/16" if with_length else text

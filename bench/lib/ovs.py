@@ -73,12 +73,12 @@ class Ovs:
         self.vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev", *settings)
 
     def set_address(self, bridge, address):
-        """Of this host, at a bridge's own interface."""
+        """Gives a bridge's own interface an address of this host."""
         run(["ip", "-n", self.netns, "address", "add", address, "dev", bridge])
         run(["ip", "-n", self.netns, "link", "set", bridge, "up"])
 
     def add_flows(self, bridge, flows):
-        """OpenFlow rules, all at once."""
+        """Adds OpenFlow rules, all at once."""
         run([self._path("usr/bin/ovs-ofctl"), "--bundle", "add-flows",
              f"unix:{self.directory}/{bridge}.mgmt", "-"], input="\n".join(flows) + "\n", timeout=600)
 
@@ -87,7 +87,7 @@ class Ovs:
         words = ["add-port", bridge, name]
         if kind:
             words += ["--", "set", "Interface", name, f"type={kind}"]
-            # DPDK's have hyphens in their names, a tunnel's have not.
+            # DPDK's counters have hyphens in their names, a tunnel's have none.
             dash = "-" if kind.startswith("dpdk") else "_"
             words += [f"options:{k.replace('_', dash)}=\"{v}\"" for k, v in options.items()]
         self.vsctl(*words)
@@ -112,6 +112,6 @@ class Ovs:
         return self.busy()[1]
 
     def misses(self):
-        """Packets since clear() that no cached flow knew, of the PMD thread."""
+        """The PMD thread's packets since clear() that matched no cached flow."""
         text = self.appctl("dpif-netdev/pmd-stats-show").split("main thread")[0]
         return sum(int(n) for n in re.findall(r"miss with \w+ upcall: (\d+)", text))

@@ -12,7 +12,7 @@ _UDP = struct.Struct("!HHHH")
 
 
 def mac(side, number):
-    """A locally administered address: side 0xa or 0xb, and a number."""
+    """A locally administered MAC address: side 0xa or 0xb, and a number."""
     return bytes([0x02, side]) + number.to_bytes(4, "big")
 
 
@@ -50,7 +50,7 @@ def udp6(destination, source, size, flow):
 
 
 def arp_reply(destination, source, sender, target):
-    """`sender` (an IPv4 address as a number) is at `source`, told to `target`; padded to 64 bytes."""
+    """An ARP reply to `target`: `sender` (an IPv4 address as a number) is at `source`. Padded to 64 bytes."""
     words = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2)
     frame = (destination + source + b"\x08\x06" + words + source + sender.to_bytes(4, "big") +
              destination + target.to_bytes(4, "big"))
@@ -58,7 +58,7 @@ def arp_reply(destination, source, sender, target):
 
 
 def vxlan(destination, source, from_ip, to_ip, vni, frame):
-    """A frame in VXLAN over IPv4, without an outer UDP checksum; the source port tells the flow."""
+    """A frame in VXLAN over IPv4, without an outer UDP checksum; the source port identifies the flow."""
     port = 0xC000 | zlib.crc32(frame[26:38]) >> 18
     outer = udp(destination, source, 50 + len(frame), (from_ip, to_ip, port, 4789))
     return outer[:42] + struct.pack("!II", 0x08000000, vni << 8) + frame
@@ -74,7 +74,7 @@ def flows(count, seed=1):
 
 
 def write_pcap(path, frames):
-    """Returns how many."""
+    """Returns the number of frames."""
     count = 0
     with open(path + ".part", "wb", buffering=1 << 20) as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))

@@ -18,7 +18,7 @@ LIBRARIES = {"libunbound.so.8": "libunbound8", "libxdp.so.1": "libxdp1", "libbpf
 
 
 def unpack(packages, say):
-    """Downloads and unpacks what isn't there yet."""
+    """Downloads and unpacks missing packages."""
     debs = os.path.join(PLACE, "debs")
     os.makedirs(debs, exist_ok=True)
     for package in packages:
@@ -45,7 +45,7 @@ def version(package):
 
 
 def program(path, say):
-    """The path of an unpacked program, with the libraries that it misses installed."""
+    """The path of an unpacked program. Installs the libraries that it lacks."""
     file = os.path.join(PLACE, path)
     missing = [line.split()[0] for line in run(["ldd", file]).splitlines() if "not found" in line]
     unknown = [m for m in missing if m not in LIBRARIES]
@@ -62,7 +62,7 @@ def testpmd(session):
 
 
 def ovs(session):
-    """The folder that stands for / in OVS's paths."""
+    """The folder that replaces / in OVS's paths."""
     unpack(OVS, session.say)
     session.versions["OVS-DPDK"] = version("openvswitch-switch-dpdk")
     program("usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk", session.say)

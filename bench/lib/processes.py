@@ -28,7 +28,7 @@ def run(args, timeout=120, check=True, input=None):
 
 
 def wait_until(true, what, seconds=15, process=None):
-    """Waits for a condition; tells the tail of the process's log when it died or time is up."""
+    """Waits for a condition. If the process dies or the time is up, the error has the end of its log."""
     end = time.monotonic() + seconds
     while True:
         answer = true()
@@ -100,7 +100,7 @@ class Nursery:
 
 
 def thread_named(pid, comm):
-    """The id of the thread of a process whose name begins so."""
+    """The id of the thread of a process whose name begins with this."""
     for task in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{task}/comm") as file:
             if file.read().startswith(comm):
@@ -113,14 +113,14 @@ def thread_on_core(pid, core):
     for task in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
         if os.sched_getaffinity(int(task)) == {core} and int(task) != pid:
             with open(f"/proc/{pid}/task/{task}/comm") as file:
-                # DPDK's name for it; helpers of DPDK's may be pinned as well.
+                # DPDK's name for a worker; DPDK's helper threads may be pinned as well.
                 if "worker" in file.read():
                     return int(task)
     return None
 
 
 def on_core_and_waiting(pid, task):
-    """Nanoseconds that a thread has run, and has waited for its core while others had it."""
+    """Nanoseconds that a thread has run, and that it has waited for its core."""
     with open(f"/proc/{pid}/task/{task}/schedstat") as file:
         ran, waited, _ = file.read().split()
     return int(ran), int(waited)

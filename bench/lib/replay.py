@@ -18,7 +18,7 @@ LAST_POLL, LONGEST_GAP = 4, 5
 
 
 class Device:
-    """One net_sluice_replay, from outside."""
+    """One net_sluice_replay device, seen from the bench."""
 
     def __init__(self, directory, number, frames=None, passes=0, gaps=False, gate=True):
         self.path = os.path.join(directory, f"replay{number}.page")
@@ -54,11 +54,11 @@ class Device:
         return sum(self.words[TRANSMIT + 8 * q] for q in range(8))
 
     def mean_size(self):
-        """Bytes of a frame sent, on average."""
+        """The average size in bytes of a sent frame."""
         return sum(self.words[TRANSMIT + 8 * q + 1] for q in range(8)) / max(1, self.transmitted())
 
     def longest_gap(self):
-        """Seconds, of all queues since forget_gap()."""
+        """Seconds, over all queues since forget_gap()."""
         return max(self.words[RECEIVE + 8 * q + LONGEST_GAP] for q in range(8)) / self.tsc_hz()
 
     def forget_gap(self):
@@ -67,7 +67,8 @@ class Device:
 
 
 class ReplayPair:
-    """A replays for ever, B teaches once and swallows; or B answers for ever (Scenario.answers)."""
+    """A replays for ever. B sends its learning frames once and then only receives, or answers for ever
+    (Scenario.answers)."""
 
     def __init__(self, directory, files, first=0, gaps=False, answers=0):
         self.a = Device(directory, first, files[0], gaps=gaps)
@@ -80,7 +81,7 @@ class ReplayPair:
         return [self.a.arguments, self.b.arguments]
 
     def begin(self, switch):
-        """Teaches, then lets A loose."""
+        """Sends B's learning frames, then starts A."""
         wait_until(lambda: self.a.opened() and self.b.opened(), "the replay devices",
                    process=switch.process)
         if self.questions:

@@ -7,7 +7,7 @@ from lib.machine import BENCH
 from lib.packets import A, B, udp, write_pcap
 from lib.setups import Bridge
 
-# Of the tables; files not named here come after.
+# The order of the tables; other files come after these.
 ORDER = ["flows", "macs", "imix", "long", "routing", "vxlan", "policy", "guarded"]
 
 
@@ -32,18 +32,18 @@ class Scenario:
         self.answers = answers
 
     def table_size(self):
-        """Room in the switch's MAC table: at least twice what it must hold."""
+        """The size of the switch's MAC table: at least twice the number of addresses."""
         return max(8192, 1 << (2 * self.macs - 1).bit_length())
 
     def sections(self, devices):
-        """Of Sluice's configuration."""
+        """The sections of Sluice's configuration."""
         return self.setup.sluice(devices, self.table_size())
 
     def _stem(self, directory):
         return os.path.join(directory, "".join(c if c.isalnum() else "-" for c in self.name))
 
     def routes_file(self, directory):
-        """Routes to be loaded after the start, `10.1.0.0/16 via 10.0.0.1` a line; None if there are none."""
+        """Routes to be loaded after the start, one `10.1.0.0/16 via 10.0.0.1` per line; None if there are none."""
         path = self._stem(directory) + ".routes"
         if not os.path.exists(path):
             routes = self.setup.bulk_routes()
@@ -63,5 +63,5 @@ class Scenario:
 
 
 def answer(size=64):
-    """What B says to A, to be known."""
+    """The frames that B sends to A, so that the switch learns it."""
     return lambda: [udp(A, B, size, (0x14000001, 0x0A000001, 5000, 1024))]

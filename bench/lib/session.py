@@ -22,7 +22,7 @@ class Session:
         self.tsc_hz = machine.tsc_hz()
         self.started = time.strftime("%Y-%m-%d %H:%M:%S")
         os.makedirs(machine.BUILT, exist_ok=True)
-        # Logs and sockets in memory: a socket's path must be short, and no disk gets in the way.
+        # Logs and sockets are in memory: a socket's path must be short, and a disk would disturb the runs.
         self.directory = tempfile.mkdtemp(prefix="sluice-bench-", dir="/dev/shm")
 
     def close(self):
@@ -36,11 +36,11 @@ class Session:
         return self.options.peers
 
     def say(self, text):
-        """Progress, apart from the tables."""
+        """Prints progress, apart from the tables."""
         print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
     def note(self, text):
-        """A sentence to stand under the tables, once."""
+        """Adds a sentence below the tables, once."""
         if text not in self.notes:
             self.notes.append(text)
 

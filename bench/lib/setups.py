@@ -15,7 +15,7 @@ HOPS = 8
 
 
 def text(address):
-    """Of a MAC address."""
+    """The text of a MAC address."""
     return address.hex(":")
 
 
@@ -24,9 +24,9 @@ def number(address):
 
 
 class Bridge:
-    """Both ports in one network that learns."""
+    """Both ports in one learning network."""
 
-    has_ovs = True  # what is compared can be set up with OVS
+    has_ovs = True  # whether OVS can be set up for the same role
 
     def sluice(self, devices, table_size):
         """Sections of sluice.yaml."""
@@ -34,7 +34,7 @@ class Bridge:
                 "ports": [{"name": n, "device": d, "network": "bench"} for n, d in zip("ab", devices)]}
 
     def bulk_routes(self):
-        """(prefix, next hop) of those that are loaded after the start."""
+        """(prefix, next hop) of the routes that are loaded after the start."""
         return []
 
     def ovs_bridge(self, table_size):
@@ -47,8 +47,8 @@ class Bridge:
 
 
 class Firewall(Bridge):
-    """A bridge with an ACL in front of B, whose rules are kept by connection. `rules` are (what of sluice.yaml,
-    what of an OpenFlow match) of the denials before the one that lets UDP to port 5000 in."""
+    """A bridge with a stateful ACL in front of B. `rules` are pairs (match in sluice.yaml, OpenFlow match) of
+    the denials before the rule that permits UDP to port 5000."""
 
     def __init__(self, rules, flows):
         self.rules, self.flows = rules, flows
@@ -112,7 +112,7 @@ class Router:
             yield f"{ipaddress.IPv4Address(address)}/{length}", hops[n % HOPS]
 
     def in_file(self):
-        """What an operator would write by hand; more goes by `sluicectl route load`."""
+        """The routes that an operator would write by hand; others are loaded by `sluicectl route load`."""
         return self.count <= 1000
 
     def teach(self):
@@ -135,7 +135,7 @@ class Router:
         return ["fail_mode=secure"]
 
     def ovs(self, switch, devices):
-        """A rule a route: OVS's own way to route among DPDK ports."""
+        """One rule per route, as OVS routes between DPDK ports."""
         for i, device in enumerate(devices):
             switch.add_port(f"p{i}", "dpdk", dpdk_devargs=device)
         macs = dict(zip(self._hops(), (text(mac(0xB, n)) for n in range(HOPS))))
@@ -212,17 +212,17 @@ class Relay(Tunnel):
                 "ports": [{"name": n, "device": device, "network": ""} for n, device in zip("ab", devices)]}
 
     def teach(self):
-        """Who the two remote hosts are, which is heard by port A alone: see `hello`."""
+        """No frames about the two remote hosts: only port A receives those, see `hello`."""
         return [arp_reply(ROUTER_A, A, number("192.0.2.9"), number(LOCAL))]
 
     def hello(self):
-        """What port A says of them before all else."""
+        """The frames about the two remote hosts, which port A sends first."""
         return [arp_reply(ROUTER_A, station, number(remote), number(LOCAL))
                 for station, remote in zip(self.MACS, self.REMOTES)]
 
 
 class Encapsulation(Tunnel):
-    """From A into the tunnel and out of B."""
+    """From A into the tunnel, out by B."""
 
     def __init__(self):
         super().__init__(inside=0, outside=1, underlay_mac=ROUTER_B)

@@ -73,7 +73,7 @@ class Sluice:
         return answer["result"]
 
     def load_routes(self, file):
-        """Lines like `10.1.0.0/16 via 10.0.0.1`, all or none."""
+        """Loads lines like `10.1.0.0/16 via 10.0.0.1`, all or none."""
         run([os.path.join(self.build, "src/sluicectl/sluicectl"), "--socket", self.socket, "route", "load",
              file], timeout=300)
 
@@ -81,7 +81,7 @@ class Sluice:
         return thread_on_core(self.pid, core)
 
     def busy(self):
-        """(TSC cycles of turns that had packets, packets received), all workers."""
+        """(TSC cycles of turns with packets, received packets), over all workers."""
         workers = self.call("stats")["workers"]
         return sum(w["busy-cycles"] for w in workers), sum(w["received"] for w in workers)
 

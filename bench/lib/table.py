@@ -4,14 +4,14 @@ import statistics
 
 
 class Figure:
-    """What is measured: its name, unit, and which direction is better."""
+    """A measured quantity: its name, its unit, and which direction is better."""
 
     def __init__(self, name, unit, better="more", digits=2):
         self.name, self.unit, self.better, self.digits = name, unit, better, digits
 
 
 class Figures:
-    """All that a rig measured: one value for each (scenario, switch, figure, run)."""
+    """All results of a rig: one value for each (scenario, switch, figure, run)."""
 
     def __init__(self):
         self.rows = []
@@ -53,7 +53,7 @@ def print_table(head, rows, out=print):
 
 
 def print_figures(figures, scenario, title, shown, out=print):
-    """One table a scenario: a row a switch, a column a figure: best / median / worst."""
+    """One table per scenario, one row per switch, one column per figure: best / median / worst."""
     head = [title] + [f"{figure.name}, {figure.unit}" for figure in shown]
     rows = []
     for switch in figures.switches(scenario):
@@ -68,7 +68,7 @@ def print_figures(figures, scenario, title, shown, out=print):
 
 
 def print_ratio(what, part, whole, wanted="", out=print):
-    """A ratio of medians, beside what the issue asks for if it does. It informs; nothing fails by it."""
+    """A ratio of medians, with the issue's target if it has one. For information only."""
     if part is None or not whole:
         out(f"  {what}: not measured")
         return
@@ -76,6 +76,6 @@ def print_ratio(what, part, whole, wanted="", out=print):
 
 
 def percentile(ordered, share):
-    """Nearest rank: the least value that at least `share` of all don't exceed."""
+    """Nearest rank: the smallest value that at least `share` of all values do not exceed."""
     rank = max(1, -(-len(ordered) * share // 1))
     return ordered[int(rank) - 1]

@@ -16,7 +16,7 @@ class Testpmd:
         self.name = f"testpmd {mode}"
         lcores = ",".join(f"{i + 1}@{core}" for i, core in enumerate(cores))
         self.process = nursery.start(
-            # Line by line, for its answers are read from a file.
+            # Line by line, because its answers are read from a file.
             ["stdbuf", "-oL", program, "--lcores", f"0@0,{lcores}", "--main-lcore", "0",
              "--in-memory", "--no-pci", "--no-telemetry", "-m", "512", *eal,
              "--", "-i", f"--forward-mode={mode}", f"--nb-cores={len(cores)}",
@@ -40,7 +40,7 @@ class Testpmd:
         return thread_on_core(self.pid, core)
 
     def received(self):
-        """Packets that port 0 received, as testpmd says when asked."""
+        """Packets that port 0 received, queried from testpmd."""
         said = len(self._log())
         self.tell("show port stats 0")
         time.sleep(0.02)
@@ -49,12 +49,12 @@ class Testpmd:
         return int(match[1])
 
     def count_cycles(self):
-        """From now on, for busy()."""
+        """Starts to count for busy()."""
         self.tell("set record-core-cycles on")
         self.tell("clear fwd stats all")
 
     def busy(self):
-        """(cycles of the bursts that had packets, packets) since count_cycles()."""
+        """(cycles of the bursts with packets, packets) since count_cycles()."""
         said = len(self._log())
         self.tell("show fwd stats all")
         match = wait_until(lambda: re.search(r"total cycles=(\d+)\s*/ total \w+ packets=(\d+)",
