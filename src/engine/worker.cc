@@ -39,6 +39,11 @@ constexpr size_t kHotQueues = 8;
 // While there are queues to read the descriptors of the others are asked for every so many turns.
 constexpr uint32_t kTurnsBetweenPolls = 8;
 
+// The first turns after a silence take one packet each: a request, and the answer to it. A read that finds a TAP
+// device empty takes half a microsecond, three times as long as epoll_wait, and the packet would wait for it before
+// it goes to its port (bench/run latency).
+constexpr uint32_t kLoneTurns = 2;
+
 // While later fragments wait for a first one, which another worker may get.
 constexpr long kLookForFirst = 10'000'000;  // ns
 
@@ -108,8 +113,6 @@ bool Worker::turn() noexcept {
 
     gather();
     const uint16_t count = batch_.count;
-    const bool nothing_ready = count == 0 && ready_.size() == polled_;
-    if (watched_ != 0 && (nothing_ready || ++turns_ % kTurnsBetweenPolls == 0)) poll_descriptors();
     const bool has_chores = features_.responder.has_chores();
     if (unlikely(has_chores)) {
         const PathTables seen = tables(snapshot, flow_generation);
@@ -125,11 +128,12 @@ bool Worker::turn() noexcept {
         }
     }
     if (count != 0 || has_chores) egress_.flush();
+    if (wants_poll(count)) poll_descriptors();
     const bool resumed = unlikely(features_.tracker.held_fragments() != 0) && resume_fragments(now_);
 
     const uint64_t end = rte_get_tsc_cycles();
     path::WorkerTotals& totals = counters_.totals;
-    was_empty_ = count == 0;
+    busy_turns_ = count == 0 ? 0 : busy_turns_ + 1;
     if (count == 0) {
         totals.idle_cycles.add(end - start);
         return resumed;
@@ -181,6 +185,15 @@ void Worker::adopt(const view::Snapshot& snapshot) noexcept {
     next_ = 0;
 }
 
+// Epoll is asked once in a while, when no queue is ready, and after the first packet that follows a silence: a
+// container's kernel answers a ping while the worker writes it, so the answer is there already.
+bool Worker::wants_poll(uint16_t count) noexcept {
+    const size_t ready = ready_.size() - polled_;
+    if (ready == watched_) return false;  // every queue is read in each turn already
+    const bool is_first = count != 0 && busy_turns_ == 0;
+    return is_first || (count == 0 && ready == 0) || ++turns_ % kTurnsBetweenPolls == 0;
+}
+
 void Worker::poll_descriptors() noexcept {
     std::array<epoll_event, kEvents> events;
     mark_ready(events.data(), epoll_wait(epoll_.get(), events.data(), kEvents, 0));
@@ -206,9 +219,9 @@ void Worker::mark_ready(const epoll_event* events, int count) noexcept {
 }
 
 void Worker::gather() noexcept {
-    // The first packet after a silence goes its way at once: no look at the rest of its queue or at
-    // other queues stands between it and its port.
-    const uint16_t wanted = was_empty_ && watched_ != 0 ? 1 : path::kBatchSize;
+    // The first packets after a silence go their way at once: no look at the rest of their queue or at
+    // other queues stands between them and their port.
+    const uint16_t wanted = busy_turns_ < kLoneTurns && watched_ != 0 ? 1 : path::kBatchSize;
     for (size_t left = ready_.size(); left != 0 && batch_.count < wanted; --left) {
         if (next_ >= ready_.size()) next_ = 0;
         ReadyQueue& ready = ready_[next_];

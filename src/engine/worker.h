@@ -63,6 +63,7 @@ class Worker {
 
  private:
     void adopt(const view::Snapshot& snapshot) noexcept;
+    bool wants_poll(uint16_t count) noexcept;
     void poll_descriptors() noexcept;
     void mark_ready(const epoll_event* events, int count) noexcept;
     void gather() noexcept;
@@ -96,7 +97,7 @@ class Worker {
     // became readable, until they have been empty for a while. Capacity for all is reserved.
     std::vector<ReadyQueue> ready_;
     std::bitset<size_t{path::kMaxPorts} * path::kMaxQueues> is_ready_;
-    bool was_empty_ = true;   // the last turn had no packet
+    uint32_t busy_turns_ = 0;  // with packets, since the last one without
     bool keep_hot_ = true;    // false when about to sleep
     size_t next_ = 0;         // in ready_, where the next turn begins: no queue starves another
     size_t polled_ = 0;       // queues without a descriptor: all of them are in ready_
