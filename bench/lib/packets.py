@@ -9,6 +9,7 @@ import zlib
 
 _IP = struct.Struct("!BBHHHBBHII")
 _UDP = struct.Struct("!HHHH")
+_TCP = struct.Struct("!HHIIBBHHH")
 
 
 def mac(side, number):
@@ -34,14 +35,43 @@ def udp(destination, source, size, flow):
     return head + bytes(size - len(head))
 
 
+SYN, ACK = 2, 16  # TCP's flags
+
+
+def tcp(destination, source, size, flow, flags, numbers, data=0):
+    """One TCP segment of `data` bytes without options, its frame padded to `size`; numbers are (sequence,
+    acknowledgement)."""
+    from_ip, to_ip, from_port, to_port = flow
+    length = 20 + 20 + data
+    ends = struct.pack("!II", from_ip, to_ip)
+    head = _IP.pack(0x45, 0, length, 0, 0x4000, 64, 6, 0, from_ip, to_ip)
+    segment = _TCP.pack(from_port, to_port, *numbers, 5 << 4, flags, 0xFFFF, 0, 0) + bytes(data)
+    checksum = _checksum(ends + struct.pack("!HH", 6, 20 + data) + segment)
+    frame = (destination + source + b"\x08\x00" + head[:10] + struct.pack("!H", _checksum(head)) + head[12:] +
+             segment[:16] + struct.pack("!H", checksum) + segment[18:])
+    return frame + bytes(size - len(frame))
+
+
+def _checksum(data):
+    """RFC 1071, of an even number of bytes."""
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total ^ 0xFFFF
+
+
 _PREFIX6 = bytes.fromhex("20010db8") + bytes(8)
 
 
+def _address6(number):
+    return number.to_bytes(16, "big") if number >> 32 else _PREFIX6 + number.to_bytes(4, "big")
+
+
 def udp6(destination, source, size, flow):
-    """The same over IPv6: the addresses are those of `flow` behind 2001:db8::/96."""
+    """The same over IPv6: addresses of 32 bits are those of `flow` behind 2001:db8::/96."""
     from_ip, to_ip, from_port, to_port = flow
     length = size - 54
-    ends = _PREFIX6 + from_ip.to_bytes(4, "big") + _PREFIX6 + to_ip.to_bytes(4, "big")
+    ends = _address6(from_ip) + _address6(to_ip)
     total = sum(struct.unpack("!16H", ends)) + length + 17 + from_port + to_port + length
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -55,6 +85,15 @@ def arp_reply(destination, source, sender, target):
     frame = (destination + source + b"\x08\x06" + words + source + sender.to_bytes(4, "big") +
              destination + target.to_bytes(4, "big"))
     return frame + bytes(64 - len(frame))
+
+
+def advertisement(destination, source, sender, target):
+    """The same over IPv6 (RFC 4861, 4.4), of addresses as 16 bytes: solicited, and in place of what was known."""
+    body = struct.pack("!BBHI", 136, 0, 0, 0x60000000) + sender + b"\x02\x01" + source
+    checksum = _checksum(sender + target + struct.pack("!II", len(body), 58) + body)
+    body = body[:2] + struct.pack("!H", checksum) + body[4:]
+    return (destination + source + b"\x86\xdd" + struct.pack("!IHBB", 0x60000000, len(body), 58, 255) + sender +
+            target + body)
 
 
 def vxlan(destination, source, from_ip, to_ip, vni, frame):

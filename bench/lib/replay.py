@@ -13,14 +13,16 @@ from lib.processes import Failed, on_core_and_waiting, wait_until
 
 MAGIC = 0x79616C7065722D73
 # struct page of net_sluice_replay.c, in words of 64 bits.
-TSC_HZ, GO, RECEIVE, TRANSMIT, WORDS = 1, 3, 8, 8 + 8 * 8, 8 + 2 * 8 * 8
+TSC_HZ, FRAMES, GO, RECEIVE, TRANSMIT, WORDS = 1, 2, 3, 8, 8 + 8 * 8, 8 + 2 * 8 * 8
 LAST_POLL, LONGEST_GAP = 4, 5
 
 
 class Device:
     """One net_sluice_replay device, seen from the bench."""
 
-    def __init__(self, directory, number, frames=None, passes=0, gaps=False, gate=True):
+    def __init__(self, directory, number, frames=None, passes=0, gaps=False, gate=True, opening=None):
+        """`opening` is (the file's first frames that are received once, what each pass of the others adds to
+        TCP's numbers)."""
         self.path = os.path.join(directory, f"replay{number}.page")
         with open(self.path, "wb") as file:
             file.write(bytes(8 * WORDS))
@@ -32,17 +34,24 @@ class Device:
             self.arguments += f",frames={frames},passes={passes}"
         if gaps:
             self.arguments += ",gaps=1"
+        if opening:
+            self.arguments += ",opening={},advance={}".format(*opening)
         if not gate:
             self.go()
 
     def opened(self):
         return self.words[0] == MAGIC
 
-    def go(self):
-        self.words[GO] = 1
+    def go(self, stage=1):
+        """2: beyond the opening."""
+        self.words[GO] = stage
 
     def halt(self):
         self.words[GO] = 0
+
+    def frames(self):
+        """In its file."""
+        return self.words[FRAMES]
 
     def tsc_hz(self):
         return self.words[TSC_HZ]
@@ -67,14 +76,13 @@ class Device:
 
 
 class ReplayPair:
-    """A replays for ever. B sends its learning frames once and then only receives, or answers for ever
-    (Scenario.answers)."""
+    """A replays for ever. B sends its learning frames once, or answers for ever (Scenario.answers). With an opening
+    (see Device) both open their connections first, B after A."""
 
-    def __init__(self, directory, files, first=0, gaps=False, answers=0):
-        self.a = Device(directory, first, files[0], gaps=gaps)
-        self.b = Device(directory, first + 1, files[1], passes=0 if answers else 1, gaps=gaps)
-        # A pcap record is 16 bytes more than its frame, and all frames of B have 64.
-        self.lessons = (os.path.getsize(files[1]) - 24) // 80
+    def __init__(self, directory, files, first=0, gaps=False, answers=0, opening=None):
+        self.a = Device(directory, first, files[0], gaps=gaps, opening=opening)
+        self.b = Device(directory, first + 1, files[1], passes=0 if answers else 1, gaps=gaps, opening=opening)
+        self.opening = opening[0] if opening else 0
         self.questions = answers
 
     def devices(self):
@@ -84,14 +92,20 @@ class ReplayPair:
         """Sends B's learning frames, then starts A."""
         wait_until(lambda: self.a.opened() and self.b.opened(), "the replay devices",
                    process=switch.process)
-        if self.questions:
+        if self.opening:
+            for device, words in ((self.a, "the requests to connect"), (self.b, "the answers to them")):
+                device.go()
+                wait_until(lambda device=device: device.received() >= self.opening, words, 120, switch.process)
+            self.a.go(2)
+            self.b.go(2)
+        elif self.questions:
             self.a.go()
             wait_until(lambda: self.a.received() >= self.questions, "the questions of port A", 120,
                        switch.process)
             self.b.go()
         else:
             self.b.go()
-            wait_until(lambda: self.b.received() >= self.lessons, "teaching from port B", 120,
+            wait_until(lambda: self.b.received() >= self.b.frames(), "teaching from port B", 120,
                        switch.process)
             self.a.go()
         wait_until(lambda: self.forwarded() > 100_000, "no packet gets through", 60,
@@ -105,6 +119,32 @@ class ReplayPair:
 
     def mean_size(self):
         return self.b.mean_size()
+
+
+class ReplayCrowd:
+    """As many devices as there are files; each replays its own for ever."""
+
+    def __init__(self, directory, files):
+        self.all = [Device(directory, number, file) for number, file in enumerate(files)]
+
+    def devices(self):
+        return [device.arguments for device in self.all]
+
+    def begin(self, switch):
+        wait_until(lambda: all(device.opened() for device in self.all), "the replay devices",
+                   process=switch.process)
+        for device in self.all:
+            device.go()
+        wait_until(lambda: self.forwarded() > 100_000, "no packet gets through", 60, switch.process)
+
+    def received(self, switch):
+        return sum(device.received() for device in self.all)
+
+    def forwarded(self):
+        return sum(device.transmitted() for device in self.all)
+
+    def mean_size(self):
+        return self.all[-1].mean_size()
 
 
 class PcapPair:
@@ -134,6 +174,19 @@ class PcapPair:
 class Kind:
     """Which device this run uses, and the argument that loads its driver."""
 
+    def devices(self, session, scenario):
+        """Those that the scenario's switch stands between."""
+        files = scenario.files(session.directory)
+        if scenario.crowd:
+            return ReplayCrowd(session.directory, files)
+        answers = scenario.frames if scenario.answers else 0
+        if scenario.opening:
+            return self.pair(session.directory, files, answers=answers, opening=scenario.opening)
+        return self.pair(session.directory, files, answers=answers)
+
+    def can_replay(self, scenario):
+        return self.plugin or not (scenario.opening or scenario.crowd or scenario.frames > self.most_frames)
+
     def __init__(self, session):
         self.plugin, self.pair, self.most_frames = None, ReplayPair, None
         if session.options.device != "pcap":
@@ -151,7 +204,8 @@ class Kind:
         else:
             self.device, self.pair, self.most_frames = "net_pcap", PcapPair, 12_000
             session.note("device: net_pcap with infinite_rx=1 for all switches: each frame of the "
-                         "file holds an mbuf, so scenarios of many frames are left out")
+                         "file holds an mbuf, so scenarios of many frames are left out, and those that "
+                         "net_sluice_replay alone can replay: TCP, and ports by the dozen")
 
     def eal(self):
         return ["-d", self.plugin] if self.plugin else []

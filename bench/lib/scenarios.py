@@ -23,13 +23,18 @@ class Scenario:
     those that port B sends once beforehand, so that the switch has learned where they go. `setup`
     (lib/setups.py) is what the switch is between the two, a bridge where left out; `leaves` how long a
     frame is on its way out, where that tells whether the switch did what it should. With `answers` port B
-    replays its frames for ever too, once all of A's have gone through, and nothing is taught before."""
+    replays its frames for ever too, once all of A's have gone through, and nothing is taught before.
 
-    def __init__(self, name, words, forward, teach, macs=2, frames=1, setup=None, leaves=None,
-                 answers=False):
+    `opening` is (count, advance): the first `count` frames of A, and then those of B, open connections and
+    are not replayed; the others are TCP segments, whose numbers advance by so many bytes each pass. With
+    `crowd` there are as many ports, which all replay for ever: `forward` makes the frames of the one whose
+    number it is given, and nothing is taught."""
+
+    def __init__(self, name, words, forward, teach=None, macs=2, frames=1, setup=None, leaves=None,
+                 answers=False, opening=None, crowd=0):
         self.name, self.words, self.forward, self.teach = name, words, forward, teach
         self.macs, self.frames, self.setup, self.leaves = macs, frames, setup or Bridge(), leaves
-        self.answers = answers
+        self.answers, self.opening, self.crowd = answers, opening, crowd
 
     def table_size(self):
         """The size of the switch's MAC table: at least twice the number of addresses."""
@@ -54,12 +59,17 @@ class Scenario:
         return path
 
     def files(self, directory):
-        """(file of A, file of B, frames of B), made on demand."""
+        """[file of A, file of B], or of each of a crowd; made on demand."""
         stem = self._stem(directory)
-        if not os.path.exists(stem + "-b.pcap"):
-            write_pcap(stem + "-a.pcap", self.forward())
-            write_pcap(stem + "-b.pcap", self.teach())
-        return stem + "-a.pcap", stem + "-b.pcap"
+        if self.crowd:
+            makers = [lambda number=number: self.forward(number) for number in range(self.crowd)]
+            paths = [f"{stem}-{number}.pcap" for number in range(self.crowd)]
+        else:
+            makers, paths = [self.forward, self.teach], [stem + "-a.pcap", stem + "-b.pcap"]
+        for path, frames in zip(paths, makers):
+            if not os.path.exists(path):
+                write_pcap(path, frames())
+        return paths
 
 
 def answer(size=64):

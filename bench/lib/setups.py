@@ -5,7 +5,7 @@ ROUTER_B), because the frames are made before any switch starts."""
 
 import ipaddress
 
-from lib.packets import A, B, arp_reply, mac
+from lib.packets import A, B, advertisement, arp_reply, mac
 
 ROUTER_A, ROUTER_B = mac(0xC, 1), mac(0xC, 2)
 VNI = 100
@@ -24,14 +24,15 @@ def number(address):
 
 
 class Bridge:
-    """Both ports in one learning network."""
+    """Both ports, or as many as there are, in one network that learns."""
 
     has_ovs = True  # whether OVS can be set up for the same role
 
     def sluice(self, devices, table_size):
         """Sections of sluice.yaml."""
         return {"networks": [{"name": "bench", "mac-table-size": table_size}],
-                "ports": [{"name": n, "device": d, "network": "bench"} for n, d in zip("ab", devices)]}
+                "ports": [{"name": n, "device": d, "network": "bench"}
+                          for n, d in zip(["a", "b", *(f"p{n}" for n in range(2, len(devices)))], devices)]}
 
     def bulk_routes(self):
         """(prefix, next hop) of the routes that are loaded after the start."""
@@ -47,16 +48,16 @@ class Bridge:
 
 
 class Firewall(Bridge):
-    """A bridge with a stateful ACL in front of B. `rules` are pairs (match in sluice.yaml, OpenFlow match) of
-    the denials before the rule that permits UDP to port 5000."""
+    """A bridge with an ACL in front of B, whose rules are kept by connection. `rules` are (what of sluice.yaml,
+    what of an OpenFlow match) of the denials before the one that lets `protocol` to port 5000 in."""
 
-    def __init__(self, rules, flows):
-        self.rules, self.flows = rules, flows
+    def __init__(self, rules, flows, protocol="udp"):
+        self.rules, self.flows, self.protocol = rules, flows, protocol
 
     def sluice(self, devices, table_size):
         sections = super().sluice(devices, table_size)
         rules = [{"deny": match} for match, _ in self.rules()]
-        rules.append({"permit": {"proto": "udp", "port": 5000}})
+        rules.append({"permit": {"proto": self.protocol, "port": 5000}})
         sections["acls"] = [{"name": "edge", "apply": {"port": "b", "direction": "ingress"}, "rules": rules}]
         sections["flows"] = {"size": self.flows}
         return sections
@@ -67,7 +68,7 @@ class Firewall(Bridge):
                  "table=1,priority=50000,ct_state=+trk+est,actions=normal"]
         flows += [f"table=1,priority={40000 - n},ct_state=+trk+new,in_port=p0,{match},actions=drop"
                   for n, (_, match) in enumerate(self.rules())]
-        flows.append("table=1,priority=100,ct_state=+trk+new,in_port=p0,udp,tp_dst=5000,"
+        flows.append(f"table=1,priority=100,ct_state=+trk+new,in_port=p0,{self.protocol},tp_dst=5000,"
                      "actions=ct(commit),normal")
         switch.add_flows("br0", flows)
 
@@ -99,29 +100,38 @@ class Router:
     (address, prefix length) of each route; they lead to the next hops in turn."""
 
     has_ovs = True
+    LINK, LENGTH = "172.16.{}.{}", 24  # of the two networks, and of hosts in them
+    OPENFLOW = ("ip", "nw_dst")
 
     def __init__(self, routes, count):
         self.routes, self.count = routes, count
 
     def _hops(self):
-        return [f"172.16.1.{2 + n}" for n in range(HOPS)]
+        return [self.LINK.format(1, 2 + n) for n in range(HOPS)]
 
     def _list(self):
         hops = self._hops()
-        for n, (address, length) in enumerate(self.routes()):
-            yield f"{ipaddress.IPv4Address(address)}/{length}", hops[n % HOPS]
+        for n, route in enumerate(self.routes()):
+            yield self._prefix(*route), hops[n % HOPS]
+
+    @staticmethod
+    def _prefix(address, length):
+        return f"{ipaddress.IPv4Address(address)}/{length}"
+
+    def introduce(self, station, host):
+        """A station of B's network says who it is, as it would if it were asked."""
+        return arp_reply(ROUTER_B, station, number(host), number(self.LINK.format(1, 1)))
 
     def in_file(self):
         """The routes that an operator would write by hand; others are loaded by `sluicectl route load`."""
         return self.count <= 1000
 
     def teach(self):
-        return [arp_reply(ROUTER_B, mac(0xB, n), number(hop), number("172.16.1.1"))
-                for n, hop in enumerate(self._hops())]
+        return [self.introduce(mac(0xB, n), hop) for n, hop in enumerate(self._hops())]
 
     def sluice(self, devices, table_size):
-        networks = [{"name": name, "subnets": [f"172.16.{n}.0/24"], "gateway": f"172.16.{n}.1",
-                     "gateway-mac": text(address)}
+        networks = [{"name": name, "subnets": [f"{self.LINK.format(n, 0)}/{self.LENGTH}"],
+                     "gateway": self.LINK.format(n, 1), "gateway-mac": text(address)}
                     for n, (name, address) in enumerate((("left", ROUTER_A), ("right", ROUTER_B)))]
         routes = [{"to": to, "via": via} for to, via in self._list()] if self.in_file() else []
         return {"networks": networks, "routes": routes,
@@ -139,10 +149,27 @@ class Router:
         for i, device in enumerate(devices):
             switch.add_port(f"p{i}", "dpdk", dpdk_devargs=device)
         macs = dict(zip(self._hops(), (text(mac(0xB, n)) for n in range(HOPS))))
+        protocol, field = self.OPENFLOW
         switch.add_flows("br0", (
-            f"priority={to.partition('/')[2]},ip,dl_dst={text(ROUTER_A)},nw_dst={to},"
+            f"priority={to.partition('/')[2]},{protocol},dl_dst={text(ROUTER_A)},{field}={to},"
             f"actions=mod_dl_src:{text(ROUTER_B)},mod_dl_dst:{macs[via]},dec_ttl,output:p1"
             for to, via in self._list()))
+
+
+
+class Router6(Router):
+    """The same with IPv6, between the addresses that udp6() makes of those of IPv4."""
+
+    LINK, LENGTH = "2001:db8:0:{}::{}", 64
+    OPENFLOW = ("ipv6", "ipv6_dst")
+
+    @staticmethod
+    def _prefix(address, length):
+        return f"{ipaddress.IPv6Address((0x20010DB8 << 96) + address)}/{96 + length}"
+
+    def introduce(self, station, host):
+        return advertisement(ROUTER_B, station, ipaddress.IPv6Address(host).packed,
+                             ipaddress.IPv6Address(self.LINK.format(1, 1)).packed)
 
 
 class Tunnel:

@@ -34,6 +34,7 @@ namespace {
 using namespace sluice;
 
 constexpr size_t kGo = 3;        // words of net_sluice_replay's page
+constexpr size_t kOpening = 4;
 constexpr size_t kReceived = 8;
 
 constexpr uint64_t kCounted = 20'000;  // callgrind is some 50 times slower than the machine
@@ -93,18 +94,39 @@ int main(int argc, char** argv) {
     if (argc == 7 && is_switch) add_routes(running, argv[6]);
     engine::Worker& worker = *running.workers()[0];
 
-    b[kGo] = 1;
-    while (worker.turn()) {
+    const bool opens = a[kOpening] != 0;  // connections, which both ports replay then
+    auto turn = [&] {
+        if (is_switch) {
+            (void)worker.turn();
+        } else {
+            move_burst(0, 1);
+            if (opens) move_burst(1, 0);
+        }
+    };
+    auto received = [&] { return a[kReceived] + (opens ? b[kReceived] : 0); };
+    auto run_until = [&](volatile uint64_t* page, uint64_t packets) {
+        while (page[kReceived] < packets) turn();
+    };
+    if (opens) {
+        for (volatile uint64_t* page : {a, b}) {
+            page[kGo] = 1;
+            run_until(page, page[kOpening]);
+        }
+        a[kGo] = 2;
+        b[kGo] = 2;
+    } else {
+        b[kGo] = 1;
+        while (worker.turn()) {
+        }
+        a[kGo] = 1;
     }
-    a[kGo] = 1;
-    auto turn = [&] { is_switch ? (void)worker.turn() : move_burst(0, 1); };
     // Once through all frames, so that everything is learned, then count a part of them.
-    for (uint64_t end = a[kReceived] + frames; a[kReceived] < end;) turn();
-    const uint64_t start = a[kReceived];
+    run_until(a, a[kReceived] + frames);
+    const uint64_t start = received();
     CALLGRIND_START_INSTRUMENTATION;
-    for (uint64_t end = start + std::min(frames, kCounted); a[kReceived] < end;) turn();
+    run_until(a, a[kReceived] + std::min(frames, kCounted));
     CALLGRIND_STOP_INSTRUMENTATION;
-    std::printf("packets %lu\n", static_cast<unsigned long>(a[kReceived] - start));
+    std::printf("packets %lu\n", static_cast<unsigned long>(received() - start));
     std::fflush(stdout);
     _exit(0);  // nothing of the end is measured
 }

@@ -4,12 +4,17 @@
  * no second core.
  *
  *   --vdev net_sluice_replay0,page=/dev/shm/a.page,frames=/dev/shm/a.pcap[,passes=N][,gaps=1]
+ *                             [,opening=N[,advance=N]]
  *
  *   page    a file that the device makes and keeps its counters in (struct page below): whoever maps it
  *           reads them, whatever program the device is in, and writes `go`
  *   frames  a pcap file; without one the device never receives
  *   passes  how often each receive queue replays the file; 0, the default, is for ever
  *   gaps    measure the longest time between two polls of a queue
+ *   opening the file's first N frames are received once, and after them nothing before `go` is 2: the
+ *           beginning of connections, which are replayed from then on. One receive queue
+ *   advance all other frames are TCP over IPv4 without options; each pass adds N to their sequence and
+ *           acknowledgement numbers, so that they are new data and not the last pass's once more
  *
  * Nothing is received before `go` in the page is set, so that addresses can be taught from one side
  * before the other one starts. Built by bench/replay/build against the headers of the DPDK source
@@ -47,8 +52,9 @@ struct transmit_counters {
 };
 struct page {
 	uint64_t magic, tsc_hz, frame_count;
-	uint64_t go; /* written by the bench */
-	uint64_t unused[4];
+	uint64_t go; /* written by the bench: 1, or 2 for what follows the opening */
+	uint64_t opening;
+	uint64_t unused[3];
 	struct receive_counters receive[QUEUES];
 	struct transmit_counters transmit[QUEUES];
 };
@@ -60,6 +66,7 @@ struct queue {
 	struct transmit_counters *transmitted;
 	uint64_t left; /* frames until the last pass is over */
 	uint32_t next;
+	uint32_t advanced; /* TCP's numbers, by the passes so far */
 	uint16_t port;
 } __rte_cache_aligned;
 
@@ -67,6 +74,7 @@ struct device {
 	struct page *page;
 	struct frames frames;
 	uint32_t passes;
+	uint32_t opening, advance;
 	int gaps;
 	struct rte_ether_addr mac;
 	struct queue receive[QUEUES], transmit[QUEUES];
@@ -142,6 +150,47 @@ static uint16_t swallow(void *opaque, struct rte_mbuf **packets, uint16_t count)
 	return count;
 }
 
+/* --- connections -------------------------------------------------------------------------------- */
+
+#define TCP_NUMBERS (14 + 20 + 4) /* sequence and acknowledgement, behind Ethernet and IPv4 */
+
+static void add_to(uint8_t *number, uint32_t distance)
+{
+	uint32_t value;
+	memcpy(&value, number, sizeof(value));
+	value = rte_cpu_to_be_32(rte_be_to_cpu_32(value) + distance);
+	memcpy(number, &value, sizeof(value));
+}
+
+/* A burst ends with the opening and with each pass. */
+static uint16_t receive_connections(void *opaque, struct rte_mbuf **packets, uint16_t room)
+{
+	struct queue *queue = opaque;
+	const struct device *device = queue->device;
+	const uint32_t opening = device->opening;
+	const uint32_t next = queue->next;
+	const int opens = next < opening;
+	if (!opens && *(volatile uint64_t *)&device->page->go < 2) {
+		queue->received->polls++;
+		return 0;
+	}
+	const uint16_t count = replay(
+		queue, packets,
+		(uint16_t)RTE_MIN(room, (opens ? opening : device->frames.count) - next));
+	if (count != 0 && queue->next == 0)
+		queue->next = opening;
+	if (opens || device->advance == 0)
+		return count;
+	for (uint16_t i = 0; i < count; i++) {
+		uint8_t *numbers = rte_pktmbuf_mtod_offset(packets[i], uint8_t *, TCP_NUMBERS);
+		add_to(numbers, queue->advanced);
+		add_to(numbers + 4, queue->advanced);
+	}
+	if (count != 0 && queue->next == opening)
+		queue->advanced += device->advance;
+	return count;
+}
+
 /* --- the page ----------------------------------------------------------------------------------- */
 
 static int map_page(struct device *device, const char *path)
@@ -161,6 +210,7 @@ static int map_page(struct device *device, const char *path)
 		return result;
 	device->page->tsc_hz = rte_get_tsc_hz();
 	device->page->frame_count = device->frames.count;
+	device->page->opening = device->opening;
 	device->page->magic = PAGE_MAGIC;
 	return 0;
 }
@@ -205,7 +255,8 @@ static int info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 	info->max_mac_addrs = 1;
 	info->max_rx_pktlen = 1900;
 	info->max_mtu = 1900 - RTE_ETHER_HDR_LEN;
-	info->max_rx_queues = QUEUES;
+	info->max_rx_queues =
+		((const struct device *)dev->data->dev_private)->opening != 0 ? 1 : QUEUES;
 	info->max_tx_queues = QUEUES;
 	info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_CHECKSUM;
 	info->tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
@@ -229,7 +280,9 @@ static int receive_setup(struct rte_eth_dev *dev, uint16_t number, uint16_t desc
 		      : device->passes == 0 ? UINT64_MAX
 					    : (uint64_t)device->passes * device->frames.count;
 	/* Queues don't replay the same flow at the same time. */
-	queue->next = (uint32_t)((uint64_t)device->frames.count * number / QUEUES);
+	queue->next = device->opening != 0
+			      ? 0
+			      : (uint32_t)((uint64_t)device->frames.count * number / QUEUES);
 	dev->data->rx_queues[number] = queue;
 	return 0;
 }
@@ -297,13 +350,14 @@ static int take_text(const char *key, const char *value, void *text)
 
 static int probe(struct rte_vdev_device *vdev)
 {
-	static const char *const keys[] = {"page", "frames", "passes", "gaps", NULL};
+	static const char *const keys[] = {"page", "frames", "passes", "gaps", "opening",
+					   "advance", NULL};
 	static uint8_t number;
-	const char *values[4] = {NULL};
+	const char *values[6] = {NULL};
 	struct rte_kvargs *arguments = rte_kvargs_parse(rte_vdev_device_args(vdev), keys);
 	if (arguments == NULL)
 		return -EINVAL;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 6; i++)
 		rte_kvargs_process(arguments, keys[i], take_text, &values[i]);
 
 	int result = -EINVAL;
@@ -317,7 +371,12 @@ static int probe(struct rte_vdev_device *vdev)
 	struct device *device = dev->data->dev_private;
 	device->passes = values[2] != NULL ? (uint32_t)strtoul(values[2], NULL, 0) : 0;
 	device->gaps = values[3] != NULL && atoi(values[3]) != 0;
+	device->opening = values[4] != NULL ? (uint32_t)strtoul(values[4], NULL, 0) : 0;
+	device->advance = values[5] != NULL ? (uint32_t)strtoul(values[5], NULL, 0) : 0;
 	result = values[1] != NULL ? frames_load(&device->frames, values[1]) : 0;
+	/* Something must follow the opening. */
+	if (result == 0 && device->opening != 0 && device->opening >= device->frames.count)
+		result = -EINVAL;
 	if (result == 0)
 		result = map_page(device, values[0]);
 	if (result != 0) {
@@ -338,7 +397,9 @@ static int probe(struct rte_vdev_device *vdev)
 						    .link_duplex = RTE_ETH_LINK_FULL_DUPLEX,
 						    .link_autoneg = RTE_ETH_LINK_FIXED};
 	dev->dev_ops = &operations;
-	dev->rx_pkt_burst = device->gaps ? receive_timed : receive;
+	dev->rx_pkt_burst = device->opening != 0 ? receive_connections
+			    : device->gaps	 ? receive_timed
+						 : receive;
 	dev->tx_pkt_burst = swallow;
 	rte_eth_dev_probing_finish(dev);
 out:
@@ -362,4 +423,5 @@ static struct rte_vdev_driver driver = {.probe = probe, .remove = remove_device}
 
 RTE_PMD_REGISTER_VDEV(net_sluice_replay, driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_sluice_replay,
-			      "page=<file> frames=<file> passes=<number> gaps=<0|1>");
+			      "page=<file> frames=<file> passes=<number> gaps=<0|1> "
+			      "opening=<number> advance=<number>");

@@ -1,10 +1,11 @@
 """Ports as containers and guests have them: guarded, each with a MAC address and IP addresses of its own."""
 
 import random
+from ipaddress import ip_address
 
 from lib.packets import A, B, mac, udp, udp6
 from lib.scenarios import Scenario
-from lib.setups import Bridge, Firewall, Guarded, number, text
+from lib.setups import ROUTER_A, Bridge, Firewall, Guarded, Router, Router6, number
 
 SIZE = 64
 ADDRESSES = ["10.0.0.1", "10.0.0.2"]
@@ -52,25 +53,39 @@ def one_to_many(count):
             for n, port in enumerate(dice.choices(range(1024, 60_000), k=count))]
 
 
-class ManyMacs(Firewall):
-    """Only A's port is guarded; behind B's are all the other stations."""
-
-    def sluice(self, devices, table_size):
-        sections = super().sluice(devices, table_size)
-        sections["networks"][0]["subnets"] = ["10.0.0.0/16"]
-        sections["ports"][0].update({"mac": text(A), "address": [f"{ADDRESSES[0]}/16"], "serves": []})
-        return sections
-
-
-def many(name):
+def to_many(name, count, setup, policy=None):
+    """Only A's port is guarded; behind B's are all the other stations. With a policy both directions."""
+    only_a = Guarded(setup, [(A, [f"{ADDRESSES[0]}/16"])], ["10.0.0.0/16"])
     return Scenario(
-        name, f"one rule at port B; {FLOWS} UDP connections of a station with a declared address to as many others, "
-        f"each with its own MAC, both directions, {SIZE}-byte frames",
-        forward=lambda: (udp(station, A, SIZE, flow) for flow, station in one_to_many(FLOWS)),
-        teach=lambda: (udp(A, station, SIZE, turned(flow)) for flow, station in one_to_many(FLOWS)),
-        macs=FLOWS, frames=FLOWS, setup=ManyMacs(lambda: [], 262_144), answers=True)
+        name, (f"{policy}; " if policy else "") +
+        f"{count} UDP connections of a station with a declared address to as many others, each with its own "
+        f"MAC, {'both directions, ' if policy else ''}{SIZE}-byte frames",
+        forward=lambda: (udp(station, A, SIZE, flow) for flow, station in one_to_many(count)),
+        teach=lambda: (udp(A, station, SIZE, turned(flow)) for flow, station in one_to_many(count)),
+        macs=count, frames=count, setup=only_a, answers=policy is not None)
 
 
-SCENARIOS = [many("guarded stateful 10k MACs"),
-             bridge("guarded 10k flows", udp), bridge("guarded IPv6 10k flows", udp6),
-             stateful("guarded stateful 10k", udp), stateful("guarded stateful IPv6 10k", udp6)]
+def stateful_to_many(name, count):
+    return to_many(name, count, Firewall(lambda: [], 262_144), "one rule at port B")
+
+
+def routed(name, router, frame):
+    """`router` is the setup of the switch, and knows the two links."""
+    between = router(lambda: [], 0)
+    ends = [int(ip_address(router.LINK.format(n, 2))) for n in (0, 1)]
+    ports = [(station, [f"{router.LINK.format(n, 2)}/{router.LENGTH}"]) for n, station in enumerate((A, B))]
+    return Scenario(
+        name, f"{FLOWS} UDP flows between two stations with declared addresses in two networks, routed, "
+        f"{SIZE}-byte frames",
+        forward=lambda: (frame(ROUTER_A, A, SIZE, (*ends, port, 5000)) for _, _, port, _ in conversations()),
+        teach=lambda: [between.introduce(B, router.LINK.format(1, 2))],
+        frames=FLOWS, setup=Guarded(between, ports, []))
+
+
+SCENARIOS = [
+    bridge("guarded 10k flows", udp), bridge("guarded IPv6 10k flows", udp6),
+    to_many("guarded 10k MACs", FLOWS, Bridge()),
+    routed("guarded routed 10k", Router, udp), routed("guarded routed IPv6 10k", Router6, udp6),
+    stateful("guarded stateful 10k", udp), stateful("guarded stateful IPv6 10k", udp6),
+    stateful_to_many("guarded stateful 1k MACs", 1000), stateful_to_many("guarded stateful 10k MACs", FLOWS),
+]

@@ -4,7 +4,7 @@ import ipaddress
 import random
 from itertools import chain
 
-from lib.packets import A, B, flows, udp, udp6, vxlan
+from lib.packets import ACK, SYN, A, B, flows, tcp, udp, udp6, vxlan
 from lib.scenarios import Scenario
 from lib.setups import LOCAL, ROUTER_A, ROUTER_B, VNI, Firewall, Relay, number
 
@@ -42,6 +42,54 @@ def scenario(name, rules, count, frame=udp):
         frames=count, setup=Firewall(lambda: denials(rules), max(262_144, 2 * count)), answers=True)
 
 
+# The frames of an Internet mix with their FCS: 64 (here as in all rows without), 594 and 1518 bytes.
+MIX = [64] * 7 + [590] * 4 + [1514]
+
+
+def mixed(name, count):
+    def frames(of, seed):
+        dice = random.Random(seed)
+        return (of(dice.choice(MIX), flow) for flow in flows(count))
+
+    return Scenario(
+        name, f"one rule at port B; {count} UDP connections, both directions; of 12 frames, in random order, "
+        "about 7 have 64 bytes, 4 have 590, 1 has 1514",
+        forward=lambda: frames(lambda size, flow: udp(B, A, size, flow), 4),
+        teach=lambda: frames(lambda size, flow: udp(A, B, size, turned(flow)), 5),
+        frames=count, setup=Firewall(lambda: [], 262_144), answers=True)
+
+
+DATA = 10  # bytes of a TCP segment, which fill its frame
+
+
+def connected(name, count):
+    """Handshakes, and then data of both ends, which acknowledges the other's."""
+    first = {flow: (dice.getrandbits(32), dice.getrandbits(32))
+             for dice in [random.Random(9)] for flow in flows(count)}
+
+    def numbers(flow, turn):
+        """(own, the other's) before the first byte of data."""
+        return tuple((first[flow][side ^ turn] + 1) & 0xFFFFFFFF for side in (0, 1))
+
+    def client():
+        for flow in flows(count):
+            yield tcp(B, A, SIZE, flow, SYN, (first[flow][0], 0))
+        for flow in flows(count):
+            yield tcp(B, A, SIZE, flow, ACK, numbers(flow, 0), DATA)
+
+    def server():
+        for flow in flows(count):
+            yield tcp(A, B, SIZE, turned(flow), SYN | ACK, (first[flow][1], numbers(flow, 1)[1]))
+        for flow in flows(count):
+            yield tcp(A, B, SIZE, turned(flow), ACK, numbers(flow, 1), DATA)
+
+    return Scenario(
+        name, f"one rule at port B; {count} TCP connections after their handshakes, both directions, {SIZE}-byte "
+        f"frames of {DATA} bytes of new data, each acknowledging what the other end has sent",
+        forward=client, teach=server, frames=count, setup=Firewall(lambda: [], 262_144, "tcp"), answers=True,
+        opening=(count, DATA))
+
+
 def begin(name, rules):
     """More connections than the table holds, so that each packet finds none of its own."""
     count = 400_000
@@ -74,6 +122,8 @@ def relay(name, count):
 SCENARIOS = [
     scenario("stateful 10k", 0, 10_000),
     scenario("stateful IPv6 10k", 0, 10_000, udp6),
+    mixed("stateful IMIX 10k", 10_000),
+    connected("stateful TCP 10k", 10_000),
     scenario("stateful 1M", 0, 1_000_000),
     scenario("stateful 10k, 1k rules", 999, 10_000),
     scenario("stateful 100k, 10k rules", 9_999, 100_000),

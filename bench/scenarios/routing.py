@@ -1,10 +1,10 @@
-"""Routing IPv4 among ports: a look-up in the routes, another neighbor's MAC address, a hop less."""
+"""Routing among ports: a look-up in the routes, another neighbor's MAC address, a hop less."""
 
 import random
 
-from lib.packets import A, flows, udp
+from lib.packets import A, flows, udp, udp6
 from lib.scenarios import Scenario
-from lib.setups import HOPS, ROUTER_A, Router
+from lib.setups import HOPS, ROUTER_A, Router, Router6
 
 SIZE = 64
 
@@ -31,24 +31,25 @@ def spread(count):
     return list(found)
 
 
-def scenario(name, words, routes, count, frames):
+def scenario(name, words, routes, count, frames, router=Router, frame=udp):
     def forward():
         dice = random.Random(6)
         table = routes(count)
         for source, _, from_port, to_port in flows(frames):
             address, length = dice.choice(table)
             to = address + 1 + dice.randrange((1 << (32 - length)) - 2)
-            yield udp(ROUTER_A, A, SIZE, (source, to, from_port, to_port))
+            yield frame(ROUTER_A, A, SIZE, (source, to, from_port, to_port))
 
-    setup = Router(lambda: routes(count), count)
+    setup = router(lambda: routes(count), count)
     return Scenario(
-        name, f"{count} IPv4 routes, {words}, to {HOPS} next hops behind port B; {frames} UDP flows, "
-        f"each to a random address of a random route, {SIZE}-byte frames",
+        name, f"{count} {'IPv4' if router is Router else 'IPv6'} routes, {words}, to {HOPS} next hops behind port "
+        f"B; {frames} UDP flows, each to a random address of a random route, {SIZE}-byte frames",
         forward, setup.teach, frames=frames, setup=setup)
 
 
 SCENARIOS = [
     scenario("routing 1k", "/24 side by side", side_by_side, 1000, 10_000),
+    scenario("routing IPv6 1k", "/120 side by side", side_by_side, 1000, 10_000, Router6, udp6),
     scenario("routing 100k", "/24 side by side", side_by_side, 100_000, 100_000),
     scenario("routing 1M", "/24 side by side", side_by_side, 1_000_000, 1_000_000),
     scenario("routing 1M spread", "of the Internet's lengths, anywhere", spread, 1_000_000, 1_000_000),
