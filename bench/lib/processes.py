@@ -20,8 +20,11 @@ class Failed(Exception):
 
 def run(args, timeout=120, check=True, input=None):
     """Runs a short command to its end and returns what it printed."""
-    done = subprocess.run([str(a) for a in args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=timeout, input=input)
+    try:
+        done = subprocess.run([str(a) for a in args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=timeout, input=input)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{' '.join(str(a) for a in args)}: took more than {timeout:.0f} s") from None
     if check and done.returncode != 0:
         raise Failed(f"{' '.join(str(a) for a in args)}: {(done.stderr or done.stdout).strip()}")
     return done.stdout

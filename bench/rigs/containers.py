@@ -33,11 +33,16 @@ TABLES = [(TCP1, TCP4, UDP, UDP_LOST), (NEXT_50, NEXT_99, NEXT_999), (BUSY_50, B
           (QUIET_50, QUIET_99, QUIET_MOST)]
 
 
-class Case:
-    """One way to join two containers. `ends` are the cores that iperf3 and ping may use."""
+KERNEL, PINNED = "kernel bridge, unpinned", "kernel bridge, ends on core 0"
+SLUICE, POLICY, WORKERS = "Sluice", "Sluice, policy on both ports", "Sluice, two workers"
 
-    def __init__(self, name, ends, join):
-        self.name, self.ends, self.join = name, ends, join
+
+class Case:
+    """One way to join two containers. `ends` are the cores that iperf3 and ping may use. With `is_tcp_only`
+    neither UDP nor ping is measured."""
+
+    def __init__(self, name, ends, join, is_tcp_only=False):
+        self.name, self.ends, self.join, self.is_tcp_only = name, ends, join, is_tcp_only
 
 
 def kernel_bridge(nursery, spaces):
@@ -47,11 +52,20 @@ def kernel_bridge(nursery, spaces):
         run(["ip", "-n", spaces.switch, "link", "set", end, "master", "bridge"])
 
 
-def sluice(build):
+def policy(ports):
+    """An ACL in front of each port, whose rules are kept by connection: what iperf3 and ping say passes."""
+    rules = [{"deny": {"proto": "tcp", "port": 23}}, {"permit": {"proto": "tcp", "port": 5201}},
+             {"permit": {"proto": "udp", "port": 5201}}, {"permit": {"proto": "icmp"}}]
+    return {"acls": [{"name": f"to-{port['name']}", "apply": {"port": port["name"], "direction": "ingress"},
+                      "rules": rules} for port in ports]}
+
+
+def sluice(build, with_policy=False, cores=(1,)):
     def join(nursery, spaces):
-        Sluice(nursery, build, [{"name": f"c{i}", "netns": name, "address": [spaces.address(i)]}
-                                for i, name in enumerate(spaces.containers)],
-               netns=spaces.switch)
+        ports = [{"name": f"c{i}", "netns": name, "address": [spaces.address(i)]}
+                 for i, name in enumerate(spaces.containers)]
+        Sluice(nursery, build, ports, cores=cores, netns=spaces.switch,
+               more=policy(ports) if with_policy else None)
     return join
 
 
@@ -78,13 +92,13 @@ def ovs_af_packet(place):
 
 
 def cases(session, build):
-    wanted = [Case("kernel bridge, unpinned", "0,1", kernel_bridge),
-              Case("kernel bridge, ends on core 0", "0", kernel_bridge)]
+    wanted = [Case(KERNEL, "0,1", kernel_bridge), Case(PINNED, "0", kernel_bridge)]
     if session.peers:
         place = peers.ovs(session)
         wanted += [Case("OVS-DPDK, veth with TSO", "0", ovs_tso(place)),
                    Case("OVS-DPDK, net_af_packet", "0", ovs_af_packet(place))]
-    return wanted + [Case("Sluice", "0", sluice(build))]
+    return wanted + [Case(SLUICE, "0", sluice(build)), Case(POLICY, "0", sluice(build, with_policy=True)),
+                     Case(WORKERS, "0,1", sluice(build, cores=(0, 1)), is_tcp_only=True)]
 
 
 def iperf(nursery, spaces, case, *options):
@@ -125,6 +139,8 @@ def measure(session, nursery, spaces, case, number):
     time.sleep(0.5)  # duplicate address detection and the like are over
     add(TCP1, tcp(nursery, spaces, case, 1))
     add(TCP4, tcp(nursery, spaces, case, 4))
+    if case.is_tcp_only:
+        return
     rate, lost = udp(nursery, spaces, case)
     add(UDP, rate)
     add(UDP_LOST, lost)
@@ -155,7 +171,7 @@ def summarise(session):
 
     print("\nSluice against the others (ratios of medians; of the kernel's two rows the better):")
     for figure in (TCP1, TCP4):
-        mine = median("Sluice", figure)
+        mine = median(SLUICE, figure)
         wanted = ("at least 0.7", "at least 1.3", "at least 5") if figure is TCP1 else ("",) * 3
         print_ratio(f"{figure.name}, Sluice / kernel bridge", mine, better_bridge(figure), wanted[0])
         if session.peers:
@@ -164,16 +180,23 @@ def summarise(session):
             print_ratio(f"{figure.name}, Sluice / OVS-DPDK net_af_packet", mine,
                         median("OVS-DPDK, net_af_packet", figure), wanted[2])
     for figure, wanted in ((NEXT_50, "at most 1.5"), (BUSY_50, "at most 1.5"), (QUIET_50, "")):
-        print_ratio(f"{figure.name}, Sluice / kernel bridge", median("Sluice", figure),
+        print_ratio(f"{figure.name}, Sluice / kernel bridge", median(SLUICE, figure),
                     better_bridge(figure), wanted)
+    for figure in (TCP1, TCP4):
+        print_ratio(f"{figure.name}, with policy on both ports / without", median(POLICY, figure),
+                    median(SLUICE, figure), "at least 0.95")
+    print_ratio(f"{TCP4.name}, Sluice with two workers / kernel bridge on the same cores", median(WORKERS, TCP4),
+                median(KERNEL, TCP4), "at least 0.9")
 
 
 def main(session):
     need(["iperf3", "iputils-ping", "ethtool", "iproute2"], session.say)
     build = build_switch(session.options, session.say)
     session.note("iperf3 and ping, both ends, on core 0 and the switch's worker on core 1 (OVS: its "
-                 "PMD thread, always polling; with veth ports its main thread, which reads those); \"unpinned\" may use both cores for everything; the "
-                 "kernel runs its softirqs where it wants")
+                 "PMD thread, always polling; with veth ports its main thread, which reads those); "
+                 "\"unpinned\" and \"two workers\" may use both cores for everything; the kernel runs its "
+                 "softirqs where it wants")
+    session.note("policy on both ports: an ACL of four rules in front of each, kept by connection")
     session.note(f"iperf3: {SECONDS} s a figure, one direction; UDP unpaced, 1448 bytes a datagram")
     session.note(f"back-to-back ping: {NEXT[0]}, each sent when the answer to the last is there "
                  f"(ping -A); busy ping: {BUSY[0]} at {BUSY[1]} s; quiet ping: {QUIET[0]} at {QUIET[1]} s, of "
