@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "port/derived_mac.h"
 #include "port/netlink.h"
+#include "port/tap_steering.h"
 #include "wire/headers.h"
 
 namespace sluice::port {
@@ -125,6 +126,14 @@ base::Result<void> Tap::attach() {
         auto fd = open_queue(interface_);
         if (!fd) return tl::unexpected(fd.error());
         queues_.push_back(std::move(*fd));
+    }
+    if (queues_.size() > 1) {
+        if (auto done = steer_by_connection(queues_[0].get()); !done) {
+            // One queue keeps the order of packets too.
+            base::log::warning("port", "{}: {}: its interface has one queue, whatever `queues` says", config_.name,
+                               done.error().message);
+            queues_.resize(1);
+        }
     }
     index_ = static_cast<int>(if_nametoindex(interface_.c_str()));
     made_ = ours ? Since::kBefore : Since::kNow;
@@ -301,7 +310,7 @@ std::optional<Port::Refusal> Tap::refusal(uint32_t size) const {
 }
 
 nlohmann::json Tap::describe() const {
-    nlohmann::json answer{{"queues", wanted_queues()},
+    nlohmann::json answer{{"queues", queues_.empty() ? wanted_queues() : queues_.size()},
                           {"offloads", {"checksum", "tcp-segmentation"}},
                           {"mark", mark_}};
     if (int error = transmit_error_.load(std::memory_order_relaxed); error != 0) {

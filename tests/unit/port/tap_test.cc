@@ -2,9 +2,11 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -158,6 +160,114 @@ TEST_F(TapTest, FramesThatFindItsQueueFullAreMissed) {
         }
     });
     EXPECT_GE(port_->describe().at("device-counters").at("missed"), 100 - 8);
+}
+
+// With two queues, which two workers read and write.
+class TapOfTwoWorkers : public testing::Test {
+ protected:
+    void SetUp() override {
+        if (!space_.is_there() || access("/dev/net/tun", R_OK | W_OK) != 0) {
+            GTEST_SKIP() << "needs root and /dev/net/tun";
+        }
+        ASSERT_TRUE(space_.shell("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6"));
+        PortConfig config;
+        config.name = "web";
+        config.netns = space_.path();
+        port_ = make_port(path::PortId{3}, config, {test::switch_pools(), 2, "test"});
+        const auto opened = port_->open();
+        ASSERT_TRUE(opened) << opened.error().message;
+        ASSERT_EQ(port_->receive_queues(), 2);
+        space_.run([&] {
+            socket_ = base::Fd(socket(AF_PACKET, SOCK_RAW, 0));
+            sockaddr_ll address{};
+            address.sll_family = AF_PACKET;
+            address.sll_ifindex = static_cast<int>(if_nametoindex("eth0"));
+            EXPECT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        });
+    }
+    void TearDown() override {
+        if (port_) port_->destroy();
+    }
+
+    // What the container sends comes by this queue.
+    int queue_of(const test::Bytes& frame) {
+        EXPECT_EQ(send(socket_.get(), frame.data(), frame.size(), 0), static_cast<ssize_t>(frame.size()));
+        int found = -1;
+        for (uint16_t queue = 0; queue < 2; ++queue) {
+            rte_mbuf* packet = nullptr;
+            if (port_->receive(queue, &packet, 1, counters_).count == 0) continue;
+            EXPECT_EQ(found, -1);
+            found = queue;
+            rte_pktmbuf_free(packet);
+        }
+        EXPECT_NE(found, -1);
+        return found;
+    }
+    void write(uint16_t worker, const test::Bytes& frame) {
+        rte_mbuf* packet = test::to_mbuf(test::switch_pools().buffers, frame);
+        port_->transmit(path::WorkerId{worker}, &packet, 1, packet->pkt_len, counters_);
+    }
+
+    test::Netns space_;
+    std::unique_ptr<Port> port_;
+    base::Fd socket_;
+    path::Counters counters_;
+};
+
+using test::Packet;
+
+TEST_F(TapOfTwoWorkers, AConnectionComesByOneQueueWhoeverWritesItsAnswers) {
+    std::array<int, 2> of_queue{};
+    for (uint16_t n = 0; n < 64; ++n) {
+        const auto port = static_cast<uint16_t>(40'000 + 2 * n);
+        const test::Bytes there =
+            Packet().eth(test::kMacA, test::kMacB).ipv4("10.0.0.1", "10.0.0.2").tcp(port, 5201).payload(10);
+        const test::Bytes back =
+            Packet().eth(test::kMacB, test::kMacA).ipv4("10.0.0.2", "10.0.0.1").tcp(5201, port).payload(10);
+        write(0, back);
+        const int queue = queue_of(there);
+        write(1, back);
+        EXPECT_EQ(queue_of(there), queue);
+        EXPECT_EQ(queue_of(back), queue) << "the other direction, from another interface";
+        ++of_queue[static_cast<size_t>(queue)];
+    }
+    EXPECT_GT(of_queue[0], 16);
+    EXPECT_GT(of_queue[1], 16);
+}
+
+TEST_F(TapOfTwoWorkers, ConnectionsOfIpv6AreSpreadToo) {
+    std::array<int, 2> of_queue{};
+    for (uint16_t n = 0; n < 64; ++n) {
+        const auto port = static_cast<uint16_t>(40'000 + 2 * n);
+        const test::Bytes there = Packet().eth(test::kMacA, test::kMacB).ipv6("fd00::1", "fd00::2").udp(port, 53);
+        const test::Bytes back = Packet().eth(test::kMacB, test::kMacA).ipv6("fd00::2", "fd00::1").udp(53, port);
+        const int queue = queue_of(there);
+        EXPECT_EQ(queue_of(back), queue);
+        ++of_queue[static_cast<size_t>(queue)];
+    }
+    EXPECT_GT(of_queue[0], 16);
+    EXPECT_GT(of_queue[1], 16);
+}
+
+TEST_F(TapOfTwoWorkers, FragmentsComeByTheQueueOfTheirAddresses) {
+    constexpr uint16_t kMore = 0x2000;
+    const auto fragment = [](uint16_t port, uint16_t flags_offset) {
+        return Packet()
+            .eth(test::kMacA, test::kMacB)
+            .ipv4("10.0.0.1", "10.0.0.2")
+            .fragment(flags_offset)
+            .udp(port, 53)
+            .bytes();
+    };
+    const int later = queue_of(fragment(7, 1480 / 8));
+    for (uint16_t port = 1; port < 16; ++port) EXPECT_EQ(queue_of(fragment(port, kMore)), later);
+}
+
+TEST_F(TapOfTwoWorkers, WhatIsNoIpComesByTheFirstQueue) {
+    EXPECT_EQ(queue_of(Packet().eth(test::kMacA, test::kMacB, 0x88b5).payload(46)), 0);
+    test::Bytes bare(14);
+    bare[12] = 0x08;
+    EXPECT_EQ(queue_of(bare), 0) << "IPv4 by its type, with nothing behind it";
 }
 
 }  // namespace
