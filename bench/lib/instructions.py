@@ -19,8 +19,9 @@ def program(build, say):
     source = os.path.join(BENCH, "replay/instructions.cc")
     target = os.path.join(BUILT, "instructions")
     libraries = [os.path.join(build, f"src/{layer}/libsluice-{layer}.a")
-                 for layer in ("engine", "policy", "responder", "router", "tunnel", "link", "view", "flow", "acl",
-                               "vxlan", "route", "neighbor", "guard", "bridge", "port", "path", "wire", "base")]
+                 for layer in ("engine", "policy", "responder", "router", "tunnel", "link", "view", "network", "mirror",
+                               "flow", "acl", "vxlan", "route", "neighbor", "guard", "bridge", "port", "path", "wire",
+                               "base")]
     if builder.fresh(target, [source, *libraries]):
         return target
     say("building instructions")

@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "base/file.h"
 #include "engine/config.h"
 #include "engine/eal.h"
 #include "engine/switch.h"
@@ -56,7 +57,7 @@ volatile uint64_t* map_page(const char* path) {
 }
 
 void add_routes(engine::Switch& running, const char* path) {
-    auto text = engine::read_file(path);
+    auto text = base::read_file(path);
     if (!text) fail(text.error());
     route::Mistakes mistakes;
     const route::Changes changes = route::read_changes({.lines = *text, .file = path}, mistakes);
@@ -76,7 +77,7 @@ void move_burst(uint16_t from, uint16_t to) {
 
 int main(int argc, char** argv) {
     if (argc != 6 && argc != 7) return 2;
-    auto text = engine::read_file(argv[1]);
+    auto text = base::read_file(argv[1]);
     if (!text) fail(text.error());
     auto config = engine::load_config(*text, argv[1], {});
     if (!config) fail(config.error());
