@@ -360,8 +360,8 @@ class Compiler {
         for (auto& [name, mirrors] : by_port) {
             const auto* port = up(name);
             if (port == nullptr) continue;
-            const auto& kept = snapshot_->mirrors.emplace_back(std::make_unique<view::Mirrors>(std::move(mirrors)));
-            slot_of(*port).mirrors = kept.get();
+            slot_of(*port).mirrors =
+                snapshot_->mirrors.emplace_back(std::make_unique<view::Mirrors>(std::move(mirrors))).get();
         }
     }
 

@@ -40,8 +40,8 @@ constexpr size_t kHotQueues = 8;
 constexpr uint32_t kTurnsBetweenPolls = 8;
 
 // The first turns after a silence take one packet each: a request, and the answer to it. A read that finds a TAP
-// device empty takes half a microsecond, three times as long as epoll_wait, and the packet would wait for it before
-// it goes to its port (bench/run latency).
+// device empty takes half a microsecond, three times as long as epoll_wait, and the packet would wait for that
+// before it goes to its port (bench/run latency).
 constexpr uint32_t kLoneTurns = 2;
 
 // While later fragments wait for a first one, which another worker may get.

@@ -167,8 +167,8 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The UDP checksum of a tunnel packet is wrong: the packet was damaged on the way, or a device did not "
      "finish the checksum. Look at the sender's offloads (ethtool -k) and at the links."},
     {"vxlan-no-vni-flag",
-     "The VXLAN header lacks the flag for a valid VNI (RFC 7348, 5). Look at the sender: is it VXLAN that it "
-     "sends to this port?"},
+     "The VXLAN header lacks the flag for a valid VNI (RFC 7348, 5). Look at the sender: it may send another "
+     "protocol than VXLAN to this port."},
     {"vxlan-inner-runt",
      "The frame inside a tunnel packet is shorter than an Ethernet header (14 bytes). Look at the sender."},
     {"vxlan-inner-vlan",
