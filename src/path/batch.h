@@ -74,6 +74,14 @@ inline uint32_t origin(const Meta& meta) noexcept {
     return word;
 }
 
+// Whether the ingress port has no guard and nothing unusual to it: both fields at once.
+[[gnu::always_inline]] inline bool is_plain_arrival(const Meta& meta) noexcept {
+    uint16_t both;
+    static_assert(offsetof(Meta, guarded) == offsetof(Meta, unusual) + 1 && static_cast<int>(Guarded::kNot) == 0);
+    std::memcpy(&both, &meta.unusual, sizeof both);
+    return both == 0;
+}
+
 // Whether a drop for this reason happens after meta.egress was set.
 constexpr bool has_egress(Drop reason) noexcept {
     switch (reason) {

@@ -23,7 +23,7 @@ namespace sluice::path {
 // One writer (its worker), any number of readers. Compiles to a plain add, without a locked instruction.
 class Counter {
  public:
-    void add(uint64_t n) noexcept {
+    [[gnu::always_inline]] void add(uint64_t n) noexcept {
         value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
     }
     uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
@@ -37,7 +37,7 @@ struct Traffic {
     Counter packets;
     Counter bytes;
 
-    void add(uint64_t count, uint64_t size) noexcept {
+    [[gnu::always_inline]] void add(uint64_t count, uint64_t size) noexcept {
         packets.add(count);
         bytes.add(size);
     }

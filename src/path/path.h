@@ -10,8 +10,8 @@
 //     bool decide(Meta&, const Tables&)                       look up; give the packet its fate
 //     bool decide(Meta&, const rte_mbuf*, const Tables&)      the same, if it reads headers
 //     void apply (Meta&, rte_mbuf*, const Tables&)            do what was decided
-// admit and decide return false if they have given the packet a fate that ends its way (a drop). admit also returns
-// false if the stages behind it need not admit the packet.
+// admit and decide return false if they have given the packet a fate that ends its way (a drop). admit also
+// returns false if the stages behind it need not admit the packet.
 //
 // The stages run fused: one loop over the batch admits, a second one decides and applies. So a path of any length
 // costs two loops, and the prefetches of the first have time to arrive before the second. A decision that is
@@ -99,8 +99,9 @@ template <class Shortcut, class... Stages>
 struct Unusual {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables& tables) {
-        const bool is_unguarded = meta.guarded == Guarded::kNot;
-        if (likely(!meta.unusual) && (is_unguarded || likely(Shortcut::passes(meta, packet, tables)))) return true;
+        if (is_plain_arrival(meta) || (likely(!meta.unusual) && likely(Shortcut::passes(meta, packet, tables)))) {
+            return true;
+        }
         return admit_all(meta, packet, tables);
     }
 

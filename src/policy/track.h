@@ -283,9 +283,9 @@ struct Track {
     }
 };
 
-// Admit, before all that may be asked of a frame: IP with ports that is to be bridged, of a port with nothing
-// unusual to it, is left to its flow where connections are tracked. A frame that its flow doesn't speak for is asked
-// the rest by Track.
+// Admit, the first stage: leaves a plain IP frame that is to be bridged to its flow, if its port has nothing
+// unusual and its network's connections are tracked. If its flow doesn't know the frame's addresses, Track has the
+// guard and the MAC table judge it.
 struct LeaveToFlow {
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
                                              const view::Tables& tables) noexcept {

@@ -60,7 +60,7 @@ class Egress {
             send_unusual(port, packet);
         }
     }
-    void send(Port& port, rte_mbuf* packet) noexcept { send(port, port.id(), packet); }
+    [[gnu::always_inline]] void send(Port& port, rte_mbuf* packet) noexcept { send(port, port.id(), packet); }
 
     // The same for an exit with a tag, mirrors or other extras.
     void send(const Exit& exit, rte_mbuf* packet) noexcept;

@@ -121,7 +121,7 @@ struct alignas(64) PortSlot {
     void set_plain() noexcept {
         plain = trunk == nullptr && mirrors_out() == nullptr && tunnel == nullptr ? port : nullptr;
     }
-    bool carries(path::NetworkId id) const noexcept {
+    [[gnu::always_inline]] bool carries(path::NetworkId id) const noexcept {
         return network == id || (trunk != nullptr && trunk->carries(id)) ||
                (tunnel != nullptr && tunnel->networks[path::index(id)]);
     }
