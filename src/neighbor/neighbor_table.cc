@@ -57,22 +57,11 @@ void Table::free_held(Entry& entry) noexcept {
 }
 
 uint64_t Table::hash(path::NetworkId network, const IpAddress& address) noexcept {
-    uint64_t words[2];
-    std::memcpy(words, address.bytes.data(), sizeof words);
-    uint64_t h = (words[0] ^ (uint64_t{path::index(network)} << 48)) * 0x9e37'79b9'7f4a'7c15ULL;
-    h ^= h >> 32 ^ words[1];
-    // An address's last bytes are a word's highest bits, and a product would not spread them.
-    h = (h ^ h >> 32) * 0xff51'afd7'ed55'8ccdULL;
-    return h ^ h >> 32;
+    return hash(network, words_of(address));
 }
 
 Entry* Table::find(path::NetworkId network, const IpAddress& address) const noexcept {
-    for (uint64_t at = hash(network, address);; ++at) {
-        const uint32_t slot = slots_[at & mask_].load(std::memory_order_acquire);
-        if (slot == kEmpty) return nullptr;
-        Entry& entry = entries_[slot - 1];
-        if (is(entry, network, address)) return &entry;
-    }
+    return find(network, words_of(address));
 }
 
 bool Table::try_lock() noexcept {

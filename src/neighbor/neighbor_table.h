@@ -12,12 +12,15 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <vector>
 
 #include "path/ids.h"
 #include "path/parse.h"
 #include "sluice/address.h"
+#include "wire/flow_hash.h"
+#include "wire/headers.h"
 
 namespace sluice::neighbor {
 
@@ -70,6 +73,25 @@ struct Held {
     Waiting packets[kMaxHeld];
 };
 
+// An IpAddress's bytes (IPv4 in IPv6, RFC 4291, 2.5.5.2) as they stand in memory.
+struct AddressWords {
+    uint64_t first;
+    uint64_t last;
+
+    bool operator==(const AddressWords&) const = default;
+};
+[[gnu::always_inline]] inline AddressWords words_of(const IpAddress& address) noexcept {
+    AddressWords words;
+    std::memcpy(&words, address.bytes.data(), sizeof words);
+    return words;
+}
+[[gnu::always_inline]] constexpr AddressWords words_of(wire::be32 address) noexcept {
+    return {0, 0xffff'0000U | uint64_t{address.raw()} << 32};
+}
+[[gnu::always_inline]] inline AddressWords words_of(const wire::Ipv6Bytes& address) noexcept {
+    return {wire::load64(address.data()), wire::load64(address.data() + 8)};
+}
+
 class Table {
  public:
     // Solicitations, a second apart, before an address is given up (RFC 4861, 10: MAX_*_SOLICIT).
@@ -96,6 +118,14 @@ class Table {
 
     // Null if there is no entry.
     Entry* find(path::NetworkId network, const IpAddress& address) const noexcept;
+    [[gnu::always_inline]] Entry* find(path::NetworkId network, const AddressWords& address) const noexcept {
+        for (uint64_t at = hash(network, address);; ++at) {
+            const uint32_t slot = slots_[at & mask_].load(std::memory_order_acquire);
+            if (slot == kEmpty) return nullptr;
+            Entry& entry = entries_[slot - 1];
+            if (entry.network == network && words_of(entry.address) == address) return &entry;
+        }
+    }
     // Like find(), but creates a missing entry, which is not solicited yet. Null if the table is full or locked.
     Entry* add(path::NetworkId network, const IpAddress& address, Seconds now) noexcept;
     // Whether the caller is to solicit it now; false if another solicitation is under way.
@@ -111,6 +141,13 @@ class Table {
 
     // Its low bits give the position in the hash table.
     static uint64_t hash(path::NetworkId network, const IpAddress& address) noexcept;
+    [[gnu::always_inline]] static uint64_t hash(path::NetworkId network, const AddressWords& address) noexcept {
+        uint64_t h = (address.first ^ (uint64_t{path::index(network)} << 48)) * 0x9e37'79b9'7f4a'7c15ULL;
+        h ^= h >> 32 ^ address.last;
+        // An address's last bytes are a word's highest bits, and a product would not spread them.
+        h = (h ^ h >> 32) * 0xff51'afd7'ed55'8ccdULL;
+        return h ^ h >> 32;
+    }
     uint32_t index(const Entry& entry) const noexcept {
         return static_cast<uint32_t>(&entry - entries_.get());
     }

@@ -239,14 +239,10 @@ struct Track {
                      neighbor.state.load(std::memory_order_relaxed) == neighbor::State::kFree)) {
             return false;
         }
-        if (likely(!connection.is_ipv6())) {
-            // ::ffff:a.b.c.d, as sluice/address.h has it.
-            const uint8_t* bytes = neighbor.address.bytes.data();
-            const uint64_t mapped = 0xffff'0000U | uint64_t{connection.key.destination().raw()} << 32;
-            return wire::load64(bytes) == 0 && wire::load64(bytes + 8) == mapped;
-        }
+        const neighbor::AddressWords words = neighbor::words_of(neighbor.address);
+        if (likely(!connection.is_ipv6())) return words == neighbor::words_of(connection.key.destination());
         const auto& ip = *reinterpret_cast<const wire::Ipv6Header*>(connection.ip);
-        return neighbor.address.bytes == ip.destination;
+        return words == neighbor::words_of(ip.destination);
     }
 
     // The way that the flow was decided to take, if it still leads there.

@@ -59,6 +59,17 @@ bool decide_hop(path::Meta& meta, const rte_mbuf* packet, const route::NextHop& 
 bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables,
                     link::Link& link) noexcept;
 
+// The destination itself, on the link of that network; null: it is not known yet.
+[[gnu::always_inline]] inline neighbor::Entry* find_destination(const path::Meta& meta, path::NetworkId network,
+                                                                const view::Tables& tables) noexcept {
+    // A dry run may take it for known.
+    if (unlikely(tables.assumed != nullptr)) return nullptr;
+    const auto words = likely(meta.layer3 == path::Layer3::kIpv4)
+                           ? neighbor::words_of(static_cast<const wire::Ipv4Header*>(meta.header)->destination)
+                           : neighbor::words_of(static_cast<const wire::Ipv6Header*>(meta.header)->destination);
+    return tables.neighbors.find(network, words);
+}
+
 // Of a packet whose connection nobody tracks: by its header, in line. False if the packet is dropped.
 [[gnu::always_inline]] inline bool decide_route(path::Meta& meta, const rte_mbuf* packet,
                                                 const view::Tables& tables, link::Link& link) noexcept {
@@ -90,11 +101,14 @@ bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables
     }
     const route::NextHop& hop =
         route::hop_of(tables.hops, id, [&]() noexcept { return wire::flow_hash(packet); });
-    if (unlikely(hop.kind != route::HopKind::kVia || network.is_underlay)) {
-        return decide_hop(meta, packet, hop, tables, link);
+    if (unlikely(network.is_underlay)) return decide_hop(meta, packet, hop, tables, link);
+    neighbor::Entry* neighbor = hop.neighbor;
+    if (hop.kind != route::HopKind::kVia) {
+        neighbor = hop.kind == route::HopKind::kConnected ? find_destination(meta, hop.network, tables) : nullptr;
+        if (unlikely(neighbor == nullptr)) return decide_hop(meta, packet, hop, tables, link);
     }
     if (unlikely(ttl <= 1)) return path::drop(meta, path::Drop::kTtlExceeded);
-    meta.neighbor = hop.neighbor;
+    meta.neighbor = neighbor;
     meta.fate = path::Fate::kRoute;
     return true;
 }
