@@ -394,10 +394,6 @@ std::unique_ptr<view::Snapshot> compile(const Config& config, const Parts& parts
     return Compiler(config, parts).run();
 }
 
-std::string flow_domain_of(const NetworkConfig& network) {
-    return network.is_routed() ? "domain " + network.domain : "network " + network.name;
-}
-
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance) {
     if (network.gateway_mac) return *network.gateway_mac;
     if (!network.vxlan) return port::host_mac("router:" + instance + ":" + network.name);

@@ -125,6 +125,17 @@ std::string_view network_of(const Config& config, const port::PortConfig& port) 
     return port.network;
 }
 
+std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port) {
+    if (!port.trunk) return {std::string(network_of(config, port))};
+    std::vector<std::string> names = port.trunk->networks;
+    if (!port.trunk->native.empty()) names.push_back(port.trunk->native);
+    return names;
+}
+
+std::string flow_domain_of(const NetworkConfig& network) {
+    return network.is_routed() ? "domain " + network.domain : "network " + network.name;
+}
+
 std::set<IpAddress> remotes_of(const Config& config) {
     std::set<IpAddress> remotes;
     for (const auto& network : config.networks) {

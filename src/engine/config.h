@@ -154,6 +154,10 @@ void fields(V& v, Config& c) {
 
 // The network of a port that is no trunk; empty: none.
 std::string_view network_of(const Config& config, const port::PortConfig& port);
+// The networks that a port is in.
+std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port);
+// What tells a network's connections from those of others: its routing domain's, or its own.
+std::string flow_domain_of(const NetworkConfig& network);
 // The remote tunnel end points of all overlays.
 std::set<IpAddress> remotes_of(const Config& config);
 // What containers of a flat network without a `gateway` have for one: the switch answers for it.

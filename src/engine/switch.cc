@@ -24,13 +24,6 @@ base::Errors unchangeable(const Config& from, const Config& to) {
 
 }  // namespace
 
-std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port) {
-    if (!port.trunk) return {std::string(network_of(config, port))};
-    std::vector<std::string> names = port.trunk->networks;
-    if (!port.trunk->native.empty()) names.push_back(port.trunk->native);
-    return names;
-}
-
 bool holds_addresses(const HeldPort& held) {
     const port::PortConfig& config = held.port->config();
     return (held.up && held.port->has_link()) || (config.vhost_user && config.mac);

@@ -107,12 +107,6 @@ MacAddress router_mac(const NetworkConfig& network, const std::string& instance)
 // The address from which the switch asks for neighbors in an overlay; another on every host.
 MacAddress asker_mac(const NetworkConfig& network, const std::string& instance);
 
-// The networks that a port is in.
-std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port);
-
-// What tells a network's connections from those of others: its routing domain's, or its own.
-std::string flow_domain_of(const NetworkConfig& network);
-
 // What a worker did in some span of time.
 struct Load {
     uint64_t packets = 0;
