@@ -133,7 +133,18 @@ std::vector<std::string> networks_of(const Config& config, const port::PortConfi
 }
 
 std::string flow_domain_of(const NetworkConfig& network) {
-    return network.is_routed() ? "domain " + network.domain : "network " + network.name;
+    return network.is_routed() ? flow_domain_of_routes(network.domain) : "network " + network.name;
+}
+
+std::string flow_domain_of_routes(std::string_view domain) { return fmt::format("domain {}", domain); }
+
+FlowDomainNames flow_domains_of(const Config& config, const port::PortConfig& port) {
+    FlowDomainNames domains;
+    for (const std::string& name : networks_of(config, port)) {
+        if (name == kUnderlay) domains.insert(flow_domain_of_routes(kUnderlay));
+        if (const NetworkConfig* network = find_network(config, name)) domains.insert(flow_domain_of(*network));
+    }
+    return domains;
 }
 
 std::set<IpAddress> remotes_of(const Config& config) {

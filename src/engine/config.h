@@ -158,6 +158,10 @@ std::string_view network_of(const Config& config, const port::PortConfig& port);
 std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port);
 // What tells a network's connections from those of others: its routing domain's, or its own.
 std::string flow_domain_of(const NetworkConfig& network);
+std::string flow_domain_of_routes(std::string_view domain);
+using FlowDomainNames = std::set<std::string>;
+// Those of the networks that a port is in.
+FlowDomainNames flow_domains_of(const Config& config, const port::PortConfig& port);
 // The remote tunnel end points of all overlays.
 std::set<IpAddress> remotes_of(const Config& config);
 // What containers of a flat network without a `gateway` have for one: the switch answers for it.

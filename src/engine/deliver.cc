@@ -32,7 +32,8 @@ void go_on(const flow::HeldFragments::Held& held, const PathTables& tables) noex
     path::Meta& meta = metas[1];
     meta = {.destination_mac = path::mac_key(frame),
             .source_mac = path::mac_key(frame + sizeof(wire::MacBytes)),
-            .admission = flow::Decided::admission(tables.flow_generation, held.network, held.ingress),
+            .admission = flow::Decided::admission(tables.flow_generation(held.network), held.network,
+                                                  held.ingress),
             .ingress = held.ingress,
             .network = held.network,
             .unusual = tables.slot(held.ingress).is_unusual(),

@@ -132,6 +132,57 @@ base::Tree in_force(const port::PortConfig& port) {
     return base::write(port.in_force());
 }
 
+// What flows a configuration's objects decide, by flow domain.
+class Deciders {
+ public:
+    explicit Deciders(const Config& config) : config_(config) {}
+
+    void add(FlowDomainNames& domains, const NetworkConfig& network) { domains.insert(flow_domain_of(network)); }
+    void add(FlowDomainNames& domains, const port::PortConfig& port) {
+        domains.merge(flow_domains_of(config_, port));
+    }
+    void add(FlowDomainNames& domains, const route::RouteConfig& route) {
+        domains.insert(flow_domain_of_routes(route.domain));
+    }
+    void add(FlowDomainNames& domains, const acl::AclConfig& acl) {
+        for (const acl::ApplyConfig& apply : acl.apply) {
+            if (const NetworkConfig* network = find_network(config_, apply.network)) add(domains, *network);
+            if (const port::PortConfig* port = find_port(config_, apply.port)) add(domains, *port);
+        }
+    }
+    void add(FlowDomainNames& domains, const acl::AddressSetConfig& set) {
+        for (const acl::AclConfig& acl : config_.acls) {
+            if (names_set(acl, set.name)) add(domains, acl);
+        }
+    }
+    // Copies are beside the traffic.
+    void add(FlowDomainNames&, const mirror::MirrorConfig&) {}
+    // Which port is the underlay's, and the headers and end points of all tunnels.
+    void add_underlay(FlowDomainNames& domains, const std::optional<vxlan::UnderlayConfig>& other) {
+        domains.insert(flow_domain_of_routes(kUnderlay));
+        for (const auto* underlay : {&config_.underlay, &other}) {
+            if (!*underlay) continue;
+            if (const port::PortConfig* port = find_port(config_, (*underlay)->port)) add(domains, *port);
+        }
+        for (const NetworkConfig& network : config_.networks) {
+            if (network.vxlan) add(domains, network);
+        }
+    }
+
+ private:
+    static bool names_set(const acl::AclConfig& acl, std::string_view name) {
+        const auto names_it = [&](const std::optional<std::vector<acl::Peer>>& peers) {
+            return peers && std::any_of(peers->begin(), peers->end(),
+                                        [&](const acl::Peer& peer) { return peer.set == name; });
+        };
+        return std::any_of(acl.rules.begin(), acl.rules.end(), [&](const acl::RuleConfig& rule) {
+            return names_it(rule.match.from) || names_it(rule.match.to);
+        });
+    }
+
+    const Config& config_;
+};
+
 template <class T>
 Change addition(std::string_view kind, const T& object) {
     constexpr auto kAdd = Change::Action::kAdd;
@@ -147,9 +198,13 @@ Change removal(std::string_view kind, const T& object) {
             .effect = effect_of(kRemove, object)};
 }
 
+// What a port that comes brings, no flow was decided by.
 template <class T>
-void diff_objects(std::string_view kind, const std::vector<T>& from, const std::vector<T>& to,
-                  std::vector<Change>& changes) {
+constexpr bool kDecidesAtOnce = !std::is_same_v<T, port::PortConfig>;
+
+template <class T>
+void diff_objects(std::string_view kind, const std::vector<T>& from, Deciders old_deciders,
+                  const std::vector<T>& to, Deciders new_deciders, std::vector<Change>& changes) {
     // There may be many thousands of both.
     using Named = std::unordered_map<std::string, const T*>;
     auto by_name = [](const std::vector<T>& list) {
@@ -165,19 +220,22 @@ void diff_objects(std::string_view kind, const std::vector<T>& from, const std::
     const Named after = by_name(to);
     for (const T& old : from) {
         if (find(after, name_of(old)) != nullptr) continue;
-        changes.push_back(removal(kind, old));
+        old_deciders.add(changes.emplace_back(removal(kind, old)).outdates, old);
     }
     for (const T& next : to) {
         const std::string object = fmt::format("{} {}", kind, name_of(next));
         const T* old = find(before, name_of(next));
         if (old == nullptr) {
-            changes.push_back(addition(kind, next));
+            Change& change = changes.emplace_back(addition(kind, next));
+            if (kDecidesAtOnce<T>) new_deciders.add(change.outdates, next);
         } else if (!(*old == next)) {
             Change change{.action = Change::Action::kChange, .object = object, .origin = origin(next.place)};
             change.keys = differing_keys(in_force(*old), in_force(next));
             if (change.keys.empty()) continue;
             change.detail = describe(change.keys);
             change.effect = effect_of(*old, next);
+            old_deciders.add(change.outdates, *old);
+            new_deciders.add(change.outdates, next);
             changes.push_back(std::move(change));
         }
     }
@@ -216,6 +274,9 @@ Change removal_of(const port::PortConfig& port) { return removal("port", port); 
 
 std::vector<Change> diff(const Config& from, const Config& to) {
     std::vector<Change> changes;
+    const auto add_objects = [&](std::string_view kind, const auto& old, const auto& next) {
+        diff_objects(kind, old, Deciders(from), next, Deciders(to), changes);
+    };
     diff_section("workers", from.workers, to.workers,
                  from.workers.cores == to.workers.cores ? Effect::kNothing : Effect::kRestart, changes);
     diff_section("memory", from.memory, to.memory, Effect::kRestart, changes);
@@ -223,7 +284,7 @@ std::vector<Change> diff(const Config& from, const Config& to) {
     diff_section("dpdk", from.dpdk, to.dpdk, Effect::kRestart, changes);
     diff_section("log", from.log, to.log, Effect::kNothing, changes);
     diff_section("state", from.state, to.state, Effect::kRestart, changes);
-    diff_objects("network", from.networks, to.networks, changes);
+    add_objects("network", from.networks, to.networks);
     if (from.underlay && to.underlay) {
         diff_section("underlay", *from.underlay, *to.underlay, Effect::kFlows, changes);
     } else if (from.underlay || to.underlay) {
@@ -231,14 +292,40 @@ std::vector<Change> diff(const Config& from, const Config& to) {
         changes.push_back({.action = added ? Change::Action::kAdd : Change::Action::kRemove, .object = "underlay",
                            .origin = origin((added ? to : from).underlay->place), .effect = Effect::kFlows});
     }
-    diff_objects("port", from.ports, to.ports, changes);
-    diff_objects("route", from.routes, to.routes, changes);
-    diff_objects("address-set", from.address_sets, to.address_sets, changes);
-    diff_objects("acl", from.acls, to.acls, changes);
+    if (from.underlay != to.underlay) {
+        Deciders(from).add_underlay(changes.back().outdates, to.underlay);
+        Deciders(to).add_underlay(changes.back().outdates, from.underlay);
+    }
+    add_objects("port", from.ports, to.ports);
+    add_objects("route", from.routes, to.routes);
+    add_objects("address-set", from.address_sets, to.address_sets);
+    add_objects("acl", from.acls, to.acls);
     diff_section("flows", from.flows, to.flows,
                  from.flows.size == to.flows.size ? Effect::kNothing : Effect::kRestart, changes);
-    diff_objects("mirror", from.mirrors, to.mirrors, changes);
+    add_objects("mirror", from.mirrors, to.mirrors);
     return changes;
+}
+
+// Of several lists that deny a packet the first one says how: another order of the same lists outdates flows too.
+FlowDomainNames outdated_domains(const Config& from, const Config& to, const std::vector<Change>& changes) {
+    FlowDomainNames domains;
+    for (const Change& change : changes) domains.insert(change.outdates.begin(), change.outdates.end());
+    const auto names_of = [](const Config& config) {
+        std::vector<std::string_view> names;
+        for (const acl::AclConfig& acl : config.acls) names.push_back(acl.name);
+        return names;
+    };
+    const auto common = [](std::vector<std::string_view> names, const std::vector<std::string_view>& others) {
+        const std::set<std::string_view> known(others.begin(), others.end());
+        std::erase_if(names, [&](std::string_view name) { return !known.contains(name); });
+        return names;
+    };
+    const auto before = names_of(from);
+    const auto after = names_of(to);
+    if (common(before, after) != common(after, before)) {
+        for (const acl::AclConfig& acl : to.acls) Deciders(to).add(domains, acl);
+    }
+    return domains;
 }
 
 }  // namespace sluice::engine

@@ -12,8 +12,8 @@
 
 namespace sluice::engine {
 
-// What a change does to traffic. All flows are decided anew on their next packet after a change that does
-// something to any (outdates_flows()); `kFlows` is said of those after which that may come out otherwise.
+// What a change does to traffic. `kFlows`: flows of the domains that the change concerns are decided anew on their
+// next packet (Change::outdates).
 enum class Effect { kNothing, kFlows, kLearned, kOpened, kClosed, kReopened, kRestart };
 
 constexpr auto names(Effect) {
@@ -40,6 +40,7 @@ struct Change {
     std::string detail = {};  // the keys that differ, in words: "mtu: 1500 -> 1400"
     Effect effect = Effect::kNothing;
     std::vector<ChangedKey> keys = {};
+    FlowDomainNames outdates = {};  // whose flows were decided by what has changed
 };
 
 constexpr auto names(Change::Action) {
@@ -48,12 +49,10 @@ constexpr auto names(Change::Action) {
                       base::Name{kChange, "change"}};
 }
 
-// What a port that is opened brings, no flow was decided by.
-constexpr bool outdates_flows(const Change& change) noexcept {
-    return change.effect != Effect::kNothing && change.effect != Effect::kOpened;
-}
-
 std::vector<Change> diff(const Config& from, const Config& to);
+// The flow domains whose flows may come out otherwise after these changes, which lead from one configuration to
+// the other. Where it isn't certain, they may.
+FlowDomainNames outdated_domains(const Config& from, const Config& to, const std::vector<Change>& changes);
 // The same of one port more, and of one less.
 Change addition_of(const port::PortConfig& port);
 Change removal_of(const port::PortConfig& port);

@@ -40,7 +40,7 @@ Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const 
       flows_(flows, grace_),
       loads_(workers) {
     const Worker::Shared shared{snapshots_, grace_,     router_.hops(),  router_.neighbors(),
-                                flows_,     fragments_, flow_generation_};
+                                flows_,     fragments_, told_generations_};
     for (uint16_t i = 0; i < workers; ++i) {
         workers_.push_back(std::make_unique<Worker>(path::WorkerId{i}, context_.pools, shared));
     }
@@ -98,11 +98,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         }
         ++it;
     }
-    // Of several lists that deny a packet the first one says how.
-    const bool is_same_order =
-        std::equal(config_.acls.begin(), config_.acls.end(), next.acls.begin(), next.acls.end(),
-                   [](const auto& a, const auto& b) { return a.name == b.name; });
-    applying_ = !is_same_order || std::any_of(changes.begin(), changes.end(), outdates_flows);
+    outdating_ = outdated_domains(config_, next, changes);
     config_ = std::move(next);
     const std::vector<path::NetworkId> freed = arrange_tables(config_);
     arrange_policies();
@@ -146,7 +142,10 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     find_tunnels();
     set_static_neighbors();
     forget_neighbors();
-    if (std::exchange(applying_, false)) outdate_flows();
+    if (!outdating_.empty()) {
+        const auto before = outdate_flows(std::exchange(outdating_, {}));
+        grace_.wait();
+    }
     for (const auto& name : moved) announce(ports_.at(name));
     started_ = true;
     return changes;
@@ -209,16 +208,16 @@ void Switch::age_macs() {
 }
 
 void Switch::publish() {
+    flow_generations_.outdate(ids_of(outdating_));
     std::unique_ptr<view::Snapshot> next = compile(
         config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_.names(), context_.instance,
                   captures_, witnesses_, workers_.size()});
     next->generation = ++generation_;
     // With the snapshot itself: at no time are its numbers met in flows that were decided by others.
-    const uint32_t flow_generation = flow_generation_.load(std::memory_order_relaxed);
-    next->flow_generation = applying_ ? flow::next_generation(flow_generation) : flow_generation;
+    next->flow_generations = flow_generations_.tell(next->networks);
     const view::Snapshot* current = next.get();  // lives until the next publish()
-    std::unique_ptr<const view::Snapshot> old = snapshots_.exchange(std::move(next));
-    flow_generation_.store(current->flow_generation, std::memory_order_release);
+    const std::unique_ptr<const view::Snapshot> old = snapshots_.exchange(std::move(next));
+    const auto told = told_generations_.exchange(std::make_unique<flow::Generations>(current->flow_generations));
     for (auto& [name, held] : ports_) {
         if (held.up && !std::exchange(held.is_watched, true)) watch(*held.port, *current);
     }

@@ -17,6 +17,7 @@
 #include "engine/diff.h"
 #include "engine/event_log.h"
 #include "engine/flow_domains.h"
+#include "engine/flow_generations.h"
 #include "engine/loop_watch.h"
 #include "engine/retry.h"
 #include "engine/worker.h"
@@ -185,6 +186,8 @@ class Switch {
     flow::Table& flows() noexcept { return flows_; }
     const flow::Table& flows() const noexcept { return flows_; }
     uint64_t generation() const noexcept { return generation_; }
+    // Every flow is decided anew on its next packet.
+    void outdate_all_flows();
     // Whether a port's (tunnel's, network's) number meant at that time (TSC) what it means now.
     bool is_same_since(path::PortId id, uint64_t tsc) const {
         const auto freed = freed_ports_.find(id);
@@ -251,7 +254,9 @@ class Switch {
     void arrange_policies();
     void log_rules();
     void age_flows();
-    void outdate_flows();
+    std::set<path::FlowDomain> ids_of(const FlowDomainNames& domains) const;
+    [[nodiscard]] std::unique_ptr<const flow::Generations> outdate_flows(const FlowDomainNames& domains);
+    [[nodiscard]] std::unique_ptr<const flow::Generations> tell_generations();
     void age_macs();
     void measure_loads(Clock::time_point now);
 
@@ -293,10 +298,12 @@ class Switch {
     base::CountedLog moves_log_;      // of stations that have moved, which may be many
     base::CountedLog strangers_log_;  // of what strangers cause: they may fill it
     EventLog event_log_;
-    std::atomic<uint32_t> flow_generation_{1};
+    FlowGenerations flow_generations_;
+    path::Published<flow::Generations> told_generations_;
     uint64_t generation_ = 0;
     bool started_ = false;  // a configuration was applied
-    bool applying_ = false;  // one is being: flows that were decided by what was published before are stale
+    // Of a change under way: their flows are outdated by each snapshot that is published, and when it is done.
+    FlowDomainNames outdating_;
     path::Seconds aged_ = 0;
     path::Seconds neighbors_aged_ = 0;
     path::Seconds tunnels_watched_ = 0;

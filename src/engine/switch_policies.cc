@@ -44,10 +44,32 @@ void Switch::log_rules() {
                     clock_seconds());
 }
 
-// Every flow is decided anew on its next packet. After what it is decided by is in force.
-void Switch::outdate_flows() {
-    flow_generation_.store(flow::next_generation(flow_generation_.load(std::memory_order_relaxed)),
-                           std::memory_order_release);
+// Those that have ever had a network.
+std::set<path::FlowDomain> Switch::ids_of(const FlowDomainNames& domains) const {
+    std::set<path::FlowDomain> ids;
+    for (const std::string& name : domains) {
+        const auto known = flow_domains_.names().find(name);
+        if (known != flow_domains_.names().end()) ids.insert(known->second);
+    }
+    return ids;
+}
+
+// The flows of these domains are decided anew on their next packet. To be called when what they are decided by is
+// in force. Returns what workers were told before, to be freed after a grace period.
+std::unique_ptr<const flow::Generations> Switch::outdate_flows(const FlowDomainNames& domains) {
+    flow_generations_.outdate(ids_of(domains));
+    return tell_generations();
+}
+
+std::unique_ptr<const flow::Generations> Switch::tell_generations() {
+    return told_generations_.exchange(
+        std::make_unique<flow::Generations>(flow_generations_.tell(snapshot().networks)));
+}
+
+void Switch::outdate_all_flows() {
+    flow_generations_.outdate_all();
+    const auto before = tell_generations();
+    grace_.wait();
 }
 
 void Switch::age_flows() {

@@ -105,7 +105,7 @@ void Switch::delete_port(const std::string& name) {
     HeldPort gone = std::move(port->second);
     ports_.erase(port);
     std::erase_if(config_.ports, [&](const auto& config) { return config.name == name; });
-    applying_ = true;  // flows may name the port
+    outdating_ = flow_domains_of(config_, gone.port->config());  // their flows may name the port
     publish();
     const auto mac = gone.port->mac();
     unwatch(gone);
@@ -114,8 +114,8 @@ void Switch::delete_port(const std::string& name) {
     reset_counters(gone.port->id());
     if (mac) set_static_macs(*mac);
     forget_static_neighbors(gone.port->config());
-    outdate_flows();
-    applying_ = false;
+    const auto before = outdate_flows(std::exchange(outdating_, {}));
+    grace_.wait();
 }
 
 // One snapshot and one grace period for all that went down since the last tick, and one for all that came up.

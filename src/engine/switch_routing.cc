@@ -289,7 +289,9 @@ void Switch::ask(std::vector<responder::Chore> chores) {
 
 base::Result<void> Switch::change_routes(const route::Changes& changes) {
     auto done = router_.change(config_, network_ids_, changes, clock_seconds());
-    outdate_flows();
+    FlowDomainNames domains;
+    for (const route::RouteConfig& way : changes.ways) domains.insert(flow_domain_of_routes(way.domain));
+    const auto before = outdate_flows(domains);
     router_.settle();
     return done;
 }

@@ -97,14 +97,13 @@ void Worker::run() noexcept {
 bool Worker::turn() noexcept {
     const uint64_t start = rte_get_tsc_cycles();
     counters_.log.set_time(start);
-    // First this: who sees a generation sees what came before it, and a flow that is decided by newer tables
-    // than its generation says is decided once more.
-    const uint32_t told_generation = shared_.flow_generation.load(std::memory_order_acquire);
+    // The generations first, then the tables: they are told after the tables that they are about. A flow that is
+    // decided by newer tables than its generation says is decided once more.
+    const flow::Generations& told = *shared_.flow_generations.get();
     const view::Snapshot& snapshot = *shared_.snapshots.get();
-    const uint32_t flow_generation = flow::is_as_new(told_generation, snapshot.flow_generation)
-                                         ? told_generation
-                                         : snapshot.flow_generation;
-    flow_generation_ = flow_generation;
+    const flow::Generations& own = snapshot.flow_generations;
+    const flow::Generations& generations = told.serial >= own.serial ? told : own;
+    flow_generations_ = &generations;
     if (unlikely(snapshot.generation != generation_)) adopt(snapshot);
     if (unlikely(start >= next_second_)) {
         tell_time(start);
@@ -115,16 +114,16 @@ bool Worker::turn() noexcept {
     const uint16_t count = batch_.count;
     const bool has_chores = features_.responder.has_chores();
     if (unlikely(has_chores)) {
-        const PathTables seen = tables(snapshot, flow_generation);
+        const PathTables seen = tables(snapshot, generations);
         features_.responder.do_chores(seen);
         finish(seen);
     }
     if (count != 0) {
         if (likely(snapshot.witnesses.empty())) {
-            run_path(batch_, tables(snapshot, flow_generation));
+            run_path(batch_, tables(snapshot, generations));
             drops_.free();
         } else {
-            run_watched(batch_, tables(snapshot, flow_generation));
+            run_watched(batch_, tables(snapshot, generations));
         }
     }
     if (count != 0 || has_chores) egress_.flush();
@@ -151,17 +150,17 @@ bool Worker::turn() noexcept {
 
 bool Worker::resume_fragments(path::Seconds now) noexcept {
     const view::Snapshot& snapshot = *shared_.snapshots.get();
-    PathTables late = tables(snapshot, snapshot.flow_generation);
+    PathTables late = tables(snapshot, snapshot.flow_generations);
     late.now = now;
     const uint32_t resumed = engine::resume_fragments(late);
     if (resumed != 0) egress_.flush();
     return resumed != 0;
 }
 
-PathTables Worker::tables(const view::Snapshot& snapshot, uint32_t flow_generation) noexcept {
+PathTables Worker::tables(const view::Snapshot& snapshot, const flow::Generations& generations) noexcept {
     return {{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(), now_, egress_,
              counters_, drops_, snapshot, shared_.hops.data(), shared_.neighbors, shared_.flows,
-             shared_.fragments, flow_generation, id_},
+             shared_.fragments, &generations, id_},
             features_};
 }
 
@@ -230,7 +229,8 @@ void Worker::gather() noexcept {
             queue.queue, batch_.packets + batch_.count,
             static_cast<uint16_t>(wanted - batch_.count), counters_);
         const path::PortId ingress = queue.port->id();
-        const uint64_t admission = flow::Decided::admission(flow_generation_, queue.network, ingress);
+        const uint64_t admission =
+            flow::Decided::admission(flow_generations_->of(queue.network), queue.network, ingress);
         path::Meta* meta = &batch_.meta(batch_.count);
         for (const path::Meta* end = meta + received.count; meta != end; ++meta) {
             meta->admission = admission;

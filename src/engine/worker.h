@@ -35,7 +35,7 @@ class Worker {
         neighbor::Table& neighbors;
         flow::Table& flows;
         flow::Fragments& fragments;
-        const std::atomic<uint32_t>& flow_generation;
+        const path::Published<flow::Generations>& flow_generations;
     };
 
     Worker(path::WorkerId id, port::Pools pools, const Shared& shared);
@@ -67,7 +67,7 @@ class Worker {
     void poll_descriptors() noexcept;
     void mark_ready(const epoll_event* events, int count) noexcept;
     void gather() noexcept;
-    PathTables tables(const view::Snapshot& snapshot, uint32_t flow_generation) noexcept;
+    PathTables tables(const view::Snapshot& snapshot, const flow::Generations& generations) noexcept;
     bool spun_enough(uint64_t tsc) const noexcept;
     void sleep() noexcept;
     void tell_time(uint64_t tsc) noexcept;
@@ -86,7 +86,7 @@ class Worker {
     std::atomic<bool> stopped_{false};
 
     uint64_t generation_ = 0;  // of the snapshot that queues_ was made from
-    uint32_t flow_generation_ = 0;  // that flows must have been decided under, in this turn
+    const flow::Generations* flow_generations_ = nullptr;  // of this turn
     view::Idle idle_ = view::Idle::kAdaptive;
     struct ReadyQueue {
         view::QueueRef ref;

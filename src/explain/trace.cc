@@ -76,7 +76,7 @@ class Run {
         const DryRunTables tables{{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
                                     engine::clock_seconds(), egress_, counters_, drops_, snapshot,
                                     running_.router().hops().data(), running_.neighbors(), running_.flows(),
-                                    running_.fragments(), 0, path::WorkerId{0}, &assumed_},
+                                    running_.fragments(), &flow::kNoGenerations, path::WorkerId{0}, &assumed_},
                                    features_}};
         counters_.log.set_time(rte_get_tsc_cycles());
         engine::Telling telling(told_, meta, packet, tables);

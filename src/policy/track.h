@@ -38,7 +38,8 @@ struct Track {
         }
         // Of a trunk or a tunnel the network was not known when the packet was received.
         if (unlikely(meta.unusual)) {
-            meta.admission = flow::Decided::admission(tables.flow_generation, meta.network, meta.ingress);
+            meta.admission =
+                flow::Decided::admission(tables.flow_generation(meta.network), meta.network, meta.ingress);
         }
         look_up(meta, tables);
         return true;

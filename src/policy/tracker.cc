@@ -11,9 +11,11 @@ using path::Connection;
 using path::Drop;
 using path::PacketKind;
 
-flow::Decision decision_of(const Candidate& candidate, const view::Tables& tables) noexcept {
+// Of a packet that came in this network: both ends of its way are in one flow domain.
+flow::Decision decision_of(const Candidate& candidate, path::NetworkId network,
+                           const view::Tables& tables) noexcept {
     const Judgement& judgement = candidate.judgement;
-    return {.generation = tables.flow_generation,
+    return {.generation = tables.flow_generation(network),
             .network = candidate.from.network,
             .ingress = candidate.from.port,
             .egress = candidate.to.port,
@@ -143,7 +145,7 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, Candid
     Candidate known = candidate;
     // Its address is forgotten for the moment: may_reach() finds the port among all.
     if (known.to.port == path::kNoPort && meta.fate != path::Fate::kLocal) known.to.port = exit_of(index, tables);
-    const bool holds = judge_flow(index, known, tables);
+    const bool holds = judge_flow(index, known, meta.network, tables);
     const Judgement& judgement = known.judgement;
     const bool is_same_way = decided.ingress() == known.from.port && decided.egress() == known.to.port;
     if (!holds) {
@@ -158,7 +160,7 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, Candid
         if (judgement.permits() ? !candidate.is_unfinished : is_same_way) {
             Candidate decision = known;
             decision.first = std::bit_cast<FirstPacket>(tables.flows.origin(index).opening);
-            tables.flows.decide(index, decision_of(decision, tables));
+            tables.flows.decide(index, decision_of(decision, meta.network, tables));
         }
     }
     if (!judgement.permits()) {
@@ -216,7 +218,7 @@ bool Tracker::commit(path::Meta& meta, const rte_mbuf* packet, const Candidate& 
     const bool is_peers = candidate.sender == flow::Sender::kResponder;
     const Place& from = is_peers ? candidate.to : candidate.from;
     const Place& to = is_peers ? candidate.from : candidate.to;
-    flow::Decision decision = decision_of(candidate, tables);
+    flow::Decision decision = decision_of(candidate, meta.network, tables);
     decision.network = from.network;
     decision.ingress = from.port;
     decision.egress = to.port;
@@ -322,10 +324,11 @@ bool Tracker::decide_opening(path::Meta& meta, const rte_mbuf* packet, uint32_t 
     return true;
 }
 
-bool Tracker::judge_flow(uint32_t index, Candidate& candidate, const view::Tables& tables) noexcept {
+bool Tracker::judge_flow(uint32_t index, Candidate& candidate, path::NetworkId network,
+                         const view::Tables& tables) noexcept {
     const flow::Origin origin = tables.flows.origin(index);
     flow::Action action;
-    if (flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
+    if (flow::Table::action(tables.flows.record(index), tables.flow_generation(network), action) &&
         action.network == candidate.from.network && action.ingress == candidate.from.port &&
         action.egress == candidate.to.port && action.hop == candidate.hop) {
         candidate.judgement = {.verdict = action.verdict, .objects = {origin.objects[0], origin.objects[1]}};

@@ -78,7 +78,9 @@ class Tracker {
                        const view::Tables& tables) noexcept;
     // Whether the candidate's flow holds what was decided for it, by the configuration in force and for this way.
     // Else the initiator's first packet is evaluated anew. The candidate's judgement is the flow's from then on.
-    bool judge_flow(uint32_t index, Candidate& candidate, const view::Tables& tables) noexcept;
+    // `network` is one of the flow's domain: the packet's.
+    bool judge_flow(uint32_t index, Candidate& candidate, path::NetworkId network,
+                    const view::Tables& tables) noexcept;
     static path::PortId exit_of(uint32_t index, const view::Tables& tables) noexcept;
 
     // Packets that follow others (tracker_followers.cc).
@@ -102,7 +104,7 @@ class Tracker {
     };
     const Reach& reach(const path::Meta& meta, const rte_mbuf* packet, const Candidate& candidate,
                        const view::Tables& tables) noexcept;
-    static path::PortId known_exit(const path::Connection& connection, const rte_mbuf* packet,
+    static path::PortId known_exit(const path::Meta& meta, const rte_mbuf* packet,
                                    const view::Tables& tables) noexcept;
 
     static bool pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Candidate& candidate,

@@ -40,7 +40,7 @@ bool Tracker::is_related(const rte_mbuf* packet, const Connection& connection, c
         return false;
     }
     flow::Action action;
-    if (flow::Table::action(record, tables.flow_generation, action)) {
+    if (flow::Table::action(record, tables.flow_generation(candidate.from.network), action)) {
         return action.verdict == flow::Verdict::kAllow;
     }
     // Decided before the last change: the next packet of the flow may be long in coming.
@@ -53,7 +53,7 @@ bool Tracker::is_related(const rte_mbuf* packet, const Connection& connection, c
     of_flow.from = {decided.ingress(), from};
     of_flow.to = {decided.egress(),
                   is_routed ? tables.neighbors.at(of_flow.hop & Hop::kIndexMask).network : from};
-    judge_flow(index, of_flow, tables);
+    judge_flow(index, of_flow, candidate.from.network, tables);
     return of_flow.judgement.permits();
 }
 
@@ -73,7 +73,7 @@ bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, Ca
         Candidate known = candidate;
         if (known.to.port == path::kNoPort && meta.fate != path::Fate::kLocal)
             known.to.port = exit_of(index, tables);
-        judge_flow(index, known, tables);
+        judge_flow(index, known, meta.network, tables);
         if (!known.judgement.permits()) return refuse(meta, known);
     } else {
         candidate.subject = subject_of(tuple, candidate.first);
@@ -146,14 +146,15 @@ const std::vector<Tracker::Due>& Tracker::take_due_fragments(const view::Tables&
 }
 
 // The port that the packet's flow leads to, for certain; kNoPort if there is none.
-path::PortId Tracker::known_exit(const Connection& connection, const rte_mbuf* packet,
+path::PortId Tracker::known_exit(const path::Meta& meta, const rte_mbuf* packet,
                                  const view::Tables& tables) noexcept {
     if (tables.assumed != nullptr) return path::kNoPort;
+    const Connection& connection = meta.connection;
     path::Tuple tuple = connection.tuple();
     flow::Action action;
     const auto decided = [&](uint32_t index) {
         return index != flow::kNoRecord &&
-               flow::Table::action(tables.flows.record(index), tables.flow_generation, action) &&
+               flow::Table::action(tables.flows.record(index), tables.flow_generation(meta.network), action) &&
                action.verdict == flow::Verdict::kAllow;
     };
     switch (connection.kind) {
@@ -181,7 +182,7 @@ const Tracker::Reach& Tracker::reach(const path::Meta& meta, const rte_mbuf* pac
     if (connection.kind == PacketKind::kArp || connection.kind == PacketKind::kNeighbor || network.flat)
         return reach_;
     // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
-    const path::PortId known = known_exit(connection, packet, tables);
+    const path::PortId known = known_exit(meta, packet, tables);
     Candidate one = candidate;
     one.from = {};
     one.subject = subject_of(connection);

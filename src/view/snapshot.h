@@ -13,6 +13,7 @@
 #include "acl/policies.h"
 #include "bridge/flood_limit.h"
 #include "bridge/mac_table.h"
+#include "flow/generations.h"
 #include "guard/guard.h"
 #include "guard/owners.h"
 #include "path/witness.h"
@@ -137,7 +138,7 @@ static_assert(sizeof(PortSlot) == 64);
 
 struct Snapshot {
     uint64_t generation = 0;
-    uint32_t flow_generation = 1;  // that flows must have been decided under, or a newer one
+    flow::Generations flow_generations;  // of flows that its tables decide; newer ones may be told since
     Idle idle = Idle::kAdaptive;
     std::array<PortSlot, path::kMaxPorts> slots;  // by PortId
     std::vector<Network> networks;                  // by NetworkId

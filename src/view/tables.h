@@ -77,7 +77,7 @@ struct Tables {
     // Where connections are tracked.
     flow::Table& flows;
     flow::Fragments& fragments;
-    uint32_t flow_generation;  // that flows must have been decided under
+    const flow::Generations* flow_generations;  // under which flows must have been decided
     path::WorkerId worker;
 
     // Set in a dry run (trace): change nothing, send nothing.
@@ -88,6 +88,9 @@ struct Tables {
     }
     [[gnu::always_inline]] const Network& network(path::NetworkId id) const noexcept {
         return networks[path::index(id)];
+    }
+    [[gnu::always_inline]] uint32_t flow_generation(path::NetworkId id) const noexcept {
+        return flow_generations->of_network[path::index(id)];
     }
     [[gnu::always_inline]] bridge::MacTable* macs(path::NetworkId id) const noexcept {
         return tables[path::index(id)];

@@ -322,7 +322,7 @@ Played play(const Case& one, How how) {
             harness.device(kWorldDevices[step.device])
                 .put(test::to_mbuf(test::switch_pools().buffers, frame), step.queue);
             if (how == How::kByFlows) continue;
-            EXPECT_TRUE(harness.running().change_routes({}));
+            harness.running().outdate_all_flows();
             harness.run();
         }
         harness.run();
