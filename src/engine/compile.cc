@@ -38,16 +38,17 @@ class Compiler {
     std::unique_ptr<view::Snapshot> run() {
         add_tunnels();
         for (const auto& [name, held] : ports_) {
+            held_.push_back(&held);
             if (held.up) add_port(held);
         }
         add_owners();
         mark_tracked();
         add_mirrors();
-        for (const auto& [name, held] : ports_) {
-            if (!held.up) continue;
-            slot_of(*held.port).set_plain();
-            share_out_queues(slot_of(*held.port));
-            if (held.port->has_link()) join_networks(slot_of(*held.port));
+        for (const HeldPort* held : held_) {
+            if (!held->up) continue;
+            slot_of(*held->port).set_plain();
+            share_out_queues(slot_of(*held->port));
+            if (held->port->has_link()) join_networks(slot_of(*held->port));
         }
         return std::move(snapshot_);
     }
@@ -132,9 +133,9 @@ class Compiler {
         for (const view::Network& network : snapshot_->networks) {
             if (!network.policies.empty()) tracked.insert(network.flow_domain);
         }
-        for (const auto& [name, held] : ports_) {
-            if (snapshot_->policies_of(held.port->id()).empty()) continue;
-            const view::PortSlot& slot = slot_of(*held.port);
+        for (const HeldPort* held : held_) {
+            if (snapshot_->policies_of(held->port->id()).empty()) continue;
+            const view::PortSlot& slot = slot_of(*held->port);
             for (size_t i = 0; i < snapshot_->networks.size(); ++i) {
                 if (slot.carries(path::NetworkId{static_cast<uint16_t>(i)})) {
                     tracked.insert(snapshot_->networks[i].flow_domain);
@@ -272,7 +273,8 @@ class Compiler {
                 owners.push_back({path::NetworkId{static_cast<uint16_t>(i)}, Owners::kRouter, address});
             }
         }
-        for (const auto& [name, held] : ports_) {
+        for (const HeldPort* each : held_) {
+            const HeldPort& held = *each;
             const port::PortConfig& config = held.port->config();
             if (config.spoofing == port::Spoofing::kAllow) trusted.push_back(held.port->id());
             const auto mac = held.port->mac();
@@ -371,6 +373,12 @@ class Compiler {
     }
 
     void join_networks(const view::PortSlot& slot) {
+        // There may be thousands of ports and hundreds of networks: most ports are in one.
+        if (slot.trunk == nullptr) {
+            if (slot.network == path::kNoNetworkId) return;
+            snapshot_->networks[path::index(slot.network)].members.push_back(slot.exit(slot.network));
+            return;
+        }
         for (size_t i = 0; i < snapshot_->networks.size(); ++i) {
             const path::NetworkId id{static_cast<uint16_t>(i)};
             if (slot.carries(id)) snapshot_->networks[i].members.push_back(slot.exit(id));
@@ -381,6 +389,7 @@ class Compiler {
     const Parts& parts_;
     const Ports& ports_;
     const NetworkIds& ids_;
+    std::vector<const HeldPort*> held_;  // all ports, in their order: a walk through a map of thousands is slow
     std::unordered_map<std::string_view, path::NetworkId> by_name_;  // the same
     std::vector<NetworkConfig> networks_;
     std::unique_ptr<view::Snapshot> snapshot_;

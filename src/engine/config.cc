@@ -174,9 +174,12 @@ std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig
 void complete(const Config& config, port::PortConfig& port) {
     complete_alone(config, port);
     DefaultRoutes defaults(config);
-    for (port::PortConfig before : config.ports) {
+    for (const port::PortConfig& before : config.ports) {
         if (before.name == port.name) break;
-        defaults.add_to(before);
+        // Of thousands few lack routes of their own: only these are copied.
+        if (!before.routes.empty() || before.kind() != port::Kind::kNetns) continue;
+        port::PortConfig copy = before;
+        defaults.add_to(copy);
     }
     defaults.add_to(port);
 }
