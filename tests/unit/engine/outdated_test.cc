@@ -176,7 +176,11 @@ TEST(Outdated, TheUnderlayOutdatesItselfAndWhatItCarries) {
 TEST(Outdated, WhatDecidesNothingOutdatesNothing) {
     EXPECT_EQ(outdated_by([](World& w) { w.last = "log: {level: info}\n"; }), kNone);
     EXPECT_EQ(outdated_by([](World& w) { w.last = "workers: {idle: poll}\n"; }), kNone);
-    EXPECT_EQ(outdated_by([](World& w) { w.last = "mirrors: [{name: m, from: [a], to: b}]\n"; }), kNone);
+    EXPECT_EQ(outdated_by([](World& w) {
+                  w.more_ports = ", {name: probe, device: net_ring_p}";
+                  w.last = "mirrors: [{name: m, from: [a], to: probe}]\n";
+              }),
+              kNone);
     EXPECT_EQ(outdated_by([](World& w) { w.last = "flows: {timeouts: {udp: 7}}\n"; }), kNone);
     EXPECT_EQ(outdated_by([](World& w) { w.last = "flows: {pick-up: false}\n"; }), kNone);
 }
