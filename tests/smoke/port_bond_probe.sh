@@ -73,9 +73,9 @@ fails_over() {
     wait_for 20 "the second member of $bond to carry" are "$bond" "down false, up true"
     expect "carrier of the member that is cut off" UP \
         "$(ip -n "${P}host" -j link show "$pair-m0" | jq -r '.[0].operstate')"
-    expect_match "why the first member of $bond is down" "while it asked $address 3 times, every 200 ms" \
+    expect_match "why the first member of $bond is down" "while it probed $address 3 times, every 200 ms" \
         "$(query '.port.device.members[0].reason' port show "$bond")"
-    expect_match "what port show says" "while it asked $address" "$(ctl port show "$bond")"
+    expect_match "what port show says" "while it probed $address" "$(ctl port show "$bond")"
     wait_for 20 "a warning of it" grep -qF "warning port: $bond: member $member is down: it received nothing" "$LOG"
     wait_for 20 "the bridge beyond $bond to know where the station is" behind "$mac" "$pair" "$pair-d1"
     wait_for 20 "ping by the second member of $bond" answers_ping "$station" "$address"
