@@ -159,7 +159,7 @@ for i in {1..8}; do
     pids+=("$PID")
 done
 expect_status 1 ctl capture a
-expect_match "one capture too many" "8 captures are going on" "$OUT"
+expect_match "one capture too many" "8 captures are running" "$OUT"
 
 # --- the ends: clients that die, and a port that is deleted; traffic goes on ---
 steady a 10.0.0.2 0.01
