@@ -40,13 +40,20 @@ class Sluice:
                                       self.file], os.path.basename(stem), netns=netns)
         self.pid = self.process.pid
         wait_until(self._answers, "sluiced does not come up", wait, self.process)
-        down = [p for p in self.call("port.list")["ports"] if p["state"] == "down"]
-        if down:
-            raise Failed("\n".join(f"port {p['name']} is down: {p['reason']}" for p in down))
+        try:
+            # DPDK makes devices one after the other.
+            wait_until(lambda: not self._down(), "ports are down", wait, self.process)
+        except Failed:
+            if self.process.poll() is not None:
+                raise
+            raise Failed("\n".join(f"port {p['name']} is down: {p['reason']}" for p in self._down())) from None
 
     def write_config(self):
         with open(self.file, "w") as file:
             json.dump(self.config, file, indent=1)  # JSON is YAML
+
+    def _down(self):
+        return [p for p in self.call("port.list")["ports"] if p["state"] == "down"]
 
     def _answers(self):
         try:
