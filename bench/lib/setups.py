@@ -1,5 +1,5 @@
 """The role of the switch between ports A and B in a scenario: a bridge, a router, one end of a tunnel.
-Each setup has the configurations of Sluice and of OVS for the role, and the frames that B sends
+Each setup has the configurations of Sluice, of OVS and, if it has vpp(), of VPP for the role, and the frames that B sends
 beforehand, so that all switches run the same frames. Routers have fixed MAC addresses (ROUTER_A,
 ROUTER_B), because the frames are made before any switch starts."""
 
@@ -46,6 +46,10 @@ class Bridge:
         for i, device in enumerate(devices):
             switch.add_port(f"p{i}", "dpdk", dpdk_devargs=device)
 
+    def vpp(self, switch):
+        switch.tell_all(f"set interface {words}" for interface in switch.interfaces
+                        for words in (f"l2 bridge {interface} 1", f"state {interface} up"))
+
 
 class Firewall(Bridge):
     """A bridge with an ACL in front of B, whose rules are kept by connection. `rules` are (what of sluice.yaml,
@@ -71,6 +75,23 @@ class Firewall(Bridge):
         flows.append(f"table=1,priority=100,ct_state=+trk+new,in_port=p0,{self.protocol},tp_dst=5000,"
                      "actions=ct(commit),normal")
         switch.add_flows("br0", flows)
+
+    def vpp(self, switch):
+        """The acl plugin's sessions stand for connections: what B's port lets out may answer. Of a deny rule it
+        takes one prefix and one port, as ours are."""
+        super().vpp(switch)
+        numbers = {"tcp": 6, "udp": 17}
+        anything = ["0.0.0.0/0"]
+        rules = [" ".join(["deny", f"src {match.get('from', anything)[0]} dst {match.get('to', anything)[0]}",
+                           *([f"proto {numbers[match['proto']]}"] if "proto" in match else []),
+                           *([f"dport {match['port']}"] if "port" in match else [])])
+                 for match, _ in self.rules()]
+        rules.append(f"permit+reflect src 0.0.0.0/0 dst 0.0.0.0/0 proto {numbers[self.protocol]} dport 5000")
+        side = switch.interfaces[1]
+        switch.tell_all([f"set acl-plugin acl {', '.join(rules)}",
+                         "set acl-plugin acl deny src 0.0.0.0/0 dst 0.0.0.0/0",
+                         f"set acl-plugin interface {side} output acl 0",
+                         f"set acl-plugin interface {side} input acl 1"])
 
 
 class Guarded:
@@ -155,6 +176,16 @@ class Router:
             f"actions=mod_dl_src:{text(ROUTER_B)},mod_dl_dst:{macs[via]},dec_ttl,output:p1"
             for to, via in self._list()))
 
+
+    def vpp(self, switch):
+        macs = (ROUTER_A, ROUTER_B)
+        lines = [f"set interface {words}" for n, interface in enumerate(switch.interfaces)
+                 for words in (f"mac address {interface} {text(macs[n])}",
+                               f"ip address {interface} {self.LINK.format(n, 1)}/{self.LENGTH}",
+                               f"state {interface} up")]
+        lines += [f"set ip neighbor {switch.interfaces[1]} {hop} {text(mac(0xB, n))}"
+                  for n, hop in enumerate(self._hops())]
+        switch.tell_all([*lines, *(f"ip route add {to} via {via}" for to, via in self._list())])
 
 
 class Router6(Router):

@@ -249,6 +249,13 @@ static int set_mtu(struct rte_eth_dev *dev, uint16_t mtu)
 	return 0;
 }
 
+static int set_mac(struct rte_eth_dev *dev, struct rte_ether_addr *mac)
+{
+	RTE_SET_USED(dev);
+	RTE_SET_USED(mac); /* ethdev keeps it; whatever is received is for it */
+	return 0;
+}
+
 static int info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 {
 	RTE_SET_USED(dev);
@@ -335,6 +342,7 @@ static const struct eth_dev_ops operations = {
 	.tx_queue_setup = transmit_setup,
 	.link_update = link_update,
 	.mtu_set = set_mtu,
+	.mac_addr_set = set_mac,
 	.stats_get = stats_get,
 	.stats_reset = nothing, /* the page counts on: its readers take differences */
 };

@@ -4,6 +4,7 @@ swallows them. No generator, no wire."""
 import time
 
 from lib import peers
+from lib import vpp as vpp_lib
 from lib.instructions import count
 from lib.machine import Hugepages, build_switch
 from lib.netns import Namespaces
@@ -14,6 +15,7 @@ from lib.scenarios import all_scenarios
 from lib.sluice import Sluice
 from lib.table import Figure, print_figures, print_ratio
 from lib.testpmd import Testpmd
+from lib.vpp import Vpp
 
 NAME = "replay"
 DESCRIPTION = "forwarding alone: frames replayed out of memory, one worker on core 1"
@@ -66,6 +68,12 @@ def ovs(nursery, place, kind, pair, scenario):
     return switch
 
 
+def vpp(nursery, found, kind, pair, scenario):
+    switch = Vpp(nursery, *found, Namespaces(nursery, 0).switch, pair.devices(), kind.plugin, CORE)
+    scenario.setup.vpp(switch)
+    return switch
+
+
 def testpmd(nursery, program, mode, kind, pair):
     eal = list(kind.eal())
     for device in pair.devices():
@@ -91,6 +99,14 @@ def starters(session, build, kind):
     if session.peers:
         place = peers.ovs(session)
         order.append(("OVS-DPDK", lambda n, p, s: ovs(n, place, kind, p, s)))
+        try:
+            if not kind.plugin:
+                raise Failed("no VPP: it is measured with net_sluice_replay only")
+            found = vpp_lib.find()
+            session.versions["VPP"] = vpp_lib.version(found[0])
+            order.append(("VPP", lambda n, p, s: vpp(n, found, kind, p, s)))
+        except Failed as why:
+            session.note(str(why))
     order.append(("Sluice", lambda n, p, s: sluice(n, build, kind, p, s)))
     return order
 
@@ -101,6 +117,11 @@ def check_connections(switch, scenario):
         found = switch.call("flow.list", {"state": "established", "limit": 1})["count"]
         if found != scenario.opening[0]:
             raise Failed(f"{scenario.name}: {found} of {scenario.opening[0]} connections are established")
+
+
+def can_be(name, scenario):
+    """Whether the peer can be set up as what the scenario needs."""
+    return {"OVS-DPDK": scenario.setup.has_ovs, "VPP": hasattr(scenario.setup, "vpp")}.get(name, True)
 
 
 def measure(session, scenario, name, start, kind, number):
@@ -162,7 +183,7 @@ def summarise(session, scenario):
     print_figures(session.figures, scenario.name, "best / median / worst", (MPPS, CYCLES, OWN, HELD))
     median = {s: session.figures.median(scenario.name, s, CYCLES)
               for s in session.figures.switches(scenario.name)}
-    for other in ("testpmd io", "testpmd macswap", "OVS-DPDK"):
+    for other in ("testpmd io", "testpmd macswap", "OVS-DPDK", "VPP"):
         if other in median:
             wanted = WANTED.get(scenario.name) if other == "testpmd io" else None
             print_ratio(f"cycles, Sluice / {other}", median["Sluice"], median[other],
@@ -200,9 +221,8 @@ def main(session):
             for number in range(1, session.options.runs + 1):
                 session.say(f"{scenario.name}: run {number} of {session.options.runs}")
                 for name, start in order:
-                    if name == "OVS-DPDK" and not scenario.setup.has_ovs:
-                        continue
-                    measure(session, scenario, name, start, kind, number)
+                    if can_be(name, scenario):
+                        measure(session, scenario, name, start, kind, number)
             summarise(session, scenario)
     print("")
     for scenario in scenarios:
