@@ -94,6 +94,25 @@ class Firewall(Bridge):
                          f"set acl-plugin interface {side} input acl 1"])
 
 
+class Filtered:
+    """Another setup, with an ACL in front of B that permits connections by UDP to port 5000."""
+
+    has_ovs = False
+
+    def __init__(self, setup, flows):
+        self.setup, self.flows = setup, flows
+
+    def sluice(self, devices, table_size):
+        sections = self.setup.sluice(devices, table_size)
+        rules = [{"permit": {"proto": "udp", "port": 5000}}]
+        sections["acls"] = [{"name": "edge", "apply": {"port": "b", "direction": "ingress"}, "rules": rules}]
+        sections["flows"] = {"size": self.flows}
+        return sections
+
+    def bulk_routes(self):
+        return self.setup.bulk_routes()
+
+
 class Guarded:
     """Another setup, whose ports declare a MAC address and IP addresses, as those of containers and guests do:
     they may send from no other, and serve neither DHCP nor router advertisements. `ports` has (MAC address,

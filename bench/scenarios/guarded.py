@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from lib.packets import A, B, mac, udp, udp6
 from lib.scenarios import Scenario
-from lib.setups import ROUTER_A, Bridge, Firewall, Guarded, Router, Router6, number
+from lib.setups import ROUTER_A, ROUTER_B, Bridge, Filtered, Firewall, Guarded, Router, Router6, number
 
 SIZE = 64
 ADDRESSES = ["10.0.0.1", "10.0.0.2"]
@@ -82,10 +82,25 @@ def routed(name, router, frame):
         frames=FLOWS, setup=Guarded(between, ports, []))
 
 
+def routed_stateful(name, router, frame):
+    """The same with an ACL in front of B, both directions of each connection: pods of a routed network."""
+    between = router(lambda: [], 0)
+    a, b = (int(ip_address(router.LINK.format(n, 2))) for n in (0, 1))
+    ports = [(station, [f"{router.LINK.format(n, 2)}/{router.LENGTH}"]) for n, station in enumerate((A, B))]
+    return Scenario(
+        name, f"one rule at port B; {FLOWS} UDP connections between two stations with declared addresses in two "
+        f"networks, routed, both directions, {SIZE}-byte frames",
+        forward=lambda: (frame(ROUTER_A, A, SIZE, (a, b, port, 5000)) for _, _, port, _ in conversations()),
+        teach=lambda: [between.introduce(B, router.LINK.format(1, 2)),
+                       *(frame(ROUTER_B, B, SIZE, (b, a, 5000, port)) for _, _, port, _ in conversations())],
+        frames=FLOWS, setup=Guarded(Filtered(between, 262_144), ports, []), answers=True)
+
+
 SCENARIOS = [
     bridge("guarded 10k flows", udp), bridge("guarded IPv6 10k flows", udp6),
     to_many("guarded 10k MACs", FLOWS, Bridge()),
     routed("guarded routed 10k", Router, udp), routed("guarded routed IPv6 10k", Router6, udp6),
+    routed_stateful("guarded routed stateful 10k", Router, udp),
     stateful("guarded stateful 10k", udp), stateful("guarded stateful IPv6 10k", udp6),
     stateful_to_many("guarded stateful 1k MACs", 1000), stateful_to_many("guarded stateful 10k MACs", FLOWS),
 ]
