@@ -1,7 +1,6 @@
-// The mistakes that validation finds in a configuration's sections when all are read, each told at its place in
-// the file. Anyone who may ask can send a text of mistakes alone, so their number is bounded
-// (kMaxErrors), and what looks for them takes no longer than the text is long, or little more. Control
-// thread.
+// Collects the mistakes that validation finds in a configuration after it was read, each with its place in the
+// file. Any client may send a text that consists of mistakes, so their number is bounded (kMaxErrors), and a check
+// must take time in proportion to the text's length, or little more. Control thread.
 #pragma once
 
 #include <algorithm>
@@ -27,10 +26,10 @@ struct Step {
     bool is_index = false;
 };
 
-// Names that a file may use though it declares no object with them: those were added while running, and wait.
+// The names of added ports that wait. A file may use them although no port has them at the moment.
 struct MissedNames {
     std::set<std::string, std::less<>> names;
-    bool all = false;  // the state file can't be read: whatever the file names may have been in it
+    bool all = false;  // every name: the state file, which had them, can't be read
 
     bool contains(std::string_view name) const { return all || names.contains(name); }
 };
@@ -42,28 +41,28 @@ struct FoundMistakes {
 
 class Mistakes {
  public:
-    // `document` gives the places of the file's objects; may be null. `read` are the mistakes that were found when
-    // it was read, `missed` the ports that it may name though they aren't there. The mistakes of the ports from
-    // `first_added` on are kept apart.
+    // `document` gives the places of the file's objects; may be null. `read` has the mistakes that were found when
+    // the file was read. The ports from index `first_added` on were added while running: their mistakes are kept
+    // apart.
     Mistakes(const Document* document, const Errors& read, const MissedNames& missed, size_t first_added)
         : document_(document), read_(read), missed_(missed), first_added_(first_added) {}
 
-    // Of the file: what follows isn't looked for.
+    // The file has as many mistakes as are reported: stop looking for more.
     bool is_full() const { return base::is_full(found_.errors); }
     bool is_added(size_t port) const { return port >= first_added_; }
     bool has_mistakes(size_t added_port) const { return found_.added.contains(added_port); }
 
-    // Of a port that is not there.
+    // Whether this port waits: naming it is no mistake.
     bool is_missed(std::string_view port) const { return missed_.contains(port); }
 
-    // Whether what was read of this key, or an item of it, is wrong.
+    // Whether reading has found a mistake in this key's value, or in an item of it.
     bool is_wrong(std::initializer_list<Step> steps) const {
         const std::string path = path_of(steps);
         return std::any_of(read_.begin(), read_.end(),
                            [&](const Error& error) { return is_within(error.path, path); });
     }
 
-    // The same, and whether an unknown key stands beside it, which may have been meant.
+    // The same, or an unknown key stands beside it: the user may have misspelt this one.
     bool is_unknown(std::initializer_list<Step> steps) const {
         if (read_.empty()) return false;
         const std::string path = path_of(steps);
@@ -73,16 +72,15 @@ class Mistakes {
                });
     }
 
-    // Whether the configuration has something else than the file says: the value couldn't be read,
-    // or a default stands for a key that isn't there, or has another name, in an object with a
-    // mistake.
+    // Whether the configuration's value is not the file's: the value couldn't be read, or the key is missing or
+    // misspelt in an object with a mistake, and the configuration has its default.
     bool is_unread(std::initializer_list<Step> steps) const {
         return is_wrong(steps) || is_default_of_mistake(steps);
     }
 
-    // Reports at the key's value in the file, or where the object stands if the file has no such
-    // key. What was wrong when it was read isn't told again, and of a default in place of a key
-    // that is missing nothing is told.
+    // Reports a mistake at the key's value in the file; if the file has no such key, at `fallback`. Reports
+    // nothing if reading has found this value wrong already, or if it is the default of a key that the user may
+    // have misspelt.
     template <class... Args>
     void report(std::initializer_list<Step> steps, const Place& fallback,
                 fmt::format_string<Args...> format, Args&&... args) {
@@ -109,7 +107,7 @@ class Mistakes {
     FoundMistakes found() && { return std::move(found_); }
 
  private:
-    static constexpr size_t kMostOfOne = 10;  // mistakes that are told of an added port
+    static constexpr size_t kMostOfOne = 10;  // mistakes that are reported for an added port
 
     bool is_default_of_mistake(std::initializer_list<Step> steps) const {
         if (read_.empty() || document_ == nullptr || (steps.end() - 1)->is_index) return false;

@@ -6,8 +6,8 @@
 
 namespace sluice::base {
 
-// In the order of their addresses a prefix stands before those that lie in it, and these before all others: what
-// is open at a prefix are those that it lies in.
+// Sorted by is_before(), a prefix is followed by those that lie in it, and these by all others. So a stack of open
+// prefixes holds those that the current one lies in.
 std::vector<size_t> earlier_overlaps(const std::vector<IpPrefix>& prefixes) {
     std::vector<size_t> first(prefixes.size());
     std::iota(first.begin(), first.end(), size_t{0});
@@ -16,8 +16,8 @@ std::vector<size_t> earlier_overlaps(const std::vector<IpPrefix>& prefixes) {
                      [&](size_t a, size_t b) { return is_before(prefixes[a], prefixes[b]); });
     struct Open {
         size_t prefix;
-        size_t around;  // the first of those that it lies in, and itself
-        size_t inside;  // the first of those that lie in it, so far
+        size_t around;  // the lowest index of the prefixes around it and itself
+        size_t inside;  // the lowest index of the prefixes in it, so far
     };
     std::vector<Open> open;
     auto close = [&] {
@@ -41,7 +41,7 @@ std::string why_unusable(const IpAddress& address, const std::vector<IpPrefix>& 
     if (address.is_v4() && address.v4() == UINT32_MAX) return "is the broadcast address";
     if (!address.is_v4() && address == *IpAddress::parse("::1")) return "is the loopback address";
     for (const IpPrefix& subnet : subnets) {
-        // A link of two has neither (RFC 3021, RFC 6164).
+        // A link of two addresses has neither (RFC 3021, RFC 6164).
         if (!subnet.contains(address) || subnet.length + 1 >= address.bits()) continue;
         if (address == subnet.address) {
             return fmt::format("is the {} address of {}", address.is_v4() ? "network" : "subnet-router anycast",

@@ -11,18 +11,18 @@
 
 namespace sluice::base {
 
-// The families apart; a prefix before those that lie in it.
+// Orders prefixes: IPv4 before IPv6, and each prefix before those that lie in it.
 inline bool is_before(const IpPrefix& a, const IpPrefix& b) {
     return a.address.is_v4() != b.address.is_v4() ? a.address.is_v4() : a < b;
 }
 
-// Prefixes, to find the one that an address lies in. Those that lie in another one aren't looked at: that is a
-// mistake of its own.
+// Finds the prefix of a set that an address lies in. sort() removes prefixes that lie in another one: overlaps are
+// reported elsewhere.
 template <class T>
 class Prefixes {
  public:
     void add(const IpPrefix& prefix, T of) { list_.push_back({prefix, of}); }
-    // When all are added.
+    // To be called when all are added, before find().
     void sort() {
         std::stable_sort(list_.begin(), list_.end(),
                          [](const auto& a, const auto& b) { return is_before(a.first, b.first); });
@@ -46,7 +46,8 @@ class Prefixes {
     std::vector<std::pair<IpPrefix, T>> list_;
 };
 
-// Of each prefix: the first one of the list that it overlaps, if that stands before it, else its own index.
+// For each prefix the index of the first prefix in the list that overlaps it, if that stands before it; else its
+// own index.
 std::vector<size_t> earlier_overlaps(const std::vector<IpPrefix>& prefixes);
 
 // Why no station can have an address on links with these subnets: "is the broadcast address of 10.0.0.0/24".

@@ -10,8 +10,8 @@
 namespace sluice::engine {
 namespace {
 
-// A packet in VXLAN has this much in front of its inner Ethernet header's payload: outer IP, UDP, VXLAN
-// and the inner Ethernet header.
+// Bytes of a VXLAN packet in front of the inner Ethernet header's payload: outer IP, UDP, VXLAN and the inner
+// Ethernet header.
 constexpr uint16_t kOverhead4 = 20 + 8 + 8 + 14;
 constexpr uint16_t kOverhead6 = 40 + 8 + 8 + 14;
 
@@ -23,8 +23,9 @@ void complete_address(InterfaceAddress& address, const NetworkConfig& network) {
     }
 }
 
-// The default routes that containers of routed networks have by the networks' gateways. A namespace with several
-// ports has one by each, with metrics in the ports' order: the first one's is taken, as long as it is there.
+// Adds the default routes of containers in routed networks, by the networks' gateways. A namespace with several
+// ports gets one by each port, with metrics in the ports' order: the kernel uses the first port's while that is
+// there.
 class DefaultRoutes {
  public:
     explicit DefaultRoutes(const Config& config) : config_(config) {
@@ -36,7 +37,7 @@ class DefaultRoutes {
         }
     }
 
-    // To be called for the ports in their order.
+    // To be called for all ports, in order.
     void add_to(port::PortConfig& port) {
         const NetworkConfig* network = network_of(port);
         if (network == nullptr || !port.routes.empty() || port.kind() != port::Kind::kNetns) return;
@@ -56,7 +57,7 @@ class DefaultRoutes {
 
     static Key key_of(const port::PortConfig& port, bool v4) { return {port::namespace_of(port), v4}; }
     static IpPrefix any(bool v4) { return {v4 ? IpAddress::from_v4(0) : IpAddress{}, 0}; }
-    // Without one it is the kernel's own.
+    // The metric that the kernel takes where none is given.
     static uint32_t least_metric(bool v4) { return v4 ? 0 : port::kMetricOfIpv6; }
     static uint32_t metric_of(const port::RouteConfig& route) {
         const uint32_t metric = route.kernel_metric();
@@ -68,7 +69,7 @@ class DefaultRoutes {
         return network == nullptr || !network->is_routed() ? nullptr : network;
     }
 
-    // Nothing for a port without an address of the family.
+    // None: the port has no address of the family.
     static std::optional<IpAddress> gateway_of(const NetworkConfig& network, const port::PortConfig& port,
                                                bool v4) {
         auto same_family = [&](const auto& a) { return a.is_v4() == v4; };
@@ -91,7 +92,7 @@ class DefaultRoutes {
     std::map<Key, std::set<uint32_t>> taken_;
 };
 
-// What doesn't depend on other ports.
+// Completes what doesn't depend on other ports.
 void complete_alone(const Config& config, port::PortConfig& port) {
     if (auto most = overlay_mtu(config, port); most && !port.mtu) port.mtu = most;
     const NetworkConfig* network = find_network(config, port.network);

@@ -2,8 +2,8 @@
 // YAML file (and the ports added while running from the state file), validated as a whole, compared
 // by value with the running one, and compiled into a Snapshot. Control thread.
 //
-// Each section's struct and keys stand with the feature; here they are put together. The reference of
-// keys, defaults and units for people is config/sluice.yaml, which a test holds against these.
+// Each feature has its section's struct and keys; this file puts them together. config/sluice.yaml documents all
+// keys, defaults and units; a test compares it with these.
 #pragma once
 
 #include <map>
@@ -31,7 +31,7 @@ namespace sluice::engine {
 
 struct Machine;  // machine.h
 
-// What folders below know of it.
+// Folders below engine/ know these parts of the model.
 using network::NetworkConfig;
 using router::find_network;
 using router::find_port;
@@ -129,7 +129,7 @@ struct Config {
     std::vector<mirror::MirrorConfig> mirrors;
 
     bool operator==(const Config&) const = default;
-    // What routing depends on, borrowed.
+    // The sections that routing depends on, borrowed.
     operator router::Sections() const { return {networks, underlay, ports, routes}; }
 };
 
@@ -152,7 +152,7 @@ void fields(V& v, Config& c) {
     v.check("state", c.state.starts_with('/'), "is not an absolute path");
 }
 
-// The network of a port that is no trunk; empty: none.
+// The network of a port that is no trunk, the underlay's included; empty: the port is in none.
 std::string_view network_of(const Config& config, const port::PortConfig& port);
 // The networks that a port is in.
 std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port);
@@ -164,38 +164,39 @@ using FlowDomainNames = std::set<std::string>;
 FlowDomainNames flow_domains_of(const Config& config, const port::PortConfig& port);
 // The remote tunnel end points of all overlays.
 std::set<IpAddress> remotes_of(const Config& config);
-// What containers of a flat network without a `gateway` have for one: the switch answers for it.
+// The gateway of containers in a flat network that declares none. The switch answers ARP and Neighbor Discovery
+// for it.
 IpAddress flat_gateway(bool v4);
-// The largest MTU (bytes) of a port in an overlay; none of a port that is in none.
+// The largest MTU (bytes) that a port in an overlay may have; none: the port is in no overlay.
 std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig& port);
 
-// Reads and validates a configuration file together with the ports that were added while running.
-// All errors at once.
+// Reads and validates a configuration file together with the ports that were added while running. Returns all
+// errors at once.
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
                                                const std::vector<port::PortConfig>& added);
-// The same for another machine than the one that we run on.
+// The same for another machine than this one.
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
                                                const std::vector<port::PortConfig>& added,
                                                const Machine& machine);
 // One route as given in a request.
 tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document);
 
-// What the sections say about each other: references, duplicates, addresses in their networks.
-// `document` gives the places of the file's objects; may be null. `read` are the mistakes that reading has found:
-// what follows from them isn't told.
-// There are no more than base::kMaxErrors, and one. Where `read` has as many, nothing is looked for.
+// Checks what the sections say about each other: references, duplicates, addresses in their networks. `document`
+// gives the places of the file's objects; may be null. `read` has the mistakes that reading has found; mistakes
+// that follow from them are not reported. Returns at most base::kMaxErrors and one; none if `read` has as many.
 base::Errors validate(const Config& config, const base::Document* document, const Machine& machine,
                       const base::Errors& read = {}, const MissedPorts& missed = {});
-// The same, where the ports from `first_added` on were added while running. One of these that has a mistake is
-// passed over: it takes its name, its addresses and its device from no port behind it, and is `missed` where it is
-// named.
+// The same, where the ports from index `first_added` on were added while running. If an added port has a mistake,
+// the ports behind it may have its name, addresses and device. `missed` has the names of such ports: the file may
+// use them.
 using Verdict = base::FoundMistakes;
 Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
               const base::Errors& read, const MissedPorts& missed, size_t first_added);
-// Writes into a valid configuration what follows from it, and the kernel will be told: lengths of addresses, MTUs
-// of overlays, default routes.
+// Fills in what follows from a valid configuration and what the kernel must be told: lengths of addresses, MTUs of
+// overlays, default routes.
 void complete(Config& config);
-// The same for one port, as if it stood in the place of the configuration's port of its name, or behind them all.
+// The same for one port, in the place of the configuration's port of the same name; if there is none, behind all
+// ports.
 void complete(const Config& config, port::PortConfig& port);
 void sort_by_place(base::Errors& errors);
 

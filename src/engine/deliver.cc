@@ -16,7 +16,7 @@ void go_on(const link::Link::Answered& answered, const PathTables& tables) noexc
     if (path::index(network) >= tables.snapshot.networks.size() || tables.network(network).table == nullptr) {
         return tables.features.link.drop(meta, path::Drop::kNoNetwork, packet, tables);
     }
-    // What a tunnel of ours sends is subject to no policy.
+    // No policy applies to packets that our own tunnel sends.
     if (meta.layer3 == path::Layer3::kOther) {
         return tables.features.output.send_to_neighbor(meta, *answered.neighbor, packet, tables);
     }
@@ -24,10 +24,10 @@ void go_on(const link::Link::Answered& answered, const PathTables& tables) noexc
     Deliver::apply(meta, packet, tables);
 }
 
-// It was admitted when it came; where it goes is decided now.
+// The fragment was admitted when it came. Decide now where it goes.
 void go_on(const flow::HeldFragments::Held& held, const PathTables& tables) noexcept {
     const auto* frame = rte_pktmbuf_mtod(held.packet, const uint8_t*);
-    // The first stands for the packet before it.
+    // The first fragment counts as the packet before it.
     path::Meta metas[2]{};
     path::Meta& meta = metas[1];
     meta = {.destination_mac = path::mac_key(frame),

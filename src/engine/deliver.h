@@ -1,5 +1,5 @@
-// Apply, the last stage: every packet leaves by a port, by many, or is counted and dropped. What was decided is
-// done; nothing is decided here.
+// Apply, the last stage: sends each packet by its port, floods it, or drops and counts it. Carries out decisions
+// and makes none.
 #pragma once
 
 #include "engine/worker_features.h"
@@ -7,7 +7,7 @@
 
 namespace sluice::engine {
 
-// Of a bridge that spans no hosts.
+// For a switch that only bridges, on this host alone.
 struct Transmit {
     [[gnu::always_inline]] static void apply(const path::Meta& meta, rte_mbuf* packet,
                                              const PathTables& tables) noexcept {
@@ -33,7 +33,7 @@ struct Transmit {
     }
 };
 
-// Of all others.
+// For all other switches.
 struct Deliver {
     [[gnu::always_inline]] static void apply(path::Meta& meta, rte_mbuf* packet,
                                              const PathTables& tables) noexcept {
@@ -58,12 +58,12 @@ struct Deliver {
     static void flood(path::Meta& meta, rte_mbuf* packet, const PathTables& tables) noexcept;
 };
 
-// The end of a batch, and of whatever else sends packets: goes on with packets whose neighbors have answered
-// meanwhile, says what is to be said of others, and gives the batch's notes back.
+// Ends a batch, or any other work that sends packets: sends the packets whose neighbors have answered meanwhile,
+// sends the responder's messages about others, and clears the batch's notes.
 void finish(const PathTables& tables) noexcept;
 
-// Goes on with later fragments whose first has been judged, and gives up those that have waited too long. The
-// number of both.
+// Continues with held fragments whose first fragment has a verdict by now, and drops those that have waited too
+// long. Returns the number of both.
 uint32_t resume_fragments(const PathTables& tables) noexcept;
 
 }  // namespace sluice::engine

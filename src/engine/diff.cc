@@ -8,9 +8,9 @@
 namespace sluice::engine {
 namespace {
 
-// A value that is longer is told by what differs in it.
+// For a longer value only the parts that differ are shown.
 constexpr size_t kLongestValue = 60;
-// Differences that are told of one key; the rest only count.
+// Differences that are shown for one key; the others are counted.
 constexpr size_t kMostTold = 3;
 
 // In YAML's flow style: [10.0.0.1/24, fd00::1/64]
@@ -76,7 +76,7 @@ std::string describe(const std::vector<ChangedKey>& keys) {
     return text;
 }
 
-// The keys by which two mappings differ.
+// The keys in which two mappings differ.
 std::vector<ChangedKey> differing_keys(const base::Tree& from, const base::Tree& to) {
     std::vector<ChangedKey> keys;
     for (const auto& entry : from.entries) {
@@ -90,7 +90,7 @@ std::vector<ChangedKey> differing_keys(const base::Tree& from, const base::Tree&
     return keys;
 }
 
-// What tells an object from others of its kind.
+// The name that identifies an object among others of its kind.
 template <class T>
 std::string name_of(const T& object) {
     return object.name;
@@ -100,7 +100,7 @@ std::string name_of(const route::RouteConfig& route) {
     return route.to.text() + (main ? "" : " of " + route.domain);
 }
 
-// What comes and goes with an object; what another value of it does.
+// The effect of adding or removing an object, and of changing it.
 template <class T>
 Effect effect_of(Change::Action, const T&) {
     return Effect::kFlows;
@@ -108,7 +108,7 @@ Effect effect_of(Change::Action, const T&) {
 Effect effect_of(Change::Action action, const port::PortConfig&) {
     return action == Change::Action::kAdd ? Effect::kOpened : Effect::kClosed;
 }
-// Copies are beside the traffic.
+// A mirror only makes copies: it changes nothing of the traffic itself.
 Effect effect_of(Change::Action, const mirror::MirrorConfig&) { return Effect::kNothing; }
 
 template <class T>
@@ -123,7 +123,7 @@ Effect effect_of(const NetworkConfig& from, const NetworkConfig& to) {
 }
 Effect effect_of(const mirror::MirrorConfig&, const mirror::MirrorConfig&) { return Effect::kNothing; }
 
-// As they are in force: a default and the same value written down don't differ.
+// Compares ports as they are in force: a default and the same value written down don't differ.
 template <class T>
 base::Tree in_force(const T& object) {
     return base::write(object);

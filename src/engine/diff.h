@@ -1,5 +1,5 @@
-// What going from one configuration to another changes: objects and keys, with the old and the new value, and what
-// packets notice of it. Control thread.
+// The changes from one configuration to another: objects and keys, each with its old and new value and its effect
+// on traffic. Control thread.
 #pragma once
 
 #include <array>
@@ -57,7 +57,7 @@ FlowDomainNames outdated_domains(const Config& from, const Config& to, const std
 Change addition_of(const port::PortConfig& port);
 Change removal_of(const port::PortConfig& port);
 
-// The keys that can't be changed while running and that these differ in: "memory", "workers.cores".
+// The keys in which the two differ and that can't be changed while running: "memory", "workers.cores".
 std::vector<std::string> fixed_differences(const Config& from, const Config& to);
 
 }  // namespace sluice::engine

@@ -1,5 +1,5 @@
-// DPDK's environment, started for this switch: which cores, which memory, whose log. A start that
-// fails says what the host lacks and the command that mends it. Control thread, once a process.
+// Starts DPDK's environment for this switch: its cores, its memory, its log. If the start fails, the error names
+// what the host lacks and the command that provides it. Control thread, once a process.
 #pragma once
 
 #include <cstdint>

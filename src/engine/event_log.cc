@@ -67,7 +67,7 @@ void EventLog::tell(const Switch& running, base::CountedLog& log, Clock::time_po
     }
 }
 
-// Once is a station that was replaced. To and fro, there are two.
+// An address that moves once has a new station. An address that moves to and fro has two.
 void EventLog::tell_move(base::CountedLog& log, Clock::time_point now, const std::string& network,
                          const path::Event& event, uint64_t count) {
     const std::string address = event.address.text();

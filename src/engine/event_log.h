@@ -1,5 +1,5 @@
 // The lines about what workers have seen (path/events.h): addresses that two stations claim, and tunnel packets
-// that nobody here expects. What happens again is counted (base/counted_log.h). Control thread.
+// that no network here expects. Repeated events are counted (base/counted_log.h). Control thread.
 #pragma once
 
 #include <map>
@@ -17,11 +17,11 @@ class EventLog {
  public:
     using Clock = base::CountedLog::Clock;
 
-    // A station that is back at the MAC address of before within this time has a rival.
+    // If an address returns to its earlier MAC address within this time, two stations claim it.
     static constexpr std::chrono::seconds kRivalry{60};
     static constexpr size_t kMostMoves = 1024;
 
-    // What is new. A few times a second.
+    // Writes the new events. To be called a few times a second.
     void write(const Switch& running, base::CountedLog& log, Clock::time_point now);
 
  private:

@@ -11,7 +11,8 @@ using bridge::MacTable;
 using path::PortId;
 using Pair = std::pair<PortId, PortId>;
 
-// A station that fails over to another port and back moves twice. A storm moves at the table's limit, and goes on.
+// A station that fails over to another port and back moves twice. In a loop, addresses move again and again, at
+// the limit of what the table records.
 constexpr uint64_t kLeastMotions = 10;
 
 struct Suspicion {
@@ -27,7 +28,8 @@ struct Suspicion {
 
 Pair pair_of(PortId a, PortId b) { return {std::min(a, b), std::max(a, b)}; }
 
-// Frames of one owner that came from two other ports: what was flooded to one of them came back by the other.
+// Frames with one port's own address came from two other ports: a frame that was flooded to one of them came back
+// by the other.
 void add_foreign(const std::vector<MacTable::Motion>& motions, std::map<Pair, Suspicion>& suspicions) {
     for (size_t i = 0; i < motions.size(); ++i) {
         if (motions[i].foreign == 0) continue;

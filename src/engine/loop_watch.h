@@ -1,7 +1,7 @@
-// Loops between two ports: whoever connects both (a container that bridges them) sends what is flooded to one back
-// by the other. Then addresses go to and fro between the two in the MAC tables, or frames of a port's own address
-// come from both of them. Told from what learning has met (bridge::MacTable::Motion). Two stations with one
-// address look the same. Control thread.
+// Finds loops between two ports. If a container bridges two ports, it sends frames that were flooded to one of
+// them back by the other. Then addresses move to and fro between the two ports in the MAC tables, or frames with a
+// third port's own address come from both. The MAC tables record such moves (bridge::MacTable::Motion). Two
+// stations with one address look the same. Control thread.
 #pragma once
 
 #include <vector>
@@ -12,9 +12,9 @@ namespace sluice::engine {
 
 class LoopWatch {
  public:
-    // Frames a second that a port with a loop may have flooded, of each kind.
+    // The flood limit of a port with a loop: frames a second, for each kind of frame.
     static constexpr uint32_t kFloods = 100;
-    // A loop of which nothing was seen for so long has ended.
+    // A loop ends when no frame has shown it for so long.
     static constexpr path::Seconds kQuiet = 60;
 
     struct Loop {
@@ -22,15 +22,15 @@ class LoopWatch {
         path::PortId a;
         path::PortId b;
         uint64_t mac;    // the first address that was seen on both
-        uint64_t count;  // frames that were seen on the wrong one
+        uint64_t count;  // frames that came by the wrong port
         path::Seconds since;
         path::Seconds seen;
     };
 
-    // A second's worth of a network's motions. The loops that were not known before.
+    // Takes the moves in a network during the last second. Returns the loops that are new.
     std::vector<Loop> look(path::NetworkId network, const std::vector<bridge::MacTable::Motion>& motions,
                            path::Seconds now);
-    // Takes out those that have ended, and those of ports or networks that are gone (`is_gone`).
+    // Removes and returns the loops that have ended, and those of ports or networks that are gone (`is_gone`).
     template <class Gone>
     std::vector<Loop> take_ended(path::Seconds now, Gone is_gone) {
         std::vector<Loop> ended;
@@ -45,7 +45,7 @@ class LoopWatch {
         }
         return ended;
     }
-    // A port that goes takes its loops along: its number may be another's at once.
+    // Removes the loops of a deleted port: another port may get its number at once.
     void forget(path::PortId port) {
         std::erase_if(loops_, [=](const Loop& loop) { return loop.a == port || loop.b == port; });
     }

@@ -1,4 +1,4 @@
-// What the machine has, as far as a configuration may name it. Control thread.
+// The parts of the machine that a configuration may name: its CPU cores. Control thread.
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,7 @@ std::set<std::string> early_devices(const Config& config) {
     return names;
 }
 
-// Those that a port has DPDK open, but for those that DPDK has made at its start.
+// The number of devices that DPDK opens for a port. DPDK has made the `early` ones at its start: they don't count.
 size_t devices_of(const port::PortConfig& port, const std::set<std::string>& early) {
     size_t devices = port::dpdk_devices(port);
     if (devices == 0 || early.empty()) return devices;
@@ -103,7 +103,7 @@ void MachineUse::check_devices(size_t i) {
     const size_t devices = devices_of(port, early_);
     devices_ += devices;
     if (devices == 0 || devices_ <= port::kMostDevices) return;
-    // Of the file's ports the first is told, of the others each.
+    // Report the first of the file's ports, and each of the added ones.
     if (!mistakes_.is_added(i) && std::exchange(has_too_many_devices_, true)) return;
     mistakes_.report({"ports", i, port.bond ? "bond" : "device"}, port.place,
                      "is more than the {} devices that DPDK opens (RTE_MAX_ETHPORTS; a bond is one beside its "

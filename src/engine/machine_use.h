@@ -1,4 +1,5 @@
-// What the ports of a configuration ask of the machine. Control thread.
+// Checks what a configuration asks of the machine: cores that exist, no more devices than DPDK opens, and each
+// interface, device and socket for one port only. Control thread.
 #pragma once
 
 #include <set>
@@ -15,12 +16,12 @@ class MachineUse {
  public:
     MachineUse(const Config& config, const Machine& machine, base::Mistakes& mistakes);
 
-    // False: there are so many objects that no further check is worth its time.
+    // False: there are too many objects to look for other mistakes.
     bool check_counts();
     void check_cores();
-    // One after the other, in order.
+    // To be called for all ports, in order.
     void check_port(size_t i);
-    // An added port that has mistakes takes nothing from those behind it.
+    // Frees what the port uses, for the ports behind it: it was added while running, and has mistakes.
     void release(size_t i);
 
  private:
@@ -30,8 +31,8 @@ class MachineUse {
     const Config& config_;
     const Machine& machine_;
     base::Mistakes& mistakes_;
-    std::unordered_map<std::string, size_t> owners_;  // ports by what they have, by identity
-    std::set<std::string> early_;  // devices that `dpdk: args:` makes, which a port may use or not
+    std::unordered_map<std::string, size_t> owners_;  // ports by what they use (port::Claim::identity)
+    std::set<std::string> early_;  // devices that `dpdk: args:` makes; a port may use them
     size_t devices_ = 0;
     bool has_too_many_devices_ = false;
     size_t most_ports_ = 0;

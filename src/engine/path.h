@@ -1,5 +1,5 @@
-// THE ORDER: a packet's way from the receive queue to the transmit buffer, in three acts (path/path.h
-// is the machine). Admit and Decide read tables, Apply does what was decided.
+// THE ORDER: the stages of a packet from the receive queue to the transmit buffer, in three acts (path/path.h runs
+// them). Admit and Decide read tables, Apply carries out what they decided.
 #pragma once
 
 #include <utility>
@@ -14,7 +14,7 @@
 
 namespace sluice::engine {
 
-// Of a switch that only bridges.
+// For a switch that only bridges.
 using BridgePath = path::Path<
     // Admit
     path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>,
@@ -24,7 +24,7 @@ using BridgePath = path::Path<
     // Apply
     Transmit>;
 
-// Of one that also routes, or whose networks span hosts.
+// For a switch that also routes, or whose networks span hosts.
 using RouterPath = path::Path<
     // Admit
     path::Parse, path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>,
@@ -34,7 +34,7 @@ using RouterPath = path::Path<
     // Apply
     Deliver>;
 
-// Of one with policies: the same, and what a flow was decided to do is looked up, not decided again.
+// For a switch with policies: a packet whose flow has a verdict takes it from there.
 using FlowPath = path::Path<
     // Admit
     policy::LeaveToFlow, path::Parse,
@@ -44,7 +44,7 @@ using FlowPath = path::Path<
     // Apply
     Deliver>;
 
-// By the path that the snapshot asks for.
+// Runs the path that the snapshot asks for.
 template <class T, class... Observer>
 void run_path(path::Batch& batch, const T& tables, Observer&&... observer) noexcept {
     const view::Snapshot& snapshot = tables.snapshot;

@@ -38,7 +38,7 @@ std::vector<std::string> keys_of(const port::PortConfig& port, const std::string
     return keys;
 }
 
-// The networks of the port, the underlay with its port, and the port.
+// The part of the configuration around a port: its networks, the underlay with its port, and the port.
 Config around(const Config& config, const port::PortConfig& port) {
     Config part;
     part.dpdk = config.dpdk;
@@ -52,7 +52,7 @@ Config around(const Config& config, const port::PortConfig& port) {
     for (const auto& network : config.networks) {
         if (is_of_port(network.name)) part.networks.push_back(network);
     }
-    // Their ports aren't there.
+    // This part of the configuration lacks the ports that they name.
     for (auto& network : part.networks) network.static_macs.clear();
     if (config.underlay) {
         if (const auto* underlay = find_port(config, config.underlay->port)) part.ports.push_back(*underlay);
@@ -104,7 +104,7 @@ bool names_port(const Config& config, const std::string& port) {
            });
 }
 
-// Whether the configuration says of a station with the port's MAC address where that is.
+// Whether the configuration has a static entry for the port's MAC address.
 bool places_mac(const Config& config, const port::PortConfig& port) {
     const auto mac = mac_of(port, config.control.socket);
     return mac && std::any_of(config.networks.begin(), config.networks.end(), [&](const auto& network) {
@@ -116,7 +116,7 @@ bool places_mac(const Config& config, const port::PortConfig& port) {
 bool may_stand_alone(const Config& config, const PortIndex& index, const port::PortConfig& port) {
     if (!index.is_free_for(port) || names_port(config, port.name) || places_mac(config, port)) return false;
     if (index.ports() + remotes_of(config).size() >= path::kMaxPorts) return false;
-    // Of those that DPDK makes at its start there are no more than arguments.
+    // DPDK makes at most one device at its start for each argument.
     const size_t devices = port::dpdk_devices(port);
     if (devices != 0 && index.devices() + devices + config.dpdk.args.size() > port::kMostDevices) return false;
     const Config part = around(config, port);

@@ -1,5 +1,5 @@
-// What the ports of a configuration have that no two of them may have: a name, MAC and IP addresses in a network,
-// interfaces and devices. With it a port is added without a look at all the others. Control thread.
+// An index of what only one port may have: its name, its MAC and IP addresses in a network, its interfaces and
+// devices. With it a port can be added without comparing it with all others. Control thread.
 #pragma once
 
 #include <string>
@@ -13,12 +13,12 @@ namespace sluice::engine {
 class PortIndex {
  public:
     PortIndex() = default;
-    // Of a valid configuration. `instance` names the switch: derived MAC addresses follow from it.
+    // The ports must be valid. `instance` names the switch: derived MAC addresses follow from it.
     PortIndex(const std::vector<port::PortConfig>& ports, std::string instance);
 
     void add(const port::PortConfig& port);
     void remove(const port::PortConfig& port);
-    // Whether the port has nothing that another one has.
+    // Whether the port has nothing in common with a port in the index.
     bool is_free_for(const port::PortConfig& port) const;
 
     size_t ports() const noexcept { return ports_; }

@@ -1,12 +1,12 @@
-// When a port that failed is tried again. An attempt runs on the control thread, where clients wait for it (all
-// but what DPDK does with a device, which has a thread of its own: port/device_thread.h). So two bounds hold
-// however many ports fail and however long their devices take to say no:
+// Decides when a port that failed is opened again. An attempt runs on the control thread, and clients wait for it.
+// (DPDK's work on a device runs on a thread of its own: port/device_thread.h.) Two bounds hold, however many ports
+// fail and however long each attempt takes:
 //
 //   a port     pauses after each attempt: twice as long as the time before, up to kLongestPause, and never
 //              less than a hundred times what the attempt took;
-//   all ports  together get kShare of a tick. What is due later than that waits for the next tick. Attempts
-//              that took a moment go first, so that a container comes up at once beside a hundred devices
-//              that don't.
+//   all ports  together get kShare of a tick. Attempts beyond that wait for the next tick. The ports whose last
+//              attempt was short go first, so that a container comes up at once beside a hundred devices that
+//              take long to fail.
 //
 // Control thread.
 #pragma once
@@ -41,13 +41,13 @@ struct Retry {
         ++failures;
     }
 
-    // The order in which what is due is tried.
+    // The order in which ports that are due are tried.
     bool operator<(const Retry& other) const noexcept {
         return std::pair(cost >= kCostly, due) < std::pair(other.cost >= kCostly, other.due);
     }
 };
 
-// Tries one after the other until the share is used up; the first one always.
+// Tries the first port that is due, and further ones until kShare is used up.
 template <class List, class Try>
 void try_in_turn(const List& list, const ReadClock& read_clock, Try&& try_one) {
     const Clock::time_point end = read_clock() + Retry::kShare;

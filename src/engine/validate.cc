@@ -22,7 +22,7 @@ class Validator {
     Validator(const Config& config, const Machine& machine, base::Mistakes& mistakes)
         : config_(config), mistakes_(mistakes), use_(config, machine, mistakes) {}
 
-    // False: the lists are too long to be looked at.
+    // False: there are too many objects to look for other mistakes.
     bool run() {
         if (!use_.check_counts()) return false;
         use_.check_cores();
@@ -54,13 +54,13 @@ class Validator {
     }
 
  private:
-    // Until there are more mistakes than are told.
+    // Checks the objects of a list until there are more mistakes than are reported.
     template <class List, class Check>
     void each(const List& list, Check check) {
         for (size_t i = 0; i < list.size() && !mistakes_.is_full(); ++i) check(i);
     }
 
-    // What an added port would have is free for the next one.
+    // Frees what an added port with mistakes would use, for the ports behind it.
     void pass_over(size_t i) {
         const port::PortConfig* port = &config_.ports[i];
         if (auto named = ports_.find(port->name); named != ports_.end() && named->second == port)
@@ -126,8 +126,7 @@ class Validator {
         check_addresses(i, port, *network->second);
     }
 
-    // A namespace has one route to a destination under a metric, and the ports that want it would take it from one
-    // another.
+    // In a namespace only one route can have a given destination and metric: two ports would replace each other's.
     void check_routes(size_t i, const port::PortConfig& port) {
         if (port.kind() != port::Kind::kNetns) return;
         for (size_t r = 0; r < port.routes.size(); ++r) {
@@ -150,20 +149,20 @@ class Validator {
         return {port::namespace_of(port), route.to, route.kernel_metric()};
     }
 
-    // The MAC address of a port's own station; nothing where the device or the guest alone knows it.
+    // The MAC address of a port's own station; none: only the device or the guest knows it.
     std::optional<MacAddress> mac_of(const port::PortConfig& port) const {
         if (port.mac || !port.is_tap() || port.name.empty()) return port.mac;
         return port::Tap::mac_of(port, instance());
     }
 
-    // Whose a MAC address is in a network: "port web's", "the gateway's". Empty: nobody's.
+    // The owner of a MAC address in a network: "port web's", "the gateway's". Empty: it has none.
     std::string owner_of(const std::string& network, const MacAddress& mac) const {
         if (auto own = switch_macs_.find({network, mac}); own != switch_macs_.end()) return own->second + "'s";
         auto known = macs_.find({network, mac});
         return known == macs_.end() ? "" : fmt::format("port {}'s", known->second->name);
     }
 
-    // Explicit or derived, it is the port's alone in each of its networks.
+    // A port's MAC address, given or derived, must be unique in each of the port's networks.
     void check_mac(size_t i, const port::PortConfig& port) {
         const auto named = ports_.find(port.name);
         const bool is_named_twice = named != ports_.end() && named->second != &port;
@@ -247,7 +246,7 @@ class Validator {
         }
     }
 
-    // The network that a bond's probes are of: the port's, or the one of a trunk that has their VLAN ID.
+    // The network in which a bond sends its probes: the port's, or the trunk's network with the probes' VLAN ID.
     const NetworkConfig* find_probed(size_t i, const port::PortConfig& port) {
         std::vector<std::string> names{port.network};
         const uint16_t vlan = port.bond->probe->vlan;
@@ -324,7 +323,7 @@ class Validator {
             mistakes_.report({"underlay", "port"}, underlay.place,
                              "port {} is in a network: the underlay's is in none", port->name);
         }
-        // Of what is left of it an overlay must carry IPv6 (RFC 8200, 5).
+        // Without the tunnel's headers an overlay must still carry IPv6 packets of 1280 bytes (RFC 8200, 5).
         if (port != nullptr && port->frame_mtu() < 1280 + 70) {
             mistakes_.report({"underlay", "port"}, underlay.place,
                              "port {} has an MTU of {}: an underlay needs 1350 at least", port->name,
@@ -340,7 +339,7 @@ class Validator {
     void check_gateways() {
         std::map<std::pair<std::string_view, IpAddress>, const port::PortConfig*> addresses;
         for (const auto& port : config_.ports) {
-            if (is_added(port.place)) continue;  // one of these has the mistake itself
+            if (is_added(port.place)) continue;  // check_addresses() reports it at the port
             for (const auto& address : port.address)
                 addresses.emplace(std::pair(std::string_view(port.network), address.address), &port);
         }
@@ -387,7 +386,7 @@ class Validator {
                        subnet->first.length);
                 continue;
             }
-            // Single addresses, as those of a flat network, are on no link with others.
+            // An address of full length, as in a flat network, shares no link with others.
             std::vector<IpPrefix> links{port.address[a].prefix()};
             if (!network.flat && knows_subnets) links.push_back(subnet->first);
             if (const std::string why = base::why_unusable(address, links); !why.empty()) {
@@ -448,7 +447,7 @@ class Validator {
         return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
     }
 
-    // One of the configuration's, not what stands for one that isn't there.
+    // Whether this is one of the configuration's networks, and not the stand-in for one that doesn't exist.
     bool network_index_is_known(const NetworkConfig& network) const {
         return &network >= config_.networks.data() && &network < config_.networks.data() + config_.networks.size();
     }
@@ -487,7 +486,7 @@ class Validator {
 
 Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
               const base::Errors& read, const MissedPorts& missed, size_t first_added) {
-    // What wasn't read any more would look like a mistake.
+    // Reading has stopped early: the unread rest would look like mistakes.
     if (base::is_full(read)) return {};
     base::Mistakes mistakes(document, read, missed, first_added);
     const bool is_of_size = Validator(config, machine, mistakes).run();

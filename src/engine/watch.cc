@@ -29,11 +29,11 @@ void run_rest(path::Batch& batch, const PathTables& tables) noexcept {
 
 void run_alone(path::Batch& batch, const PathTables& tables) noexcept {
     const rte_mbuf* packet = batch.packets[0];
-    // Nothing of a packet before it, which would be told as this one's.
+    // Clear the metadata: the values of an earlier packet would be told as this one's.
     path::Meta& meta = batch.meta(0);
     meta = {.admission = meta.admission, .ingress = meta.ingress, .network = meta.network,
             .unusual = meta.unusual, .guarded = meta.guarded};
-    // Who asked for it is known now: the packet may be gone when it has been told.
+    // Match the witnesses' filters before the path runs: afterwards the packet may be gone.
     uint64_t asked = 0;
     const auto& witnesses = tables.snapshot.witnesses;
     for (size_t i = 0; i < witnesses.size(); ++i) {
@@ -137,7 +137,7 @@ void run_watched(path::Batch& batch, const PathTables& tables) noexcept {
         arrived[i] = {batch.packets[i], meta.ingress, meta.network, meta.unusual, meta.guarded,
                       meta.admission};
     }
-    // Nobody overtakes anybody: what came before a watched one goes before it.
+    // Keep the order: packets that came before a watched one leave before it.
     for (uint16_t i = 0; i < count; ++i) {
         const bool is_alone = is_watched(arrived[i].packet, tables.snapshot);
         if (is_alone) run_rest(batch, tables);

@@ -1,5 +1,5 @@
-// What becomes of packets that somebody watches (path/witness.h): each goes its way alone, so that what is
-// decided, dropped and sent meanwhile is its doing. Worker side; only while there are witnesses.
+// Runs watched packets through the path (path/witness.h). Each runs alone, so that everything that is decided,
+// dropped and sent meanwhile belongs to it. Worker side; only while there are witnesses.
 #pragma once
 
 #include "engine/worker_features.h"
@@ -8,7 +8,7 @@
 
 namespace sluice::engine {
 
-// Takes note of one packet, from where it came until it has left.
+// Records the way of one packet, from its port of arrival until it has left.
 class Telling {
  public:
     Telling(path::Witnessed& told, const path::Meta& meta, const rte_mbuf* packet,
@@ -22,7 +22,7 @@ class Telling {
     };
     Observer observer() noexcept { return {this}; }
 
-    // Before what has left is given to its ports.
+    // To be called before the transmit buffers go to their ports.
     void end() noexcept;
 
  private:
@@ -36,7 +36,7 @@ class Telling {
     uint64_t first_background_;
 };
 
-// run_path(), and tells the snapshot's witnesses what they ask for. Frees what was dropped.
+// As run_path(); also tells the snapshot's witnesses of the packets that they ask for. Frees dropped packets.
 void run_watched(path::Batch& batch, const PathTables& tables) noexcept;
 
 }  // namespace sluice::engine

@@ -1,5 +1,5 @@
-// What a worker keeps for the features on a packet's way, each of which may use those before it; and what the
-// stages of one batch see.
+// The per-worker state of the features on a packet's way, each of which may use those before it; and the tables
+// that the stages of one batch see.
 #pragma once
 
 #include "link/link.h"

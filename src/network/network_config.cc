@@ -38,8 +38,8 @@ void check_static_macs(const NetworkConfig& network, size_t i, base::Mistakes& m
     }
 }
 
-// Where a packet for an address goes must be clear within a routing domain. Each subnet is told once, however
-// many it overlaps.
+// Within a routing domain an address must lie in one network's subnets only. Each subnet is reported once, however
+// many others it overlaps.
 void check_overlaps(const std::vector<NetworkConfig>& networks, base::Mistakes& mistakes) {
     struct Domain {
         std::vector<IpPrefix> subnets;
@@ -61,7 +61,7 @@ void check_overlaps(const std::vector<NetworkConfig>& networks, base::Mistakes& 
             const auto [i, s] = domain.at[k];
             const NetworkConfig& other = networks[domain.at[overlaps[k]].first];
             const NetworkConfig& network = networks[i];
-            if (&other == &network) continue;  // told there
+            if (&other == &network) continue;  // check() has reported it
             mistakes.report({"networks", i, "subnets", s}, network.place,
                              "{} overlaps {} of network {}, and both are routed in domain {}: "
                              "give one another `domain`",

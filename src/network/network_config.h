@@ -23,7 +23,7 @@ struct NetworkConfig {
     uint32_t mac_table_size = 8192;   // addresses
     std::vector<bridge::StaticConfig> static_macs;
     std::vector<IpAddress> gateway;   // of the switch itself; none: not routed
-    std::optional<MacAddress> gateway_mac;  // at which it is; none: derived, see router_mac()
+    std::optional<MacAddress> gateway_mac;  // of the gateway; none: derived, see router_mac()
     bool flat = false;                // no bridging: every packet is routed
     std::string domain = std::string(route::kMainDomain);
     std::optional<vxlan::OverlayConfig> vxlan;

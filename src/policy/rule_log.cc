@@ -38,7 +38,7 @@ void RuleLog::write(const std::vector<const path::DropLog*>& workers, const Rule
     for (size_t i = 0; i < workers.size(); ++i) {
         const uint64_t before = seen_[i];
         const auto records = workers[i]->recent(seen_[i]);
-        // It goes up by two a record, those that have given way to later ones included.
+        // The position grows by two for each record, overwritten ones included.
         withheld_ += (seen_[i] - before) / 2 - records.size();
         for (const path::DropRecord& record : records) {
             if (!may_write(record.object)) {

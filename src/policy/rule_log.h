@@ -1,7 +1,7 @@
-// The lines that rules with `log: true` write: what each decided, from what the workers have noted
-// (path::Counters::rules). Of a rule some a second at most, so that a busy one doesn't hide the others, and of
-// so many rules, which bounds the whole. What gets no line is counted, and so is what a worker has noted too
-// fast for the control thread to read. Control thread.
+// Writes the log lines of rules with `log: true`, one for each decision that the workers have recorded
+// (path::Counters::rules). The number of lines a second is bounded for each rule, so that a busy rule doesn't hide
+// the others, and so is the number of rules. Decisions without a line are counted, and so are records that a
+// worker has overwritten before the control thread read them. Control thread.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace sluice::policy {
 
-// What the lines call ports and rules.
+// Give the names of ports and rules in the lines.
 struct RuleLogNames {
     std::function<std::string(path::PortId)> port;
     std::function<std::optional<acl::Object>(uint32_t)> rule;  // none: it was removed since
@@ -24,11 +24,12 @@ struct RuleLogNames {
 
 class RuleLog {
  public:
-    // Together less than what journald takes before it withholds lines itself: 10000 in 30 seconds.
+    // Together they allow fewer lines than journald takes before it drops lines: 10000 in 30 seconds.
     static constexpr uint32_t kLinesPerSecond = 10;  // of a rule
     static constexpr size_t kRulesPerSecond = 30;
 
-    // What is new in the workers' notes, which come in the order of WorkerId. A few times a second.
+    // Writes the new records of the workers, which come in the order of WorkerId. To be called a few times a
+    // second.
     void write(const std::vector<const path::DropLog*>& workers, const RuleLogNames& names, path::Seconds now);
 
  private:

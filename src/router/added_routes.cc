@@ -13,11 +13,11 @@
 namespace sluice::router {
 namespace {
 
-// Rewriting a file of this many void lines isn't worth the time.
+// The file is not rewritten for up to this many void lines.
 constexpr size_t kVoidLines = 100'000;
-// Bytes of the file to bring into force at a time.
+// Bytes of the file that restore() puts in force at a time.
 constexpr size_t kStep = 4 << 20;
-// Of a million routes without a network the log tells the first.
+// The log names this many of the routes that start to wait: there may be a million.
 constexpr size_t kTold = 10;
 
 size_t count_added(const Running& running) {
@@ -36,7 +36,7 @@ std::string taken(const IpPrefix& to, const route::Domain::Derived& derived) {
     return fmt::format("{} has a route already, at {}: {}", to.text(), origin(derived.place), fix);
 }
 
-// In place of ports their networks: what the route leads into stays when a port goes.
+// Replaces each port by its network, so that the route stays when the port is deleted.
 route::RouteConfig settled(const Sections& config, const route::RouteConfig& route) {
     route::RouteConfig settled = route;
     auto settle = [&](route::HopConfig& hop) {
@@ -49,7 +49,7 @@ route::RouteConfig settled(const Sections& config, const route::RouteConfig& rou
     return settled;
 }
 
-// Without the networks that follow from the gateways' addresses.
+// Leaves out each network that follows from the next hop's address.
 route::RouteConfig brief(const Sections& config, route::RouteConfig route) {
     auto shorten = [&](route::HopConfig& hop) {
         if (hop.via && resolve_network(config, {.via = hop.via}, route.domain) == hop.network) {
@@ -125,7 +125,7 @@ std::vector<std::string> AddedRoutes::remarks(const Sections& config) const {
     return remarks;
 }
 
-// Answers whether the file may be written again.
+// True: the file may be written again.
 bool AddedRoutes::put_aside() {
     for (const auto& fault : faults_.errors) base::log::error("route", "{}", fault.text());
     auto name = base::put_aside(file_);
@@ -143,7 +143,7 @@ void AddedRoutes::restore(const Running& running) {
     const std::string text = std::exchange(text_, {});
     const bool has_lost = faults_.count != 0 && put_aside();
     if (std::exchange(is_cut_, false) && !has_lost) {
-        // The file stays as it is. What is appended to it must not continue the line.
+        // The file keeps its cut line. End that line, so that an appended line doesn't continue it.
         auto ended = base::append_to_file(file_, "\n");
         if (!ended) base::log::error("route", "{}", ended.error().text());
     }
@@ -156,13 +156,13 @@ void AddedRoutes::restore(const Running& running) {
         base::log::warning("route", "{} added routes of {} wait, as the configuration has no place for them",
                            waiting_.size(), file_);
     }
-    if (faults_.count != 0) return;  // the file is the only place where its text is
+    if (faults_.count != 0) return;  // nothing else has the text of the lines at fault
     if (!has_lost && lines_ == count_added(running) + waiting_.size()) return;
     if (auto done = compact(running); !done) base::log::warning("route", "{}", done.error().text());
 }
 
 void AddedRoutes::restore(const Running& running, std::string_view lines) {
-    route::Mistakes known;  // load() has found them
+    route::Mistakes known;  // load() has reported them
     route::Changes changes = route::read_changes({.lines = lines, .file = file_}, known);
     const auto mistakes = route_mistakes(running.config, changes.ways);
     for (auto& change : changes.changes) {
@@ -172,7 +172,7 @@ void AddedRoutes::restore(const Running& running, std::string_view lines) {
         const auto* derived = running.router.declared(route.domain, change.to);
         if (change.deletes || (mistakes[change.way].empty() && derived == nullptr)) continue;
         wait(route, derived != nullptr ? taken(change.to, *derived) : mistakes[change.way]);
-        change.deletes = true;  // what an earlier line has set
+        change.deletes = true;  // an earlier line may have set the route
     }
     if (auto done = running.change(changes); !done) {
         base::log::error("route", "{} routes of {} are not in force, and wait: {}", changes.changes.size(), file_,
@@ -185,7 +185,7 @@ void AddedRoutes::restore(const Running& running, std::string_view lines) {
             if (!change.deletes) {
                 waiting_[key_of(route)] = {route, reason};
             } else if (waiting != waiting_.end() && waiting->second.reason == reason) {
-                waiting_.erase(waiting);  // a later line takes out what an earlier one has set
+                waiting_.erase(waiting);  // a later line deletes what an earlier one has set
             }
         }
     }
@@ -206,7 +206,8 @@ void AddedRoutes::review(const Running& running, const Sections& before) {
         return derived != nullptr ? taken(route.to, *derived) : route_mistake(config, route);
     };
     route::Changes back;
-    // As the file has them: by the gateway's address one may find its way into another network.
+    // Judge each route in the words of the file, which may name no network: its next hop's address may now lie in
+    // another network.
     for (const auto& displaced : running.router.take_displaced()) {
         const auto route = brief(before, displaced);
         wait(route, reason_of(route));
@@ -274,13 +275,13 @@ route::Changes AddedRoutes::read(const Running& running, const route::Text& text
         };
         const auto* derived = running.router.declared(way.domain, change.to);
         if (change.deletes) {
-            // What is gone already is deleted without a word; what stands in the file stays there.
+            // Deleting a route that doesn't exist is no mistake; deleting one that the file declares is.
             if (derived != nullptr && !waiting_.contains({way.domain, change.to}))
                 report(taken(change.to, *derived));
         } else if (derived != nullptr) {
             report(taken(change.to, *derived));
         } else if (!faults[change.way].empty()) {
-            // Its sentence may name the destination.
+            // The mistake's sentence may name the destination, which differs from line to line.
             route::RouteConfig route = way;
             route.to = change.to;
             report(mistakes.count < route::Mistakes::kKept ? route_mistake(running.config, route) : "");
@@ -335,7 +336,8 @@ tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::load(const Runni
     return tl::unexpected(mistakes);
 }
 
-// What is valid goes into the file first, and out of it again if it can't be.
+// Appends the valid changes to the file before they take effect, and cuts them off again if the switch refuses
+// them.
 base::Result<AddedRoutes::Loaded> AddedRoutes::commit(const Running& running, const route::Changes& changes) {
     if (changes.changes.empty()) return Loaded{};
     std::vector<std::string> texts;

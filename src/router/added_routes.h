@@ -1,11 +1,11 @@
-// The routes that were added while running: in force in the switch's route tables, and kept in a file
-// beside the state, STATE.routes, a line each in the words of `ip route` (route/route_text.h). A change is
-// appended to the file, as a line that sets or deletes, before it takes effect; the file is rewritten
-// without what has become void at the start, and when that is more than half of it.
+// The routes that were added while running. They are in force in the switch's route tables, and a file beside the
+// state, STATE.routes, keeps them: one line a route, in the words of `ip route` (route/route_text.h). Each change
+// is appended to the file, as a line that sets or deletes, before it takes effect. The file is rewritten without
+// void lines at the start, and when more than half of its lines are void.
 //
-// An added route can lose its ground: its network is gone from the configuration, or that declares a route
-// to the same destination. It is out of force then and waits, in memory and in the file, until a change of
-// the configuration lets it in again; the log tells of it. Control thread.
+// A change of the configuration can put an added route out of force: it removes the route's network, or it
+// declares a route to the same destination. The added route then waits, in memory and in the file, until another
+// change of the configuration makes room for it. The log reports both. Control thread.
 #pragma once
 
 #include <functional>
@@ -20,7 +20,7 @@
 
 namespace sluice::router {
 
-// What the added routes need of a running switch. For one call: the configuration is borrowed.
+// The parts of a running switch that added routes need. Valid for one call: the configuration is borrowed.
 struct Running {
     Sections config;
     Router& router;
@@ -29,11 +29,11 @@ struct Running {
 
 class AddedRoutes {
  public:
-    // What a load did.
+    // The number of lines that a load carried out, by what they did.
     struct Loaded {
         size_t set = 0;
         size_t deleted = 0;
-        size_t missing = 0;  // were to be deleted, and weren't there
+        size_t missing = 0;  // deletions of routes that don't exist
     };
     struct Waiting {
         route::RouteConfig route;
@@ -42,23 +42,23 @@ class AddedRoutes {
     using WaitingRoutes = std::map<std::pair<std::string, IpPrefix>, Waiting>;  // by domain
 
     AddedRoutes() = default;
-    // Reads the file of a state; nothing is in force yet, and nothing is written. A last line without its end is
-    // one that can't be read, whatever it says: a crash or a full disk has cut it off.
+    // Reads the file that belongs to a state. Puts nothing in force and writes nothing. A last line without a
+    // newline counts as unreadable, whatever it says: a crash or a full disk has cut it off.
     static AddedRoutes load(const std::string& state);
-    // Between load() and restore(): what a start would tell, in sentences.
+    // Sentences about the routes that a start would not put in force. To be called between load() and restore().
     std::vector<std::string> remarks(const Sections& config) const;
 
-    // Brings what the file has into force, at the start. What can't be read of it is told, and the file is put
-    // aside before it is written again without that.
+    // Puts the file's routes in force, at the start. If the file has lines that can't be read, logs them and keeps
+    // the file under another name before it writes a new one without them.
     void restore(const Running& running);
-    // After a change of the configuration: what it put out of force waits, what can be again is in force. It comes
-    // to what a restart would come to.
+    // To be called after a change of the configuration. Routes that it put out of force wait, and waiting routes
+    // that it allows again are in force: the same routes as after a restart.
     void review(const Running& running, const Sections& before);
 
     enum class Existing { kRefuse, kReplace };
     base::Result<void> add(const Running& running, const route::RouteConfig& route, Existing existing);
     base::Result<void> remove(const Running& running, const IpPrefix& to, const std::string& domain);
-    // All lines or none. check() only looks for what is wrong.
+    // load() carries out all lines, or none if one is wrong. check() only reports the mistakes.
     tl::expected<Loaded, route::Mistakes> load(const Running& running, const route::Text& text);
     tl::expected<Loaded, route::Mistakes> check(const Running& running, const route::Text& text) const;
 
@@ -69,7 +69,7 @@ class AddedRoutes {
     route::Changes read(const Running& running, const route::Text& text, route::Mistakes& mistakes) const;
     void restore(const Running& running, std::string_view lines);
     bool put_aside();
-    // What they will do, one after the other.
+    // Counts what the changes would do, carried out in order.
     Loaded count(const Running& running, const route::Changes& changes) const;
     base::Result<Loaded> commit(const Running& running, const route::Changes& changes);
     void wait(const route::RouteConfig& route, std::string reason);
@@ -78,7 +78,7 @@ class AddedRoutes {
 
     std::string file_;
     std::string text_;      // of the file, between load() and restore()
-    bool is_cut_ = false;   // the file has the beginning of a line behind it
+    bool is_cut_ = false;   // the file's last line has no newline
     route::Mistakes faults_;  // lines of the file that can't be read
     size_t lines_ = 0;      // in the file
     WaitingRoutes waiting_;

@@ -18,7 +18,7 @@ bool is_in_any(const std::vector<IpPrefix>& subnets, const IpAddress& address) {
                        [&](const IpPrefix& subnet) { return subnet.contains(address); });
 }
 
-// The objects that routes name, looked up one by one: for one route.
+// Looks up the objects that a route names by searching the lists: for one route.
 struct Searched {
     const Sections& config;
 
@@ -39,7 +39,7 @@ struct Searched {
     std::vector<IpPrefix> links(const NetworkConfig& network, const IpAddress&) const { return network.subnets; }
 };
 
-// The objects that routes name, put in order, to check many routes.
+// Looks up the objects that routes name by indexes: for many routes.
 class Indexed {
  public:
     explicit Indexed(const Sections& config) : config_(config), subnets_(config.networks.size()) {
@@ -65,7 +65,7 @@ class Indexed {
         const auto* subnet = subnets == domains_.end() ? nullptr : subnets->second.find(address);
         return subnet == nullptr ? nullptr : subnet->second;
     }
-    // Those that the address may lie in.
+    // The network's subnet that the address lies in; empty: it lies in none.
     std::vector<IpPrefix> links(const NetworkConfig& network, const IpAddress& address) const {
         const auto* subnet = subnets_[static_cast<size_t>(&network - config_.networks.data())].find(address);
         return subnet == nullptr ? std::vector<IpPrefix>{} : std::vector<IpPrefix>{subnet->first};
@@ -142,7 +142,7 @@ std::vector<RouteMistake> mistakes_of(const Known& known, const route::RouteConf
                                 i});
             continue;
         }
-        if (!hop.via && hop.network.empty() && hop.port.empty()) continue;  // told when it was read
+        if (!hop.via && hop.network.empty() && hop.port.empty()) continue;  // reported when it was read
         if (!is_domain) continue;
         auto network = network_of_hop(known, hop, route.domain);
         if (!network) {

@@ -11,9 +11,9 @@ namespace sluice::router {
 
 // What is wrong with the configuration's routes.
 void check_routes(const Sections& config, base::Mistakes& mistakes);
-// What is wrong with one route, of all things the first; empty: nothing.
+// The first mistake of one route; empty: the route is right.
 std::string route_mistake(const Sections& config, const route::RouteConfig& route);
-// The same of many.
+// The same for many routes.
 std::vector<std::string> route_mistakes(const Sections& config, const std::vector<route::RouteConfig>& routes);
 
 // The network of a route's next hop, of a valid configuration; empty: none.

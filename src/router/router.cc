@@ -9,8 +9,8 @@
 namespace sluice::router {
 namespace {
 
-// What lies in a subnet but is no station's: the address of the subnet itself and its broadcast address
-// (RFC 1812, 5.3.5; not of /31, RFC 3021).
+// The subnet's own address and its broadcast address, which no station has (RFC 1812, 5.3.5). A /31 has neither
+// (RFC 3021).
 std::vector<IpPrefix> broadcasts(const IpPrefix& subnet) {
     if (!subnet.address.is_v4() || subnet.length > 30) return {};
     const uint32_t first = subnet.address.v4();
@@ -38,7 +38,7 @@ void Router::arrange_domains(const Sections& next) {
         domain = std::make_shared<route::Domain>();
         domain->name = name;
     }
-    // What is left of the others goes with withdraw().
+    // withdraw() removes the domains that no network is in any more.
 }
 
 std::map<std::string, Router::WantedRoutes> Router::wanted(const Sections& config, const NetworkIds& ids) {
@@ -58,7 +58,7 @@ std::map<std::string, Router::WantedRoutes> Router::wanted(const Sections& confi
     }
     for (const auto& network : networks_of(config)) {
         if (!network.is_routed()) continue;
-        // Link-local addresses are no route's business but the router's own: whose, is the network's.
+        // No route leads to link-local addresses: the router's own steps handle them, by the packet's network.
         WantedRoutes& routes = domains[network.domain];
         for (const char* prefix : {"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128",
                                    "fe80::/10", "ff00::/8"}) {
@@ -107,7 +107,7 @@ route::HopId Router::take(const Wanted& wanted, path::Seconds now) {
         if (const route::HopId id = hops_.take(member, now); id != 0) group.members.push_back(id);
     }
     const route::HopId id = group.members.empty() ? 0 : hops_.take(group, now);
-    // The group has them now.
+    // The group holds references of its own now.
     for (const route::HopId member : group.members) hops_.give_back(member);
     return id;
 }
@@ -140,7 +140,7 @@ void Router::withdraw(const Sections& next, const NetworkIds& ids) {
             const bool known = stays != routes.end() && stays->second.contains(to);
             if (!known || !leads_to(*domain->table.exact(to), networks)) gone.push_back(to);
         }
-        // Only then are those looked at that were added: there may be a million.
+        // Look at the added routes only if a network has left the domain: there may be a million of them.
         const std::set<path::NetworkId>& before = reach_[name];
         if (!std::includes(networks.begin(), networks.end(), before.begin(), before.end())) {
             domain->table.each([&](const IpPrefix& to, uint32_t hop) {
@@ -152,7 +152,7 @@ void Router::withdraw(const Sections& next, const NetworkIds& ids) {
         }
         for (const IpPrefix& to : gone) erase(*domain, to);
     }
-    // Snapshots keep them until they are gone themselves.
+    // Snapshots share the domains, and keep them for as long as they live.
     std::erase_if(domains_, [&](const auto& entry) { return !routes.contains(entry.first); });
 }
 
@@ -209,7 +209,7 @@ base::Result<void> Router::change(const Sections& config, const NetworkIds& ids,
         Way& way = ways[change.way];
         if (way.domain != nullptr && !change.deletes && !is_declared(change)) ++way.users;
     }
-    // What can fail comes first.
+    // Take all next hops before any route changes: only this can fail.
     for (size_t i = 0; i < ways.size(); ++i) {
         if (ways[i].users == 0) continue;
         ways[i].hop = take(resolve(config, ids, changes.ways[i]), now);

@@ -1,11 +1,11 @@
-// The routes of all routing domains, from three sources: what networks imply (their subnets, the gateways'
-// own addresses), what the configuration declares, what is added while running. Control thread; workers
-// read the tables that it writes, each change of which is in force at once.
+// Router owns the routes of all routing domains. They have three sources: the networks (their subnets and the
+// gateways' own addresses), the configuration's `routes`, and additions while running. The control thread writes
+// the tables; workers read them and see each change at once.
 //
-// A change of the configuration goes in two steps around the snapshot that it leads to: withdraw() before
-// it, so that no route leads into a network that is gone, and install() after it. A route that was added
-// while running gives way to the configuration: take_displaced() hands such routes over, for their owner
-// (added_routes.h) to put them back in force when they can be.
+// A change of the configuration takes two steps. Before the new snapshot is published, withdraw() removes the
+// routes into networks that are gone; after it, install() sets the new routes. If the configuration declares a
+// destination that has an added route, the configuration wins: take_displaced() returns such routes, and
+// AddedRoutes (added_routes.h) puts them back in force once that is possible.
 #pragma once
 
 #include <map>
@@ -37,39 +37,39 @@ class Router {
     void arrange_domains(const Sections& next);
     void withdraw(const Sections& next, const NetworkIds& ids);
     void install(const Sections& next, const NetworkIds& ids, path::Seconds now);
-    // Addresses whose MAC is known without asking, by network.
+    // MAC addresses of neighbors that need no ARP or Neighbor Discovery, by network and IP address.
     using Statics = std::map<std::pair<path::NetworkId, IpAddress>, uint64_t>;
     void set_static_neighbors(Statics statics, path::Seconds now);
-    // The same of one.
+    // The same for one neighbor.
     void set_static_neighbor(path::NetworkId network, const IpAddress& address, uint64_t mac,
                              path::Seconds now);
     void forget_static_neighbor(path::NetworkId network, const IpAddress& address);
 
     // --- while running ---
 
-    // All of these valid routes, or none: there was no room for their next hops. What is deleted and isn't
-    // there, and what the configuration says about, stays as it is.
+    // Makes all of these changes, which must be valid; or none, if there is no room for their next hops. Skips a
+    // deletion of a route that doesn't exist, and any change of a route that the configuration declares.
     base::Result<void> change(const Sections& config, const NetworkIds& ids, const route::Changes& changes,
                               path::Seconds now);
-    // After any change: waits until no worker sees what is gone, and takes it back.
+    // To be called after any change: waits until no worker uses the removed routes and next hops, and frees them.
     void settle();
 
-    // How an address is reached, as workers would find it: a hop to a neighbor for one on a link. To be
-    // given back.
+    // The next hop that workers would find for an address; for an address on a link it is the neighbor itself. 0:
+    // there is no route. The caller owns a reference, which give_back() releases.
     route::HopId take_hop_to(const route::Domain& domain, const IpAddress& address, path::Seconds now);
     void give_back(route::HopId hop) { if (hop != 0) hops_.give_back(hop); }
-    // Nothing comes back by this hop: its neighbors are probed.
+    // No packets come back by this next hop: probe its neighbors.
     void suspect(route::HopId hop) noexcept;
-    // Lets the next hops of groups that have gone be passed by, and those that have come back be used.
+    // Takes next hops that don't answer out of their groups (ECMP), and puts those that answer again back in.
     void rebalance(base::CountedLog& log, base::CountedLog::Clock::time_point now);
 
-    // What the configuration says about a destination; null: nothing.
+    // The route that the configuration has for a destination; null: it has none.
     const route::Domain::Derived* declared(const std::string& domain, const IpPrefix& to) const;
     bool has_added(const std::string& domain, const IpPrefix& to) const;
     // A route that was added while running; its next hops name their networks.
     route::RouteConfig added_route(const route::Domain& domain, const IpPrefix& to, route::HopId hop) const;
     std::vector<route::RouteConfig> take_displaced() { return std::exchange(displaced_, {}); }
-    // Empty: there is no such network any more.
+    // Empty: the network is gone.
     std::string_view network_name(path::NetworkId id) const;
 
     const route::Domains& domains() const noexcept { return domains_; }
@@ -81,7 +81,7 @@ class Router {
  private:
     struct Wanted {
         route::HopKey key;
-        std::vector<route::HopKey> members;  // of a group, whose key is made of them
+        std::vector<route::HopKey> members;  // of a group; take() makes its key of them
         route::Domain::Derived derived;
     };
     using WantedRoutes = std::map<IpPrefix, Wanted>;

@@ -21,13 +21,12 @@ struct Sections {
     const std::vector<route::RouteConfig>& routes;
 };
 
-// The underlay is a network like others, with its own routing domain; the name is one that no user can
-// give.
+// The name of the underlay's network and of its routing domain. No user can give this name: it is no object name.
 inline constexpr std::string_view kUnderlay = "(underlay)";
 
-// The networks, with what `underlay` comes to.
+// The networks, and the underlay as one more.
 std::vector<network::NetworkConfig> networks_of(const Sections& config);
-// The routes, with those to the underlay's gateways.
+// The routes, and those to the underlay's gateways.
 std::vector<route::RouteConfig> routes_of(const Sections& config);
 // Null: there is none.
 const port::PortConfig* find_port(const Sections& config, std::string_view name);
