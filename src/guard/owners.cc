@@ -119,7 +119,7 @@ std::optional<Claim> find_claim(const rte_mbuf* packet) noexcept {
     return type == EtherType::kIpv6 ? find_ipv6_claim(packet, at) : std::nullopt;
 }
 
-Owners::Owners(std::vector<Entry> entries, std::vector<path::PortId> trusted) {
+Owners::Owners(std::vector<Entry> entries, const std::vector<path::PortId>& trusted) {
     for (const path::PortId port : trusted) trusted_.set(path::index(port));
     const auto order = [](const Entry& a, const Entry& b) {
         // The router last: it is what stays of several.

@@ -45,7 +45,7 @@ class Owners {
     Owners() : Owners({}, {}) {}
     // An address that two ports have in one network is nobody's, unless the router has it as well. `trusted` ports
     // may use the addresses of other ports (`spoofing: allow`), and never the router's.
-    Owners(std::vector<Entry> entries, std::vector<path::PortId> trusted);
+    Owners(std::vector<Entry> entries, const std::vector<path::PortId>& trusted);
 
     bool trusts(path::PortId port) const noexcept { return trusted_[path::index(port)]; }
     bool empty() const noexcept { return count_ == 0; }

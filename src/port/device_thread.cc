@@ -126,7 +126,7 @@ bool is_driver_known(const std::string& arguments) {
 }
 
 std::string why_not_made(bool is_pci, int status) {
-    const std::string reasons = take_dpdk_reasons();
+    std::string reasons = take_dpdk_reasons();
     if (is_pci && status == -ENOTSUP) {
         return fmt::format("is the driver for it installed (librte-net-*)?{}",
                            reasons.empty() ? "" : fmt::format(" ({})", reasons));

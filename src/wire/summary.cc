@@ -126,7 +126,7 @@ std::string vxlan_text(Reader reader) {
 // The part after an IP header, up to the ports. A later fragment has none.
 std::string datagram_text(const std::string& source, const std::string& destination, Protocol protocol,
                           Reader reader, const std::string& fragment, bool later_fragment) {
-    const std::string plain = fmt::format("{} > {}: {}{}", source, destination, protocol_text(protocol), fragment);
+    std::string plain = fmt::format("{} > {}: {}{}", source, destination, protocol_text(protocol), fragment);
     if (later_fragment) return plain;
     struct Ports {
         be16 source;
