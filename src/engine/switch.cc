@@ -13,7 +13,7 @@
 namespace sluice::engine {
 namespace {
 
-// What is fixed when the process starts. Changing it in the file is refused with a word about it.
+// The keys that are fixed when the process starts: a change of them is refused, with an error that names them.
 base::Errors unchangeable(const Config& from, const Config& to) {
     base::Errors errors;
     for (std::string& key : fixed_differences(from, to)) {
@@ -74,7 +74,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     std::vector<Change> changes = diff(config_, next);
     base::log::set_level(next.log.level);
 
-    // Ports that go, or whose device goes or is opened anew, leave the workers first.
+    // First the workers must stop using the ports that are deleted, and those whose device is closed or reopened.
     std::vector<HeldPort> gone;
     std::vector<HeldPort*> reopened;
     std::vector<std::string> moved;  // into another network
@@ -125,7 +125,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         const auto done = held.port->configure(config);
         held.limit_floods();
         if (!held.up) {
-            // What kept it down may have been what has just been changed.
+            // This change may have removed the reason why the port is down.
             open(held, now);
         } else if (!done) {
             fail(held, done.error().message, now);
@@ -135,7 +135,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     publish();
     for (HeldPort* held : lost) let_go(*held);
     for (const path::NetworkId id : freed) freed_networks_[id] = rte_get_tsc_cycles();
-    // Only after every worker has seen the new membership can nobody learn into the old table.
+    // Once every worker has the new membership, none learns into the old table.
     for (const auto& name : moved) forget_macs(ports_.at(name).port->id());
     set_static_macs();
     router_.install(config_, network_ids_, clock_seconds());
@@ -246,7 +246,7 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
         ids[network.name] = known->second;
         taken.insert(path::index(known->second));
     }
-    // Not those that have just become free: workers may still hold packets of theirs.
+    // Skip the numbers that have just become free: workers may still hold packets of their networks.
     for (const auto& [name, id] : network_ids_) taken.insert(path::index(id));
     uint16_t free = 0;
     for (const auto& network : networks) {
@@ -264,19 +264,19 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
     for (const auto& [name, id] : network_ids_) {
         if (!ids.contains(name)) freed.push_back(id);
     }
-    // Snapshots share the tables that are left out here until the last of them is freed.
+    // Older snapshots keep the tables that are left out here until they are freed.
     macs_ = std::move(tables);
     network_ids_ = std::move(ids);
     return freed;
 }
 
 // A MAC address that is declared, or that the switch gave a port, belongs to that port for as long as the port is
-// declared: while the port is down, a frame to that address is dropped as such and goes to nobody else. In an
-// overlay it belongs to the port while that has a link: afterwards its container may be on another host. What a
-// network lists as `static` always belongs where that says.
+// declared. While the port is down, frames to the address are dropped for that reason, and not flooded. In an
+// overlay the address belongs to the port only while the port has a link: afterwards its container may be on
+// another host. A `static` entry of a network always holds.
 void Switch::set_static_macs() { set_static_macs({}); }
 
-// Of one address alone, or of all.
+// For one address, or for all.
 void Switch::set_static_macs(std::optional<MacAddress> only) {
     const auto is_meant = [&](const MacAddress& mac) { return !only || mac == *only; };
     StaticMacs wanted;
@@ -285,7 +285,7 @@ void Switch::set_static_macs(std::optional<MacAddress> only) {
     for (const auto& network : config_.networks) {
         if (network.vxlan) overlays.insert(network.name);
     }
-    // A port that holds its addresses goes before one that is down.
+    // A port that holds its addresses takes precedence over one that is down.
     for (const bool holds : {true, false}) {
         for (const auto& [name, held] : ports_) {
             const auto mac = held.port->mac();
@@ -332,7 +332,7 @@ void Switch::set_static_macs(std::optional<MacAddress> only) {
     static_macs_.merge(wanted);
 }
 
-// Neighbors that were there go along, so that they are asked for anew.
+// Also forgets the neighbors with these MAC addresses, so that they are resolved anew.
 void Switch::forget_macs(path::PortId id) {
     std::vector<std::string> networks;
     for (const auto& [name, table] : macs_) networks.push_back(name);
@@ -356,8 +356,8 @@ void Switch::forget_macs(path::PortId id, const std::vector<std::string>& networ
         [&](path::NetworkId network, uint64_t mac) { return gone.contains({network, mac}); });
 }
 
-// Of a number that is free from now on: a port that takes it over starts from zero.
-// What had waited for a neighbor when the last port of this number went was counted there later.
+// Starts the counters of a number that is given out: from zero, if another port had it before. That port's packets
+// that waited for a neighbor may have been counted after it was deleted.
 void Switch::begin_counters(path::PortId id) {
     if (freed_ports_.contains(id)) reset_counters(id);
 }

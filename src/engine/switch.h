@@ -1,8 +1,7 @@
-// The switch as the control thread sees it: ports and networks as they are, the configuration they came
-// from, and the workers. Every change goes through here, ends in one published snapshot and one grace
-// period, and either happens as a whole or not at all. What can fail later (a device that doesn't open,
-// a container that is gone) is no part of the transaction: such a port is down with its reason and is
-// tried again.
+// The switch as the control thread sees it: its ports and networks, their configuration, and the workers. Switch
+// makes every change, as a whole or not at all, and each ends in one published snapshot and one grace period. A
+// device that doesn't open or a container that is gone is no part of that transaction: the port is down, with its
+// reason, and is tried again.
 #pragma once
 
 #include <rte_cycles.h>
@@ -32,7 +31,7 @@ namespace sluice::engine {
 using router::NetworkIds;
 using router::Router;
 
-// What passed a port until some time, all workers.
+// The traffic of a port up to some time, summed over all workers.
 struct PortTraffic {
     uint64_t rx_packets = 0;
     uint64_t rx_bytes = 0;
@@ -51,16 +50,16 @@ struct HeldPort {
     std::unique_ptr<port::Port> port;
     bool up = false;
     bool is_watched = false;    // workers wait for its descriptors
-    bool announce = false;      // it has come up: others are to be told where its addresses are
+    bool announce = false;      // it has come up, and its addresses are to be announced
     std::string loop;           // the port that it has a loop with, as LoopWatch sees it
     std::string reason;         // why it is down
     uint64_t downs = 0;         // how often it went from up to down
     Retry retry;                // while it is down
     PortTraffic::Measured traffic;
-    // What the port has had flooded lately: it outlives the snapshots that point to it.
+    // The rate of the port's flooded frames. It outlives the snapshots that point to it.
     std::unique_ptr<bridge::FloodLimiter> floods = std::make_unique<bridge::FloodLimiter>(rte_get_tsc_hz());
 
-    // To what is configured, or to less while it has a loop.
+    // Sets the flood limits: the configured ones, or lower ones while the port has a loop.
     void limit_floods();
 };
 
@@ -85,7 +84,7 @@ using AclLists = std::map<std::string, acl::SharedList>;  // by name
 using ActiveCaptures = std::vector<std::shared_ptr<path::Capture>>;
 using Witnesses = std::vector<std::shared_ptr<path::Witness>>;
 
-// What a snapshot is made of, beside the configuration.
+// The parts of a snapshot that are not in the configuration.
 struct Parts {
     const Ports& ports;
     const MacTables& macs;
@@ -100,15 +99,15 @@ struct Parts {
     size_t workers;
 };
 
-// The tables that the configuration and the state of the ports come to (compile.cc).
+// Makes the workers' tables from the configuration and the state of the ports (compile.cc).
 std::unique_ptr<view::Snapshot> compile(const Config& config, const Parts& parts);
-// The router's own address in a network: the configured one, or one that is always the same; of an overlay
-// the same on all hosts, which have the same gateway.
+// The router's MAC address in a network: the configured one, or a derived one, which never changes. In an overlay
+// all hosts derive the same address, since they have the same gateway.
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance);
-// The address from which the switch asks for neighbors in an overlay; another on every host.
+// The MAC address from which the switch asks for neighbors in an overlay. Each host has its own.
 MacAddress asker_mac(const NetworkConfig& network, const std::string& instance);
 
-// What a worker did in some span of time.
+// A worker's load over some span of time.
 struct Load {
     uint64_t packets = 0;
     uint64_t batches = 0;
@@ -137,8 +136,7 @@ class Switch {
     // names what can't be changed while running.
     tl::expected<std::vector<Change>, base::Errors> apply(Config next, Clock::time_point now);
 
-    // The same of one port more, or less, on which nothing else in the configuration depends. No flow is decided
-    // anew for a port that is added.
+    // Add or delete one port on which nothing else in the configuration depends. Adding a port outdates no flow.
     void add_port(const port::PortConfig& config, Clock::time_point now);
     void delete_port(const std::string& name);
 
@@ -152,34 +150,34 @@ class Switch {
 
     const Config& config() const noexcept { return config_; }
     const Ports& ports() const noexcept { return ports_; }
-    // The port of that number; null: there is none.
+    // The port with this number; null: there is none.
     const Ports::value_type* find_port(path::PortId id) const;
     const MacTables& macs() const noexcept { return macs_; }
     const NetworkIds& network_ids() const noexcept { return network_ids_; }
     const Tunnels& tunnels() const noexcept { return tunnels_; }
     const Router& router() const noexcept { return router_; }
-    // Those that workers fill from now on; no others when it returns.
+    // From its return on, workers fill these captures and no others.
     void set_captures(ActiveCaptures captures);
     void set_witnesses(Witnesses witnesses);
-    // Packets that wait for a neighbor's MAC address.
+    // The number of packets that wait for the neighbor's MAC address.
     uint16_t waiting_for(const neighbor::Entry& neighbor) { return router_.neighbors().waiting(neighbor); }
-    // Routes while running, valid ones: all are in force when it returns, or none.
+    // Changes routes while running. They must be valid. All are in force when it returns, or none.
     base::Result<void> change_routes(const route::Changes& changes);
-    // For the routes that were added while running. Until the next change.
+    // The parts that AddedRoutes needs. Valid until the next change.
     router::Running routing() {
         return {config_, router_, [this](const route::Changes& changes) { return change_routes(changes); }};
     }
     const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
-    // Of a worker, over the last second that tick() has measured.
+    // The load of a worker over the last second that tick() has measured.
     Load recent_load(size_t worker) const {
         return loads_[worker].latest.since(loads_[worker].before);
     }
     PortTraffic traffic(path::PortId id, Clock::time_point now) const;
     const AclLists& acls() const noexcept { return acls_; }
-    // The rule that this number is of, in words; none: it is gone.
+    // The name and place of the rule with this number; none: it is gone.
     std::optional<acl::Object> rule(uint32_t object) const;
     const FlowDomains::Names& flow_domains() const noexcept { return flow_domains_.names(); }
-    // What workers see, for who asks as they would. Until the next change.
+    // The snapshot that workers use, for dry runs. Valid until the next change.
     const view::Snapshot& snapshot() const noexcept { return *snapshots_.get(); }
     neighbor::Table& neighbors() noexcept { return router_.neighbors(); }
     flow::Fragments& fragments() noexcept { return fragments_; }
@@ -188,7 +186,7 @@ class Switch {
     uint64_t generation() const noexcept { return generation_; }
     // Every flow is decided anew on its next packet.
     void outdate_all_flows();
-    // Whether a port's (tunnel's, network's) number meant at that time (TSC) what it means now.
+    // Whether the number of a port, tunnel or network has been the same object's since that time (TSC).
     bool is_same_since(path::PortId id, uint64_t tsc) const {
         const auto freed = freed_ports_.find(id);
         return freed == freed_ports_.end() || tsc > freed->second;
@@ -231,14 +229,15 @@ class Switch {
     bool is_static_behind_tunnel(std::string_view network, const IpAddress& address) const;
     void forget_macs(path::PortId id);
     void forget_macs(path::PortId id, const std::vector<std::string>& networks);
-    // Where stations are, and whether that makes sense (switch_stations.cc).
+    // The ports of stations (switch_stations.cc).
     struct Home {
         path::PortId port;
         std::string name;
     };
     using StaticMacs = std::map<std::pair<std::string, MacAddress>, Home>;  // by network
     std::string place_of(path::PortId id) const;
-    // Stations to ask whether they still have their address, and behind which port: by network and address.
+    // Neighbors to ask whether they still have their address, by network and address, and the port that they are
+    // behind.
     using Unverified = std::map<std::pair<path::NetworkId, IpAddress>, path::PortId>;
     void tell_arrival(const StaticMacs::key_type& place, const Home& home);
     void watch_departed();

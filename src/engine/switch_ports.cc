@@ -1,5 +1,4 @@
-// The switch's half of ports: how they are opened, taken down, tried again, and followed where they change by
-// themselves.
+// The switch's half of ports: opens them, takes them down, tries them again, and follows changes of their devices.
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -32,8 +31,8 @@ HeldPort Switch::make(const port::PortConfig& config) const {
 
 namespace {
 
-// The port's opening isn't over, and is no failure. The next tick asks how far it is, which costs nothing. Of a
-// port that has failed before, the failure says more.
+// The port is still opening, which is no failure. The next tick asks again, at no cost. If the port has failed
+// before, it keeps that reason, which says more.
 void go_on(HeldPort& held, std::string reason, Clock::time_point now) {
     if (held.retry.failures == 0) {
         const std::string& name = held.port->config().name;
@@ -51,14 +50,14 @@ void Switch::open(HeldPort& held, Clock::time_point now) {
     const Clock::duration waited = port::waited_for_devices();
     if (auto done = held.port->open(); !done) {
         if (held.port->is_opening()) return go_on(held, std::move(done.error().message), now);
-        // Without the wait for the device thread: it has a bound of its own, and may have been for other devices.
+        // Don't count the wait for the device thread: it has its own bound, and may have been for other devices.
         const Clock::duration took = read_clock_() - start - (port::waited_for_devices() - waited);
         return fail(held, done.error().message, now, std::max(took, Clock::duration{}));
     }
     const std::string& name = held.port->config().name;
     if (held.retry.failures == 0) {
         base::log::info("port", "{} is up", name);
-    } else {  // its failure was a warning: the end of the story belongs beside it
+    } else {  // its failure was a warning: report its recovery at the same level
         base::log::notice("port", "{} is up; before: {}", name, held.reason);
     }
     held.up = true;
@@ -67,7 +66,7 @@ void Switch::open(HeldPort& held, Clock::time_point now) {
     held.announce = true;
 }
 
-// One that was up stays open until workers have let it go: publish(), then let_go().
+// A port that was up stays open until no worker uses it: call publish(), then let_go().
 void Switch::fail(HeldPort& held, std::string reason, Clock::time_point now, Clock::duration took) {
     const std::string& name = held.port->config().name;
     if (held.reason != reason) base::log::warning("port", "{} is down: {}", name, reason);
@@ -76,14 +75,14 @@ void Switch::fail(HeldPort& held, std::string reason, Clock::time_point now, Clo
     held.retry.failed(now, took);
 }
 
-// Of a port that no worker holds any more.
+// Closes a port that no worker uses any more.
 void Switch::let_go(HeldPort& held) {
     unwatch(held);
     held.port->close();
     forget_macs(held.port->id());
 }
 
-// The same of one that has gone from the configuration.
+// The same for a port that was deleted from the configuration.
 void Switch::destroy(HeldPort& held) {
     unwatch(held);
     held.port->destroy();
@@ -118,7 +117,8 @@ void Switch::delete_port(const std::string& name) {
     grace_.wait();
 }
 
-// One snapshot and one grace period for all that went down since the last tick, and one for all that came up.
+// All ports that went down since the last tick share one snapshot and one grace period, and so do all that came
+// up.
 void Switch::supervise(Clock::time_point now) {
     std::vector<HeldPort*> lost;
     std::vector<HeldPort*> due;
@@ -157,7 +157,7 @@ void Switch::attend() {
         changed = true;
         if (had_link == port.has_link()) continue;
         base::log::notice("port", "{}: link {}", name, had_link ? "down: " + port.no_link() : "up");
-        // Who was behind it may come back behind another.
+        // Its stations may come back behind another port.
         if (had_link) forget_macs(port.id());
         held.announce = !had_link;
     }
@@ -176,7 +176,7 @@ void Switch::watch(const port::Port& port, const view::Snapshot& snapshot) {
     }
 }
 
-// A descriptor that somebody else holds too (a guest's) stays in epoll when we close it.
+// Epoll keeps a descriptor that we close if another process still holds it (a guest).
 void Switch::unwatch(HeldPort& held) {
     held.is_watched = false;
     const port::Port& port = *held.port;

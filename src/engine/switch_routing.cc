@@ -1,5 +1,5 @@
-// The switch's half of routing: tunnels and their ways through the underlay, what is known of neighbors without
-// asking them, what workers are asked to say, and routes while running.
+// The switch's half of routing: tunnels and their next hops in the underlay, neighbors with known MAC addresses,
+// the messages that workers are to send, and routes while running.
 #include <algorithm>
 #include <set>
 
@@ -16,7 +16,7 @@ void Switch::arrange_tunnels(const Config& next) {
         if (!wanted.contains(it->first)) gone.insert(tunnels_.extract(it));
         it = next_one;
     }
-    // No worker may count under their numbers when those are given to others.
+    // Workers must stop counting for these tunnels before their numbers are used again.
     if (!gone.empty()) publish();
     for (const auto& [remote, held] : gone) {
         router_.give_back(held.hop->load());
@@ -31,7 +31,7 @@ void Switch::arrange_tunnels(const Config& next) {
     }
 }
 
-// After a change of the underlay's routes.
+// Looks up the next hop of each tunnel. To be called after a change of the underlay's routes.
 void Switch::find_tunnels() {
     auto domain = router_.domains().find(kUnderlay);
     for (auto& [remote, held] : tunnels_) {
@@ -43,8 +43,8 @@ void Switch::find_tunnels() {
     router_.settle();
 }
 
-// What the configuration knows of stations' addresses: those of ports that send from no others, and those
-// behind tunnels.
+// Sets the neighbors whose MAC addresses follow from the configuration: the addresses of guarded ports, and static
+// stations behind tunnels.
 void Switch::set_static_neighbors() {
     if (!speaks()) return;
     Router::Statics statics;
@@ -72,7 +72,7 @@ void Switch::set_static_neighbors() {
     router_.rebalance(counted_log_, Clock::now());
 }
 
-// The same of one port. What the file says of stations behind tunnels goes before.
+// The same for one port. A static station behind a tunnel takes precedence.
 void Switch::set_static_neighbors(const HeldPort& held) {
     const port::PortConfig& config = held.port->config();
     const auto mac = held.port->mac();
@@ -110,8 +110,8 @@ bool Switch::is_static_behind_tunnel(std::string_view name, const IpAddress& add
     return false;
 }
 
-// Those of networks that are gone: another network may get the number. What still has packets waiting
-// goes when they are gone.
+// Forgets the neighbors of networks that are gone: another network may get the number. A neighbor that packets
+// wait for is forgotten once they are gone.
 void Switch::forget_neighbors() {
     std::set<path::NetworkId> ids;
     for (const auto& [name, id] : network_ids_) ids.insert(id);
@@ -123,9 +123,9 @@ void Switch::forget_neighbors() {
 
 void Switch::age_neighbors(Clock::time_point tick) {
     const path::Seconds now = clock_seconds();
-    // What waited for a neighbor when the last network was no longer routed waits still.
+    // Packets may still wait for a neighbor when no network is routed any more.
     if (!speaks() && router_.neighbors().size() == 0) return;
-    // A next hop that has answered since the last tick gets its flows back.
+    // Flows return to a next hop that has answered since the last tick.
     router_.rebalance(counted_log_, tick);
     if (now == neighbors_aged_) return;
     neighbors_aged_ = now;
@@ -141,7 +141,7 @@ void Switch::age_neighbors(Clock::time_point tick) {
     if (router_.neighbors().has_retired()) router_.settle();
 }
 
-// Of several for one destination the router tells (Router::rebalance()).
+// Reports next hops that are gone or back. Router::rebalance() reports those in groups (ECMP).
 void Switch::tell_next_hops(const neighbor::Table::Due& due, Clock::time_point now) {
     const auto name_of = [&](const neighbor::Entry& entry) {
         return fmt::format("next hop {} in network {}", entry.address.text(), router_.network_name(entry.network));
@@ -157,7 +157,8 @@ void Switch::tell_next_hops(const neighbor::Table::Due& due, Clock::time_point n
     }
 }
 
-// Each state is an event of its own: a host that comes and goes is told as both, with a count each.
+// Each state is an event of its own, with its own count: a host that comes and goes again and again is reported as
+// both.
 void Switch::tell_tunnel(const IpAddress& remote, vxlan::RemoteState state, Clock::time_point now) {
     using base::log::Level;
     const auto tell = [&](Level level, std::string_view what) {
@@ -220,13 +221,12 @@ void Switch::watch_tunnels(Clock::time_point tick) {
     ask(std::move(chores));
 }
 
-// Tells the network where the port's addresses are now: they may have been behind another port, or another
-// host, until a moment ago.
+// Announces the port's addresses in its networks: until now they may have been behind another port or host.
 void Switch::announce(const HeldPort& held) {
     const port::PortConfig& config = held.port->config();
     const auto mac = held.port->mac();
     if (!mac || mac->is_zero()) return;
-    // Without an address, that the MAC address is there is all there is to say.
+    // A port without IP addresses announces its MAC address alone.
     std::vector<IpAddress> addresses;
     for (const auto& own : config.address) addresses.push_back(own.address);
     if (addresses.empty()) addresses.emplace_back();
@@ -245,8 +245,8 @@ void Switch::announce(const HeldPort& held) {
     ask(std::move(chores));
 }
 
-// Tells whoever is beyond the port what is on our side of it: the switch's own addresses, the declared addresses
-// of other ports, and the stations learned behind those.
+// Announces to the stations behind the port the addresses on this side of it: the switch's own, those declared for
+// other ports, and those learned behind these.
 void Switch::tell_stations(const HeldPort& held) {
     constexpr size_t kMost = 4096;
     const path::PortId through = held.port->id();

@@ -1,5 +1,5 @@
-// The switch's half of stations: where they are, whether they have moved, loops between ports, and neighbors that
-// may have another address by now.
+// The switch's half of stations: behind which port each is, moves to another port, loops between ports, and
+// neighbors whose MAC address may have changed.
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -10,15 +10,15 @@
 namespace sluice::engine {
 namespace {
 
-// What belonged to a port that has gone is looked for so long elsewhere: as long as MAC tables keep it.
+// How long the addresses of a deleted port are looked for behind other ports: as long as MAC tables keep them.
 constexpr path::Seconds kDepartedFor = 300;
 
-// Stations behind a tunnel at which one has come up are watched for silence so long.
+// How long the stations behind a tunnel are watched for silence after a new one has come up there.
 constexpr path::Seconds kSuspectedFor = 2;
-// And not again before.
+// The least time between two such watches of one tunnel.
 constexpr path::Seconds kSuspectedAgain = 10;
 
-// Solicitations of a tick that the arrival of stations may cause, and those that wait for a tick.
+// The most solicitations that new stations may cause in a tick, and the most that may wait for a tick.
 constexpr size_t kVerifiedAtOnce = 16;
 constexpr size_t kMostUnverified = 4096;
 
@@ -48,7 +48,7 @@ std::string Switch::place_of(path::PortId id) const {
     return "a port that has gone";
 }
 
-// Of an address that is to belong to a port from now on.
+// Reports an address that belongs to a port from now on.
 void Switch::tell_arrival(const StaticMacs::key_type& place, const Home& home) {
     const auto before = static_macs_.find(place);
     const auto departed = departed_.find(place);
@@ -66,7 +66,7 @@ void Switch::tell_arrival(const StaticMacs::key_type& place, const Home& home) {
     tell_move(moves_log_, place.first, place.second, from, home.name);
 }
 
-// What belonged to a port and is seen elsewhere: a container was moved to another host.
+// Reports addresses of deleted ports that are seen elsewhere: a container was moved to another host.
 void Switch::watch_departed() {
     const path::Seconds now = clock_seconds();
     std::erase_if(departed_, [&](const auto& item) {
@@ -125,16 +125,16 @@ void Switch::watch_loops() {
     }
 }
 
-// Where a station comes up that says nothing of its address, it may have taken the one of another that was known
-// there. The neighbors behind that port are asked whether they are still where they were. What others believe of
-// stations behind a tunnel nobody knows: those that are silent are forgotten (forget_silent()).
+// A station that comes up without announcing its IP address may have taken one of a neighbor behind the same port.
+// So the switch asks the neighbors behind that port again. Behind a tunnel it doesn't know which addresses other
+// hosts' stations hold for each other: it forgets the stations that are silent (forget_silent()).
 void Switch::verify_neighbors() {
     if (!speaks()) return;
     for (const auto& [name, table] : macs_) {
         std::vector<uint64_t> arrivals = table->take_arrivals();
         if (arrivals.empty()) continue;
         const path::NetworkId id = network_ids_.at(name);
-        // One that comes back has been there before, with its address.
+        // A station that comes back has its address from before.
         std::erase_if(arrivals, [&](uint64_t mac) { return table->take_departed(mac); });
         router_.neighbors().each([&](const neighbor::Entry& neighbor) {
             if (neighbor.network == id) std::erase(arrivals, neighbor.mac.load(std::memory_order_relaxed));
@@ -159,8 +159,8 @@ void Switch::verify_neighbors() {
     ask_unverified();
 }
 
-// In each tick it asks some, and goes on where it stopped in the tick before: stations that come up all the time
-// don't keep the others waiting.
+// Asks some neighbors in each tick, and continues after the last one of the tick before: stations that come up all
+// the time don't keep the others waiting.
 void Switch::ask_unverified() {
     std::vector<responder::Chore> chores;
     while (!unverified_.empty() && chores.size() < kVerifiedAtOnce) {
@@ -176,17 +176,19 @@ void Switch::ask_unverified() {
     ask(std::move(chores));
 }
 
-// Each time costs the tunnel's stations a flood: who makes new addresses up may not cause it all the time.
+// Each watch causes a flood to the tunnel's stations, so a sender of ever new addresses must not start one at any
+// time.
 void Switch::suspect(const std::string& network, path::PortId tunnel) {
     const path::Seconds now = clock_seconds();
     const auto [suspect, is_new] = suspects_.try_emplace({network, tunnel}, now);
     if (!is_new && now - suspect->second >= kSuspectedAgain) suspect->second = now;
 }
 
-// A frame for a station that is forgotten makes its sender ask for it (Responder::seek_departed()): one that is
-// there answers and is known again, and of one that has another MAC address now the sender learns that.
+// If a frame is for a forgotten station, the responder makes its sender ask for the station's address
+// (Responder::seek_departed()). A station that is still there answers, and its MAC address is learned again. If
+// the station has another MAC address now, the sender learns that.
 void Switch::forget_silent() {
-    // Who speaks at all has been seen in this second by now.
+    // Wait for a quarter of the second: a station that sends has been seen in this second by then.
     if (rte_get_tsc_cycles() % rte_get_tsc_hz() < rte_get_tsc_hz() / 4) return;
     const path::Seconds now = clock_seconds();
     std::erase_if(suspects_, [&](const auto& suspect) {
@@ -204,7 +206,7 @@ void Switch::forget_silent() {
     });
 }
 
-// A few times a second.
+// To be called a few times a second.
 void Switch::watch_stations() {
     verify_neighbors();
     forget_silent();
