@@ -47,7 +47,7 @@ std::string value_text(const protocol::Parameter& parameter, const json& value) 
         return fmt::format("{}=({} bytes)", parameter.name, value.get_ref<const std::string&>().size());
     }
     if (value.is_object()) return object_text(value);
-    const std::string text = value.is_string() ? value.get<std::string>() : dumped(value);
+    std::string text = value.is_string() ? value.get<std::string>() : dumped(value);
     // What is required needs no name: "port.delete web".
     if (parameter.need == protocol::Need::kRequired) return text;
     return fmt::format("{}={}", parameter.name, text);

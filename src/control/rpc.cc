@@ -162,10 +162,9 @@ std::string with_errors(const RpcError& error) {
     for (size_t i = 0; i < std::min(errors->size(), kTold); ++i) {
         const json& one = (*errors)[i];
         const auto path = one.find("path");
-        const bool has_path = path != one.end() && path->is_string() && *path != "";
-        text +=
-            fmt::format("{}{}{}", i == 0 ? ": " : "; ",
-                        has_path ? path->get<std::string>() + ": " : "", one.value("message", ""));
+        const std::string where = path != one.end() && path->is_string() ? path->get<std::string>() : "";
+        text += fmt::format("{}{}{}{}", i == 0 ? ": " : "; ", where, where.empty() ? "" : ": ",
+                            one.value("message", ""));
     }
     return text;
 }
