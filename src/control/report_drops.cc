@@ -24,8 +24,7 @@ json record_json(const engine::Switch& running, const explain::WallClock& clock,
     json decided_by = json::array();
     if (auto object = explain::decider_of(running, record)) decided_by.push_back(to_json(*object));
     const auto neighbor = explain::neighbor_of(running, record);
-    const auto microseconds = clock.nanoseconds(record.time) / 1000;
-    return {{"time", static_cast<double>(microseconds) / 1e6},
+    return {{"time", clock.seconds(record.time)},
             {"worker", noted.worker},
             {"port", base::or_none(explain::place_name(running, record.port, record.time))},
             {"ingress", base::or_none(explain::place_name(running, record.ingress, record.time))},

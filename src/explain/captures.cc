@@ -166,7 +166,7 @@ void Captures::tell_pcapng(Held& held, const Frame& frame, const WallClock& cloc
 }
 
 json Captures::tell_packet(const Held& held, const Frame& frame, const WallClock& clock) const {
-    json packet{{"time", static_cast<double>(clock.nanoseconds(frame.header.time) / 1000) / 1e6},
+    json packet{{"time", clock.seconds(frame.header.time)},
                 {"length", frame.header.length},
                 {"packet", wire::summary(bytes_of(frame.bytes), frame.header.length)}};
     if (frame.header.what != Captured::kDropped) {

@@ -63,7 +63,7 @@ std::optional<LiveTraces::Portion> LiveTraces::read(uint32_t number, const Owner
         std::vector<Left> left;
         for (const auto& frame : packet.left) left.push_back({frame.port, refusal_of(frame.port)});
         portion.packets.push_back(
-            {static_cast<double>(clock.nanoseconds(packet.time) / 1000) / 1e6, packet.length,
+            {clock.seconds(packet.time), packet.length,
              wire::summary({packet.bytes.data(), packet.size}, packet.length),
              tell(running_, packet, left, entrance(running_, packet))});
     }

@@ -18,6 +18,11 @@ class WallClock {
         const double cycles = static_cast<double>(static_cast<int64_t>(tsc - tsc_));
         return nanoseconds_ + static_cast<int64_t>(cycles * 1e9 / hz_);
     }
+    // The same in seconds, down to the microsecond.
+    double seconds(uint64_t tsc) const {
+        const int64_t microseconds = nanoseconds(tsc) / 1000;
+        return static_cast<double>(microseconds) / 1e6;
+    }
 
  private:
     uint64_t tsc_;

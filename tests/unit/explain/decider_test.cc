@@ -265,6 +265,8 @@ TEST(WallClock, TranslatesBothWays) {
     EXPECT_EQ(clock.nanoseconds(1'000'000), 5'000'000'000);
     EXPECT_EQ(clock.nanoseconds(1'000'000 - 2'000), 5'000'000'000 - 1'000);
     EXPECT_EQ(clock.nanoseconds(1'000'000 + 20), 5'000'000'000 + 10);
+    EXPECT_EQ(clock.seconds(1'000'000 + 20), 5.0);
+    EXPECT_EQ(clock.seconds(1'000'000 - 2'000), 4.999999);
 }
 
 }  // namespace
