@@ -83,8 +83,8 @@ std::vector<Row> explained_arguments(const Verb& verb) {
 
 std::string_view type_name(Type type) {
     switch (type) {
-        case Type::kText: return "string";
-        case Type::kContent: return "string";
+        case Type::kText:
+        case Type::kContent:
         case Type::kWord: return "string";
         case Type::kNumber: return "integer";
         case Type::kFlag: return "boolean";

@@ -292,7 +292,7 @@ Params route_add_params(const Arguments& arguments) {
 
 Params route_load_params(const Arguments& arguments) {
     auto params = file_params(arguments);
-    const auto options = option_params(protocol::method(protocol::kRouteLoad), arguments);
+    auto options = option_params(protocol::method(protocol::kRouteLoad), arguments);
     if (!options) return options;
     if (params) params->update(*options);
     return params;

@@ -311,7 +311,7 @@ std::string print_drops(const json& result, const Arguments& arguments) {
         std::ranges::any_of(drops, [](const json& row) { return row.contains("packets-per-second"); });
     if (has_rates) columns.push_back({"PER-SECOND", "/packets-per-second", Format::kNumber});
     columns.push_back({"MEANING", "/meaning"});
-    const std::string text = drops.empty() ? "nothing was dropped\n" : table(columns, drops, arguments.width);
+    std::string text = drops.empty() ? "nothing was dropped\n" : table(columns, drops, arguments.width);
     if (background.empty()) return text;
     return text + "\nexpected background: what every host says unasked, and nobody was to hear\n" +
            rows_or(background, {{"PORT", "/port"}, {"PACKETS", "/packets", Format::kNumber}}, "", arguments.width);

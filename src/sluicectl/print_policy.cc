@@ -20,7 +20,7 @@ std::string object_text(const json& object) {
 }
 
 std::string end_text(const json& end) {
-    const std::string address = word(end.at("address"));
+    std::string address = word(end.at("address"));
     if (!has(end, "port")) return address;
     const bool ipv6 = address.find(':') != std::string::npos;
     return fmt::format("{}{}{}:{}", ipv6 ? "[" : "", address, ipv6 ? "]" : "", word(end.at("port")));

@@ -251,7 +251,7 @@ std::string table(std::span<const Column> columns, const json& rows, size_t widt
     return text;
 }
 
-std::vector<Column> columns_of(const json& rows, std::vector<std::string_view> first) {
+std::vector<Column> columns_of(const json& rows, const std::vector<std::string_view>& first) {
     std::vector<Column> columns;
     const auto add = [&](std::string_view key, const json& value) {
         const std::string header = upper(key);

@@ -43,7 +43,7 @@ bool has(const nlohmann::json& object, const char* key);
 std::string table(std::span<const Column> columns, const nlohmann::json& rows, size_t width = 0);
 
 // A column for each key of the rows with a plain value: the named ones first, numbers to the right.
-std::vector<Column> columns_of(const nlohmann::json& rows, std::vector<std::string_view> first);
+std::vector<Column> columns_of(const nlohmann::json& rows, const std::vector<std::string_view>& first);
 
 // An object of any shape: a key and its value a line, objects indented below their key, lists of
 // objects as tables.
