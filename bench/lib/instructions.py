@@ -53,7 +53,7 @@ def count(session, build, kind, scenario):
         out = os.path.join(session.directory, "callgrind.out")
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}",
-             driver, config, a.path, b.path, mode, str(max(FRAMES, scenario.frames)),
+             driver, config, a.path, b.path, mode, str(max(FRAMES, 2 * scenario.frames)),
              *([routes] if routes else [])],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
         packets = re.search(r"packets (\d+)", done.stdout)
