@@ -48,7 +48,7 @@ void go_on(const flow::HeldFragments::Held& held, const PathTables& tables) noex
         is_decided = true;
     }
     if (!is_decided && bridge::Lookup::look_up(meta, tables) &&
-        policy::Track::admit(meta, held.packet, tables)) {
+        policy::ReadConnection::admit(meta, held.packet, tables)) {
         policy::Track::find(meta, tables);
         policy::Track::decide(meta, held.packet, tables);
     }

@@ -39,7 +39,8 @@ using FlowPath = path::Path<
     // Admit
     policy::LeaveToFlow, path::Parse,
     path::Unusual<guard::Shortcut, mirror::MirrorIngress, vlan::Classify, guard::Check>, router::RouteLookup,
-    // Admit, find, decide
+    policy::ReadConnection,
+    // Find, decide
     policy::Track,
     // Apply
     Deliver>;

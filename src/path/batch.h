@@ -20,8 +20,9 @@ namespace sluice::path {
 inline constexpr uint16_t kBatchSize = 64;
 
 enum class Fate : uint8_t {
-    kPending,     // no stage has decided yet
-    kLeftToFlow,  // the same, and its flow is asked before anybody else
+    kPending,  // no stage has decided yet
+    kBridgeByFlow,  // pending; to be bridged: its flow is looked up before its guard and its addresses
+    kRouteByFlow,   // pending; to be routed: the same
     kForward,  // to meta.egress
     kFlood,    // to every other member of the ingress port's network
     kRoute,    // to meta.neighbor
@@ -38,7 +39,7 @@ enum class Layer3 : uint8_t { kNone, kIpv4, kIpv6, kOther };
 // The guard of an ingress port that is not unusual otherwise: none, any source MAC, or the port's own MAC only.
 enum class Guarded : uint8_t { kNot, kAnyMac, kOwnMac };
 
-constexpr bool is_pending(Fate fate) noexcept { return fate <= Fate::kLeftToFlow; }
+constexpr bool is_pending(Fate fate) noexcept { return fate <= Fate::kRouteByFlow; }
 
 // One packet's metadata. It is kept beside the mbuf, not in it, so that the path's loops read one dense array.
 // Stages of Admit write the parsed fields, Decide writes fate and egress, Apply only reads. The second cache line

@@ -20,8 +20,14 @@
 
 namespace sluice::policy {
 
-// Connections whose packets nearly all have a flow: found, followed and counted here, decided by the tracker.
-struct Track {
+// Starts fetching what the flow table has for the packet's connection.
+[[gnu::always_inline]] inline void look_up_flow(path::Meta& meta, const view::Tables& tables) noexcept {
+    meta.connection.hash = tables.flows.hash(meta.connection.key);
+    tables.flows.prefetch(meta.connection.hash);
+}
+
+// Admit, of a packet that LeaveToFlow has passed over, once its network is known.
+struct ReadConnection {
     // Ethernet with a tag, IPv6 with an extension or two, TCP: what a chain's first mbuf should hold.
     static constexpr uint16_t kMostHeaders = 128;
 
@@ -41,33 +47,8 @@ struct Track {
             meta.admission =
                 flow::Decided::admission(tables.flow_generation(meta.network), meta.network, meta.ingress);
         }
-        look_up(meta, tables);
+        look_up_flow(meta, tables);
         return true;
-    }
-
-    // Starts fetching what the flow table has for the packet's connection.
-    [[gnu::always_inline]] static void look_up(path::Meta& meta, const view::Tables& tables) noexcept {
-        meta.connection.hash = tables.flows.hash(meta.connection.key);
-        tables.flows.prefetch(meta.connection.hash);
-    }
-
-    [[gnu::always_inline]] static void find(path::Meta& meta, const view::Tables& tables) noexcept {
-        // Of other packets what it finds is of no meaning, and asked by nobody.
-        path::Connection& connection = meta.connection;
-        connection.candidate = tables.flows.candidate(connection.hash);
-        rte_prefetch0(connection.candidate);
-    }
-
-    template <class T>
-    [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
-                                              const T& tables) noexcept {
-        if (likely(meta.fate == path::Fate::kLeftToFlow)) return bridge(meta, packet, tables);
-        if (unlikely(meta.connection.tracked != path::Tracked::kByFlow)) {
-            return meta.connection.tracked == path::Tracked::kNot ? router::Forward::decide(meta, packet, tables)
-                                                                  : decide_singly(meta, packet, tables);
-        }
-        return meta.layer3 == path::Layer3::kNone ? bridge(meta, packet, tables)
-                                                  : route(meta, packet, tables);
     }
 
  private:
@@ -78,6 +59,39 @@ struct Track {
             if (meta.layer3 != path::Layer3::kNone) meta.header = rte_pktmbuf_mtod_offset(packet, void*, 14);
         }
         path::read_connection(packet, domain, meta.connection);
+    }
+};
+
+// Connections whose packets nearly all have a flow: found, followed and counted here, decided by the tracker.
+struct Track {
+    [[gnu::always_inline]] static void find(path::Meta& meta, const view::Tables& tables) noexcept {
+        // Of other packets what it finds is of no meaning, and asked by nobody.
+        path::Connection& connection = meta.connection;
+        connection.candidate = tables.flows.candidate(connection.hash);
+        rte_prefetch0(connection.candidate);
+    }
+
+    template <class T>
+    [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
+                                              const T& tables) noexcept {
+        if (likely(meta.fate == path::Fate::kBridgeByFlow)) return bridge(meta, packet, tables);
+        const bool is_routed = meta.layer3 != path::Layer3::kNone;
+        if (likely(is_routed && meta.connection.tracked == path::Tracked::kByFlow)) {
+            return route(meta, packet, tables);
+        }
+        return decide_others(meta, packet, tables);
+    }
+
+ private:
+    template <class T>
+    [[gnu::noinline]] static bool decide_others(path::Meta& meta, const rte_mbuf* packet,
+                                                const T& tables) noexcept {
+        switch (meta.connection.tracked) {
+            case path::Tracked::kNot: return router::Forward::decide(meta, packet, tables);
+            case path::Tracked::kByFlow: return bridge(meta, packet, tables);
+            case path::Tracked::kSingly: break;
+        }
+        return decide_singly(meta, packet, tables);
     }
 
     template <class T>
@@ -181,7 +195,7 @@ struct Track {
     template <class T>
     [[gnu::noinline]] static bool bridge_by_table(path::Meta& meta, const rte_mbuf* packet,
                                                   const T& tables) noexcept {
-        if (meta.fate == path::Fate::kLeftToFlow) {
+        if (meta.fate == path::Fate::kBridgeByFlow) {
             meta.fate = path::Fate::kPending;
             meta.layer3 = path::Layer3::kNone;
             meta.asks_flow_first = true;
@@ -221,14 +235,46 @@ struct Track {
         return tables.knows_source(meta) || router::Forward::is_from_router(meta, tables);
     }
 
+    // By its flow alone, or else by the tables of guards, addresses and routes.
     template <class T>
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
                                              const T& tables) noexcept {
-        if (unlikely(!router::Forward::knows_source(meta, tables))) return route_unknown(meta, packet, tables);
-        if (likely(has_flow(meta.connection, tables) && follow(meta, tables) && count(meta, packet, tables))) {
-            return true;
+        if (likely(has_flow(meta.connection, tables) && follow(meta, tables) && has_noted(meta, tables))) {
+            return likely(count(meta, packet, tables)) || tables.features.tracker.decide(meta, packet, tables);
         }
-        return tables.features.tracker.decide(meta, packet, tables);
+        return route_by_tables(meta, packet, tables);
+    }
+
+    // Of a packet whose way out is known: whether its flow has noted its addresses.
+    [[gnu::always_inline]] static bool has_noted(const path::Meta& meta, const view::Tables& tables) noexcept {
+        const uint64_t version = tables.macs(meta.network)->spread_version();
+        return meta.connection.candidate->stations.load(std::memory_order_relaxed) ==
+               tables.flows.stations(meta.destination_mac, meta.source_mac, meta.egress, version);
+    }
+
+    // Asks all that route() spares, and has the flow note the addresses.
+    template <class T>
+    [[gnu::noinline]] static bool route_by_tables(path::Meta& meta, const rte_mbuf* packet,
+                                                  const T& tables) noexcept {
+        const uint64_t version = tables.macs(meta.network)->spread_version();
+        meta.fate = path::Fate::kPending;
+        meta.repeats = false;
+        if (meta.guarded != path::Guarded::kNot && !guard::Check::admit(meta, packet, tables)) return false;
+        if (path::is_group(meta.source_mac) || meta.source_mac == 0) {
+            return path::drop(meta, path::Drop::kInvalidSource);
+        }
+        if (!router::Forward::knows_source(meta, tables)) return route_unknown(meta, packet, tables);
+        const bool passes =
+            has_flow(meta.connection, tables) && follow(meta, tables) && count(meta, packet, tables);
+        if (!passes && !tables.features.tracker.decide(meta, packet, tables)) return false;
+        if (meta.fate != path::Fate::kRouteByPort || !has_flow(meta.connection, tables)) return true;
+        flow::Record& record = *meta.connection.candidate;
+        if (record.decided.load(std::memory_order_acquire).admits(meta.admission, meta.egress)) {
+            record.stations.store(
+                tables.flows.stations(meta.destination_mac, meta.source_mac, meta.egress, version),
+                std::memory_order_relaxed);
+        }
+        return true;
     }
 
     // is_destination() of steps.h, of a packet in hand.
@@ -280,9 +326,9 @@ struct Track {
     }
 };
 
-// Admit, the first stage: leaves a plain IP frame that is to be bridged to its flow, if its port has nothing
-// unusual and its network's connections are tracked. If its flow doesn't know the frame's addresses, Track has the
-// guard and the MAC table judge it.
+// Admit, the first stage: leaves a plain IP packet to its flow, if its port has nothing unusual and its network's
+// connections are tracked. If its flow doesn't know the frame's addresses, Track has the guard and the tables
+// judge it.
 struct LeaveToFlow {
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
                                              const view::Tables& tables) noexcept {
@@ -293,10 +339,31 @@ struct LeaveToFlow {
             return true;
         }
         path::Parse::read_macs(meta, packet);
-        if (meta.destination_mac == network.to_router) return true;
-        meta.fate = path::Fate::kLeftToFlow;
-        Track::look_up(meta, tables);
+        if (meta.destination_mac == network.to_router) return admit_routed(meta, packet, tables);
+        meta.fate = path::Fate::kBridgeByFlow;
+        look_up_flow(meta, tables);
         return false;
+    }
+
+ private:
+    // Out of line, or a bridged packet's registers would be spilled for it.
+    [[gnu::noinline]] static bool admit_routed(path::Meta& meta, rte_mbuf* packet,
+                                               const view::Tables& tables) noexcept {
+        if (tables.network(meta.network).is_underlay || !read_header(meta, packet)) return true;
+        meta.fate = path::Fate::kRouteByFlow;
+        look_up_flow(meta, tables);
+        return false;
+    }
+
+    // As RouteLookup does. False if something is wrong with the header.
+    [[gnu::always_inline]] static bool read_header(path::Meta& meta, rte_mbuf* packet) noexcept {
+        meta.header = rte_pktmbuf_mtod_offset(packet, void*, link::kEthernet);
+        if (likely(!meta.connection.is_ipv6())) {
+            meta.layer3 = path::Layer3::kIpv4;
+            return wire::check_ipv4(packet, link::kEthernet) == wire::IpCheck::kValid;
+        }
+        meta.layer3 = path::Layer3::kIpv6;
+        return wire::check_ipv6(packet, link::kEthernet) == wire::IpCheck::kValid;
     }
 };
 

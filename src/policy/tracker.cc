@@ -226,6 +226,8 @@ bool Tracker::commit(path::Meta& meta, const rte_mbuf* packet, const Candidate& 
         tables.flows.add(keys, decision, tracking, tables.now, tables.worker, candidate.sender);
     switch (added.outcome) {
         case flow::Added::kNew:
+            // For whoever notes what was found about its addresses.
+            meta.connection.candidate = &tables.flows.record(added.index);
             tables.flows.track_judged(tables.flows.record(added.index), meta.connection, packet, packet->pkt_len,
                                       tables.now);
             return true;

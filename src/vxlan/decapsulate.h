@@ -77,7 +77,7 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
     constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
     constexpr uint64_t kUdp = static_cast<uint64_t>(wire::Protocol::kUdp);
 
-    const auto type_at = [](const uint8_t* frame) {
+    const auto type_at = [](const uint8_t* frame) __attribute__((always_inline)) {
         uint16_t type;
         std::memcpy(&type, frame + kType, sizeof type);
         return type;
@@ -93,7 +93,7 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
                (udp[sizeof(wire::UdpHeader)] & wire::VxlanHeader::kVniValid) != 0 &&
                (type == kIpv4 || type == kIpv6);
     };
-    const auto accept = [&](uint16_t size) {
+    const auto accept = [&](uint16_t size) __attribute__((always_inline)) {
         const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
         outer.changes = false;
         outer.size = size;

@@ -20,9 +20,9 @@ class BigEndian {
 
     // The same bytes read as an integer of the host. Hash keys, equality and one's complement sums (RFC 1071,
     // 2.B) use it, since they do not depend on byte order.
-    static constexpr BigEndian from_raw(T raw) noexcept { return BigEndian(swap(raw)); }
-    constexpr T raw() const noexcept { return std::bit_cast<T>(bytes_); }
-    constexpr T host() const noexcept { return swap(raw()); }
+    [[gnu::always_inline]] static constexpr BigEndian from_raw(T raw) noexcept { return BigEndian(swap(raw)); }
+    [[gnu::always_inline]] constexpr T raw() const noexcept { return std::bit_cast<T>(bytes_); }
+    [[gnu::always_inline]] constexpr T host() const noexcept { return swap(raw()); }
 
     friend constexpr bool operator==(BigEndian a, BigEndian b) noexcept {
         return a.raw() == b.raw();
