@@ -536,6 +536,38 @@ TEST_P(Policy, AKnownFlowIsNoWayAroundAGuardOrAStaticAddress) {
     EXPECT_EQ(fate("b", Packet().eth(kB, "02:00:00:00:00:77").payload(46)), "a") << "and that is learned";
 }
 
+TEST_P(Policy, AKnownRoutedFlowIsNoWayAroundAGuardOrAStaticAddress) {
+    const auto as = [](std::string_view mac, std::string_view from, uint8_t ttl = 64) -> Bytes {
+        return Packet().eth(mac, kToBlue).ipv4(from, "10.0.1.2").ttl(ttl).udp(1234, 53).payload(20);
+    };
+    const std::string all_in_red =
+        "acls: [{name: all, apply: {network: red, direction: ingress}, rules: [{permit: {}}]}]\n";
+    configure(routed(all_in_red));
+    put("b", arp(kB, "10.0.1.2"));
+    harness_.sent("b");
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(fate("a", as(kA, "10.0.0.1")), "b");
+    EXPECT_EQ(fate("a", as(kC, "10.0.0.1")), "spoofed-mac");
+    EXPECT_EQ(fate("a", as("33:33:00:00:00:01", "10.0.0.1")), "spoofed-mac");
+    EXPECT_EQ(fate("a", as(kA, "10.0.0.9")), "spoofed-address");
+    EXPECT_EQ(fate("a", as(kA, "10.0.0.1", 1)), "a ttl-exceeded");
+    EXPECT_EQ(fate("a", as(kA, "10.0.0.1")), "b");
+    // The neighbor has moved: to another port, and beyond all.
+    put("c", arp(kB, "10.0.1.2"));
+    harness_.sent("c");
+    EXPECT_EQ(fate("a", as(kA, "10.0.0.1")), "c");
+    EXPECT_EQ(fate("a", as(kA, "10.0.0.1")), "c");
+    // The same configuration without the guard; C's address is B's port's now.
+    configure("networks: [{name: blue, subnets: [10.0.0.0/24], gateway: [10.0.0.254], static: [{mac: '" +
+              std::string(kC) +
+              "', port: b}]}, {name: red, subnets: [10.0.1.0/24], gateway: [10.0.1.254]}]\nports:\n" +
+              port("a", "blue") + port("b", "blue") + port("c", "red") + all_in_red);
+    put("c", arp(kB, "10.0.1.2"));
+    harness_.sent("c");
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(fate("a", as(kA, "10.0.0.1")), "c");
+    EXPECT_EQ(fate("a", as(kC, "10.0.0.1")), "foreign-mac");
+    EXPECT_EQ(fate("a", as("33:33:00:00:00:01", "10.0.0.1")), "invalid-source");
+}
+
 TEST_P(Policy, AnswersReachAStationWhoseAddressIsForgottenAndNobodyElse) {
     configure(
         routed("acls: [{name: none, apply: {network: red, direction: ingress}, rules: [{deny: {}}]}]\n"));
