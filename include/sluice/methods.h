@@ -42,11 +42,11 @@ struct Parameter {
     std::uint64_t high_for_readers = 0;
 };
 
-// The keys of a port or a route whose values are always text: a name may be "7". In JSON such a value is a
-// string. sluicectl's users write no types, so sluicectl makes it a string.
+// The keys of objects whose values are always text: a name may be "7". In JSON such a value is a string.
+// sluicectl's users write no types, so sluicectl makes it a string.
 inline constexpr std::string_view kTextKeys[] = {"name",     "netns",  "interface", "device",        "network",
                                                  "networks", "native", "path",      "split-horizon", "members",
-                                                 "port",     "domain"};
+                                                 "port",     "domain", "from",      "to",            "filter"};
 
 enum class Effect {
     kReads,    // a query; readers may use it
@@ -90,6 +90,24 @@ inline constexpr Parameter kPortAddParameters[] = {
      R"({"name": "web", "netns": "web", "network": "blue"})"},
 };
 
+// Of an object: its name, and the keys that it is to have.
+inline constexpr Parameter kKeys =
+    {"keys", Type::kObject, kRequired, "KEYS",
+     "keys and their new values, as in sluice.yaml; null: the default again", R"({"mtu": 1400})"};
+inline constexpr Parameter kPortSetParameters[] = {kPortName, kKeys};
+
+inline constexpr Parameter kNetworkAddParameters[] = {
+    {"network", Type::kObject, kRequired, "NETWORK", "the network, with the keys of `networks` in sluice.yaml",
+     R"({"name": "blue", "subnets": ["10.0.0.0/24"]})"},
+};
+inline constexpr Parameter kOneNetworkName[] = {
+    {"name", Type::kText, kRequired, "NETWORK", "the network's name", "\"blue\""},
+};
+inline constexpr Parameter kNetworkSetParameters[] = {
+    kOneNetworkName[0],
+    {"keys", Type::kObject, kRequired, "KEYS", kKeys.meaning, R"({"ageing": 60})"},
+};
+
 inline constexpr Parameter kAddress =
     {"address", Type::kText, kRequired, "DEVICE", "the PCI address, or the interface's name", "\"0000:03:00.1\""};
 inline constexpr Parameter kDeviceBindParameters[] = {
@@ -128,6 +146,46 @@ inline constexpr Parameter kRouteLoadParameters[] = {
     {"line", Type::kNumber, kOptional, "N", "the line number of the text's first line in the file", "1", 1,
      UINT32_MAX},
     {"check", Type::kFlag, kOptional, "", "change nothing: only report the mistakes", "true"},
+};
+
+inline constexpr Parameter kAclAddParameters[] = {
+    {"acl", Type::kObject, kRequired, "ACL", "the ACL, with the keys of `acls` in sluice.yaml",
+     R"({"name": "edge", "apply": {"port": "web", "direction": "ingress"}, "rules": [{"permit": {}}]})"},
+};
+inline constexpr Parameter kOneAcl[] = {
+    {"name", Type::kText, kRequired, "ACL", "the ACL's name", "\"edge\""},
+};
+inline constexpr Parameter kAclSetParameters[] = {
+    kOneAcl[0],
+    {"keys", Type::kObject, kRequired, "KEYS", kKeys.meaning, R"({"rules": [{"deny": {}}]})"},
+};
+inline constexpr Parameter kAddressSetAddParameters[] = {
+    {"address-set", Type::kObject, kRequired, "SET", "the set, with the keys of `address-sets` in sluice.yaml",
+     R"({"name": "office", "addresses": ["192.0.2.0/24"]})"},
+};
+inline constexpr Parameter kOneAddressSet[] = {
+    {"name", Type::kText, kRequired, "SET", "the set's name", "\"office\""},
+};
+inline constexpr Parameter kAddressSetSetParameters[] = {
+    kOneAddressSet[0],
+    {"keys", Type::kObject, kRequired, "KEYS", kKeys.meaning, R"({"addresses": ["192.0.2.0/25"]})"},
+};
+inline constexpr Parameter kMirrorAddParameters[] = {
+    {"mirror", Type::kObject, kRequired, "MIRROR", "the mirror, with the keys of `mirrors` in sluice.yaml",
+     R"({"name": "watch", "from": ["web"], "to": "watch0"})"},
+};
+inline constexpr Parameter kOneMirror[] = {
+    {"name", Type::kText, kRequired, "MIRROR", "the mirror's name", "\"watch\""},
+};
+inline constexpr Parameter kMirrorSetParameters[] = {
+    kOneMirror[0],
+    {"keys", Type::kObject, kRequired, "KEYS", kKeys.meaning, R"({"filter": "icmp"})"},
+};
+inline constexpr Parameter kBatchParameters[] = {
+    {"text", Type::kContent, kRequired, "TEXT",
+     "YAML with lists as in sluice.yaml: networks, ports, acls, address-sets, mirrors, routes",
+     "\"networks: [{name: blue}]\\n\""},
+    {"file", Type::kText, kOptional, "FILE", "the file's name, for messages", "\"/etc/sluice/blue.yaml\""},
 };
 
 inline constexpr Parameter kAclListParameters[] = {
@@ -228,11 +286,16 @@ inline constexpr Method kMethods[] = {
     {kPortAdd, Effect::kChanges,
      "add a port; it is kept in the state. It need not be up: the answer's \"port\" has "
      "its state and the reason", described::kPortAddParameters},
+    {kPortSet, Effect::kChanges, "change keys of a port that was added; it keeps its link where its device stays",
+     described::kPortSetParameters},
     {kPortDelete, Effect::kChanges, "delete a port that was added", described::kOnePort},
     {kDeviceList, Effect::kReads, "the PCI network devices: who has them, and what would be lost", {}},
     {kDeviceBind, Effect::kChanges, "take a device from the kernel, for a port", described::kDeviceBindParameters},
     {kDeviceUnbind, Effect::kChanges, "give a device back to the kernel", described::kDeviceUnbindParameters},
     {kNetworkList, Effect::kReads, "the networks", {}},
+    {kNetworkAdd, Effect::kChanges, "add a network; it is kept in the state", described::kNetworkAddParameters},
+    {kNetworkSet, Effect::kChanges, "change keys of a network that was added", described::kNetworkSetParameters},
+    {kNetworkDelete, Effect::kChanges, "delete a network that was added", described::kOneNetworkName},
     {kMacList, Effect::kReads, "the MAC addresses that the networks know", described::kOneNetwork},
     {kRouteList, Effect::kReads, "the routes", described::kRouteListParameters},
     {kRouteLookup, Effect::kReads, "the way of packets for an address", described::kRouteLookupParameters},
@@ -246,6 +309,19 @@ inline constexpr Method kMethods[] = {
      described::kOneNetwork},
     {kTunnelList, Effect::kReads, "the VXLAN tunnels to other hosts", {}},
     {kAclList, Effect::kReads, "the rules of the ACLs, and how often each decided", described::kAclListParameters},
+    {kAclAdd, Effect::kChanges, "add an ACL; it is kept in the state", described::kAclAddParameters},
+    {kAclSet, Effect::kChanges, "change keys of an ACL that was added", described::kAclSetParameters},
+    {kAclDelete, Effect::kChanges, "delete an ACL that was added", described::kOneAcl},
+    {kAddressSetList, Effect::kReads, "the address sets that rules may name", {}},
+    {kAddressSetAdd, Effect::kChanges, "add an address set; it is kept in the state",
+     described::kAddressSetAddParameters},
+    {kAddressSetSet, Effect::kChanges, "change keys of an address set that was added",
+     described::kAddressSetSetParameters},
+    {kAddressSetDelete, Effect::kChanges, "delete an address set that was added", described::kOneAddressSet},
+    {kMirrorList, Effect::kReads, "the mirrors", {}},
+    {kMirrorAdd, Effect::kChanges, "add a mirror; it is kept in the state", described::kMirrorAddParameters},
+    {kMirrorSet, Effect::kChanges, "change keys of a mirror that was added", described::kMirrorSetParameters},
+    {kMirrorDelete, Effect::kChanges, "delete a mirror that was added", described::kOneMirror},
     {kFlowList, Effect::kReads, "the known connections that match all given parameters",
      described::kFlowListParameters},
     {kFlowCount, Effect::kReads, "how many connections are known, by state, and whether the table is full", {}},
@@ -268,6 +344,11 @@ inline constexpr Method kMethods[] = {
      "why no more will follow", described::kCaptureReadParameters},
     {kCaptureStop, Effect::kListens, "stop a capture; then read it until it has ended",
      described::kCaptureStopParameters},
+    {kAdd, Effect::kChanges, "add all objects and routes of a text, or none; they are kept in the state",
+     described::kBatchParameters},
+    {kDelete, Effect::kChanges,
+     "delete the added objects and routes that a text names, all or none; their other keys don't count",
+     described::kBatchParameters},
     {kConfigShow, Effect::kReads, "the configuration in force, as YAML", {}},
     {kConfigCheck, Effect::kReads, "look for errors in a file", described::kConfigParameters},
     {kConfigDiff, Effect::kReads, "what loading a file would change", described::kConfigParameters},

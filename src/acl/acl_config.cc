@@ -195,10 +195,11 @@ struct PeerFamilies {
 
 class Validator {
  public:
-    explicit Validator(const base::Document* document) : document_(document) {}
+    Validator(const base::Document* document, const Declared& declared)
+        : document_(document), declared_(declared) {}
 
     void declare_set(size_t i, const AddressSetConfig& set) {
-        const auto [first, fresh] = sets_.try_emplace(set.name, Set{&set, {}});
+        const auto [first, fresh] = sets_.try_emplace(set.name, Set{&set, {}, i >= declared_.sets});
         if (!fresh) {
             if (!set.name.empty()) {
                 report({"address-sets", i, "name"}, set.place,
@@ -251,13 +252,14 @@ class Validator {
         }
     }
 
-    bool is_full() const { return base::is_full(errors_); }
-    base::Errors errors() && { return std::move(errors_); }
+    bool is_full() const { return base::is_full(verdict_.errors); }
+    Verdict verdict() && { return std::move(verdict_); }
 
  private:
     struct Set {
         const AddressSetConfig* config;
         PeerFamilies families;
+        bool is_added = false;
     };
     struct Ends {
         size_t acl, number;
@@ -287,8 +289,8 @@ class Validator {
                 known = false;
             } else if (!peer.is_set()) {
                 all.add(peer.prefix);
-            } else if (const auto set = sets_.find(peer.set); set != sets_.end()) {
-                all.add(set->second.families);
+            } else if (const Set* set = find_set(peer.set, ends.acl)) {
+                all.add(set->families);
             } else {
                 known = false;
                 report({"acls", ends.acl, "rules", ends.number, word(ends.rule.action), key, i},
@@ -299,18 +301,48 @@ class Validator {
         return all;
     }
 
+    // As the list sees it. Null: there is none.
+    const Set* find_set(const std::string& name, size_t acl) const {
+        const auto known = sets_.find(name);
+        if (known == sets_.end()) return nullptr;
+        return acl >= declared_.acls || !known->second.is_added ? &known->second : nullptr;
+    }
+
     std::string unknown_set(std::string_view name) {
-        if (declared_.empty()) {
-            for (const auto& [other, set] : sets_) declared_.push_back(other);
-            std::sort(declared_.begin(), declared_.end());
+        if (sets_.contains(name)) {
+            return fmt::format("there is no address set {}: it was added while running, and the file doesn't "
+                               "declare it", name);
         }
-        const auto meant = base::nearest(name, declared_);
+        if (names_.empty()) {
+            for (const auto& [other, set] : sets_) names_.push_back(other);
+            std::sort(names_.begin(), names_.end());
+        }
+        const auto meant = base::nearest(name, names_);
         return fmt::format("there is no address set {}{}", name,
                            meant ? fmt::format("; did you mean '{}'?", *meant) : "");
     }
 
+    // The errors of the added object that the first two steps name, a list or a set; null: it is the file's.
+    base::Errors* added_at(std::initializer_list<Step> steps) {
+        const std::string_view section = steps.begin()->key;
+        const size_t index = (steps.begin() + 1)->index;
+        if (section == "acls" && index >= declared_.acls) return &verdict_.added_acls[index];
+        if (section == "address-sets" && index >= declared_.sets) return &verdict_.added_sets[index];
+        return nullptr;
+    }
+
     // Reports at the value's place in the file, or at `fallback` if the file has no such key.
     void report(std::initializer_list<Step> steps, const base::Place& fallback, std::string message) {
+        constexpr size_t kMostOfOne = 10;
+        if (base::Errors* own = added_at(steps)) {
+            std::string path;
+            for (auto step = steps.begin() + 2; step != steps.end(); ++step) {
+                path += step->key.empty() ? fmt::format("[{}]", step->index)
+                                          : fmt::format("{}{}", path.empty() ? "" : ".", step->key);
+            }
+            if (own->size() < kMostOfOne) own->push_back({std::move(message), std::move(path), {}});
+            return;
+        }
         std::string path;
         const base::Tree* tree = document_ != nullptr ? &document_->root : nullptr;
         for (const Step& step : steps) {
@@ -326,28 +358,30 @@ class Validator {
             tree = step.index < tree->items.size() ? &tree->items[step.index] : nullptr;
         }
         if (is_full()) return;
-        errors_.push_back({std::move(message), path, tree != nullptr ? document_->place(*tree) : fallback});
+        verdict_.errors.push_back(
+            {std::move(message), path, tree != nullptr ? document_->place(*tree) : fallback});
     }
 
     const base::Document* document_;
-    base::Errors errors_;
+    const Declared declared_;
+    Verdict verdict_;
     std::unordered_map<std::string_view, Set> sets_;
-    std::vector<std::string_view> declared_;  // their names, sorted, once an undeclared one was found
+    std::vector<std::string_view> names_;  // of the sets, sorted, once an undeclared one was found
     std::unordered_map<std::string_view, const AclConfig*> acls_;
 };
 
 }  // namespace
 
-base::Errors validate(const std::vector<AclConfig>& acls, const std::vector<AddressSetConfig>& sets,
-                      const base::Document* document) {
-    Validator validator(document);
+Verdict validate(const std::vector<AclConfig>& acls, const std::vector<AddressSetConfig>& sets,
+                 const base::Document* document, const Declared& declared) {
+    Validator validator(document, declared);
     for (size_t i = 0; i < sets.size() && !validator.is_full(); ++i) validator.declare_set(i, sets[i]);
     for (size_t i = 0; i < acls.size() && !validator.is_full(); ++i) {
         validator.declare_acl(i, acls[i]);
         for (size_t r = 0; r < acls[i].rules.size() && !validator.is_full(); ++r)
             validator.check_rule(i, r, acls[i].rules[r]);
     }
-    return std::move(validator).errors();
+    return std::move(validator).verdict();
 }
 
 }  // namespace sluice::acl

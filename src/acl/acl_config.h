@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -283,10 +285,23 @@ void fields(V& v, AclConfig& a) {
     v.check("rules", a.rules.size() <= kMaxRules, "are too many: 65536 at most");
 }
 
+// How many lists and sets the file declares: behind them stand those that were added while running.
+struct Declared {
+    size_t acls = SIZE_MAX;
+    size_t sets = SIZE_MAX;
+};
+
+struct Verdict {
+    base::Errors errors;                         // of the file
+    std::map<size_t, base::Errors> added_acls;   // by index; paths are those of the list's own keys
+    std::map<size_t, base::Errors> added_sets;
+};
+
 // Checks for duplicate names, undeclared sets, and rules with addresses that no packet can have. `document` gives
-// the places in the file and may be null; it has the lists at `acls` and the sets at `address-sets`. Stops when
-// the errors are full.
-base::Errors validate(const std::vector<AclConfig>& acls, const std::vector<AddressSetConfig>& sets,
-                      const base::Document* document);
+// the places in the file and may be null; it has the lists at `acls` and the sets at `address-sets`. The file's
+// lists see the file's sets alone. Stops when the errors of the file are full. Of each added object ten mistakes
+// are told.
+Verdict validate(const std::vector<AclConfig>& acls, const std::vector<AddressSetConfig>& sets,
+                 const base::Document* document, const Declared& declared = {});
 
 }  // namespace sluice::acl

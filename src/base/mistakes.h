@@ -34,23 +34,36 @@ struct MissedNames {
     bool contains(std::string_view name) const { return all || names.contains(name); }
 };
 
+// How many entries of its lists a file declares, by section ("ports"). Behind these stand the entries that were
+// added while running. A section that isn't here has no added entries.
+using DeclaredEntries = std::map<std::string_view, size_t>;
+
 struct FoundMistakes {
-    Errors errors;                   // the file's
-    std::map<size_t, Errors> added;  // by the port's index; paths are those of the port's own keys
+    using Entry = std::pair<std::string, size_t>;  // section, and index in its list
+    Errors errors;                                 // the file's
+    std::map<Entry, Errors> added;                 // paths are those of the entry's own keys
 };
 
 class Mistakes {
  public:
     // `document` gives the places of the file's objects; may be null. `read` has the mistakes that were found when
-    // the file was read. The ports from index `first_added` on were added while running: their mistakes are kept
+    // the file was read. The entries behind the `declared` ones were added while running: their mistakes are kept
     // apart.
-    Mistakes(const Document* document, const Errors& read, const MissedNames& missed, size_t first_added)
-        : document_(document), read_(read), missed_(missed), first_added_(first_added) {}
+    Mistakes(const Document* document, const Errors& read, const MissedNames& missed, DeclaredEntries declared)
+        : document_(document), read_(read), missed_(missed), declared_(std::move(declared)) {}
 
     // The file has as many mistakes as are reported: stop looking for more.
     bool is_full() const { return base::is_full(found_.errors); }
-    bool is_added(size_t port) const { return port >= first_added_; }
-    bool has_mistakes(size_t added_port) const { return found_.added.contains(added_port); }
+    // Of the entries of a section, how many the file declares; SIZE_MAX: all.
+    size_t declared(std::string_view section) const {
+        const auto known = declared_.find(section);
+        return known == declared_.end() ? SIZE_MAX : known->second;
+    }
+    bool is_added(std::string_view section, size_t index) const { return index >= declared(section); }
+    // Of an added entry.
+    bool has_mistakes(std::string_view section, size_t index) const {
+        return found_.added.contains({std::string(section), index});
+    }
 
     // Whether this port waits: naming it is no mistake.
     bool is_missed(std::string_view port) const { return missed_.contains(port); }
@@ -85,8 +98,8 @@ class Mistakes {
     void report(std::initializer_list<Step> steps, const Place& fallback,
                 fmt::format_string<Args...> format, Args&&... args) {
         if (const Step* at = steps.begin();
-            steps.size() >= 2 && at[0].key == "ports" && at[1].is_index && is_added(at[1].index)) {
-            Errors& errors = found_.added[at[1].index];
+            steps.size() >= 2 && at[1].is_index && is_added(at[0].key, at[1].index)) {
+            Errors& errors = found_.added[{std::string(at[0].key), at[1].index}];
             if (errors.size() >= kMostOfOne) return;
             errors.push_back({fmt::format(format, std::forward<Args>(args)...), path_of(at + 2, steps.end()), {}});
             return;
@@ -107,7 +120,7 @@ class Mistakes {
     FoundMistakes found() && { return std::move(found_); }
 
  private:
-    static constexpr size_t kMostOfOne = 10;  // mistakes that are reported for an added port
+    static constexpr size_t kMostOfOne = 10;  // mistakes that are reported for an added entry
 
     bool is_default_of_mistake(std::initializer_list<Step> steps) const {
         if (read_.empty() || document_ == nullptr || (steps.end() - 1)->is_index) return false;
@@ -146,7 +159,7 @@ class Mistakes {
     const Document* document_;
     const Errors& read_;
     const MissedNames& missed_;
-    const size_t first_added_;
+    const DeclaredEntries declared_;
     FoundMistakes found_;
 };
 

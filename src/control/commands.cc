@@ -9,6 +9,7 @@
 #include "control/answer.h"
 #include "control/capture.h"
 #include "control/devices.h"
+#include "control/objects.h"
 #include "control/policy.h"
 #include "control/report.h"
 #include "control/report_drops.h"
@@ -21,28 +22,6 @@ namespace {
 
 using nlohmann::json;
 
-json changes_json(const std::vector<engine::Change>& changes) {
-    json list = json::array();
-    for (const auto& change : changes) {
-        json keys = json::array();
-        for (const auto& key : change.keys) {
-            keys.push_back({{"key", key.key}, {"from", base::to_json(key.from)}, {"to", base::to_json(key.to)}});
-        }
-        list.push_back({{"action", word_of(change.action)},
-                        {"object", change.object},
-                        {"origin", base::or_none(change.origin)},
-                        {"detail", base::or_none(change.detail)},
-                        {"effect", word_of(change.effect)},
-                        {"keys", std::move(keys)}});
-    }
-    return list;
-}
-
-Answer changed(Running& daemon, const engine::Changes& changes) {
-    if (!changes) return refused(changes.error());
-    return json{{"changes", changes_json(*changes)}, {"generation", daemon.running.generation()}};
-}
-
 Answer port_list(Running& daemon, const json& params) {
     const PortQuery query{text_of(params, "name"), text_of(params, "network"), text_of(params, "state")};
     const auto& networks = daemon.running.config().networks;
@@ -53,7 +32,7 @@ Answer port_list(Running& daemon, const json& params) {
     // Of one name, in which nothing stands for others, nothing is a mistake and not an answer.
     const bool is_pattern = query.name.find_first_of("*?[\\") != query.name.npos;
     if (!query.name.empty() && !is_pattern && !daemon.running.ports().contains(query.name) &&
-        daemon.intent.find_waiting(query.name) == nullptr) {
+        daemon.intent.find_waiting(engine::ObjectKind::kPort, query.name) == nullptr) {
         return no_port(daemon, query.name);
     }
     return report_ports(daemon.running, daemon.intent.waiting(), query);
@@ -63,26 +42,28 @@ Answer port_show(Running& daemon, const json& params) {
     const std::string name = text_of(params, "name");
     auto found = daemon.running.ports().find(name);
     if (found != daemon.running.ports().end()) return json{{"port", report_port(daemon.running, found->second)}};
-    if (const auto* waiting = daemon.intent.find_waiting(name)) return json{{"port", report_port(*waiting)}};
+    if (const auto* waiting = daemon.intent.find_waiting(engine::ObjectKind::kPort, name))
+        return json{{"port", report_port(*waiting)}};
     return no_port(daemon, name);
 }
 
-Answer port_add(Running& daemon, const json& params) {
-    const base::Document port = base::from_json(params.at("port"));
-    Answer answer = changed(daemon, daemon.intent.add_port(daemon.running, port, engine::Clock::now()));
+// Added, or changed, isn't up: what it waits for is to be seen at once.
+Answer with_port(Running& daemon, Answer answer, const json& name) {
     if (!answer) return answer;
-    // Added isn't up: what it waits for is to be seen at once.
-    const base::Tree* name = port.root.find("name");
-    const auto added = daemon.running.ports().find(name == nullptr ? "" : name->text);
+    const auto port = daemon.running.ports().find(name.is_string() ? name.get<std::string>() : "");
     (*answer)["port"] =
-        added == daemon.running.ports().end() ? json() : report_port(daemon.running, added->second);
+        port == daemon.running.ports().end() ? json() : report_port(daemon.running, port->second);
     return answer;
 }
 
-Answer port_delete(Running& daemon, const json& params) {
-    const std::string name = text_of(params, "name");
-    return changed(daemon,
-                   daemon.intent.delete_port(daemon.running, name, engine::Clock::now()));
+Answer port_add(Running& daemon, const json& params) {
+    Answer answer = object_add(daemon, engine::ObjectKind::kPort, params);
+    return with_port(daemon, std::move(answer), params.at("port").value("name", json()));
+}
+
+Answer port_set(Running& daemon, const json& params) {
+    Answer answer = object_set(daemon, engine::ObjectKind::kPort, params);
+    return with_port(daemon, std::move(answer), params.at("name"));
 }
 
 Answer device_bind(Running& daemon, const json& params) {
@@ -131,10 +112,12 @@ Answer config_check(Running& daemon, const json& params) {
     auto config = considered(daemon, params, file);
     if (!config) return tl::unexpected(config.error());
     json waiting = json::array();
-    for (const auto& port : config->waiting) {
-        waiting.push_back({{"port", port.port.name()}, {"reason", port.reason()}});
+    for (const auto& object : config->waiting) {
+        waiting.push_back({{"object", object.object->id().text()}, {"reason", object.reason()}});
     }
-    return json{{"file", file}, {"errors", json::array()}, {"waiting", waiting}, {"left-out", config->left_out}};
+    json left_out = json::array();
+    for (const auto& left : config->left_out) left_out.push_back(left.text);
+    return json{{"file", file}, {"errors", json::array()}, {"waiting", waiting}, {"left-out", left_out}};
 }
 
 Answer config_diff(Running& daemon, const json& params) {
@@ -148,7 +131,7 @@ Answer config_diff(Running& daemon, const json& params) {
 
 std::optional<tl::unexpected<RpcError>> if_waiting(const Running& daemon, std::string_view name) {
     if (daemon.running.ports().contains(std::string(name))) return std::nullopt;
-    const auto* waiting = daemon.intent.find_waiting(name);
+    const auto* waiting = daemon.intent.find_waiting(engine::ObjectKind::kPort, name);
     if (waiting == nullptr) return std::nullopt;
     return refused({{fmt::format("port {} is not in force, it waits: {}", name, waiting->reason()), {}, {}}});
 }
@@ -158,10 +141,42 @@ tl::unexpected<RpcError> no_port(const Running& daemon, std::string_view name) {
     return refused({{fmt::format("there is no port \"{}\"", name), {}, {}}});
 }
 
+namespace {
+
+// Those that every kind of objects has.
+void add_object_commands(std::vector<Command>& commands, Running* d) {
+    using enum engine::ObjectKind;
+    struct Row {
+        engine::ObjectKind kind;
+        const char* add;  // null: a port's answers have more
+        const char* set;
+        const char* remove;
+    };
+    static constexpr Row kRows[] = {
+        {kNetwork, protocol::kNetworkAdd, protocol::kNetworkSet, protocol::kNetworkDelete},
+        {kAddressSet, protocol::kAddressSetAdd, protocol::kAddressSetSet, protocol::kAddressSetDelete},
+        {kPort, nullptr, nullptr, protocol::kPortDelete},
+        {kAcl, protocol::kAclAdd, protocol::kAclSet, protocol::kAclDelete},
+        {kMirror, protocol::kMirrorAdd, protocol::kMirrorSet, protocol::kMirrorDelete},
+    };
+    const auto add = [&](const char* name, auto carry_out, engine::ObjectKind kind) {
+        if (name == nullptr) return;
+        commands.push_back({*protocol::find_method(name),
+                            [d, carry_out, kind](const json& params) { return carry_out(*d, kind, params); }});
+    };
+    for (const Row& row : kRows) {
+        add(row.add, object_add, row.kind);
+        add(row.set, object_set, row.kind);
+        add(row.remove, object_delete, row.kind);
+    }
+}
+
+}  // namespace
+
 std::vector<Command> commands(Running& daemon) {
     Running* d = &daemon;
     using protocol::method;
-    return {
+    std::vector<Command> commands{
         {method(protocol::kStatus), [d](const json&) -> Answer {
              return report_status(d->running, d->intent, d->eal, d->started);
          }},
@@ -169,14 +184,18 @@ std::vector<Command> commands(Running& daemon) {
          [d](const json& p) { return port_list(*d, p); }},
         {method(protocol::kPortShow), [d](const json& p) { return port_show(*d, p); }},
         {method(protocol::kPortAdd), [d](const json& p) { return port_add(*d, p); }},
-        {method(protocol::kPortDelete), [d](const json& p) { return port_delete(*d, p); }},
+        {method(protocol::kPortSet), [d](const json& p) { return port_set(*d, p); }},
+        {method(protocol::kAddressSetList), [d](const json&) { return address_set_list(*d); }},
+        {method(protocol::kMirrorList), [d](const json&) { return mirror_list(*d); }},
+        {method(protocol::kAdd), [d](const json& p) { return batch_add(*d, p); }},
+        {method(protocol::kDelete), [d](const json& p) { return batch_delete(*d, p); }},
         {method(protocol::kDeviceList), [d](const json&) {
              return answer_of(list_devices(d->pci, pci_ports(d->running)));
          }},
         {method(protocol::kDeviceBind), [d](const json& p) { return device_bind(*d, p); }},
         {method(protocol::kDeviceUnbind), [d](const json& p) { return device_unbind(*d, p); }},
         {method(protocol::kNetworkList),
-         [d](const json&) -> Answer { return report_networks(d->running); }},
+         [d](const json&) -> Answer { return report_networks(d->running, d->intent); }},
         {method(protocol::kMacList), nullptr, nullptr, [d](const json& p) { return mac_list(*d, p); }},
         {method(protocol::kRouteList), [d](const json& p) { return route_list(*d, p); }},
         {method(protocol::kRouteLookup), [d](const json& p) { return route_lookup(*d, p); }},
@@ -215,6 +234,8 @@ std::vector<Command> commands(Running& daemon) {
              return changed(*d, d->intent.reload(d->running, engine::Clock::now()));
          }},
     };
+    add_object_commands(commands, d);
+    return commands;
 }
 
 }  // namespace sluice::control

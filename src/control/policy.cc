@@ -10,6 +10,7 @@
 #include "base/none.h"
 #include "base/text.h"
 #include "base/tree.h"
+#include "control/objects.h"
 #include "control/report.h"
 #include "wire/address.h"
 #include "wire/flow_hash.h"
@@ -212,7 +213,9 @@ json flow_json(const Names& names, const flow::Listed& flow) {
 Answer acl_list(Running& daemon, const json& params) {
     const std::string name = text_of(params, "name");
     const auto& lists = daemon.running.acls();
-    if (!name.empty() && !lists.contains(name)) {
+    json waiting = waiting_rows(daemon.intent, engine::ObjectKind::kAcl);
+    const bool waits = daemon.intent.find_waiting(engine::ObjectKind::kAcl, name) != nullptr;
+    if (!name.empty() && !lists.contains(name) && !waits) {
         return refused({{fmt::format("there is no ACL \"{}\"", name), {}, {}}});
     }
     json acls = json::array();
@@ -230,8 +233,15 @@ Answer acl_list(Running& daemon, const json& params) {
         rules.push_back(rule_json(*list, acl::kNoRule));
         acls.push_back({{"name", list_name},
                         {"origin", base::origin(list->config().place)},
+                        {"state", "in-force"},
+                        {"reason", nullptr},
                         {"apply", apply},
                         {"rules", rules}});
+    }
+    for (json& row : waiting) {
+        if (!name.empty() && row["name"] != name) continue;
+        row.update(json{{"apply", json::array()}, {"rules", json::array()}});
+        acls.push_back(std::move(row));
     }
     return json{{"acls", acls}};
 }

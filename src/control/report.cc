@@ -10,6 +10,7 @@
 
 #include "base/none.h"
 #include "control/answer.h"
+#include "control/objects.h"
 #include "control/report_routing.h"
 
 namespace sluice::control {
@@ -162,6 +163,16 @@ MacAddress mac_of(uint64_t key) {
     return mac;
 }
 
+// Added objects but ports, which have a list with their states.
+json report_waiting(const engine::Intent& intent) {
+    json rows = json::array();
+    for (const auto& waiting : intent.waiting()) {
+        if (waiting.object->as_port() != nullptr) continue;
+        rows.push_back({{"object", waiting.object->id().text()}, {"reason", waiting.reason()}});
+    }
+    return rows;
+}
+
 json report_status(const engine::Switch& running, const engine::Intent& intent, const engine::Eal& eal,
                    engine::Clock::time_point started) {
     json workers = json::array();
@@ -170,6 +181,8 @@ json report_status(const engine::Switch& running, const engine::Intent& intent, 
     }
     size_t up = 0;
     for (const auto& [name, held] : running.ports()) up += held.up ? 1 : 0;
+    const auto& waiting = intent.waiting();
+    const auto is_port = [](const auto& object) { return object.object->as_port() != nullptr; };
     const auto uptime =
         std::chrono::duration_cast<std::chrono::seconds>(engine::Clock::now() - started).count();
     return {{"version", SLUICE_VERSION},
@@ -184,7 +197,10 @@ json report_status(const engine::Switch& running, const engine::Intent& intent, 
                 pool_json("large-buffers", running.pools().large)}}}},
             {"workers", workers},
             {"ports",
-             {{"up", up}, {"down", running.ports().size() - up}, {"waiting", intent.waiting().size()}}},
+             {{"up", up},
+              {"down", running.ports().size() - up},
+              {"waiting", std::count_if(waiting.begin(), waiting.end(), is_port)}}},
+            {"waiting", report_waiting(intent)},
             {"networks", running.config().networks.size()},
             {"routes", report_route_counts(running, intent.routes())},
             {"neighbors", report_neighbor_counts(running)},
@@ -211,7 +227,7 @@ json addresses_of(const port::PortConfig& config) {
 
 }  // namespace
 
-json report_ports(const engine::Switch& running, const std::vector<engine::WaitingPort>& waiting,
+json report_ports(const engine::Switch& running, const std::vector<engine::WaitingObject>& waiting,
                   const PortQuery& query) {
     json ports = json::array();
     for (const auto& [name, held] : running.ports()) {
@@ -235,8 +251,9 @@ json report_ports(const engine::Switch& running, const std::vector<engine::Waiti
         if (!query.state.empty() && row["state"] != query.state) continue;
         ports.push_back(std::move(row));
     }
-    for (const engine::WaitingPort& each : waiting) {
-        const port::PortConfig& config = each.port.config;
+    for (const engine::WaitingObject& each : waiting) {
+        if (each.object->as_port() == nullptr) continue;
+        const port::PortConfig& config = *each.object->as_port();
         if (!is_asked_for(query, config.name, config)) continue;
         if (!query.state.empty() && query.state != "waiting") continue;
         ports.push_back({{"name", config.name},
@@ -258,11 +275,11 @@ json report_ports(const engine::Switch& running, const std::vector<engine::Waiti
     return {{"ports", ports}};
 }
 
-json report_port(const engine::WaitingPort& waiting) {
-    return {{"name", waiting.port.name()},
-            {"kind", port::kind_name(waiting.port.config.kind())},
+json report_port(const engine::WaitingObject& waiting) {
+    return {{"name", waiting.object->name()},
+            {"kind", port::kind_name(waiting.object->as_port()->kind())},
             {"origin", "added"},
-            {"configuration", base::to_json(waiting.port.keys)},
+            {"configuration", base::to_json(waiting.object->keys)},
             {"state", "waiting"},
             {"reason", waiting.reason()}};
 }
@@ -295,7 +312,7 @@ json report_port(const engine::Switch& running, const engine::HeldPort& held) {
     return answer;
 }
 
-json report_networks(const engine::Switch& running) {
+json report_networks(const engine::Switch& running, const engine::Intent& intent) {
     json networks = json::array();
     for (const auto& config : running.config().networks) {
         const bridge::MacTable& table = *running.macs().at(config.name);
@@ -320,7 +337,17 @@ json report_networks(const engine::Switch& running) {
                         {"moves", table.moves()},
                         {"flaps", table.flaps()},
                         {"not-learned", table.refused()},
-                        {"origin", base::origin(config.place)}});
+                        {"origin", base::origin(config.place)},
+                        {"state", "in-force"},
+                        {"reason", nullptr}});
+        networks.push_back(std::move(row));
+    }
+    for (json& row : waiting_rows(intent, engine::ObjectKind::kNetwork)) {
+        row.update(json{{"subnets", json::array()}, {"gateway", json::array()}});
+        for (const char* key : {"mac", "domain", "vni", "ports", "macs", "mac-table-size", "ageing", "moves",
+                                "flaps", "not-learned"}) {
+            row[key] = nullptr;
+        }
         networks.push_back(std::move(row));
     }
     return {{"networks", networks}};

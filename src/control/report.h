@@ -45,11 +45,11 @@ struct PortQuery {
     std::string network;
     std::string state;
 };
-nlohmann::json report_ports(const engine::Switch& running, const std::vector<engine::WaitingPort>& waiting,
+nlohmann::json report_ports(const engine::Switch& running, const std::vector<engine::WaitingObject>& waiting,
                             const PortQuery& query);
 nlohmann::json report_port(const engine::Switch& running, const engine::HeldPort& held);
-nlohmann::json report_port(const engine::WaitingPort& waiting);
-nlohmann::json report_networks(const engine::Switch& running);
+nlohmann::json report_port(const engine::WaitingObject& waiting);
+nlohmann::json report_networks(const engine::Switch& running, const engine::Intent& intent);
 // Of one network, or of all where the name is empty. The switch outlives the steps.
 Steps report_macs(const engine::Switch& running, const std::string& network);
 nlohmann::json report_stats(const engine::Switch& running, const engine::Eal& eal);

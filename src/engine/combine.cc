@@ -1,6 +1,8 @@
 #include "engine/combine.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <set>
 #include <span>
 #include <unordered_set>
@@ -10,18 +12,18 @@
 namespace sluice::engine {
 namespace {
 
-using Candidates = std::vector<const AddedPort*>;
+using Candidates = std::vector<const SharedObject*>;
 
 constexpr const char* kLost =
     "the file names it, and the state file, where it may have been, can't be read: add it again";
 
 constexpr const char* kUntried =
-    "the file conflicts with one of the added ports, and there are too many to find out which: correct the file";
+    "the file conflicts with one of the added objects, and there are too many to find out which: correct the file";
 
-// Whole validations that are spent on what the file says of added ports: each may take long, and anyone may ask.
+// Whole validations that are spent on what can't be told by one: each may take long, and anyone may ask.
 constexpr int kMostTries = 32;
 
-// Finds out which of the added ports fit beside the file and each other. Those that came first stay.
+// Finds out which of the added objects fit beside the file and each other. Those that came first stay.
 class Fitting {
  public:
     Fitting(Config& config, const base::Document& document, const base::Errors& read, MissedPorts missed)
@@ -29,61 +31,160 @@ class Fitting {
           document_(document),
           read_(read),
           missed_(std::move(missed)),
-          declared_(config.ports.size()) {}
+          declared_(declared_in(config)) {}
 
     // The configuration has those that fit when it returns.
-    void run(const Candidates& ports) {
-        for (const AddedPort* port : ports) missed_.names.insert(port->name());
-        Verdict verdict = judge_with(ports);
-        errors_ = std::move(verdict.errors);
-        Candidates left;
-        for (size_t i = 0; i < ports.size(); ++i) {
-            if (auto own = verdict.added.find(declared_ + i); own != verdict.added.end()) {
-                waiting_.push_back({*ports[i], std::move(own->second)});
-            } else {
-                left.push_back(ports[i]);
-            }
+    void run(const Candidates& objects) {
+        for (const SharedObject* object : objects) {
+            if (const auto* port = (*object)->as_port()) missed_.names.insert(port->name);
         }
+        Candidates left = objects;
+        Verdict verdict = judge_with(left);
+        if (settle_networks(verdict, left)) verdict = judge_with(left);
+        while (set_aside(verdict, left)) verdict = judge_with(left);
+        errors_ = std::move(verdict.errors);
         if (errors_.empty()) {
             fitting_ = std::move(left);
         } else {
-            errors_ = judge_with({}).errors;
-            // What is wrong in the file because of a port that it names: the port waits.
+            const base::Errors beside = std::exchange(errors_, judge_with({}).errors);
+            // What is wrong in the file because of an object that was added: the object waits.
             if (errors_.empty()) fit(left);
+            keep_words_of(beside);
         }
-        config_.ports.resize(declared_);
-        for (const AddedPort* port : fitting_) config_.ports.push_back(port->config);
+        put_in({});
     }
 
     const Candidates& fitting() const { return fitting_; }
-    std::vector<WaitingPort>& waiting() { return waiting_; }
+    const Declared& declared() const { return declared_; }
+    std::vector<WaitingObject>& waiting() { return waiting_; }
     base::Errors& errors() { return errors_; }  // the file's
 
  private:
-    Verdict judge_with(std::span<const AddedPort* const> ports) {
-        config_.ports.resize(declared_);
-        for (const AddedPort* port : fitting_) config_.ports.push_back(port->config);
-        for (const AddedPort* port : ports) config_.ports.push_back(port->config);
+    // Of the file's mistakes: a name that it can't see may be that of an added object, and that is told.
+    void keep_words_of(const base::Errors& beside) {
+        for (base::Error& error : errors_) {
+            for (const base::Error& other : beside) {
+                const bool is_same = other.path == error.path && other.place.line == error.place.line &&
+                                     other.place.column == error.place.column;
+                if (is_same && other.message.starts_with(error.message)) error.message = other.message;
+            }
+        }
+    }
+
+    // Leaves the configuration with the file's objects, those that fit, and these.
+    void put_in(std::span<const SharedObject* const> objects) {
+        for (size_t i = 0; i < kObjectKinds; ++i) {
+            const auto kind = static_cast<ObjectKind>(i);
+            with_list(kind, config_, [&](auto& list) { list.resize(declared_.of(kind)); });
+        }
+        const auto put = [&](const SharedObject* object) {
+            std::visit(
+                [&](const auto& config) {
+                    list_of<std::decay_t<decltype(config)>>(config_).push_back(config);
+                },
+                (*object)->config);
+        };
+        std::for_each(fitting_.begin(), fitting_.end(), put);
+        std::for_each(objects.begin(), objects.end(), put);
+    }
+
+    Verdict judge_with(std::span<const SharedObject* const> objects) {
+        put_in(objects);
         return judge(config_, &document_, this_machine(), read_, missed_, declared_);
     }
 
+    // Of objects that were judged behind those that fit: where each stands in the list of its kind.
+    std::vector<Verdict::Place> places_of(std::span<const SharedObject* const> objects) const {
+        Declared next = declared_;
+        for (const SharedObject* object : fitting_) ++next.of((*object)->kind());
+        std::vector<Verdict::Place> places;
+        for (const SharedObject* object : objects) {
+            const ObjectKind kind = (*object)->kind();
+            places.emplace_back(kind, next.of(kind)++);
+        }
+        return places;
+    }
+
+    // Those that have mistakes wait. True: others may have named them, and are to be judged anew.
+    bool set_aside(Verdict& verdict, Candidates& left) {
+        if (verdict.added.empty()) return false;
+        const auto places = places_of(left);
+        bool was_named = false;
+        Candidates kept;
+        for (size_t i = 0; i < left.size(); ++i) {
+            const auto own = verdict.added.find(places[i]);
+            if (own == verdict.added.end()) {
+                kept.push_back(left[i]);
+                continue;
+            }
+            waiting_.push_back({*left[i], std::move(own->second)});
+            const ObjectKind kind = places[i].first;
+            was_named |= kind == ObjectKind::kNetwork || kind == ObjectKind::kAddressSet;
+        }
+        verdict.added.clear();
+        left = std::move(kept);
+        return was_named;
+    }
+
+    // A network whose only conflict is with one that waits is let in. True: some had mistakes, and other objects
+    // are to be judged anew.
+    bool settle_networks(Verdict& verdict, Candidates& left) {
+        const auto is_network = [](const SharedObject* o) { return (*o)->kind() == ObjectKind::kNetwork; };
+        const auto places = places_of(left);
+        Candidates networks;  // without mistakes
+        Candidates others;
+        std::vector<WaitingObject> wrong;
+        for (size_t i = 0; i < left.size(); ++i) {
+            const auto own = verdict.added.find(places[i]);
+            if (!is_network(left[i])) {
+                others.push_back(left[i]);
+            } else if (own == verdict.added.end()) {
+                networks.push_back(left[i]);
+            } else {
+                wrong.push_back({*left[i], std::move(own->second)});
+            }
+        }
+        if (wrong.empty()) return false;
+        int tries = wrong.size() == 1 ? kMostTries : 0;
+        for (WaitingObject& network : wrong) {
+            if (tries++ < kMostTries) {
+                networks.push_back(&network.object);
+                if (Verdict alone = judge_with(networks); alone.added.empty()) {
+                    const auto same = [&](const SharedObject* o) { return *o == network.object; };
+                    networks.back() = *std::find_if(left.begin(), left.end(), same);
+                    continue;
+                }
+                networks.pop_back();
+            }
+            waiting_.push_back(std::move(network));
+        }
+        left = std::move(networks);
+        left.insert(left.end(), others.begin(), others.end());
+        return true;
+    }
+
     // Halves what doesn't fit as a whole: most of a thousand ports are right.
-    void fit(std::span<const AddedPort* const> ports) {
-        if (ports.empty()) return;
+    void fit(std::span<const SharedObject* const> objects) {
+        if (objects.empty()) return;
         if (tries_ == kMostTries) {
-            for (const AddedPort* port : ports) waiting_.push_back({*port, {{kUntried, {}, {}}}});
+            for (const SharedObject* object : objects) waiting_.push_back({*object, {{kUntried, {}, {}}}});
             return;
         }
         ++tries_;
-        base::Errors errors = judge_with(ports).errors;
-        if (errors.empty()) {
-            fitting_.insert(fitting_.end(), ports.begin(), ports.end());
-        } else if (ports.size() == 1) {
-            waiting_.push_back({*ports[0], std::move(errors)});
+        Verdict verdict = judge_with(objects);
+        if (verdict.errors.empty()) {
+            const auto places = places_of(objects);
+            for (size_t i = 0; i < objects.size(); ++i) {
+                const auto own = verdict.added.find(places[i]);
+                if (own != verdict.added.end()) waiting_.push_back({*objects[i], std::move(own->second)});
+                if (own == verdict.added.end()) fitting_.push_back(objects[i]);
+            }
+        } else if (objects.size() == 1) {
+            waiting_.push_back({*objects[0], std::move(verdict.errors)});
         } else {
-            const size_t half = ports.size() / 2;
-            fit(ports.first(half));
-            fit(ports.subspan(half));
+            const size_t half = objects.size() / 2;
+            fit(objects.first(half));
+            fit(objects.subspan(half));
         }
     }
 
@@ -91,74 +192,193 @@ class Fitting {
     const base::Document& document_;
     const base::Errors& read_;
     MissedPorts missed_;
-    const size_t declared_;
+    const Declared declared_;
     Candidates fitting_;
-    std::vector<WaitingPort> waiting_;
+    std::vector<WaitingObject> waiting_;
     base::Errors errors_;
     int tries_ = 0;
 };
 
-// The same port, whoever says it.
+// The same object, whoever says it.
+template <class T>
+bool has_same_settings(const Config&, const T& declared, const T& added) {
+    return declared == added;
+}
 bool has_same_settings(const Config& config, port::PortConfig declared, port::PortConfig added) {
     complete(config, declared);
     complete(config, added);
     return declared == added;
 }
 
-// Takes out what names ports that aren't there.
-std::vector<std::string> leave_out_missed(Config& config, std::set<std::string>& missed) {
-    std::vector<std::string> told;
-    std::unordered_set<std::string_view> there;
-    for (const auto& port : config.ports) there.insert(port.name);
-    auto is_gone = [&](const std::string& name) { return !name.empty() && !there.contains(name); };
-    auto tell = [&](const base::Place& place, const std::string& port, std::string what) {
-        missed.insert(port);
-        told.push_back(fmt::format("{} ({}), as port {} is not there", what, origin(place), port));
-    };
-    for (auto& acl : config.acls) {
+// The file's object of an added one's name, and whether it says the same. Null: there is none.
+const base::Place* find_declared(const Config& config, const AddedObject& added, bool& is_same) {
+    return std::visit(
+        [&](const auto& own) -> const base::Place* {
+            const auto& list = list_of<std::decay_t<decltype(own)>>(config);
+            const auto is_it = [&](const auto& object) { return object.name == own.name; };
+            const auto found = std::find_if(list.begin(), list.end(), is_it);
+            if (found == list.end()) return nullptr;
+            is_same = added.faults.empty() && has_same_settings(config, *found, own);
+            return &found->place;
+        },
+        added.config);
+}
+
+// Takes out what names ports and networks that aren't there.
+class Missing {
+ public:
+    Missing(Config& config, const Declared& declared) : config_(config), declared_(declared) {
+        for (const auto& port : config.ports) ports_.insert(port.name);
+        for (const auto& network : config.networks) networks_.insert(network.name);
+    }
+
+    void leave_out() {
+        for (size_t i = 0; i < config_.acls.size(); ++i) of_list(i);
+        for (size_t i = 0; i < config_.mirrors.size(); ++i) of_mirror(i);
+        for (size_t i = 0; i < config_.networks.size(); ++i) of_network(i);
+        const auto is_gone = [&](const auto& object) { return object.name.empty(); };
+        std::erase_if(config_.acls, is_gone);
+        std::erase_if(config_.mirrors, is_gone);
+        of_routes();
+        of_underlay();
+    }
+
+    std::vector<LeftOut>& left_out() { return left_out_; }
+    // Ports that the file names.
+    std::set<std::string>& missed() { return missed_; }
+    // Added objects of which nothing is left, and why.
+    const std::map<ObjectName, base::Errors>& emptied() const { return emptied_; }
+
+ private:
+    bool is_gone(const std::string& port) const { return !port.empty() && !ports_.contains(port); }
+    bool is_gone_network(const std::string& network) const {
+        return !network.empty() && !networks_.contains(network);
+    }
+
+    void tell(ObjectName object, bool is_added, const base::Place& place, ObjectKind kind,
+              const std::string& other, std::string path, std::string what) {
+        const std::string_view word = section_of(kind).word;
+        if (!is_added) missed_.insert(other);
+        left_out_.push_back({std::move(object), is_added,
+                             fmt::format("{} ({}), as {} {} is not there", what, origin(place), word, other),
+                             {fmt::format("there is no {} \"{}\"", word, other), std::move(path), {}}});
+    }
+
+    // An added object of which nothing is left: it is told as one that waits. It is known by its empty name then.
+    void empty(const ObjectName& object, std::string& name) {
+        base::Errors& errors = emptied_[object];
+        std::erase_if(left_out_, [&](LeftOut& left) {
+            if (left.object != object) return false;
+            errors.push_back(std::move(left.error));
+            return true;
+        });
+        base::limit(errors);
+        name.clear();
+    }
+
+    void of_list(size_t i) {
+        acl::AclConfig& acl = config_.acls[i];
+        const ObjectName object{ObjectKind::kAcl, acl.name};
+        const bool is_added = declared_.is_added(ObjectKind::kAcl, i);
+        if (acl.apply.empty()) return;
+        size_t index = 0;
         std::erase_if(acl.apply, [&](const acl::ApplyConfig& apply) {
-            if (!is_gone(apply.port)) return false;
-            tell(apply.place, apply.port, fmt::format("acl {} is not applied", acl.name));
+            const std::string path = fmt::format("apply[{}]", index++);
+            const std::string what = fmt::format("acl {} is not applied", acl.name);
+            if (is_gone(apply.port)) {
+                tell(object, is_added, apply.place, ObjectKind::kPort, apply.port, path + ".port", what);
+                return true;
+            }
+            if (!is_gone_network(apply.network)) return false;
+            tell(object, is_added, apply.place, ObjectKind::kNetwork, apply.network, path + ".network", what);
             return true;
         });
+        if (is_added && acl.apply.empty()) empty(object, acl.name);
     }
-    for (auto& mirror : config.mirrors) {
+
+    void of_mirror(size_t i) {
+        mirror::MirrorConfig& mirror = config_.mirrors[i];
+        const ObjectName object{ObjectKind::kMirror, mirror.name};
+        const bool is_added = declared_.is_added(ObjectKind::kMirror, i);
+        size_t index = 0;
+        const bool is_of_none = mirror.from.empty();
         std::erase_if(mirror.from, [&](const std::string& from) {
+            const std::string path = fmt::format("from[{}]", index++);
             if (!is_gone(from)) return false;
-            tell(mirror.place, from, fmt::format("mirror {} has one port less", mirror.name));
+            tell(object, is_added, mirror.place, ObjectKind::kPort, from, path,
+                 fmt::format("mirror {} has one port less", mirror.name));
             return true;
         });
-    }
-    std::erase_if(config.mirrors, [&](const mirror::MirrorConfig& mirror) {
-        if (is_gone(mirror.to)) tell(mirror.place, mirror.to, fmt::format("mirror {} is off", mirror.name));
-        return is_gone(mirror.to);
-    });
-    for (auto& network : config.networks) {
-        std::erase_if(network.static_macs, [&](const bridge::StaticConfig& entry) {
-            if (!is_gone(entry.port)) return false;
-            tell(entry.place, entry.port, fmt::format("the entry of {} is not in force", entry.mac.text()));
-            return true;
-        });
-    }
-    std::erase_if(config.routes, [&](const route::RouteConfig& route) {
-        for (const auto& hop : route.all_hops()) {
-            if (!is_gone(hop.port)) continue;
-            tell(route.place, hop.port, fmt::format("the route to {} is not in force", route.to.text()));
-            return true;
+        const bool is_off = is_gone(mirror.to);
+        if (is_off) {
+            tell(object, is_added, mirror.place, ObjectKind::kPort, mirror.to, "to",
+                 fmt::format("mirror {} is off", mirror.name));
         }
-        return false;
-    });
-    if (config.underlay && is_gone(config.underlay->port)) {
-        tell(config.underlay->place, config.underlay->port, "there are no tunnels");
-        config.underlay.reset();
-        for (auto& network : config.networks) network.vxlan.reset();
+        if (is_added && (is_off || (mirror.from.empty() && !is_of_none))) return empty(object, mirror.name);
+        if (is_off) mirror.name.clear();
     }
-    return told;
+
+    void of_network(size_t i) {
+        NetworkConfig& network = config_.networks[i];
+        size_t index = 0;
+        std::erase_if(network.static_macs, [&](const bridge::StaticConfig& entry) {
+            const std::string path = fmt::format("static[{}].port", index++);
+            if (!is_gone(entry.port)) return false;
+            tell({ObjectKind::kNetwork, network.name}, declared_.is_added(ObjectKind::kNetwork, i), entry.place,
+                 ObjectKind::kPort, entry.port, path,
+                 fmt::format("the entry of {} is not in force", entry.mac.text()));
+            return true;
+        });
+    }
+
+    // Of the file: those that were added are kept elsewhere.
+    void of_routes() {
+        std::erase_if(config_.routes, [&](const route::RouteConfig& route) {
+            for (const auto& hop : route.all_hops()) {
+                if (!is_gone(hop.port)) continue;
+                tell({}, false, route.place, ObjectKind::kPort, hop.port, "",
+                     fmt::format("the route to {} is not in force", route.to.text()));
+                return true;
+            }
+            return false;
+        });
+    }
+
+    void of_underlay() {
+        if (!config_.underlay || !is_gone(config_.underlay->port)) return;
+        tell({}, false, config_.underlay->place, ObjectKind::kPort, config_.underlay->port, "",
+             "there are no tunnels");
+        config_.underlay.reset();
+        for (auto& network : config_.networks) network.vxlan.reset();
+    }
+
+    Config& config_;
+    const Declared& declared_;
+    std::unordered_set<std::string> ports_;
+    std::unordered_set<std::string> networks_;
+    std::vector<LeftOut> left_out_;
+    std::set<std::string> missed_;
+    std::map<ObjectName, base::Errors> emptied_;
+};
+
+std::string_view with_article(ObjectKind kind) {
+    constexpr std::array<std::string_view, kObjectKinds> kWords{"a network", "an address set", "a port", "an ACL",
+                                                                "a mirror"};
+    return kWords[static_cast<size_t>(kind)];
+}
+
+// A port that the file may go on naming, though nobody knows what it was.
+SharedObject lost_port(const std::string& name) {
+    base::Tree keys = base::Tree::map();
+    keys.add("name", base::Tree::string(name));
+    AddedObject port = *read_object(ObjectKind::kPort, {{}, std::move(keys)});
+    port.faults = {{kLost, {}, {}}};
+    return std::make_shared<const AddedObject>(std::move(port));
 }
 
 }  // namespace
 
-std::string WaitingPort::reason() const {
+std::string WaitingObject::reason() const {
     std::string text;
     for (const auto& error : errors) text += (text.empty() ? "" : "; ") + error.text();
     return text;
@@ -174,7 +394,7 @@ tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::str
     return read;
 }
 
-tl::expected<Combined, base::Errors> combine(const ReadFile& file, const std::vector<AddedPort>& added,
+tl::expected<Combined, base::Errors> combine(const ReadFile& file, const SharedObjects& added,
                                              bool has_lost_state) {
     Combined combined;
     Config& config = combined.config;
@@ -182,27 +402,32 @@ tl::expected<Combined, base::Errors> combine(const ReadFile& file, const std::ve
     base::Errors errors = file.errors;
 
     Candidates candidates;
-    std::vector<WaitingPort> unfit;
+    std::vector<WaitingObject> unfit;
     MissedPorts missed{.names = {}, .all = has_lost_state};
-    for (const AddedPort& port : added) {
-        const port::PortConfig* declared = find_port(config, port.name());
-        if (declared != nullptr && port.faults.empty() && has_same_settings(config, *declared, port.config)) {
-            combined.declared.push_back(port.name());
+    for (const SharedObject& object : added) {
+        bool is_same = false;
+        const base::Place* declared = find_declared(config, *object, is_same);
+        if (is_same) {
+            combined.declared.push_back(object->id());
         } else if (declared != nullptr) {
-            unfit.push_back(
-                {port,
-                 {{fmt::format("{} declares a port {} with other settings, which is in force: `sluicectl "
-                               "port delete {}` forgets this one",
-                               origin(declared->place), port.name(), port.name()),
-                   "name",
-                   {}}}});
-        } else if (!port.faults.empty()) {
-            unfit.push_back({port, port.faults});
-            missed.names.insert(port.name());
+            const ObjectName id = object->id();
+            unfit.push_back({object,
+                             {{fmt::format("{} declares {} {} with other settings, which is in force: `sluicectl "
+                                           "{} delete {}` forgets this one",
+                                           origin(*declared), with_article(id.kind), id.name,
+                                           section_of(id.kind).word, id.name),
+                               "name",
+                               {}}}});
+        } else if (!object->faults.empty()) {
+            unfit.push_back({object, object->faults});
+            if (object->as_port() != nullptr) missed.names.insert(object->name());
         } else {
-            candidates.push_back(&port);
+            candidates.push_back(&object);
         }
     }
+    // Each behind what it may name.
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const SharedObject* a, const SharedObject* b) { return (*a)->kind() < (*b)->kind(); });
     Fitting fitting(config, file.document, file.errors, std::move(missed));
     fitting.run(candidates);
     errors.insert(errors.end(), fitting.errors().begin(), fitting.errors().end());
@@ -211,20 +436,29 @@ tl::expected<Combined, base::Errors> combine(const ReadFile& file, const std::ve
         base::limit(errors);
         return tl::unexpected(errors);
     }
-    for (const AddedPort* port : fitting.fitting()) combined.added.push_back(*port);
-    combined.waiting = std::move(fitting.waiting());
-    std::move(unfit.begin(), unfit.end(), std::back_inserter(combined.waiting));
-    for (const WaitingPort& waiting : combined.waiting) combined.added.push_back(waiting.port);
-    std::set<std::string> names;
-    combined.left_out = leave_out_missed(config, names);
+    Missing missing(config, fitting.declared());
+    missing.leave_out();
+    combined.left_out = std::move(missing.left_out());
     complete(config);
-    for (const auto& waiting : combined.waiting) names.erase(waiting.port.name());
+    combined.waiting = std::move(fitting.waiting());
+    for (const SharedObject* object : fitting.fitting()) {
+        const auto emptied = missing.emptied().find((*object)->id());
+        if (emptied == missing.emptied().end()) {
+            combined.added.push_back(*object);
+        } else {
+            combined.waiting.push_back({*object, emptied->second});
+        }
+    }
+    std::move(unfit.begin(), unfit.end(), std::back_inserter(combined.waiting));
+    std::set<std::string>& names = missing.missed();
+    for (const WaitingObject& waiting : combined.waiting) {
+        combined.added.push_back(waiting.object);
+        if (waiting.object->as_port() != nullptr) names.erase(waiting.object->name());
+    }
     for (const std::string& name : names) {
         // Kept, so that the file may go on naming it.
-        base::Tree keys = base::Tree::map();
-        keys.add("name", base::Tree::string(name));
-        combined.added.push_back({.keys = std::move(keys), .config = {.name = name}, .faults = {{kLost, {}, {}}}});
-        combined.waiting.push_back({combined.added.back(), combined.added.back().faults});
+        combined.added.push_back(lost_port(name));
+        combined.waiting.push_back({combined.added.back(), combined.added.back()->faults});
     }
     return combined;
 }

@@ -1,5 +1,5 @@
 // THE MODEL: everything that a user can say to the switch, as plain data. A Config is read from one
-// YAML file (and the ports added while running from the state file), validated as a whole, compared
+// YAML file (and the objects added while running from the state file), validated as a whole, compared
 // by value with the running one, and compiled into a Snapshot. Control thread.
 //
 // Each feature has its section's struct and keys; this file puts them together. config/sluice.yaml documents all
@@ -18,6 +18,7 @@
 #include "base/fields.h"
 #include "base/log.h"
 #include "base/mistakes.h"
+#include "engine/object_kind.h"
 #include "flow/flow_config.h"
 #include "mirror/mirror_config.h"
 #include "network/network_config.h"
@@ -186,12 +187,19 @@ tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& 
 // that follow from them are not reported. Returns at most base::kMaxErrors and one; none if `read` has as many.
 base::Errors validate(const Config& config, const base::Document* document, const Machine& machine,
                       const base::Errors& read = {}, const MissedPorts& missed = {});
-// The same, where the ports from index `first_added` on were added while running. If an added port has a mistake,
-// the ports behind it may have its name, addresses and device. `missed` has the names of such ports: the file may
-// use them.
-using Verdict = base::FoundMistakes;
+// The same, where all objects behind the declared ones were added while running.
+//
+//   the file         may name added ports, but no added network and no added address set
+//   an added object  has its mistakes itself. If an added port has one, the ports behind it may have its name,
+//                    addresses and device. `missed` has the names of such ports: the file may use them
+//   an added ACL,    mirror or static entry may name a port or network that isn't there
+struct Verdict {
+    using Place = std::pair<ObjectKind, size_t>;  // in the list of its kind
+    base::Errors errors;                          // the file's
+    std::map<Place, base::Errors> added;          // paths are those of the object's own keys
+};
 Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
-              const base::Errors& read, const MissedPorts& missed, size_t first_added);
+              const base::Errors& read, const MissedPorts& missed, const Declared& declared);
 // Fills in what follows from a valid configuration and what the kernel must be told: lengths of addresses, MTUs of
 // overlays, default routes.
 void complete(Config& config);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "router/route_check.h"
 
 namespace sluice::engine {
 namespace {
@@ -22,8 +23,60 @@ std::string state_of(const ReadFile& file) {
     return file.config.state.starts_with('/') ? file.config.state : std::string();
 }
 
-bool contains(const std::vector<std::string>& list, const std::string& text) {
-    return std::find(list.begin(), list.end(), text) != list.end();
+bool contains(const std::vector<LeftOut>& list, const LeftOut& other) {
+    return std::any_of(list.begin(), list.end(), [&](const LeftOut& left) { return left.text == other.text; });
+}
+
+bool equal(const SharedObjects& a, const SharedObjects& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const SharedObject& x, const SharedObject& y) { return x == y || *x == *y; });
+}
+
+std::vector<route::RouteConfig> routes_in(const Batch& batch) {
+    std::vector<route::RouteConfig> routes;
+    for (const Batch::Route& each : batch.routes) routes.push_back(each.route);
+    return routes;
+}
+
+Change change_of(Change::Action action, const route::RouteConfig& route) {
+    const bool is_main = route.domain == route::kMainDomain;
+    return {.action = action,
+            .object = fmt::format("route {}{}", route.to.text(), is_main ? "" : " of " + route.domain),
+            .origin = "added",
+            .effect = Effect::kFlows};
+}
+
+// What a configuration that isn't in force yet would have against the routes.
+base::Errors route_mistakes_in(const Config& config, const std::vector<Batch::Route>& routes) {
+    base::Errors errors;
+    if (routes.empty()) return errors;
+    std::vector<route::RouteConfig> ways;
+    for (const Batch::Route& each : routes) ways.push_back(each.route);
+    const auto mistakes = router::route_mistakes(config, ways);
+    for (size_t i = 0; i < routes.size() && !base::is_full(errors); ++i) {
+        if (!mistakes[i].empty()) errors.push_back(routes[i].located(mistakes[i]));
+    }
+    base::limit(errors);
+    return errors;
+}
+
+// The keys with others in their place (RFC 7396, JSON Merge Patch).
+base::Tree merged(const base::Tree& keys, const base::Tree& patch) {
+    using Kind = base::Tree::Kind;
+    if (patch.kind != Kind::kMap) return patch;
+    base::Tree result = keys.kind == Kind::kMap ? keys : base::Tree::map();
+    for (const auto& [key, value] : patch.entries) {
+        const auto has_key = [&name = key.text](const auto& entry) { return entry.key.text == name; };
+        const auto old = std::find_if(result.entries.begin(), result.entries.end(), has_key);
+        if (value.kind == Kind::kNull) {
+            if (old != result.entries.end()) result.entries.erase(old);
+        } else if (old != result.entries.end()) {
+            old->value = merged(old->value, value);
+        } else {
+            result.add(key.text, merged({}, value));
+        }
+    }
+    return result;
 }
 
 }  // namespace
@@ -40,11 +93,11 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     State state = path.empty() ? State{} : load_state(path);
     intent.faults_ = std::move(state.faults);
     intent.lost_ = state.has_lost;
-    auto combined = combine(*intent.read_, state.ports, intent.lost_);
+    auto combined = combine(*intent.read_, state.objects, intent.lost_);
     if (!combined) return tl::unexpected(combined.error());
     intent.routes_ = router::AddedRoutes::load(combined->config.state);
     intent.added_ = std::move(combined->added);
-    intent.is_saved_ = intent.added_ == state.ports;
+    intent.is_saved_ = equal(intent.added_, state.objects);
     intent.waiting_ = std::move(combined->waiting);
     intent.declared_ = std::move(combined->declared);
     intent.left_out_ = std::move(combined->left_out);
@@ -53,28 +106,29 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     return intent;
 }
 
-const WaitingPort* Intent::find_waiting(std::string_view name) const {
-    const auto found = std::find_if(waiting_.begin(), waiting_.end(),
-                                    [&](const auto& waiting) { return waiting.port.name() == name; });
+const WaitingObject* Intent::find_waiting(ObjectKind kind, std::string_view name) const {
+    const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const WaitingObject& waiting) {
+        return waiting.object->kind() == kind && waiting.object->name() == name;
+    });
     return found == waiting_.end() ? nullptr : &*found;
 }
 
-bool Intent::is_in_force(std::string_view name) const {
-    return std::any_of(config_.ports.begin(), config_.ports.end(),
-                       [&](const auto& port) { return port.name == name && is_added(port.place); });
+bool Intent::is_in_force(const ObjectName& name) const {
+    const base::Place* place = find_object(config_, name);
+    return place != nullptr && is_added(*place);
 }
 
 std::vector<std::string> Intent::remarks() const {
     std::vector<std::string> remarks;
     for (const auto& fault : faults_) remarks.push_back(fault.text());
     for (const auto& waiting : waiting_) {
-        remarks.push_back(fmt::format("port {}, which was added while running, would wait: {}",
-                                      waiting.port.name(), waiting.reason()));
+        remarks.push_back(fmt::format("{}, which was added while running, would wait: {}",
+                                      waiting.object->id().text(), waiting.reason()));
     }
     for (const auto& name : declared_) {
-        remarks.push_back(fmt::format("port {}, which was added while running, would be the file's", name));
+        remarks.push_back(fmt::format("{}, which was added while running, would be the file's", name.text()));
     }
-    for (const auto& text : left_out_) remarks.push_back(text);
+    for (const auto& left : left_out_) remarks.push_back(left.text);
     for (const auto& text : routes_.remarks(config_)) remarks.push_back(text);
     return remarks;
 }
@@ -85,7 +139,7 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
     if (!lost_) faults_.clear();
     const auto writable = config_.state.empty() ? base::Result<void>{} : base::expect_writable(config_.state);
     if (!writable) {
-        base::log::warning("state", "{}: no port can be added, and no route if {}.routes is not there yet",
+        base::log::warning("state", "{}: no object can be added, and no route if {}.routes is not there yet",
                            writable.error().text(), config_.state);
     } else if (auto done = put_aside(); !done) {
         base::log::error("state", "{}", done.error().text());
@@ -118,19 +172,19 @@ base::Result<void> Intent::put_aside() {
     return {};
 }
 
-// The port that a new one replaces has keys that this sluiced does not understand, and perhaps only the state file
-// has them. Copies the file, before save() rewrites it.
-base::Result<void> Intent::keep_replaced(const std::string& port) const {
+// The object that a new one replaces has keys that this sluiced does not understand, and perhaps only the state
+// file has them. Copies the file, before save() rewrites it.
+base::Result<void> Intent::keep_replaced(const ObjectName& object) const {
     if (access(config_.state.c_str(), F_OK) != 0 && errno == ENOENT) return {};
     auto name = base::put_aside(config_.state);
     if (!name) return tl::unexpected(name.error());
     base::log::notice("state",
-                      "port {} replaces one whose keys could not be read: {}, which has them, is kept as {}", port,
-                      config_.state, *name);
+                      "{} replaces one whose keys could not be read: {}, which has them, is kept as {}",
+                      object.text(), config_.state, *name);
     return {};
 }
 
-base::Result<void> Intent::save(const std::vector<AddedPort>& added) {
+base::Result<void> Intent::save(const SharedObjects& added) {
     if (auto done = put_aside(); !done) return done;
     auto done = save_state(config_.state, added);
     is_saved_ = done.has_value();
@@ -152,42 +206,105 @@ bool Intent::is_settled() const {
     return waiting_.empty() && left_out_.empty() && faults_.empty() && routes_.waiting().empty();
 }
 
-Changes Intent::add_port(Switch& running, const base::Document& request, Clock::time_point now) {
-    AddedPort port = read_added_port(request);
-    if (!port.faults.empty()) return tl::unexpected(port.faults);
-    const std::string name = port.name();
-    if (const auto* known = find_port(config_, name)) {
-        return refuse(fmt::format("port {} exists already ({})", name, origin(known->place)), "name");
+base::Errors Intent::losses(const Combined& next, const std::set<ObjectName>& deleted) const {
+    base::Errors errors;
+    for (const WaitingObject& waiting : next.waiting) {
+        const ObjectName name = waiting.object->id();
+        if (!is_in_force(name) || deleted.contains(name)) continue;
+        errors.push_back({fmt::format("{} (added) would wait: {}", name.text(), waiting.reason()), {}, {}});
     }
-    if (is_settled() && may_stand_alone(config_, index_, port.config))
-        return add_alone(running, std::move(port), now);
-    auto added = added_;
-    const auto* waiting = find_waiting(name);
-    if (waiting != nullptr) {
-        if (waiting->port.faults.empty()) {
-            return refuse(fmt::format("port {} exists already (added, and it waits: {})", name, waiting->reason()),
-                          "name");
-        }
-        std::erase_if(added, [&](const auto& known) { return known.name() == name; });
+    for (const LeftOut& left : next.left_out) {
+        if (!left.is_added || contains(left_out_, left) || !is_in_force(left.object)) continue;
+        if (deleted.contains(left.object)) continue;
+        errors.push_back({fmt::format("{} (added) names it: {}", left.object.text(), left.error.text()), {}, {}});
     }
-    const auto first_waiting = std::find_if(added.begin(), added.end(),
-                                            [&](const auto& known) { return !is_in_force(known.name()); });
-    added.insert(first_waiting, std::move(port));
-    auto next = combine(*read_, added);
-    if (!next) return tl::unexpected(next.error());
-    for (const auto& unfit : next->waiting) {
-        if (unfit.port.name() == name) return tl::unexpected(unfit.errors);
-    }
-    if (waiting != nullptr) {
-        if (auto kept = keep_replaced(name); !kept) return tl::unexpected(base::Errors{kept.error()});
-    }
-    return commit(running, read_, std::move(*next), now);
+    base::limit(errors);
+    return errors;
 }
 
-Changes Intent::add_alone(Switch& running, AddedPort port, Clock::time_point now) {
-    port::PortConfig config = port.config;
+base::Errors Intent::mistakes_of(const Combined& next, std::span<const Batch::Object> own) const {
+    base::Errors errors;
+    std::set<ObjectName> names;
+    for (const Batch::Object& each : own) names.insert(each.object->id());
+    const auto tell = [&](const ObjectName& name, const base::Errors& mistakes) {
+        const auto is_it = [&](const Batch::Object& each) { return each.object->id() == name; };
+        const auto object = std::find_if(own.begin(), own.end(), is_it);
+        for (const base::Error& mistake : mistakes) errors.push_back(object->located(mistake));
+    };
+    for (const WaitingObject& unfit : next.waiting) {
+        if (names.contains(unfit.object->id())) tell(unfit.object->id(), unfit.errors);
+        if (base::is_full(errors)) break;
+    }
+    for (const LeftOut& left : next.left_out) {
+        if (left.is_added && names.contains(left.object)) tell(left.object, {left.error});
+    }
+    if (errors.empty()) return losses(next, names);
+    sort_by_place(errors);
+    base::limit(errors);
+    return errors;
+}
+
+Changes Intent::add(Switch& running, ObjectKind kind, const base::Document& request, Clock::time_point now) {
+    SharedObject object = read_object(kind, request);
+    if (!object->faults.empty()) return tl::unexpected(object->faults);
+    return add(running, {.objects = {{std::move(object)}}, .routes = {}}, now);
+}
+
+Changes Intent::add(Switch& running, const Batch& batch, Clock::time_point now) {
+    base::Errors errors;
+    std::set<ObjectName> names;
+    for (const Batch::Object& each : batch.objects) {
+        const ObjectName name = each.object->id();
+        std::string why;
+        if (const auto* place = find_object(config_, name)) {
+            why = fmt::format("{} exists already ({})", name.text(), origin(*place));
+        } else if (const auto* waiting = find_waiting(name.kind, name.name);
+                   waiting != nullptr && waiting->object->faults.empty()) {
+            why = fmt::format("{} exists already (added, and it waits: {})", name.text(), waiting->reason());
+        } else if (!names.insert(name).second) {
+            why = fmt::format("{} stands here already", name.text());
+        }
+        if (!why.empty()) errors.push_back(each.located({std::move(why), "name", {}}));
+        if (base::is_full(errors)) break;
+    }
+    base::limit(errors);
+    if (!errors.empty()) return tl::unexpected(errors);
+    if (batch.objects.size() == 1 && batch.routes.empty()) {
+        const SharedObject& object = batch.objects[0].object;
+        const auto* port = object->as_port();
+        if (port != nullptr && is_settled() && may_stand_alone(config_, index_, *port))
+            return add_alone(running, object, now);
+    }
+    return add_to(running, batch, now);
+}
+
+Changes Intent::add_to(Switch& running, const Batch& batch, Clock::time_point now) {
+    SharedObjects added(added_.begin(), added_.end() - static_cast<ptrdiff_t>(waiting_.size()));
+    for (const Batch::Object& each : batch.objects) added.push_back(each.object);
+    std::vector<ObjectName> replaced;  // what nobody can read
+    for (const WaitingObject& waiting : waiting_) {
+        const ObjectName name = waiting.object->id();
+        const auto has_name = [&](const Batch::Object& each) { return each.object->id() == name; };
+        const bool is_replaced = std::any_of(batch.objects.begin(), batch.objects.end(), has_name);
+        if (is_replaced) replaced.push_back(name);
+        if (!is_replaced) added.push_back(waiting.object);
+    }
+    auto next = combine(*read_, added);
+    if (!next) return tl::unexpected(next.error());
+    if (auto errors = mistakes_of(*next, batch.objects); !errors.empty()) return tl::unexpected(errors);
+    if (auto errors = route_mistakes_in(next->config, batch.routes); !errors.empty())
+        return tl::unexpected(errors);
+    for (const ObjectName& name : replaced) {
+        if (auto kept = keep_replaced(name); !kept) return tl::unexpected(base::Errors{kept.error()});
+    }
+    if (batch.routes.empty()) return commit(running, read_, std::move(*next), now);
+    return commit_with(running, std::move(*next), batch.routes, now);
+}
+
+Changes Intent::add_alone(Switch& running, SharedObject object, Clock::time_point now) {
+    port::PortConfig config = *object->as_port();
     complete(config_, config);
-    added_.push_back(std::move(port));
+    added_.push_back(std::move(object));
     if (auto saved = save(added_); !saved) {
         added_.pop_back();
         return tl::unexpected(base::Errors{saved.error()});
@@ -202,9 +319,11 @@ Changes Intent::add_alone(Switch& running, AddedPort port, Clock::time_point now
 Changes Intent::delete_alone(Switch& running, const std::string& name) {
     const auto is_it = [&](const auto& port) { return port.name == name; };
     const auto port = std::find_if(config_.ports.begin(), config_.ports.end(), is_it);
-    const auto added = std::find_if(added_.begin(), added_.end(), [&](const auto& a) { return a.name() == name; });
+    const auto added = std::find_if(added_.begin(), added_.end(), [&](const SharedObject& object) {
+        return object->as_port() != nullptr && object->name() == name;
+    });
     const auto at = added - added_.begin();
-    AddedPort deleted = std::move(*added);
+    SharedObject deleted = std::move(*added);
     added_.erase(added);
     if (auto saved = save(added_); !saved) {
         added_.insert(added_.begin() + at, std::move(deleted));
@@ -217,24 +336,97 @@ Changes Intent::delete_alone(Switch& running, const std::string& name) {
     return changes;
 }
 
-Changes Intent::delete_port(Switch& running, const std::string& name, Clock::time_point now) {
-    if (is_settled() && is_in_force(name) && !names_port(config_, name)) return delete_alone(running, name);
-    auto added = added_;
-    if (std::erase_if(added, [&](const auto& port) { return port.name() == name; }) == 0) {
-        const auto* declared = find_port(config_, name);
-        if (declared == nullptr) return refuse(fmt::format("there is no port {}", name));
-        return refuse(fmt::format("port {} is declared in {}: remove it there and `config reload`", name,
-                                  origin(declared->place)));
+Changes Intent::remove(Switch& running, const ObjectName& name, Clock::time_point now) {
+    base::Tree keys = base::Tree::map();
+    keys.add("name", base::Tree::string(name.name));
+    return remove(running, {.objects = {{read_object(name.kind, {{}, std::move(keys)})}}, .routes = {}}, now);
+}
+
+Changes Intent::remove(Switch& running, const Batch& batch, Clock::time_point now) {
+    if (batch.objects.size() == 1 && batch.routes.empty()) {
+        const ObjectName name = batch.objects[0].object->id();
+        const bool is_port = name.kind == ObjectKind::kPort;
+        if (is_port && is_settled() && is_in_force(name) && !names_port(config_, name.name))
+            return delete_alone(running, name.name);
+    }
+    base::Errors errors;
+    std::set<ObjectName> known;
+    for (const SharedObject& object : added_) known.insert(object->id());
+    std::set<ObjectName> names;
+    for (const Batch::Object& each : batch.objects) {
+        const ObjectName name = each.object->id();
+        names.insert(name);
+        if (known.contains(name)) continue;
+        const auto* declared = find_object(config_, name);
+        std::string why =
+            declared == nullptr
+                ? fmt::format("there is no {}", name.text())
+                : fmt::format("{} is declared in {}: remove it there and `config reload`", name.text(),
+                              origin(*declared));
+        base::Error error = each.located({std::move(why), "name", {}});
+        if (each.path.empty()) error.path.clear();  // the request is the name
+        errors.push_back(std::move(error));
+        if (base::is_full(errors)) break;
+    }
+    for (const Batch::Route& each : batch.routes) {
+        const std::string why = routes_.why_not_removed(running.routing(), each.route.to, each.route.domain);
+        if (!why.empty()) errors.push_back(each.located(why));
+        if (base::is_full(errors)) break;
+    }
+    base::limit(errors);
+    if (!errors.empty()) return tl::unexpected(errors);
+    SharedObjects added = added_;
+    std::erase_if(added, [&](const SharedObject& object) { return names.contains(object->id()); });
+    auto next = combine(*read_, added);
+    if (!next) return tl::unexpected(next.error());
+    if (errors = losses(*next, names); !errors.empty()) return tl::unexpected(errors);
+    std::vector<Change> more;
+    for (const WaitingObject& waiting : waiting_) {
+        if (!names.contains(waiting.object->id())) continue;
+        more.push_back({.action = Change::Action::kRemove,
+                        .object = waiting.object->id().text(),
+                        .origin = "added",
+                        .detail = "it waited"});
+    }
+    // Before their networks go. Whatever else could fail by now is the state file.
+    if (!batch.routes.empty()) {
+        if (auto saved = save(next->added); !saved) return tl::unexpected(base::Errors{saved.error()});
+        if (auto done = routes_.remove(running.routing(), routes_in(batch)); !done) {
+            (void)save(added_);
+            return tl::unexpected(base::Errors{done.error()});
+        }
+        for (const Batch::Route& each : batch.routes) {
+            more.push_back(change_of(Change::Action::kRemove, each.route));
+        }
+    }
+    auto changes = commit(running, read_, std::move(*next), now);
+    if (changes) std::move(more.begin(), more.end(), std::back_inserter(*changes));
+    return changes;
+}
+
+Changes Intent::set(Switch& running, const ObjectName& name, const base::Tree& keys, Clock::time_point now) {
+    const auto is_it = [&](const SharedObject& object) { return object->id() == name; };
+    const auto known = std::find_if(added_.begin(), added_.end(), is_it);
+    if (known == added_.end()) {
+        const auto* declared = find_object(config_, name);
+        if (declared == nullptr) return refuse(fmt::format("there is no {}", name.text()));
+        return refuse(fmt::format("{} is declared in {}: change it there and `config reload`", name.text(),
+                                  origin(*declared)));
+    }
+    if (keys.find("name") != nullptr) return refuse("is what it is known by, and can't be changed", "name");
+    const Batch::Object changed{read_object(name.kind, {{}, merged((*known)->keys, keys)})};
+    if (!changed.object->faults.empty()) return tl::unexpected(changed.object->faults);
+    SharedObjects added = added_;
+    if (is_in_force(name)) {
+        added[static_cast<size_t>(known - added_.begin())] = changed.object;
+    } else {
+        std::erase_if(added, is_it);
+        added.insert(added.begin() + static_cast<ptrdiff_t>(added_.size() - waiting_.size()), changed.object);
     }
     auto next = combine(*read_, added);
     if (!next) return tl::unexpected(next.error());
-    const bool waited = !is_in_force(name);
-    auto changes = commit(running, read_, std::move(*next), now);
-    if (changes && waited) {
-        changes->push_back({.action = Change::Action::kRemove, .object = "port " + name, .origin = "added",
-                            .detail = "it waited"});
-    }
-    return changes;
+    if (auto errors = mistakes_of(*next, {&changed, 1}); !errors.empty()) return tl::unexpected(errors);
+    return commit(running, read_, std::move(*next), now);
 }
 
 tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std::string_view file) const {
@@ -246,43 +438,50 @@ tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std
 std::vector<Change> Intent::changes_to(const Combined& next) const {
     std::vector<Change> changes = diff(config_, next.config);
     for (const auto& waiting : next.waiting) {
-        const std::string object = "port " + waiting.port.name();
+        const std::string object = waiting.object->id().text();
         for (Change& change : changes) {
             if (change.object == object && change.origin == "added")
                 change.detail = "it waits: " + waiting.reason();
         }
     }
     for (const auto& name : next.declared) {
-        const auto* port = find_port(next.config, name);
+        const std::string place = origin(*find_object(next.config, name));
         changes.push_back({.action = Change::Action::kChange,
-                           .object = "port " + name,
-                           .origin = origin(port->place),
-                           .detail = "origin: added -> " + origin(port->place)});
+                           .object = name.text(),
+                           .origin = place,
+                           .detail = "origin: added -> " + place});
     }
     return changes;
 }
 
-// What is told of added ports when it changes.
+// What is told of added objects when it changes.
 void Intent::take_over(Combined next) {
+    const auto component = [](const ObjectName& name) { return section_of(name.kind).word; };
     for (const auto& waiting : next.waiting) {
-        const auto* before = find_waiting(waiting.port.name());
+        const ObjectName name = waiting.object->id();
+        const auto* before = find_waiting(name.kind, name.name);
         if (before != nullptr && before->reason() == waiting.reason()) continue;
-        base::log::warning("port", "{}, which was added while running, waits: {}", waiting.port.name(),
+        base::log::warning(component(name), "{}, which was added while running, waits: {}", name.name,
                            waiting.reason());
     }
     for (const auto& before : waiting_) {
-        const auto* port = find_port(next.config, before.port.name());
-        if (port == nullptr || !is_added(port->place)) continue;
-        base::log::notice("port", "{}, which was added while running, is in force again", port->name);
+        const ObjectName name = before.object->id();
+        const auto* place = find_object(next.config, name);
+        if (place == nullptr || !is_added(*place)) continue;
+        base::log::notice(component(name), "{}, which was added while running, is in force again", name.name);
     }
     for (const auto& name : next.declared) {
-        base::log::notice("port",
+        base::log::notice(component(name),
                           "{}, which was added while running, is declared by now ({}): it is kept there alone",
-                          name, origin(find_port(next.config, name)->place));
+                          name.name, origin(*find_object(next.config, name)));
     }
-    for (const auto& text : next.left_out) {
-        if (!contains(left_out_, text)) base::log::warning("config", "{}", text);
+    for (const auto& left : next.left_out) {
+        if (!contains(left_out_, left)) base::log::warning("config", "{}", left.text);
     }
+    take_quietly(std::move(next));
+}
+
+void Intent::take_quietly(Combined next) {
     added_ = std::move(next.added);
     waiting_ = std::move(next.waiting);
     left_out_ = std::move(next.left_out);
@@ -293,7 +492,7 @@ void Intent::take_over(Combined next) {
 Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next,
                        Clock::time_point now) {
     std::vector<Change> changes = changes_to(next);
-    const bool state_changes = !is_saved_ || next.added != added_;
+    const bool state_changes = !is_saved_ || !equal(next.added, added_);
     if (state_changes) {
         if (auto saved = save(next.added); !saved) return tl::unexpected(base::Errors{saved.error()});
     }
@@ -306,6 +505,34 @@ Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Co
     take_over(std::move(next));
     routes_.review(running.routing(), config_before);
     return changes;
+}
+
+
+// The routes need the networks that come with them: if they fail, the switch goes back to what it was.
+Changes Intent::commit_with(Switch& running, Combined next, const std::vector<Batch::Route>& routes,
+                            Clock::time_point now) {
+    const std::shared_ptr<const ReadFile> file = read_;
+    Combined before{.config = config_, .added = added_, .waiting = waiting_, .declared = {},
+                    .left_out = left_out_};
+    auto changes = commit(running, file, std::move(next), now);
+    if (!changes) return changes;
+    std::vector<route::RouteConfig> ways;
+    for (const Batch::Route& each : routes) ways.push_back(each.route);
+    base::Errors errors;
+    for (auto& [i, why] : routes_.add(running.routing(), ways)) errors.push_back(routes[i].located(why));
+    base::limit(errors);
+    if (errors.empty()) {
+        for (const Batch::Route& each : routes) changes->push_back(change_of(Change::Action::kAdd, each.route));
+        return changes;
+    }
+    if (auto saved = save(before.added); !saved) errors.push_back(saved.error());
+    const Config tried = config_;
+    if (auto applied = running.apply(before.config, now); !applied) {
+        errors.insert(errors.end(), applied.error().begin(), applied.error().end());
+    }
+    take_quietly(std::move(before));
+    routes_.review(running.routing(), tried);
+    return tl::unexpected(errors);
 }
 
 }  // namespace sluice::engine

@@ -46,15 +46,17 @@ bool MachineUse::check_counts() {
                          "has {} remote end points: there may be {}", remotes, path::kMaxPorts);
         holds = false;
     }
-    if (config_.ports.size() > most_ports_ && !mistakes_.is_added(most_ports_)) {
+    if (config_.ports.size() > most_ports_ && !mistakes_.is_added("ports", most_ports_)) {
         mistakes_.report({"ports", most_ports_}, config_.ports[most_ports_].place,
                          "is one port too many: with {} remote end points there may be {}", remotes, most_ports_);
         holds = false;
     }
-    if (config_.networks.size() >= path::kMaxNetworks) {
-        mistakes_.report({"networks", path::kMaxNetworks - 1}, config_.networks[path::kMaxNetworks - 1].place,
-                         "is one network too many: there may be {}", path::kMaxNetworks - 1);
+    for (size_t i = path::kMaxNetworks - 1; i < config_.networks.size(); ++i) {
+        mistakes_.report({"networks", i}, config_.networks[i].place, "is one network too many: there may be {}",
+                         path::kMaxNetworks - 1);
+        if (mistakes_.is_added("networks", i)) continue;
         holds = false;
+        break;
     }
     return holds;
 }
@@ -104,7 +106,7 @@ void MachineUse::check_devices(size_t i) {
     devices_ += devices;
     if (devices == 0 || devices_ <= port::kMostDevices) return;
     // Report the first of the file's ports, and each of the added ones.
-    if (!mistakes_.is_added(i) && std::exchange(has_too_many_devices_, true)) return;
+    if (!mistakes_.is_added("ports", i) && std::exchange(has_too_many_devices_, true)) return;
     mistakes_.report({"ports", i, port.bond ? "bond" : "device"}, port.place,
                      "is more than the {} devices that DPDK opens (RTE_MAX_ETHPORTS; a bond is one beside its "
                      "members): containers, guests and net_af_packet need none of them",

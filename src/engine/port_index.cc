@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/added_object.h"
 #include "engine/machine.h"
 #include "port/claims.h"
 #include "port/tap.h"
@@ -120,7 +121,9 @@ bool may_stand_alone(const Config& config, const PortIndex& index, const port::P
     const size_t devices = port::dpdk_devices(port);
     if (devices != 0 && index.devices() + devices + config.dpdk.args.size() > port::kMostDevices) return false;
     const Config part = around(config, port);
-    const Verdict verdict = judge(part, nullptr, this_machine(), {}, {}, part.ports.size() - 1);
+    Declared others = declared_in(part);
+    --others.of(ObjectKind::kPort);
+    const Verdict verdict = judge(part, nullptr, this_machine(), {}, {}, others);
     return verdict.errors.empty() && verdict.added.empty();
 }
 

@@ -3,11 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <map>
 
 #include "base/fields.h"
 #include "base/file.h"
-#include "engine/config.h"
 
 namespace sluice::engine {
 namespace {
@@ -25,16 +24,6 @@ void drop_defaults(base::Tree& keys) {
         const base::Tree* value = defaults.find(entry.key.text);
         return value != nullptr && *value == entry.value;
     });
-}
-
-// A port's entry in the list, as nlohmann::json writes it there.
-std::string text_of(const base::Tree& keys) {
-    std::string text;
-    for (const char c : base::to_json(keys).dump(2)) {
-        text += c;
-        if (c == '\n') text += "    ";
-    }
-    return text;
 }
 
 class Loader {
@@ -55,8 +44,8 @@ class Loader {
         check_version(root.find("version"));
         for (const auto& entry : root.entries) {
             const std::string& key = entry.key.text;
-            if (key == "ports") {
-                read_ports(entry.value);
+            if (const auto kind = kind_of_section(key)) {
+                read_list(*kind, entry.value);
             } else if (key != "version") {
                 lose(entry.key, "", fmt::format("unknown key {}", base::shown(key)));
             }
@@ -73,20 +62,23 @@ class Loader {
                          base::shown(version->text), kVersion));
     }
 
-    void read_ports(const base::Tree& list) {
-        if (list.kind != base::Tree::Kind::kList) return lose(list, "ports", "expected a list of ports");
+    void read_list(ObjectKind kind, const base::Tree& list) {
+        const std::string section(section_of(kind).section);
+        if (list.kind != base::Tree::Kind::kList) {
+            return lose(list, section, fmt::format("expected a list of {}", section));
+        }
         for (size_t i = 0; i < list.items.size(); ++i) {
             base::Tree keys = list.items[i];
-            if (is_of_earlier_) drop_defaults(keys);
-            AddedPort port = read_added_port({document_.file, std::move(keys)});
-            for (base::Error fault : port.faults) {
-                fault.path = fmt::format("ports[{}]{}{}", i, fault.path.empty() ? "" : ".", fault.path);
+            if (is_of_earlier_ && kind == ObjectKind::kPort) drop_defaults(keys);
+            SharedObject object = read_object(kind, {document_.file, std::move(keys)});
+            for (base::Error fault : object->faults) {
+                fault.path = fmt::format("{}[{}]{}{}", section, i, fault.path.empty() ? "" : ".", fault.path);
                 state_.faults.push_back(std::move(fault));
             }
-            if (port.name().empty()) {
+            if (object->name().empty()) {
                 state_.has_lost = true;
             } else {
-                state_.ports.push_back(std::move(port));
+                state_.objects.push_back(std::move(object));
             }
         }
     }
@@ -103,35 +95,28 @@ class Loader {
 
 }  // namespace
 
-AddedPort read_added_port(const base::Document& document) {
-    AddedPort port;
-    port.keys = document.root;
-    port.faults = base::read(document, port.config);
-    base::limit(port.faults);
-    port.config.place = {};
-    port.text = text_of(port.keys);
-    return port;
-}
-
 State load_state(const std::string& file) {
     if (access(file.c_str(), F_OK) != 0 && errno == ENOENT) return {};
     auto text = base::read_file(file, base::Reading::kState);
-    if (!text) return {.ports = {}, .faults = text.error(), .has_lost = true};
+    if (!text) return {.objects = {}, .faults = text.error(), .has_lost = true};
     // JSON is YAML too, and this parser knows lines and columns.
     auto document = base::parse_yaml(*text, file);
-    if (!document) return {.ports = {}, .faults = document.error(), .has_lost = true};
+    if (!document) return {.objects = {}, .faults = document.error(), .has_lost = true};
     return Loader(*document).load();
 }
 
-base::Result<void> save_state(const std::string& file, const std::vector<AddedPort>& ports) {
-    std::string list;
-    for (const AddedPort& port : ports) {
+base::Result<void> save_state(const std::string& file, const SharedObjects& objects) {
+    std::map<std::string_view, std::string> lists{{section_of(ObjectKind::kPort).section, ""}};
+    for (const SharedObject& object : objects) {
+        std::string& list = lists[section_of(object->kind()).section];
         list += list.empty() ? "\n    " : ",\n    ";
-        list += port.text.empty() ? text_of(port.keys) : port.text;
+        list += object->text;
     }
-    if (!list.empty()) list += "\n  ";
-    auto done =
-        base::replace_file(file, fmt::format("{{\n  \"ports\": [{}],\n  \"version\": {}\n}}\n", list, kVersion));
+    std::string text;
+    for (const auto& [section, list] : lists) {
+        text += fmt::format("  \"{}\": [{}{}],\n", section, list, list.empty() ? "" : "\n  ");
+    }
+    auto done = base::replace_file(file, fmt::format("{{\n{}  \"version\": {}\n}}\n", text, kVersion));
     if (!done) return tl::unexpected(done.error().within("the state file"));
     return done;
 }

@@ -8,6 +8,7 @@
 
 #include "base/mistakes.h"
 #include "base/subnets.h"
+#include "engine/added_object.h"
 #include "engine/machine_use.h"
 #include "engine/switch.h"
 #include "port/claims.h"
@@ -31,7 +32,7 @@ class Validator {
             check_port(i);
             check_mtu(i);
             use_.check_port(i);
-            if (mistakes_.is_added(i) && mistakes_.has_mistakes(i)) pass_over(i);
+            if (mistakes_.has_mistakes("ports", i)) pass_over(i);
         });
         each(config_.networks, [&](size_t i) { check_static_macs(i); });
         if (mirror::check(config_.mirrors, mistakes_)) {
@@ -54,6 +55,20 @@ class Validator {
     }
 
  private:
+    static constexpr auto kNetwork = ObjectKind::kNetwork;
+    static constexpr auto kPort = ObjectKind::kPort;
+    static constexpr auto kAcl = ObjectKind::kAcl;
+    static constexpr auto kMirror = ObjectKind::kMirror;
+
+    bool is_added(ObjectKind kind, size_t i) const { return mistakes_.is_added(section_of(kind).section, i); }
+
+    // As an object sees it: those of the file see no network that was added. Null: there is none.
+    const NetworkConfig* network_for(ObjectKind asks, size_t i, const std::string& name) const {
+        const auto known = networks_.find(name);
+        if (known == networks_.end()) return nullptr;
+        return is_added(asks, i) || !is_added(kNetwork, index_of(*known->second)) ? known->second : nullptr;
+    }
+
     // Checks the objects of a list until there are more mistakes than are reported.
     template <class List, class Check>
     void each(const List& list, Check check) {
@@ -109,21 +124,21 @@ class Validator {
         const auto& port = config_.ports[i];
         if (auto [first, fresh] = ports_.emplace(port.name, &port); !fresh && !port.name.empty()) {
             report({"ports", i, "name"}, port.place, "port {} is {} already: give one another name", port.name,
-                   is_added(first->second->place) ? "added" : "declared");
+                   base::is_added(first->second->place) ? "added" : "declared");
         }
         if (port.trunk) check_trunk(i, port);
         if (port.bond && port.bond->probe) check_probe(i, port);
         check_mac(i, port);
         check_routes(i, port);
         if (port.network.empty()) return;
-        auto network = networks_.find(port.network);
-        if (network == networks_.end()) {
+        const NetworkConfig* network = network_for(kPort, i, port.network);
+        if (network == nullptr) {
             report({"ports", i, "network"}, port.place, "there is no network \"{}\"{}", port.network,
                    suggestion(port.network));
             static const NetworkConfig kUnknown;
             return check_addresses(i, port, kUnknown);
         }
-        check_addresses(i, port, *network->second);
+        check_addresses(i, port, *network);
     }
 
     // In a namespace only one route can have a given destination and metric: two ports would replace each other's.
@@ -190,12 +205,13 @@ class Validator {
         const acl::AclConfig& acl = config_.acls[i];
         for (size_t a = 0; a < acl.apply.size(); ++a) {
             const acl::ApplyConfig& apply = acl.apply[a];
-            if (!apply.network.empty() && !networks_.contains(apply.network)) {
+            if (!apply.network.empty() && network_for(kAcl, i, apply.network) == nullptr) {
+                if (is_added(kAcl, i)) continue;
                 report({"acls", i, "apply", a, "network"}, apply.place, "there is no network \"{}\"{}",
                        apply.network, suggestion(apply.network));
             }
             if (!apply.port.empty() && !ports_.contains(apply.port)) {
-                if (mistakes_.is_missed(apply.port)) continue;
+                if (mistakes_.is_missed(apply.port) || is_added(kAcl, i)) continue;
                 report({"acls", i, "apply", a, "port"}, apply.place, "there is no port \"{}\"{}", apply.port,
                        suggestion(apply.port, ports_));
             } else if (config_.underlay && !apply.port.empty() && apply.port == config_.underlay->port) {
@@ -212,8 +228,8 @@ class Validator {
         std::map<uint16_t, std::string> vlans;
         for (size_t n = 0; n < port.trunk->networks.size(); ++n) {
             const std::string& name = port.trunk->networks[n];
-            auto network = networks_.find(name);
-            if (network == networks_.end()) {
+            const NetworkConfig* network = network_for(kPort, i, name);
+            if (network == nullptr) {
                 report({"ports", i, "trunk", "networks", n}, port.place,
                        "there is no network \"{}\"{}", name, suggestion(name));
                 continue;
@@ -222,8 +238,8 @@ class Validator {
                 report({"ports", i, "trunk", "networks", n}, port.place, "{} is named already", name);
                 continue;
             }
-            const uint16_t vlan = network->second->vlan;
-            if (vlan == 0 && mistakes_.is_unknown({"networks", index_of(*network->second), "vlan"})) continue;
+            const uint16_t vlan = network->vlan;
+            if (vlan == 0 && mistakes_.is_unknown({"networks", index_of(*network), "vlan"})) continue;
             if (vlan == 0) {
                 report({"ports", i, "trunk", "networks", n}, port.place,
                        "network {} has no VLAN ID: give it a `vlan`, or carry it as `native`", name);
@@ -237,7 +253,7 @@ class Validator {
         }
         const std::string& native = port.trunk->native;
         if (native.empty()) return;
-        if (!networks_.contains(native)) {
+        if (network_for(kPort, i, native) == nullptr) {
             report({"ports", i, "trunk", "native"}, port.place, "there is no network \"{}\"{}", native,
                    suggestion(native));
         } else if (carried.contains(native)) {
@@ -253,8 +269,8 @@ class Validator {
         if (port.trunk && vlan == 0) names = {port.trunk->native};
         if (port.trunk && vlan != 0) names = port.trunk->networks;
         for (const std::string& name : names) {
-            const auto network = networks_.find(name);
-            if (network != networks_.end() && (vlan == 0 || network->second->vlan == vlan)) return network->second;
+            const NetworkConfig* network = network_for(kPort, i, name);
+            if (network != nullptr && (vlan == 0 || network->vlan == vlan)) return network;
         }
         if (!port.trunk) return nullptr;
         if (vlan != 0) {
@@ -300,7 +316,7 @@ class Validator {
     void check_mirror(size_t i) {
         const mirror::MirrorConfig& mirror = config_.mirrors[i];
         auto check_port = [&](const std::string& name, auto... steps) {
-            if (ports_.contains(name) || mistakes_.is_missed(name)) return;
+            if (ports_.contains(name) || mistakes_.is_missed(name) || is_added(kMirror, i)) return;
             report({"mirrors", i, steps...}, mirror.place, "there is no port \"{}\"", name);
         };
         check_port(mirror.to, "to");
@@ -329,8 +345,13 @@ class Validator {
                              "port {} has an MTU of {}: an underlay needs 1350 at least", port->name,
                              port->frame_mtu());
         }
-        for (const auto& mirror : config_.mirrors) {
+        for (size_t m = 0; m < config_.mirrors.size(); ++m) {
+            const mirror::MirrorConfig& mirror = config_.mirrors[m];
             if (mirror.to != underlay.port) continue;
+            if (is_added(kMirror, m)) {
+                report({"mirrors", m, "to"}, mirror.place, "port {} is the underlay's", mirror.to);
+                continue;
+            }
             mistakes_.report({"underlay", "port"}, underlay.place,
                              "port {} is where mirror {} sends its copies", underlay.port, mirror.name);
         }
@@ -339,7 +360,7 @@ class Validator {
     void check_gateways() {
         std::map<std::pair<std::string_view, IpAddress>, const port::PortConfig*> addresses;
         for (const auto& port : config_.ports) {
-            if (is_added(port.place)) continue;  // check_addresses() reports it at the port
+            if (base::is_added(port.place)) continue;  // check_addresses() reports it at the port
             for (const auto& address : port.address)
                 addresses.emplace(std::pair(std::string_view(port.network), address.address), &port);
         }
@@ -360,7 +381,7 @@ class Validator {
         const bool knows_subnets = is_known && !network.subnets.empty() &&
                                    !mistakes_.is_unknown({"networks", index_of(network), "subnets"});
         std::set<IpAddress> gateways;
-        if (is_added(port.place)) gateways.insert(network.gateway.begin(), network.gateway.end());
+        if (base::is_added(port.place)) gateways.insert(network.gateway.begin(), network.gateway.end());
         for (size_t a = 0; a < port.address.size(); ++a) {
             const IpAddress& address = port.address[a].address;
             const auto* subnet = is_known ? subnets_[index_of(network)].find(address) : nullptr;
@@ -412,7 +433,7 @@ class Validator {
             const auto& entry = network.static_macs[s];
             auto port = ports_.find(entry.port);
             if (port == ports_.end()) {
-                if (!mistakes_.is_missed(entry.port)) {
+                if (!mistakes_.is_missed(entry.port) && !is_added(kNetwork, i)) {
                     report({"networks", i, "static", s, "port"}, entry.place, "there is no port \"{}\"",
                            entry.port);
                 }
@@ -443,6 +464,7 @@ class Validator {
     static std::string suggestion(const std::string& name, const std::map<std::string, T>& objects) {
         std::vector<std::string_view> known;
         for (const auto& [object, _] : objects) known.push_back(object);
+        if (objects.contains(name)) return ": it was added while running, and the file doesn't declare it";
         auto near = base::nearest(name, known);
         return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
     }
@@ -482,26 +504,44 @@ class Validator {
     std::map<std::pair<std::string, IpAddress>, const port::PortConfig*> addresses_;
 };
 
+Verdict verdict_of(base::FoundMistakes found) {
+    Verdict verdict{.errors = std::move(found.errors), .added = {}};
+    for (auto& [entry, errors] : found.added) {
+        const auto& [section, index] = entry;
+        verdict.added[{*kind_of_section(section), index}] = std::move(errors);
+    }
+    return verdict;
+}
+
 }  // namespace
 
 Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
-              const base::Errors& read, const MissedPorts& missed, size_t first_added) {
+              const base::Errors& read, const MissedPorts& missed, const Declared& declared) {
     // Reading has stopped early: the unread rest would look like mistakes.
     if (base::is_full(read)) return {};
-    base::Mistakes mistakes(document, read, missed, first_added);
+    base::Mistakes mistakes(document, read, missed, declared.by_section());
     const bool is_of_size = Validator(config, machine, mistakes).run();
-    Verdict verdict = std::move(mistakes).found();
+    Verdict verdict = verdict_of(std::move(mistakes).found());
     if (!is_of_size || base::is_full(verdict.errors)) return verdict;
-    base::Errors policies = acl::validate(config.acls, config.address_sets, document);
+    const acl::Declared lists{declared.of(ObjectKind::kAcl), declared.of(ObjectKind::kAddressSet)};
+    acl::Verdict policies = acl::validate(config.acls, config.address_sets, document, lists);
     const size_t room = base::kMaxErrors + 1 - verdict.errors.size();
-    policies.resize(std::min(policies.size(), room));
-    verdict.errors.insert(verdict.errors.end(), policies.begin(), policies.end());
+    policies.errors.resize(std::min(policies.errors.size(), room));
+    verdict.errors.insert(verdict.errors.end(), policies.errors.begin(), policies.errors.end());
+    const auto add = [&](ObjectKind kind, std::map<size_t, base::Errors>& added) {
+        for (auto& [index, errors] : added) {
+            base::Errors& known = verdict.added[{kind, index}];
+            known.insert(known.end(), errors.begin(), errors.end());
+        }
+    };
+    add(ObjectKind::kAcl, policies.added_acls);
+    add(ObjectKind::kAddressSet, policies.added_sets);
     return verdict;
 }
 
 base::Errors validate(const Config& config, const base::Document* document, const Machine& machine,
                       const base::Errors& read, const MissedPorts& missed) {
-    return judge(config, document, machine, read, missed, config.ports.size()).errors;
+    return judge(config, document, machine, read, missed, declared_in(config)).errors;
 }
 
 }  // namespace sluice::engine

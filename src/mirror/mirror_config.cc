@@ -9,14 +9,20 @@ namespace sluice::mirror {
 // To compile a filter is work, and anyone who may ask can send a text of filters.
 bool check(const std::vector<MirrorConfig>& mirrors, base::Mistakes& mistakes) {
     constexpr size_t kMostMirrors = 64;
-    if (mirrors.size() > kMostMirrors) {
-        mistakes.report({"mirrors", kMostMirrors}, mirrors[kMostMirrors].place,
-                        "is one mirror too many: there may be {}", kMostMirrors);
+    const auto report_excess = [&](size_t i) {
+        mistakes.report({"mirrors", i}, mirrors[i].place, "is one mirror too many: there may be {}", kMostMirrors);
+    };
+    if (mirrors.size() > kMostMirrors && !mistakes.is_added("mirrors", kMostMirrors)) {
+        report_excess(kMostMirrors);
         return false;
     }
     std::map<std::string_view, const MirrorConfig*> named;
     for (size_t i = 0; i < mirrors.size() && !mistakes.is_full(); ++i) {
         const MirrorConfig& mirror = mirrors[i];
+        if (i >= kMostMirrors) {
+            report_excess(i);
+            continue;
+        }
         if (auto [first, fresh] = named.emplace(mirror.name, &mirror); !fresh && !mirror.name.empty()) {
             mistakes.report({"mirrors", i, "name"}, mirror.place,
                             "mirror {} is declared already, at {}: give one another name", mirror.name,

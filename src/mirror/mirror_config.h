@@ -43,8 +43,8 @@ void fields(V& v, MirrorConfig& m) {
     v.optional("filter", m.filter);
 }
 
-// What is wrong with the mirrors among themselves. False: there are too many, and no further check is worth its
-// time.
+// What is wrong with the mirrors among themselves. False: the file has too many, and no further check is worth
+// its time.
 bool check(const std::vector<MirrorConfig>& mirrors, base::Mistakes& mistakes);
 
 }  // namespace sluice::mirror

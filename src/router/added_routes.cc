@@ -229,37 +229,74 @@ void AddedRoutes::review(const Running& running, const Sections& before) {
     base::log::info("route", "{} added routes are in force again", back.changes.size());
 }
 
-base::Result<void> AddedRoutes::add(const Running& running, const route::RouteConfig& route, Existing existing) {
-    if (auto mistake = route_mistake(running.config, route); !mistake.empty()) {
-        return base::fail("{}", mistake);
-    }
-    if (const auto* derived = running.router.declared(route.domain, route.to)) {
-        return base::fail("{}", taken(route.to, *derived));
-    }
+std::string AddedRoutes::why_not_added(const Running& running, const route::RouteConfig& route,
+                                       Existing existing) const {
+    if (auto mistake = route_mistake(running.config, route); !mistake.empty()) return mistake;
+    if (const auto* derived = running.router.declared(route.domain, route.to)) return taken(route.to, *derived);
     const bool known =
         running.router.has_added(route.domain, route.to) || waiting_.contains(key_of(route));
-    if (known && existing == Existing::kRefuse) {
-        return base::fail("{} has a route already (added): --replace it, or give several next hops to one",
-                          route.to.text());
-    }
+    if (!known || existing == Existing::kReplace) return {};
+    return fmt::format("{} has a route already (added): --replace it, or give several next hops to one",
+                       route.to.text());
+}
+
+base::Result<void> AddedRoutes::add(const Running& running, const route::RouteConfig& route, Existing existing) {
+    const std::string why = why_not_added(running, route, existing);
+    if (!why.empty()) return base::fail("{}", why);
     auto done = commit(running, route::Changes::set(route));
     if (!done) return tl::unexpected(done.error());
     return {};
 }
 
-base::Result<void> AddedRoutes::remove(const Running& running, const IpPrefix& to, const std::string& domain) {
+std::map<size_t, std::string> AddedRoutes::add(const Running& running,
+                                               const std::vector<route::RouteConfig>& routes) {
+    std::map<size_t, std::string> mistakes;
+    std::set<std::pair<std::string, IpPrefix>> seen;
+    route::Changes changes;
+    for (size_t i = 0; i < routes.size() && mistakes.size() <= base::kMaxErrors; ++i) {
+        std::string why = why_not_added(running, routes[i], Existing::kRefuse);
+        if (why.empty() && !seen.insert(key_of(routes[i])).second)
+            why = fmt::format("{} stands here already: give several next hops to one", routes[i].to.text());
+        if (!why.empty()) mistakes.emplace(i, std::move(why));
+        const auto way = static_cast<uint32_t>(changes.ways.size());
+        changes.ways.push_back(routes[i]);
+        changes.changes.push_back({.to = routes[i].to, .way = way});
+    }
+    if (!mistakes.empty()) return mistakes;
+    if (auto done = commit(running, changes); !done) mistakes.emplace(0, done.error().text());
+    return mistakes;
+}
+
+std::string AddedRoutes::why_not_removed(const Running& running, const IpPrefix& to,
+                                         const std::string& domain) const {
     const bool waits = waiting_.contains({domain, to});
     if (const auto* derived = running.router.declared(domain, to); derived != nullptr && !waits) {
         if (derived->origin != route::Origin::kConfigured) {
-            return base::fail("the route to {} follows from the networks: it goes with them", to.text());
+            return fmt::format("the route to {} follows from the networks: it goes with them", to.text());
         }
-        return base::fail("the route to {} is declared in {}: remove it there and `config reload`", to.text(),
-                          origin(derived->place));
+        return fmt::format("the route to {} is declared in {}: remove it there and `config reload`", to.text(),
+                           origin(derived->place));
     }
-    if (!running.router.has_added(domain, to) && !waits) {
-        return base::fail("there is no route to {} in domain {}", to.text(), domain);
-    }
+    if (running.router.has_added(domain, to) || waits) return {};
+    return fmt::format("there is no route to {} in domain {}", to.text(), domain);
+}
+
+base::Result<void> AddedRoutes::remove(const Running& running, const IpPrefix& to, const std::string& domain) {
+    if (const std::string why = why_not_removed(running, to, domain); !why.empty()) return base::fail("{}", why);
     auto done = commit(running, route::Changes::remove(to, domain));
+    if (!done) return tl::unexpected(done.error());
+    return {};
+}
+
+base::Result<void> AddedRoutes::remove(const Running& running, const std::vector<route::RouteConfig>& routes) {
+    route::Changes changes;
+    for (const route::RouteConfig& route : routes) {
+        const route::Changes one = route::Changes::remove(route.to, route.domain);
+        changes.changes.push_back(one.changes[0]);
+        changes.changes.back().way = static_cast<uint32_t>(changes.ways.size());
+        changes.ways.push_back(one.ways[0]);
+    }
+    auto done = commit(running, changes);
     if (!done) return tl::unexpected(done.error());
     return {};
 }

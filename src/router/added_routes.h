@@ -58,6 +58,11 @@ class AddedRoutes {
     enum class Existing { kRefuse, kReplace };
     base::Result<void> add(const Running& running, const route::RouteConfig& route, Existing existing);
     base::Result<void> remove(const Running& running, const IpPrefix& to, const std::string& domain);
+    // Several together: all or none. Answers what is against which of them, by index; none: they are in force.
+    std::map<size_t, std::string> add(const Running& running, const std::vector<route::RouteConfig>& routes);
+    base::Result<void> remove(const Running& running, const std::vector<route::RouteConfig>& routes);
+    // Empty: there is such an added route.
+    std::string why_not_removed(const Running& running, const IpPrefix& to, const std::string& domain) const;
     // load() carries out all lines, or none if one is wrong. check() only reports the mistakes.
     tl::expected<Loaded, route::Mistakes> load(const Running& running, const route::Text& text);
     tl::expected<Loaded, route::Mistakes> check(const Running& running, const route::Text& text) const;
@@ -66,6 +71,8 @@ class AddedRoutes {
     const std::string& file() const noexcept { return file_; }
 
  private:
+    // What is against an added route; empty: nothing. `existing`: whether it may be there already.
+    std::string why_not_added(const Running& running, const route::RouteConfig& route, Existing existing) const;
     route::Changes read(const Running& running, const route::Text& text, route::Mistakes& mistakes) const;
     void restore(const Running& running, std::string_view lines);
     bool put_aside();

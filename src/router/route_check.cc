@@ -39,15 +39,17 @@ struct Searched {
     std::vector<IpPrefix> links(const NetworkConfig& network, const IpAddress&) const { return network.subnets; }
 };
 
-// Looks up the objects that routes name by indexes: for many routes.
+// Looks up the objects that routes name by indexes: for many routes. Only the first `visible` networks are found.
 class Indexed {
  public:
-    explicit Indexed(const Sections& config) : config_(config), subnets_(config.networks.size()) {
+    explicit Indexed(const Sections& config, size_t visible = SIZE_MAX)
+        : config_(config), subnets_(config.networks.size()) {
         for (const auto& port : config.ports) ports_.emplace(port.name, &port);
         for (size_t i = 0; i < config.networks.size(); ++i) {
             const NetworkConfig& network = config.networks[i];
-            networks_.emplace(network.name, &network);
-            auto* domain = network.is_routed() ? &domains_[network.domain] : nullptr;
+            const bool is_visible = i < visible;
+            if (is_visible) networks_.emplace(network.name, &network);
+            auto* domain = network.is_routed() && is_visible ? &domains_[network.domain] : nullptr;
             for (const auto& subnet : network.subnets) {
                 subnets_[i].add(subnet, &network);
                 if (domain != nullptr) domain->add(subnet, &network);
@@ -65,7 +67,7 @@ class Indexed {
         const auto* subnet = subnets == domains_.end() ? nullptr : subnets->second.find(address);
         return subnet == nullptr ? nullptr : subnet->second;
     }
-    // The network's subnet that the address lies in; empty: it lies in none.
+    // The network's subnet that the address lies in, also of a network that isn't visible; empty: it lies in none.
     std::vector<IpPrefix> links(const NetworkConfig& network, const IpAddress& address) const {
         const auto* subnet = subnets_[static_cast<size_t>(&network - config_.networks.data())].find(address);
         return subnet == nullptr ? std::vector<IpPrefix>{} : std::vector<IpPrefix>{subnet->first};
@@ -169,7 +171,7 @@ std::vector<RouteMistake> mistakes_of(const Known& known, const route::RouteConf
 class RouteChecks {
  public:
     RouteChecks(const Sections& config, base::Mistakes& mistakes)
-        : config_(config), mistakes_(mistakes), known_(config) {}
+        : config_(config), mistakes_(mistakes), known_(config, mistakes.declared("networks")) {}
 
     void run() {
         std::map<std::pair<std::string, IpPrefix>, const route::RouteConfig*> known;

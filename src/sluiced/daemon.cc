@@ -102,11 +102,13 @@ class Daemon {
             for (const auto& claim : port::claims(port)) claimed.insert(claim.identity);
         }
         for (const auto& waiting : intent_.waiting()) {
-            const auto claims = port::claims(waiting.port.config);
+            const auto* port = waiting.object->as_port();
+            if (port == nullptr) continue;
+            const auto claims = port::claims(*port);
             const bool is_taken = std::any_of(claims.begin(), claims.end(), [&](const port::Claim& claim) {
                 return claimed.contains(claim.identity);
             });
-            if (!is_taken) ports.push_back(waiting.port.config);
+            if (!is_taken) ports.push_back(*port);
         }
         port::remove_orphans(intent_.config().control.socket, ports);
     }

@@ -34,7 +34,7 @@ Loaded load(std::string_view yaml) {
         return loaded;
     }
     for (const auto& error : base::read(*document, loaded.sections)) loaded.errors.push_back(error.text());
-    for (const auto& error : validate(loaded.sections.acls, loaded.sections.sets, &*document)) {
+    for (const auto& error : validate(loaded.sections.acls, loaded.sections.sets, &*document).errors) {
         loaded.errors.push_back(error.text());
     }
     return loaded;

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 using Texts = std::vector<std::string>;
 
 constexpr Clock::time_point kNow{1000s};
+constexpr auto kPort = ObjectKind::kPort;
 
 class IntentTest : public testing::Test {
  protected:
@@ -41,7 +42,7 @@ class IntentTest : public testing::Test {
     }
     Texts saved() const {
         Texts names;
-        for (const auto& port : load_state(state_).ports) names.push_back(port.name());
+        for (const auto& object : load_state(state_).objects) names.push_back(object->name());
         return names;
     }
     void save(const std::string& text) {
@@ -51,7 +52,7 @@ class IntentTest : public testing::Test {
     // "NAME: REASON"
     static Texts waiting(const Intent& intent) {
         Texts texts;
-        for (const auto& port : intent.waiting()) texts.push_back(port.port.name() + ": " + port.reason());
+        for (const auto& each : intent.waiting()) texts.push_back(each.object->name() + ": " + each.reason());
         return texts;
     }
     // Each text that was put aside.
@@ -103,7 +104,7 @@ TEST_F(IntentTest, AFileWithErrorsIsNotLoaded) {
 
 TEST_F(IntentTest, AnAddedPortIsInTheStateFileAndInTheSwitch) {
     Intent intent = started();
-    auto changes = intent.add_port(switch_, b_, kNow);
+    auto changes = intent.add(switch_, kPort, b_, kNow);
     ASSERT_TRUE(changes) << error_of(changes);
     ASSERT_EQ(changes->size(), 1u);
     EXPECT_EQ((*changes)[0].object, "port b");
@@ -115,7 +116,7 @@ TEST_F(IntentTest, AnAddedPortIsInTheStateFileAndInTheSwitch) {
 
 TEST_F(IntentTest, WhatWasAddedComesBackAfterARestart) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     const Intent next = load();
     ASSERT_EQ(next.config().ports.size(), 2u);
     EXPECT_EQ(next.config().ports[1], switch_.config().ports[1]);
@@ -124,7 +125,7 @@ TEST_F(IntentTest, WhatWasAddedComesBackAfterARestart) {
 
 TEST_F(IntentTest, AFileMayNameAPortThatWasAdded) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     write(std::string(kPortA) + "  - {name: watch, host: true}\n"
           "mirrors: [{name: m, from: [b], to: watch}]\n"
           "acls: [{name: web, apply: {port: b, direction: ingress}, rules: []}]\n");
@@ -155,7 +156,7 @@ TEST_F(IntentTest, AllMistakesOfAFileAreToldAtOnce) {
 
 TEST_F(IntentTest, AReloadGovernsTheFileOnly) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     write("  []\n");
     ASSERT_TRUE(intent.reload(switch_, kNow));
     EXPECT_EQ(running(), Texts{"b"});
@@ -168,27 +169,27 @@ TEST_F(IntentTest, AReloadGovernsTheFileOnly) {
 
 TEST_F(IntentTest, ADeletedPortIsGoneEverywhere) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
-    auto changes = intent.delete_port(switch_, "b", kNow);
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
+    auto changes = intent.remove(switch_, {kPort, "b"}, kNow);
     ASSERT_TRUE(changes) << error_of(changes);
     EXPECT_EQ(saved(), Texts{});
     EXPECT_EQ(running(), Texts{"a"});
-    EXPECT_EQ(error_of(intent.delete_port(switch_, "b", kNow)), "there is no port b");
+    EXPECT_EQ(error_of(intent.remove(switch_, {kPort, "b"}, kNow)), "there is no port b");
 }
 
 TEST_F(IntentTest, APortOfTheFileIsNotDeleted) {
     Intent intent = started();
-    EXPECT_EQ(error_of(intent.delete_port(switch_, "a", kNow)),
+    EXPECT_EQ(error_of(intent.remove(switch_, {kPort, "a"}, kNow)),
               "port a is declared in " + file_ + ":4:5: remove it there and `config reload`");
     EXPECT_EQ(running(), Texts{"a"});
 }
 
 TEST_F(IntentTest, ANameThatIsTakenIsRefused) {
     Intent intent = started();
-    EXPECT_EQ(error_of(intent.add_port(switch_, request(R"({"name": "a", "device": "net_ring_b"})"), kNow)),
+    EXPECT_EQ(error_of(intent.add(switch_, kPort, request(R"({"name": "a", "device": "net_ring_b"})"), kNow)),
               "name: port a exists already (" + file_ + ":4:5)");
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
-    EXPECT_EQ(error_of(intent.add_port(switch_, b_, kNow)), "name: port b exists already (added)");
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
+    EXPECT_EQ(error_of(intent.add(switch_, kPort, b_, kNow)), "name: port b exists already (added)");
     EXPECT_EQ(saved(), Texts{"b"});
 }
 
@@ -197,7 +198,7 @@ TEST_F(IntentTest, AnInvalidPortIsRefusedAndNotSaved) {
     Intent intent = started();
     auto refused = [&](const char* text) {
         Texts texts;
-        const auto changes = intent.add_port(switch_, request(text), kNow);
+        const auto changes = intent.add(switch_, kPort, request(text), kNow);
         EXPECT_FALSE(changes) << text;
         for (const auto& error : changes.error()) texts.push_back(error.text());
         return texts;
@@ -218,7 +219,7 @@ constexpr const char* kWithRed = "state: {}\nnetworks: [{{name: red}}]\nports: [
 
 TEST_F(IntentTest, APortWhoseNetworkIsGoneWaitsAndComesBack) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     test::write_file(file_, fmt::format(kWithRed, state_));
     const auto changes = intent.reload(switch_, kNow);
     ASSERT_TRUE(changes) << error_of(changes);
@@ -228,7 +229,7 @@ TEST_F(IntentTest, APortWhoseNetworkIsGoneWaitsAndComesBack) {
     EXPECT_EQ(running(), Texts{"a"});
     EXPECT_EQ(waiting(intent), Texts{"b: network: there is no network \"blue\""});
     EXPECT_EQ(saved(), Texts{"b"});
-    EXPECT_EQ(error_of(intent.add_port(switch_, b_, kNow)),
+    EXPECT_EQ(error_of(intent.add(switch_, kPort, b_, kNow)),
               "name: port b exists already (added, and it waits: network: there is no network \"blue\")");
     // A start does the same.
     Intent next = load();
@@ -243,10 +244,10 @@ TEST_F(IntentTest, APortWhoseNetworkIsGoneWaitsAndComesBack) {
 
 TEST_F(IntentTest, APortThatWaitsIsDeleted) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     test::write_file(file_, fmt::format(kWithRed, state_));
     ASSERT_TRUE(intent.reload(switch_, kNow));
-    const auto changes = intent.delete_port(switch_, "b", kNow);
+    const auto changes = intent.remove(switch_, {kPort, "b"}, kNow);
     ASSERT_TRUE(changes) << error_of(changes);
     EXPECT_EQ(changes->size(), 1u);
     EXPECT_EQ(waiting(intent), Texts{});
@@ -260,7 +261,7 @@ TEST_F(IntentTest, OfManyPortsOnlyThoseThatConflictWait) {
     Intent intent = started();
     for (int i = 0; i < 20; ++i) {
         const std::string port = fmt::format(R"({{"name": "p{0}", "netns": "no-such-{0}", "network": "blue", "address": ["10.0.0.{0}"]}})", i + 1);
-        ASSERT_TRUE(intent.add_port(switch_, request(port.c_str()), kNow));
+        ASSERT_TRUE(intent.add(switch_, kPort, request(port.c_str()), kNow));
     }
     // Two addresses and an interface are the file's by now.
     write("  - {name: x, netns: x, network: blue, address: [10.0.0.3, 10.0.0.19]}\n"
@@ -329,10 +330,10 @@ TEST_F(IntentTest, APortOfWhichTheFileSaysWhatCannotBeWaits) {
 // The port that runs keeps what it has.
 TEST_F(IntentTest, APortThatCameWhileAnotherWaitedStays) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     test::write_file(file_, fmt::format(kWithRed, state_));
     ASSERT_TRUE(intent.reload(switch_, kNow));
-    ASSERT_TRUE(intent.add_port(switch_, request(R"({"name": "c", "device": "net_ring_b", "network": "red"})"), kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, request(R"({"name": "c", "device": "net_ring_b", "network": "red"})"), kNow));
     test::write_file(file_, fmt::format("state: {}\nnetworks: [{{name: red}}, {{name: blue}}]\n", state_));
     ASSERT_TRUE(intent.reload(switch_, kNow));
     EXPECT_EQ(running(), Texts{"c"});
@@ -342,7 +343,7 @@ TEST_F(IntentTest, APortThatCameWhileAnotherWaitedStays) {
 
 TEST_F(IntentTest, TheFileTakesAnAddedPortOverWithoutAnOutage) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     const HeldPort& held = switch_.ports().at("b");
     const auto id = held.port->id();
     ASSERT_TRUE(held.up) << held.reason;
@@ -353,7 +354,8 @@ TEST_F(IntentTest, TheFileTakesAnAddedPortOverWithoutAnOutage) {
     write(std::string(kPortA) + kPortB);
     const auto considered = intent.consider(test::file_text(file_), file_);
     ASSERT_TRUE(considered);
-    EXPECT_EQ(considered->declared, Texts{"b"});
+    ASSERT_EQ(considered->declared.size(), 1u);
+    EXPECT_EQ(considered->declared[0].text(), "port b");
     const auto changes = intent.reload(switch_, kNow);
     ASSERT_TRUE(changes) << error_of(changes);
     ASSERT_EQ(changes->size(), 1u);
@@ -372,7 +374,7 @@ TEST_F(IntentTest, TheFileTakesAnAddedPortOverWithoutAnOutage) {
 
 TEST_F(IntentTest, AtAStartTheFileTakesAnAddedPortOverToo) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     write(std::string(kPortA) + kPortB);
     EXPECT_EQ(load().remarks(), Texts{"port b, which was added while running, would be the file's"});
     Switch other{1, test::switch_pools(), "other"};
@@ -384,7 +386,7 @@ TEST_F(IntentTest, AtAStartTheFileTakesAnAddedPortOverToo) {
 
 TEST_F(IntentTest, APortThatTheFileDeclaresOtherwiseWaits) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     write(std::string(kPortA) + "  - {name: b, device: net_null0, network: blue}\n");
     ASSERT_TRUE(intent.reload(switch_, kNow));
     EXPECT_EQ(switch_.ports().at("b").port->config().device, "net_null0");
@@ -394,7 +396,7 @@ TEST_F(IntentTest, APortThatTheFileDeclaresOtherwiseWaits) {
     EXPECT_EQ(waiting(load()), reason);
     // Forgotten, or in force again.
     Intent deleting = intent;
-    ASSERT_TRUE(deleting.delete_port(switch_, "b", kNow));
+    ASSERT_TRUE(deleting.remove(switch_, {kPort, "b"}, kNow));
     EXPECT_EQ(switch_.ports().at("b").port->config().device, "net_null0");
     EXPECT_EQ(saved(), Texts{});
     write(kPortA);
@@ -404,7 +406,7 @@ TEST_F(IntentTest, APortThatTheFileDeclaresOtherwiseWaits) {
 
 TEST_F(IntentTest, AFileThatNamesAPortThatWaitsIsInForceWithoutThat) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     test::write_file(file_, fmt::format(kWithRed, state_) +
                                 "acls: [{name: web, apply: {port: b, direction: ingress}, rules: []}]\n");
     const auto changes = intent.reload(switch_, kNow);
@@ -451,7 +453,7 @@ TEST_F(IntentTest, OfADamagedStateTheRestComesUp) {
     EXPECT_EQ(saved(), (Texts{"b", "c"}));
     EXPECT_NE(test::file_text(state_).find("colour"), std::string::npos);
     // What nobody can read gives way to what is said anew.
-    ASSERT_TRUE(intent.add_port(switch_, request(R"({"name": "c", "netns": "x"})"), kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, request(R"({"name": "c", "netns": "x"})"), kNow));
     EXPECT_EQ(waiting(intent), Texts{});
     EXPECT_EQ(saved(), (Texts{"b", "c"}));
     EXPECT_TRUE(load_state(state_).faults.empty());
@@ -466,12 +468,12 @@ TEST_F(IntentTest, AStateOfWhichNothingIsLostIsNotPutAside) {
     EXPECT_EQ(waiting(intent).size(), 1u);
     EXPECT_EQ(aside(), Texts{});
     ASSERT_TRUE(
-        intent.add_port(switch_, request(R"({"name": "d", "netns": "no-such", "network": "blue"})"), kNow));
+        intent.add(switch_, kPort, request(R"({"name": "d", "netns": "no-such", "network": "blue"})"), kNow));
     EXPECT_EQ(aside(), Texts{});
     EXPECT_NE(test::file_text(state_).find("colour"), std::string::npos);
     // A new port c replaces the old one, whose keys are kept in a copy of the file.
     const std::string before = test::file_text(state_);
-    ASSERT_TRUE(intent.add_port(switch_, request(R"({"name": "c", "netns": "x"})"), kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, request(R"({"name": "c", "netns": "x"})"), kNow));
     EXPECT_EQ(aside(), Texts{before});
     EXPECT_EQ(test::file_text(state_).find("colour"), std::string::npos);
 }
@@ -497,11 +499,11 @@ TEST_F(IntentTest, AStateThatIsNoFileKeepsNothingDownAndStays) {
         EXPECT_TRUE(intent.has_lost_state()) << what;
         EXPECT_EQ(running.ports().size(), 1u) << what;
         const std::string fault = fmt::format("{} is {}, and no file", state_, what);
-        EXPECT_EQ(error_of(intent.add_port(running, b_, kNow)), fault);
+        EXPECT_EQ(error_of(intent.add(running, kPort, b_, kNow)), fault);
         EXPECT_EQ(std::filesystem::symlink_status(state_).type(), before) << what;
         // Once it is gone a port can be added.
         std::filesystem::remove(state_);
-        ASSERT_TRUE(intent.add_port(running, b_, kNow)) << what;
+        ASSERT_TRUE(intent.add(running, kPort, b_, kNow)) << what;
         EXPECT_EQ(saved(), Texts{"b"}) << what;
         std::filesystem::remove(state_);
     }
@@ -516,7 +518,7 @@ TEST_F(IntentTest, PortsOfALostStateThatTheFileNamesWait) {
     // The next start has a state again, and comes up as well.
     EXPECT_EQ(waiting(load()).size(), 1u);
     ASSERT_TRUE(intent.reload(switch_, kNow));
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     EXPECT_EQ(intent.config().acls.at(0).apply.size(), 1u);
     EXPECT_EQ(waiting(intent), Texts{});
 }
@@ -544,13 +546,13 @@ TEST_F(IntentTest, AStateThatCannotBePutAsideIsNotOverwritten) {
     test::write_file(directory_ / "state", "a file where the folder should be");
     Intent intent = started();
     EXPECT_EQ(running(), Texts{"a"});
-    EXPECT_FALSE(intent.add_port(switch_, b_, kNow));
+    EXPECT_FALSE(intent.add(switch_, kPort, b_, kNow));
     EXPECT_EQ(running(), Texts{"a"});
 }
 
 TEST_F(IntentTest, ARefusedReloadChangesNothing) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     const Config before = intent.config();
     const uint64_t generation = switch_.generation();
     const std::string state = test::file_text(state_);
@@ -572,14 +574,14 @@ TEST_F(IntentTest, ARefusedReloadChangesNothing) {
     EXPECT_EQ(test::file_text(state_), state);
     EXPECT_EQ(running(), (Texts{"a", "b"}));
     // Nor does a refused text linger: the next change is made to what was accepted last.
-    ASSERT_TRUE(intent.delete_port(switch_, "b", kNow));
+    ASSERT_TRUE(intent.remove(switch_, {kPort, "b"}, kNow));
     EXPECT_EQ(running(), Texts{"a"});
 }
 
 TEST_F(IntentTest, WithoutAStateFileNothingIsAdded) {
     Intent intent = started();
     test::write_file(directory_ / "state", "a file where the folder should be");
-    EXPECT_NE(error_of(intent.add_port(switch_, b_, kNow)).find("state file"), std::string::npos);
+    EXPECT_NE(error_of(intent.add(switch_, kPort, b_, kNow)).find("state file"), std::string::npos);
     EXPECT_EQ(running(), Texts{"a"});
     EXPECT_EQ(intent.config().ports.size(), 1u);
 }
@@ -600,14 +602,14 @@ TEST_F(IntentTest, APortThatStandsAloneLeavesTheRestAlone) {
     };
     // Neither is the file looked at.
     std::filesystem::remove(file_);
-    auto changes = intent.add_port(switch_, b_, kNow);
+    auto changes = intent.add(switch_, kPort, b_, kNow);
     ASSERT_TRUE(changes) << error_of(changes);
     EXPECT_EQ((*changes)[0].effect, Effect::kOpened);
     EXPECT_EQ(running(), (Texts{"a", "b"}));
     EXPECT_TRUE(switch_.ports().at("b").up);
     EXPECT_EQ(blue_flows(), flows) << "no flow is decided anew";
     expect_untouched();
-    changes = intent.delete_port(switch_, "b", kNow);
+    changes = intent.remove(switch_, {kPort, "b"}, kNow);
     ASSERT_TRUE(changes) << error_of(changes);
     ASSERT_EQ(changes->size(), 1u);
     EXPECT_EQ((*changes)[0].object, "port b");
@@ -621,7 +623,7 @@ TEST_F(IntentTest, APortThatStandsAloneLeavesTheRestAlone) {
 TEST_F(IntentTest, APortThatAnotherDependsOnIsNotTakenAlone) {
     write("  - {name: a, device: net_ring_a, network: blue, address: [10.0.0.1], mac: '02:00:00:00:00:01'}\n");
     Intent intent = started();
-    const auto add = [&](const char* text) { return error_of(intent.add_port(switch_, request(text), kNow)); };
+    const auto add = [&](const char* text) { return error_of(intent.add(switch_, kPort, request(text), kNow)); };
     EXPECT_EQ(add(R"({"name": "b", "device": "net_ring_b", "network": "blue", "address": ["10.0.0.1"]})"),
               "address[0]: 10.0.0.1 is port a's already");
     EXPECT_EQ(add(R"({"name": "b", "device": "net_ring_b", "network": "blue", "mac": "02:00:00:00:00:01"})"),
@@ -632,16 +634,16 @@ TEST_F(IntentTest, APortThatAnotherDependsOnIsNotTakenAlone) {
               "network: there is no network \"blu\"; did you mean \"blue\"?");
     EXPECT_EQ(running(), Texts{"a"});
     // What one port gives back another may have.
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     EXPECT_EQ(add(R"({"name": "c", "device": "net_ring_b", "network": "blue"})"),
               "device: net_ring_b is port b's already");
-    ASSERT_TRUE(intent.delete_port(switch_, "b", kNow));
+    ASSERT_TRUE(intent.remove(switch_, {kPort, "b"}, kNow));
     EXPECT_EQ(add(R"({"name": "c", "device": "net_ring_b", "network": "blue"})"), "no error");
 }
 
 TEST_F(IntentTest, AReloadOfTheSameTextTouchesNothing) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     const uint64_t generation = switch_.generation();
     const auto changes = intent.reload(switch_, kNow);
     ASSERT_TRUE(changes);
@@ -696,7 +698,7 @@ TEST_F(IntentTest, AReloadDecidesFlowsAnewIfItDoesSomethingToThem) {
 
 TEST_F(IntentTest, ConsiderShowsWhatATextWouldGive) {
     Intent intent = started();
-    ASSERT_TRUE(intent.add_port(switch_, b_, kNow));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
     auto considered = intent.consider("networks: [{name: blue}]\nstate: " + state_, "stdin");
     ASSERT_TRUE(considered);
     ASSERT_EQ(considered->config.ports.size(), 1u);
@@ -709,6 +711,358 @@ TEST_F(IntentTest, ConsiderShowsWhatATextWouldGive) {
     EXPECT_EQ(considered->waiting[0].reason(), "network: there is no network \"blue\"");
     EXPECT_EQ(intent.changes_to(*considered).back().effect, Effect::kClosed);
     EXPECT_EQ(running(), (Texts{"a", "b"}));
+}
+
+// --- objects of other kinds, and several at once ---
+
+class ObjectsTest : public IntentTest {
+ protected:
+    static constexpr auto kNetwork = ObjectKind::kNetwork;
+    static constexpr auto kAcl = ObjectKind::kAcl;
+    static constexpr auto kSet = ObjectKind::kAddressSet;
+    static constexpr auto kMirror = ObjectKind::kMirror;
+
+    static Batch batch(const std::string& text, Wanted wanted = Wanted::kObjects) {
+        const auto document = base::parse_yaml(text, "b.yaml");
+        EXPECT_TRUE(document) << document.error()[0].text();
+        auto read = read_batch(*document, wanted);
+        EXPECT_TRUE(read) << read.error()[0].text();
+        return read ? *read : Batch{};
+    }
+    // Each mistake of adding these.
+    Texts refused(Intent& intent, const std::string& text) {
+        const auto document = base::parse_yaml(text, "b.yaml");
+        if (!document) return texts(document.error());
+        const auto read = read_batch(*document, Wanted::kObjects);
+        if (!read) return texts(read.error());
+        const auto changes = intent.add(switch_, *read, kNow);
+        return changes ? Texts{"no error"} : texts(changes.error());
+    }
+    static Texts texts(const base::Errors& errors) {
+        Texts texts;
+        for (const auto& error : errors) texts.push_back(error.text());
+        return texts;
+    }
+    static Texts objects(const Changes& changes) {
+        if (!changes) return texts(changes.error());
+        Texts objects;
+        for (const auto& change : *changes) objects.push_back(change.object);
+        return objects;
+    }
+    Texts add(Intent& intent, ObjectKind kind, const char* text) {
+        return objects(intent.add(switch_, kind, request(text), kNow));
+    }
+    void expect_same_config(const Intent& intent) {
+        EXPECT_EQ(switch_.config(), intent.config());
+        EXPECT_EQ(load().config(), intent.config()) << "a start comes to the same";
+    }
+
+    static constexpr const char* kAll = R"(networks:
+  - {name: red, subnets: [10.1.0.0/24], gateway: 10.1.0.254}
+address-sets: [{name: office, addresses: [10.1.0.0/28]}]
+ports:
+  - {name: r, device: net_ring_b, network: red, address: 10.1.0.1}
+  - {name: eye, device: net_null0}
+acls:
+  - name: edge
+    apply: [{port: r, direction: ingress}, {network: blue, direction: egress}]
+    rules: [{permit: {from: [office]}}]
+mirrors: [{name: watch, from: [r, a], to: eye}]
+routes:
+  - {to: 10.9.0.0/16, via: 10.1.0.1}
+  - {to: 10.8.0.0/16, type: blackhole}
+)";
+};
+
+TEST_F(ObjectsTest, ObjectsOfEachKindAreAddedAndDeleted) {
+    Intent intent = started();
+    EXPECT_EQ(add(intent, kNetwork, R"({"name": "red", "subnets": ["10.1.0.0/24"]})"), Texts{"network red"});
+    EXPECT_EQ(add(intent, kPort, R"({"name": "r", "device": "net_ring_b", "network": "red"})"), Texts{"port r"});
+    EXPECT_EQ(add(intent, kSet, R"({"name": "office", "addresses": ["10.1.0.0/28"]})"), Texts{"address-set office"});
+    EXPECT_EQ(add(intent, kAcl, R"({"name": "edge", "apply": {"port": "r", "direction": "ingress"},
+                                    "rules": [{"permit": {"from": ["office"]}}]})"), Texts{"acl edge"});
+    EXPECT_EQ(add(intent, kPort, R"({"name": "eye", "device": "net_null0"})"), Texts{"port eye"});
+    EXPECT_EQ(add(intent, kMirror, R"({"name": "watch", "from": ["r"], "to": "eye"})"), Texts{"mirror watch"});
+    EXPECT_EQ(origin(*find_object(intent.config(), {kAcl, "edge"})), "added");
+    EXPECT_EQ(switch_.acls().at("edge")->describe(0).place.line, 0);
+    expect_same_config(intent);
+    const auto json = nlohmann::json::parse(test::file_text(state_));
+    EXPECT_EQ(json["version"], 1);
+    for (const char* section : {"networks", "ports", "address-sets", "acls", "mirrors"})
+        EXPECT_FALSE(json[section].empty()) << section;
+    for (const ObjectName& name : {ObjectName{kMirror, "watch"}, ObjectName{kAcl, "edge"}, ObjectName{kSet, "office"},
+                                   ObjectName{kPort, "r"}, ObjectName{kNetwork, "red"}, ObjectName{kPort, "eye"}}) {
+        EXPECT_EQ(objects(intent.remove(switch_, name, kNow)), Texts{name.text()});
+    }
+    expect_same_config(intent);
+    EXPECT_EQ(nlohmann::json::parse(test::file_text(state_)).dump(), R"({"ports":[],"version":1})");
+}
+
+TEST_F(ObjectsTest, AnAddedObjectIsReadAndCheckedAsTheFilesAre) {
+    Intent intent = started();
+    EXPECT_EQ(add(intent, kNetwork, R"({"name": "blue"})"), Texts{"name: network blue exists already (" + file_ + ":2:12)"});
+    EXPECT_EQ(add(intent, kNetwork, R"({"name": "red", "vlan": 5000, "gatway": "10.0.0.1"})"),
+              (Texts{"vlan: '5000' is out of range (0 to 4094)", "unknown key 'gatway'; did you mean 'gateway'?"}));
+    EXPECT_EQ(add(intent, kNetwork, R"({"name": "red", "subnets": ["10.1.0.0/24"], "gateway": "10.2.0.1"})"),
+              Texts{"gateway[0]: 10.2.0.1 is in none of the network's `subnets`"});
+    EXPECT_EQ(add(intent, kNetwork, R"({"name": "red", "static": [{"mac": "02:00:00:00:00:01", "port": "b"}]})"),
+              Texts{"static[0].port: there is no port \"b\""});
+    EXPECT_EQ(add(intent, kAcl, R"({"name": "edge", "apply": [{"port": "a", "direction": "ingress"},
+                                    {"port": "x", "direction": "ingress"}], "rules": []})"),
+              Texts{"apply[1].port: there is no port \"x\""});
+    EXPECT_EQ(add(intent, kAcl, R"({"name": "edge", "rules": [{"permit": {}}, {"permit": {"to": ["home"]}}]})"),
+              Texts{"rules[1].permit.to[0]: there is no address set home"});
+    EXPECT_EQ(add(intent, kMirror, R"({"name": "m", "from": ["a", "x"], "to": "a"})"),
+              (Texts{"from[0]: a would be mirrored to itself",
+                     "to: port a is in a network: copies go to a port that is in none"}));
+    EXPECT_EQ(add(intent, kMirror, R"({"name": "m", "from": ["a"], "to": "x"})"), Texts{"to: there is no port \"x\""});
+    EXPECT_EQ(add(intent, kSet, R"({"name": "10.0.0.1", "addresses": []})"),
+              Texts{"name: looks like an address, which a rule would take it for"});
+    EXPECT_FALSE(std::filesystem::exists(state_));
+    expect_same_config(intent);
+}
+
+TEST_F(ObjectsTest, ABatchIsAddedAsAWhole) {
+    Intent intent = started();
+    const uint64_t generation = switch_.generation();
+    const auto changes = intent.add(switch_, batch(kAll), kNow);
+    EXPECT_EQ(objects(changes), (Texts{"network red", "port r", "port eye", "address-set office", "acl edge",
+                                       "mirror watch", "route 10.9.0.0/16", "route 10.8.0.0/16"}));
+    EXPECT_EQ(switch_.generation(), generation + 1) << "one change";
+    EXPECT_TRUE(switch_.router().has_added("main", *IpPrefix::parse("10.9.0.0/16")));
+    expect_same_config(intent);
+    EXPECT_EQ(refused(intent, kAll).size(), 6u) << "they exist already";
+    // Deleted alike: their names are enough.
+    const auto names = batch("networks: [{name: red}]\nports: [{name: r}, {name: eye}]\nacls: [{name: edge}]\n"
+                             "mirrors: [{name: watch}]\naddress-sets: [{name: office}]\n"
+                             "routes: [{to: 10.9.0.0/16, via: 10.1.0.1}, {to: 10.8.0.0/16, type: blackhole}]",
+                             Wanted::kNames);
+    EXPECT_EQ(objects(intent.remove(switch_, names, kNow)).size(), 8u);
+    EXPECT_EQ(running(), Texts{"a"});
+    EXPECT_TRUE(intent.routes().waiting().empty());
+    EXPECT_TRUE(intent.waiting().empty());
+    expect_same_config(intent);
+}
+
+TEST_F(ObjectsTest, OfABatchWithAMistakeNothingIsInForce) {
+    Intent intent = started();
+    EXPECT_EQ(refused(intent, "ports:\n  - {name: b, device: net_ring_b, network: blue}\n"
+                              "  - {name: c, device: net_null0, network: red}\n"
+                              "acls:\n  - name: edge\n    apply: {port: nobody, direction: ingress}\n    rules:\n"
+                              "      - permit: {to: [home]}\n"),
+              (Texts{"ports[1].network (b.yaml:3:43): there is no network \"red\"",
+                     "acls[0].rules[0].permit.to[0] (b.yaml:8:23): there is no address set home"}));
+    EXPECT_EQ(refused(intent, "acls:\n  - name: edge\n    apply: {port: nobody, direction: ingress}\n    rules: []\n"),
+              Texts{"acls[0].apply[0].port (b.yaml:3:19): there is no port \"nobody\""});
+    EXPECT_EQ(refused(intent, "networks: [{name: red}, {name: red}]\nports: [{name: a, device: net_null0}]\n"),
+              (Texts{"networks[1].name (b.yaml:1:32): network red stands here already",
+                     "ports[0].name (b.yaml:2:16): port a exists already (" + file_ + ":4:5)"}));
+    EXPECT_EQ(refused(intent, "networks: [{name: red, vln: 3}]\nworkers: {cores: [1]}\nprts: []\nmirrors: {}\n"),
+              (Texts{"networks[0] (b.yaml:1:24): unknown key 'vln'; did you mean 'vlan'?",
+                     "workers (b.yaml:2:1): is said once, of the switch as a whole: change it in the configuration "
+                     "file and `config reload`, or restart sluiced",
+                     "b.yaml:3:1: unknown key 'prts'; did you mean 'ports'?",
+                     "mirrors (b.yaml:4:10): expected a list of mirrors"}));
+    EXPECT_EQ(refused(intent, "{}"), Texts{"b.yaml:1:1: names no object: expected one of routes, networks, address-sets, "
+                                           "ports, acls, mirrors"});
+    EXPECT_EQ(running(), Texts{"a"});
+    EXPECT_FALSE(std::filesystem::exists(state_));
+    expect_same_config(intent);
+}
+
+// What can only be found once the networks are there puts everything back.
+TEST_F(ObjectsTest, ABatchWhoseRoutesFailLeavesNothing) {
+    Intent intent = started();
+    const std::string red = "networks: [{name: red, subnets: [10.1.0.0/24], gateway: 10.1.0.254}]\n"
+                            "ports: [{name: r, device: net_ring_b, network: red}]\n";
+    EXPECT_EQ(refused(intent, red + "routes: [{to: 10.9.0.0/16, via: 10.2.0.1}]\n"),
+              Texts{"routes[0].to (b.yaml:3:15): 10.2.0.1 is in no subnet of a routed network of domain main: name the "
+                    "`network`"});
+    EXPECT_EQ(refused(intent, red + "routes: [{to: 10.9.0.0/16, via: 10.1.0.1}, {to: 10.1.0.0/24, via: 10.1.0.1}]\n"),
+              Texts{"routes[1].to (b.yaml:3:49): 10.1.0.0/24 has a route already, at added: it is the network's own: "
+                    "choose another destination"});
+    EXPECT_EQ(running(), Texts{"a"});
+    EXPECT_TRUE(intent.routes().waiting().empty());
+    EXPECT_TRUE(switch_.router().domains().empty());
+    EXPECT_EQ(saved(), Texts{});
+    expect_same_config(intent);
+    EXPECT_EQ(refused(intent, red + "routes: [{to: 10.9.0.0/16, via: 10.1.0.1}]\n"), Texts{"no error"});
+}
+
+// The file alone makes objects wait.
+TEST_F(ObjectsTest, ACommandTakesNothingElseOutOfForce) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add(switch_, batch(kAll), kNow));
+    const auto deleting = [&](ObjectKind kind, const char* name) {
+        return objects(intent.remove(switch_, {kind, name}, kNow));
+    };
+    const std::string edge = "acl edge (added) names it: apply[0].port: there is no port \"r\"";
+    const std::string watch = "mirror watch (added) names it: from[0]: there is no port \"r\"";
+    EXPECT_EQ(deleting(kNetwork, "red"),
+              (Texts{"port r (added) would wait: network: there is no network \"red\"", edge, watch}));
+    EXPECT_EQ(deleting(kSet, "office"),
+              Texts{"acl edge (added) would wait: rules[0].permit.from[0]: there is no address set office"});
+    EXPECT_EQ(deleting(kPort, "r"), (Texts{edge, watch}));
+    EXPECT_EQ(deleting(kPort, "eye"), Texts{"mirror watch (added) would wait: to: there is no port \"eye\""});
+    EXPECT_EQ(objects(intent.set(switch_, {kNetwork, "red"}, request(R"({"subnets": ["10.3.0.0/24"], "gateway": null})").root, kNow)),
+              (Texts{"port r (added) would wait: address[0]: 10.1.0.1 is outside network red, which has 10.3.0.0/24",
+                     edge, watch}));
+    EXPECT_EQ(deleting(kAcl, "nobody"), Texts{"there is no acl nobody"});
+    EXPECT_EQ(deleting(kNetwork, "blue"),
+              Texts{"network blue is declared in " + file_ + ":2:12: remove it there and `config reload`"});
+    EXPECT_TRUE(intent.waiting().empty());
+    expect_same_config(intent);
+}
+
+TEST_F(ObjectsTest, WhatTheFileTakesAwayWaitsAndComesBack) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add(switch_, batch(kAll), kNow));
+    // The file has a network of that name: the port is in it from now on, the other kinds stay as they are.
+    const std::string file = "state: " + state_ + "\nnetworks: [{name: blue}, {name: red, subnets: [10.1.0.0/25]}]\nports:\n" + kPortA;
+    test::write_file(file_, file);
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(waiting(intent), Texts{"red: name: " + file_ + ":2:26 declares a network red with other settings, which "
+                                     "is in force: `sluicectl network delete red` forgets this one"});
+    EXPECT_EQ(intent.routes().waiting().size(), 2u) << "no network is routed";
+    expect_same_config(intent);
+    // A list that is in force at one place more than there is stays in force at the other.
+    test::write_file(file_, "state: " + state_ + "\nnetworks: [{name: red}]\n");
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(intent.config().acls.at(0).apply.size(), 1u);
+    EXPECT_EQ(intent.config().mirrors.at(0).from, Texts{"r"});
+    // One that is in force nowhere else waits.
+    test::write_file(file_, "state: " + state_ + "\nnetworks: [{name: red, subnets: [10.5.0.0/24]}]\n");
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(waiting(intent),
+              (Texts{"r: address[0]: 10.1.0.1 is outside network red, which has 10.5.0.0/24",
+                     "edge: apply[0].port: there is no port \"r\"; apply[1].network: there is no network \"blue\"",
+                     "watch: from[0]: there is no port \"r\"; from[1]: there is no port \"a\"",
+                     "red: name: " + file_ + ":2:12 declares a network red with other settings, which is in force: "
+                     "`sluicectl network delete red` forgets this one"}));
+    expect_same_config(intent);
+    write(kPortA);
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    EXPECT_EQ(waiting(intent), Texts{});
+    EXPECT_TRUE(intent.routes().waiting().empty());
+    EXPECT_EQ(intent.config().acls.at(0).apply.size(), 2u);
+    expect_same_config(intent);
+}
+
+TEST_F(ObjectsTest, TheFileTakesOverWhatItDeclaresInTheSameWords) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add(switch_, batch("networks: [{name: red}]\nacls: [{name: edge, apply: {network: red, direction: "
+                                          "ingress}, rules: [{deny: {}}]}]"), kNow));
+    test::write_file(file_, "state: " + state_ + "\nnetworks: [{name: blue}, {name: red}]\nports:\n" + kPortA +
+                                "acls: [{name: edge, apply: {network: red, direction: ingress}, rules: [{deny: {}}]}]\n");
+    const auto changes = intent.reload(switch_, kNow);
+    EXPECT_EQ(objects(changes), (Texts{"network red", "acl edge"}));
+    EXPECT_EQ((*changes)[0].detail, "origin: added -> " + file_ + ":2:26");
+    EXPECT_EQ(saved(), Texts{});
+    EXPECT_EQ(intent.config().networks.size(), 2u);
+}
+
+// Or a start without the state file would refuse it.
+TEST_F(ObjectsTest, TheFileNamesNothingButPortsThatWereAdded) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add(switch_, batch(kAll), kNow));
+    test::write_file(file_, "state: " + state_ + "\nnetworks: [{name: blue}]\nports:\n" + kPortA +
+                                "  - {name: c, device: net_null1, network: red}\n"
+                                "acls: [{name: l, apply: {network: red, direction: ingress}, rules: [{deny: {to: office}}]}]\n"
+                                "routes: [{to: 10.7.0.0/16, network: red}]\n");
+    const auto changes = intent.reload(switch_, kNow);
+    ASSERT_FALSE(changes);
+    const std::string not_declared = ": it was added while running, and the file doesn't declare it";
+    EXPECT_EQ(texts(changes.error()),
+              (Texts{"ports[1].network (" + file_ + ":5:43): there is no network \"red\"" + not_declared,
+                     "acls[0].apply[0].network (" + file_ + ":6:35): there is no network \"red\"" + not_declared,
+                     "acls[0].rules[0].deny.to (" + file_ + ":6:81): there is no address set office" + not_declared,
+                     "routes[0].domain (" + file_ + ":7:10): no network with a `gateway` is of routing domain \"main\""}));
+    write(kPortA);
+    expect_same_config(intent);
+}
+
+// A network that has lost its place takes none from another one.
+TEST_F(ObjectsTest, ANetworkThatWaitsHasNothing) {
+    save(R"({"version": 1, "networks": [
+        {"name": "one", "subnets": ["10.1.0.0/24"], "gateway": "10.2.0.1"},
+        {"name": "two", "subnets": ["10.1.0.0/24"], "gateway": "10.1.0.1"},
+        {"name": "three", "subnets": ["10.1.0.0/25"], "gateway": "10.1.0.1"}],
+        "ports": [{"name": "b", "device": "net_ring_b", "network": "two"}]})");
+    const Intent intent = load();
+    EXPECT_EQ(waiting(intent), (Texts{"one: gateway[0]: 10.2.0.1 is in none of the network's `subnets`",
+                                      "three: subnets[0]: 10.1.0.0/25 overlaps 10.1.0.0/24 of network one, and both are "
+                                      "routed in domain main: give one another `domain`"}));
+    EXPECT_EQ(intent.config().ports.size(), 2u);
+}
+
+TEST_F(ObjectsTest, AKindThatIsUnknownIsKeptAsideAndTheRestIsInForce) {
+    const std::string text = R"({"version": 1, "services": [{"name": "s"}], "networks": [{"name": "red"},
+        {"name": "green", "colour": 3}], "ports": [{"name": "b", "device": "net_ring_b", "network": "red"}]})";
+    save(text);
+    Intent intent = started();
+    EXPECT_EQ(running(), (Texts{"a", "b"}));
+    EXPECT_EQ(aside(), Texts{text});
+    ASSERT_EQ(waiting(intent).size(), 1u);
+    EXPECT_NE(waiting(intent)[0].find("unknown key 'colour'"), std::string::npos);
+    EXPECT_EQ(saved(), (Texts{"red", "green", "b"}));
+}
+
+TEST_F(ObjectsTest, AnAddedPortIsChangedInPlace) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
+    const auto set = [&](const char* keys) { return intent.set(switch_, {kPort, "b"}, request(keys).root, kNow); };
+    const HeldPort& held = switch_.ports().at("b");
+    const auto id = held.port->id();
+    ASSERT_TRUE(held.up);
+    auto changes = set(R"({"split-horizon": "g", "flood-limit": {"broadcast": 7}, "mac-limit": 9})");
+    ASSERT_TRUE(changes) << error_of(changes);
+    ASSERT_EQ(changes->size(), 1u);
+    EXPECT_EQ((*changes)[0].effect, Effect::kFlows);
+    EXPECT_EQ(held.port->id(), id);
+    EXPECT_EQ(held.downs, 0u);
+    EXPECT_EQ(held.port->config().flood_limit.broadcast, 7u);
+    expect_same_config(intent);
+    // What isn't named stays, and null takes a key away.
+    changes = set(R"({"flood-limit": {"multicast": 8}, "mac-limit": null})");
+    EXPECT_EQ(held.port->config().flood_limit.broadcast, 7u);
+    EXPECT_EQ(held.port->config().flood_limit.multicast, 8u);
+    EXPECT_EQ(held.port->config().mac_limit, 0u);
+    EXPECT_TRUE(set("{}")->empty());
+    EXPECT_EQ(set(R"({"device": "net_null0"})")->at(0).effect, Effect::kReopened);
+    expect_same_config(intent);
+    EXPECT_EQ(error_of(set(R"({"network": "red"})")), "network: there is no network \"red\"");
+    EXPECT_EQ(error_of(set(R"({"name": "c"})")), "name: is what it is known by, and can't be changed");
+    EXPECT_EQ(error_of(set(R"({"mtv": 7})")), "unknown key 'mtv'; did you mean 'mtu'?");
+    EXPECT_EQ(error_of(set(R"({"device": null})")),
+              "netns: needs exactly one of `netns`, `host: true`, `vhost-user`, `device` and `bond`");
+    EXPECT_EQ(error_of(intent.set(switch_, {kPort, "a"}, request(R"({"mtu": 1400})").root, kNow)),
+              "port a is declared in " + file_ + ":4:5: change it there and `config reload`");
+    EXPECT_EQ(error_of(intent.set(switch_, {kPort, "x"}, request("{}").root, kNow)), "there is no port x");
+    expect_same_config(intent);
+}
+
+TEST_F(ObjectsTest, APortThatWaitsIsPutRight) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
+    test::write_file(file_, fmt::format(kWithRed, state_));
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    ASSERT_EQ(waiting(intent).size(), 1u);
+    ASSERT_TRUE(intent.set(switch_, {kPort, "b"}, request(R"({"network": "red"})").root, kNow));
+    EXPECT_EQ(running(), (Texts{"a", "b"}));
+    EXPECT_EQ(waiting(intent), Texts{});
+}
+
+TEST_F(ObjectsTest, AListIsChangedWithoutAGap) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add(switch_, batch(kAll), kNow));
+    const auto changes = intent.set(switch_, {kAcl, "edge"}, request(R"({"rules": [{"deny": {}}]})").root, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    EXPECT_EQ((*changes)[0].object, "acl edge");
+    EXPECT_EQ(intent.config().acls.at(0).rules.size(), 1u);
+    EXPECT_EQ(intent.config().acls.at(0).rules[0].action, acl::Action::kDeny);
+    EXPECT_EQ(intent.config().acls.at(0).apply.size(), 2u);
+    ASSERT_TRUE(intent.set(switch_, {kSet, "office"}, request(R"({"addresses": []})").root, kNow));
+    expect_same_config(intent);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "engine/added_object.h"
 #include "engine/machine.h"
 
 namespace sluice::engine {
@@ -67,7 +68,7 @@ TEST(PortIndex, WhatStandsAloneIsRightBesideAllOthers) {
             const port::PortConfig port = ports.make();
             const bool stands_alone = may_stand_alone(config, index, port);
             config.ports.push_back(port);
-            const Verdict whole = judge(config, nullptr, this_machine(), {}, {}, file->ports.size());
+            const Verdict whole = judge(config, nullptr, this_machine(), {}, {}, declared_in(*file));
             const bool is_right = whole.errors.empty() && whole.added.empty();
             ASSERT_TRUE(is_right || !stands_alone)
                 << port.name << ": " << (whole.added.empty() ? whole.errors : whole.added.begin()->second)[0].text();

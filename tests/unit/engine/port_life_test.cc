@@ -143,13 +143,13 @@ class PortLife : public testing::TestWithParam<unsigned> {
         port.up = opens(number, port.kind);
         auto document = base::parse_yaml(keys(number, port), "request");
         ASSERT_TRUE(document);
-        auto changes = intent_->add_port(*switch_, *document, now_);
+        auto changes = intent_->add(*switch_, ObjectKind::kPort, *document, now_);
         ASSERT_TRUE(changes) << changes.error()[0].text();
         ports_[number] = port;
     }
 
     void remove(int number) {
-        ASSERT_TRUE(intent_->delete_port(*switch_, name_of(number), now_));
+        ASSERT_TRUE(intent_->remove(*switch_, {ObjectKind::kPort, name_of(number)}, now_));
         ports_.erase(number);
     }
 

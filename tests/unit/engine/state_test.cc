@@ -12,13 +12,18 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-std::vector<AddedPort> ports(std::initializer_list<const char*> requests) {
-    std::vector<AddedPort> ports;
+SharedObjects ports(std::initializer_list<const char*> requests) {
+    SharedObjects ports;
     for (const char* request : requests) {
-        ports.push_back(read_added_port(base::from_json(nlohmann::json::parse(request))));
-        EXPECT_TRUE(ports.back().faults.empty()) << ports.back().faults[0].text();
+        ports.push_back(read_object(ObjectKind::kPort, base::from_json(nlohmann::json::parse(request))));
+        EXPECT_TRUE(ports.back()->faults.empty()) << ports.back()->faults[0].text();
     }
     return ports;
+}
+
+void expect_equal(const SharedObjects& a, const SharedObjects& b) {
+    ASSERT_EQ(a.size(), b.size());
+    for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(*a[i], *b[i]) << i;
 }
 
 class StateTest : public testing::Test {
@@ -29,7 +34,7 @@ class StateTest : public testing::Test {
         return texts;
     }
 
-    const std::vector<AddedPort> kPorts = ports({
+    const SharedObjects kPorts = ports({
         R"({"name": "web", "netns": "pid:12", "network": "blue", "interface": "net0", "mac": "02:00:00:00:00:01",
             "address": ["10.0.0.2/24", "fd00::2"], "routes": [{"to": "default", "via": "10.0.0.1"}],
             "mtu": 9000, "queues": 2})",
@@ -42,7 +47,7 @@ class StateTest : public testing::Test {
 };
 
 TEST_F(StateTest, TheFileIsAsOneWriterWritesJson) {
-    for (const auto& list : {kPorts, std::vector<AddedPort>{}}) {
+    for (const auto& list : {kPorts, SharedObjects{}}) {
         ASSERT_TRUE(save_state(file_, list));
         const std::string text = test::file_text(file_);
         EXPECT_EQ(text, nlohmann::json::parse(text).dump(2) + "\n");
@@ -51,7 +56,7 @@ TEST_F(StateTest, TheFileIsAsOneWriterWritesJson) {
 
 TEST_F(StateTest, AnAbsentFileIsAnEmptyState) {
     const State loaded = load_state(file_);
-    EXPECT_TRUE(loaded.ports.empty());
+    EXPECT_TRUE(loaded.objects.empty());
     EXPECT_TRUE(loaded.faults.empty());
     EXPECT_FALSE(loaded.has_lost);
 }
@@ -60,14 +65,14 @@ TEST_F(StateTest, WhatIsSavedIsLoaded) {
     ASSERT_TRUE(save_state(file_, kPorts));
     const State loaded = load_state(file_);
     EXPECT_EQ(texts(loaded.faults), Texts{});
-    EXPECT_EQ(loaded.ports, kPorts);
-    ASSERT_EQ(loaded.ports.size(), kPorts.size());
+    expect_equal(loaded.objects, kPorts);
+    ASSERT_EQ(loaded.objects.size(), kPorts.size());
     for (size_t i = 0; i < kPorts.size(); ++i) {
-        EXPECT_EQ(loaded.ports[i].config, kPorts[i].config);
-        EXPECT_EQ(loaded.ports[i].config.place.line, 0);
+        EXPECT_EQ(loaded.objects[i]->config, kPorts[i]->config);
+        EXPECT_EQ(loaded.objects[i]->as_port()->place.line, 0);
     }
     ASSERT_TRUE(save_state(file_, {}));
-    EXPECT_TRUE(load_state(file_).ports.empty());
+    EXPECT_TRUE(load_state(file_).objects.empty());
 }
 
 TEST_F(StateTest, HoldsAVersionAndWhatWasSaid) {
@@ -83,16 +88,16 @@ TEST_F(StateTest, AFileOfAnEarlierSwitchIsRead) {
         "spoofing": "deny"}]})");
     const State loaded = load_state(file_);
     EXPECT_EQ(texts(loaded.faults), Texts{});
-    EXPECT_EQ(loaded.ports,
-              ports({R"({"address": ["10.0.0.2"], "name": "a", "netns": "x", "network": "blue"})"}));
-    ASSERT_EQ(loaded.ports.size(), 1u);
-    EXPECT_FALSE(loaded.ports[0].config.flood_limit.broadcast) << "a default of that time is no wish of today";
+    expect_equal(loaded.objects,
+                 ports({R"({"address": ["10.0.0.2"], "name": "a", "netns": "x", "network": "blue"})"}));
+    ASSERT_EQ(loaded.objects.size(), 1u);
+    EXPECT_FALSE(loaded.objects[0]->as_port()->flood_limit.broadcast) << "a default of that time is no wish of today";
 }
 
 TEST_F(StateTest, MakesItsFolder) {
     const std::string file = directory_ / "a/b/state.json";
     ASSERT_TRUE(save_state(file, kPorts));
-    EXPECT_EQ(load_state(file).ports, kPorts);
+    expect_equal(load_state(file).objects, kPorts);
 }
 
 TEST_F(StateTest, IsNotForEverybodysEyes) {
@@ -105,10 +110,10 @@ TEST_F(StateTest, IsNotForEverybodysEyes) {
 TEST_F(StateTest, WhatACrashLeftBesideItDoesNotCount) {
     ASSERT_TRUE(save_state(file_, kPorts));
     test::write_file(file_ + ".new", R"({"ports": [{"name": "half)");
-    EXPECT_EQ(load_state(file_).ports, kPorts);
+    expect_equal(load_state(file_).objects, kPorts);
     // Nor is the next save in its way.
     ASSERT_TRUE(save_state(file_, {kPorts[0]}));
-    EXPECT_EQ(load_state(file_).ports.size(), 1u);
+    EXPECT_EQ(load_state(file_).objects.size(), 1u);
     EXPECT_FALSE(std::filesystem::exists(file_ + ".new"));
 }
 
@@ -118,7 +123,7 @@ TEST_F(StateTest, AFailedSaveKeepsTheOldState) {
     const auto saved = save_state(file_, {});
     ASSERT_FALSE(saved);
     EXPECT_NE(saved.error().message.find(file_), std::string::npos);
-    EXPECT_EQ(load_state(file_).ports, kPorts);
+    expect_equal(load_state(file_).objects, kPorts);
 }
 
 TEST_F(StateTest, AReplacedFileIsReplacedAsAWhole) {
@@ -150,7 +155,7 @@ TEST_F(StateTest, WhatCannotBeReadIsAFaultWithItsPlace) {
     for (const Row& row : rows) {
         test::write_file(file_, row.text);
         const State loaded = load_state(file_);
-        EXPECT_TRUE(loaded.ports.empty());
+        EXPECT_TRUE(loaded.objects.empty());
         EXPECT_EQ(loaded.has_lost, !loaded.faults.empty()) << row.text;
         if (row.faults.empty()) continue;
         ASSERT_EQ(loaded.faults.size(), row.faults.size()) << row.text;
@@ -170,14 +175,14 @@ TEST_F(StateTest, APortWithAnUnknownKeyKeepsItAndTheOthersCount) {
     EXPECT_EQ(texts(loaded.faults),
               Texts{"ports[0] (" + file_ + ":2:16): unknown key 'nets'; did you mean 'netns'?"});
     EXPECT_FALSE(loaded.has_lost);
-    ASSERT_EQ(loaded.ports.size(), 2u);
-    EXPECT_EQ(loaded.ports[0].name(), "a");
-    EXPECT_EQ(loaded.ports[0].faults.size(), 1u);
-    EXPECT_NE(loaded.ports[0].keys.find("nets"), nullptr);
-    EXPECT_TRUE(loaded.ports[1].faults.empty());
+    ASSERT_EQ(loaded.objects.size(), 2u);
+    EXPECT_EQ(loaded.objects[0]->name(), "a");
+    EXPECT_EQ(loaded.objects[0]->faults.size(), 1u);
+    EXPECT_NE(loaded.objects[0]->keys.find("nets"), nullptr);
+    EXPECT_TRUE(loaded.objects[1]->faults.empty());
     // Saved, it can be read by the switch that knows the key.
-    ASSERT_TRUE(save_state(file_, loaded.ports));
-    EXPECT_EQ(load_state(file_).ports, loaded.ports);
+    ASSERT_TRUE(save_state(file_, loaded.objects));
+    expect_equal(load_state(file_).objects, loaded.objects);
 }
 
 }  // namespace

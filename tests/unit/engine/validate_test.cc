@@ -458,7 +458,7 @@ TEST(Validate, AnAddedPortThatTakesAMacAddressWaits) {
         {{"name", "z"}, {"netns", "z"}, {"network", "n"}, {"mac", derived}});
     const auto file = read_config(yaml, "f");
     ASSERT_TRUE(file);
-    const auto combined = combine(**file, {read_added_port(keys)});
+    const auto combined = combine(**file, {read_object(ObjectKind::kPort, keys)});
     ASSERT_TRUE(combined) << combined.error().front().text();
     ASSERT_EQ(combined->waiting.size(), 1u);
     EXPECT_EQ(combined->waiting[0].reason(), fmt::format("mac: {} is port a's already", derived));

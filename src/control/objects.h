@@ -1,0 +1,28 @@
+// The commands that add, change and delete objects of the configuration while it runs, and those that list objects
+// which have no counters. Control thread.
+#pragma once
+
+#include "control/commands.h"
+
+namespace sluice::control {
+
+// The parameter named as the kind is the object.
+Answer object_add(Running& daemon, engine::ObjectKind kind, const nlohmann::json& params);
+Answer object_set(Running& daemon, engine::ObjectKind kind, const nlohmann::json& params);
+Answer object_delete(Running& daemon, engine::ObjectKind kind, const nlohmann::json& params);
+
+// Several of any kind, in a text: all or none.
+Answer batch_add(Running& daemon, const nlohmann::json& params);
+Answer batch_delete(Running& daemon, const nlohmann::json& params);
+
+Answer address_set_list(const Running& daemon);
+Answer mirror_list(const Running& daemon);
+
+// Rows of a list for the added objects of a kind that wait: {"name", "origin", "state", "reason"}.
+nlohmann::json waiting_rows(const engine::Intent& intent, engine::ObjectKind kind);
+
+// What a change did, as an answer.
+Answer changed(Running& daemon, const engine::Changes& changes);
+nlohmann::json changes_json(const std::vector<engine::Change>& changes);
+
+}  // namespace sluice::control
