@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <optional>
 #include <sstream>
 
@@ -49,6 +50,7 @@ json typed(std::string_view key, const base::Tree& value) {
 
 Params value_of(const std::string& word, std::string_view key, const std::string& text) {
     if (text.empty()) return problem(kUsage, "{} has no value", base::shown(word));
+    if (base::resolve(text) == base::Scalar::kNull) return nullptr;  // as a document it would be an empty mapping
     const auto document = base::parse_yaml(text, "");
     if (!document)
         return problem(kUsage, "the value of {}: {}", base::shown(word),
@@ -161,8 +163,10 @@ Params drop_params(const Arguments& arguments) {
 }
 
 Params file_params(const Arguments& arguments) {
-    if (arguments.words.empty()) return json::object();
-    const std::string& name = arguments.words[0];
+    return arguments.words.empty() ? json::object() : file_params(arguments.words[0]);
+}
+
+Params file_params(const std::string& name) {
     // A directory opens like a file and then reads as an empty one.
     std::error_code error;
     if (std::filesystem::is_directory(name, error))
@@ -207,11 +211,34 @@ Params port_params(const Arguments& arguments) {
         if (const auto seconds = seconds_of("--wait", wait->second); !seconds)
             return tl::unexpected(seconds.error());
     }
-    json port = {{"name", arguments.words[0]}};
+    return object_params("port", arguments);
+}
+
+Params object_params(const char* parameter, const Arguments& arguments) {
+    json object = {{"name", arguments.words[0]}};
     for (size_t i = 1; i < arguments.words.size(); i++) {
-        if (auto fault = set_key(arguments.words[i], port)) return tl::unexpected(*fault);
+        if (auto fault = set_key(arguments.words[i], object)) return tl::unexpected(*fault);
     }
-    return json{{"port", std::move(port)}};
+    return json{{parameter, std::move(object)}};
+}
+
+Params set_params(const Arguments& arguments) {
+    json keys = json::object();
+    for (size_t i = 1; i < arguments.words.size(); i++) {
+        if (auto fault = set_key(arguments.words[i], keys)) return tl::unexpected(*fault);
+    }
+    return json{{"name", arguments.words[0]}, {"keys", std::move(keys)}};
+}
+
+Params batch_params(const Arguments& arguments) {
+    const auto given = arguments.options.find("-f");
+    if (given == arguments.options.end())
+        return problem(kUsage, "-f FILE is missing: a file, or - for standard input");
+    if (given->second != "-") return file_params(given->second);
+    std::ostringstream text;
+    text << std::cin.rdbuf();
+    if (std::cin.bad()) return problem(kFailed, "reading standard input failed");
+    return json{{"file", "standard input"}, {"text", std::move(text).str()}};
 }
 
 Params capture_params(const Arguments& arguments) {

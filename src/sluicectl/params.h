@@ -12,6 +12,7 @@ Params params_of(const Verb& verb, const Arguments& arguments);
 
 Params trace_params(const Arguments& arguments);
 Params file_params(const Arguments& arguments);    // [FILE]: its absolute path and its text
+Params file_params(const std::string& name);
 
 // [--last] [COUNT] [--port PORT] [--reason REASON]
 Params drop_params(const Arguments& arguments);
@@ -25,6 +26,10 @@ Params wait_params(const Arguments& arguments);  // [PORT] [--timeout S]
 
 // NAME KEY=VALUE... [--wait[=S]]: VALUE is YAML in flow syntax, and the dots of KEY nest.
 Params port_params(const Arguments& arguments);
+// The same of any object: it is the parameter of this name.
+Params object_params(const char* parameter, const Arguments& arguments);
+Params set_params(const Arguments& arguments);    // NAME KEY=VALUE...
+Params batch_params(const Arguments& arguments);  // -f FILE, or - for standard input
 
 // PORT|drops [-f FILTER] [-c COUNT]; "count" is sluicectl's own
 Params capture_params(const Arguments& arguments);

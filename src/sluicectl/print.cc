@@ -120,6 +120,8 @@ std::string print_status(const json& result, const Arguments& arguments) {
         word(flows.at("capacity")), format(flows.at("bytes"), Format::kBytes),
         format(flows.at("most-bytes"), Format::kBytes), word(result.at("tunnels")),
         format(memory.at("resident"), Format::kBytes), word(memory.at("hugepages")));
+    for (const json& waiting : result.at("waiting"))
+        text += fmt::format("waiting        {}: {}\n", word(waiting.at("object")), word(waiting.at("reason")));
     if (routes.at("waiting") != 0)
         text += fmt::format("               {} added routes wait: the configuration has no place for them "
                             "(route list)\n",
@@ -184,8 +186,47 @@ std::string print_added(const json& result, const Arguments&) {
                        word(port.at("reason")));
 }
 
+std::string print_port_set(const json& result, const Arguments& arguments) {
+    const json& port = result.at("port");
+    return print_done(result, arguments) +
+           fmt::format("port {}: {}{}\n", word(port.at("name")), word(port.at("state")),
+                       has(port, "reason") ? ", " + word(port.at("reason")) : "");
+}
+
 std::string print_deleted(const json&, const Arguments& arguments) {
     return fmt::format("port {} deleted\n", base::escaped(arguments.words[0]));
+}
+
+std::string print_done(const json& result, const Arguments&) {
+    std::string text;
+    for (const json& change : result.at("changes")) {
+        const std::string action = word(change.at("action"));
+        const char* done = action == "add" ? "added" : action == "remove" ? "deleted" : "changed";
+        text += fmt::format("{} {}", word(change.at("object")), done);
+        if (has(change, "detail")) text += fmt::format(": {}", word(change.at("detail")));
+        if (action == "change" && change.at("effect") != "nothing")
+            text += fmt::format(" ({})", word(change.at("effect")));
+        text += '\n';
+    }
+    return text.empty() ? "nothing changed\n" : text;
+}
+
+std::string print_address_sets(const json& result, const Arguments& arguments) {
+    return rows_or(result.at("address-sets"),
+                   {{"NAME", "/name"}, {"ADDRESSES", "/addresses"}, {"ORIGIN", "/origin"}, {"REASON", "/reason"}},
+                   "no address sets", arguments.width);
+}
+
+std::string print_mirrors(const json& result, const Arguments& arguments) {
+    return rows_or(result.at("mirrors"),
+                   {{"NAME", "/name"},
+                    {"FROM", "/from"},
+                    {"TO", "/to"},
+                    {"DIRECTION", "/direction", Format::kText, 1},
+                    {"FILTER", "/filter", Format::kText, 2},
+                    {"ORIGIN", "/origin"},
+                    {"REASON", "/reason"}},
+                   "no mirrors", arguments.width);
 }
 
 std::string print_devices(const json& result, const Arguments& arguments) {
@@ -241,7 +282,8 @@ std::string print_networks(const json& result, const Arguments& arguments) {
                     {"AGEING", "/ageing", Format::kSeconds, 6},
                     {"MOVES", "/moves", Format::kNumber, 2},
                     {"FLAPS", "/flaps", Format::kNumber, 2},
-                    {"ORIGIN", "/origin", Format::kText, 5}},
+                    {"ORIGIN", "/origin", Format::kText, 5},
+                    {"REASON", "/reason"}},
                    "no networks", arguments.width);
 }
 
@@ -326,7 +368,7 @@ std::string print_yaml(const json& result, const Arguments&) {
 std::string print_checked(const json& result, const Arguments&) {
     std::string text = fmt::format("{}: no errors\n", word(result.at("file")));
     for (const json& waiting : result.at("waiting")) {
-        text += fmt::format("port {}, which was added while running, would wait: {}\n", word(waiting.at("port")),
+        text += fmt::format("{}, which was added while running, would wait: {}\n", word(waiting.at("object")),
                             word(waiting.at("reason")));
     }
     for (const json& left_out : result.at("left-out")) text += word(left_out) + "\n";

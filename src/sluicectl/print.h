@@ -14,7 +14,12 @@ std::string print_status(const nlohmann::json& result, const Arguments& argument
 std::string print_ports(const nlohmann::json& result, const Arguments& arguments);
 std::string print_port(const nlohmann::json& result, const Arguments& arguments);
 std::string print_added(const nlohmann::json& result, const Arguments& arguments);
+std::string print_port_set(const nlohmann::json& result, const Arguments& arguments);
 std::string print_deleted(const nlohmann::json& result, const Arguments& arguments);
+// A line for each object: "network blue added".
+std::string print_done(const nlohmann::json& result, const Arguments& arguments);
+std::string print_address_sets(const nlohmann::json& result, const Arguments& arguments);
+std::string print_mirrors(const nlohmann::json& result, const Arguments& arguments);
 std::string print_devices(const nlohmann::json& result, const Arguments& arguments);
 std::string print_bound(const nlohmann::json& result, const Arguments& arguments);
 std::string print_unbound(const nlohmann::json& result, const Arguments& arguments);
@@ -30,7 +35,6 @@ std::string print_yaml(const nlohmann::json& result, const Arguments& arguments)
 std::string print_checked(const nlohmann::json& result, const Arguments& arguments);
 std::string print_changes(const nlohmann::json& result, const Arguments& arguments);
 std::string print_reloaded(const nlohmann::json& result, const Arguments& arguments);
-
 
 // Routing (print_routing.cc).
 std::string print_routes(const nlohmann::json& result, const Arguments& arguments);

@@ -39,8 +39,10 @@ std::string print_acls(const json& result, const Arguments& arguments) {
             places += fmt::format("{}{} of {} {}", places.empty() ? "" : ", ", word(at.at("direction")), kind,
                                   word(at.at(kind)));
         }
+        if (has(acl, "reason")) places = fmt::format("it waits, {}", word(acl.at("reason")));
         text += fmt::format("{}{}: {} ({})\n", text.empty() ? "" : "\n", word(acl.at("name")),
                             places.empty() ? "in force nowhere" : places, word(acl.at("origin")));
+        if (acl.at("rules").empty()) continue;
         const std::vector<Column> columns = {{"RULE", "/rule"},
                                              {"NAME", "/name", Format::kText, 1},
                                              {"ACTION", "/action"},

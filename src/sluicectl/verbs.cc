@@ -23,6 +23,27 @@ constexpr OwnArgument kPortAddOwn[] = {
     {"NAME", "the port's name"},
     {"KEY=VALUE", "a key of `ports` in sluice.yaml; the dots of KEY nest, VALUE is YAML in one line"},
     {"--wait[=S]", "wait until it is up, S seconds at most (30 if left out); status 1 if it isn't"}};
+constexpr OwnArgument kPortSetOwn[] = {
+    {"NAME", "the port's name"},
+    {"KEY=VALUE", "a key of `ports` in sluice.yaml and its new value; null: the default again"}};
+constexpr OwnArgument kNetworkOwn[] = {
+    {"NAME", "the network's name"},
+    {"KEY=VALUE", "a key of `networks` in sluice.yaml; the dots of KEY nest, VALUE is YAML in one line"}};
+constexpr OwnArgument kNetworkSetOwn[] = {
+    {"NAME", "the network's name"},
+    {"KEY=VALUE", "a key of `networks` in sluice.yaml and its new value; null: the default again"}};
+constexpr OwnArgument kAclOwn[] = {
+    {"NAME", "the ACL's name"},
+    {"KEY=VALUE", "a key of `acls` in sluice.yaml: apply, rules; VALUE is YAML in one line"}};
+constexpr OwnArgument kSetOwn[] = {
+    {"NAME", "the set's name"},
+    {"KEY=VALUE", "a key of `address-sets` in sluice.yaml: addresses; VALUE is YAML in one line"}};
+constexpr OwnArgument kMirrorOwn[] = {
+    {"NAME", "the mirror's name"},
+    {"KEY=VALUE", "a key of `mirrors` in sluice.yaml; VALUE is YAML in one line"}};
+constexpr OwnArgument kBatchOwn[] = {
+    {"-f FILE", "YAML with lists as in sluice.yaml: networks, ports, acls, address-sets, mirrors, routes; - is "
+     "standard input"}};
 constexpr OwnArgument kWaitOwn[] = {{"--timeout S", "seconds at most; 30 if left out"}};
 constexpr OwnArgument kRouteAddOwn[] = {
     {"TO", "the route's prefix"},
@@ -59,6 +80,9 @@ constexpr Verb kVerbs[] = {
     {"port add", "NAME KEY=VALUE... [--wait[=S]]", "add a port, with keys as in sluice.yaml",
      "port add web netns=web network=blue address=10.0.0.2 --wait",
      kPortAdd, port_params, print_added, true, nullptr, add_and_wait, "wait", kPortAddOwn},
+    {"port set", "NAME KEY=VALUE...", "change keys of a port that was added",
+     "port set web mtu=1400",
+     kPortSet, set_params, print_port_set, true, nullptr, nullptr, nullptr, kPortSetOwn},
     {"port delete", "name", "delete a port that was added",
      "port delete web", kPortDelete, nullptr, print_deleted, true},
     {"device list", "", "the PCI network devices: who has them, and what would be lost",
@@ -70,6 +94,15 @@ constexpr Verb kVerbs[] = {
 
     {"network list", "", "the networks",
      "network list", kNetworkList, nullptr, print_networks},
+    {"network add", "NAME [KEY=VALUE]...", "add a network, with keys as in sluice.yaml",
+     "network add blue subnets=[10.0.0.0/24] gateway=10.0.0.1",
+     kNetworkAdd, [](const Arguments& a) { return object_params("network", a); }, print_done, true, nullptr,
+     nullptr, nullptr, kNetworkOwn},
+    {"network set", "NAME KEY=VALUE...", "change keys of a network that was added",
+     "network set blue ageing=60",
+     kNetworkSet, set_params, print_done, true, nullptr, nullptr, nullptr, kNetworkSetOwn},
+    {"network delete", "name", "delete a network that was added",
+     "network delete blue", kNetworkDelete, nullptr, print_done, true},
     {"mac list", "--network", "the MAC addresses that the networks know",
      "mac list --network blue", kMacList, nullptr, print_macs},
     {"route list", "within --domain --limit", "the routes, or those within a prefix",
@@ -91,6 +124,26 @@ constexpr Verb kVerbs[] = {
 
     {"acl list", "name", "the rules of the ACLs, and how often each decided",
      "acl list edge", kAclList, nullptr, print_acls},
+    {"acl add", "NAME KEY=VALUE...", "add an ACL, with keys as in sluice.yaml",
+     "acl add edge 'apply={port: web, direction: ingress}' 'rules=[{permit: {proto: tcp, port: 80}}]'",
+     kAclAdd, [](const Arguments& a) { return object_params("acl", a); }, print_done, true, nullptr, nullptr,
+     nullptr, kAclOwn},
+    {"acl set", "NAME KEY=VALUE...", "change keys of an ACL that was added",
+     "acl set edge 'rules=[{permit: {proto: tcp, port: [80, 443]}}]'",
+     kAclSet, set_params, print_done, true, nullptr, nullptr, nullptr, kAclOwn},
+    {"acl delete", "name", "delete an ACL that was added",
+     "acl delete edge", kAclDelete, nullptr, print_done, true},
+    {"address-set list", "", "the address sets that rules may name",
+     "address-set list", kAddressSetList, nullptr, print_address_sets},
+    {"address-set add", "NAME KEY=VALUE...", "add an address set",
+     "address-set add office addresses=[192.0.2.0/24]",
+     kAddressSetAdd, [](const Arguments& a) { return object_params("address-set", a); }, print_done, true, nullptr,
+     nullptr, nullptr, kSetOwn},
+    {"address-set set", "NAME KEY=VALUE...", "change an address set that was added",
+     "address-set set office addresses=[192.0.2.0/25]",
+     kAddressSetSet, set_params, print_done, true, nullptr, nullptr, nullptr, kSetOwn},
+    {"address-set delete", "name", "delete an address set that was added",
+     "address-set delete office", kAddressSetDelete, nullptr, print_done, true},
     {"flow list", "--address --port --network --state --limit", "the connections that are known",
      "flow list --address 10.0.0.2 --state established", kFlowList, nullptr, print_flows},
     {"flow count", "", "how many connections are known, and whether the table is full",
@@ -112,6 +165,23 @@ constexpr Verb kVerbs[] = {
      "capture web -f 'tcp port 80' -w web.pcapng",
      kCaptureStart, capture_params, nullptr, false, nullptr, capture, nullptr, kCaptureOwn},
 
+    {"mirror list", "", "the mirrors", "mirror list", kMirrorList, nullptr, print_mirrors},
+    {"mirror add", "NAME KEY=VALUE...", "add a mirror, with keys as in sluice.yaml",
+     "mirror add watch from=[web] to=watch0 filter=icmp",
+     kMirrorAdd, [](const Arguments& a) { return object_params("mirror", a); }, print_done, true, nullptr, nullptr,
+     nullptr, kMirrorOwn},
+    {"mirror set", "NAME KEY=VALUE...", "change keys of a mirror that was added",
+     "mirror set watch direction=rx",
+     kMirrorSet, set_params, print_done, true, nullptr, nullptr, nullptr, kMirrorOwn},
+    {"mirror delete", "name", "delete a mirror that was added",
+     "mirror delete watch", kMirrorDelete, nullptr, print_done, true},
+
+    {"add", "[-f FILE]", "add all objects and routes of a file, or none",
+     "add -f blue.yaml",
+     kAdd, batch_params, print_done, true, nullptr, nullptr, nullptr, kBatchOwn},
+    {"delete", "[-f FILE]", "delete the added objects and routes that a file names, all or none",
+     "delete -f blue.yaml",
+     kDelete, batch_params, print_done, true, nullptr, nullptr, nullptr, kBatchOwn},
     {"config show", "", "the configuration in force, as YAML",
      "config show", kConfigShow, nullptr, print_yaml},
     {"config check", "[FILE]", "look for errors in a file",
@@ -130,7 +200,7 @@ constexpr Group kGroups[] = {
     {"Networks and routes", "network list"},
     {"Policies and connections", "acl list"},
     {"What happens to packets", "trace"},
-    {"Configuration", "config show"},
+    {"Configuration", "add"},
 };
 // clang-format on
 

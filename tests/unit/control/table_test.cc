@@ -257,7 +257,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
                 "pools": [{"name": "socket 0", "count": 8192, "available": 8000, "bytes": 20971520}]},
             "workers": [{"worker": 0, "core": 1, "busy": 0.5, "cycles-per-packet": 41.26,
                 "packets-per-batch": 32, "packets": 1000, "idle": "adaptive"}],
-            "ports": {"up": 2, "down": 1, "waiting": 2}, "networks": 1})",
+            "ports": {"up": 2, "down": 1, "waiting": 2}, "networks": 1,
+            "waiting": [{"object": "acl edge", "reason": "no port"}]})",
          "version        0.1.0\n"
          "process        42\n"
          "uptime         1m 1s\n"
@@ -270,6 +271,7 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "tunnels        2\n"
          "memory         1.0 MiB\n"
          "hugepages      no\n"
+         "waiting        acl edge: no port\n"
          "               3 added routes wait: the configuration has no place for them (route list)\n"
          "\n"
          "DOMAIN  IPV4  IPV6  ADDED     SIZE\n"
@@ -294,6 +296,9 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"port show", R"({"port": {"name": "web"}})", "name  web\n"},
         {"port add", R"({"port": {"name": "web", "state": "down", "reason": "no such container"}})",
          "port web added: down, no such container\n"},
+        {"port set", R"({"changes": [{"action": "change", "object": "port web", "detail": "mtu: 1500 -> 1400",
+            "effect": "flows decided anew"}], "port": {"name": "web", "state": "up", "reason": null}})",
+         "port web changed: mtu: 1500 -> 1400 (flows decided anew)\nport web: up\n"},
         {"port delete", "{}", "port web deleted\n"},
         {"device list", R"({"devices": [{"address": "0000:03:00.0", "id": "8086:1572",
             "driver": "ixgbe", "numa-node": 1, "iommu-group": "12", "group-held-by": [],
@@ -326,11 +331,11 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"network list", R"({"networks": [{"name": "blue", "subnets": ["10.0.0.0/24"], "ports": 3,
             "gateway": ["10.0.0.1"], "mac": "02:00:00:00:00:01", "domain": "main", "vni": 7,
             "macs": 12, "mac-table-size": 4096, "ageing": 300, "moves": 0, "flaps": 1,
-            "origin": "file"}]})",
+            "origin": "file", "state": "in-force", "reason": null}]})",
          "NAME  SUBNETS      GATEWAY   ROUTER-MAC         DOMAIN  VNI  PORTS  MACS  MAC-TABLE-SIZE  AGEING  "
-         "MOVES  FLAPS  ORIGIN\n"
+         "MOVES  FLAPS  ORIGIN  REASON\n"
          "blue  10.0.0.0/24  10.0.0.1  02:00:00:00:00:01  main      7      3    12            4096   5m 0s  "
-         "    0      1  file\n"},
+         "    0      1  file    -\n"},
         {"mac list", R"({"macs": [{"network": "blue", "mac": "02:00:00:00:00:01", "port": "web",
             "kind": "learned", "age": 5}]})",
          "NETWORK  MAC                PORT  KIND     AGE\n"
@@ -448,6 +453,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "RULE  NAME  ACTION  MATCH                 HITS  ORIGIN\n"
          "1     http  permit  proto tcp                7  f:2:3\n"
          "end   -     deny    what no rule matches     0  f:1:1\n"},
+        {"acl list", R"({"acls": [{"name": "edge", "origin": "added", "apply": [], "rules": [],
+            "reason": "no port"}]})", "edge: it waits, no port (added)\n"},
         {"acl list", R"({"acls": []})", "no ACLs\n"},
         {"flow list", R"({"count": 2, "flows": [{"proto": "tcp", "source": {"address": "10.0.0.1", "port": 9},
             "destination": {"address": "fd00::2", "port": 80}, "state": "established", "verdict": "allow",
@@ -481,8 +488,42 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
             "packet": "a > b, length 60: LLC"})",
          "a > b, length 60: LLC\n"
          "deliver to b\n"},
+        {"network add", R"({"changes": [{"action": "add", "object": "network blue", "detail": null, "effect": "nothing"}]})",
+         "network blue added\n"},
+        {"network delete", R"({"changes": [{"action": "remove", "object": "network blue", "detail": null, "effect": "nothing"}]})",
+         "network blue deleted\n"},
+        {"network set", R"({"changes": []})", "nothing changed\n"},
+        {"acl add", R"({"changes": [{"action": "add", "object": "acl edge", "detail": null, "effect": "nothing"}]})",
+         "acl edge added\n"},
+        {"acl delete", R"({"changes": [{"action": "remove", "object": "acl edge", "detail": null, "effect": "nothing"}]})",
+         "acl edge deleted\n"},
+        {"acl set", R"({"changes": []})", "nothing changed\n"},
+        {"address-set add", R"({"changes": [{"action": "add", "object": "address-set office", "detail": null, "effect": "nothing"}]})",
+         "address-set office added\n"},
+        {"address-set delete", R"({"changes": [{"action": "remove", "object": "address-set office", "detail": null, "effect": "nothing"}]})",
+         "address-set office deleted\n"},
+        {"address-set set", R"({"changes": []})", "nothing changed\n"},
+        {"mirror add", R"({"changes": [{"action": "add", "object": "mirror watch", "detail": null, "effect": "nothing"}]})",
+         "mirror watch added\n"},
+        {"mirror delete", R"({"changes": [{"action": "remove", "object": "mirror watch", "detail": null, "effect": "nothing"}]})",
+         "mirror watch deleted\n"},
+        {"mirror set", R"({"changes": []})", "nothing changed\n"},
+        {"add", R"({"changes": [{"action": "add", "object": "network blue", "detail": null, "effect": "nothing"},
+            {"action": "add", "object": "route 10.0.0.0/8", "detail": null, "effect": "flows decided anew"}]})",
+         "network blue added\nroute 10.0.0.0/8 added\n"},
+        {"delete", R"({"changes": [{"action": "remove", "object": "port web", "detail": "it waited",
+            "effect": "nothing"}]})",
+         "port web deleted: it waited\n"},
+        {"address-set list", R"({"address-sets": [{"name": "office", "addresses": ["10.0.0.1/32", "fd00::/64"],
+            "origin": "added", "state": "in-force", "reason": null}]})",
+         "NAME    ADDRESSES               ORIGIN  REASON\n"
+         "office  10.0.0.1/32, fd00::/64  added   -\n"},
+        {"mirror list", R"({"mirrors": [{"name": "watch", "from": ["web"], "to": "eye", "direction": "both",
+            "filter": null, "origin": "f:1:1", "state": "in-force", "reason": null}]})",
+         "NAME   FROM  TO   DIRECTION  FILTER  ORIGIN  REASON\n"
+         "watch  web   eye  both       -       f:1:1   -\n"},
         {"config show", R"({"yaml": "ports: []\nnetworks: []"})", "ports: []\nnetworks: []\n"},
-        {"config check", R"({"file": "/x.yaml", "errors": [], "waiting": [{"port": "web", "reason": "no network"}],
+        {"config check", R"({"file": "/x.yaml", "errors": [], "waiting": [{"object": "port web", "reason": "no network"}],
             "left-out": ["acl edge is not applied (/x.yaml:3:5), as port web is not there"]})",
          "/x.yaml: no errors\nport web, which was added while running, would wait: no network\n"
          "acl edge is not applied (/x.yaml:3:5), as port web is not there\n"},
