@@ -39,15 +39,26 @@ flows: {{size: 1024}}
 log: {{level: error}}
 )";
 
-// Ports over rings that are there, or that aren't.
-bool is_harmless(const json& params) {
-    const auto port = params.find("port");
-    if (port == params.end() || !port->is_object()) return true;  // refused
+// A port over a ring that is there, or that isn't.
+bool is_harmless(const base::Tree& port) {
+    if (port.kind != base::Tree::Kind::kMap) return true;  // refused
     for (const char* kind : {"netns", "host", "vhost-user", "bond"}) {
-        if (port->contains(kind)) return false;
+        if (port.find(kind) != nullptr) return false;
     }
-    const auto device = port->find("device");
-    return device == port->end() || *device == "net_ring_c" || *device == "net_nosuch0";
+    const base::Tree* device = port.find("device");
+    return device == nullptr || device->text == "net_ring_c" || device->text == "net_nosuch0";
+}
+
+// Every port of a request, whatever its method: one, its new keys, or those of a text.
+bool is_harmless(const protocol::Method& method, const json& params) {
+    if (method.name == protocol::kPortAdd) return is_harmless(base::from_json(params["port"]).root);
+    if (method.name == protocol::kPortSet) return is_harmless(base::from_json(params["keys"]).root);
+    if (method.name != protocol::kAdd) return true;
+    const auto document = base::parse_yaml(params["text"].get_ref<const std::string&>(), "");
+    const base::Tree* ports = document ? document->root.find("ports") : nullptr;
+    if (ports == nullptr) return true;
+    return std::all_of(ports->items.begin(), ports->items.end(),
+                       [](const base::Tree& port) { return is_harmless(port); });
 }
 
 // `changed` becomes true once a command has done more than ask.
@@ -65,12 +76,12 @@ std::vector<Command> harmless(std::vector<Command> commands, bool& changed) {
                 return run(params, caller);
             };
         }
-        if (command.method.name != protocol::kPortAdd) continue;
-        command.run = [run = command.run](const json& params) -> control::Answer {
-            if (is_harmless(params)) return run(params);
-            const engine::AddedPort port = engine::read_added_port(base::from_json(params["port"]));
-            if (!port.faults.empty()) return control::refused(port.faults);
-            return control::invalid("not here");
+        if (!command.run) continue;
+        command.run = [run = command.run, method = command.method](const json& params) -> control::Answer {
+            if (is_harmless(method, params)) return run(params);
+            if (method.name != protocol::kPortAdd) return control::invalid("not here");
+            const auto port = engine::read_object(engine::ObjectKind::kPort, base::from_json(params["port"]));
+            return port->faults.empty() ? control::invalid("not here") : control::refused(port->faults);
         };
     }
     return commands;
@@ -271,6 +282,26 @@ std::vector<Bytes> seeds() {
     texts.push_back(request(protocol::kPortAdd, R"({"port":{"name":"c","device":"net_ring_c","network":"blue"}})") +
                     "\n" + request(protocol::kPortShow, R"({"name":"c"})") + "\n" +
                     request(protocol::kPortDelete, R"({"name":"c"})"));
+    const std::string all =
+        "networks: [{name: red, subnets: [10.1.0.0/24], gateway: 10.1.0.254}]\n"
+        "ports: [{name: c, device: net_ring_c, network: red}, {name: eye, device: net_nosuch0}]\n"
+        "address-sets: [{name: office, addresses: [10.1.0.0/28]}]\n"
+        "acls: [{name: edge, apply: {port: c, direction: ingress}, rules: [{permit: {from: office}}]}]\n"
+        "mirrors: [{name: watch, from: [c], to: eye}]\nroutes: [{to: 10.8.0.0/16, via: 10.1.0.1}]\n";
+    const std::string batch = json{{"text", all}, {"file", "f"}}.dump();
+    texts.push_back(request(protocol::kAdd, batch) + "\n" +
+                    request(protocol::kPortSet, R"({"name":"c","keys":{"mac-limit":3,"mtu":null}})") + "\n" +
+                    request(protocol::kNetworkSet, R"({"name":"red","keys":{"subnets":[]}})") + "\n" +
+                    request(protocol::kAclSet, R"({"name":"edge","keys":{"rules":[{"deny":{}}]}})") + "\n2\n" +
+                    request(protocol::kMirrorList, "{}") + "\n" + request(protocol::kAddressSetList, "{}") + "\n" +
+                    request(protocol::kDelete, batch));
+    texts.push_back(request(protocol::kAdd, batch) + "\n" +
+                    request(protocol::kNetworkDelete, R"({"name":"red"})") + "\n" +
+                    request(protocol::kMirrorDelete, R"({"name":"watch"})") + "\n" +
+                    request(protocol::kAclDelete, R"({"name":"edge"})") + "\n" +
+                    request(protocol::kAddressSetDelete, R"({"name":"office"})") + "\n" +
+                    request(protocol::kPortDelete, R"({"name":"c"})") + "\n" +
+                    request(protocol::kConfigReload, "{}") + "\n" + request(protocol::kConfigShow, "{}"));
     texts.push_back(request(protocol::kRouteAdd, R"({"route":{"to":"10.8.0.0/16","via":"10.0.0.3"}})") + "\n" +
                     request(protocol::kRouteList, "{}") + "\n" +
                     request(protocol::kRouteDelete, R"({"to":"10.8.0.0/16"})"));
@@ -295,7 +326,7 @@ std::vector<std::string> words() {
             for (const std::string_view word : parameter.words) words.push_back(fmt::format("\"{}\"", word));
         }
     }
-    for (const base::Key& key : base::list_keys<port::PortConfig>()) {
+    for (const base::Key& key : base::list_keys<engine::Config>()) {
         words.push_back("\"" + key.path.substr(key.path.rfind('.') + 1) + "\":");
     }
     return words;

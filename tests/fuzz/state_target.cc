@@ -1,9 +1,10 @@
-// What a switch finds of its state when it starts: whatever bytes are in the file of added ports and in that of
+// What a switch finds of its state when it starts: whatever bytes are in the file of added objects and in that of
 // added routes, it comes up, and the next start finds what this one has read and kept.
 //
 // An input is the one file up to its first zero byte, then the other. No port is opened: a port of the state
 // may name any network namespace of this machine.
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/combine.h"
 #include "engine/machine.h"
@@ -35,32 +36,37 @@ engine::Config configuration() {
 }
 
 // With the keys in the order of JSON's writer, which a saved state has.
-std::vector<std::string> texts_of(const std::vector<engine::AddedPort>& ports) {
-    std::vector<std::string> texts;
-    for (const engine::AddedPort& port : ports) texts.push_back(base::to_json(port.keys).dump());
+std::multiset<std::string> texts_of(const engine::SharedObjects& objects) {
+    std::multiset<std::string> texts;
+    for (const auto& object : objects) {
+        texts.insert(std::string(section_of(object->kind()).word) + base::to_json(object->keys).dump());
+    }
     return texts;
 }
 
-// Whatever is in the file, the configuration comes up, and no port is forgotten.
-void check_ports(const std::string& file) {
+// Whatever is in the file, the configuration comes up, and no object is forgotten.
+void check_objects(const std::string& file) {
     const engine::State state = engine::load_state(file);
     for (const base::Error& error : state.faults) must(!error.text().empty(), "refused without a word");
     static const auto read = engine::read_config(std::string(kConfiguration), "fuzz");
-    const auto combined = engine::combine(**read, state.ports, state.has_lost);
-    must(combined.has_value(), "added ports keep the file from loading: {}",
+    const auto combined = engine::combine(**read, state.objects, state.has_lost);
+    must(combined.has_value(), "added objects keep the file from loading: {}",
          combined ? "" : combined.error()[0].text());
-    must(combined->added.size() + combined->declared.size() == state.ports.size(),
-         "{} ports are added, {} declared, of {}", combined->added.size(), combined->declared.size(),
-         state.ports.size());
-    for (const auto& waiting : combined->waiting) must(!waiting.reason().empty(), "a port waits without a reason");
+    must(combined->added.size() + combined->declared.size() == state.objects.size(),
+         "{} objects are added, {} declared, of {}", combined->added.size(), combined->declared.size(),
+         state.objects.size());
+    for (const auto& waiting : combined->waiting) must(!waiting.reason().empty(), "one waits without a reason");
+    // What is in force beside the file is as valid as if the file said it.
+    const auto errors = engine::validate(combined->config, nullptr, engine::this_machine());
+    must(errors.empty(), "a mistake is in force: {}", errors.empty() ? "" : errors[0].text());
 
-    auto saved = engine::save_state(file, state.ports);
+    auto saved = engine::save_state(file, state.objects);
     must(saved.has_value(), "{}", saved ? "" : saved.error().text());
     const engine::State again = engine::load_state(file);
     if (!state.faults.empty()) return;
     must(again.faults.empty(), "what was saved doesn't load: {}", again.faults.empty() ? "" : again.faults[0].text());
-    must(texts_of(again.ports) == texts_of(state.ports), "saved {}, loaded {}", fmt::join(texts_of(state.ports), ", "),
-         fmt::join(texts_of(again.ports), ", "));
+    must(texts_of(again.objects) == texts_of(state.objects), "saved {}, loaded {}",
+         fmt::join(texts_of(state.objects), ", "), fmt::join(texts_of(again.objects), ", "));
 }
 
 // The added routes as lines: in force, and waiting.
@@ -119,7 +125,7 @@ void run(std::span<const uint8_t> bytes) {
     const std::string state = folder / "state.json";
     Input input(bytes);
     write_file(state, input.line());
-    check_ports(state);
+    check_objects(state);
     const auto routes = input.rest();
     if (routes.empty()) return;
     write_file(state + ".routes", text_of(routes));
@@ -138,6 +144,11 @@ std::vector<Bytes> seeds() {
         added(R"({"ports": [{"name": "g", "vhost-user": {"path": "/run/g"}, "serves": ["dhcp"]}]})"),
         added(R"({"ports": [{"name": "half)"),
         added(R"({"version": 1, "ports": [{"name": "x", "netns": "x", "network": "nosuch", "future": {"a": [1]}}]})"),
+        added(R"({"networks": [{"name": "n", "subnets": ["10.5.0.0/24"], "gateway": "10.5.0.1"}, {"name": "red"}],
+            "ports": [{"name": "p", "netns": "x", "network": "n"}, {"name": "eye", "host": true}]})"),
+        added(R"({"version": 1, "address-sets": [{"name": "s", "addresses": ["10.0.0.1"]}], "acls": [{"name": "l",
+            "apply": [{"port": "p", "direction": "ingress"}, {"network": "blue", "direction": "egress"}],
+            "rules": [{"permit": {"from": ["s"]}}]}], "mirrors": [{"name": "m", "from": ["p"], "to": "eye"}]})"),
         routes("10.1.0.0/16 via 10.0.0.1\nblackhole 10.8.0.0/16\ndelete 10.8.0.0/16\n"),
         routes("10.2.0.0/16 nexthop via 10.0.0.1 nexthop via 10.0.1.1\n10.2.0.0/16 network red\n"),
         routes("10.9.0.0/16 via 10.0.0.2\n10.3.0.0/16 via 10.7.0.1\n10.3.0.0/16 network nosuch\n"),
@@ -149,7 +160,7 @@ std::vector<std::string> words() {
     std::vector<std::string> words = {"via ",       "network ", "nexthop ", "domain customer", "blackhole ",
                                       "unreachable ", "delete ", "10.0.0.1", "10.0.1.1",        "fd00::1",
                                       "blue",       "red",      "plain",    "\n",              std::string(1, '\0')};
-    for (const base::Key& key : base::list_keys<port::PortConfig>()) {
+    for (const base::Key& key : base::list_keys<engine::Config>()) {
         words.push_back("\"" + key.path.substr(key.path.rfind('.') + 1) + "\": ");
     }
     return words;
