@@ -1,9 +1,9 @@
 # Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one per line, a tab, its
 # arguments), names from the running sluiced. If sluiced does not answer, no names are offered.
 
-# The completions of a word in the argument list: FILE, PORT, DEVICE, NETWORK, DOMAIN, ACL; ADDED, a port that was
-# added; or one of several, such as PORT|drops or tcp|udp. Words in small letters are literal. Of IP|PORT only the
-# ports are offered.
+# The completions of a word in the argument list: FILE, PORT, DEVICE, NETWORK, DOMAIN, ACL; ADDED:port, a port that was
+# added, and likewise ADDED:network and other kinds; or one of several, such as PORT|drops or tcp|udp. Words in small
+# letters are literal. Of IP|PORT only the ports are offered.
 _sluicectl_fill() {
     local current=$2 placeholder= key=name choice
     local -a choices words=()
@@ -24,10 +24,10 @@ _sluicectl_fill() {
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             ;;
-        ADDED)
+        ADDED:*)
             mapfile -t COMPREPLY < <(
                 # An object's keys are sorted: its name comes before its origin.
-                "$@" port list --json 2>/dev/null |
+                "$@" "${placeholder#ADDED:}" list --json 2>/dev/null |
                     sed -n -e '/^ \{6\}"name": /h' \
                         -e '/^ \{6\}"origin": "added"/{g; s/^ *"name": "\(.*\)",\{0,1\}$/\1/p}' |
                     while read -r name; do [[ $name == "$current"* ]] && printf '%q\n' "$name"; done
@@ -130,7 +130,8 @@ _sluicectl() {
             read -ra places <<<"$rest"
             i=$((${#given[@]} - $(wc -w <<<"$words")))
             placeholder=${places[i]//[\[\]]/}
-            [[ $words == 'port delete' ]] && placeholder=${placeholder/PORT/ADDED}
+            [[ $i == 0 && $words =~ ^(port|network|acl|address-set|mirror)\ (delete|set)$ ]] &&
+                placeholder=ADDED:${BASH_REMATCH[1]}
         fi
     done <<<"$verbs"
     [[ -n $is_help && -z $line ]] && candidates+=(protocol)

@@ -5,6 +5,7 @@
 // The switch has ring devices, and stays off the machine: no interface is made, no driver bound (see harmless()).
 #include <rte_log.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "control/answer.h"

@@ -152,7 +152,7 @@ expect_match "a folder in its place" "$STATE: .*Is a directory" "$OUT"
 start
 up a
 expect "the ports" "a up, b waiting" "$(states)"
-expect_match "the log" "warning state: $STATE is a folder, and no file: no port can be added" "$(cat "$LOG")"
+expect_match "the log" "warning state: $STATE is a folder, and no file: no object can be added" "$(cat "$LOG")"
 expect "what was in it" inside "$(ls "$STATE")"
 stop
 rm -r "$STATE"
