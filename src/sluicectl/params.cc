@@ -163,10 +163,10 @@ Params drop_params(const Arguments& arguments) {
 }
 
 Params file_params(const Arguments& arguments) {
-    return arguments.words.empty() ? json::object() : file_params(arguments.words[0]);
+    return arguments.words.empty() ? json::object() : params_of_file(arguments.words[0]);
 }
 
-Params file_params(const std::string& name) {
+Params params_of_file(const std::string& name) {
     // A directory opens like a file and then reads as an empty one.
     std::error_code error;
     if (std::filesystem::is_directory(name, error))
@@ -234,7 +234,7 @@ Params batch_params(const Arguments& arguments) {
     const auto given = arguments.options.find("-f");
     if (given == arguments.options.end())
         return problem(kUsage, "-f FILE is missing: a file, or - for standard input");
-    if (given->second != "-") return file_params(given->second);
+    if (given->second != "-") return params_of_file(given->second);
     std::ostringstream text;
     text << std::cin.rdbuf();
     if (std::cin.bad()) return problem(kFailed, "reading standard input failed");

@@ -12,7 +12,7 @@ Params params_of(const Verb& verb, const Arguments& arguments);
 
 Params trace_params(const Arguments& arguments);
 Params file_params(const Arguments& arguments);    // [FILE]: its absolute path and its text
-Params file_params(const std::string& name);
+Params params_of_file(const std::string& name);
 
 // [--last] [COUNT] [--port PORT] [--reason REASON]
 Params drop_params(const Arguments& arguments);

@@ -53,8 +53,8 @@ complete_words() {
     _sluicectl "$SLUICECTL"
     echo "${COMPREPLY[*]}"
 }
-expect "verbs completed" "add delete list show" "$(complete_words port "")"
-expect "verbs completed after help" "add delete list show" "$(complete_words help port "")"
+expect "verbs completed" "add delete list set show" "$(complete_words port "")"
+expect "verbs completed after help" "add delete list set show" "$(complete_words help port "")"
 expect "ports completed" "a b" "$(complete_words port show "")"
 expect "ports or drops completed" "a b drops" "$(complete_words capture "")"
 expect "no rules of ACLs" "edge" "$(complete_words acl list "")"
@@ -83,6 +83,11 @@ ctl port add c "netns=${P}a" network=blue interface=eth7
 wait_for 10 "the line of an added port" logged \
     'notice control: uid 0 pid [0-9]+ \(sluicectl\): port.add c \{"interface":"eth7",'
 expect "the added port to delete" c "$(complete_words port delete "")"
+expect "the added port to change" c "$(complete_words port set "")"
+ctl network add red
+expect "the added network to delete" red "$(complete_words network delete "")"
+ctl network delete red
+wait_for 10 "the line of a deleted network" logged 'sluicectl\): network.delete red$'
 ctl port delete c
 wait_for 10 "the line of a deleted port" logged 'notice control: uid 0 pid [0-9]+ \(sluicectl\): port.delete c$'
 expect_status 1 ctl port delete c
