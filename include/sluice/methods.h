@@ -150,7 +150,7 @@ inline constexpr Parameter kRouteLoadParameters[] = {
 
 inline constexpr Parameter kAclAddParameters[] = {
     {"acl", Type::kObject, kRequired, "ACL", "the ACL, with the keys of `acls` in sluice.yaml",
-     R"({"name": "edge", "apply": {"port": "web", "direction": "ingress"}, "rules": [{"permit": {}}]})"},
+     R"({"name": "edge", "rules": [{"permit": {"proto": "tcp"}}]})"},
 };
 inline constexpr Parameter kOneAcl[] = {
     {"name", Type::kText, kRequired, "ACL", "the ACL's name", "\"edge\""},

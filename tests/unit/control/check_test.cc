@@ -10,6 +10,7 @@
 #include "base/tree.h"
 #include "control/rpc.h"
 #include "flow/state.h"
+#include "mirror/mirror_config.h"
 #include "port/port_config.h"
 #include "route/route_config.h"
 #include "sluice/protocol.h"
@@ -254,7 +255,8 @@ TEST(Methods, AreDescribedInWholeSentencesOnce) {
     }
 }
 
-// What sluicectl sends as text is what the readers of ports and routes want as text.
+// What sluicectl sends as text is what the readers of ports, routes and mirrors want as text; networks and lists
+// have no other such keys.
 TEST(Methods, KnowTheKeysOfText) {
     const json port = R"({"name": 1, "netns": 1, "interface": 1, "network": 1, "split-horizon": 1, "device": 1,
         "trunk": {"networks": [1], "native": 1}, "vhost-user": {"path": 1}, "bond": {"members": [1]}})"_json;
@@ -273,6 +275,8 @@ TEST(Methods, KnowTheKeysOfText) {
     }
     route::RouteConfig config;
     collect(base::read(base::from_json(route), config));
+    mirror::MirrorConfig mirror;
+    collect(base::read(base::from_json(R"({"name": 1, "from": [1], "to": 1, "filter": 1})"_json), mirror));
     const auto& known = protocol::kTextKeys;
     EXPECT_EQ(text, std::set<std::string>(std::begin(known), std::end(known)));
 }

@@ -195,8 +195,8 @@ TEST(Help, ExplainsEveryArgument) {
         std::istringstream words(arguments_of(verb));
         for (std::string word; words >> word;) {
             if (word.starts_with('[')) word.erase(0, 1);
-            if (word.ends_with(']')) word.pop_back();
             if (word.ends_with("...")) word.resize(word.size() - 3);
+            if (word.ends_with(']')) word.pop_back();
             EXPECT_NE(below.find(word), std::string::npos) << verb.words << ": " << word;
         }
     }
