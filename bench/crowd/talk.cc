@@ -28,27 +28,12 @@
 #include <string>
 #include <vector>
 
+#include "../program.h"
+
 namespace {
 
 constexpr const char* kNobody = "198.18.0.1";  // RFC 2544: for benchmarks
 constexpr uint16_t kPort = 5000;
-
-[[noreturn]] void fail(const char* what) {
-    std::perror(what);
-    std::exit(1);
-}
-
-int checked(int result, const char* what) {
-    if (result < 0) fail(what);
-    return result;
-}
-
-void pin(int core) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    checked(sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
-}
 
 struct Container {
     int socket;

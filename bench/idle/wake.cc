@@ -34,32 +34,11 @@
 #include <thread>
 #include <vector>
 
+#include "../program.h"
+
 namespace {
 
 constexpr uint16_t kProtocol = 0x88b5;  // local experimental (IEEE 802)
-
-[[noreturn]] void fail(const char* what) {
-    std::perror(what);
-    std::exit(1);
-}
-
-int checked(int result, const char* what) {
-    if (result < 0) fail(what);
-    return result;
-}
-
-void pin(int core) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    checked(sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
-}
-
-uint64_t now() {
-    timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);  // from the TSC, the same on all cores
-    return uint64_t(time.tv_sec) * 1'000'000'000 + uint64_t(time.tv_nsec);
-}
 
 // An eventfd behind an epoll set: what a sleeping worker waits with.
 struct Bell {

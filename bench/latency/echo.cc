@@ -31,34 +31,13 @@
 #include <thread>
 #include <vector>
 
+#include "../program.h"
+
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kPatience = kSecond;
 constexpr uint16_t kDiscard = 9;  // RFC 863
-
-[[noreturn]] void fail(const char* what) {
-    std::perror(what);
-    std::exit(1);
-}
-
-int checked(int result, const char* what) {
-    if (result < 0) fail(what);
-    return result;
-}
-
-void pin(int core) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    checked(sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
-}
-
-uint64_t now() {
-    timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
-}
 
 void sleep_until(uint64_t when) {
     const timespec time{static_cast<time_t>(when / kSecond), static_cast<long>(when % kSecond)};

@@ -23,6 +23,8 @@
 #include <string>
 #include <vector>
 
+#include "../program.h"
+
 namespace {
 
 // Of virtio-net (VIRTIO 1.2, 5.1.6): what lies before each frame. linux/virtio_net.h is no C++.
@@ -30,23 +32,6 @@ constexpr int kHeader = 10;
 
 // A TCP segment of 64 KiB with its headers.
 constexpr size_t kLongest = 65'536 + 256;
-
-[[noreturn]] void fail(const char* what) {
-    std::perror(what);
-    std::exit(1);
-}
-
-int checked(int result, const char* what) {
-    if (result < 0) fail(what);
-    return result;
-}
-
-void pin(int core) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(core, &set);
-    checked(sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
-}
 
 // eth0 in a namespace. Returns its descriptor; the thread stays in the namespace it had.
 int make_tap(const std::string& netns) {

@@ -12,6 +12,7 @@ from lib.processes import Failed, run
 FLAGS = ["-O3", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter"]
 
 FRAMES = os.path.join(BENCH, "replay/frames.h")
+PROGRAM = os.path.join(BENCH, "program.h")
 
 
 def pkg_config(*args):
@@ -33,7 +34,7 @@ def program(source, say, dpdk=True, libraries=()):
     """Compiles one C or C++ file of bench/ into build-bench/."""
     path = os.path.join(BENCH, source)
     target = os.path.join(BUILT, os.path.splitext(os.path.basename(source))[0])
-    if fresh(target, [path, FRAMES]):
+    if fresh(target, [path, FRAMES, PROGRAM]):
         return target
     say(f"building {os.path.basename(target)}")
     need(["g++", "gcc", "pkg-config"] + (["libdpdk-dev"] if dpdk else []), say)
