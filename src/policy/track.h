@@ -162,16 +162,9 @@ struct Track {
     [[gnu::always_inline]] static bool bridge(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
         if (likely(has_flow(meta.connection, tables) && follow_stations(meta, tables))) {
-            return likely(count(meta, packet, tables)) || begin_anew(meta, packet, tables);
+            return likely(count(meta, packet, tables)) || tables.features.tracker.decide(meta, packet, tables);
         }
         return bridge_by_table(meta, packet, tables);
-    }
-
-    // Of a packet that begins another connection than its flow's. LeaveToFlow has written no layer.
-    template <class T>
-    [[gnu::noinline]] static bool begin_anew(path::Meta& meta, const rte_mbuf* packet, const T& tables) noexcept {
-        meta.layer3 = path::Layer3::kNone;
-        return tables.features.tracker.decide(meta, packet, tables);
     }
 
     // Where the flow's frames leave, if it has noted this frame's addresses and neither has moved or gone since.
@@ -197,7 +190,6 @@ struct Track {
                                                   const T& tables) noexcept {
         if (meta.fate == path::Fate::kBridgeByFlow) {
             meta.fate = path::Fate::kPending;
-            meta.layer3 = path::Layer3::kNone;
             meta.asks_flow_first = true;
         }
         // The version first: what changes while it is looked up makes the note stale at once.
@@ -341,6 +333,7 @@ struct LeaveToFlow {
         path::Parse::read_macs(meta, packet);
         if (meta.destination_mac == network.to_router) return admit_routed(meta, packet, tables);
         meta.fate = path::Fate::kBridgeByFlow;
+        meta.layer3 = path::Layer3::kNone;
         look_up_flow(meta, tables);
         return false;
     }
