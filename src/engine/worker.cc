@@ -44,6 +44,9 @@ constexpr uint32_t kTurnsBetweenPolls = 8;
 // before it goes to its port (bench/run latency).
 constexpr uint32_t kLoneTurns = 2;
 
+// Vector receive functions of DPDK's drivers give nothing where there is room for less.
+constexpr uint16_t kLeastRoom = 8;
+
 // While later fragments wait for a first one, which another worker may get.
 constexpr long kLookForFirst = 10'000'000;  // ns
 
@@ -220,14 +223,15 @@ void Worker::mark_ready(const epoll_event* events, int count) noexcept {
 void Worker::gather() noexcept {
     // The first packets after a silence go their way at once: no look at the rest of their queue or at
     // other queues stands between them and their port.
-    const uint16_t wanted = busy_turns_ < kLoneTurns && watched_ != 0 ? 1 : path::kBatchSize;
-    for (size_t left = ready_.size(); left != 0 && batch_.count < wanted; --left) {
+    const bool is_lone = busy_turns_ < kLoneTurns && watched_ != 0;
+    const uint32_t most = is_lone ? 0 : path::kBatchSize - kLeastRoom;
+    for (size_t left = ready_.size(); left != 0 && batch_.count <= most; --left) {
         if (next_ >= ready_.size()) next_ = 0;
         ReadyQueue& ready = ready_[next_];
         const view::QueueRef queue = ready.ref;
         const port::Received received = queue.port->receive(
             queue.queue, batch_.packets + batch_.count,
-            static_cast<uint16_t>(wanted - batch_.count), counters_);
+            is_lone && queue.wake == port::Wake::kAlways ? uint16_t{1} : batch_.room(), counters_);
         const path::PortId ingress = queue.port->id();
         const uint64_t admission =
             flow::Decided::admission(flow_generations_->of(queue.network), queue.network, ingress);
