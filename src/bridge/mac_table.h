@@ -105,9 +105,10 @@ class MacTable {
     }
 
     // The same of an address that was learned at that port, if it still is there.
-    void refresh(uint64_t mac, path::PortId port, Seconds now) noexcept {
+    void refresh(uint64_t mac, path::PortId port, Seconds now, uint32_t limit) noexcept {
         const Entry entry = find(mac, hash(mac));
-        if (entry.found() && !entry.is_static() && entry.port() == port) (void)learn(mac, hash(mac), port, now);
+        const bool is_there = entry.found() && !entry.is_static() && entry.port() == port;
+        if (is_there) (void)learn(mac, hash(mac), port, now, limit);
     }
 
     // Takes note that a frame from `mac`, which belongs to `owner`, came from another port. Of each port it notes

@@ -144,7 +144,8 @@ struct Track {
 
     // Once a second of each flow: the MAC table must not forget a source whose frames don't ask it.
     [[gnu::noinline]] static void refresh_source(const path::Meta& meta, const view::Tables& tables) noexcept {
-        tables.macs(meta.network)->refresh(meta.source_mac, meta.ingress, tables.now);
+        tables.macs(meta.network)->refresh(meta.source_mac, meta.ingress, tables.now,
+                                           tables.slot(meta.ingress).mac_limit);
     }
 
     // Of a frame whose guard and addresses Admit has left to its flow, which doesn't know them.
@@ -174,10 +175,9 @@ struct Track {
         if (unlikely(!decided.admits(meta.admission))) return false;
         const path::PortId egress = decided.egress();
         const uint64_t version = tables.macs(meta.network)->spread_version();
-        if (unlikely(record.stations.load(std::memory_order_relaxed) !=
-                     tables.flows.stations(meta.destination_mac, meta.source_mac, egress, version))) {
-            return false;
-        }
+        const uint32_t stations =
+            tables.flows.stations(meta.destination_mac, meta.source_mac, meta.ingress, egress, version);
+        if (unlikely(record.stations.load(std::memory_order_relaxed) != stations)) return false;
         if (unlikely(!tables.carries(egress, meta.network))) return false;
         meta.egress = egress;
         meta.fate = path::Fate::kForward;
@@ -207,7 +207,7 @@ struct Track {
         }
         if (is_flows_way(meta, tables) && has_known_source(meta, tables)) {
             meta.connection.candidate->stations.store(
-                tables.flows.stations(meta.destination_mac, meta.source_mac, meta.egress, version),
+                tables.flows.stations(meta.destination_mac, meta.source_mac, meta.ingress, meta.egress, version),
                 std::memory_order_relaxed);
         }
         return true;
@@ -241,7 +241,7 @@ struct Track {
     [[gnu::always_inline]] static bool has_noted(const path::Meta& meta, const view::Tables& tables) noexcept {
         const uint64_t version = tables.macs(meta.network)->spread_version();
         return meta.connection.candidate->stations.load(std::memory_order_relaxed) ==
-               tables.flows.stations(meta.destination_mac, meta.source_mac, meta.egress, version);
+               tables.flows.stations(meta.destination_mac, meta.source_mac, meta.ingress, meta.egress, version);
     }
 
     // Asks all that route() spares, and has the flow note the addresses.
@@ -263,7 +263,7 @@ struct Track {
         flow::Record& record = *meta.connection.candidate;
         if (record.decided.load(std::memory_order_acquire).admits(meta.admission, meta.egress)) {
             record.stations.store(
-                tables.flows.stations(meta.destination_mac, meta.source_mac, meta.egress, version),
+                tables.flows.stations(meta.destination_mac, meta.source_mac, meta.ingress, meta.egress, version),
                 std::memory_order_relaxed);
         }
         return true;

@@ -145,18 +145,18 @@ TEST(MacTable, ExpiresWhatIsOldEnough) {
 
 TEST(MacTable, WhatIsRefreshedGetsNoOlderAndStaysWhereItIs) {
     MacTable table(16);
-    table.refresh(kMac, kPort1, 100);
+    table.refresh(kMac, kPort1, 100, 0);
     EXPECT_FALSE(find(table, kMac).found()) << "nothing is learned by it";
     learn(table, kMac, kPort1, 100);
     const uint32_t version = table.version();
-    table.refresh(kMac, kPort2, 200);
+    table.refresh(kMac, kPort2, 200, 0);
     EXPECT_EQ(find(table, kMac).word(), Entry::learned(kPort1, 100).word());
-    table.refresh(kMac, kPort1, 300);
+    table.refresh(kMac, kPort1, 300, 0);
     EXPECT_EQ(find(table, kMac).word(), Entry::learned(kPort1, 300).word());
     EXPECT_EQ(table.expire(400, 200), 0u);
     EXPECT_EQ(table.version(), version);
     ASSERT_TRUE(table.set_static(kMac, kPort2));
-    table.refresh(kMac, kPort2, 500);
+    table.refresh(kMac, kPort2, 500, 0);
     EXPECT_TRUE(find(table, kMac).is_static());
 }
 

@@ -106,17 +106,41 @@ TEST(FlowDecided, OneWordTellsGenerationNetworkAndPorts) {
     EXPECT_FALSE(is_as_new(Decided::kGenerations, 1));
 }
 
+// Also where a packet may tell something new, and is not tracked in line: by SCTP, behind a FIN.
+TEST_F(FlowTable, TheFirstPacketOfASecondIsToldOf) {
+    const uint32_t index = add(tuple_of(1)).index;
+    const Bare bare(tuple_of(1));
+    int told = 0;
+    const auto track = [&](Seconds now) {
+        return table.track(table.record(index), bare.connection, &bare.m, 60, now, [&]() noexcept { ++told; });
+    };
+    for (const bool is_settled : {false, true}) {
+        const Seconds now = kNow + (is_settled ? 2 : 1);
+        table.record(index).progress = is_settled ? kSeen | kSettled : kSeen;
+        EXPECT_TRUE(track(now));
+        EXPECT_EQ(told, is_settled ? 2 : 1);
+        EXPECT_TRUE(track(now));
+        EXPECT_EQ(told, is_settled ? 2 : 1);
+    }
+}
+
 TEST_F(FlowTable, StationsAreOtherOnesWhereOneOfThemDiffers) {
-    const uint32_t stations = table.stations(0x0102, 0x0304, path::PortId{5}, 6);
-    EXPECT_EQ(table.stations(0x0102, 0x0304, path::PortId{5}, 6), stations);
-    EXPECT_NE(table.stations(0x0103, 0x0304, path::PortId{5}, 6), stations);
-    EXPECT_NE(table.stations(0x0102, 0x0305, path::PortId{5}, 6), stations);
-    EXPECT_NE(table.stations(0x0304, 0x0102, path::PortId{5}, 6), stations);
-    EXPECT_NE(table.stations(0x0102, 0x0304, path::PortId{4}, 6), stations);
-    EXPECT_NE(table.stations(0x0102, 0x0304, path::PortId{5}, 7), stations);
+    const path::PortId from{3};
+    const path::PortId to{5};
+    const uint32_t stations = table.stations(0x0102, 0x0304, from, to, 6);
+    EXPECT_EQ(table.stations(0x0102, 0x0304, from, to, 6), stations);
+    EXPECT_NE(table.stations(0x0103, 0x0304, from, to, 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0305, from, to, 6), stations);
+    EXPECT_NE(table.stations(0x0304, 0x0102, from, to, 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, to, from, 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, from, path::kNoPort, 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, path::PortId{2}, to, 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, from, to, 7), stations);
     path::Grace other_grace{1};
     const Table other{FlowConfig{.size = 4096}, other_grace};
-    EXPECT_NE(other.stations(0x0102, 0x0304, path::PortId{5}, 6), stations);
+    EXPECT_NE(other.stations(0x0102, 0x0304, from, to, 6), stations);
+    // 0 is noted of no station.
+    for (uint64_t mac = 0; mac < 1000; ++mac) EXPECT_EQ(table.stations(mac, ~mac, from, to, mac) & 1, 1u);
 }
 
 // As where an address is translated: what the responder sends is not the initiator's tuple reversed.
