@@ -211,6 +211,8 @@ base::Errors Intent::losses(const Combined& next, const std::set<ObjectName>& de
     for (const WaitingObject& waiting : next.waiting) {
         const ObjectName name = waiting.object->id();
         if (!is_in_force(name) || deleted.contains(name)) continue;
+        // It waited before, beside another of its name: somebody has edited the state file.
+        if (find_waiting(name.kind, name.name) != nullptr) continue;
         errors.push_back({fmt::format("{} (added) would wait: {}", name.text(), waiting.reason()), {}, {}});
     }
     for (const LeftOut& left : next.left_out) {

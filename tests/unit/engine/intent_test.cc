@@ -1007,6 +1007,18 @@ TEST_F(ObjectsTest, AKindThatIsUnknownIsKeptAsideAndTheRestIsInForce) {
     EXPECT_EQ(saved(), (Texts{"red", "green", "b"}));
 }
 
+TEST_F(ObjectsTest, OneNameTwiceInTheStateStandsInTheWayOfNothingElse) {
+    save(R"({"version": 1, "ports": [], "networks": [{"name": "red"}, {"name": "red", "vlan": 5}, {"name": "green"}]})");
+    Intent intent = started();
+    ASSERT_EQ(waiting(intent).size(), 1u);
+    EXPECT_NE(waiting(intent)[0].find("red is declared already"), std::string::npos) << waiting(intent)[0];
+    EXPECT_EQ(objects(intent.remove(switch_, {kNetwork, "green"}, kNow)), Texts{"network green"});
+    EXPECT_EQ(add(intent, kNetwork, R"({"name": "grey"})"), Texts{"network grey"});
+    EXPECT_EQ(objects(intent.remove(switch_, {kNetwork, "red"}, kNow)), (Texts{"network red", "network red"}));
+    EXPECT_EQ(waiting(intent), Texts{});
+    EXPECT_EQ(saved(), Texts{"grey"});
+}
+
 TEST_F(ObjectsTest, AnAddedPortIsChangedInPlace) {
     Intent intent = started();
     ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
