@@ -79,6 +79,16 @@ base::Tree merged(const base::Tree& keys, const base::Tree& patch) {
     return result;
 }
 
+// The state file, or an earlier request, is no place to correct what `set` is told.
+void clear_places(base::Tree& tree) {
+    tree.line = tree.column = 0;
+    for (base::Tree& item : tree.items) clear_places(item);
+    for (auto& [key, value] : tree.entries) {
+        clear_places(key);
+        clear_places(value);
+    }
+}
+
 }  // namespace
 
 tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
@@ -416,7 +426,9 @@ Changes Intent::set(Switch& running, const ObjectName& name, const base::Tree& k
                                   origin(*declared)));
     }
     if (keys.find("name") != nullptr) return refuse("is what it is known by, and can't be changed", "name");
-    const Batch::Object changed{read_object(name.kind, {{}, merged((*known)->keys, keys)})};
+    base::Tree all = merged((*known)->keys, keys);
+    clear_places(all);
+    const Batch::Object changed{read_object(name.kind, {{}, std::move(all)})};
     if (!changed.object->faults.empty()) return tl::unexpected(changed.object->faults);
     SharedObjects added = added_;
     if (is_in_force(name)) {

@@ -1064,6 +1064,16 @@ TEST_F(ObjectsTest, APortThatWaitsIsPutRight) {
     EXPECT_EQ(waiting(intent), Texts{});
 }
 
+TEST_F(ObjectsTest, AMistakeOfSetNamesNoPlaceOfWhatCameBefore) {
+    save(R"({"version": 1, "ports": [{"name": "b", "device": "net_ring_b", "network": "gone", "colour": 3}]})");
+    Intent intent = started();
+    const auto error_of_set = [&](const char* keys) {
+        return error_of(intent.set(switch_, {kPort, "b"}, request(keys).root, kNow));
+    };
+    EXPECT_TRUE(error_of_set(R"({"mtu": 1400})").starts_with("unknown key 'colour'"));
+    EXPECT_EQ(error_of_set(R"({"colour": null})"), "network: there is no network \"gone\"");
+}
+
 TEST_F(ObjectsTest, AListIsChangedWithoutAGap) {
     Intent intent = started();
     ASSERT_TRUE(intent.add(switch_, batch(kAll), kNow));
