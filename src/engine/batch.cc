@@ -95,10 +95,20 @@ class Reader {
 
     void read_route(const base::Tree& keys, const std::string& path) {
         auto route = engine::read_route({document_.file, keys});
+        if (!route && wanted_ == Wanted::kNames) {
+            if (auto named = read_destination(keys)) route = std::move(named);
+        }
         const base::Place place = document_.place(find(keys, "to"));
         if (route) return batch_.routes.push_back({std::move(*route), joined(path, "to"), place});
         for (base::Error& error : route.error()) error.path = joined(path, error.path);
         report(route.error());
+    }
+
+    // A route is known by its destination and its domain: it need not say where it leads.
+    tl::expected<route::RouteConfig, base::Errors> read_destination(base::Tree keys) const {
+        if (keys.kind == base::Tree::Kind::kMap && keys.find("type") == nullptr)
+            keys.add("type", base::Tree::plain("blackhole"));
+        return engine::read_route({document_.file, std::move(keys)});
     }
 
     void report_unknown(const base::Tree& key) {

@@ -835,8 +835,10 @@ TEST_F(ObjectsTest, ABatchIsAddedAsAWhole) {
     // Deleted alike: their names are enough.
     const auto names = batch("networks: [{name: red}]\nports: [{name: r}, {name: eye}]\nacls: [{name: edge}]\n"
                              "mirrors: [{name: watch}]\naddress-sets: [{name: office}]\n"
-                             "routes: [{to: 10.9.0.0/16, via: 10.1.0.1}, {to: 10.8.0.0/16, type: blackhole}]",
+                             "routes: [{to: 10.9.0.0/16}, {to: 10.8.0.0/16, type: blackhole}]",
                              Wanted::kNames);
+    const auto misspelt = base::parse_yaml("routes: [{to: 10.9.0.0/16, domian: red}]", "b.yaml");
+    EXPECT_FALSE(read_batch(*misspelt, Wanted::kNames)) << "it would be another domain's route";
     EXPECT_EQ(objects(intent.remove(switch_, names, kNow)).size(), 8u);
     EXPECT_EQ(running(), Texts{"a"});
     EXPECT_TRUE(intent.routes().waiting().empty());
