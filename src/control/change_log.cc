@@ -58,8 +58,11 @@ std::string outcome(const protocol::Method& method, const json& result) {
     if (!result.is_object()) return {};
     std::string text;
     const auto add = [&](std::string_view what) { text += (text.empty() ? "" : ", ") + std::string(what); };
+    // What was asked for names none of them.
+    const bool changes_many = method.name == protocol::kConfigReload || method.name == protocol::kAdd ||
+                              method.name == protocol::kDelete;
     if (const auto changes = result.find("changes");
-        method.name == protocol::kConfigReload && changes != result.end() && changes->is_array()) {
+        changes_many && changes != result.end() && changes->is_array()) {
         add(base::counted(changes->size(), "change"));
         for (const json& change : *changes) {
             if (text.size() > kLongest) break;

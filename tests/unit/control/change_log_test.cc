@@ -53,6 +53,9 @@ TEST_F(Changes, LeaveALineThatSaysWhoAndWhat) {
     EXPECT_EQ(
         log_of(method(protocol::kConfigReload), json::object()),
         "notice control: uid 0 pid 4711 (sluicectl): config.reload: 1 change, add port web\n");
+    EXPECT_EQ(
+        log_of(method(protocol::kAdd), {{"text", "x\n"}}),
+        "notice control: uid 0 pid 4711 (sluicectl): add text=(2 bytes): 1 change, add port web\n");
 }
 
 TEST_F(Changes, WhatChangesNothingLeavesNoLine) {
