@@ -123,16 +123,12 @@ class Table {
     [[gnu::always_inline]] uint32_t hash(const path::TupleKey& key) const noexcept {
         return digest(key.addresses, key.rest);
     }
-    // What a flow notes of its frames' MAC addresses (path::mac_key()), and of the ports that they are behind
-    // while the MAC table has that version (MacTable::spread_version()). Never 0, which is noted of none. Keyed:
-    // nobody outside can choose an address that is taken for another.
-    [[gnu::always_inline]] uint32_t stations(uint64_t destination, uint64_t source, path::PortId ingress,
-                                             path::PortId egress, uint64_t version) const noexcept {
-        constexpr int kEgressShift = 1;
-        constexpr int kIngressShift = 17;
-        const uint32_t ports = uint32_t{path::index(ingress)} << kIngressShift | uint32_t{path::index(egress)}
-                                                                                      << kEgressShift;
-        return (digest(destination ^ version, source) ^ ports) | 1;
+    // What a flow notes of its frames' MAC addresses (path::mac_key()): while the MAC table has that version
+    // (MacTable::spread_version()) and the flow is decided so, they are behind its ports. Never 0, which stands
+    // for no note. Keyed: nobody outside can choose an address that is taken for another.
+    [[gnu::always_inline]] uint32_t stations(uint64_t destination, uint64_t source, Decided decided,
+                                             uint64_t version) const noexcept {
+        return digest(destination ^ version, source ^ decided.word()) | 1;
     }
     [[gnu::always_inline]] void prefetch(uint32_t hash) const noexcept {
         rte_prefetch0(&buckets_[places_.first(hash)]);
@@ -188,20 +184,14 @@ class Table {
         own.packets.add(1);
         own.bytes.add(length);
         const uint8_t flags = connection.tcp_flags;
-        const auto track_otherwise = [&]() noexcept {
-            const bool is_new_second = own.seen.load(std::memory_order_relaxed) != now;
-            if (!track_slowly(own, connection, m, length, now, Opens::kUnjudged)) return false;
-            if (is_new_second) new_second();
-            return true;
-        };
         if (unlikely(!own.is(kSettled) || (flags & (Tcp::kSyn | Tcp::kFin | Tcp::kRst)) != 0)) {
-            return track_otherwise();
+            return track_out_of_line(own, connection, m, length, now, new_second);
         }
         // A branch: hash, find, verify and track together take 15 cycles for UDP, 20 for TCP and 24 where
         // the two are mixed at random; without a branch all pay 25 (10 k flows, replayed in batches of 64).
         if ((flags & Tcp::kAck) != 0) {
             if (unlikely(m->data_len < connection.l4_offset + sizeof(Tcp))) {
-                return track_otherwise();
+                return track_out_of_line(own, connection, m, length, now, new_second);
             }
             note_open(own, connection, rte_pktmbuf_mtod(m, const uint8_t*));
         }
@@ -356,6 +346,15 @@ class Table {
     enum class Opens : bool { kUnjudged, kJudged };  // of a packet that opens_anew()
     [[gnu::noinline]] bool track_slowly(Record& own, const path::Connection& connection, const rte_mbuf* m,
                                         uint32_t length, Seconds now, Opens opens) noexcept;
+    // The same, and tells of a new second.
+    template <class NewSecond>
+    [[gnu::noinline]] bool track_out_of_line(Record& own, const path::Connection& connection, const rte_mbuf* m,
+                                             uint32_t length, Seconds now, NewSecond new_second) noexcept {
+        const bool is_new_second = own.seen.load(std::memory_order_relaxed) != now;
+        if (!track_slowly(own, connection, m, length, now, Opens::kUnjudged)) return false;
+        if (is_new_second) new_second();
+        return true;
+    }
     Record& peer_of(const Record& record) noexcept { return records_[index(record) ^ 1]; }
 
     bool is(uint32_t index, const path::Tuple& tuple) const noexcept {

@@ -68,10 +68,13 @@ class Decided {
 
     bool operator==(const Decided&) const = default;
     constexpr bool admits(uint64_t admission) const noexcept { return (word_ ^ admission) << kPortBits == 0; }
-    // The same, and the packet leaves there.
-    constexpr bool admits(uint64_t admission, path::PortId egress) const noexcept {
-        return word_ == (admission | low(egress) << kEgressShift);
+    // What lets packets in by that admission, and out there.
+    static constexpr Decided of(uint64_t admission, path::PortId egress) noexcept {
+        Decided decided;
+        decided.word_ = admission | low(egress) << kEgressShift;
+        return decided;
     }
+    constexpr uint64_t word() const noexcept { return word_; }
     constexpr uint32_t generation() const noexcept { return static_cast<uint32_t>(word_) & kGenerations; }
     // kAllow of what nobody has decided.
     constexpr Verdict verdict() const noexcept {

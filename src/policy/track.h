@@ -173,11 +173,8 @@ struct Track {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
         if (unlikely(!decided.admits(meta.admission))) return false;
+        if (unlikely(!has_noted(meta, decided, tables))) return false;
         const path::PortId egress = decided.egress();
-        const uint64_t version = tables.macs(meta.network)->spread_version();
-        const uint32_t stations =
-            tables.flows.stations(meta.destination_mac, meta.source_mac, meta.ingress, egress, version);
-        if (unlikely(record.stations.load(std::memory_order_relaxed) != stations)) return false;
         if (unlikely(!tables.carries(egress, meta.network))) return false;
         meta.egress = egress;
         meta.fate = path::Fate::kForward;
@@ -205,11 +202,7 @@ struct Track {
             const bool passes = is_flows_way(meta, tables) && count(meta, packet, tables);
             if (!passes && !tables.features.tracker.decide(meta, packet, tables)) return false;
         }
-        if (is_flows_way(meta, tables) && has_known_source(meta, tables)) {
-            meta.connection.candidate->stations.store(
-                tables.flows.stations(meta.destination_mac, meta.source_mac, meta.ingress, meta.egress, version),
-                std::memory_order_relaxed);
-        }
+        if (is_flows_way(meta, tables) && has_known_source(meta, tables)) note(meta, version, tables);
         return true;
     }
 
@@ -217,8 +210,7 @@ struct Track {
     static bool is_flows_way(const path::Meta& meta, const view::Tables& tables) noexcept {
         if (meta.fate != path::Fate::kForward || !has_flow(meta.connection, tables)) return false;
         const flow::Record& record = *meta.connection.candidate;
-        return record.decided.load(std::memory_order_acquire).admits(meta.admission, meta.egress) &&
-               record.hop.load(std::memory_order_relaxed) == 0;
+        return is_decided_so(record, meta) && record.hop.load(std::memory_order_relaxed) == 0;
     }
 
     // Whether the MAC table has learned the frame's source by now. That of an overlay's routers is never learned.
@@ -231,17 +223,31 @@ struct Track {
     template <class T>
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
                                              const T& tables) noexcept {
-        if (likely(has_flow(meta.connection, tables) && follow(meta, tables) && has_noted(meta, tables))) {
+        if (likely(has_flow(meta.connection, tables) && follow(meta, tables) &&
+                   has_noted(meta, flow::Decided::of(meta.admission, meta.egress), tables))) {
             return likely(count(meta, packet, tables)) || tables.features.tracker.decide(meta, packet, tables);
         }
         return route_by_tables(meta, packet, tables);
     }
 
-    // Of a packet whose way out is known: whether its flow has noted its addresses.
-    [[gnu::always_inline]] static bool has_noted(const path::Meta& meta, const view::Tables& tables) noexcept {
+    // Whether the packet's flow was decided to let it in and out by its ports.
+    static bool is_decided_so(const flow::Record& record, const path::Meta& meta) noexcept {
+        return record.decided.load(std::memory_order_acquire) == flow::Decided::of(meta.admission, meta.egress);
+    }
+
+    // Whether the flow has noted the packet's addresses, since it was decided so.
+    [[gnu::always_inline]] static bool has_noted(const path::Meta& meta, flow::Decided decided,
+                                                 const view::Tables& tables) noexcept {
         const uint64_t version = tables.macs(meta.network)->spread_version();
         return meta.connection.candidate->stations.load(std::memory_order_relaxed) ==
-               tables.flows.stations(meta.destination_mac, meta.source_mac, meta.ingress, meta.egress, version);
+               tables.flows.stations(meta.destination_mac, meta.source_mac, decided, version);
+    }
+    // Of a packet that its flow lets in and out: `version` is that of the MAC table from before it was looked up.
+    static void note(const path::Meta& meta, uint64_t version, const view::Tables& tables) noexcept {
+        const auto decided = flow::Decided::of(meta.admission, meta.egress);
+        meta.connection.candidate->stations.store(
+            tables.flows.stations(meta.destination_mac, meta.source_mac, decided, version),
+            std::memory_order_relaxed);
     }
 
     // Asks all that route() spares, and has the flow note the addresses.
@@ -259,13 +265,8 @@ struct Track {
         const bool passes =
             has_flow(meta.connection, tables) && follow(meta, tables) && count(meta, packet, tables);
         if (!passes && !tables.features.tracker.decide(meta, packet, tables)) return false;
-        if (meta.fate != path::Fate::kRouteByPort || !has_flow(meta.connection, tables)) return true;
-        flow::Record& record = *meta.connection.candidate;
-        if (record.decided.load(std::memory_order_acquire).admits(meta.admission, meta.egress)) {
-            record.stations.store(
-                tables.flows.stations(meta.destination_mac, meta.source_mac, meta.ingress, meta.egress, version),
-                std::memory_order_relaxed);
-        }
+        const bool is_known = meta.fate == path::Fate::kRouteByPort && has_flow(meta.connection, tables);
+        if (is_known && is_decided_so(*meta.connection.candidate, meta)) note(meta, version, tables);
         return true;
     }
 

@@ -86,8 +86,8 @@ TEST(FlowDecided, OneWordTellsGenerationNetworkAndPorts) {
     EXPECT_EQ(decided.verdict(), Verdict::kAllow);
     const uint64_t admission = Decided::admission(Decided::kGenerations, network, ingress);
     EXPECT_TRUE(decided.admits(admission));
-    EXPECT_TRUE(decided.admits(admission, path::kNoPort));
-    EXPECT_FALSE(decided.admits(admission, path::PortId{7}));
+    EXPECT_EQ(decided, Decided::of(admission, path::kNoPort));
+    EXPECT_NE(decided, Decided::of(admission, path::PortId{7}));
     EXPECT_FALSE(decided.admits(Decided::admission(Decided::kGenerations - 1, network, ingress)));
     EXPECT_FALSE(decided.admits(Decided::admission(Decided::kGenerations, path::NetworkId{1}, ingress)));
     EXPECT_FALSE(decided.admits(Decided::admission(Decided::kGenerations, network, path::PortId{1})));
@@ -125,22 +125,26 @@ TEST_F(FlowTable, TheFirstPacketOfASecondIsToldOf) {
 }
 
 TEST_F(FlowTable, StationsAreOtherOnesWhereOneOfThemDiffers) {
-    const path::PortId from{3};
-    const path::PortId to{5};
-    const uint32_t stations = table.stations(0x0102, 0x0304, from, to, 6);
-    EXPECT_EQ(table.stations(0x0102, 0x0304, from, to, 6), stations);
-    EXPECT_NE(table.stations(0x0103, 0x0304, from, to, 6), stations);
-    EXPECT_NE(table.stations(0x0102, 0x0305, from, to, 6), stations);
-    EXPECT_NE(table.stations(0x0304, 0x0102, from, to, 6), stations);
-    EXPECT_NE(table.stations(0x0102, 0x0304, to, from, 6), stations);
-    EXPECT_NE(table.stations(0x0102, 0x0304, from, path::kNoPort, 6), stations);
-    EXPECT_NE(table.stations(0x0102, 0x0304, path::PortId{2}, to, 6), stations);
-    EXPECT_NE(table.stations(0x0102, 0x0304, from, to, 7), stations);
+    const auto decided = [](uint16_t ingress, uint16_t egress) {
+        return Decided(1, Verdict::kAllow, path::NetworkId{2}, path::PortId{ingress}, path::PortId{egress});
+    };
+    const uint32_t stations = table.stations(0x0102, 0x0304, decided(3, 5), 6);
+    EXPECT_EQ(table.stations(0x0102, 0x0304, decided(3, 5), 6), stations);
+    EXPECT_NE(table.stations(0x0103, 0x0304, decided(3, 5), 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0305, decided(3, 5), 6), stations);
+    EXPECT_NE(table.stations(0x0304, 0x0102, decided(3, 5), 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, decided(5, 3), 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, decided(2, 5), 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, decided(3, 0xffff), 6), stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, Decided(2, Verdict::kAllow, path::NetworkId{2}, path::PortId{3},
+                                                     path::PortId{5}), 6),
+              stations);
+    EXPECT_NE(table.stations(0x0102, 0x0304, decided(3, 5), 7), stations);
     path::Grace other_grace{1};
     const Table other{FlowConfig{.size = 4096}, other_grace};
-    EXPECT_NE(other.stations(0x0102, 0x0304, from, to, 6), stations);
+    EXPECT_NE(other.stations(0x0102, 0x0304, decided(3, 5), 6), stations);
     // 0 is noted of no station.
-    for (uint64_t mac = 0; mac < 1000; ++mac) EXPECT_EQ(table.stations(mac, ~mac, from, to, mac) & 1, 1u);
+    for (uint64_t mac = 0; mac < 1000; ++mac) EXPECT_NE(table.stations(mac, ~mac, decided(3, 5), mac), 0u);
 }
 
 // As where an address is translated: what the responder sends is not the initiator's tuple reversed.
