@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/counted.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "router/route_check.h"
@@ -32,12 +33,6 @@ bool equal(const SharedObjects& a, const SharedObjects& b) {
                       [](const SharedObject& x, const SharedObject& y) { return x == y || *x == *y; });
 }
 
-std::vector<route::RouteConfig> routes_in(const Batch& batch) {
-    std::vector<route::RouteConfig> routes;
-    for (const Batch::Route& each : batch.routes) routes.push_back(each.route);
-    return routes;
-}
-
 Change change_of(Change::Action action, const route::RouteConfig& route) {
     const bool is_main = route.domain == route::kMainDomain;
     return {.action = action,
@@ -46,13 +41,17 @@ Change change_of(Change::Action action, const route::RouteConfig& route) {
             .effect = Effect::kFlows};
 }
 
+std::vector<route::RouteConfig> routes_in(const std::vector<Batch::Route>& batch) {
+    std::vector<route::RouteConfig> routes;
+    for (const Batch::Route& each : batch) routes.push_back(each.route);
+    return routes;
+}
+
 // What a configuration that isn't in force yet would have against the routes.
 base::Errors route_mistakes_in(const Config& config, const std::vector<Batch::Route>& routes) {
     base::Errors errors;
     if (routes.empty()) return errors;
-    std::vector<route::RouteConfig> ways;
-    for (const Batch::Route& each : routes) ways.push_back(each.route);
-    const auto mistakes = router::route_mistakes(config, ways);
+    const auto mistakes = router::route_mistakes(config, routes_in(routes));
     for (size_t i = 0; i < routes.size() && !base::is_full(errors); ++i) {
         if (!mistakes[i].empty()) errors.push_back(routes[i].located(mistakes[i]));
     }
@@ -403,7 +402,7 @@ Changes Intent::remove(Switch& running, const Batch& batch, Clock::time_point no
     // Before their networks go. Whatever else could fail by now is the state file.
     if (!batch.routes.empty()) {
         if (auto saved = save(next->added); !saved) return tl::unexpected(base::Errors{saved.error()});
-        if (auto done = routes_.remove(running.routing(), routes_in(batch)); !done) {
+        if (auto done = routes_.remove(running.routing(), routes_in(batch.routes)); !done) {
             (void)save(added_);
             return tl::unexpected(base::Errors{done.error()});
         }
@@ -517,7 +516,15 @@ Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Co
     read_ = std::move(file);
     const Config config_before = config_;
     take_over(std::move(next));
+    const size_t waited = routes_.waiting().size();
     routes_.review(running.routing(), config_before);
+    // There may be a million of them.
+    if (const size_t wait = routes_.waiting().size(); wait > waited) {
+        changes.push_back({.action = Change::Action::kChange,
+                           .object = base::counted(wait - waited, "added route"),
+                           .origin = "added",
+                           .detail = "out of force: see `sluicectl route list`"});
+    }
     return changes;
 }
 
@@ -530,10 +537,10 @@ Changes Intent::commit_with(Switch& running, Combined next, const std::vector<Ba
                     .left_out = left_out_};
     auto changes = commit(running, file, std::move(next), now);
     if (!changes) return changes;
-    std::vector<route::RouteConfig> ways;
-    for (const Batch::Route& each : routes) ways.push_back(each.route);
     base::Errors errors;
-    for (auto& [i, why] : routes_.add(running.routing(), ways)) errors.push_back(routes[i].located(why));
+    for (auto& [i, why] : routes_.add(running.routing(), routes_in(routes))) {
+        errors.push_back(routes[i].located(why));
+    }
     base::limit(errors);
     if (errors.empty()) {
         for (const Batch::Route& each : routes) changes->push_back(change_of(Change::Action::kAdd, each.route));

@@ -4,8 +4,9 @@
 // were. Routes that are added while running don't go through the configuration, as there may be a
 // million (added_routes.h).
 //
-// A command takes nothing out of force but what it names: where another added object would have to wait, or would
-// lose a part, it is refused. The file alone makes objects wait.
+// A command takes no object out of force but those it names: where another added object would have to wait, or
+// would lose a part, it is refused. Of added routes it tells how many wait from then on. The file alone makes
+// objects wait.
 //
 // What was added never keeps the switch down: what can't be in force waits, and what can't be read is put aside.
 // Where the state is no file (a folder, a pipe, a link that leads nowhere), that stays as it is, and nothing can

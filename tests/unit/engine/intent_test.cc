@@ -916,6 +916,21 @@ TEST_F(ObjectsTest, ACommandTakesNothingElseOutOfForce) {
     expect_same_config(intent);
 }
 
+TEST_F(ObjectsTest, ACommandTellsHowManyAddedRoutesWaitFromThenOn) {
+    Intent intent = started();
+    ASSERT_TRUE(intent.add(switch_, batch("networks: [{name: red, subnets: [10.1.0.0/24], gateway: 10.1.0.254},"
+                                          " {name: green, subnets: [10.2.0.0/24], gateway: 10.2.0.254}]\n"
+                                          "routes: [{to: 10.9.0.0/16, via: 10.1.0.1}, {to: 10.8.0.0/16, via: 10.1.0.2},"
+                                          " {to: 10.7.0.0/16, via: 10.2.0.1}]\n"),
+                           kNow));
+    EXPECT_EQ(objects(intent.remove(switch_, {kNetwork, "red"}, kNow)), (Texts{"network red", "2 added routes"}));
+    EXPECT_EQ(intent.routes().waiting().size(), 2u);
+    EXPECT_EQ(objects(intent.remove(switch_, {kNetwork, "green"}, kNow)), (Texts{"network green", "1 added route"}));
+    EXPECT_EQ(add(intent, kNetwork, R"({"name": "red", "subnets": ["10.1.0.0/24"], "gateway": "10.1.0.254"})"),
+              Texts{"network red"});
+    EXPECT_EQ(intent.routes().waiting().size(), 1u);
+}
+
 TEST_F(ObjectsTest, WhatTheFileTakesAwayWaitsAndComesBack) {
     Intent intent = started();
     ASSERT_TRUE(intent.add(switch_, batch(kAll), kNow));
