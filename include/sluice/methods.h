@@ -93,7 +93,8 @@ inline constexpr Parameter kPortAddParameters[] = {
 // Of an object: its name, and the keys that it is to have.
 inline constexpr Parameter kKeys =
     {"keys", Type::kObject, kRequired, "KEYS",
-     "keys and their new values, as in sluice.yaml; null: the default again", R"({"mtu": 1400})"};
+     "keys and their new values, as in sluice.yaml; a mapping is merged into what was given; null: the default "
+     "again", R"({"mtu": 1400})"};
 inline constexpr Parameter kPortSetParameters[] = {kPortName, kKeys};
 
 inline constexpr Parameter kNetworkAddParameters[] = {

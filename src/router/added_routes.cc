@@ -236,8 +236,10 @@ std::string AddedRoutes::why_not_added(const Running& running, const route::Rout
     const bool known =
         running.router.has_added(route.domain, route.to) || waiting_.contains(key_of(route));
     if (!known || existing == Existing::kReplace) return {};
-    return fmt::format("{} has a route already (added): --replace it, or give several next hops to one",
-                       route.to.text());
+    return fmt::format(
+        "{} has a route already (added): delete it, add it with `route add --replace`, or give several next hops "
+        "to one",
+        route.to.text());
 }
 
 base::Result<void> AddedRoutes::add(const Running& running, const route::RouteConfig& route, Existing existing) {

@@ -146,7 +146,8 @@ TEST_F(AddedRoutesTest, AnExistingRouteIsReplacedOnRequest) {
     start();
     ASSERT_EQ(add("10.9.0.0/16 via 10.0.0.1"), "");
     EXPECT_EQ(add("10.9.0.0/16 via 10.0.0.2"),
-              "10.9.0.0/16 has a route already (added): --replace it, or give several next hops to one");
+              "10.9.0.0/16 has a route already (added): delete it, add it with `route add --replace`, or give several "
+              "next hops to one");
     EXPECT_EQ(add("10.9.0.0/16 via 10.0.0.2", AddedRoutes::Existing::kReplace), "");
     EXPECT_EQ(added(), Texts{"10.9.0.0/16 via 10.0.0.2 network blue"});
 }
