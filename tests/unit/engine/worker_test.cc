@@ -14,6 +14,7 @@
 #include "support/netns.h"
 #include "support/packet.h"
 #include "support/pools.h"
+#include "support/rings.h"
 
 namespace sluice::engine {
 namespace {
@@ -35,7 +36,8 @@ class WorkerOfContainers : public testing::Test {
         ASSERT_TRUE(space_.shell("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6"));
         const std::string netns = ", netns: " + space_.path() + ", network: blue}";
         auto config = load_config("networks: [{name: blue}]\nports: [{name: a, interface: tap-a" + netns +
-                                      ", {name: b, interface: tap-b" + netns + "]",
+                                      ", {name: b, interface: tap-b" + netns +
+                                      ", {name: c, device: " + device_.device() + ", network: blue}]",
                                   "f", {}, Machine{});
         ASSERT_TRUE(config) << config.error()[0].text();
         ASSERT_TRUE(switch_.apply(*config, kStart));
@@ -74,6 +76,7 @@ class WorkerOfContainers : public testing::Test {
     }
 
     test::Netns space_;
+    test::RingDevice device_{"worker"};
     int a_ = -1;
     int b_ = -1;
     Switch switch_{1, test::switch_pools(), "test", {}, [] { return kStart; }};
@@ -97,6 +100,15 @@ TEST_F(WorkerOfContainers, ForwardsTheFirstPacketsAfterASilenceOneByOne) {
     EXPECT_EQ(received(), 1u);
     EXPECT_EQ(received(), 1u);
     EXPECT_EQ(received(), 3u);
+}
+
+// Its driver may give nothing where there is room for less than a vector.
+TEST_F(WorkerOfContainers, AsksADeviceForAsManyAsThereIsRoomFor) {
+    for (int i = 0; i < 5; ++i) {
+        const test::Bytes frame = Packet().eth("02:00:00:00:00:0c", "ff:ff:ff:ff:ff:ff").payload(46).bytes();
+        device_.put(test::to_mbuf(test::switch_pools().buffers, frame));
+    }
+    EXPECT_EQ(received(), 5u);
 }
 
 }  // namespace
