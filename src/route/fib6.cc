@@ -46,6 +46,22 @@ void Fib6::remove(Number prefix, uint8_t length, Covering covering) {
     for (uint32_t i = first; i < end; ++i) uncover(root_[i], length, entry);
 }
 
+uint32_t Fib6::find_outside(uint32_t first, const uint8_t* address) const noexcept {
+    const Number number = number_of(address);
+    uint32_t entry = first;
+    do {
+        const uint32_t byte = kind_of(entry);
+        if (byte == kLeaf) {
+            const Leaf& leaf = leaves_[index_of(entry)];
+            return read(share(number, leaf.prefix, leaf.length) ? leaf.route : leaf.outside);
+        }
+        const Branch& branch = branches_[index_of(entry)];
+        if (!share(number, branch.prefix, 8 * byte)) return read(branch.outside);
+        entry = branch.entries[address[byte]].load(std::memory_order_acquire);
+    } while (is_pointer(entry));
+    return entry;
+}
+
 void Fib6::reclaim() {
     leaves_.reclaim();
     branches_.reclaim();

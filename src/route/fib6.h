@@ -5,10 +5,10 @@
 // - a leaf, if there is a single prefix in its part of the address space; or
 // - a branch, which says how many bits all prefixes behind it share, and has a word for each value of the byte
 //   after those: again a route, a leaf or a branch.
-// Both store the shared bits, and the route `outside` for addresses with other bits. So a look-up costs a memory
-// access for the root, and one or two for each place where the prefixes around the address diverge: one for a
-// /128 alone in its /24 (by path compression, as in a Patricia trie), at most 14 levels for prefixes chosen to be
-// slow.
+// Both store the shared bits, and the route `outside` for addresses with other bits. A look-up reads the root, one
+// word for each place where the prefixes around the address diverge, and the shared bits of the last node (path
+// compression, as in a Patricia trie). Prefixes that are chosen to be slow have at most 14 levels. An address
+// with other bits than its last node's walks once more.
 //
 // Threads, changes, concurrent look-ups and reclaim() are as for Fib4. One word publishes a set. If a change
 // would narrow the addresses for which a node answers, the node is copied, so that a reader that came by the
@@ -103,7 +103,10 @@ class Fib6 {
     };
 
     [[gnu::always_inline]] static uint32_t root_index(const uint8_t* address) noexcept {
-        return uint32_t{address[0]} << 16 | uint32_t{address[1]} << 8 | address[2];
+        uint32_t first;
+        std::memcpy(&first, address, sizeof first);
+        if constexpr (std::endian::native == std::endian::little) first = __builtin_bswap32(first);
+        return first >> 8;
     }
 
     // Whether two addresses share the first `length` bits; 1 to 128.
@@ -111,23 +114,29 @@ class Fib6 {
         return (a ^ b) >> (128 - length) == 0;
     }
 
-    [[gnu::always_inline]] uint32_t descend(uint32_t entry, const uint8_t* address) const noexcept {
-        const Number number = number_of(address);
+    // Follows the bytes that the branches name, and compares the address once, with the last node's prefix: the
+    // prefixes of the nodes before it are parts of that one.
+    [[gnu::always_inline]] uint32_t descend(uint32_t first, const uint8_t* address) const noexcept {
+        const Branch* last = nullptr;
+        uint32_t entry = first;
         do {
             const uint32_t byte = kind_of(entry);
             if (byte == kLeaf) {
                 const Leaf& leaf = leaves_[index_of(entry)];
-                const bool inside = share(number, leaf.prefix, leaf.length);
-                return (inside ? leaf.route : leaf.outside).load(std::memory_order_relaxed);
+                const bool inside = share(number_of(address), leaf.prefix, leaf.length);
+                if (likely(inside)) return leaf.route.load(std::memory_order_relaxed);
+                entry = leaf.outside.load(std::memory_order_relaxed);
+                break;
             }
-            const Branch& branch = branches_[index_of(entry)];
-            if (unlikely(!share(number, branch.prefix, 8 * byte))) {
-                return branch.outside.load(std::memory_order_relaxed);
-            }
-            entry = branch.entries[address[byte]].load(std::memory_order_acquire);
+            last = &branches_[index_of(entry)];
+            entry = last->entries[address[byte]].load(std::memory_order_acquire);
         } while (is_pointer(entry));
-        return entry;
+        if (last == nullptr || likely(share(number_of(address), last->prefix, 8 * last->byte))) return entry;
+        return find_outside(first, address);
     }
+
+    // Of an address that a branch behind `first` doesn't answer for: compares it with each node's prefix.
+    uint32_t find_outside(uint32_t first, const uint8_t* address) const noexcept;
 
     void cover(Word& word, uint32_t route);
     void uncover(Word& word, uint8_t length, uint32_t covering);
