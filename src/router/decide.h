@@ -24,6 +24,11 @@ struct UnusualOctets {
 };
 inline constexpr UnusualOctets kUnusualOctets;
 
+// The same of an IPv6 source: the first octet of martians, link-local addresses and multicast is 0, 0xfe or 0xff.
+[[gnu::always_inline]] inline bool is_unusual_source6(const wire::Ipv6Bytes& source) noexcept {
+    return static_cast<uint8_t>(source[0] + 2) <= 2;
+}
+
 // What a route is looked up by: values, of a packet's header or of a decision that is being made.
 struct Query {
     IpAddress source;
@@ -87,12 +92,7 @@ bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables
         ttl = ip->ttl;
     } else if (meta.layer3 == path::Layer3::kIpv6) {
         const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
-        if (unlikely(wire::is_martian_source6(ip->source))) {
-            return path::drop(meta, path::Drop::kMartian);
-        }
-        if (unlikely(wire::is_link_local6(ip->source))) {
-            return decide_unusual(meta, packet, tables, link);
-        }
+        if (unlikely(is_unusual_source6(ip->source))) return decide_unusual(meta, packet, tables, link);
         id = routes.fib6().find(ip->destination.data());
         ttl = ip->hop_limit;
     } else {
