@@ -124,30 +124,17 @@ void Telling::end() noexcept {
 void run_watched(path::Batch& batch, const PathTables& tables) noexcept {
     struct Arrived {
         rte_mbuf* packet;
-        path::PortId ingress;
-        path::NetworkId network;
-        bool unusual;
-        path::Guarded guarded;
-        uint64_t admission;
+        path::Arrival how;
     };
     const uint16_t count = std::exchange(batch.count, uint16_t{0});
     std::array<Arrived, path::kBatchSize> arrived;
-    for (uint16_t i = 0; i < count; ++i) {
-        const path::Meta& meta = batch.meta(i);
-        arrived[i] = {batch.packets[i], meta.ingress, meta.network, meta.unusual, meta.guarded,
-                      meta.admission};
-    }
+    for (uint16_t i = 0; i < count; ++i) arrived[i] = {batch.packets[i], path::arrival_of(batch.meta(i))};
     // Keep the order: packets that came before a watched one leave before it.
     for (uint16_t i = 0; i < count; ++i) {
         const bool is_alone = is_watched(arrived[i].packet, tables.snapshot);
         if (is_alone) run_rest(batch, tables);
-        path::Meta& meta = batch.meta(batch.count);
+        path::arrive(&batch.meta(batch.count), 1, arrived[i].how);
         batch.packets[batch.count++] = arrived[i].packet;
-        meta.ingress = arrived[i].ingress;
-        meta.network = arrived[i].network;
-        meta.unusual = arrived[i].unusual;
-        meta.guarded = arrived[i].guarded;
-        meta.admission = arrived[i].admission;
         if (is_alone) run_alone(batch, tables);
     }
     run_rest(batch, tables);

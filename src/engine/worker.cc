@@ -235,14 +235,8 @@ void Worker::gather() noexcept {
         const path::PortId ingress = queue.port->id();
         const uint64_t admission =
             flow::Decided::admission(flow_generations_->of(queue.network), queue.network, ingress);
-        path::Meta* meta = &batch_.meta(batch_.count);
-        for (const path::Meta* end = meta + received.count; meta != end; ++meta) {
-            meta->admission = admission;
-            meta->ingress = ingress;
-            meta->network = queue.network;
-            meta->unusual = queue.unusual;
-            meta->guarded = queue.guarded;
-        }
+        path::arrive(&batch_.meta(batch_.count), received.count,
+                     {admission, ingress, queue.network, queue.unusual, queue.guarded});
         batch_.count += received.count;
         ready.empty_turns = received.count != 0 ? 0 : ready.empty_turns + 1;
         if (ready.listening && received.count != 0) {

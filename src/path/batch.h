@@ -67,6 +67,44 @@ struct alignas(64) Meta {
 };
 static_assert(sizeof(Meta) == 128 && offsetof(Meta, connection) == 64);
 
+// How packets came: the same for all that a queue has given at once.
+struct Arrival {
+    uint64_t admission;
+    PortId ingress;
+    NetworkId network;
+    bool unusual;
+    Guarded guarded;
+};
+inline Arrival arrival_of(const Meta& meta) noexcept {
+    return {meta.admission, meta.ingress, meta.network, meta.unusual, meta.guarded};
+}
+
+// Sets how `count` packets came, and that nothing is known of them yet. Two stores a packet: the fields from
+// `ingress` to `header` are copied from the first packet's.
+[[gnu::always_inline]] inline void arrive(Meta* metas, uint16_t count, const Arrival& arrival) noexcept {
+    if (count == 0) return;
+    constexpr size_t kFirst = offsetof(Meta, ingress);
+    constexpr size_t kSize = offsetof(Meta, header) - kFirst;
+    static_assert(kSize == 16);
+    metas->ingress = arrival.ingress;
+    metas->network = arrival.network;
+    metas->unusual = arrival.unusual;
+    metas->guarded = arrival.guarded;
+    metas->egress = kNoPort;
+    metas->fate = Fate::kPending;
+    metas->reason = {};
+    metas->repeats = false;
+    metas->layer3 = Layer3::kNone;
+    metas->asks_flow_first = false;
+    uint64_t words[2];
+    std::memcpy(words, reinterpret_cast<const std::byte*>(metas) + kFirst, kSize);
+#pragma GCC unroll 4
+    for (uint16_t i = 0; i < count; ++i) {
+        metas[i].admission = arrival.admission;
+        std::memcpy(reinterpret_cast<std::byte*>(metas + i) + kFirst, words, kSize);
+    }
+}
+
 // Ingress port and network as one word, for one comparison.
 inline uint32_t origin(const Meta& meta) noexcept {
     uint32_t word;

@@ -1,7 +1,6 @@
 // How stages become a path. This file runs the stages; their order is in engine/path.h.
 //
-// Before a path runs, the gatherer of the batch sets each packet's ingress, network, unusual, guarded
-// and admission.
+// Before a path runs, the gatherer of the batch tells how each packet came (arrive()).
 //
 // A stage is a struct with up to four static functions:
 //     bool admit (Meta&, rte_mbuf*, const Tables&)            parse; start the memory accesses needed
@@ -40,9 +39,7 @@ struct Path {
     static void run(Batch& batch, const Tables tables, Observer observer = {}) noexcept {
         const uint16_t count = batch.count;
         for (uint16_t i = 0; i < count; ++i) {
-            Meta& meta = batch.meta(i);
-            meta.fate = Fate::kPending;
-            (admit<Stages>(meta, batch.packets[i], tables) && ...);
+            (admit<Stages>(batch.meta(i), batch.packets[i], tables) && ...);
         }
         if constexpr ((finds<Stages, Tables> || ...)) {
             for (uint16_t i = 0; i < count; ++i) {

@@ -334,7 +334,6 @@ struct LeaveToFlow {
         path::Parse::read_macs(meta, packet);
         if (meta.destination_mac == network.to_router) return admit_routed(meta, packet, tables);
         meta.fate = path::Fate::kBridgeByFlow;
-        meta.layer3 = path::Layer3::kNone;
         look_up_flow(meta, tables);
         return false;
     }
@@ -352,12 +351,12 @@ struct LeaveToFlow {
     // As RouteLookup does. False if something is wrong with the header.
     [[gnu::always_inline]] static bool read_header(path::Meta& meta, rte_mbuf* packet) noexcept {
         meta.header = rte_pktmbuf_mtod_offset(packet, void*, link::kEthernet);
-        if (likely(!meta.connection.is_ipv6())) {
-            meta.layer3 = path::Layer3::kIpv4;
-            return wire::check_ipv4(packet, link::kEthernet) == wire::IpCheck::kValid;
-        }
-        meta.layer3 = path::Layer3::kIpv6;
-        return wire::check_ipv6(packet, link::kEthernet) == wire::IpCheck::kValid;
+        const bool is_ipv4 = likely(!meta.connection.is_ipv6());
+        const wire::IpCheck check = is_ipv4 ? wire::check_ipv4(packet, link::kEthernet)
+                                            : wire::check_ipv6(packet, link::kEthernet);
+        if (unlikely(check != wire::IpCheck::kValid)) return false;
+        meta.layer3 = is_ipv4 ? path::Layer3::kIpv4 : path::Layer3::kIpv6;
+        return true;
     }
 };
 

@@ -22,7 +22,6 @@ struct RouteLookup {
             if (!tunnel::Decap::take_in(meta, packet, tables, tables.features.output)) return false;
             network = &tables.network(meta.network);
         }
-        meta.layer3 = path::Layer3::kNone;
         if (meta.destination_mac != network->to_router) {
             // The packet's flow may know where both addresses are. If it doesn't, they are looked up later.
             meta.asks_flow_first = network->is_tracked;
