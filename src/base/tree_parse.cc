@@ -79,14 +79,15 @@ int weight(const Tree& tree) {
 // place.
 class Builder : public YAML::EventHandler {
  public:
-    explicit Builder(std::string_view file) { document_.file = file; }
+    Builder(std::string_view file, size_t most) : file_(file), most_(most) {}
 
     void OnDocumentStart(const YAML::Mark& mark) override {
-        if (started_) {
+        if (started_ == most_) {
             report(at(mark), "the document ends before this; a file holds one document");
             throw Stop{};
         }
-        started_ = true;
+        ++started_;
+        anchors_.clear();
     }
     void OnDocumentEnd() override {}
 
@@ -159,11 +160,11 @@ class Builder : public YAML::EventHandler {
         errors_.push_back({std::move(message), {}, std::move(place)});
     }
 
-    tl::expected<Document, Errors> result() && {
+    // Without documents that are empty.
+    tl::expected<std::vector<Document>, Errors> result() && {
         limit(errors_);
         if (!errors_.empty()) return tl::unexpected(std::move(errors_));
-        if (document_.root.kind == Tree::Kind::kNull) document_.root = Tree::map();
-        return std::move(document_);
+        return std::move(documents_);
     }
 
  private:
@@ -182,7 +183,7 @@ class Builder : public YAML::EventHandler {
     };
 
     Place at(const YAML::Mark& mark) const {
-        return {document_.file, mark.line + 1, mark.column + 1};
+        return {file_, mark.line + 1, mark.column + 1};
     }
 
     void place(Tree& tree, const YAML::Mark& mark) {
@@ -232,7 +233,7 @@ class Builder : public YAML::EventHandler {
     void finish(Tree tree, YAML::anchor_t anchor, int depth = 1) {
         if (anchor != 0) remember(tree, anchor, depth);
         if (open_.empty()) {
-            document_.root = std::move(tree);
+            if (tree.kind != Tree::Kind::kNull) documents_.push_back({file_, std::move(tree)});
             return;
         }
         Open& parent = open_.back();
@@ -260,7 +261,7 @@ class Builder : public YAML::EventHandler {
     }
 
     void check_key(Open& map, const Tree& key) {
-        const Place here{document_.file, key.line, key.column};
+        const Place here{file_, key.line, key.column};
         if (key.kind != Tree::Kind::kScalar) {
             report(here, "a key must be a word, not a list, a mapping or null");
             return;
@@ -272,13 +273,15 @@ class Builder : public YAML::EventHandler {
                            shown(key.text), first->second.line, first->second.column));
     }
 
-    Document document_;
+    std::string file_;
+    size_t most_;         // documents that the file may hold
+    size_t started_ = 0;  // documents
+    std::vector<Document> documents_;
     Errors errors_;
     std::vector<Open> open_;
     std::unordered_map<YAML::anchor_t, Anchored> anchors_;
     Place last_{{}, 1, 1};
     int copied_ = 0;
-    bool started_ = false;
 };
 
 // Moves `place` to the end of the text, or to the first character that is not allowed. yaml-cpp takes NUL for the
@@ -302,9 +305,7 @@ std::optional<Error> find_bad_character(std::string_view text, Place& place) {
     return std::nullopt;
 }
 
-}  // namespace
-
-tl::expected<Document, Errors> parse_yaml(std::string_view text, std::string_view file) {
+tl::expected<std::vector<Document>, Errors> parse(std::string_view text, std::string_view file, size_t most) {
     Place end{std::string(file), 1, 1};
     if (auto error = find_bad_character(text, end)) {
         return tl::unexpected(Errors{std::move(*error)});
@@ -312,7 +313,7 @@ tl::expected<Document, Errors> parse_yaml(std::string_view text, std::string_vie
     // yaml-cpp accepts a file that ends inside quotes, unless the file's last character is visible. The comment
     // that is added here is visible and changes nothing in a valid file.
     std::istringstream stream{fmt::format("{}{}#", text, text.ends_with('\n') ? "" : "\n")};
-    Builder builder(file);
+    Builder builder(file, most);
     try {
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder)) {
@@ -323,6 +324,19 @@ tl::expected<Document, Errors> parse_yaml(std::string_view text, std::string_vie
         builder.report_syntax(error, text, end);
     }
     return std::move(builder).result();
+}
+
+}  // namespace
+
+tl::expected<Document, Errors> parse_yaml(std::string_view text, std::string_view file) {
+    auto documents = parse(text, file, 1);
+    if (!documents) return tl::unexpected(std::move(documents.error()));
+    if (documents->empty()) return Document{std::string(file), Tree::map()};
+    return std::move(documents->front());
+}
+
+tl::expected<std::vector<Document>, Errors> parse_yaml_stream(std::string_view text, std::string_view file) {
+    return parse(text, file, SIZE_MAX);
 }
 
 }  // namespace sluice::base

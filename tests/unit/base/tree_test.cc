@@ -353,5 +353,65 @@ TEST(Tree, MutatedDocumentsParseOrFailWithAPlace) {
     EXPECT_GT(parsed, 100);
 }
 
+// Every mistake of a JSON text, a line each.
+std::string json_errors_of(std::string_view text) {
+    const auto document = parse_json(text, "f");
+    std::string out;
+    if (!document) {
+        for (const Error& error : document.error()) out += error.text() + "\n";
+    }
+    return out;
+}
+
+TEST(TreeJson, ReadsWhatTheYamlParserReads) {
+    const std::string_view text = R"({"name": "a\"{b", "list": [1, -2.5e3, true, null, {}, []],
+  "deep": {"x": {"y": "z"}}, "empty": ""})";
+    const auto json = parse_json(text, "f");
+    ASSERT_TRUE(json) << json_errors_of(text);
+    EXPECT_EQ(json->root, tree_of(text));
+    EXPECT_EQ(to_json(json->root), nlohmann::json::parse(text));
+}
+
+TEST(TreeJson, KnowsThePlaceOfEachValue) {
+    const auto json = parse_json("{\"a\": 1,\n \"b\" :[ true,\n\t{\"c\":\"x\\\"y\"}, 12]\n}", "f");
+    ASSERT_TRUE(json);
+    const auto place = [](const Tree& tree) { return std::pair{tree.line, tree.column}; };
+    EXPECT_EQ(place(json->root), std::pair(1, 1));
+    EXPECT_EQ(place(*json->root.find("a")), std::pair(1, 7));
+    const Tree& b = *json->root.find("b");
+    EXPECT_EQ(place(json->root.entries[1].key), std::pair(2, 2));
+    EXPECT_EQ(place(b), std::pair(2, 7));
+    EXPECT_EQ(place(b.items[0]), std::pair(2, 9));
+    EXPECT_EQ(place(b.items[1]), std::pair(3, 2));
+    EXPECT_EQ(place(*b.items[1].find("c")), std::pair(3, 7));
+    EXPECT_EQ(place(b.items[2]), std::pair(3, 16));
+}
+
+TEST(TreeJson, TellsWhatIsWrongAndWhere) {
+    EXPECT_TRUE(json_errors_of("{\"a\": 1,\n \"a\": 2}").starts_with(
+        "f:2:2: the key 'a' is given twice; it stands at line 1, column 2 already"))
+        << json_errors_of("{\"a\": 1,\n \"a\": 2}");
+    EXPECT_TRUE(json_errors_of("{\"a\":\n  }").starts_with("f:2:3: this is not valid JSON: "))
+        << json_errors_of("{\"a\":\n  }");
+    EXPECT_NE(json_errors_of("").find("f:1:1: this is not valid JSON"), std::string::npos) << json_errors_of("");
+    EXPECT_NE(json_errors_of("{} {}").find("not valid JSON"), std::string::npos);
+    EXPECT_NE(json_errors_of("\"\xff\"").find("not valid JSON"), std::string::npos);
+    const std::string deep = std::string(100, '[') + std::string(100, ']');
+    EXPECT_NE(json_errors_of(deep).find("f:1:65: nested deeper than 64 levels"), std::string::npos)
+        << json_errors_of(deep);
+}
+
+TEST(Tree, AStreamHoldsSeveralDocuments) {
+    const auto documents = parse_yaml_stream("a: 1\n---\n---\n# nothing\n---\nb: [2]\n...\n", "f");
+    ASSERT_TRUE(documents);
+    ASSERT_EQ(documents->size(), 2U);
+    EXPECT_EQ((*documents)[0].root, tree_of("a: 1"));
+    EXPECT_EQ((*documents)[1].root, tree_of("b: [2]"));
+    EXPECT_EQ((*documents)[1].root.find("b")->line, 6);
+    EXPECT_TRUE(parse_yaml_stream("", "f")->empty());
+    // An anchor belongs to its document.
+    EXPECT_FALSE(parse_yaml_stream("a: &x 1\n---\nb: *x\n", "f"));
+}
+
 }  // namespace
 }  // namespace sluice::base
