@@ -86,6 +86,12 @@ class Builder : public YAML::EventHandler {
             report(at(mark), "the document ends before this; a file holds one document");
             throw Stop{};
         }
+        // yaml-cpp takes a stray ',' for the beginning of one empty document after the other, without end.
+        if (started_ != 0 && mark.pos == last_start_) {
+            report(at(mark), "this character has no place here");
+            throw Stop{};
+        }
+        last_start_ = mark.pos;
         ++started_;
         anchors_.clear();
     }
@@ -276,6 +282,7 @@ class Builder : public YAML::EventHandler {
     std::string file_;
     size_t most_;         // documents that the file may hold
     size_t started_ = 0;  // documents
+    int last_start_ = 0;
     std::vector<Document> documents_;
     Errors errors_;
     std::vector<Open> open_;

@@ -12,7 +12,7 @@ import sys
 # above a folder may not be included by it.
 LAYERS = [
     {"base"},
-    {"wire"},
+    {"kube", "wire"},
     {"path"},
     {"port", "bridge", "vlan", "guard", "neighbor", "vxlan", "acl", "flow"},
     {"route"},

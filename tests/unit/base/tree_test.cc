@@ -409,6 +409,10 @@ TEST(Tree, AStreamHoldsSeveralDocuments) {
     EXPECT_EQ((*documents)[1].root, tree_of("b: [2]"));
     EXPECT_EQ((*documents)[1].root.find("b")->line, 6);
     EXPECT_TRUE(parse_yaml_stream("", "f")->empty());
+    // yaml-cpp finds one empty document after the other here.
+    const auto stray = parse_yaml_stream("a: 1\n---\n,\n", "f");
+    ASSERT_FALSE(stray);
+    EXPECT_EQ(stray.error().back().text(), "f:3:1: this character has no place here");
     // An anchor belongs to its document.
     EXPECT_FALSE(parse_yaml_stream("a: &x 1\n---\nb: *x\n", "f"));
 }
