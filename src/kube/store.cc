@@ -1,0 +1,133 @@
+#include "kube/store.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <set>
+
+namespace sluice::kube {
+namespace {
+
+base::Error declared_elsewhere(const Stored& declared) {
+    return {fmt::format("{} is declared by {}: change it there", declared.object.key.text(), declared.origin()), {},
+            {}};
+}
+
+}  // namespace
+
+std::string Stored::origin() const {
+    const base::Place& place = object.place;
+    const std::string from = fmt::format("{}:{}:{}", place.file, place.line, place.column);
+    if (is_declared) return from;
+    return fmt::format("applied {:%Y-%m-%dT%H:%M:%SZ} from {}", fmt::gmtime(applied_at), from);
+}
+
+Change Store::declare(std::vector<Object> objects) {
+    std::map<Key, SharedStored> before;
+    for (const auto& [key, stored] : declared_) before[key] = stored;
+    for (const Object& object : objects) before.try_emplace(object.key, find(object.key));
+    declared_.clear();
+    for (Object& object : objects) {
+        const Key key = object.key;
+        declared_[key] = std::make_shared<Stored>(Stored{std::move(object), true, 0});
+    }
+    Change change;
+    for (const auto& [key, stored] : before) note(change, key, stored);
+    return change;
+}
+
+tl::expected<Change, base::Errors> Store::apply(std::vector<Object> objects, int64_t now) {
+    base::Errors errors;
+    for (const Object& object : objects) {
+        const auto declared = declared_.find(object.key);
+        if (declared == declared_.end()) continue;
+        errors.push_back(declared_elsewhere(*declared->second));
+        errors.back().place = object.place;
+        if (base::is_full(errors)) break;
+    }
+    base::limit(errors);
+    if (!errors.empty()) return tl::unexpected(std::move(errors));
+    Change change;
+    for (Object& object : objects) {
+        const Key key = object.key;
+        const SharedStored before = find(key);
+        applied_[key] = std::make_shared<Stored>(Stored{std::move(object), false, now});
+        note(change, key, before);
+    }
+    return change;
+}
+
+tl::expected<Change, base::Errors> Store::remove(const std::vector<Key>& keys) {
+    base::Errors errors;
+    std::set<Key> gone;
+    for (const Key& key : keys) {
+        if (base::is_full(errors)) break;
+        const bool is_namespace = key.kind == Kind::kNamespace;
+        bool is_known = applied_.contains(key) || declared_.contains(key);
+        gone.insert(key);
+        for (const Objects* objects : {&declared_, &applied_}) {
+            for (const auto& [other, stored] : *objects) {
+                if (!is_namespace || other.name_space != key.name) continue;
+                is_known = true;
+                gone.insert(other);
+            }
+        }
+        if (!is_known) errors.push_back({fmt::format("there is no {}", key.text()), {}, {}});
+    }
+    for (const Key& key : gone) {
+        const auto declared = declared_.find(key);
+        if (declared != declared_.end() && !base::is_full(errors)) {
+            errors.push_back(declared_elsewhere(*declared->second));
+        }
+    }
+    base::limit(errors);
+    if (!errors.empty()) return tl::unexpected(std::move(errors));
+    Change change;
+    for (const Key& key : gone) {
+        const SharedStored before = find(key);
+        applied_.erase(key);
+        note(change, key, before);
+    }
+    return change;
+}
+
+SharedStored Store::find(const Key& key) const {
+    for (const Objects* objects : {&declared_, &applied_}) {
+        if (const auto found = objects->find(key); found != objects->end()) return found->second;
+    }
+    return nullptr;
+}
+
+std::vector<SharedStored> Store::all() const {
+    Objects in_force = declared_;
+    in_force.insert(applied_.begin(), applied_.end());
+    std::vector<SharedStored> list;
+    for (const auto& [key, stored] : in_force) list.push_back(stored);
+    return list;
+}
+
+std::vector<SharedStored> Store::all(Kind kind) const {
+    std::vector<SharedStored> list = all();
+    std::erase_if(list, [&](const SharedStored& stored) { return stored->object.key.kind != kind; });
+    return list;
+}
+
+std::vector<SharedStored> Store::applied() const {
+    std::vector<SharedStored> list;
+    for (const auto& [key, stored] : applied_) list.push_back(stored);
+    return list;
+}
+
+// Objects that say the same as before are no change, wherever they stand now.
+void Store::note(Change& change, const Key& key, const SharedStored& before) const {
+    const SharedStored after = find(key);
+    if (before == after) return;
+    if (before != nullptr && after != nullptr) {
+        const bool is_same = before->object.spec == after->object.spec &&
+                             before->object.labels == after->object.labels && before->origin() == after->origin();
+        if (is_same) return;
+    }
+    change.push_back({key, before, after});
+}
+
+}  // namespace sluice::kube

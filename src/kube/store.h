@@ -1,0 +1,65 @@
+// The objects in force, by kind, namespace and name. Some are declared by the manifests that the configuration lists,
+// others were applied while running. Where both give one object, the declared one is in force, and the applied one is
+// kept for the time when the manifests don't declare it any more.
+//
+// A transaction is carried out whole or not at all, and says what it has changed. Control thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "base/error.h"
+#include "kube/object.h"
+
+namespace sluice::kube {
+
+struct Stored {
+    Object object;
+    bool is_declared = false;   // by a manifest of the configuration; else it was applied
+    int64_t applied_at = 0;     // seconds since 1970; of an applied one
+
+    // "manifests/shop.yaml:12:1", "applied 2026-01-31T12:00:00Z from shop.yaml:12:1"
+    std::string origin() const;
+};
+using SharedStored = std::shared_ptr<const Stored>;
+
+// One object that is another one now.
+struct Changed {
+    Key key;
+    SharedStored before;  // null: it is new
+    SharedStored after;   // null: it is gone
+};
+using Change = std::vector<Changed>;
+
+class Store {
+ public:
+    // Replaces all declared objects. Each key stands in the list once.
+    Change declare(std::vector<Object> objects);
+    // Creates or replaces objects. Refused where one is declared by a manifest.
+    tl::expected<Change, base::Errors> apply(std::vector<Object> objects, int64_t now);
+    // Removes applied objects; with a namespace, all objects in it. Refused where one is declared, or where there is
+    // no such object.
+    tl::expected<Change, base::Errors> remove(const std::vector<Key>& keys);
+
+    // In force. Null: there is none.
+    SharedStored find(const Key& key) const;
+    // In the order of their keys.
+    std::vector<SharedStored> all() const;
+    std::vector<SharedStored> all(Kind kind) const;
+    // What the state file keeps: applied objects, those that a declared one stands before too.
+    std::vector<SharedStored> applied() const;
+
+ private:
+    using Objects = std::map<Key, SharedStored>;
+
+    void note(Change& change, const Key& key, const SharedStored& before) const;
+
+    Objects declared_;
+    Objects applied_;
+};
+
+}  // namespace sluice::kube

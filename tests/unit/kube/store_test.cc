@@ -1,0 +1,89 @@
+#include "kube/store.h"
+
+#include <gtest/gtest.h>
+
+#include "kube/manifest.h"
+
+namespace sluice::kube {
+namespace {
+
+std::vector<Object> objects(const std::string& text, std::string_view file = "f") {
+    auto manifest = parse_manifest(text, file, UnknownKinds::kRefuse);
+    EXPECT_TRUE(manifest) << text;
+    return manifest ? std::move(manifest->objects) : std::vector<Object>{};
+}
+std::string pod(const std::string& name, const std::string& labels = "") {
+    return "---\n{apiVersion: v1, kind: Pod, metadata: {name: " + name + ", namespace: shop, labels: {" + labels +
+           "}}, spec: {containers: [{name: c}]}}\n";
+}
+const std::string kShop = "---\n{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n";
+
+const Key kWeb{Kind::kPod, "shop", "web"};
+
+std::string text(const Change& change) {
+    std::string out;
+    for (const Changed& it : change) {
+        out += (it.before == nullptr ? "+" : it.after == nullptr ? "-" : "~") + it.key.text() + " ";
+    }
+    return out;
+}
+std::string mistakes(const tl::expected<Change, base::Errors>& done) {
+    std::string out;
+    if (done) return out;
+    for (const base::Error& error : done.error()) out += error.text() + "\n";
+    return out;
+}
+
+TEST(Store, ApplyCreatesAndReplaces) {
+    Store store;
+    EXPECT_EQ(text(*store.apply(objects(kShop + pod("web")), 0)), "+namespace shop +pod shop/web ");
+    EXPECT_EQ(text(*store.apply(objects(pod("web", "app: web")), 1)), "~pod shop/web ");
+    EXPECT_EQ(store.find(kWeb)->object.labels.text(), "app=web");
+    EXPECT_EQ(store.find(kWeb)->origin(), "applied 1970-01-01T00:00:01Z from f:2:1");
+    EXPECT_EQ(store.all().size(), 2U);
+    EXPECT_EQ(store.all(Kind::kPod).size(), 1U);
+}
+
+TEST(Store, WhatIsRemovedMustBeThere) {
+    Store store;
+    ASSERT_TRUE(store.apply(objects(kShop + pod("web") + pod("api")), 0));
+    EXPECT_EQ(mistakes(store.remove({kWeb, {Kind::kPod, "shop", "db"}})), "there is no pod shop/db\n");
+    EXPECT_NE(store.find(kWeb), nullptr) << "all or nothing";
+    EXPECT_EQ(text(*store.remove({kWeb})), "-pod shop/web ");
+    EXPECT_EQ(text(*store.remove({{Kind::kNamespace, "", "shop"}})), "-namespace shop -pod shop/api ");
+    EXPECT_TRUE(store.all().empty());
+}
+
+TEST(Store, ANamespaceThatNobodyCreatedCanBeRemovedWithItsObjects) {
+    Store store;
+    ASSERT_TRUE(store.apply(objects(pod("web")), 0));
+    EXPECT_EQ(text(*store.remove({{Kind::kNamespace, "", "shop"}})), "-pod shop/web ");
+}
+
+TEST(Store, DeclaredObjectsAreChangedInTheirManifests) {
+    Store store;
+    ASSERT_TRUE(store.apply(objects(pod("web", "app: applied")), 0));
+    EXPECT_EQ(text(store.declare(objects(kShop + pod("web", "app: declared"), "m.yaml"))),
+              "+namespace shop ~pod shop/web ");
+    EXPECT_EQ(store.find(kWeb)->origin(), "m.yaml:4:1");
+    EXPECT_EQ(mistakes(store.apply(objects(pod("web")), 1)),
+              "f:2:1: pod shop/web is declared by m.yaml:4:1: change it there\n");
+    EXPECT_EQ(mistakes(store.remove({kWeb})), "pod shop/web is declared by m.yaml:4:1: change it there\n");
+    EXPECT_EQ(mistakes(store.remove({{Kind::kNamespace, "", "shop"}})),
+              "namespace shop is declared by m.yaml:2:1: change it there\n"
+              "pod shop/web is declared by m.yaml:4:1: change it there\n");
+    EXPECT_EQ(store.applied().size(), 1U);
+    EXPECT_EQ(text(store.declare({})), "-namespace shop ~pod shop/web ");
+    EXPECT_EQ(store.find(kWeb)->object.labels.text(), "app=applied");
+}
+
+TEST(Store, WhatSaysTheSameIsNoChange) {
+    Store store;
+    store.declare(objects(kShop + pod("web"), "m"));
+    EXPECT_EQ(text(store.declare(objects(kShop + pod("web"), "m"))), "");
+    EXPECT_EQ(text(store.declare(objects(kShop + pod("api") + pod("web"), "m"))), "+pod shop/api ~pod shop/web ")
+        << "its place is another";
+}
+
+}  // namespace
+}  // namespace sluice::kube
