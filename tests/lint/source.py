@@ -14,7 +14,7 @@ LAYERS = [
     {"base"},
     {"kube", "wire"},
     {"path"},
-    {"port", "bridge", "vlan", "guard", "neighbor", "vxlan", "acl", "flow"},
+    {"port", "bridge", "vlan", "guard", "neighbor", "vxlan", "acl", "flow", "pod"},
     {"route"},
     {"network"},
     {"view"},

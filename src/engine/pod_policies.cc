@@ -1,0 +1,308 @@
+#include "engine/pod_policies.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace sluice::engine {
+namespace {
+
+using kube::Key;
+using kube::Kind;
+using pod::Direction;
+
+// Of the pod behind a port that names no Pod object. No Pod's name has a ':'.
+Key key_of(const std::string& port, const Attachment& attachment) {
+    const bool has_name = !attachment.pod.empty();
+    return {Kind::kPod, attachment.name_space, has_name ? attachment.pod : "port:" + port};
+}
+
+std::vector<IpAddress> addresses_of(const kube::Pod& facts, const Attachment* attachment) {
+    // The host's network is not told apart from the host, and what has run to its end owns nothing.
+    if (facts.host_network || facts.is_over) return {};
+    if (!facts.addresses.empty() || attachment == nullptr) return facts.addresses;
+    return attachment->addresses;
+}
+
+}  // namespace
+
+void PodPolicies::apply(const kube::Change& change) {
+    for (const kube::Changed& it : change) {
+        if (it.key.kind != Kind::kNamespace) continue;
+        if (it.after != nullptr) {
+            selection_.set_namespace(it.key.name, it.after->object.labels);
+        } else {
+            selection_.remove_namespace(it.key.name);
+        }
+    }
+    for (const kube::Changed& it : change) {
+        const kube::Object* after = it.after != nullptr ? &it.after->object : nullptr;
+        if (it.key.kind == Kind::kPod) {
+            after != nullptr ? set_pod(it.key, after->pod(), after->labels) : remove_pod(it.key);
+        } else if (it.key.kind == Kind::kNetworkPolicy) {
+            after != nullptr ? set_policy(it.key, after->policy(), after->place) : remove_policy(it.key);
+        }
+    }
+}
+
+void PodPolicies::attach(const std::string& port, const Attachment& attachment) {
+    const auto known = attachments_.find(port);
+    if (known != attachments_.end() && known->second == attachment) return;
+    detach(port);
+    attachments_[port] = attachment;
+    const Key key = key_of(port, attachment);
+    if (attachment.pod.empty()) set_pod(key, {}, attachment.labels);
+    const auto pod = pods_.find(key);
+    if (pod == pods_.end()) return;
+    unlist_addresses(key, pod->second);
+    pod->second.port = port;
+    list_addresses(key, pod->second);
+}
+
+void PodPolicies::detach(const std::string& port) {
+    const auto known = attachments_.find(port);
+    if (known == attachments_.end()) return;
+    const Key key = key_of(port, known->second);
+    const bool has_object = !known->second.pod.empty();
+    attachments_.erase(known);
+    if (!has_object) return remove_pod(key);
+    const auto pod = pods_.find(key);
+    if (pod == pods_.end() || pod->second.port != port) return;
+    unlist_addresses(key, pod->second);
+    pod->second.port = port_of(key);
+    list_addresses(key, pod->second);
+}
+
+std::shared_ptr<const pod::Pods> PodPolicies::pods() {
+    for (const kube::PodId id : selection_.take_changed()) to_build_.insert(id);
+    for (const kube::PodId id : to_build_) {
+        if (id < keys_.size() && keys_[id] != nullptr) build(pods_.at(*keys_[id]));
+    }
+    to_build_.clear();
+    if (!std::exchange(has_moved_, false)) return published_;
+    std::unordered_map<IpAddress, std::shared_ptr<const pod::Pod>> by_address;
+    by_address.reserve(claims_.size());
+    for (const auto& [address, keys] : claims_) {
+        const PodState* latest = nullptr;
+        for (const Key& key : keys) {
+            const PodState& pod = pods_.at(key);
+            if (latest == nullptr || latest->since < pod.since) latest = &pod;
+        }
+        by_address.emplace(address, latest->built);
+    }
+    std::vector<std::shared_ptr<const pod::Pod>> by_port;
+    for (const auto& [name, attachment] : attachments_) {
+        const auto pod = pods_.find(key_of(name, attachment));
+        // A Pod at two ports is at the one that was attached last.
+        if (pod == pods_.end() || pod->second.port != name || pod->second.facts.host_network) continue;
+        by_port.resize(std::max<size_t>(by_port.size(), path::index(attachment.port) + 1U));
+        by_port[path::index(attachment.port)] = pod->second.built;
+    }
+    published_ = std::make_shared<pod::Pods>(std::move(by_address), std::move(by_port));
+    return published_;
+}
+
+std::vector<PodPolicies::Decider> PodPolicies::describe(uint32_t object) const {
+    const auto named = objects_.find(object);
+    if (named == objects_.end()) return {};
+    const auto& [key, direction, rule] = named->second;
+    if (rule) {
+        const kube::NetworkPolicy& policy = policies_.at(key).facts;
+        const auto& rules = direction == Direction::kIngress ? policy.ingress : policy.egress;
+        return {{key, direction, rule, rules[*rule].place}};
+    }
+    std::vector<Decider> deciders;
+    const kube::Bits& scopes = selection_.scopes_of(pods_.at(key).id);
+    for (const auto& [scope, policies] : policies_of_) {
+        if (!scopes.has(scope)) continue;
+        for (const Key& policy : policies) {
+            const PolicyState& state = policies_.at(policy);
+            if (!state.compiled->isolates[static_cast<size_t>(direction)]) continue;
+            deciders.push_back({policy, direction, std::nullopt, state.place});
+        }
+    }
+    std::sort(deciders.begin(), deciders.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    return deciders;
+}
+
+const pod::Pod* PodPolicies::find(const Key& key) const {
+    const auto found = pods_.find(key);
+    return found == pods_.end() ? nullptr : found->second.built.get();
+}
+
+void PodPolicies::set_pod(const Key& key, const kube::Pod& facts, const kube::Labels& labels) {
+    const auto [at, is_new] = pods_.try_emplace(key);
+    PodState& pod = at->second;
+    if (!is_new && pod.facts == facts && pod.labels == labels) return;
+    if (is_new) {
+        pod.id = selection_.add_pod(key.name_space, labels);
+        keys_.resize(std::max<size_t>(keys_.size(), pod.id + 1U));
+        keys_[pod.id] = &at->first;
+        for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
+            pod.denial[static_cast<size_t>(direction)] = new_object(key, direction, std::nullopt);
+        }
+        pod.port = port_of(key);
+    } else {
+        selection_.set_labels(pod.id, labels);
+        unlist_addresses(key, pod);
+    }
+    const bool has_same_addresses = !is_new && pod.facts.addresses == facts.addresses;
+    if (!has_same_addresses) pod.since = ++sequence_;
+    pod.facts = facts;
+    pod.labels = labels;
+    to_build_.insert(pod.id);
+    list_addresses(key, pod);
+}
+
+std::string PodPolicies::port_of(const Key& key) const {
+    for (const auto& [port, attachment] : attachments_) {
+        if (key_of(port, attachment) == key) return port;
+    }
+    return {};
+}
+
+void PodPolicies::remove_pod(const Key& key) {
+    const auto at = pods_.find(key);
+    if (at == pods_.end()) return;
+    PodState& pod = at->second;
+    unlist_addresses(key, pod);
+    selection_.remove_pod(pod.id);
+    keys_[pod.id] = nullptr;
+    for (const uint32_t object : pod.denial) objects_.erase(object);
+    pods_.erase(at);
+}
+
+void PodPolicies::set_policy(const Key& key, const kube::NetworkPolicy& facts, const base::Place& place) {
+    const auto [at, is_new] = policies_.try_emplace(key);
+    PolicyState& policy = at->second;
+    // Places don't count in comparisons, and are told nevertheless.
+    const bool is_same = !is_new && policy.facts == facts;
+    policy.place = place;
+    if (is_same) {
+        policy.facts = facts;
+        return;
+    }
+    const auto before = std::move(policy.peers);
+    policy.peers.clear();
+    const kube::ScopeId pods = selection_.take({key.name_space, {}, facts.pods});
+    if (!is_new) {
+        mark_pods(policy.pods);
+        policies_of_[policy.pods].erase(key);
+        if (policies_of_[policy.pods].empty()) policies_of_.erase(policy.pods);
+    }
+    policy.facts = facts;
+    policy.compiled = compile(key, policy);
+    if (!is_new) selection_.give_back(policy.pods);
+    for (const kube::ScopeId scope : before) selection_.give_back(scope);
+    policy.pods = pods;
+    policies_of_[pods].insert(key);
+    mark_pods(pods);
+}
+
+void PodPolicies::remove_policy(const Key& key) {
+    const auto at = policies_.find(key);
+    if (at == policies_.end()) return;
+    PolicyState& policy = at->second;
+    mark_pods(policy.pods);
+    policies_of_[policy.pods].erase(key);
+    if (policies_of_[policy.pods].empty()) policies_of_.erase(policy.pods);
+    selection_.give_back(policy.pods);
+    for (const kube::ScopeId scope : policy.peers) selection_.give_back(scope);
+    for (const uint32_t object : policy.objects) objects_.erase(object);
+    policies_.erase(at);
+}
+
+pod::SharedPolicy PodPolicies::compile(const Key& key, PolicyState& policy) {
+    auto compiled = std::make_shared<pod::Policy>();
+    compiled->isolates[static_cast<size_t>(Direction::kIngress)] = policy.facts.isolates_ingress;
+    compiled->isolates[static_cast<size_t>(Direction::kEgress)] = policy.facts.isolates_egress;
+    for (const uint32_t object : policy.objects) objects_.erase(object);
+    policy.objects.clear();
+    for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
+        const auto& rules = direction == Direction::kIngress ? policy.facts.ingress : policy.facts.egress;
+        for (size_t i = 0; i < rules.size(); ++i) {
+            pod::Rule rule = compile(key.name_space, rules[i], policy);
+            rule.object = new_object(key, direction, i);
+            policy.objects.push_back(rule.object);
+            compiled->rules[static_cast<size_t>(direction)].push_back(std::move(rule));
+        }
+    }
+    return compiled;
+}
+
+pod::Rule PodPolicies::compile(const std::string& name_space, const kube::PolicyRule& rule, PolicyState& policy) {
+    pod::Rule compiled{.has_peers = !rule.peers.empty(), .has_ports = !rule.ports.empty()};
+    for (const kube::Peer& peer : rule.peers) {
+        if (peer.has_block) {
+            compiled.blocks.push_back({peer.block.cidr, peer.block.except});
+            continue;
+        }
+        const kube::ScopeId scope = selection_.take(
+            {peer.has_namespaces ? std::string() : name_space, peer.namespaces, peer.pods});
+        policy.peers.push_back(scope);
+        compiled.scopes.push_back(scope);
+    }
+    for (const kube::PolicyPort& port : rule.ports) {
+        pod::PortMatch match{.protocol = static_cast<uint8_t>(port.protocol)};
+        if (!port.name.empty()) match.name = name_id(port.name);
+        if (port.first != 0) {
+            match.first = port.first;
+            match.last = port.last;
+        }
+        compiled.ports.push_back(match);
+    }
+    return compiled;
+}
+
+void PodPolicies::mark_pods(kube::ScopeId scope) {
+    for (const kube::PodId pod : selection_.pods_of(scope)) to_build_.insert(pod);
+}
+
+void PodPolicies::build(PodState& pod) {
+    auto built = std::make_shared<pod::Pod>();
+    const kube::Bits& scopes = selection_.scopes_of(pod.id);
+    built->scopes = scopes.words();
+    for (size_t word = 0; word < built->scopes.size(); ++word) {
+        for (uint64_t bits = built->scopes[word]; bits != 0; bits &= bits - 1) {
+            const auto scope = static_cast<kube::ScopeId>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+            const auto policies = policies_of_.find(scope);
+            if (policies == policies_of_.end()) continue;
+            for (const Key& policy : policies->second) built->policies.push_back(policies_.at(policy).compiled);
+        }
+    }
+    for (const kube::NamedPort& port : pod.facts.ports) {
+        built->ports.push_back({name_id(port.name), static_cast<uint8_t>(port.protocol), port.number});
+    }
+    std::copy(std::begin(pod.denial), std::end(pod.denial), built->denial);
+    pod.built = std::move(built);
+    has_moved_ = true;
+}
+
+void PodPolicies::list_addresses(const Key& key, PodState& pod) {
+    const auto attachment = attachments_.find(pod.port);
+    pod.addresses = addresses_of(pod.facts, attachment == attachments_.end() ? nullptr : &attachment->second);
+    for (const IpAddress& address : pod.addresses) claims_[address].insert(key);
+    has_moved_ = true;
+}
+
+void PodPolicies::unlist_addresses(const Key& key, PodState& pod) {
+    for (const IpAddress& address : pod.addresses) {
+        const auto claim = claims_.find(address);
+        claim->second.erase(key);
+        if (claim->second.empty()) claims_.erase(claim);
+    }
+    pod.addresses.clear();
+    has_moved_ = true;
+}
+
+pod::NameId PodPolicies::name_id(const std::string& name) {
+    return names_.try_emplace(name, static_cast<pod::NameId>(names_.size() + 1)).first->second;
+}
+
+uint32_t PodPolicies::new_object(const Key& key, Direction direction, std::optional<size_t> rule) {
+    const uint32_t object = next_object_++;
+    objects_.emplace(object, Named{key, direction, rule});
+    return object;
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,121 @@
+// From Kubernetes' objects (kube/) to what workers ask about pods (pod/pods.h): which policies select which pods, at
+// which addresses and ports the pods are, and which rule or policy an answer came from.
+//
+// It follows changes of the store and of the ports step by step. What a change doesn't concern stays the same object,
+// so that publishing costs a list of pointers. Control thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kube/selection.h"
+#include "kube/store.h"
+#include "pod/pods.h"
+
+namespace sluice::engine {
+
+// A port of the switch that a pod is behind.
+struct Attachment {
+    path::PortId port{};
+    std::string name_space;
+    std::string pod;                   // its name; empty: no Pod object is asked for, `labels` are its labels
+    kube::Labels labels;
+    std::vector<IpAddress> addresses;  // of the port: the pod's, if no status says otherwise
+
+    bool operator==(const Attachment&) const = default;
+};
+
+class PodPolicies {
+ public:
+    // `next_object` is the number for the next object that an answer can name, and is counted up.
+    explicit PodPolicies(uint32_t& next_object) : next_object_(next_object) {}
+    PodPolicies(const PodPolicies&) = delete;
+
+    void apply(const kube::Change& change);
+    // A port's name is its own; an attachment under a name that is known replaces that one.
+    void attach(const std::string& port, const Attachment& attachment);
+    void detach(const std::string& port);
+
+    // What is in force: the same object until something has changed.
+    std::shared_ptr<const pod::Pods> pods();
+
+    // What an answer's object stands for. Of a refusal: all policies that isolate the pod in that direction.
+    struct Decider {
+        kube::Key key;           // of the policy
+        pod::Direction direction{};
+        std::optional<size_t> rule;  // index; none: a refusal
+        base::Place place;
+    };
+    std::vector<Decider> describe(uint32_t object) const;
+
+    // --- for queries ---
+
+    bool has_policies() const { return !policies_.empty(); }
+    const kube::Selection& selection() const { return selection_; }
+    // Null: there is no such pod.
+    const pod::Pod* find(const kube::Key& key) const;
+
+ private:
+    struct PodState {
+        kube::PodId id = 0;
+        kube::Pod facts;
+        kube::Labels labels;
+        uint64_t since = 0;                // of two pods with one address the later one has it
+        std::string port;                  // where it is attached; empty: at no port
+        std::vector<IpAddress> addresses;  // those that it is listed by
+        uint32_t denial[pod::kDirections]{};
+        std::shared_ptr<const pod::Pod> built;
+    };
+    struct PolicyState {
+        kube::NetworkPolicy facts;
+        base::Place place;
+        kube::ScopeId pods = 0;
+        std::vector<kube::ScopeId> peers;  // that were taken, once for each time
+        std::vector<uint32_t> objects;     // of its rules
+        pod::SharedPolicy compiled;
+    };
+    struct Named {  // an object
+        kube::Key key;  // of a policy, or of the pod that is refused to
+        pod::Direction direction{};
+        std::optional<size_t> rule;
+    };
+
+    void set_pod(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
+    void remove_pod(const kube::Key& key);
+    // A port that the pod is attached to; empty: none.
+    std::string port_of(const kube::Key& key) const;
+    void set_policy(const kube::Key& key, const kube::NetworkPolicy& facts, const base::Place& place);
+    void remove_policy(const kube::Key& key);
+    // Gives each rule its number. Rules that stay at their index keep theirs.
+    pod::SharedPolicy compile(const kube::Key& key, PolicyState& policy);
+    pod::Rule compile(const std::string& name_space, const kube::PolicyRule& rule, PolicyState& policy);
+    void mark_pods(kube::ScopeId scope);
+    void build(PodState& pod);
+    // Where the pod is to be found from now on.
+    void list_addresses(const kube::Key& key, PodState& pod);
+    void unlist_addresses(const kube::Key& key, PodState& pod);
+    pod::NameId name_id(const std::string& name);
+    uint32_t new_object(const kube::Key& key, pod::Direction direction, std::optional<size_t> rule);
+
+    uint32_t& next_object_;
+    kube::Selection selection_;
+    std::map<kube::Key, PodState> pods_;
+    std::vector<const kube::Key*> keys_;  // by PodId; null: unused
+    std::map<kube::Key, PolicyState> policies_;
+    std::map<kube::ScopeId, std::set<kube::Key>> policies_of_;  // by the scope of their pods
+    std::map<std::string, Attachment> attachments_;             // by port
+    std::unordered_map<IpAddress, std::set<kube::Key>> claims_;  // pods that an address is given for
+    std::map<std::string, pod::NameId> names_;                   // of ports of pods; they are few, and never forgotten
+    std::unordered_map<uint32_t, Named> objects_;
+    std::set<kube::PodId> to_build_;
+    uint64_t sequence_ = 0;
+    bool has_moved_ = true;  // a pod is found by another address or port, or was built anew
+    std::shared_ptr<const pod::Pods> published_;
+};
+
+}  // namespace sluice::engine

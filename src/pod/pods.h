@@ -1,0 +1,119 @@
+// Pods and the NetworkPolicies that select them, as the steps of a decision ask them (Kubernetes' NetworkPolicy v1).
+//
+// A policy selects pods and isolates them in one direction or both. To an isolated pod comes only what a rule of one
+// of its policies permits, and likewise from it. A rule names its peers by scopes: numbers of sets of pods, of which
+// each pod has a bit for each that it is in (kube/selection.h). So a rule is asked by looking at a bit, whatever its
+// selectors say, and pods come and go without a rule being touched.
+//
+// Immutable: built on the control thread (engine/pod_policies.h), read by any number of workers at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "path/ids.h"
+#include "sluice/address.h"
+
+namespace sluice::pod {
+
+// As the pod sees it.
+enum class Direction : uint8_t { kIngress, kEgress };
+inline constexpr size_t kDirections = 2;
+
+using NameId = uint32_t;  // of a port's name; 0: none
+
+struct PortMatch {
+    uint8_t protocol = 0;
+    uint16_t first = 0;
+    uint16_t last = UINT16_MAX;
+    NameId name = 0;  // instead of first and last: what the destination pod calls that
+};
+
+struct Block {
+    IpPrefix cidr;
+    std::vector<IpPrefix> except;
+
+    bool contains(const IpAddress& address) const noexcept;
+};
+
+struct Rule {
+    bool has_peers = false;  // else everyone
+    bool has_ports = false;  // else every port of every protocol
+    std::vector<uint32_t> scopes;
+    std::vector<Block> blocks;
+    std::vector<PortMatch> ports;
+    uint32_t object = 0;
+};
+
+struct Policy {
+    bool isolates[kDirections]{};
+    std::vector<Rule> rules[kDirections];
+};
+using SharedPolicy = std::shared_ptr<const Policy>;
+
+struct NamedPort {
+    NameId name = 0;
+    uint8_t protocol = 0;
+    uint16_t number = 0;
+};
+
+struct Pod {
+    std::vector<uint64_t> scopes;        // bits, by number
+    std::vector<SharedPolicy> policies;  // that select it
+    std::vector<NamedPort> ports;
+    uint32_t denial[kDirections]{};      // the object that a refusal names
+
+    bool is_in(uint32_t scope) const noexcept {
+        return scope / 64 < scopes.size() && (scopes[scope / 64] >> scope % 64 & 1) != 0;
+    }
+};
+
+// The other end of a connection.
+struct Peer {
+    const Pod* pod = nullptr;  // null: it is no pod
+    IpAddress address;
+};
+
+// What a connection asks of its destination.
+struct Service {
+    uint8_t protocol = 0;
+    bool has_port = false;  // of TCP, UDP and SCTP; all other protocols match rules without ports only
+    uint16_t port = 0;
+};
+
+struct Answer {
+    bool is_isolated = false;  // a policy of that direction selects the pod
+    bool permits = true;
+    uint32_t object = 0;       // the rule that permits it, or the pod's denial; 0: nobody was asked
+};
+
+// What the policies of `pod` say of a connection to it (kIngress) or from it (kEgress). `destination`: the pod that
+// it goes to, which gives names to ports; null: none.
+Answer judge(const Pod& pod, Direction direction, const Peer& peer, const Pod* destination,
+             const Service& service) noexcept;
+
+// Finds the pods. A pod at a port of the switch is found by that, others by their addresses.
+class Pods {
+ public:
+    Pods() = default;
+    Pods(std::unordered_map<IpAddress, std::shared_ptr<const Pod>> by_address,
+         std::vector<std::shared_ptr<const Pod>> by_port)
+        : by_address_(std::move(by_address)), by_port_(std::move(by_port)) {}
+
+    // Null: there is none.
+    const Pod* at(const IpAddress& address) const noexcept {
+        const auto found = by_address_.find(address);
+        return found == by_address_.end() ? nullptr : found->second.get();
+    }
+    const Pod* at(path::PortId port) const noexcept {
+        return path::index(port) < by_port_.size() ? by_port_[path::index(port)].get() : nullptr;
+    }
+
+ private:
+    std::unordered_map<IpAddress, std::shared_ptr<const Pod>> by_address_;
+    std::vector<std::shared_ptr<const Pod>> by_port_;  // by PortId
+};
+
+}  // namespace sluice::pod
