@@ -54,9 +54,9 @@ void PodPolicies::attach(const std::string& port, const Attachment& attachment) 
     if (attachment.pod.empty()) set_pod(key, {}, attachment.labels);
     const auto pod = pods_.find(key);
     if (pod == pods_.end()) return;
-    unlist_addresses(key, pod->second);
+    unlist_addresses(pod->second);
     pod->second.port = port;
-    list_addresses(key, pod->second);
+    list_addresses(pod->second);
 }
 
 void PodPolicies::detach(const std::string& port) {
@@ -68,9 +68,9 @@ void PodPolicies::detach(const std::string& port) {
     if (!has_object) return remove_pod(key);
     const auto pod = pods_.find(key);
     if (pod == pods_.end() || pod->second.port != port) return;
-    unlist_addresses(key, pod->second);
+    unlist_addresses(pod->second);
     pod->second.port = port_of(key);
-    list_addresses(key, pod->second);
+    list_addresses(pod->second);
 }
 
 std::shared_ptr<const pod::Pods> PodPolicies::pods() {
@@ -80,17 +80,7 @@ std::shared_ptr<const pod::Pods> PodPolicies::pods() {
     }
     to_build_.clear();
     if (!std::exchange(has_moved_, false)) return published_;
-    std::unordered_map<IpAddress, std::shared_ptr<const pod::Pod>> by_address;
-    by_address.reserve(claims_.size());
-    for (const auto& [address, keys] : claims_) {
-        const PodState* latest = nullptr;
-        for (const Key& key : keys) {
-            const PodState& pod = pods_.at(key);
-            if (latest == nullptr || latest->since < pod.since) latest = &pod;
-        }
-        by_address.emplace(address, latest->built);
-    }
-    std::vector<std::shared_ptr<const pod::Pod>> by_port;
+    std::vector<pod::SharedPod> by_port;
     for (const auto& [name, attachment] : attachments_) {
         const auto pod = pods_.find(key_of(name, attachment));
         // A Pod at two ports is at the one that was attached last.
@@ -98,7 +88,14 @@ std::shared_ptr<const pod::Pods> PodPolicies::pods() {
         by_port.resize(std::max<size_t>(by_port.size(), path::index(attachment.port) + 1U));
         by_port[path::index(attachment.port)] = pod->second.built;
     }
-    published_ = std::make_shared<pod::Pods>(std::move(by_address), std::move(by_port));
+    auto pods = std::make_shared<pod::Pods>(std::move(by_port));
+    pods->reserve(claims_.size());
+    for (const auto& [address, claims] : claims_) {
+        const auto* latest = *std::max_element(claims.begin(), claims.end(),
+                                               [](const auto* a, const auto* b) { return a->since < b->since; });
+        pods->add(address, latest->built);
+    }
+    published_ = std::move(pods);
     return published_;
 }
 
@@ -144,14 +141,14 @@ void PodPolicies::set_pod(const Key& key, const kube::Pod& facts, const kube::La
         pod.port = port_of(key);
     } else {
         selection_.set_labels(pod.id, labels);
-        unlist_addresses(key, pod);
+        unlist_addresses(pod);
     }
     const bool has_same_addresses = !is_new && pod.facts.addresses == facts.addresses;
     if (!has_same_addresses) pod.since = ++sequence_;
     pod.facts = facts;
     pod.labels = labels;
     to_build_.insert(pod.id);
-    list_addresses(key, pod);
+    list_addresses(pod);
 }
 
 std::string PodPolicies::port_of(const Key& key) const {
@@ -165,7 +162,7 @@ void PodPolicies::remove_pod(const Key& key) {
     const auto at = pods_.find(key);
     if (at == pods_.end()) return;
     PodState& pod = at->second;
-    unlist_addresses(key, pod);
+    unlist_addresses(pod);
     selection_.remove_pod(pod.id);
     keys_[pod.id] = nullptr;
     for (const uint32_t object : pod.denial) objects_.erase(object);
@@ -278,17 +275,19 @@ void PodPolicies::build(PodState& pod) {
     has_moved_ = true;
 }
 
-void PodPolicies::list_addresses(const Key& key, PodState& pod) {
+void PodPolicies::list_addresses(PodState& pod) {
     const auto attachment = attachments_.find(pod.port);
     pod.addresses = addresses_of(pod.facts, attachment == attachments_.end() ? nullptr : &attachment->second);
-    for (const IpAddress& address : pod.addresses) claims_[address].insert(key);
+    std::sort(pod.addresses.begin(), pod.addresses.end());
+    pod.addresses.erase(std::unique(pod.addresses.begin(), pod.addresses.end()), pod.addresses.end());
+    for (const IpAddress& address : pod.addresses) claims_[address].push_back(&pod);
     has_moved_ = true;
 }
 
-void PodPolicies::unlist_addresses(const Key& key, PodState& pod) {
+void PodPolicies::unlist_addresses(PodState& pod) {
     for (const IpAddress& address : pod.addresses) {
         const auto claim = claims_.find(address);
-        claim->second.erase(key);
+        std::erase(claim->second, &pod);
         if (claim->second.empty()) claims_.erase(claim);
     }
     pod.addresses.clear();

@@ -69,7 +69,7 @@ class PodPolicies {
         std::string port;                  // where it is attached; empty: at no port
         std::vector<IpAddress> addresses;  // those that it is listed by
         uint32_t denial[pod::kDirections]{};
-        std::shared_ptr<const pod::Pod> built;
+        pod::SharedPod built;
     };
     struct PolicyState {
         kube::NetworkPolicy facts;
@@ -97,8 +97,8 @@ class PodPolicies {
     void mark_pods(kube::ScopeId scope);
     void build(PodState& pod);
     // Where the pod is to be found from now on.
-    void list_addresses(const kube::Key& key, PodState& pod);
-    void unlist_addresses(const kube::Key& key, PodState& pod);
+    void list_addresses(PodState& pod);
+    void unlist_addresses(PodState& pod);
     pod::NameId name_id(const std::string& name);
     uint32_t new_object(const kube::Key& key, pod::Direction direction, std::optional<size_t> rule);
 
@@ -109,7 +109,7 @@ class PodPolicies {
     std::map<kube::Key, PolicyState> policies_;
     std::map<kube::ScopeId, std::set<kube::Key>> policies_of_;  // by the scope of their pods
     std::map<std::string, Attachment> attachments_;             // by port
-    std::unordered_map<IpAddress, std::set<kube::Key>> claims_;  // pods that an address is given for
+    std::unordered_map<IpAddress, std::vector<PodState*>> claims_;  // pods that an address is given for
     std::map<std::string, pod::NameId> names_;                   // of ports of pods; they are few, and never forgotten
     std::unordered_map<uint32_t, Named> objects_;
     std::set<kube::PodId> to_build_;

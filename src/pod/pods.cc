@@ -1,6 +1,7 @@
 #include "pod/pods.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace sluice::pod {
 namespace {
@@ -58,6 +59,17 @@ Answer judge(const Pod& pod, Direction direction, const Peer& peer, const Pod* d
     answer.permits = false;
     answer.object = pod.denial[way];
     return answer;
+}
+
+void Pods::reserve(size_t addresses) {
+    slots_.clear();
+    if (addresses != 0) slots_.resize(std::bit_ceil(2 * addresses));
+}
+
+void Pods::add(const IpAddress& address, SharedPod pod) {
+    uint64_t at = hash(address);
+    while (slots_[at & (slots_.size() - 1)].pod != nullptr) ++at;
+    slots_[at & (slots_.size() - 1)] = {address, std::move(pod)};
 }
 
 }  // namespace sluice::pod

@@ -9,8 +9,9 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "path/ids.h"
@@ -94,26 +95,45 @@ struct Answer {
 Answer judge(const Pod& pod, Direction direction, const Peer& peer, const Pod* destination,
              const Service& service) noexcept;
 
+using SharedPod = std::shared_ptr<const Pod>;
+
 // Finds the pods. A pod at a port of the switch is found by that, others by their addresses.
 class Pods {
  public:
-    Pods() = default;
-    Pods(std::unordered_map<IpAddress, std::shared_ptr<const Pod>> by_address,
-         std::vector<std::shared_ptr<const Pod>> by_port)
-        : by_address_(std::move(by_address)), by_port_(std::move(by_port)) {}
+    // By PortId; null where no pod is.
+    explicit Pods(std::vector<SharedPod> by_port = {}) : by_port_(std::move(by_port)) {}
+    // Room for so many addresses.
+    void reserve(size_t addresses);
+    // Each address once, and no more than there is room for.
+    void add(const IpAddress& address, SharedPod pod);
 
     // Null: there is none.
     const Pod* at(const IpAddress& address) const noexcept {
-        const auto found = by_address_.find(address);
-        return found == by_address_.end() ? nullptr : found->second.get();
+        if (slots_.empty()) return nullptr;
+        for (uint64_t at = hash(address);; ++at) {
+            const Slot& slot = slots_[at & (slots_.size() - 1)];
+            if (slot.pod == nullptr || slot.address == address) return slot.pod.get();
+        }
     }
     const Pod* at(path::PortId port) const noexcept {
         return path::index(port) < by_port_.size() ? by_port_[path::index(port)].get() : nullptr;
     }
 
  private:
-    std::unordered_map<IpAddress, std::shared_ptr<const Pod>> by_address_;
-    std::vector<std::shared_ptr<const Pod>> by_port_;  // by PortId
+    struct Slot {
+        IpAddress address;
+        SharedPod pod;  // null: the slot is free
+    };
+
+    static uint64_t hash(const IpAddress& address) noexcept {
+        uint64_t words[2];
+        std::memcpy(words, address.bytes.data(), sizeof words);
+        const uint64_t mixed = (words[0] ^ words[1] >> 32 ^ words[1]) * 0x9e37'79b9'7f4a'7c15ULL;
+        return mixed ^ mixed >> 32;
+    }
+
+    std::vector<Slot> slots_;  // open addressing; a power of two of them, at most half in use
+    std::vector<SharedPod> by_port_;
 };
 
 }  // namespace sluice::pod

@@ -133,6 +133,17 @@ TEST(PodPolicies, EachAnswerNamesWhatDecided) {
     EXPECT_EQ(judge(*pods, kFront, kOutside, "TCP", 80).egress.object, 0U);
 }
 
+// What has a protocol and no port, as a later fragment whose first one nobody knows.
+TEST(PodPolicies, ARuleWithPortsTakesNothingWithoutAPort) {
+    World world;
+    world.apply(kPods + policy("api", "{podSelector: {}, ingress: [{ports: [{}]}]}"));
+    const auto pods = world.policies().pods();
+    const pod::Pod& api = *pods->at(*IpAddress::parse(kApi));
+    const pod::Peer outside{nullptr, *IpAddress::parse(kOutside)};
+    EXPECT_TRUE(pod::judge(api, pod::Direction::kIngress, outside, &api, {6, true, 0}).permits);
+    EXPECT_FALSE(pod::judge(api, pod::Direction::kIngress, outside, &api, {6, false, 0}).permits);
+}
+
 TEST(PodPolicies, ChangesTakeEffect) {
     World world;
     world.apply(kPods + kTutorial);
