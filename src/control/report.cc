@@ -150,7 +150,7 @@ std::map<path::PortId, std::string> place_names(const engine::Switch& running) {
 }
 
 std::string place_name(const engine::Switch& running, path::PortId id) {
-    if (const auto* port = running.find_port(id)) return port->first;
+    if (const auto* port = running.find_port(id)) return port->name();
     for (const auto& [remote, held] : running.tunnels()) {
         if (held.id == id) return "tunnel " + remote.text();
     }

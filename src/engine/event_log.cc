@@ -21,7 +21,7 @@ std::string mac_text(uint64_t key) {
 
 std::string port_text(const Switch& running, uint64_t number) {
     const path::PortId id{static_cast<uint16_t>(number)};
-    if (const auto* port = running.find_port(id)) return "port " + port->first;
+    if (const auto* port = running.find_port(id)) return "port " + port->name();
     for (const auto& [remote, held] : running.tunnels()) {
         if (held.id == id) return "tunnel " + remote.text();
     }

@@ -52,18 +52,15 @@ Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const 
 Switch::~Switch() = default;
 
 path::PortId Switch::free_id() const {
-    std::bitset<path::kMaxPorts> taken;
-    for (const auto& [name, held] : ports_) taken.set(path::index(held.port->id()));
-    for (const auto& [remote, held] : tunnels_) taken.set(path::index(held.id));
+    std::bitset<path::kMaxPorts> tunnels;
+    for (const auto& [remote, held] : tunnels_) tunnels.set(path::index(held.id));
     uint16_t id = 0;
-    while (taken[id]) ++id;
+    while (by_id_[id] != nullptr || tunnels[id]) ++id;
     return path::PortId{id};
 }
 
-const Ports::value_type* Switch::find_port(path::PortId id) const {
-    const auto found = std::find_if(ports_.begin(), ports_.end(),
-                                    [&](const auto& port) { return port.second.port->id() == id; });
-    return found == ports_.end() ? nullptr : &*found;
+const HeldPort* Switch::find_port(path::PortId id) const noexcept {
+    return path::index(id) < by_id_.size() ? by_id_[path::index(id)] : nullptr;
 }
 
 tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock::time_point now) {
@@ -86,8 +83,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         const port::PortConfig* config = found == wanted.end() ? nullptr : found->second;
         const port::PortConfig& old = held.port->config();
         if (config == nullptr || !port::same_interface(old, *config)) {
-            gone.push_back(std::move(held));
-            it = ports_.erase(it);
+            gone.push_back(take(it++));
             continue;
         }
         if (!port::same_device(old, *config)) {
@@ -114,7 +110,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     for (const port::PortConfig& config : config_.ports) {
         auto found = ports_.find(config.name);
         if (found == ports_.end()) {
-            HeldPort& held = ports_.emplace(config.name, make(config)).first->second;
+            HeldPort& held = make(config);
             begin_counters(held.port->id());
             open(held, now);
             continue;
@@ -208,18 +204,23 @@ void Switch::age_macs() {
 }
 
 void Switch::publish() {
+    publish(compile(config_, parts()), by_id_);
+}
+
+void Switch::publish(const ChangedPorts& changed) {
+    publish(compile(config_, parts(), snapshot(), changed), changed);
+}
+
+void Switch::publish(std::unique_ptr<view::Snapshot> next, const ChangedPorts& changed) {
     flow_generations_.outdate(ids_of(outdating_));
-    std::unique_ptr<view::Snapshot> next = compile(
-        config_, {ports_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_.names(), context_.instance,
-                  captures_, witnesses_, workers_.size()});
     next->generation = ++generation_;
     // With the snapshot itself: at no time are its numbers met in flows that were decided by others.
     next->flow_generations = flow_generations_.tell(next->networks);
     const view::Snapshot* current = next.get();  // lives until the next publish()
     const std::unique_ptr<const view::Snapshot> old = snapshots_.exchange(std::move(next));
     const auto told = told_generations_.exchange(std::make_unique<flow::Generations>(current->flow_generations));
-    for (auto& [name, held] : ports_) {
-        if (held.up && !std::exchange(held.is_watched, true)) watch(*held.port, *current);
+    for (HeldPort* held : changed) {
+        if (held != nullptr && held->up && !std::exchange(held->is_watched, true)) watch(*held->port, *current);
     }
     for (auto& worker : workers_) worker->wake();
     grace_.wait();
@@ -274,26 +275,37 @@ std::vector<path::NetworkId> Switch::arrange_tables(const Config& next) {
 // declared. While the port is down, frames to the address are dropped for that reason, and not flooded. In an
 // overlay the address belongs to the port only while the port has a link: afterwards its container may be on
 // another host. A `static` entry of a network always holds.
-void Switch::set_static_macs() { set_static_macs({}); }
+void Switch::set_static_macs() { set_static_macs(nullptr); }
 
-// For one address, or for all.
-void Switch::set_static_macs(std::optional<MacAddress> only) {
-    const auto is_meant = [&](const MacAddress& mac) { return !only || mac == *only; };
+// For the addresses of these ports.
+void Switch::set_static_macs(const ChangedPorts& changed) {
+    std::set<MacAddress> macs;
+    for (const HeldPort* held : changed) {
+        if (const auto mac = held->port->mac()) macs.insert(*mac);
+    }
+    set_static_macs(&macs);
+}
+
+// Null: for all addresses.
+void Switch::set_static_macs(const std::set<MacAddress>* only) {
+    const auto is_meant = [&](const MacAddress& mac) { return only == nullptr || only->contains(mac); };
     StaticMacs wanted;
     std::set<std::pair<std::string, MacAddress>> ambiguous;  // two ports of a network have it: it is learned
-    std::set<std::string> overlays;
-    for (const auto& network : config_.networks) {
-        if (network.vxlan) overlays.insert(network.name);
-    }
+    const auto is_overlay = [&](const std::string& name) {
+        const NetworkConfig* network = find_network(config_, name);
+        return network != nullptr && network->vxlan;
+    };
     // A port that holds its addresses takes precedence over one that is down.
     for (const bool holds : {true, false}) {
-        for (const auto& [name, held] : ports_) {
-            const auto mac = held.port->mac();
-            if (!mac || mac->is_zero() || !is_meant(*mac) || holds_addresses(held) != holds) continue;
-            for (const auto& network : networks_of(config_, held.port->config())) {
-                if (!holds && overlays.contains(network)) continue;
+        for (const HeldPort* held : by_id_) {
+            if (held == nullptr) continue;
+            const auto mac = held->port->mac();
+            if (!mac || mac->is_zero() || !is_meant(*mac) || holds_addresses(*held) != holds) continue;
+            const port::PortConfig& config = held->port->config();
+            for (const auto& network : networks_of(config_, config)) {
+                if (!holds && is_overlay(network)) continue;
                 const std::pair place{network, *mac};
-                const bool is_first = wanted.emplace(place, Home{held.port->id(), "port " + name}).second;
+                const bool is_first = wanted.emplace(place, Home{held->port->id(), "port " + config.name}).second;
                 if (!is_first && holds) ambiguous.insert(place);
             }
         }

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,7 @@ struct HeldPort {
     // The rate of the port's flooded frames. It outlives the snapshots that point to it.
     std::unique_ptr<bridge::FloodLimiter> floods = std::make_unique<bridge::FloodLimiter>(rte_get_tsc_hz());
 
+    const std::string& name() const noexcept { return port->config().name; }
     // Sets the flood limits: the configured ones, or lower ones while the port has a loop.
     void limit_floods();
 };
@@ -68,6 +70,8 @@ struct HeldPort {
 bool holds_addresses(const HeldPort& held);
 
 using Ports = std::map<std::string, HeldPort>;
+using PortsById = std::vector<HeldPort*>;  // by PortId; null: no port has the number
+using ChangedPorts = std::vector<HeldPort*>;
 using MacTables = std::map<std::string, std::shared_ptr<bridge::MacTable>>;  // by network
 
 // A remote end point of overlays: it has a PortId, as what stands behind it is learned behind a port.
@@ -87,6 +91,7 @@ using Witnesses = std::vector<std::shared_ptr<path::Witness>>;
 // The parts of a snapshot that are not in the configuration.
 struct Parts {
     const Ports& ports;
+    const PortsById& by_id;
     const MacTables& macs;
     const NetworkIds& network_ids;
     const Tunnels& tunnels;
@@ -101,6 +106,10 @@ struct Parts {
 
 // Makes the workers' tables from the configuration and the state of the ports (compile.cc).
 std::unique_ptr<view::Snapshot> compile(const Config& config, const Parts& parts);
+// The same from the snapshot before, if only these ports have changed since: they are new, came up, went down or
+// are gone. Their configuration is the same, and no list of rules is applied to a port that is new or gone.
+std::unique_ptr<view::Snapshot> compile(const Config& config, const Parts& parts, const view::Snapshot& before,
+                                        const ChangedPorts& changed);
 // The router's MAC address in a network: the configured one, or a derived one, which never changes. In an overlay
 // all hosts derive the same address, since they have the same gateway.
 MacAddress router_mac(const NetworkConfig& network, const std::string& instance);
@@ -151,7 +160,7 @@ class Switch {
     const Config& config() const noexcept { return config_; }
     const Ports& ports() const noexcept { return ports_; }
     // The port with this number; null: there is none.
-    const Ports::value_type* find_port(path::PortId id) const;
+    const HeldPort* find_port(path::PortId id) const noexcept;
     const MacTables& macs() const noexcept { return macs_; }
     const NetworkIds& network_ids() const noexcept { return network_ids_; }
     const Tunnels& tunnels() const noexcept { return tunnels_; }
@@ -179,6 +188,11 @@ class Switch {
     const FlowDomains::Names& flow_domains() const noexcept { return flow_domains_.names(); }
     // The snapshot that workers use, for dry runs. Valid until the next change.
     const view::Snapshot& snapshot() const noexcept { return *snapshots_.get(); }
+    // What it was compiled from, beside the configuration.
+    Parts parts() const {
+        return {ports_, by_id_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_.names(),
+                context_.instance, captures_, witnesses_, workers_.size()};
+    }
     neighbor::Table& neighbors() noexcept { return router_.neighbors(); }
     flow::Fragments& fragments() noexcept { return fragments_; }
     flow::Table& flows() noexcept { return flows_; }
@@ -200,7 +214,8 @@ class Switch {
 
  private:
     path::PortId free_id() const;
-    HeldPort make(const port::PortConfig& config) const;
+    HeldPort& make(const port::PortConfig& config);
+    HeldPort take(Ports::iterator port);
     void watch(const port::Port& port, const view::Snapshot& snapshot);
     void unwatch(HeldPort& held);
     void open(HeldPort& held, Clock::time_point now);
@@ -209,6 +224,8 @@ class Switch {
     void destroy(HeldPort& held);
     void supervise(Clock::time_point now);
     void publish();
+    void publish(const ChangedPorts& changed);
+    void publish(std::unique_ptr<view::Snapshot> next, const ChangedPorts& changed);
     std::vector<path::NetworkId> arrange_tables(const Config& next);  // the numbers that became free
     void arrange_tunnels(const Config& next);
     void find_tunnels();
@@ -223,7 +240,8 @@ class Switch {
     void ask(std::vector<responder::Chore> chores);
     bool speaks() const noexcept { return !router_.domains().empty() || !tunnels_.empty(); }
     void set_static_macs();
-    void set_static_macs(std::optional<MacAddress> only);
+    void set_static_macs(const std::set<MacAddress>* only);
+    void set_static_macs(const ChangedPorts& changed);
     void set_static_neighbors(const HeldPort& held);
     void forget_static_neighbors(const port::PortConfig& config);
     bool is_static_behind_tunnel(std::string_view network, const IpAddress& address) const;
@@ -267,6 +285,7 @@ class Switch {
     port::Context context_;
     std::vector<std::unique_ptr<Worker>> workers_;
     Ports ports_;
+    PortsById by_id_ = PortsById(path::kMaxPorts);
     MacTables macs_;
     StaticMacs static_macs_;  // what they hold
     struct Departed {

@@ -38,7 +38,7 @@ void Switch::log_rules() {
     for (const auto& worker : workers_) workers.push_back(&worker->counters().rules);
     const auto port = [this](path::PortId id) {
         const auto* found = find_port(id);
-        return found != nullptr ? found->first : "-";
+        return found != nullptr ? found->name() : "-";
     };
     rule_log_.write(workers, {.port = port, .rule = [this](uint32_t object) { return rule(object); }},
                     clock_seconds());

@@ -21,12 +21,21 @@ void HeldPort::limit_floods() {
     floods->set(kUnknown, limit(limits.unknown));
 }
 
-HeldPort Switch::make(const port::PortConfig& config) const {
-    HeldPort held;
+HeldPort& Switch::make(const port::PortConfig& config) {
+    HeldPort& held = ports_[config.name];
     held.port = port::make_port(free_id(), config, context_);
     held.limit_floods();
     held.reason = "not opened yet";
+    by_id_[path::index(held.port->id())] = &held;
     return held;
+}
+
+// Takes a port out of the switch's ports.
+HeldPort Switch::take(Ports::iterator port) {
+    HeldPort taken = std::move(port->second);
+    by_id_[path::index(taken.port->id())] = nullptr;
+    ports_.erase(port);
+    return taken;
 }
 
 namespace {
@@ -92,26 +101,23 @@ void Switch::destroy(HeldPort& held) {
 
 void Switch::add_port(const port::PortConfig& config, Clock::time_point now) {
     config_.ports.push_back(config);
-    HeldPort& held = ports_.emplace(config.name, make(config)).first->second;
+    HeldPort& held = make(config);
     open(held, now);
-    publish();
-    if (const auto mac = held.port->mac()) set_static_macs(*mac);
+    publish({&held});
+    set_static_macs({&held});
     set_static_neighbors(held);
 }
 
 void Switch::delete_port(const std::string& name) {
-    const auto port = ports_.find(name);
-    HeldPort gone = std::move(port->second);
-    ports_.erase(port);
+    HeldPort gone = take(ports_.find(name));
     std::erase_if(config_.ports, [&](const auto& config) { return config.name == name; });
     outdating_ = flow_domains_of(config_, gone.port->config());  // their flows may name the port
-    publish();
-    const auto mac = gone.port->mac();
+    publish({&gone});
     unwatch(gone);
     gone.port->destroy();
     forget_macs(gone.port->id(), networks_of(config_, gone.port->config()));
     reset_counters(gone.port->id());
-    if (mac) set_static_macs(*mac);
+    set_static_macs({&gone});
     forget_static_neighbors(gone.port->config());
     const auto before = outdate_flows(std::exchange(outdating_, {}));
     grace_.wait();
@@ -120,7 +126,8 @@ void Switch::delete_port(const std::string& name) {
 // All ports that went down since the last tick share one snapshot and one grace period, and so do all that came
 // up.
 void Switch::supervise(Clock::time_point now) {
-    std::vector<HeldPort*> lost;
+    ChangedPorts lost;
+    ChangedPorts opened;
     std::vector<HeldPort*> due;
     for (auto& [name, held] : ports_) {
         if (!held.up) {
@@ -130,40 +137,40 @@ void Switch::supervise(Clock::time_point now) {
             lost.push_back(&held);
         }
     }
-    if (!lost.empty()) publish();
+    if (!lost.empty()) publish(lost);
     for (HeldPort* held : lost) let_go(*held);
     std::sort(due.begin(), due.end(), [](const HeldPort* a, const HeldPort* b) { return a->retry < b->retry; });
-    bool opened = false;
     try_in_turn(due, read_clock_, [&](HeldPort* held) {
         open(*held, now);
-        opened |= held->up;
+        if (held->up) opened.push_back(held);
     });
-    if (opened) publish();
-    if (!opened && lost.empty()) return;
-    set_static_macs();
+    if (!opened.empty()) publish(opened);
+    if (opened.empty() && lost.empty()) return;
+    lost.insert(lost.end(), opened.begin(), opened.end());
+    set_static_macs(lost);
     set_static_neighbors();
 }
 
 void Switch::attend() {
     eventfd_t ignored;
     eventfd_read(attention_.get(), &ignored);
-    bool changed = false;
+    ChangedPorts changed;
     for (auto& [name, held] : ports_) {
         port::Port& port = *held.port;
         if (!held.up || !port.changed()) continue;
         unwatch(held);
         const bool had_link = port.has_link();
         port.refresh();
-        changed = true;
+        changed.push_back(&held);
         if (had_link == port.has_link()) continue;
         base::log::notice("port", "{}: link {}", name, had_link ? "down: " + port.no_link() : "up");
         // Its stations may come back behind another port.
         if (had_link) forget_macs(port.id());
         held.announce = !had_link;
     }
-    if (!changed) return;
-    publish();
-    set_static_macs();
+    if (changed.empty()) return;
+    publish(changed);
+    set_static_macs(changed);
     set_static_neighbors();
 }
 

@@ -41,7 +41,7 @@ bool Switch::is_tunnel(path::PortId id) const {
 }
 
 std::string Switch::place_of(path::PortId id) const {
-    if (const auto* port = find_port(id)) return "port " + port->first;
+    if (const auto* port = find_port(id)) return "port " + port->name();
     for (const auto& [remote, held] : tunnels_) {
         if (held.id == id) return "tunnel " + remote.text();
     }

@@ -139,7 +139,7 @@ std::optional<uint32_t> vni_of(const DropRecord& record) {
 std::optional<Object> port_object(const engine::Switch& running, path::PortId id, uint64_t time) {
     if (!running.is_same_since(id, time)) return std::nullopt;
     if (const auto* port = running.find_port(id)) {
-        return Object{"port", port->first, port->second.port->config().place};
+        return Object{"port", port->name(), port->port->config().place};
     }
     for (const auto& [remote, held] : running.tunnels()) {
         if (held.id != id) continue;

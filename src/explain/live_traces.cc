@@ -55,7 +55,7 @@ std::optional<LiveTraces::Portion> LiveTraces::read(uint32_t number, const Owner
     const auto refusal_of = [&](path::PortId id) -> std::optional<port::Port::Refusal> {
         const auto [known, is_new] = refusals.try_emplace(id);
         const auto* port = running_.find_port(id);
-        if (is_new && port != nullptr && port->second.up) known->second = port->second.port->refusal(kShortest);
+        if (is_new && port != nullptr && port->up) known->second = port->port->refusal(kShortest);
         return known->second;
     };
     Portion portion;

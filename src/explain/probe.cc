@@ -127,8 +127,7 @@ const HeldPort* owner_of(const Switch& running, const IpAddress& address, const 
 }
 
 const HeldPort* port_with(const Switch& running, path::PortId id) {
-    const auto* port = running.find_port(id);
-    return port != nullptr ? &port->second : nullptr;
+    return running.find_port(id);
 }
 
 // Finds its port in the MAC table; leaves the port unset if the MAC is not there.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
 #include <tuple>
 
 #include "wire/address.h"
@@ -19,6 +20,15 @@ uint64_t key_of_mac(const MacBytes& mac) noexcept {
     uint64_t key = 0;
     std::memcpy(&key, mac.data(), mac.size());
     return key;
+}
+
+uint64_t hash(const IpAddress& address) noexcept {
+    uint64_t words[2];
+    std::memcpy(words, address.bytes.data(), sizeof words);
+    uint64_t h = words[0] * 0x9e37'79b9'7f4a'7c15ULL;
+    h ^= h >> 32 ^ words[1];
+    h = (h ^ h >> 32) * 0xff51'afd7'ed55'8ccdULL;
+    return h ^ h >> 32;
 }
 
 std::optional<Claim> find_arp_claim(const rte_mbuf* packet, uint32_t at, EtherType type) noexcept {
@@ -119,45 +129,59 @@ std::optional<Claim> find_claim(const rte_mbuf* packet) noexcept {
     return type == EtherType::kIpv6 ? find_ipv6_claim(packet, at) : std::nullopt;
 }
 
-Owners::Owners(std::vector<Entry> entries, const std::vector<path::PortId>& trusted) {
-    for (const path::PortId port : trusted) trusted_.set(path::index(port));
+Owners::Owners(const Entries& entries, const std::vector<path::PortId>& trusted) {
+    for (const path::PortId port : trusted) set_trusted(port, true);
+    std::map<path::NetworkId, Entries> by_network;
+    for (const Entry& entry : entries) by_network[entry.network].push_back(entry);
+    for (auto& [network, own] : by_network) replace(network, std::move(own));
+}
+
+const Owners::Entries& Owners::entries(path::NetworkId network) const noexcept {
+    static const Entries kNone;
+    const size_t at = path::index(network);
+    return at < tables_.size() && tables_[at] != nullptr ? tables_[at]->entries : kNone;
+}
+
+void Owners::replace(path::NetworkId network, Entries entries) {
+    const size_t at = path::index(network);
+    if (tables_.size() <= at) tables_.resize(at + 1);
+    if (tables_[at] != nullptr) count_ -= tables_[at]->count;
+    tables_[at] = entries.empty() ? nullptr : std::make_shared<const Table>(std::move(entries));
+    if (tables_[at] != nullptr) count_ += tables_[at]->count;
+}
+
+Owners::Table::Table(Entries all) : entries(std::move(all)) {
     const auto order = [](const Entry& a, const Entry& b) {
         // The router last: it is what stays of several.
-        return std::tuple(a.network, a.address, a.port) < std::tuple(b.network, b.address, b.port);
+        return std::tuple(a.address, a.port) < std::tuple(b.address, b.port);
     };
     std::sort(entries.begin(), entries.end(), order);
     entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
-    slots_.assign(std::bit_ceil(entries.size() * 2 + 1), {path::kNoNetworkId, kRouter, {}});
+    slots.assign(std::bit_ceil(entries.size() * 2 + 1), UINT32_MAX);
     for (size_t i = 0; i < entries.size(); ++i) {
-        const Entry& entry = entries[i];
         const auto is_same = [&](size_t other) {
-            return other < entries.size() && entries[other].network == entry.network &&
-                   entries[other].address == entry.address;
+            return other < entries.size() && entries[other].address == entries[i].address;
         };
         const bool is_shared = is_same(i + 1) || (i != 0 && is_same(i - 1));
-        if (is_shared && entry.port != kRouter) continue;
-        uint64_t at = hash(entry.network, entry.address);
-        while (slots_[at & (slots_.size() - 1)].network != path::kNoNetworkId) ++at;
-        slots_[at & (slots_.size() - 1)] = entry;
-        ++count_;
+        if (is_shared && entries[i].port != kRouter) continue;
+        uint64_t at = hash(entries[i].address);
+        while (slots[at & (slots.size() - 1)] != UINT32_MAX) ++at;
+        slots[at & (slots.size() - 1)] = static_cast<uint32_t>(i);
+        ++count;
     }
 }
 
-uint64_t Owners::hash(path::NetworkId network, const IpAddress& address) noexcept {
-    uint64_t words[2];
-    std::memcpy(words, address.bytes.data(), sizeof words);
-    uint64_t h = (words[0] ^ (uint64_t{path::index(network)} << 48)) * 0x9e37'79b9'7f4a'7c15ULL;
-    h ^= h >> 32 ^ words[1];
-    h = (h ^ h >> 32) * 0xff51'afd7'ed55'8ccdULL;
-    return h ^ h >> 32;
+const Owners::Entry* Owners::Table::find(const IpAddress& address) const noexcept {
+    for (uint64_t at = hash(address);; ++at) {
+        const uint32_t i = slots[at & (slots.size() - 1)];
+        if (i == UINT32_MAX) return nullptr;
+        if (entries[i].address == address) return &entries[i];
+    }
 }
 
 const Owners::Entry* Owners::find(path::NetworkId network, const IpAddress& address) const noexcept {
-    for (uint64_t at = hash(network, address);; ++at) {
-        const Entry& entry = slots_[at & (slots_.size() - 1)];
-        if (entry.network == path::kNoNetworkId) return nullptr;
-        if (entry.network == network && entry.address == address) return &entry;
-    }
+    const size_t at = path::index(network);
+    return at < tables_.size() && tables_[at] != nullptr ? tables_[at]->find(address) : nullptr;
 }
 
 bool Owners::may_use(path::NetworkId network, const IpAddress& address, path::PortId port,

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <bitset>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -37,15 +38,21 @@ class Owners {
         path::NetworkId network;
         path::PortId port;  // or kRouter
         IpAddress address;
-        uint64_t mac = 0;   // path::mac_key() of the port; 0: not known, or the router's
+        uint64_t mac = 0;  // path::mac_key() of the port; 0: not known, or the router's
 
         bool operator==(const Entry&) const = default;
     };
+    using Entries = std::vector<Entry>;
 
-    Owners() : Owners({}, {}) {}
+    Owners() = default;
     // An address that two ports have in one network is nobody's, unless the router has it as well. `trusted` ports
     // may use the addresses of other ports (`spoofing: allow`), and never the router's.
-    Owners(std::vector<Entry> entries, const std::vector<path::PortId>& trusted);
+    Owners(const Entries& entries, const std::vector<path::PortId>& trusted);
+
+    // Copies share the networks that don't change. Control thread.
+    const Entries& entries(path::NetworkId network) const noexcept;
+    void replace(path::NetworkId network, Entries entries);
+    void set_trusted(path::PortId port, bool is_trusted) { trusted_.set(path::index(port), is_trusted); }
 
     bool trusts(path::PortId port) const noexcept { return trusted_[path::index(port)]; }
     bool empty() const noexcept { return count_ == 0; }
@@ -59,10 +66,18 @@ class Owners {
     const Entry* find(path::NetworkId network, const IpAddress& address) const noexcept;
 
  private:
-    static uint64_t hash(path::NetworkId network, const IpAddress& address) noexcept;
+    // The entries of one network.
+    struct Table {
+        explicit Table(Entries all);
+        const Entry* find(const IpAddress& address) const noexcept;
 
-    uint32_t count_ = 0;
-    std::vector<Entry> slots_;  // linear probing; a free one is in no network
+        Entries entries;              // ordered, each once
+        std::vector<uint32_t> slots;  // indices in `entries` by hash, with linear probing; UINT32_MAX: free
+        size_t count = 0;             // of addresses that have an owner
+    };
+
+    size_t count_ = 0;
+    std::vector<std::shared_ptr<const Table>> tables_;  // by NetworkId; null: nobody has an address there
     std::bitset<path::kMaxPorts> trusted_;
 };
 

@@ -182,7 +182,7 @@ void Link::solicit(neighbor::Entry& neighbor) noexcept {
 
 void Link::hold(const path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* packet,
                 const view::Tables& tables) noexcept {
-    const guard::Owners::Entry* absent = tables.snapshot.absent.find(neighbor.network, neighbor.address);
+    const guard::Owners::Entry* absent = tables.snapshot.find_absent(neighbor.network, neighbor.address);
     // Where nobody tracks connections, nobody has read this one's.
     const bool is_read = tables.snapshot.has_policies && meta.layer3 != path::Layer3::kOther;
     const neighbor::Waiting waiting{packet, meta.ingress, meta.network,

@@ -366,7 +366,7 @@ void Responder::release(neighbor::Entry& neighbor, const view::Tables& tables) n
     neighbor::Held waiting;
     tables.neighbors.release(neighbor, waiting);
     if (neighbor.resolved()) return link_.resume(waiting, neighbor, tables);
-    const guard::Owners::Entry* absent = tables.snapshot.absent.find(neighbor.network, neighbor.address);
+    const guard::Owners::Entry* absent = tables.snapshot.find_absent(neighbor.network, neighbor.address);
     for (uint16_t i = 0; i < waiting.count; ++i) {
         path::Meta meta = link::meta_of(waiting.packets[i], tables);
         if (absent != nullptr) {

@@ -1,13 +1,15 @@
-// THE TABLES: what workers read. The control thread compiles a Snapshot from the configuration and the
-// state of the ports, publishes it (path::Published) and frees the one before after a grace period. A
-// snapshot never changes; tables that learn (MAC addresses) are shared by the snapshots that follow
-// one another.
+// THE TABLES: what workers read. The control thread compiles a Snapshot from the configuration and the state of
+// the ports, publishes it (path::Published) and frees the one before after a grace period. A published snapshot
+// never changes. The next one may begin as its copy: the copy shares what slots and networks point to, and the
+// tables that learn (MAC addresses).
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <bitset>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "acl/policies.h"
@@ -62,15 +64,16 @@ struct alignas(64) Network {
     bool carries_tags = false;          // frames with VLAN tags go into its tunnels, and come out of them
     path::FlowDomain flow_domain{};
     bool tunnels_serve_dhcp = true;
-    const guard::Guard* tunnel_guard = nullptr;  // of what comes out of its tunnels; null: all may pass
+    const guard::Guard* tunnel_guard = nullptr;  // own_guard: of what comes out of its tunnels; null: all may pass
     uint64_t asker = UINT64_MAX;        // that asks for neighbors in an overlay without a router; else no frame's
 
     std::shared_ptr<bridge::MacTable> macs;
-    std::vector<port::Exit> members;    // ports that are up and have a link
+    std::vector<port::Exit> members;    // ports that are up and have a link, by PortId
     std::vector<path::PortId> tunnels;  // to which is flooded as well
     std::vector<IpAddress> addresses;   // of the router, its link-local one included
     std::vector<IpPrefix> subnets;
     std::shared_ptr<const route::Domain> domain;
+    std::shared_ptr<const guard::Guard> own_guard;
     acl::Policies policies;                  // of each of its ports
 };
 
@@ -136,6 +139,17 @@ struct alignas(64) PortSlot {
 };
 static_assert(sizeof(PortSlot) == 64);
 
+// What a port's slot points to.
+struct SlotParts {
+    std::unique_ptr<const vlan::Trunk> trunk;
+    std::unique_ptr<const guard::Guard> guard;
+    Mirrors mirrors;
+
+    bool empty() const noexcept {
+        return trunk == nullptr && guard == nullptr && mirrors.in.empty() && mirrors.out.empty();
+    }
+};
+
 struct Snapshot {
     uint64_t generation = 0;
     flow::Generations flow_generations;  // of flows that its tables decide; newer ones may be told since
@@ -145,7 +159,7 @@ struct Snapshot {
     std::vector<bridge::MacTable*> macs;            // theirs, by NetworkId
     bool is_bridge = true;                          // nothing is routed, and no network spans hosts
     bool has_policies = false;                      // connections are tracked in some network
-    std::vector<std::vector<QueueRef>> queues;  // by WorkerId: the receive queues it polls
+    std::vector<std::vector<QueueRef>> queues;  // by WorkerId: the receive queues it polls, by PortId
 
     // The underlay, if there is one.
     wire::be16 udp_port{};
@@ -154,13 +168,13 @@ struct Snapshot {
     vxlan::VniTable vnis;            // to NetworkId
     vxlan::EndPointTable remotes;    // to the PortId of the tunnel
 
-    // By PortId, as many as are needed for those that have any.
-    std::vector<acl::Policies> port_policies;
+    // By PortId, as many as are needed for those that have any; null: none has.
+    std::shared_ptr<const std::vector<acl::Policies>> port_policies;
     inline static const acl::Policies kNoPolicies;
 
     const acl::Policies& policies_of(path::PortId port) const noexcept {
         const size_t at = path::index(port);
-        return at < port_policies.size() ? port_policies[at] : kNoPolicies;
+        return port_policies != nullptr && at < port_policies->size() ? (*port_policies)[at] : kNoPolicies;
     }
     const acl::Policies& policies_of(path::NetworkId network) const noexcept {
         const size_t at = path::index(network);
@@ -168,14 +182,21 @@ struct Snapshot {
     }
 
     guard::Owners owners;            // of the addresses in all networks
-    guard::Owners absent;            // of addresses whose port is down or has no link
+    guard::Owners absent;            // of the addresses of ports that are down or have no link
 
-    // What slots point to.
-    std::vector<std::unique_ptr<TunnelSlot>> tunnels;
-    std::vector<std::unique_ptr<vlan::Trunk>> trunks;
-    std::vector<std::unique_ptr<guard::Guard>> guards;
-    std::vector<std::unique_ptr<wire::Filter>> filters;
-    std::vector<std::unique_ptr<Mirrors>> mirrors;
+    // The port that is away and whose address this is; null: there is none, or another port has the address now.
+    const guard::Owners::Entry* find_absent(path::NetworkId network, const IpAddress& address) const noexcept {
+        const guard::Owners::Entry* away = absent.find(network, address);
+        const guard::Owners::Entry* owner = owners.find(network, address);
+        return away != nullptr && owner != nullptr && owner->port != away->port ? nullptr : away;
+    }
+
+    // They own what slots and members point to.
+    std::vector<std::shared_ptr<const SlotParts>> parts;  // by PortId; null: the slot points to nothing
+    std::vector<std::shared_ptr<const TunnelSlot>> tunnels;
+    std::vector<std::shared_ptr<const wire::Filter>> filters;  // of the mirrors, in the configuration's order
+    std::vector<path::PortId> mirrored;                        // ports whose slots have mirrors
+    std::map<std::string, uint16_t> horizons;                  // numbers of split-horizon groups
     std::vector<std::shared_ptr<path::Capture>> captures;
     std::vector<path::Capture*> drop_captures;  // those of them that capture drops
     std::vector<std::shared_ptr<path::Witness>> witnesses;
