@@ -51,12 +51,25 @@ Switch::Switch(uint16_t workers, port::Pools pools, std::string instance, const 
 
 Switch::~Switch() = default;
 
-path::PortId Switch::free_id() const {
-    std::bitset<path::kMaxPorts> tunnels;
-    for (const auto& [remote, held] : tunnels_) tunnels.set(path::index(held.id));
-    uint16_t id = 0;
-    while (by_id_[id] != nullptr || tunnels[id]) ++id;
-    return path::PortId{id};
+// If only retired numbers are left, outdates the flows that may name them: each is decided anew before it leads to
+// a port again.
+path::PortId Switch::free_id() {
+    if (const auto id = find_free_id()) return *id;
+    FlowDomainNames domains;
+    for (auto& [id, own] : std::exchange(retired_ids_, {})) domains.merge(own);
+    const auto before = outdate_flows(domains);
+    grace_.wait();
+    return find_free_id().value();
+}
+
+std::optional<path::PortId> Switch::find_free_id() const {
+    std::bitset<path::kMaxPorts> taken;
+    for (const auto& [remote, held] : tunnels_) taken.set(path::index(held.id));
+    for (const auto& [id, domains] : retired_ids_) taken.set(path::index(id));
+    for (uint16_t i = 0; i < path::kMaxPorts; ++i) {
+        if (by_id_[i] == nullptr && !taken[i]) return path::PortId{i};
+    }
+    return std::nullopt;
 }
 
 const HeldPort* Switch::find_port(path::PortId id) const noexcept {

@@ -145,7 +145,8 @@ class Switch {
     // names what can't be changed while running.
     tl::expected<std::vector<Change>, base::Errors> apply(Config next, Clock::time_point now);
 
-    // Add or delete one port on which nothing else in the configuration depends. Adding a port outdates no flow.
+    // Add or delete one port on which nothing else in the configuration depends. Neither outdates a flow: a flow
+    // that leads to a deleted port finds the port gone. While flows may name the port's number, no port gets it.
     void add_port(const port::PortConfig& config, Clock::time_point now);
     void delete_port(const std::string& name);
 
@@ -213,7 +214,8 @@ class Switch {
     const std::string& instance() const noexcept { return context_.instance; }
 
  private:
-    path::PortId free_id() const;
+    path::PortId free_id();
+    std::optional<path::PortId> find_free_id() const;
     HeldPort& make(const port::PortConfig& config);
     HeldPort take(Ports::iterator port);
     void watch(const port::Port& port, const view::Snapshot& snapshot);
@@ -286,6 +288,8 @@ class Switch {
     std::vector<std::unique_ptr<Worker>> workers_;
     Ports ports_;
     PortsById by_id_ = PortsById(path::kMaxPorts);
+    // The numbers of deleted ports that flows of these domains may still name. No port gets them.
+    std::map<path::PortId, FlowDomainNames> retired_ids_;
     MacTables macs_;
     StaticMacs static_macs_;  // what they hold
     struct Departed {

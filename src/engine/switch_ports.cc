@@ -111,7 +111,7 @@ void Switch::add_port(const port::PortConfig& config, Clock::time_point now) {
 void Switch::delete_port(const std::string& name) {
     HeldPort gone = take(ports_.find(name));
     std::erase_if(config_.ports, [&](const auto& config) { return config.name == name; });
-    outdating_ = flow_domains_of(config_, gone.port->config());  // their flows may name the port
+    retired_ids_.emplace(gone.port->id(), flow_domains_of(config_, gone.port->config()));
     publish({&gone});
     unwatch(gone);
     gone.port->destroy();
@@ -119,8 +119,6 @@ void Switch::delete_port(const std::string& name) {
     reset_counters(gone.port->id());
     set_static_macs({&gone});
     forget_static_neighbors(gone.port->config());
-    const auto before = outdate_flows(std::exchange(outdating_, {}));
-    grace_.wait();
 }
 
 // All ports that went down since the last tick share one snapshot and one grace period, and so do all that came
