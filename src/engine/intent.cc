@@ -204,11 +204,15 @@ Changes Intent::reload(Switch& running, Clock::time_point now) {
     auto text = base::read_file(file_, base::Reading::kAgain);
     if (!text) return tl::unexpected(text.error());
     if (*text == read_->text && is_settled() && is_saved_) return std::vector<Change>{};
-    auto read = read_config(std::move(*text), file_);
-    if (!read) return tl::unexpected(read.error());
-    auto next = combine(**read, added_);
+    std::shared_ptr<const ReadFile> file = read_;
+    if (*text != file->text) {
+        auto read = read_config(std::move(*text), file_);
+        if (!read) return tl::unexpected(read.error());
+        file = std::move(*read);
+    }
+    auto next = combine(*file, added_);
     if (!next) return tl::unexpected(next.error());
-    return commit(running, std::move(*read), std::move(*next), now);
+    return commit(running, std::move(file), std::move(*next), now);
 }
 
 bool Intent::is_settled() const {
@@ -449,7 +453,11 @@ tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std
 }
 
 std::vector<Change> Intent::changes_to(const Combined& next) const {
-    std::vector<Change> changes = diff(config_, next.config);
+    return with_added(diff(config_, next.config), next);
+}
+
+// Adds to the changes of the configuration what they mean for added objects.
+std::vector<Change> Intent::with_added(std::vector<Change> changes, const Combined& next) const {
     for (const auto& waiting : next.waiting) {
         const std::string object = waiting.object->id().text();
         for (Change& change : changes) {
@@ -467,8 +475,8 @@ std::vector<Change> Intent::changes_to(const Combined& next) const {
     return changes;
 }
 
-// What is told of added objects when it changes.
-void Intent::take_over(Combined next) {
+// Logs what changes for added objects. Returns the configuration from before.
+Config Intent::take_over(Combined next) {
     const auto component = [](const ObjectName& name) { return section_of(name.kind).word; };
     for (const auto& waiting : next.waiting) {
         const ObjectName name = waiting.object->id();
@@ -491,39 +499,40 @@ void Intent::take_over(Combined next) {
     for (const auto& left : next.left_out) {
         if (!contains(left_out_, left)) base::log::warning("config", "{}", left.text);
     }
-    take_quietly(std::move(next));
+    return take_quietly(std::move(next));
 }
 
-void Intent::take_quietly(Combined next) {
+Config Intent::take_quietly(Combined next) {
     added_ = std::move(next.added);
     waiting_ = std::move(next.waiting);
     left_out_ = std::move(next.left_out);
-    config_ = std::move(next.config);
-    index_ = PortIndex(config_.ports, config_.control.socket);
+    Config before = std::exchange(config_, std::move(next.config));
+    if (before.ports != config_.ports) index_ = PortIndex(config_.ports, config_.control.socket);
+    return before;
 }
 
 Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next,
                        Clock::time_point now) {
-    std::vector<Change> changes = changes_to(next);
     const bool state_changes = !is_saved_ || !equal(next.added, added_);
     if (state_changes) {
         if (auto saved = save(next.added); !saved) return tl::unexpected(base::Errors{saved.error()});
     }
-    if (auto applied = running.apply(next.config, now); !applied) {
+    auto changes = running.apply(next.config, now);
+    if (!changes) {
         if (state_changes) (void)save(added_);
-        return applied;
+        return changes;
     }
+    *changes = with_added(std::move(*changes), next);
     read_ = std::move(file);
-    const Config config_before = config_;
-    take_over(std::move(next));
+    const Config config_before = take_over(std::move(next));
     const size_t waited = routes_.waiting().size();
     routes_.review(running.routing(), config_before);
     // There may be a million of them.
     if (const size_t wait = routes_.waiting().size(); wait > waited) {
-        changes.push_back({.action = Change::Action::kChange,
-                           .object = base::counted(wait - waited, "added route"),
-                           .origin = "added",
-                           .detail = "out of force: see `sluicectl route list`"});
+        changes->push_back({.action = Change::Action::kChange,
+                            .object = base::counted(wait - waited, "added route"),
+                            .origin = "added",
+                            .detail = "out of force: see `sluicectl route list`"});
     }
     return changes;
 }
@@ -547,11 +556,10 @@ Changes Intent::commit_with(Switch& running, Combined next, const std::vector<Ba
         return changes;
     }
     if (auto saved = save(before.added); !saved) errors.push_back(saved.error());
-    const Config tried = config_;
     if (auto applied = running.apply(before.config, now); !applied) {
         errors.insert(errors.end(), applied.error().begin(), applied.error().end());
     }
-    take_quietly(std::move(before));
+    const Config tried = take_quietly(std::move(before));
     routes_.review(running.routing(), tried);
     return tl::unexpected(errors);
 }

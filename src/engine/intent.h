@@ -82,8 +82,9 @@ class Intent {
     // The same, and routes of the request that come with it.
     Changes commit_with(Switch& running, Combined next, const std::vector<Batch::Route>& routes,
                         Clock::time_point now);
-    void take_over(Combined next);
-    void take_quietly(Combined next);
+    std::vector<Change> with_added(std::vector<Change> changes, const Combined& next) const;
+    Config take_over(Combined next);
+    Config take_quietly(Combined next);
     base::Result<void> save(const SharedObjects& added);
     base::Result<void> put_aside();
     base::Result<void> keep_replaced(const ObjectName& name) const;
