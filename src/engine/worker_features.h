@@ -11,9 +11,18 @@
 
 namespace sluice::engine {
 
+// What packets cause beside themselves. Those of a dry run cause nothing.
+struct Effects {
+    size_t most_asked = link::Link::kMostAsked;  // neighbors, in a batch
+    policy::Steps::Hits hits = policy::Steps::Hits::kCounted;
+};
+
 struct Features {
-    explicit Features(port::Pools pools)
-        : link(pools), output(pools, link), responder(pools, link, output), tracker(link) {}
+    explicit Features(port::Pools pools, Effects effects = {})
+        : link(pools, effects.most_asked),
+          output(pools, link),
+          responder(pools, link, output),
+          tracker(link, effects.hits) {}
     Features(const Features&) = delete;
 
     link::Link link;

@@ -89,12 +89,15 @@ path::Meta meta_of(const neighbor::Waiting& waiting, const view::Tables& tables)
     return meta;
 }
 
-Link::Link(port::Pools pools)
-    : pools_(pools), answers_due_(std::make_unique<uint64_t[]>(path::kMaxPorts)), second_(rte_get_tsc_hz()) {
-    notes_.reserve(kMostRefused + kMostAnswered + kMostAsked);
+Link::Link(port::Pools pools, size_t most_asked)
+    : pools_(pools),
+      most_asked_(most_asked),
+      answers_due_(std::make_unique<uint64_t[]>(path::kMaxPorts)),
+      second_(rte_get_tsc_hz()) {
+    notes_.reserve(kMostRefused + kMostAnswered + most_asked);
     refused_.reserve(kMostRefused);
     answered_.reserve(kMostAnswered);
-    asked_.reserve(kMostAsked);
+    asked_.reserve(most_asked);
 }
 
 Link::~Link() {
@@ -175,7 +178,7 @@ void Link::consume(rte_mbuf* packet, const view::Tables& tables) noexcept {
 }
 
 void Link::solicit(neighbor::Entry& neighbor) noexcept {
-    if (asked_.size() == kMostAsked) return;
+    if (asked_.size() == most_asked_) return;
     notes_.push_back(Note::kAsked);
     asked_.push_back(&neighbor);
 }

@@ -40,7 +40,10 @@ class Link {
         neighbor::Entry* neighbor;
     };
 
-    explicit Link(port::Pools pools);
+    // Neighbors that are asked for in a batch; beyond that nobody is asked, and the next packet is.
+    static constexpr size_t kMostAsked = 256;
+
+    Link(port::Pools pools, size_t most_asked);
     Link(const Link&) = delete;
     ~Link();  // with all that it has noted
 
@@ -125,9 +128,8 @@ class Link {
  private:
     static constexpr uint64_t kAnswersPerSecond = 100;
     static constexpr uint64_t kAnswersAtOnce = 20;
-    // Of a batch. Beyond that nobody is told, and nobody asked: the next packet is.
+    // Of a batch. Beyond that nobody is told.
     static constexpr size_t kMostRefused = 256;
-    static constexpr size_t kMostAsked = 256;
     static constexpr size_t kMostAnswered = size_t{path::kBatchSize} * neighbor::kMaxHeld;
 
     void drop_wrapped(const path::Meta& meta, path::Drop reason, rte_mbuf* packet,
@@ -139,6 +141,7 @@ class Link {
     enum class Note : uint8_t { kAnswered, kRefused, kAsked };
 
     port::Pools pools_;
+    size_t most_asked_;
     std::unique_ptr<uint64_t[]> answers_due_;  // by PortId: TSC, as in bridge::FloodLimiter
     uint64_t second_;
     struct Reachable {

@@ -143,7 +143,7 @@ bool Steps::look_up(Candidate& candidate, const view::Tables& tables) noexcept {
 }
 
 bool Steps::evaluate_finally(Candidate& candidate, const view::Tables& tables) noexcept {
-    return evaluate(candidate, Hits::kCounted, tables);
+    return evaluate(candidate, hits_, tables);
 }
 
 bool Steps::evaluate(Candidate& candidate, const view::Tables& tables) noexcept {

@@ -34,7 +34,10 @@ bool is_destination(const neighbor::Entry& neighbor, const path::Tuple& tuple,
 
 class Steps {
  public:
-    explicit Steps(link::Link& link) : link_(link) {}
+    enum class Hits : bool { kUncounted, kCounted };
+
+    // `hits`: whether rules count the packets that they match.
+    Steps(link::Link& link, Hits hits) : link_(link), hits_(hits) {}
 
     // Of a packet for the router: looks its route up and gives the packet its fate. False if it is dropped.
     bool route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
@@ -64,7 +67,6 @@ class Steps {
     void forget_told(uint32_t from = 0) noexcept { told_.count = from; }
 
  private:
-    enum class Hits : bool { kUncounted, kCounted };
     bool evaluate(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept;
     bool egress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept;
     bool ingress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept;
@@ -72,6 +74,7 @@ class Steps {
              const acl::Subject& subject, Hits hits, uint32_t& object, Judgement& judgement) noexcept;
 
     link::Link& link_;
+    Hits hits_;
     Told told_;
     bool is_telling_ = false;
 };

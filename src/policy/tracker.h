@@ -27,7 +27,7 @@ namespace sluice::policy {
 
 class Tracker {
  public:
-    explicit Tracker(link::Link& link) : link_(link), steps_(link) {
+    Tracker(link::Link& link, Steps::Hits hits) : link_(link), steps_(link, hits) {
         reachable_.reserve(path::kMaxPorts);
         due_.reserve(flow::HeldFragments::kMost);
     }
