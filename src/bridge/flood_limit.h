@@ -23,14 +23,6 @@ class FloodLimiter {
                                                            std::memory_order_relaxed);
     }
 
-    // What allow() would say.
-    bool would_allow(FloodKind kind, uint64_t now) const noexcept {
-        const Bucket& bucket = buckets_[static_cast<size_t>(kind)];
-        const uint64_t interval = bucket.interval.load(std::memory_order_relaxed);
-        return interval == 0 ||
-               bucket.due.load(std::memory_order_relaxed) <= now + std::max(second_ / 10, interval) - interval;
-    }
-
     // Whether one more may pass at this time. A tenth of a second's worth may come at once.
     bool allow(FloodKind kind, uint64_t now) noexcept {
         Bucket& bucket = buckets_[static_cast<size_t>(kind)];
@@ -47,6 +39,9 @@ class FloodLimiter {
 
  private:
     struct Bucket {
+        Bucket() = default;
+        Bucket(const Bucket& other) noexcept : interval(other.interval.load()), due(other.due.load()) {}
+
         std::atomic<uint64_t> interval{0};  // time between two
         std::atomic<uint64_t> due{0};
     };

@@ -64,7 +64,6 @@ Telling::Telling(Witnessed& told, const path::Meta& meta, const rte_mbuf* packet
     told_.size = static_cast<uint8_t>(std::min<uint32_t>(packet->pkt_len, Witnessed::kBytes));
     const void* bytes = rte_pktmbuf_read(packet, 0, told_.size, told_.bytes.data());
     if (bytes != told_.bytes.data()) std::memcpy(told_.bytes.data(), bytes, told_.size);
-    told_.is_dry_run = tables.assumed != nullptr;
     told_.came = meta.ingress;
     tables.features.tracker.begin_telling();
 }
@@ -93,13 +92,7 @@ void Telling::decided(const path::Meta& meta) noexcept {
     told_.is_routed = true;
     told_.neighbor = neighbor.address;
     told_.neighbor_mac = neighbor.mac.load(std::memory_order_acquire);
-    if (told_.neighbor_mac == 0 && !told_.is_dry_run) note_wait(neighbor);
-}
-
-void Telling::note_wait(const neighbor::Entry& neighbor) noexcept {
-    told_.waits = true;
-    told_.waits_for = neighbor.address;
-    told_.waits_in = neighbor.network;
+    if (told_.neighbor_mac == 0) told_.note_wait(neighbor.network, neighbor.address);
 }
 
 void Telling::note_drops(const path::DropLog& log, uint64_t first) noexcept {
@@ -112,8 +105,6 @@ void Telling::note_drops(const path::DropLog& log, uint64_t first) noexcept {
 
 void Telling::end() noexcept {
     told_.asked = tables_.features.tracker.end_telling();
-    const bool waits = told_.is_dry_run && tables_.assumed->waits_for != nullptr;
-    if (waits) note_wait(*tables_.assumed->waits_for);
     note_drops(tables_.counters.log, first_drop_);
     note_drops(tables_.counters.background, first_background_);
     tables_.egress.for_each_waiting([&](path::PortId port, const rte_mbuf* packet) {

@@ -27,7 +27,6 @@ class Telling {
 
  private:
     void decided(const path::Meta& meta) noexcept;
-    void note_wait(const neighbor::Entry& neighbor) noexcept;
     void note_drops(const path::DropLog& log, uint64_t first) noexcept;
 
     path::Witnessed& told_;

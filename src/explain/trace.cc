@@ -4,9 +4,7 @@
 
 #include <algorithm>
 
-#include "engine/path.h"
-#include "engine/watch.h"
-#include "engine/worker_features.h"
+#include "explain/dry_run.h"
 #include "wire/address.h"
 #include "wire/mbuf.h"
 #include "wire/summary.h"
@@ -17,102 +15,19 @@ namespace {
 using engine::Switch;
 using path::Drop;
 
-// The tables of a dry run: nothing is learned or counted, and the destination is found where it is assumed.
-struct DryRunTables : engine::PathTables {
-    bridge::Entry find(const path::Meta& meta) const noexcept {
-        const bridge::Entry known = PathTables::find(meta);
-        const path::PortId port = assumed->port_of(meta.network, meta.destination_mac);
-        return known.found() || port == path::kNoPort ? known : bridge::Entry::fixed(port);
-    }
-    bool learn(const path::Meta&, uint32_t) const noexcept { return true; }
-    bool may_flood(path::PortId id, bridge::FloodKind kind) const noexcept {
-        const bridge::FloodLimiter* floods = slot(id).floods;
-        return floods == nullptr || floods->would_allow(kind, rte_rdtsc());
-    }
-};
-
-class Outbox final : public port::Sink {
- public:
-    struct Frame {
-        path::PortId port;
-        std::vector<uint8_t> bytes;
-        std::optional<port::Port::Refusal> refusal;  // of the port
-    };
-
-    void take(port::Port& port, rte_mbuf** packets, uint16_t count) noexcept override {
-        for (uint16_t i = 0; i < count; ++i) {
-            std::vector<uint8_t> bytes(packets[i]->pkt_len);
-            const void* read = rte_pktmbuf_read(packets[i], 0, packets[i]->pkt_len, bytes.data());
-            if (read != bytes.data()) std::memcpy(bytes.data(), read, bytes.size());
-            frames.push_back({port.id(), std::move(bytes), port.refusal(wire::longest_frame(packets[i]))});
-            rte_pktmbuf_free(packets[i]);
-        }
-    }
-
-    std::vector<Frame> frames;
-};
-
-// Runs one packet on a worker of its own.
-class Run {
- public:
-    Run(Switch& running, const Probe& probe) : running_(running), probe_(probe) {
-        assume(probe.to);
-        for (const End& station : probe.others) assume(station);
-    }
-
-    void go(rte_mbuf* packet) {
-        const view::Snapshot& snapshot = running_.snapshot();
-        const view::PortSlot& slot = snapshot.slots[path::index(probe_.from.id)];
-        batch_.count = 1;
-        batch_.packets[0] = packet;
-        path::Meta& meta = batch_.meta(0);
-        meta = {};
-        meta.ingress = probe_.from.id;
-        meta.network = slot.network;
-        meta.unusual = slot.is_unusual();
-        meta.guarded = slot.guarded();
-        if (slot.tunnel != nullptr) meta.network = running_.network_ids().at(probe_.from.network);
-        meta.admission = flow::Decided::admission(0, meta.network, meta.ingress);
-        const DryRunTables tables{{{snapshot.slots.data(), snapshot.macs.data(), snapshot.networks.data(),
-                                    engine::clock_seconds(), egress_, counters_, drops_, snapshot,
-                                    running_.router().hops().data(), running_.neighbors(), running_.flows(),
-                                    running_.fragments(), &flow::kNoGenerations, path::WorkerId{0}, &assumed_},
-                                   features_}};
-        counters_.log.set_time(rte_get_tsc_cycles());
-        engine::Telling telling(told_, meta, packet, tables);
-        engine::run_path(batch_, tables, telling.observer());
-        telling.end();
-        drops_.free();
-        egress_.flush();
-    }
-
-    const path::Witnessed& told() const { return told_; }
-    const std::vector<Outbox::Frame>& frames() const { return outbox_.frames; }
-
- private:
-    // Assumes nothing about a port that is down: its station would not answer.
-    void assume(const End& station) {
-        const auto network = running_.network_ids().find(station.network);
+// What the dry run may assume. Nothing is assumed of a port that is down: its station would not answer.
+std::vector<DryRun::Station> assumed_stations(const Switch& running, const Probe& probe) {
+    std::vector<DryRun::Station> stations;
+    const auto assume = [&](const End& station) {
+        const auto network = running.network_ids().find(station.network);
         const bool is_there = station.port == nullptr || station.port->up;
-        if (network == running_.network_ids().end() || station.mac == 0 || !is_there) return;
-        view::Assumed::Station& assumed = assumed_.stations.emplace_back();
-        assumed.port = station.id;
-        assumed.entry.address = station.station;
-        assumed.entry.mac = station.mac;
-        assumed.entry.network = network->second;
-    }
-
-    Switch& running_;
-    const Probe& probe_;
-    view::Assumed assumed_;
-    Outbox outbox_;
-    path::Counters counters_;
-    port::Egress egress_{path::WorkerId{0}, running_.pools(), counters_, &outbox_};
-    engine::Features features_{running_.pools()};
-    view::Drops drops_;
-    path::Batch batch_;
-    path::Witnessed told_;
-};
+        if (network == running.network_ids().end() || station.mac == 0 || !is_there) return;
+        stations.push_back({network->second, station.station, station.mac, station.id});
+    };
+    assume(probe.to);
+    for (const End& station : probe.others) assume(station);
+    return stations;
+}
 
 std::optional<Object> object_of(const End& end) {
     if (end.port == nullptr) return std::nullopt;
@@ -255,11 +170,13 @@ base::Result<Trace> trace(Switch& running, const Question& question) {
         trace.packet = std::move(summary);
         return trace;
     }
-    Run run(running, *probe);
-    run.go(packet);
+    DryRun run(running, probe->from.id, assumed_stations(running, *probe));
+    const auto network = running.network_ids().find(probe->from.network);
+    const bool is_of_tunnel = running.snapshot().slots[path::index(probe->from.id)].tunnel != nullptr;
+    const path::Witnessed& told = run.go(packet, is_of_tunnel ? network->second : path::kNoNetworkId);
     std::vector<Left> left;
     for (const auto& frame : run.frames()) left.push_back({frame.port, frame.refusal});
-    Trace trace = tell(running, run.told(), left, entrance(running, *probe));
+    Trace trace = tell(running, told, left, entrance(running, *probe));
     trace.packet = std::move(summary);
     for (const auto& frame : run.frames()) {
         if (frame.refusal) continue;

@@ -21,7 +21,4 @@ struct Generations {
     }
 };
 
-// No flow was decided under these.
-inline constexpr Generations kNoGenerations{};
-
 }  // namespace sluice::flow

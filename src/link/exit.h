@@ -26,17 +26,9 @@ path::PortId find_exit(neighbor::Entry& neighbor, uint64_t mac, const view::Netw
     return find_exit(neighbor, mac, network, tables);
 }
 
-// The same, also in a dry run.
-inline path::PortId likely_exit_of(neighbor::Entry& neighbor, uint64_t mac, const view::Network& network,
-                                   const view::Tables& tables) noexcept {
-    const path::PortId exit = exit_of(neighbor, mac, network, tables);
-    if (likely(tables.assumed == nullptr) || exit != path::kNoPort) return exit;
-    return tables.assumed->port_of(neighbor.network, mac);
-}
-
 // The neighbor has a packet to send: ageing keeps probing it.
 [[gnu::always_inline]] inline void mark_used(neighbor::Entry& neighbor, const view::Tables& tables) noexcept {
-    if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now) && tables.assumed == nullptr) {
+    if (unlikely(neighbor.used.load(std::memory_order_relaxed) != tables.now)) {
         neighbor.used.store(tables.now, std::memory_order_relaxed);
     }
 }

@@ -190,13 +190,6 @@ void Link::hold(const path::Meta& meta, neighbor::Entry& neighbor, rte_mbuf* pac
     const bool is_read = tables.snapshot.has_policies && meta.layer3 != path::Layer3::kOther;
     const neighbor::Waiting waiting{packet, meta.ingress, meta.network,
                                     is_read ? meta.connection : path::Connection{}};
-    if (tables.assumed != nullptr) {
-        if (absent != nullptr) return drop_absent(meta, absent->port, packet, tables);
-        neighbor::Entry* assumed = tables.assumed->find(neighbor.network, neighbor.address);
-        if (assumed != nullptr) return resume({.count = 1, .packets = {waiting}}, *assumed, tables);
-        tables.assumed->waits_for = &neighbor;
-        return consume(packet, tables);
-    }
     if (tables.neighbors.ask(neighbor, tables.now)) solicit(neighbor);
     // The address is asked for nevertheless: it may be elsewhere by now.
     if (absent != nullptr) return drop_absent(meta, absent->port, packet, tables);

@@ -82,6 +82,12 @@ struct Witnessed {
     BoundedList<Left, 8> left;
     BoundedList<Dropped, 4> dropped;
     std::array<uint8_t, kBytes> bytes;  // the frame's first ones
+
+    void note_wait(NetworkId where, const IpAddress& whom) noexcept {
+        waits = true;
+        waits_for = whom;
+        waits_in = where;
+    }
 };
 static_assert(std::is_trivially_copyable_v<Witnessed> && sizeof(Witnessed) % 4 == 0);
 

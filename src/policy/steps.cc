@@ -84,10 +84,9 @@ void Steps::lead(Candidate& candidate, const path::Meta& meta, const view::Table
             auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
             const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
             candidate.to.network = neighbor.network;
-            candidate.to.port = link::likely_exit_of(neighbor, mac, tables.network(neighbor.network), tables);
+            candidate.to.port = link::exit_of(neighbor, mac, tables.network(neighbor.network), tables);
             candidate.is_unfinished = mac == 0;
             candidate.is_flooded = mac != 0 && candidate.to.port == path::kNoPort;
-            if (tables.assumed != nullptr) break;  // it leaves no flow
             candidate.hop |= Hop::kNeighbor | tables.neighbors.index(neighbor);
             if (is_destination(neighbor, candidate.translated, tables)) candidate.hop |= Hop::kOnLink;
             break;
@@ -147,7 +146,6 @@ bool Steps::evaluate_finally(Candidate& candidate, const view::Tables& tables) n
 }
 
 bool Steps::evaluate(Candidate& candidate, const view::Tables& tables) noexcept {
-    if (tables.assumed != nullptr) return look_up(candidate, tables);
     if (!candidate.is_unfinished) return evaluate_finally(candidate, tables);
     const uint32_t told = told_.count;
     if (look_up(candidate, tables)) return true;

@@ -45,7 +45,7 @@ class Steps {
     static void lead(Candidate& candidate, const path::Meta& meta, const view::Tables& tables) noexcept;
 
     // Egress and ingress; true if all policies on the way permit it. A hit is counted where an answer is the last
-    // word: not in a dry run, nor of what is asked again.
+    // word: not of what is asked again.
     bool evaluate(Candidate& candidate, const view::Tables& tables) noexcept;
     // The same, and nothing is counted.
     bool look_up(Candidate& candidate, const view::Tables& tables) noexcept;

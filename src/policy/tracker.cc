@@ -136,8 +136,7 @@ bool Tracker::decide_single(path::Meta& meta, const rte_mbuf* packet, Candidate&
 bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                                 const view::Tables& tables) noexcept {
     Connection& connection = meta.connection;
-    // A dry run asks about the first packet of a connection.
-    const uint32_t index = tables.assumed != nullptr ? flow::kNoRecord : tables.flows.find(candidate.original);
+    const uint32_t index = tables.flows.find(candidate.original);
     if (index == flow::kNoRecord) return decide_new(meta, packet, candidate, tables);
 
     flow::Record& record = tables.flows.record(index);
@@ -190,7 +189,7 @@ bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, Candidate& ca
                          const view::Tables& tables) noexcept {
     Connection& connection = meta.connection;
     const flow::Beginning beginning = flow::Table::beginning_of(connection, packet);
-    const bool opens = beginning == flow::Beginning::kOpens || tables.assumed != nullptr;
+    const bool opens = beginning == flow::Beginning::kOpens;
     if (!opens && tables.flows.picks_up()) return pick_up(meta, packet, candidate, beginning, tables);
     steps_.evaluate(candidate, tables);
     if (!pass_or_refuse(meta, packet, candidate, tables)) return false;
@@ -209,7 +208,7 @@ bool Tracker::commit(path::Meta& meta, const rte_mbuf* packet, const Candidate& 
     const Judgement& judgement = candidate.judgement;
     // When its neighbor has answered, the rest of its way is judged. (Where that is known, and his port isn't,
     // it is flooded to.)
-    if (candidate.is_unfinished || tables.assumed != nullptr) return true;
+    if (candidate.is_unfinished) return true;
     // Whom nobody hears begins no connection.
     if (candidate.is_flooded && !reach(meta, packet, candidate, tables).has_others) return true;
     const auto tracking = judgement.stateful ? flow::Tracking::kConnection : flow::Tracking::kStateless;

@@ -13,7 +13,7 @@ using path::PacketKind;
 // The flow of the packet that an ICMP error quotes, if the error goes to the one who sent that.
 uint32_t Tracker::quoted_flow(const Connection& connection, const rte_mbuf* packet, path::Tuple& quoted,
                               const view::Tables& tables) noexcept {
-    if (tables.assumed != nullptr || !path::read_quoted(packet, connection, quoted)) return flow::kNoRecord;
+    if (!path::read_quoted(packet, connection, quoted)) return flow::kNoRecord;
     const bool to_its_sender = connection.is_ipv6()
                                    ? quoted.ipv6.source == connection.ipv6().destination
                                    : quoted.key.source().raw() == connection.key.destination().raw();
@@ -87,7 +87,6 @@ bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, Ca
 
 void Tracker::remember_fragment(const Connection& connection, const rte_mbuf* packet, flow::Verdict verdict,
                                 const view::Tables& tables) noexcept {
-    if (tables.assumed != nullptr) return;
     tables.fragments.add(connection.tuple(), path::fragment_part(packet, connection), verdict, tables.now);
 }
 
@@ -107,7 +106,7 @@ bool Tracker::decide_orphan(path::Meta& meta, const rte_mbuf* packet, Candidate&
         return pass_or_refuse(meta, packet, candidate, tables);
     }
     meta.connection.object = candidate.judgement.object();
-    if (tables.assumed != nullptr || !may_hold(meta, packet)) return path::drop(meta, Drop::kFragmentUnknown);
+    if (!may_hold(meta, packet)) return path::drop(meta, Drop::kFragmentUnknown);
     meta.fate = path::Fate::kHeld;
     return false;
 }
@@ -148,7 +147,6 @@ const std::vector<Tracker::Due>& Tracker::take_due_fragments(const view::Tables&
 // The port that the packet's flow leads to, for certain; kNoPort if there is none.
 path::PortId Tracker::known_exit(const path::Meta& meta, const rte_mbuf* packet,
                                  const view::Tables& tables) noexcept {
-    if (tables.assumed != nullptr) return path::kNoPort;
     const Connection& connection = meta.connection;
     path::Tuple tuple = connection.tuple();
     flow::Action action;

@@ -8,7 +8,7 @@ void Responder::note_rival(const path::Meta& meta, const neighbor::Entry& entry,
                          bool has_moved, const view::Tables& tables) noexcept {
     using Kind = path::Event::Kind;
     const bool is_declared = entry.state.load(std::memory_order_relaxed) == neighbor::State::kStatic;
-    if (tables.assumed != nullptr || (!has_moved && !is_declared)) return;
+    if (!has_moved && !is_declared) return;
     path::Event event{.kind = has_moved ? Kind::kMoved : Kind::kClaimed,
                       .network = entry.network,
                       .address = entry.address,

@@ -98,7 +98,7 @@ void Responder::seek_departed(const path::Meta& meta, const rte_mbuf* packet,
                               const view::Tables& tables) noexcept {
     const view::Network& network = tables.network(meta.network);
     if (!network.macs->has_departed(meta.destination_mac, bridge::MacTable::hash(meta.destination_mac))) return;
-    if (tables.assumed != nullptr || tables.slot(meta.ingress).tunnel != nullptr || network.flat) return;
+    if (tables.slot(meta.ingress).tunnel != nullptr || network.flat) return;
     const auto ends = ends_of(packet);
     if (!ends || !is_on_link(network, ends->to) || !is_on_link(network, ends->from)) return;
     if (!tables.snapshot.owners.may_use(meta.network, ends->from, meta.ingress, false)) return;

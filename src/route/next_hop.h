@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,7 +80,9 @@ class NextHops {
     // Worker side: by HopId.
     const NextHop* data() const noexcept { return hops_.get(); }
 
-    // Control thread. Adds a user of this hop; returns 0 if there is no room for it.
+    // Control thread. All records up to the highest number in use.
+    std::span<const NextHop> list() const noexcept { return {hops_.get(), next_}; }
+    // Adds a user of this hop; returns 0 if there is no room for it.
     HopId take(const HopKey& key, path::Seconds now);
     // Adds users of a hop that has users already.
     void share(HopId id, uint64_t users) { uses_.at(keys_.at(id)).count += users; }

@@ -62,9 +62,7 @@ Query query_of(const path::Meta& meta, const rte_mbuf* packet) noexcept {
 Answer to_destination(const route::NextHop& hop, const Query& query, const view::Tables& tables,
                       link::Link& link) noexcept {
     neighbor::Entry* entry = tables.neighbors.find(hop.network, query.destination);
-    if (unlikely(tables.assumed != nullptr) && (entry == nullptr || !entry->resolved())) {
-        entry = tables.assumed->find_or_ask(hop.network, query.destination);
-    } else if (entry == nullptr && link.may_answer(query.ingress)) {
+    if (entry == nullptr && link.may_answer(query.ingress)) {
         entry = tables.neighbors.add(hop.network, query.destination, tables.now);
     }
     return entry != nullptr ? to(entry) : dropped(Drop::kNeighborPending);

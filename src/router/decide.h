@@ -67,8 +67,6 @@ bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables
 // The destination itself, on the link of that network; null: it is not known yet.
 [[gnu::always_inline]] inline neighbor::Entry* find_destination(const path::Meta& meta, path::NetworkId network,
                                                                 const view::Tables& tables) noexcept {
-    // A dry run may take it for known.
-    if (unlikely(tables.assumed != nullptr)) return nullptr;
     const auto words = likely(meta.layer3 == path::Layer3::kIpv4)
                            ? neighbor::words_of(static_cast<const wire::Ipv4Header*>(meta.header)->destination)
                            : neighbor::words_of(static_cast<const wire::Ipv6Header*>(meta.header)->destination);

@@ -18,7 +18,7 @@ void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables
     const path::PortId exit = meta.fate == path::Fate::kRouteByPort ? meta.egress
                               : meta.fate == path::Fate::kRoutePortUnknown
                                   ? path::kNoPort
-                                  : link::likely_exit_of(neighbor, mac, network, tables);
+                                  : link::exit_of(neighbor, mac, network, tables);
     if (exit == path::kNoPort && network.table != nullptr) {
         const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
         const bool is_absent = entry.is_static() && !tables.carries(entry.port(), neighbor.network);
@@ -54,7 +54,7 @@ void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables
     }
     // Stations of a flat network see nothing that isn't theirs: the answer tells where this one is.
     if (exit == path::kNoPort && network.flat) {
-        if (tables.assumed == nullptr && link.may_answer(meta.ingress)) link.solicit(neighbor);
+        if (link.may_answer(meta.ingress)) link.solicit(neighbor);
         return link.drop(meta, Drop::kNeighborPending, packet, tables);
     }
     // Likewise of what goes to all of them.

@@ -74,7 +74,6 @@ struct Decap {
 
     static void note(path::Event::Kind kind, const vxlan::Outer& outer, path::NetworkId network,
                      const view::Tables& tables) noexcept {
-        if (tables.assumed != nullptr) return;
         const IpAddress source = outer.ipv6 ? wire::address_of(outer.source_ipv6) : wire::address_of(outer.source);
         tables.counters.events.note({.kind = kind, .network = network, .number = outer.vni, .address = source});
     }

@@ -234,7 +234,7 @@ void Output::send_to_neighbor(path::Meta& meta, neighbor::Entry& neighbor, rte_m
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
     if (mac == 0) return link_.hold(meta, neighbor, packet, tables);
     const view::Network& network = tables.network(neighbor.network);
-    const path::PortId exit = link::likely_exit_of(neighbor, mac, network, tables);
+    const path::PortId exit = link::exit_of(neighbor, mac, network, tables);
     if (exit == path::kNoPort) {
         const bridge::Entry entry = network.table->find(mac, bridge::MacTable::hash(mac));
         const bool is_absent = entry.is_static() && !tables.carries(entry.port(), neighbor.network);

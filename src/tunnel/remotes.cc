@@ -49,7 +49,6 @@ bool Output::hear(const rte_mbuf* packet, const view::Tables& tables) noexcept {
     if (number == vxlan::kNoNumber) return false;
     const view::TunnelSlot* tunnel = tables.slot(path::PortId{number}).tunnel;
     if (tunnel == nullptr || (!is_answer && !is_of(*tunnel, *report, packet, tables.snapshot))) return false;
-    if (tables.assumed != nullptr) return true;
     vxlan::Remote& remote = *tunnel->remote;
     switch (report->kind) {
         case Kind::kEchoReply: remote.answered(tables.now); break;

@@ -31,7 +31,7 @@ void note_claim(const path::Meta& meta, const guard::Claim& claim, const Tables&
     const auto& own = tables.network(meta.network).addresses;
     const bool is_gateway = std::find(own.begin(), own.end(), claim.address) != own.end();
     const uint64_t other = is_gateway ? tables.network(meta.network).mac : at;
-    if (other == 0 || tables.assumed != nullptr) return;
+    if (other == 0) return;
     tables.counters.events.note({.kind = path::Event::Kind::kClaimed,
                                  .network = meta.network,
                                  .address = claim.address,

@@ -1,9 +1,8 @@
-// What the stages of one batch see of the snapshot, and of the worker that runs them.
+// What the stages of one batch see of the snapshot, and of the worker that runs them. A dry run has copies of all
+// that they write (explain/dry_run.h).
 #pragma once
 
 #include <rte_cycles.h>
-
-#include <deque>
 
 #include "bridge/bridge.h"
 #include "view/snapshot.h"
@@ -26,40 +25,6 @@ struct Drops {
     }
 };
 
-// What may be taken for known about the destination of a packet that is only asked about (explain/trace.h):
-// stations that are silent yet would be found by asking for them, which a question must not do.
-struct Assumed {
-    struct Station {
-        neighbor::Entry entry;  // its address, MAC address and network
-        path::PortId port = path::kNoPort;
-    };
-
-    std::deque<Station> stations;
-    neighbor::Entry asked;  // the neighbor that would have to be asked for
-    const neighbor::Entry* waits_for = nullptr;  // the packet would wait until this neighbor has answered
-
-    // Null if nothing is assumed of that neighbor.
-    neighbor::Entry* find(path::NetworkId network, const IpAddress& address) noexcept {
-        for (Station& station : stations) {
-            if (station.entry.network == network && station.entry.address == address) return &station.entry;
-        }
-        return nullptr;
-    }
-    neighbor::Entry* find_or_ask(path::NetworkId network, const IpAddress& address) noexcept {
-        if (neighbor::Entry* known = find(network, address)) return known;
-        asked.network = network;
-        asked.address = address;
-        return &asked;
-    }
-    path::PortId port_of(path::NetworkId network, uint64_t mac) const noexcept {
-        for (const Station& station : stations) {
-            const bool is_same = mac != 0 && station.entry.mac.load(std::memory_order_relaxed) == mac;
-            if (is_same && station.entry.network == network) return station.port;
-        }
-        return path::kNoPort;
-    }
-};
-
 struct Tables {
     const PortSlot* slots;            // the snapshot's, by PortId
     bridge::MacTable* const* tables;  // by NetworkId
@@ -79,9 +44,6 @@ struct Tables {
     flow::Fragments& fragments;
     const flow::Generations* flow_generations;  // under which flows must have been decided
     path::WorkerId worker;
-
-    // Set in a dry run (trace): change nothing, send nothing.
-    Assumed* assumed = nullptr;
 
     [[gnu::always_inline]] const PortSlot& slot(path::PortId id) const noexcept {
         return slots[path::index(id)];
@@ -120,7 +82,7 @@ struct Tables {
         const bool is_router = meta.source_mac == network(meta.network).mac;
         if (is_router || (entry.is_static() && !is_here)) {
             const path::PortId owner = is_router ? path::kNoPort : entry.port();
-            if (assumed == nullptr) table.note_foreign(meta.source_mac, owner, meta.ingress, now);
+            table.note_foreign(meta.source_mac, owner, meta.ingress, now);
             return path::Drop::kForeignMac;
         }
         const bool is_one_more = limit != 0 && !is_here && table.count(meta.ingress) >= limit;
