@@ -5,6 +5,7 @@
 // fails is told as the fewest steps that fail.
 #include <gtest/gtest.h>
 
+#include "golden/dry_run.h"
 #include "golden/harness.h"
 #include "golden/random_world.h"
 #include "golden/row.h"
@@ -303,7 +304,7 @@ std::vector<Bytes> by_conversation(std::vector<Bytes> frames) {
     return frames;
 }
 
-enum class How { kByFlows, kDecidedAnew };
+enum class How { kByFlows, kDecidedAnew, kAfterADryRun };
 
 struct Played {
     std::vector<Observed> steps;
@@ -319,10 +320,11 @@ Played play(const Case& one, How how) {
     for (const Step& step : one.steps) {
         if (!step.configuration.empty()) harness.apply(step.configuration);
         for (const Bytes& frame : step.frames) {
-            harness.device(kWorldDevices[step.device])
-                .put(test::to_mbuf(test::switch_pools().buffers, frame), step.queue);
+            const auto mbuf = [&] { return test::to_mbuf(test::switch_pools().buffers, frame); };
+            if (how == How::kAfterADryRun) golden::run_dry(harness, kWorldDevices[step.device], mbuf());
+            harness.device(kWorldDevices[step.device]).put(mbuf(), step.queue);
             if (how == How::kByFlows) continue;
-            harness.running().outdate_all_flows();
+            if (how == How::kDecidedAnew) harness.running().outdate_all_flows();
             harness.run();
         }
         harness.run();
@@ -432,6 +434,16 @@ TEST(PolicyProperty, AFlowDecidesAsTheTablesWould) {
     for (const Drop reason : {Drop::kDenied, Drop::kRejected, Drop::kNoConnection, Drop::kFragmentUnknown,
                               Drop::kTtlExceeded, Drop::kSpoofedMac}) {
         EXPECT_GT((drops[{"", reason}]), 10u) << path::text(reason).name;
+    }
+}
+
+// Whatever the packet is, and whatever has come before it.
+TEST(PolicyProperty, ADryRunChangesNothing) {
+    for (uint64_t seed = 1; seed <= 40; ++seed) {
+        SCOPED_TRACE(seed);
+        const Case one = make_case(seed);
+        play(one, How::kAfterADryRun);
+        if (testing::Test::HasFailure()) FAIL() << one.configuration;
     }
 }
 

@@ -1,10 +1,11 @@
 // The golden path: a configuration, packets in, frames out and drops counted, one row a case. Every
-// row runs with one worker and with two. Drop reasons that only a kernel device can give
+// row runs with one worker and with two. Each packet runs dry first, which may change nothing. Drop reasons that only a kernel device can give
 // (malformed-offload, cut-short, stale, transmit-failed, interface-down) have no row here, nor has
 // host-unreachable, which takes seconds, nor flow-table-full and flow-share, which take a thousand connections (policy_test).
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
+#include "golden/dry_run.h"
 #include "golden/row.h"
 
 namespace sluice {
@@ -310,11 +311,16 @@ std::vector<Row> rows() {
     return rows;
 }
 
+rte_mbuf* mbuf_of(const In& in) {
+    rte_mbuf* m = test::to_mbuf(test::switch_pools().buffers, in.frame, in.chain);
+    if (m != nullptr && in.unfinished) test::mark(m, *in.unfinished);
+    return m;
+}
+
 void put(test::Harness& harness, const In& in) {
     for (int i = 0; i < in.times; ++i) {
-        rte_mbuf* m = test::to_mbuf(test::switch_pools().buffers, in.frame, in.chain);
+        rte_mbuf* m = mbuf_of(in);
         ASSERT_NE(m, nullptr);
-        if (in.unfinished) test::mark(m, *in.unfinished);
         harness.device(in.port).put(m);
     }
 }
@@ -337,6 +343,7 @@ void check(const Row& row, uint16_t workers) {
     test::Harness harness(workers, devices);
     ASSERT_NO_FATAL_FAILURE(harness.apply(row.configuration));
     for (const In& in : row.in) {
+        ASSERT_NO_FATAL_FAILURE(run_dry(harness, in.port, mbuf_of(in)));
         ASSERT_NO_FATAL_FAILURE(put(harness, in));
         std::optional<test::Shortage> shortage;
         if (row.buffers_left) shortage.emplace(test::switch_pools().buffers, *row.buffers_left);
