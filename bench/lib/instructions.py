@@ -20,8 +20,8 @@ def program(build, say):
     target = os.path.join(BUILT, "instructions")
     libraries = [os.path.join(build, f"src/{layer}/libsluice-{layer}.a")
                  for layer in ("engine", "policy", "responder", "router", "tunnel", "link", "view", "network", "mirror",
-                               "flow", "acl", "vxlan", "route", "neighbor", "guard", "bridge", "port", "path", "wire",
-                               "base")]
+                               "flow", "pod", "acl", "vxlan", "route", "neighbor", "guard", "bridge", "port", "path", "wire",
+                               "kube", "base")]
     if builder.fresh(target, [source, *libraries]):
         return target
     say("building instructions")
