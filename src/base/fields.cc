@@ -184,6 +184,22 @@ const std::string* Reader::read_string(const Tree& tree) {
     return &tree.text;
 }
 
+void Reader::read_words(const Tree& tree, Words& words) {
+    words.clear();
+    if (!expect(tree, Tree::Kind::kMap, "mapping")) return;
+    for (const Tree::Entry& entry : tree.entries) {
+        if (is_full(errors_)) return;
+        const std::size_t outer = enter(entry.key.text);
+        // An empty word may be written as nothing.
+        if (entry.value.kind == Tree::Kind::kNull) {
+            words[entry.key.text];
+        } else if (const auto* word = read_string(entry.value)) {
+            words[entry.key.text] = *word;
+        }
+        path_.resize(outer);
+    }
+}
+
 void Reader::report(const Tree& tree, std::string message) {
     if (is_full(errors_)) return;
     errors_.push_back({std::move(message), path_, document_.place(tree)});

@@ -12,7 +12,7 @@
 // configuration with the list). They are used through read(), write() and list_keys().
 //
 // A value is a bool, an integer, a std::string, an enum with names() (base/text.h), a struct with fields(), a
-// std::vector or a std::optional of these, or any type whose namespace has
+// std::vector or a std::optional of these, Words, or any type whose namespace has
 //     tl::expected<T, std::string> parse_value(std::string_view, T*);
 //     std::string to_text(const T&);
 //     constexpr std::string_view type_name(const T*);    // optional: "IP address"
@@ -25,6 +25,7 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,6 +55,9 @@ std::string to_text(const Bytes& bytes);
 constexpr std::string_view type_name(const Bytes*) {
     return "size (such as 64 MiB)";
 }
+
+// A mapping whose keys are the user's: {app: web, tier: front}.
+using Words = std::map<std::string, std::string>;
 
 // The kinds of value, told apart at compile time.
 struct AnyVisitor {};
@@ -92,7 +96,7 @@ constexpr std::string_view name_of() {
     if constexpr (std::same_as<T, bool>) return "boolean (true or false)";
     if constexpr (Integer<T>) return "integer";
     if constexpr (std::same_as<T, std::string>) return "string";
-    if constexpr (Fielded<T>) return "mapping";
+    if constexpr (Fielded<T> || std::same_as<T, Words>) return "mapping";
     if constexpr (requires(const T* pointer) { type_name(pointer); }) {
         return type_name(static_cast<const T*>(nullptr));
     }
@@ -173,6 +177,8 @@ class Reader {
             }
         } else if constexpr (Named<T>) {
             read_word(tree, value);
+        } else if constexpr (std::same_as<T, Words>) {
+            read_words(tree, value);
         } else if constexpr (std::same_as<T, bool>) {
             if (const auto read = read_bool(tree)) value = *read;
         } else if constexpr (std::same_as<T, std::string>) {
@@ -249,6 +255,7 @@ class Reader {
     std::optional<bool> read_bool(const Tree& tree);
     std::optional<std::int64_t> read_integer(const Tree& tree, Range range);
     const std::string* read_string(const Tree& tree);
+    void read_words(const Tree& tree, Words& words);
 
     void report(const Tree& tree, std::string message);
     void report_missing(std::string_view key);
@@ -310,6 +317,10 @@ class Writer {
                 if (enumerator == value) return Tree::string(std::string(word));
             }
             return {};
+        } else if constexpr (std::same_as<T, Words>) {
+            Tree map = Tree::map();
+            for (const auto& [key, word] : value) map.add(key, Tree::string(word));
+            return map;
         } else if constexpr (std::same_as<T, bool>) {
             return Tree::plain(value ? "true" : "false");
         } else if constexpr (std::same_as<T, std::string>) {
@@ -328,7 +339,8 @@ class Writer {
         fields(defaults, fresh);
         for (const Tree::Entry& entry : defaults.tree_.entries) {
             if (tree_.find(entry.key.text) != nullptr) continue;
-            if (entry.value.kind == Tree::Kind::kMap) continue;  // of a choice: another key was chosen
+            // Of a choice another key was chosen, and no words are the default of words.
+            if (entry.value.kind == Tree::Kind::kMap) continue;
             const bool is_list = entry.value.kind == Tree::Kind::kList;
             tree_.add(entry.key.text, is_list ? Tree::list() : Tree::string(""));
         }

@@ -132,6 +132,15 @@ void fields(V& v, Book& b) {
     v.optional("trades", b.trades);
 }
 
+struct Labelled {
+    base::Words labels;
+    bool operator==(const Labelled&) const = default;
+};
+template <class V>
+void fields(V& v, Labelled& l) {
+    v.optional("labels", l.labels);
+}
+
 }  // namespace shop
 
 namespace sluice::base {
@@ -392,6 +401,24 @@ TEST(Bytes, ParseAndPrint) {
     for (std::string_view text : {"0", "1000", "512 KiB", "64 MiB", "3 TiB"}) {
         EXPECT_EQ(to_text(*parse(text)), text);
     }
+}
+
+TEST(Fields, WordsHaveKeysOfTheirOwn) {
+    const auto read_text = [](std::string_view text, shop::Labelled& value) {
+        return read(*parse_yaml(text, "f"), value);
+    };
+    shop::Labelled labelled;
+    EXPECT_TRUE(read_text("labels: {app: web, 'a.b/c': \"\", none: }", labelled).empty());
+    EXPECT_EQ(labelled.labels, (Words{{"app", "web"}, {"a.b/c", ""}, {"none", ""}}));
+    shop::Labelled again;
+    EXPECT_TRUE(read(Document{"f", write(labelled)}, again).empty());
+    EXPECT_EQ(again, labelled);
+    const Errors errors = read_text("labels: {app: [web]}", labelled);
+    ASSERT_EQ(errors.size(), 1U);
+    EXPECT_EQ(errors[0].text(), "labels.app (f:1:15): expected a string, found a list");
+    const auto keys = list_keys<shop::Labelled>();
+    ASSERT_EQ(keys.size(), 1U);
+    EXPECT_EQ(keys[0].path, "labels");
 }
 
 }  // namespace
