@@ -384,13 +384,19 @@ std::string WaitingObject::reason() const {
     return text;
 }
 
-tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::string text, std::string_view file) {
+tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::string text, std::string_view file,
+                                                                        WithManifests with_manifests) {
     auto document = base::parse_yaml(text, file);
     if (!document) return tl::unexpected(document.error());
     auto read = std::make_shared<ReadFile>();
     read->text = std::move(text);
     read->document = std::move(*document);
     read->errors = base::read(read->document, read->config);
+    if (with_manifests == WithManifests::kNo) return read;
+    auto manifests = read_manifests(read->config.manifests, file);
+    read->manifests = std::move(manifests.texts);
+    read->config.objects = std::move(manifests.objects);
+    read->errors.insert(read->errors.end(), manifests.errors.begin(), manifests.errors.end());
     return read;
 }
 

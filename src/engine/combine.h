@@ -20,6 +20,7 @@
 
 #include "engine/added_object.h"
 #include "engine/config.h"
+#include "engine/manifests.h"
 
 namespace sluice::engine {
 
@@ -50,11 +51,15 @@ struct Combined {
 // A configuration file as it was read. It may hold mistakes.
 struct ReadFile {
     std::string text;
+    ManifestTexts manifests;  // that it names
     base::Document document;
     Config config;        // what the file says, and nothing else
     base::Errors errors;  // that reading it has found
 };
-tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::string text, std::string_view file);
+// Whether the manifests that it names are read as well. A client may name files that it may not read itself.
+enum class WithManifests : bool { kNo, kYes };
+tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::string text, std::string_view file,
+                                                                        WithManifests with_manifests);
 
 // Errors are the file's own mistakes. `has_lost_state`: the file may name ports that nobody knows any more, which
 // wait then under their bare names.

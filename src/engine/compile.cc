@@ -62,6 +62,7 @@ class Compiler {
             snapshot_->owners.replace(network, std::move(addresses.owners));
             snapshot_->absent.replace(network, std::move(addresses.absent));
         }
+        snapshot_->pods = parts_.pods;
         mark_tracked();
         return std::move(snapshot_);
     }
@@ -171,6 +172,11 @@ class Compiler {
         const size_t ports = snapshot_->port_policies == nullptr ? 0 : snapshot_->port_policies->size();
         for (size_t i = 0; i < ports; ++i) {
             if ((*snapshot_->port_policies)[i].empty()) continue;
+            each_carried(snapshot_->slots[i],
+                         [&](path::NetworkId id) { tracked.insert(network_of(id).flow_domain); });
+        }
+        for (uint16_t i = 0; snapshot_->pods != nullptr && i < path::kMaxPorts; ++i) {
+            if (snapshot_->pods->at(path::PortId{i}) == nullptr) continue;
             each_carried(snapshot_->slots[i],
                          [&](path::NetworkId id) { tracked.insert(network_of(id).flow_domain); });
         }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +21,7 @@
 #include "base/mistakes.h"
 #include "engine/object_kind.h"
 #include "flow/flow_config.h"
+#include "kube/object.h"
 #include "mirror/mirror_config.h"
 #include "network/network_config.h"
 #include "port/port_config.h"
@@ -128,6 +130,9 @@ struct Config {
     std::vector<acl::AclConfig> acls;
     flow::FlowConfig flows;
     std::vector<mirror::MirrorConfig> mirrors;
+    std::vector<std::string> manifests;  // files, and folders of files
+    // What the manifests declare; null: nothing. The same list is the same objects.
+    std::shared_ptr<const std::vector<kube::Object>> objects;
 
     bool operator==(const Config&) const = default;
     // The sections that routing depends on, borrowed.
@@ -150,6 +155,7 @@ void fields(V& v, Config& c) {
     v.optional("acls", c.acls);
     v.optional("flows", c.flows);
     v.optional("mirrors", c.mirrors);
+    v.optional("manifests", c.manifests);
     v.check("state", c.state.starts_with('/'), "is not an absolute path");
 }
 

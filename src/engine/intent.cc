@@ -95,7 +95,7 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     intent.file_ = file;
     auto text = base::read_file(file);
     if (!text) return tl::unexpected(text.error());
-    auto read = read_config(std::move(*text), file);
+    auto read = read_config(std::move(*text), file, WithManifests::kYes);
     if (!read) return tl::unexpected(read.error());
     intent.read_ = std::move(*read);
     const std::string path = state_of(*intent.read_);
@@ -203,10 +203,12 @@ base::Result<void> Intent::save(const SharedObjects& added) {
 Changes Intent::reload(Switch& running, Clock::time_point now) {
     auto text = base::read_file(file_, base::Reading::kAgain);
     if (!text) return tl::unexpected(text.error());
-    if (*text == read_->text && is_settled() && is_saved_) return std::vector<Change>{};
+    const bool is_same =
+        *text == read_->text && have_texts(read_->config.manifests, file_, read_->manifests);
+    if (is_same && is_settled() && is_saved_) return std::vector<Change>{};
     std::shared_ptr<const ReadFile> file = read_;
-    if (*text != file->text) {
-        auto read = read_config(std::move(*text), file_);
+    if (!is_same) {
+        auto read = read_config(std::move(*text), file_, WithManifests::kYes);
         if (!read) return tl::unexpected(read.error());
         file = std::move(*read);
     }
@@ -447,9 +449,12 @@ Changes Intent::set(Switch& running, const ObjectName& name, const base::Tree& k
 }
 
 tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std::string_view file) const {
-    auto read = read_config(std::string(text), file);
+    auto read = read_config(std::string(text), file, WithManifests::kNo);
     if (!read) return tl::unexpected(read.error());
-    return combine(**read, added_);
+    auto combined = combine(**read, added_);
+    // The switch doesn't read them for a client: what they declare is told when they are in force.
+    if (combined) combined->config.objects = config_.objects;
+    return combined;
 }
 
 std::vector<Change> Intent::changes_to(const Combined& next) const {

@@ -73,6 +73,12 @@ void PodPolicies::detach(const std::string& port) {
     list_addresses(pod->second);
 }
 
+void PodPolicies::set_hosts(std::vector<pod::Pods::Host> hosts) {
+    std::sort(hosts.begin(), hosts.end());
+    has_moved_ = has_moved_ || hosts != hosts_;
+    hosts_ = std::move(hosts);
+}
+
 std::shared_ptr<const pod::Pods> PodPolicies::pods() {
     for (const kube::PodId id : selection_.take_changed()) to_build_.insert(id);
     for (const kube::PodId id : to_build_) {
@@ -88,7 +94,7 @@ std::shared_ptr<const pod::Pods> PodPolicies::pods() {
         by_port.resize(std::max<size_t>(by_port.size(), path::index(attachment.port) + 1U));
         by_port[path::index(attachment.port)] = pod->second.built;
     }
-    auto pods = std::make_shared<pod::Pods>(std::move(by_port));
+    auto pods = std::make_shared<pod::Pods>(std::move(by_port), hosts_);
     pods->reserve(claims_.size());
     for (const auto& [address, claims] : claims_) {
         const auto* latest = *std::max_element(claims.begin(), claims.end(),

@@ -108,7 +108,10 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         ++it;
     }
     outdating_ = outdated_domains(config_, next, changes);
+    const bool has_other_objects = next.objects != config_.objects;
+    if (has_other_objects) outdating_.merge(pod_domains());
     config_ = std::move(next);
+    if (has_other_objects) declare_objects(changes);
     const std::vector<path::NetworkId> freed = arrange_tables(config_);
     arrange_policies();
     router_.arrange_domains(config_);
@@ -132,6 +135,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         held.port->set_place(config.place);
         if (held.port->config() == config) continue;
         const auto done = held.port->configure(config);
+        attach_pod(held);
         held.limit_floods();
         if (!held.up) {
             // This change may have removed the reason why the port is down.
@@ -217,10 +221,12 @@ void Switch::age_macs() {
 }
 
 void Switch::publish() {
+    arrange_pods();
     publish(compile(config_, parts()), by_id_);
 }
 
 void Switch::publish(const ChangedPorts& changed) {
+    arrange_pods();
     publish(compile(config_, parts(), snapshot(), changed), changed);
 }
 

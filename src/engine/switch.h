@@ -19,6 +19,7 @@
 #include "engine/flow_domains.h"
 #include "engine/flow_generations.h"
 #include "engine/loop_watch.h"
+#include "engine/pod_policies.h"
 #include "engine/retry.h"
 #include "engine/worker.h"
 #include "path/published.h"
@@ -98,6 +99,7 @@ struct Parts {
     const Router& router;
     const AclLists& acls;
     const FlowDomains::Names& flow_domains;
+    std::shared_ptr<const pod::Pods> pods;  // null: no NetworkPolicy is in force
     const std::string& instance;
     const ActiveCaptures& captures;
     const Witnesses& witnesses;
@@ -184,14 +186,18 @@ class Switch {
     }
     PortTraffic traffic(path::PortId id, Clock::time_point now) const;
     const AclLists& acls() const noexcept { return acls_; }
-    // The name and place of the rule with this number; none: it is gone.
+    // The name and place of the rule with this number; none: it is gone. Where several NetworkPolicies refuse a
+    // packet together, all of them.
     std::optional<acl::Object> rule(uint32_t object) const;
+    std::vector<acl::Object> rules(uint32_t object) const;
+    const kube::Store& objects() const noexcept { return objects_; }
+    const PodPolicies& pod_policies() const noexcept { return pod_policies_; }
     const FlowDomains::Names& flow_domains() const noexcept { return flow_domains_.names(); }
     // The snapshot that workers use, for dry runs. Valid until the next change.
     const view::Snapshot& snapshot() const noexcept { return *snapshots_.get(); }
     // What it was compiled from, beside the configuration.
     Parts parts() const {
-        return {ports_, by_id_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_.names(),
+        return {ports_, by_id_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_.names(), pods_,
                 context_.instance, captures_, witnesses_, workers_.size()};
     }
     neighbor::Table& neighbors() noexcept { return router_.neighbors(); }
@@ -271,6 +277,10 @@ class Switch {
     void begin_counters(path::PortId id);
     void reset_counters(path::PortId id);
     void arrange_policies();
+    void arrange_pods();
+    void attach_pod(const HeldPort& held);
+    void declare_objects(std::vector<Change>& changes);
+    FlowDomainNames pod_domains() const;
     void log_rules();
     void age_flows();
     std::set<path::FlowDomain> ids_of(const FlowDomainNames& domains) const;
@@ -312,6 +322,9 @@ class Switch {
     Router router_;
     AclLists acls_;
     uint32_t next_object_ = 1;  // what the next rule is known by
+    kube::Store objects_;
+    PodPolicies pod_policies_{next_object_};
+    std::shared_ptr<const pod::Pods> pods_;
     FlowDomains flow_domains_;
     flow::Table flows_;
     flow::Fragments fragments_;

@@ -1,4 +1,4 @@
-// The switch's half of policies and flows: lists are compiled, flows outdated and aged.
+// The switch's half of policies and flows: lists are compiled, pods found, flows outdated and aged.
 #include "engine/switch.h"
 
 namespace sluice::engine {
@@ -25,12 +25,82 @@ void Switch::arrange_policies() {
     flows_.set_pick_up(config_.flows.pick_up);
 }
 
-std::optional<acl::Object> Switch::rule(uint32_t object) const {
-    if (object == 0) return std::nullopt;
-    for (const auto& [name, list] : acls_) {
-        if (const auto rule = list->find_object(object)) return list->describe(*rule);
+// What the manifests declare by now.
+void Switch::declare_objects(std::vector<Change>& changes) {
+    const kube::Change change =
+        objects_.declare(config_.objects == nullptr ? std::vector<kube::Object>{} : *config_.objects);
+    pod_policies_.apply(change);
+    for (const kube::Changed& it : change) {
+        const kube::Stored& told = it.after != nullptr ? *it.after : *it.before;
+        changes.push_back({.action = it.before == nullptr  ? Change::Action::kAdd
+                                     : it.after == nullptr ? Change::Action::kRemove
+                                                           : Change::Action::kChange,
+                           .object = it.key.text(),
+                           .origin = told.origin(),
+                           .effect = Effect::kFlows});
     }
-    return std::nullopt;
+}
+
+// A port with a pod: its Pod object's, or one of the port's own labels.
+void Switch::attach_pod(const HeldPort& held) {
+    const port::PortConfig& config = held.port->config();
+    if (!config.is_pod()) return pod_policies_.detach(config.name);
+    Attachment attachment{.port = held.port->id()};
+    if (config.pod.empty()) {
+        attachment.name_space = config.name_space.empty() ? std::string(kube::kDefaultNamespace) : config.name_space;
+        for (const auto& [key, value] : config.labels) attachment.labels.set(key, value);
+    } else {
+        const size_t slash = config.pod.find('/');
+        attachment.name_space = config.pod.substr(0, slash);
+        attachment.pod = config.pod.substr(slash + 1);
+    }
+    for (const InterfaceAddress& address : config.address) attachment.addresses.push_back(address.address);
+    pod_policies_.attach(config.name, attachment);
+}
+
+void Switch::arrange_pods() {
+    pods_ = nullptr;
+    if (!pod_policies_.has_policies()) return;
+    std::vector<pod::Pods::Host> hosts;
+    for (const port::PortConfig& config : config_.ports) {
+        const auto held = ports_.find(config.name);
+        if (!config.host || held == ports_.end()) continue;
+        for (const InterfaceAddress& own : config.address) hosts.push_back({held->second.port->id(), own.address});
+    }
+    pod_policies_.set_hosts(std::move(hosts));
+    pods_ = pod_policies_.pods();
+}
+
+// Where a policy may decide about a connection.
+FlowDomainNames Switch::pod_domains() const {
+    FlowDomainNames domains;
+    for (const port::PortConfig& config : config_.ports) {
+        if (config.is_pod()) domains.merge(flow_domains_of(config_, config));
+    }
+    return domains;
+}
+
+std::vector<acl::Object> Switch::rules(uint32_t object) const {
+    if (object == 0) return {};
+    for (const auto& [name, list] : acls_) {
+        if (const auto rule = list->find_object(object)) return {list->describe(*rule)};
+    }
+    std::vector<acl::Object> rules;
+    for (const PodPolicies::Decider& it : pod_policies_.describe(object)) {
+        const std::string_view direction = it.direction == pod::Direction::kIngress ? "ingress" : "egress";
+        rules.push_back({"network-policy",
+                         it.rule ? fmt::format("{}/{} {} rule {}", it.key.name_space, it.key.name, direction, *it.rule)
+                                 : fmt::format("{}/{} {}", it.key.name_space, it.key.name, direction),
+                         it.place});
+    }
+    return rules;
+}
+
+std::optional<acl::Object> Switch::rule(uint32_t object) const {
+    std::vector<acl::Object> rules = this->rules(object);
+    if (rules.empty()) return std::nullopt;
+    for (size_t i = 1; i < rules.size(); ++i) rules[0].name += ", " + rules[i].name;
+    return std::move(rules[0]);
 }
 
 void Switch::log_rules() {

@@ -27,6 +27,7 @@ HeldPort& Switch::make(const port::PortConfig& config) {
     held.limit_floods();
     held.reason = "not opened yet";
     by_id_[path::index(held.port->id())] = &held;
+    attach_pod(held);
     return held;
 }
 
@@ -34,6 +35,7 @@ HeldPort& Switch::make(const port::PortConfig& config) {
 HeldPort Switch::take(Ports::iterator port) {
     HeldPort taken = std::move(port->second);
     by_id_[path::index(taken.port->id())] = nullptr;
+    pod_policies_.detach(port->first);
     ports_.erase(port);
     return taken;
 }

@@ -110,12 +110,16 @@ class Teller {
     }
 
     void tell_rule(const Witnessed::Asked& asked) {
-        const auto rule = running_.rule(asked.object);
-        if (!rule) return;
-        const Object object{std::string(rule->kind), rule->name, rule->place};
-        stage("policy", fmt::format("{}: {}", object.name, base::word_of(static_cast<acl::Action>(asked.action))),
-              object);
-        trace_.decided_by.push_back(object);
+        const auto action = static_cast<acl::Action>(asked.action);
+        // Several NetworkPolicies may refuse a packet together: each of them would have to permit it.
+        for (const acl::Object& rule : running_.rules(asked.object)) {
+            const Object object{std::string(rule.kind), rule.name, rule.place};
+            const bool is_refused_by_all = rule.kind == "network-policy" && action == acl::Action::kDeny;
+            stage("policy", is_refused_by_all ? fmt::format("no rule of {} permits it", object.name)
+                                              : fmt::format("{}: {}", object.name, base::word_of(action)),
+                  object);
+            trace_.decided_by.push_back(object);
+        }
     }
 
     void tell_end() {

@@ -232,7 +232,8 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"no-listener",
      "The packet was for an address of the switch itself, which serves no ports: it answers pings only."},
     {"denied",
-     "A rule of an ACL, or the end of its list, denies the packet: `sluicectl drops --last` says which."},
+     "A rule of an ACL, or the end of its list, denies the packet; or NetworkPolicies isolate a pod, and no rule "
+     "of theirs permits it: `sluicectl drops --last` says which."},
     {"rejected",
      "A rule of an ACL rejects the packet, and the sender was told (TCP RST or ICMP): `sluicectl drops "
      "--last` says which."},

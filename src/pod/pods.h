@@ -8,6 +8,8 @@
 // Immutable: built on the control thread (engine/pod_policies.h), read by any number of workers at once.
 #pragma once
 
+#include <algorithm>
+#include <compare>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -100,8 +102,17 @@ using SharedPod = std::shared_ptr<const Pod>;
 // Finds the pods. A pod at a port of the switch is found by that, others by their addresses.
 class Pods {
  public:
+    // An address of the host itself, at its port.
+    struct Host {
+        path::PortId port{};
+        IpAddress address;
+
+        auto operator<=>(const Host&) const = default;
+    };
+
     // By PortId; null where no pod is.
-    explicit Pods(std::vector<SharedPod> by_port = {}) : by_port_(std::move(by_port)) {}
+    explicit Pods(std::vector<SharedPod> by_port = {}, std::vector<Host> hosts = {})
+        : by_port_(std::move(by_port)), hosts_(std::move(hosts)) {}
     // Room for so many addresses.
     void reserve(size_t addresses);
     // Each address once, and no more than there is room for.
@@ -117,6 +128,10 @@ class Pods {
     }
     const Pod* at(path::PortId port) const noexcept {
         return path::index(port) < by_port_.size() ? by_port_[path::index(port)].get() : nullptr;
+    }
+    // A host reaches its pods whatever policies say, and they reach it.
+    bool is_host(path::PortId port, const IpAddress& address) const noexcept {
+        return std::find(hosts_.begin(), hosts_.end(), Host{port, address}) != hosts_.end();
     }
 
  private:
@@ -134,6 +149,7 @@ class Pods {
 
     std::vector<Slot> slots_;  // open addressing; a power of two of them, at most half in use
     std::vector<SharedPod> by_port_;
+    std::vector<Host> hosts_;  // few
 };
 
 }  // namespace sluice::pod

@@ -114,13 +114,48 @@ bool Steps::ask(const std::vector<acl::SharedList>& lists, const std::vector<acl
     return true;
 }
 
+bool Steps::ask_pod(const Candidate& candidate, pod::Direction direction, Judgement& judgement,
+                    const view::Tables& tables) noexcept {
+    const pod::Pods* pods = tables.snapshot.pods.get();
+    if (likely(pods == nullptr)) return true;
+    const bool is_egress = direction == pod::Direction::kEgress;
+    const Place& own = is_egress ? candidate.from : candidate.to;
+    const Place& other = is_egress ? candidate.to : candidate.from;
+    const pod::Pod* pod = pods->at(own.port);
+    if (pod == nullptr) return true;
+    const acl::Subject& subject = candidate.subject;
+    pod::Peer peer{.pod = other.port != path::kNoPort ? pods->at(other.port) : nullptr};
+    if (subject.is_ip) {
+        peer.address = is_egress ? destination_of(candidate.translated) : source_of(candidate.translated);
+        if (peer.pod == nullptr) peer.pod = pods->at(peer.address);
+        // The host, or the switch in its place.
+        const bool is_to_switch =
+            is_egress && (candidate.hop & (Hop::kNeighbor | Hop::kLocal)) == Hop::kLocal;
+        if (is_to_switch || pods->is_host(other.port, peer.address)) return true;
+    }
+    const pod::Service service{.protocol = subject.protocol,
+                               .has_port = subject.has_ports,
+                               .port = subject.destination_port};
+    const pod::Answer answer = pod::judge(*pod, direction, peer, is_egress ? peer.pod : pod, service);
+    if (!answer.is_isolated) return true;
+    if (unlikely(is_telling_)) {
+        const acl::Action action = answer.permits ? acl::Action::kPermit : acl::Action::kDeny;
+        told_.add() = {answer.object, static_cast<uint8_t>(action)};
+    }
+    judgement.judged = true;
+    judgement.objects[is_egress ? 0 : 1] = answer.object;
+    if (!answer.permits) judgement.verdict = flow::Verdict::kDeny;
+    return answer.permits;
+}
+
 bool Steps::egress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept {
     if (!is_asked(candidate.from, tables)) return true;
     Judgement& judgement = candidate.judgement;
     const acl::Policies& port = tables.snapshot.policies_of(candidate.from.port);
     const acl::Policies& network = tables.snapshot.policies_of(candidate.from.network);
     return ask(port.egress, {}, candidate.subject, hits, judgement.objects[0], judgement) &&
-           ask(network.egress, port.egress, candidate.subject, hits, judgement.objects[0], judgement);
+           ask(network.egress, port.egress, candidate.subject, hits, judgement.objects[0], judgement) &&
+           ask_pod(candidate, pod::Direction::kEgress, judgement, tables);
 }
 
 bool Steps::ingress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept {
@@ -129,7 +164,8 @@ bool Steps::ingress(Candidate& candidate, Hits hits, const view::Tables& tables)
     const acl::Policies& network = tables.snapshot.policies_of(candidate.to.network);
     const acl::Policies& port = tables.snapshot.policies_of(candidate.to.port);
     return ask(network.ingress, {}, candidate.subject, hits, judgement.objects[1], judgement) &&
-           ask(port.ingress, network.ingress, candidate.subject, hits, judgement.objects[1], judgement);
+           ask(port.ingress, network.ingress, candidate.subject, hits, judgement.objects[1], judgement) &&
+           ask_pod(candidate, pod::Direction::kIngress, judgement, tables);
 }
 
 bool Steps::evaluate(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept {

@@ -70,6 +70,9 @@ class Steps {
     bool evaluate(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept;
     bool egress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept;
     bool ingress(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept;
+    // What the NetworkPolicies say of the pod at that end.
+    bool ask_pod(const Candidate& candidate, pod::Direction direction, Judgement& judgement,
+                 const view::Tables& tables) noexcept;
     bool ask(const std::vector<acl::SharedList>& lists, const std::vector<acl::SharedList>& asked,
              const acl::Subject& subject, Hits hits, uint32_t& object, Judgement& judgement) noexcept;
 

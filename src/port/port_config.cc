@@ -66,4 +66,10 @@ bool is_netns(std::string_view netns) noexcept {
     return netns != "." && netns != ".." && netns.find('/') == std::string_view::npos;
 }
 
+bool is_pod_name(std::string_view pod) noexcept {
+    const size_t slash = pod.find('/');
+    return slash != pod.npos && kube::why_no_dns_label(pod.substr(0, slash)).empty() &&
+           kube::why_no_dns_subdomain(pod.substr(slash + 1)).empty();
+}
+
 }  // namespace sluice::port

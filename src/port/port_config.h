@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fields.h"
 #include "base/object_name.h"
+#include "kube/selector.h"
 #include "path/ids.h"
 #include "path/service.h"
 #include "sluice/address.h"
@@ -199,9 +200,15 @@ struct PortConfig {
     FloodLimitConfig flood_limit;
     uint32_t mac_limit = 0;     // learned addresses; 0: no limit
     std::string split_horizon;  // a group whose ports exchange no frames
+    std::string pod;         // "namespace/name": the Pod object that it is the port of
+    std::string name_space;  // without one: the pod's namespace, and its labels
+    base::Words labels;
     base::Place place;
 
     bool operator==(const PortConfig&) const = default;
+
+    // Whether NetworkPolicies may select it.
+    bool is_pod() const noexcept { return !pod.empty() || !name_space.empty() || !labels.empty(); }
 
     Kind kind() const noexcept {
         if (host) return Kind::kHost;
@@ -252,6 +259,7 @@ bool has_unfit_member(const PortConfig& config) noexcept;
 
 bool is_interface_name(std::string_view name) noexcept;  // as the kernel's dev_valid_name() checks it
 bool is_netns(std::string_view netns) noexcept;
+bool is_pod_name(std::string_view pod) noexcept;  // NAMESPACE/NAME
 
 template <class V>
 void fields(V& v, PortConfig& p) {
@@ -276,6 +284,20 @@ void fields(V& v, PortConfig& p) {
     v.optional("flood-limit", p.flood_limit);
     v.optional("mac-limit", p.mac_limit);
     v.optional("split-horizon", p.split_horizon);
+    v.optional("pod", p.pod);
+    v.optional("namespace", p.name_space);
+    v.optional("labels", p.labels);
+    v.check("pod", p.pod.empty() || is_pod_name(p.pod), "is not a pod: write NAMESPACE/NAME");
+    v.check("pod", p.pod.empty() || (p.name_space.empty() && p.labels.empty()),
+            "names a Pod object, which has the namespace and the labels: leave those out here");
+    v.check("namespace", p.name_space.empty() || kube::why_no_dns_label(p.name_space).empty(),
+            kube::why_no_dns_label(""));
+    for (const auto& [key, value] : p.labels) {
+        v.check("labels", kube::why_no_label_key(key).empty(),
+                fmt::format("{} {}", base::shown(key), kube::why_no_label_key("")));
+        v.check("labels", kube::why_no_label_value(value).empty(),
+                fmt::format("{} {}", base::shown(value), kube::why_no_label_value("-")));
+    }
     v.check("trunk", !p.trunk || p.network.empty(),
             "stands beside `network`: a port is in one network, or a trunk of several");
     constexpr std::string_view kOneKind =

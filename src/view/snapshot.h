@@ -19,6 +19,7 @@
 #include "guard/guard.h"
 #include "guard/owners.h"
 #include "path/witness.h"
+#include "pod/pods.h"
 #include "port/egress.h"
 #include "port/port.h"
 #include "route/domain.h"
@@ -159,6 +160,7 @@ struct Snapshot {
     std::vector<bridge::MacTable*> macs;            // theirs, by NetworkId
     bool is_bridge = true;                          // nothing is routed, and no network spans hosts
     bool has_policies = false;                      // connections are tracked in some network
+    std::shared_ptr<const pod::Pods> pods;          // null: no NetworkPolicy is in force
     std::vector<std::vector<QueueRef>> queues;  // by WorkerId: the receive queues it polls, by PortId
 
     // The underlay, if there is one.

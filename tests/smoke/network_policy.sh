@@ -1,0 +1,138 @@
+#!/bin/bash
+# NetworkPolicies of a manifest between real containers: the API is reached by the frontend on 8080 and reaches the
+# database on 5432, and nothing else. A changed manifest bites running connections, and every refusal names its
+# policies.
+. "$(dirname "$0")/_init.sh"
+need python3
+
+netns frontend api db stranger
+mkdir "$TMP/manifests"
+config <<END
+networks:
+  - {name: apps, subnets: [10.0.0.0/24], gateway: 10.0.0.254}
+  - {name: data, subnets: [10.0.1.0/24], gateway: 10.0.1.254}
+ports:
+  - {name: frontend, netns: ${P}frontend, network: apps, address: [10.0.0.1], pod: shop/frontend-0}
+  - {name: api, netns: ${P}api, network: apps, address: [10.0.0.2], namespace: shop, labels: {app: api}}
+  - {name: db, netns: ${P}db, network: data, address: [10.0.1.2], namespace: shop, labels: {app: db}}
+  - {name: stranger, netns: ${P}stranger, network: apps, address: [10.0.0.3]}
+manifests: [manifests]
+END
+manifest() {
+    cat >"$TMP/manifests/shop.yaml"
+}
+pod() { # LABELS
+    cat <<END
+apiVersion: v1
+kind: Pod
+metadata: {name: frontend-0, namespace: shop, labels: {$1}}
+spec: {containers: [{name: web, image: example/web}]}
+---
+END
+}
+policy() { # PORT
+    cat <<END
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: api
+  namespace: shop
+spec:
+  podSelector:
+    matchLabels:
+      app: api
+  policyTypes: [Ingress, Egress]
+  ingress:
+  - from:
+    - podSelector:
+        matchLabels:
+          app: frontend
+    ports:
+    - protocol: TCP
+      port: $1
+  egress:
+  - to:
+    - podSelector:
+        matchLabels:
+          app: db
+    ports:
+    - port: 5432
+END
+}
+{ pod "app: frontend"; policy 8080; } | manifest
+start
+up frontend api db stranger
+
+spawn api python3 -c 'import socket, threading
+def echo(client):
+    client.sendall(b"hello")
+    while data := client.recv(10):
+        client.sendall(data)
+server = socket.create_server(("", 8080))
+while True:
+    threading.Thread(target=echo, args=server.accept()[:1], daemon=True).start()'
+wait_for 10 "a server on 8080" listens api 8080
+greet api 9090
+greet db 5432 6000
+greet stranger 80
+# What somebody says who is connected to; nothing is said within a second where the connection is refused.
+asks() { # NAMESPACE ADDRESS PORT [SECONDS]
+    at "$1" python3 -c 'import socket, sys
+try:
+    print(socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).recv(100).decode())
+except OSError as error:
+    print(error)' "$2" "$3" "${4:-10}"
+}
+
+expect "the frontend's request" hello "$(asks frontend 10.0.0.2 8080)"
+expect "another port" "timed out" "$(asks frontend 10.0.0.2 9090 1)"
+expect "somebody else's request" "timed out" "$(asks stranger 10.0.0.2 8080 1)"
+expect "the API's request to the database" hello "$(asks api 10.0.1.2 5432)"
+expect "another port of the database" "timed out" "$(asks api 10.0.1.2 6000 1)"
+expect "the API's request to somebody else" "timed out" "$(asks api 10.0.0.3 80 1)"
+expect "others among themselves" hello "$(asks frontend 10.0.1.2 6000)"
+
+# Each refusal names the policies, each passage the rule.
+decided_by() { # FROM TO PORT
+    ctl trace --json --from "$1" --to "$2" --proto tcp --dport "$3" |
+        jq -r '[."decided-by"[] | "\(.kind) \(.name) \(.file | split("/")[-1]):\(.line)"] | join("; ")'
+}
+expect "who refused the stranger" "network-policy shop/api ingress shop.yaml:6" "$(decided_by stranger 10.0.0.2 8080)"
+expect "who refused the API" "network-policy shop/api egress shop.yaml:6" "$(decided_by api 10.0.0.3 80)"
+ctl drops --last 50 --json | jq -e '[.drops[] | select(.reason == "denied")] | length > 0' >/dev/null
+
+# A connection that stands is decided anew on its next packet when a manifest changes.
+spawn frontend python3 -c 'import socket, time
+connection = socket.create_connection(("10.0.0.2", 8080), 10)
+connection.recv(10)
+connection.settimeout(0.2)
+while True:
+    try:
+        connection.sendall(b"x")
+        print("answered" if connection.recv(10) else "closed", flush=True)
+    except OSError:
+        print("silent", flush=True)
+    time.sleep(0.05)' >"$TMP/talk"
+says_last() { # WORD: three times
+    [[ $(tail -n 3 "$TMP/talk" | sort -u) == "$1" && $(wc -l <"$TMP/talk") -gt 3 ]]
+}
+wait_for 20 "an answer" says_last answered
+{ pod "app: other"; policy 8080; } | manifest
+ctl config reload
+wait_for 20 "silence" says_last silent
+expect "a frontend with other labels" "timed out" "$(asks frontend 10.0.0.2 8080 1)"
+{ pod "app: frontend"; policy 8080; } | manifest
+ctl config reload
+wait_for 60 "an answer again" says_last answered
+{ pod "app: frontend"; policy 9090; } | manifest
+ctl config reload
+expect "the port that the policy names now" hello "$(asks frontend 10.0.0.2 9090)"
+expect "the port that it named before" "timed out" "$(asks frontend 10.0.0.2 8080 1)"
+pod "app: frontend" | manifest
+ctl config reload
+expect "a request without any policy" hello "$(asks stranger 10.0.0.2 8080)"
+
+# A mistake changes nothing, and says where it is.
+{ pod "app: frontend"; policy no_port; } | manifest
+if ctl config reload 2>"$TMP/mistake"; then fail "a manifest with a mistake was accepted"; fi
+grep -q "manifests/shop.yaml:23:13" "$TMP/mistake" || { cat "$TMP/mistake"; fail "the mistake has no place"; }
