@@ -11,8 +11,8 @@
 namespace sluice::base {
 namespace {
 
-// Follows the characters that nlohmann's lexer takes, and remembers where its last token begins. The lexer takes one
-// character beyond a number or a word; that one begins no token where the text is valid.
+// Follows the characters that nlohmann's lexer takes, and remembers where its last token begins. The lexer takes
+// one character beyond a number or a word; that one begins no token where the text is valid.
 class Tracker {
  public:
     void take(char c) noexcept {
@@ -23,7 +23,8 @@ class Tracker {
             begin();
             in_string_ = c == '"';
             in_word_ = false;
-        } else if (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',' || c == ':' || c == ']' || c == '}') {
+        } else if (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',' || c == ':' || c == ']' ||
+                   c == '}') {
             in_word_ = false;
         } else if (!in_word_) {
             begin();
@@ -103,7 +104,8 @@ class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
         if (const auto [first, is_new] = map.keys.emplace(value, here); !is_new) {
             errors_.push_back({fmt::format("the key {} is given twice; it stands at line {}, column {} already",
                                            shown(value), first->second.first, first->second.second),
-                               {}, {file_, here.first, here.second}});
+                               {},
+                               {file_, here.first, here.second}});
             if (is_full(errors_)) return false;
         }
         map.key = placed(Tree::string(std::move(value)));
@@ -114,7 +116,8 @@ class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
         // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while …"
         std::string_view what = error.what();
         if (const size_t colon = what.find(": "); colon != what.npos) what.remove_prefix(colon + 2);
-        errors_.push_back({fmt::format("this is not valid JSON: {}", escaped(what)), {},
+        errors_.push_back({fmt::format("this is not valid JSON: {}", escaped(what)),
+                           {},
                            {file_, tracker_.line(), tracker_.column()}});
         return false;
     }
@@ -128,7 +131,7 @@ class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
  private:
     struct Open {
         Tree tree;
-        Tree key;  // of a map: the one whose value comes next
+        Tree key;                                                   // of a map: the one whose value comes next
         std::unordered_map<std::string, std::pair<int, int>> keys;  // line and column
     };
 
@@ -149,8 +152,8 @@ class JsonBuilder : public nlohmann::json_sax<nlohmann::json> {
     bool open(Tree tree) {
         tree = placed(std::move(tree));
         if (open_.size() >= static_cast<std::size_t>(kMaxDepth)) {
-            errors_.push_back({fmt::format("nested deeper than {} levels", kMaxDepth), {},
-                               {file_, tree.line, tree.column}});
+            errors_.push_back(
+                {fmt::format("nested deeper than {} levels", kMaxDepth), {}, {file_, tree.line, tree.column}});
             return false;
         }
         open_.push_back({std::move(tree), {}, {}});

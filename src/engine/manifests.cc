@@ -30,11 +30,12 @@ std::vector<fs::path> files_of(const std::string& path, std::string_view config_
     for (auto entry = fs::directory_iterator(root, error); !error && entry != fs::directory_iterator();
          entry.increment(error)) {
         std::error_code ignored;
-        if (is_manifest(entry->path()) && !fs::is_directory(entry->path(), ignored)) files.push_back(entry->path());
+        if (is_manifest(entry->path()) && !fs::is_directory(entry->path(), ignored))
+            files.push_back(entry->path());
     }
     if (error) {
-        errors.push_back({fmt::format("the folder {} can't be read: {}", root.string(), error.message()), "manifests",
-                          {}});
+        errors.push_back(
+            {fmt::format("the folder {} can't be read: {}", root.string(), error.message()), "manifests", {}});
     }
     std::sort(files.begin(), files.end());
     return files;
@@ -74,14 +75,16 @@ Manifests read_manifests(const std::vector<std::string>& paths, std::string_view
         for (kube::Object& object : read->objects) {
             const auto [first, is_new] = places.emplace(object.key, object.place);
             if (!is_new) {
-                manifests.errors.push_back({fmt::format("{} stands at {} already", object.key.text(),
-                                                        base::origin(first->second)),
-                                            {}, object.place});
+                manifests.errors.push_back(
+                    {fmt::format("{} stands at {} already", object.key.text(), base::origin(first->second)),
+                     {},
+                     object.place});
             }
             objects.push_back(std::move(object));
         }
     }
-    if (!objects.empty()) manifests.objects = std::make_shared<const std::vector<kube::Object>>(std::move(objects));
+    if (!objects.empty())
+        manifests.objects = std::make_shared<const std::vector<kube::Object>>(std::move(objects));
     return manifests;
 }
 

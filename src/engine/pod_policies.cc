@@ -240,8 +240,8 @@ pod::Rule PodPolicies::compile(const std::string& name_space, const kube::Policy
             compiled.blocks.push_back({peer.block.cidr, peer.block.except});
             continue;
         }
-        const kube::ScopeId scope = selection_.take(
-            {peer.has_namespaces ? std::string() : name_space, peer.namespaces, peer.pods});
+        const kube::ScopeId scope =
+            selection_.take({peer.has_namespaces ? std::string() : name_space, peer.namespaces, peer.pods});
         policy.peers.push_back(scope);
         compiled.scopes.push_back(scope);
     }

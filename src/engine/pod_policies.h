@@ -1,8 +1,8 @@
-// From Kubernetes' objects (kube/) to what workers ask about pods (pod/pods.h): which policies select which pods, at
-// which addresses and ports the pods are, and which rule or policy an answer came from.
+// From Kubernetes' objects (kube/) to what workers ask about pods (pod/pods.h): which policies select which pods,
+// at which addresses and ports the pods are, and which rule or policy an answer came from.
 //
-// It follows changes of the store and of the ports step by step. What a change doesn't concern stays the same object,
-// so that publishing costs a list of pointers. Control thread.
+// It follows changes of the store and of the ports step by step. What a change doesn't concern stays the same
+// object, so that publishing costs a list of pointers. Control thread.
 #pragma once
 
 #include <map>
@@ -23,7 +23,7 @@ namespace sluice::engine {
 struct Attachment {
     path::PortId port{};
     std::string name_space;
-    std::string pod;                   // its name; empty: no Pod object is asked for, `labels` are its labels
+    std::string pod;  // its name; empty: no Pod object is asked for, `labels` are its labels
     kube::Labels labels;
     std::vector<IpAddress> addresses;  // of the port: the pod's, if no status says otherwise
 
@@ -48,7 +48,7 @@ class PodPolicies {
 
     // What an answer's object stands for. Of a refusal: all policies that isolate the pod in that direction.
     struct Decider {
-        kube::Key key;           // of the policy
+        kube::Key key;  // of the policy
         pod::Direction direction{};
         std::optional<size_t> rule;  // index; none: a refusal
         base::Place place;
@@ -81,7 +81,7 @@ class PodPolicies {
         std::vector<uint32_t> objects;     // of its rules
         pod::SharedPolicy compiled;
     };
-    struct Named {  // an object
+    struct Named {      // an object
         kube::Key key;  // of a policy, or of the pod that is refused to
         pod::Direction direction{};
         std::optional<size_t> rule;
@@ -109,10 +109,10 @@ class PodPolicies {
     std::map<kube::Key, PodState> pods_;
     std::vector<const kube::Key*> keys_;  // by PodId; null: unused
     std::map<kube::Key, PolicyState> policies_;
-    std::map<kube::ScopeId, std::set<kube::Key>> policies_of_;  // by the scope of their pods
-    std::map<std::string, Attachment> attachments_;             // by port
+    std::map<kube::ScopeId, std::set<kube::Key>> policies_of_;      // by the scope of their pods
+    std::map<std::string, Attachment> attachments_;                 // by port
     std::unordered_map<IpAddress, std::vector<PodState*>> claims_;  // pods that an address is given for
-    std::map<std::string, pod::NameId> names_;                   // of ports of pods; they are few, and never forgotten
+    std::map<std::string, pod::NameId> names_;  // of ports of pods; they are few, and never forgotten
     std::unordered_map<uint32_t, Named> objects_;
     std::set<kube::PodId> to_build_;
     std::vector<pod::Pods::Host> hosts_;  // ascending

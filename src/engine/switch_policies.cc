@@ -17,9 +17,8 @@ void Switch::arrange_policies() {
     std::set<std::string> domains;
     for (const NetworkConfig& network : networks_of(config_)) domains.insert(flow_domain_of(network));
     flow_domains_.arrange(std::move(domains), [this](const std::set<path::FlowDomain>& gone) {
-        flows_.remove_if(clock_seconds(), [&](const flow::Listed& flow) {
-            return gone.contains(flow.original.key.domain());
-        });
+        flows_.remove_if(clock_seconds(),
+                         [&](const flow::Listed& flow) { return gone.contains(flow.original.key.domain()); });
     });
     flows_.set_timeouts(config_.flows.timeouts);
     flows_.set_pick_up(config_.flows.pick_up);
@@ -47,7 +46,8 @@ void Switch::attach_pod(const HeldPort& held) {
     if (!config.is_pod()) return pod_policies_.detach(config.name);
     Attachment attachment{.port = held.port->id()};
     if (config.pod.empty()) {
-        attachment.name_space = config.name_space.empty() ? std::string(kube::kDefaultNamespace) : config.name_space;
+        attachment.name_space =
+            config.name_space.empty() ? std::string(kube::kDefaultNamespace) : config.name_space;
         for (const auto& [key, value] : config.labels) attachment.labels.set(key, value);
     } else {
         const size_t slash = config.pod.find('/');
@@ -89,8 +89,9 @@ std::vector<acl::Object> Switch::rules(uint32_t object) const {
     for (const PodPolicies::Decider& it : pod_policies_.describe(object)) {
         const std::string_view direction = it.direction == pod::Direction::kIngress ? "ingress" : "egress";
         rules.push_back({"network-policy",
-                         it.rule ? fmt::format("{}/{} {} rule {}", it.key.name_space, it.key.name, direction, *it.rule)
-                                 : fmt::format("{}/{} {}", it.key.name_space, it.key.name, direction),
+                         it.rule
+                             ? fmt::format("{}/{} {} rule {}", it.key.name_space, it.key.name, direction, *it.rule)
+                             : fmt::format("{}/{} {}", it.key.name_space, it.key.name, direction),
                          it.place});
     }
     return rules;

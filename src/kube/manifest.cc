@@ -91,15 +91,16 @@ class ManifestReader {
                 return fields.report("apiVersion", fmt::format("a {} has the apiVersion {} here, not {}", kind,
                                                                known->api_version, base::shown(api_version)));
             }
-            return fields.report("kind", fmt::format("the switch takes no {} of {}: it takes {}", base::shown(kind),
-                                                     base::shown(api_version), known_kinds()));
+            return fields.report("kind", fmt::format("the switch takes no {} of {}: it takes {}",
+                                                     base::shown(kind), base::shown(api_version), known_kinds()));
         }
         const Tree* metadata = fields.find("metadata");
         const Tree* name = metadata != nullptr ? metadata->find("name") : nullptr;
         const bool has_name = name != nullptr && name->kind == Tree::Kind::kScalar;
         manifest_.skipped.push_back({fmt::format("skipped {} {}", base::escaped(kind),
                                                  has_name ? base::shown(name->text) : "without a name"),
-                                     {}, reader_.place(tree)});
+                                     {},
+                                     reader_.place(tree)});
     }
 
     void read_object(Fields& fields, const Tree& tree, const KnownKind& kind) {
@@ -109,9 +110,15 @@ class ManifestReader {
             fields.require("metadata");
         }
         switch (kind.kind) {
-            case Kind::kNamespace: fields.accept({"spec", "status"}); break;
-            case Kind::kPod: object.spec = read_pod(reader_, fields); break;
-            case Kind::kNetworkPolicy: object.spec = read_policy(reader_, fields, manifest_.warnings); break;
+            case Kind::kNamespace:
+                fields.accept({"spec", "status"});
+                break;
+            case Kind::kPod:
+                object.spec = read_pod(reader_, fields);
+                break;
+            case Kind::kNetworkPolicy:
+                object.spec = read_policy(reader_, fields, manifest_.warnings);
+                break;
         }
         fields.finish();
         if (reader_.mistakes() != before) return;
@@ -122,16 +129,17 @@ class ManifestReader {
 
     void read_metadata(const Tree& tree, const KnownKind& kind, Object& object) {
         Fields fields(reader_, tree);
-        fields.accept({"selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-                       "deletionGracePeriodSeconds", "annotations", "ownerReferences", "finalizers",
-                       "managedFields"});
+        fields.accept({"selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
+                       "deletionTimestamp", "deletionGracePeriodSeconds", "annotations", "ownerReferences",
+                       "finalizers", "managedFields"});
         if (fields.find("generateName") != nullptr && fields.find("name") == nullptr) {
             fields.report("generateName", "the switch makes no names up: give the object a 'name'");
         } else if (!fields.string("name", object.key.name)) {
             if (fields.find("name") == nullptr) fields.require("name");
         } else {
             const bool is_namespace = kind.kind == Kind::kNamespace;
-            const auto why = is_namespace ? why_no_dns_label(object.key.name) : why_no_dns_subdomain(object.key.name);
+            const auto why =
+                is_namespace ? why_no_dns_label(object.key.name) : why_no_dns_subdomain(object.key.name);
             if (!why.empty()) fields.report("name", fmt::format("{} {}", base::shown(object.key.name), why));
         }
         if (fields.string("namespace", object.key.name_space)) {

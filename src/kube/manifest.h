@@ -19,7 +19,7 @@ namespace sluice::kube {
 enum class UnknownKinds : uint8_t { kRefuse, kSkip };
 
 struct Manifest {
-    std::vector<Object> objects;      // in the order of the text
+    std::vector<Object> objects;        // in the order of the text
     std::vector<base::Error> skipped;   // kinds that were skipped: "skipped Deployment web"
     std::vector<base::Error> warnings;  // what is allowed and hardly meant
 };

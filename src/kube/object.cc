@@ -15,8 +15,8 @@ std::string Key::text() const {
 
 bool IpBlock::contains(const IpAddress& address) const {
     return cidr.contains(address) && std::none_of(except.begin(), except.end(), [&](const IpPrefix& prefix) {
-        return prefix.contains(address);
-    });
+               return prefix.contains(address);
+           });
 }
 
 }  // namespace sluice::kube

@@ -1,5 +1,5 @@
-// Kubernetes objects as manifests describe them: the parts that the switch acts on, and the whole object as JSON for
-// whoever asks for it. Namespace, Pod (core/v1) and NetworkPolicy (networking.k8s.io/v1).
+// Kubernetes objects as manifests describe them: the parts that the switch acts on, and the whole object as JSON
+// for whoever asks for it. Namespace, Pod (core/v1) and NetworkPolicy (networking.k8s.io/v1).
 //
 // An Object is complete: its defaults are filled in, and it was validated as the API server does it (manifest.h).
 // This folder knows no packets and no ports. Any thread; plain values.
@@ -102,8 +102,8 @@ struct Peer {
 };
 
 struct PolicyRule {
-    std::vector<Peer> peers;         // empty: everyone
-    std::vector<PolicyPort> ports;   // empty: every port of every protocol
+    std::vector<Peer> peers;        // empty: everyone
+    std::vector<PolicyPort> ports;  // empty: every port of every protocol
     base::Place place;
 
     bool operator==(const PolicyRule&) const = default;

@@ -39,8 +39,8 @@ void read_expression(Reader& reader, const Tree& tree, std::vector<Requirement>&
     const auto* known = std::find_if(std::begin(kOperators), std::end(kOperators),
                                      [&](const auto& it) { return it.second == word; });
     if (known == std::end(kOperators)) {
-        return fields.report("operator", fmt::format("{} is not one of In, NotIn, Exists, DoesNotExist",
-                                                     base::shown(word)));
+        return fields.report("operator",
+                             fmt::format("{} is not one of In, NotIn, Exists, DoesNotExist", base::shown(word)));
     }
     requirement.op = known->first;
     const bool takes_values = requirement.op == Operator::kIn || requirement.op == Operator::kNotIn;
@@ -74,8 +74,7 @@ class PolicyReader {
         NetworkPolicy policy;
         Fields fields(reader_, tree);
         fields.read("podSelector", [&](const Tree& pods) { policy.pods = read_selector(reader_, pods); });
-        fields.list("ingress",
-                    [&](const Tree& rule) { policy.ingress.push_back(read_rule(rule, "from", "to")); });
+        fields.list("ingress", [&](const Tree& rule) { policy.ingress.push_back(read_rule(rule, "from", "to")); });
         fields.list("egress", [&](const Tree& rule) { policy.egress.push_back(read_rule(rule, "to", "from")); });
         // Without types every policy is about ingress, and about egress if it has an egress rule.
         policy.isolates_ingress = true;
@@ -119,10 +118,10 @@ class PolicyReader {
     Peer read_peer(const Tree& tree) {
         Peer peer;
         Fields fields(reader_, tree);
-        peer.has_pods = fields.read("podSelector", [&](const Tree& it) { peer.pods = read_selector(reader_, it); });
-        peer.has_namespaces = fields.read("namespaceSelector", [&](const Tree& it) {
-            peer.namespaces = read_selector(reader_, it);
-        });
+        peer.has_pods =
+            fields.read("podSelector", [&](const Tree& it) { peer.pods = read_selector(reader_, it); });
+        peer.has_namespaces = fields.read("namespaceSelector",
+                                          [&](const Tree& it) { peer.namespaces = read_selector(reader_, it); });
         peer.has_block = fields.read("ipBlock", [&](const Tree& it) { peer.block = read_block(it); });
         if (peer.has_block && (peer.has_pods || peer.has_namespaces)) {
             fields.report("ipBlock", "stands beside a selector: give them in peers of their own");
@@ -164,15 +163,16 @@ class PolicyReader {
             return false;
         }
         if (!parsed->has_length()) {
-            reader_.report(tree, fmt::format("{} has no length: write {}", base::shown(*text),
-                                             parsed->prefix().text()));
+            reader_.report(tree,
+                           fmt::format("{} has no length: write {}", base::shown(*text), parsed->prefix().text()));
             return false;
         }
         prefix = parsed->prefix();
         if (prefix.address != parsed->address) {
-            warnings_.push_back({fmt::format("{} has bits beyond its length: {} is meant", base::shown(*text),
-                                             prefix.text()),
-                                 {}, reader_.place(tree)});
+            warnings_.push_back(
+                {fmt::format("{} has bits beyond its length: {} is meant", base::shown(*text), prefix.text()),
+                 {},
+                 reader_.place(tree)});
         }
         return true;
     }
@@ -226,9 +226,8 @@ class PolicyReader {
 
 NetworkPolicy read_policy(Reader& reader, Fields& object, std::vector<base::Error>& warnings) {
     NetworkPolicy policy;
-    const bool has_spec = object.read("spec", [&](const Tree& spec) {
-        policy = PolicyReader(reader, warnings).read(spec);
-    });
+    const bool has_spec =
+        object.read("spec", [&](const Tree& spec) { policy = PolicyReader(reader, warnings).read(spec); });
     // As the API server has it: it selects every pod of its namespace, and nothing may come in.
     if (!has_spec) policy.isolates_ingress = true;
     return policy;

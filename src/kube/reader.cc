@@ -13,10 +13,14 @@ using base::Tree;
 
 std::string found(const Tree& tree) {
     switch (tree.kind) {
-        case Tree::Kind::kNull: return "nothing";
-        case Tree::Kind::kList: return "a list";
-        case Tree::Kind::kMap: return "a mapping";
-        case Tree::Kind::kScalar: break;
+        case Tree::Kind::kNull:
+            return "nothing";
+        case Tree::Kind::kList:
+            return "a list";
+        case Tree::Kind::kMap:
+            return "a mapping";
+        case Tree::Kind::kScalar:
+            break;
     }
     return (tree.quoted ? "the string " : "") + base::shown(tree.text);
 }
@@ -82,8 +86,8 @@ bool Fields::string(std::string_view field, std::string& value) {
 bool Fields::boolean(std::string_view field, bool& value) {
     bool is_set = false;
     read(field, [&](const Tree& tree) {
-        const bool is_bool = tree.kind == Tree::Kind::kScalar && !tree.quoted &&
-                             base::resolve(tree.text) == base::Scalar::kBool;
+        const bool is_bool =
+            tree.kind == Tree::Kind::kScalar && !tree.quoted && base::resolve(tree.text) == base::Scalar::kBool;
         if (!is_bool) return reader_.report(tree, fmt::format("expected true or false, found {}", found(tree)));
         value = tree.text[0] == 't' || tree.text[0] == 'T';
         is_set = true;

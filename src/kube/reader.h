@@ -1,6 +1,6 @@
-// Reads the fields of manifests as the API server does (apimachinery's strict decoding): null is the same as absent,
-// an unknown field is a mistake, and so is a number where a string belongs. Every mistake is reported at its place,
-// with its field path. The configuration's own reader (base/fields.h) has other rules. Any thread.
+// Reads the fields of manifests as the API server does (apimachinery's strict decoding): null is the same as
+// absent, an unknown field is a mistake, and so is a number where a string belongs. Every mistake is reported at
+// its place, with its field path. The configuration's own reader (base/fields.h) has other rules. Any thread.
 #pragma once
 
 #include <cstdint>

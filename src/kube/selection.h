@@ -1,9 +1,9 @@
 // Which pods each selector selects, kept up to date while pods, namespaces and selectors come, change and go.
 //
-// A scope is what a policy or a peer of a rule selects pods by: a selector of pods, in one namespace or in those that
-// a selector of namespaces chooses. Equal scopes are one. Pods and scopes have small numbers, which are used again
-// after they were removed. A change costs what it concerns: scopes are indexed by a label that a pod must have to be
-// selected, pods by their labels and namespaces.
+// A scope is what a policy or a peer of a rule selects pods by: a selector of pods, in one namespace or in those
+// that a selector of namespaces chooses. Equal scopes are one. Pods and scopes have small numbers, which are used
+// again after they were removed. A change costs what it concerns: scopes are indexed by a label that a pod must
+// have to be selected, pods by their labels and namespaces.
 //
 // Control thread.
 #pragma once

@@ -10,10 +10,18 @@
 namespace sluice::kube {
 namespace {
 
-constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool is_lower_alnum(char c) { return is_lower(c) || is_digit(c); }
-constexpr bool is_alnum(char c) { return is_lower_alnum(c) || (c >= 'A' && c <= 'Z'); }
+constexpr bool is_lower(char c) {
+    return c >= 'a' && c <= 'z';
+}
+constexpr bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+constexpr bool is_lower_alnum(char c) {
+    return is_lower(c) || is_digit(c);
+}
+constexpr bool is_alnum(char c) {
+    return is_lower_alnum(c) || (c >= 'A' && c <= 'Z');
+}
 
 // Letters, digits, '-', '_' and '.', with a letter or digit at both ends; 1 to 63 characters.
 bool is_qualified_name(std::string_view text) {
@@ -34,9 +42,9 @@ bool is_dns_subdomain(std::string_view text) {
     if (text.empty() || text.size() > 253) return false;
     while (true) {
         const std::string_view label = text.substr(0, text.find('.'));
-        const bool is_label = !label.empty() && is_lower_alnum(label.front()) && is_lower_alnum(label.back()) &&
-                              std::all_of(label.begin(), label.end(),
-                                          [](char c) { return is_lower_alnum(c) || c == '-'; });
+        const bool is_label =
+            !label.empty() && is_lower_alnum(label.front()) && is_lower_alnum(label.back()) &&
+            std::all_of(label.begin(), label.end(), [](char c) { return is_lower_alnum(c) || c == '-'; });
         if (!is_label) return false;
         if (label.size() == text.size()) return true;
         text.remove_prefix(label.size() + 1);
@@ -194,8 +202,10 @@ std::string Labels::text() const {
 bool Requirement::matches(const Labels& labels) const {
     const std::string* value = labels.find(key);
     switch (op) {
-        case Operator::kExists: return value != nullptr;
-        case Operator::kDoesNotExist: return value == nullptr;
+        case Operator::kExists:
+            return value != nullptr;
+        case Operator::kDoesNotExist:
+            return value == nullptr;
         case Operator::kIn:
             return value != nullptr && std::binary_search(values.begin(), values.end(), *value);
         case Operator::kNotIn:
@@ -221,8 +231,12 @@ std::string Selector::text() const {
     for (const Requirement& it : requirements_) {
         if (!text.empty()) text += ',';
         switch (it.op) {
-            case Operator::kExists: text += it.key; break;
-            case Operator::kDoesNotExist: text += '!' + it.key; break;
+            case Operator::kExists:
+                text += it.key;
+                break;
+            case Operator::kDoesNotExist:
+                text += '!' + it.key;
+                break;
             case Operator::kIn:
             case Operator::kNotIn:
                 if (it.values.size() == 1) {
@@ -237,7 +251,9 @@ std::string Selector::text() const {
     return text;
 }
 
-tl::expected<Selector, std::string> Selector::parse(std::string_view text) { return Parser(text).parse(); }
+tl::expected<Selector, std::string> Selector::parse(std::string_view text) {
+    return Parser(text).parse();
+}
 
 std::string_view why_no_label_key(std::string_view text) {
     const size_t slash = text.find('/');
@@ -260,7 +276,8 @@ std::string_view why_no_dns_label(std::string_view text) {
 
 std::string_view why_no_dns_subdomain(std::string_view text) {
     if (is_dns_subdomain(text)) return {};
-    return "is not a DNS name: at most 253 lowercase letters, digits, '-' or '.', a letter or digit at both ends of "
+    return "is not a DNS name: at most 253 lowercase letters, digits, '-' or '.', a letter or digit at both ends "
+           "of "
            "each part";
 }
 

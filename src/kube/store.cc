@@ -9,7 +9,8 @@ namespace sluice::kube {
 namespace {
 
 base::Error declared_elsewhere(const Stored& declared) {
-    return {fmt::format("{} is declared by {}: change it there", declared.object.key.text(), declared.origin()), {},
+    return {fmt::format("{} is declared by {}: change it there", declared.object.key.text(), declared.origin()),
+            {},
             {}};
 }
 

@@ -1,6 +1,6 @@
-// The objects in force, by kind, namespace and name. Some are declared by the manifests that the configuration lists,
-// others were applied while running. Where both give one object, the declared one is in force, and the applied one is
-// kept for the time when the manifests don't declare it any more.
+// The objects in force, by kind, namespace and name. Some are declared by the manifests that the configuration
+// lists, others were applied while running. Where both give one object, the declared one is in force, and the
+// applied one is kept for the time when the manifests don't declare it any more.
 //
 // A transaction is carried out whole or not at all, and says what it has changed. Control thread.
 #pragma once
@@ -19,8 +19,8 @@ namespace sluice::kube {
 
 struct Stored {
     Object object;
-    bool is_declared = false;   // by a manifest of the configuration; else it was applied
-    int64_t applied_at = 0;     // seconds since 1970; of an applied one
+    bool is_declared = false;  // by a manifest of the configuration; else it was applied
+    int64_t applied_at = 0;    // seconds since 1970; of an applied one
 
     // "manifests/shop.yaml:12:1", "applied 2026-01-31T12:00:00Z from shop.yaml:12:1"
     std::string origin() const;
@@ -41,8 +41,8 @@ class Store {
     Change declare(std::vector<Object> objects);
     // Creates or replaces objects. Refused where one is declared by a manifest.
     tl::expected<Change, base::Errors> apply(std::vector<Object> objects, int64_t now);
-    // Removes applied objects; with a namespace, all objects in it. Refused where one is declared, or where there is
-    // no such object.
+    // Removes applied objects; with a namespace, all objects in it. Refused where one is declared, or where there
+    // is no such object.
     tl::expected<Change, base::Errors> remove(const std::vector<Key>& keys);
 
     // In force. Null: there is none.

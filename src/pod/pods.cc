@@ -29,16 +29,16 @@ bool matches_port(const PortMatch& match, const Pod* destination, const Service&
 bool matches_ports(const Rule& rule, const Pod* destination, const Service& service) noexcept {
     if (!rule.has_ports) return true;
     return service.has_port && std::any_of(rule.ports.begin(), rule.ports.end(), [&](const PortMatch& match) {
-        return matches_port(match, destination, service);
-    });
+               return matches_port(match, destination, service);
+           });
 }
 
 }  // namespace
 
 bool Block::contains(const IpAddress& address) const noexcept {
     return cidr.contains(address) && std::none_of(except.begin(), except.end(), [&](const IpPrefix& prefix) {
-        return prefix.contains(address);
-    });
+               return prefix.contains(address);
+           });
 }
 
 Answer judge(const Pod& pod, Direction direction, const Peer& peer, const Pod* destination,

@@ -1,9 +1,10 @@
-// Pods and the NetworkPolicies that select them, as the steps of a decision ask them (Kubernetes' NetworkPolicy v1).
+// Pods and the NetworkPolicies that select them, as the steps of a decision ask them (Kubernetes' NetworkPolicy
+// v1).
 //
-// A policy selects pods and isolates them in one direction or both. To an isolated pod comes only what a rule of one
-// of its policies permits, and likewise from it. A rule names its peers by scopes: numbers of sets of pods, of which
-// each pod has a bit for each that it is in (kube/selection.h). So a rule is asked by looking at a bit, whatever its
-// selectors say, and pods come and go without a rule being touched.
+// A policy selects pods and isolates them in one direction or both. To an isolated pod comes only what a rule of
+// one of its policies permits, and likewise from it. A rule names its peers by scopes: numbers of sets of pods, of
+// which each pod has a bit for each that it is in (kube/selection.h). So a rule is asked by looking at a bit,
+// whatever its selectors say, and pods come and go without a rule being touched.
 //
 // Immutable: built on the control thread (engine/pod_policies.h), read by any number of workers at once.
 #pragma once
@@ -66,7 +67,7 @@ struct Pod {
     std::vector<uint64_t> scopes;        // bits, by number
     std::vector<SharedPolicy> policies;  // that select it
     std::vector<NamedPort> ports;
-    uint32_t denial[kDirections]{};      // the object that a refusal names
+    uint32_t denial[kDirections]{};  // the object that a refusal names
 
     bool is_in(uint32_t scope) const noexcept {
         return scope / 64 < scopes.size() && (scopes[scope / 64] >> scope % 64 & 1) != 0;
@@ -89,11 +90,11 @@ struct Service {
 struct Answer {
     bool is_isolated = false;  // a policy of that direction selects the pod
     bool permits = true;
-    uint32_t object = 0;       // the rule that permits it, or the pod's denial; 0: nobody was asked
+    uint32_t object = 0;  // the rule that permits it, or the pod's denial; 0: nobody was asked
 };
 
-// What the policies of `pod` say of a connection to it (kIngress) or from it (kEgress). `destination`: the pod that
-// it goes to, which gives names to ports; null: none.
+// What the policies of `pod` say of a connection to it (kIngress) or from it (kEgress). `destination`: the pod
+// that it goes to, which gives names to ports; null: none.
 Answer judge(const Pod& pod, Direction direction, const Peer& peer, const Pod* destination,
              const Service& service) noexcept;
 

@@ -77,9 +77,15 @@ bool Steps::route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& 
 void Steps::lead(Candidate& candidate, const path::Meta& meta, const view::Tables& tables) noexcept {
     candidate.to = {path::kNoPort, meta.network};
     switch (meta.fate) {
-        case path::Fate::kForward: candidate.to.port = meta.egress; break;
-        case path::Fate::kFlood: candidate.is_flooded = true; break;
-        case path::Fate::kLocal: candidate.hop |= Hop::kLocal; break;
+        case path::Fate::kForward:
+            candidate.to.port = meta.egress;
+            break;
+        case path::Fate::kFlood:
+            candidate.is_flooded = true;
+            break;
+        case path::Fate::kLocal:
+            candidate.hop |= Hop::kLocal;
+            break;
         case path::Fate::kRoute: {
             auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
             const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
@@ -91,7 +97,8 @@ void Steps::lead(Candidate& candidate, const path::Meta& meta, const view::Table
             if (is_destination(neighbor, candidate.translated, tables)) candidate.hop |= Hop::kOnLink;
             break;
         }
-        default: break;
+        default:
+            break;
     }
 }
 
@@ -129,13 +136,11 @@ bool Steps::ask_pod(const Candidate& candidate, pod::Direction direction, Judgem
         peer.address = is_egress ? destination_of(candidate.translated) : source_of(candidate.translated);
         if (peer.pod == nullptr) peer.pod = pods->at(peer.address);
         // The host, or the switch in its place.
-        const bool is_to_switch =
-            is_egress && (candidate.hop & (Hop::kNeighbor | Hop::kLocal)) == Hop::kLocal;
+        const bool is_to_switch = is_egress && (candidate.hop & (Hop::kNeighbor | Hop::kLocal)) == Hop::kLocal;
         if (is_to_switch || pods->is_host(other.port, peer.address)) return true;
     }
-    const pod::Service service{.protocol = subject.protocol,
-                               .has_port = subject.has_ports,
-                               .port = subject.destination_port};
+    const pod::Service service{
+        .protocol = subject.protocol, .has_port = subject.has_ports, .port = subject.destination_port};
     const pod::Answer answer = pod::judge(*pod, direction, peer, is_egress ? peer.pod : pod, service);
     if (!answer.is_isolated) return true;
     if (unlikely(is_telling_)) {

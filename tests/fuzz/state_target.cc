@@ -48,7 +48,7 @@ std::multiset<std::string> texts_of(const engine::SharedObjects& objects) {
 void check_objects(const std::string& file) {
     const engine::State state = engine::load_state(file);
     for (const base::Error& error : state.faults) must(!error.text().empty(), "refused without a word");
-    static const auto read = engine::read_config(std::string(kConfiguration), "fuzz");
+    static const auto read = engine::read_config(std::string(kConfiguration), "fuzz", engine::WithManifests::kNo);
     const auto combined = engine::combine(**read, state.objects, state.has_lost);
     must(combined.has_value(), "added objects keep the file from loading: {}",
          combined ? "" : combined.error()[0].text());

@@ -174,7 +174,7 @@ TEST(LoadConfig, AllErrorsAreToldAtOnceInTheOrderOfTheFile) {
             "ports[2].name (f:4:12): port a is declared already: give one another name",
             "ports[2] (f:4:25): unknown key 'bogus'; known keys are name, netns, host, vhost-user, device, bond, "
             "network, interface, mac, address, routes, mtu, queues, accept-ra, trunk, spoofing, serves, "
-                     "flood-limit, mac-limit, split-horizon",
+                     "flood-limit, mac-limit, split-horizon, pod, namespace, labels",
             "networks[0] (f:5:12): the key 'name' is missing",
             "networks[0].ageing (f:5:21): expected an integer, found 'x'",
             "f:6:1: unknown key 'stat'; did you mean 'state'?",

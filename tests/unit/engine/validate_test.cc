@@ -456,7 +456,7 @@ TEST(Validate, AnAddedPortThatTakesAMacAddressWaits) {
     const std::string yaml = "networks: [{name: n}]\nports:\n  - {name: a, netns: x, network: n}\n";
     const base::Document keys = base::from_json(
         {{"name", "z"}, {"netns", "z"}, {"network", "n"}, {"mac", derived}});
-    const auto file = read_config(yaml, "f");
+    const auto file = read_config(yaml, "f", WithManifests::kNo);
     ASSERT_TRUE(file);
     const auto combined = combine(**file, {read_object(ObjectKind::kPort, keys)});
     ASSERT_TRUE(combined) << combined.error().front().text();
