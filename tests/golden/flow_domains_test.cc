@@ -146,7 +146,7 @@ TEST_P(FlowDomains, ATighterListBitesAtOnceAndNowhereElse) {
     EXPECT_FALSE(passes("c", there(), "d"));
 }
 
-TEST_P(FlowDomains, APortThatComesDecidesNoFlowAnewAndOneThatGoesThoseOfItsNetwork) {
+TEST_P(FlowDomains, APortThatIsAddedOrDeletedAloneDecidesNoFlowAnew) {
     World world;
     configure(world);
     establish();
@@ -158,7 +158,41 @@ TEST_P(FlowDomains, APortThatComesDecidesNoFlowAnewAndOneThatGoesThoseOfItsNetwo
     auto config = engine::load_config(more.yaml(), "golden", {});
     ASSERT_TRUE(config);
     EXPECT_EQ(evaluated_after([&] { harness_.running().add_port(config->ports.back(), {}); }), kNone);
-    EXPECT_EQ(evaluated_after([&] { harness_.running().delete_port("e"); }), kLeft);
+    EXPECT_EQ(evaluated_after([&] { harness_.running().delete_port("e"); }), kNone);
+}
+
+// Its own flows don't go on by another port, not even by one with the same station.
+TEST_P(FlowDomains, TheFlowsOfADeletedPortEndThere) {
+    World world;
+    world.more_ports = port("e", "left");
+    std::string yaml = world.yaml();
+    const std::string list = "{name: at-left, apply: {network: left, direction: ingress}, rules: [" + kWeb + "]}, ";
+    yaml.insert(yaml.find("acls: [") + 7, list);
+    harness_.apply(yaml);
+    establish();
+    const auto to_e = [](uint8_t flags) {
+        return Packet().eth(kA, kC).ipv4("10.0.0.1", "10.0.0.3").tcp(5678, 80, flags, 1000).payload(20);
+    };
+    const auto from_e = [](uint8_t flags) {
+        return Packet().eth(kC, kA).ipv4("10.0.0.3", "10.0.0.1").tcp(80, 5678, flags, 1000).payload(20);
+    };
+    ASSERT_TRUE(passes("e", Packet().eth(kC, kA).payload(46), "a"));
+    ASSERT_TRUE(passes("a", to_e(Tcp::kSyn), "e"));
+    ASSERT_TRUE(passes("e", from_e(Tcp::kSyn | Tcp::kAck), "a"));
+    ASSERT_TRUE(passes("a", to_e(Tcp::kAck), "e"));
+    const port::PortConfig config = harness_.running().ports().at("e").port->config();
+    const path::PortId id = harness_.running().ports().at("e").port->id();
+    harness_.running().delete_port("e");
+    EXPECT_FALSE(passes("a", to_e(Tcp::kAck), "e"));
+    EXPECT_TRUE(left_passes());
+    harness_.running().add_port(config, {});
+    EXPECT_NE(harness_.running().ports().at("e").port->id(), id);
+    // The station is back: its connection goes on behind the new port, decided anew.
+    const uint64_t before = harness_.running().acls().at("at-left")->hits(0);
+    ASSERT_TRUE(passes("e", Packet().eth(kC, kA).payload(46), "a"));
+    EXPECT_TRUE(passes("a", to_e(Tcp::kAck), "e"));
+    EXPECT_TRUE(passes("e", from_e(Tcp::kAck), "a"));
+    EXPECT_GT(harness_.running().acls().at("at-left")->hits(0), before);
 }
 
 TEST_P(FlowDomains, ANetworkMoreOrLessDecidesNoOthersFlowsAnew) {

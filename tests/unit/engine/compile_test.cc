@@ -279,7 +279,7 @@ class Compile : public testing::TestWithParam<unsigned> {
 };
 
 TEST_P(Compile, FromTheSnapshotBeforeIsAsFromNothing) {
-    for (int count = 0; count < 200; ++count) {
+    for (int count = 0; count < 120; ++count) {
         SCOPED_TRACE(fmt::format("step {}", count));
         step();
         if (HasFatalFailure()) return;
