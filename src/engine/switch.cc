@@ -126,9 +126,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     for (const port::PortConfig& config : config_.ports) {
         auto found = ports_.find(config.name);
         if (found == ports_.end()) {
-            HeldPort& held = make(config);
-            begin_counters(held.port->id());
-            open(held, now);
+            open(make(config), now);
             continue;
         }
         HeldPort& held = found->second;

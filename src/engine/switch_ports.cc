@@ -28,6 +28,7 @@ HeldPort& Switch::make(const port::PortConfig& config) {
     held.reason = "not opened yet";
     by_id_[path::index(held.port->id())] = &held;
     attach_pod(held);
+    begin_counters(held.port->id());
     return held;
 }
 
