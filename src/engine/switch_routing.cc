@@ -33,6 +33,7 @@ void Switch::arrange_tunnels(const Config& next) {
 
 // Looks up the next hop of each tunnel. To be called after a change of the underlay's routes.
 void Switch::find_tunnels() {
+    if (tunnels_.empty()) return;
     auto domain = router_.domains().find(kUnderlay);
     for (auto& [remote, held] : tunnels_) {
         const route::HopId hop = domain == router_.domains().end()
