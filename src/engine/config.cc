@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 
 #include "engine/machine.h"
 #include "port/claims.h"
@@ -28,8 +29,9 @@ void complete_address(InterfaceAddress& address, const NetworkConfig& network) {
 // there.
 class DefaultRoutes {
  public:
-    explicit DefaultRoutes(const Config& config) : config_(config) {
-        for (const auto& port : config.ports) {
+    // `ports`: whose routes count.
+    DefaultRoutes(const Config& config, std::span<const port::PortConfig> ports) : config_(config) {
+        for (const auto& port : ports) {
             if (port.kind() != port::Kind::kNetns) continue;
             for (const auto& route : port.routes) {
                 if (route.to.length == 0) taken_[key_of(port, route.to.address.is_v4())].insert(metric_of(route));
@@ -174,7 +176,7 @@ std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig
 
 void complete(const Config& config, port::PortConfig& port) {
     complete_alone(config, port);
-    DefaultRoutes defaults(config);
+    DefaultRoutes defaults(config, config.ports);
     for (const port::PortConfig& before : config.ports) {
         if (before.name == port.name) break;
         // Of thousands few lack routes of their own: only these are copied.
@@ -185,8 +187,13 @@ void complete(const Config& config, port::PortConfig& port) {
     defaults.add_to(port);
 }
 
+void complete_first(const Config& config, port::PortConfig& port) {
+    complete_alone(config, port);
+    DefaultRoutes(config, {}).add_to(port);
+}
+
 void complete(Config& config) {
-    DefaultRoutes defaults(config);
+    DefaultRoutes defaults(config, config.ports);
     for (auto& port : config.ports) {
         complete_alone(config, port);
         defaults.add_to(port);

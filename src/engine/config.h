@@ -212,6 +212,8 @@ void complete(Config& config);
 // The same for one port, in the place of the configuration's port of the same name; if there is none, behind all
 // ports.
 void complete(const Config& config, port::PortConfig& port);
+// The same for a port whose namespace has no other port.
+void complete_first(const Config& config, port::PortConfig& port);
 void sort_by_place(base::Errors& errors);
 
 // YAML that gives the same configuration when loaded; a comment names each object's origin.

@@ -320,7 +320,11 @@ Changes Intent::add_to(Switch& running, const Batch& batch, Clock::time_point no
 
 Changes Intent::add_alone(Switch& running, SharedObject object, Clock::time_point now) {
     port::PortConfig config = *object->as_port();
-    complete(config_, config);
+    if (index_.shares_namespace(config)) {
+        complete(config_, config);
+    } else {
+        complete_first(config_, config);
+    }
     added_.push_back(std::move(object));
     if (auto saved = save(added_); !saved) {
         added_.pop_back();

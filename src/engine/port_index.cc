@@ -71,12 +71,17 @@ PortIndex::PortIndex(const std::vector<port::PortConfig>& ports, std::string ins
 
 void PortIndex::add(const port::PortConfig& port) {
     for (std::string& key : keys_of(port, instance_)) taken_.insert(std::move(key));
+    if (port.kind() == port::Kind::kNetns) ++in_namespaces_[port::namespace_of(port)];
     ++ports_;
     devices_ += port::dpdk_devices(port);
 }
 
 void PortIndex::remove(const port::PortConfig& port) {
     for (const std::string& key : keys_of(port, instance_)) taken_.erase(key);
+    if (port.kind() == port::Kind::kNetns) {
+        const auto in = in_namespaces_.find(port::namespace_of(port));
+        if (in != in_namespaces_.end() && --in->second == 0) in_namespaces_.erase(in);
+    }
     --ports_;
     devices_ -= port::dpdk_devices(port);
 }
@@ -84,6 +89,10 @@ void PortIndex::remove(const port::PortConfig& port) {
 bool PortIndex::is_free_for(const port::PortConfig& port) const {
     const auto keys = keys_of(port, instance_);
     return std::none_of(keys.begin(), keys.end(), [&](const std::string& key) { return taken_.contains(key); });
+}
+
+bool PortIndex::shares_namespace(const port::PortConfig& port) const {
+    return port.kind() == port::Kind::kNetns && in_namespaces_.contains(port::namespace_of(port));
 }
 
 bool names_port(const Config& config, const std::string& port) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -21,12 +22,16 @@ class PortIndex {
     // Whether the port has nothing in common with a port in the index.
     bool is_free_for(const port::PortConfig& port) const;
 
+    // Whether a port of the index is in the namespace of this one.
+    bool shares_namespace(const port::PortConfig& port) const;
+
     size_t ports() const noexcept { return ports_; }
     size_t devices() const noexcept { return devices_; }  // that DPDK opens for them
 
  private:
     std::string instance_;
     std::unordered_set<std::string> taken_;
+    std::unordered_map<std::string, size_t> in_namespaces_;  // the number of ports
     size_t ports_ = 0;
     size_t devices_ = 0;
 };

@@ -103,5 +103,26 @@ TEST(PortIndex, APortThatTheFileNamesDoesNotStandAlone) {
     EXPECT_FALSE(names_port(*config, "m"));
 }
 
+TEST(PortIndex, ThePortThatIsAloneInItsNamespaceIsCompletedWithoutTheOthers) {
+    auto config = load_config(kFile, "f", {});
+    ASSERT_TRUE(config);
+    PortIndex index(config->ports, "i");
+    Ports ports;
+    size_t alone = 0;
+    for (int i = 0; i < 2000; ++i) {
+        port::PortConfig port = ports.make();
+        const bool shares = index.shares_namespace(port);
+        port::PortConfig first = port;
+        complete(*config, port);
+        complete_first(*config, first);
+        if (!shares) EXPECT_EQ(port, first) << port.name;
+        alone += !shares && !port.routes.empty();
+        if (i % 100 != 0) continue;
+        config->ports.push_back(port);
+        index.add(port);
+    }
+    EXPECT_GT(alone, 10u);
+}
+
 }  // namespace
 }  // namespace sluice::engine
