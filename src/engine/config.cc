@@ -25,8 +25,8 @@ void complete_address(InterfaceAddress& address, const NetworkConfig& network) {
 }
 
 // Adds the default routes of containers in routed networks, by the networks' gateways. A namespace with several
-// ports gets one by each port, with metrics in the ports' order: the kernel uses the first port's while that is
-// there.
+// ports gets one route for each port. The metrics grow in the order of the ports, so the kernel uses the route of
+// the first port as long as that port exists.
 class DefaultRoutes {
  public:
     // `ports`: whose routes count.
@@ -59,7 +59,7 @@ class DefaultRoutes {
 
     static Key key_of(const port::PortConfig& port, bool v4) { return {port::namespace_of(port), v4}; }
     static IpPrefix any(bool v4) { return {v4 ? IpAddress::from_v4(0) : IpAddress{}, 0}; }
-    // The metric that the kernel takes where none is given.
+    // The kernel's metric of a route without one.
     static uint32_t least_metric(bool v4) { return v4 ? 0 : port::kMetricOfIpv6; }
     static uint32_t metric_of(const port::RouteConfig& route) {
         const uint32_t metric = route.kernel_metric();
@@ -179,7 +179,7 @@ void complete(const Config& config, port::PortConfig& port) {
     DefaultRoutes defaults(config, config.ports);
     for (const port::PortConfig& before : config.ports) {
         if (before.name == port.name) break;
-        // Of thousands few lack routes of their own: only these are copied.
+        // Copy only ports without routes of their own: there may be thousands of ports, and few lack routes.
         if (!before.routes.empty() || before.kind() != port::Kind::kNetns) continue;
         port::PortConfig copy = before;
         defaults.add_to(copy);

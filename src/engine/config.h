@@ -1,6 +1,6 @@
-// THE MODEL: everything that a user can say to the switch, as plain data. A Config is read from one
-// YAML file (and the objects added while running from the state file), validated as a whole, compared
-// by value with the running one, and compiled into a Snapshot. Control thread.
+// THE MODEL: everything that a user can configure, as plain data. A Config is read from one YAML file, together
+// with the objects of the state file, which were added while running. It is validated as a whole, compared by
+// value with the running one, and compiled into a Snapshot. Control thread.
 //
 // Each feature has its section's struct and keys; this file puts them together. config/sluice.yaml documents all
 // keys, defaults and units; a test compares it with these.
@@ -163,11 +163,12 @@ void fields(V& v, Config& c) {
 std::string_view network_of(const Config& config, const port::PortConfig& port);
 // The networks that a port is in.
 std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port);
-// What tells a network's connections from those of others: its routing domain's, or its own.
+// The flow domain of a network: that of its routing domain, or its own. Connections of different flow domains are
+// kept apart, even if their addresses are the same.
 std::string flow_domain_of(const NetworkConfig& network);
 std::string flow_domain_of_routes(std::string_view domain);
 using FlowDomainNames = std::set<std::string>;
-// Those of the networks that a port is in.
+// The flow domains of the networks that a port is in.
 FlowDomainNames flow_domains_of(const Config& config, const port::PortConfig& port);
 // The remote tunnel end points of all overlays.
 std::set<IpAddress> remotes_of(const Config& config);
@@ -181,7 +182,7 @@ std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig
 // errors at once.
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
                                                const std::vector<port::PortConfig>& added);
-// The same for another machine than this one.
+// The same, checked against the given machine instead of this one.
 tl::expected<Config, base::Errors> load_config(std::string_view text, std::string_view file,
                                                const std::vector<port::PortConfig>& added,
                                                const Machine& machine);
@@ -189,16 +190,16 @@ tl::expected<Config, base::Errors> load_config(std::string_view text, std::strin
 tl::expected<route::RouteConfig, base::Errors> read_route(const base::Document& document);
 
 // Checks what the sections say about each other: references, duplicates, addresses in their networks. `document`
-// gives the places of the file's objects; may be null. `read` has the mistakes that reading has found; mistakes
-// that follow from them are not reported. Returns at most base::kMaxErrors and one; none if `read` has as many.
+// gives the places of the file's objects; may be null. `read` has the mistakes that the reader has found: mistakes
+// that follow from those are left out. Returns at most base::kMaxErrors + 1 errors, and none if `read` is full.
 base::Errors validate(const Config& config, const base::Document* document, const Machine& machine,
                       const base::Errors& read = {}, const MissedPorts& missed = {});
-// The same, where all objects behind the declared ones were added while running.
+// The same for a configuration with objects that were added while running. They stand behind the declared ones.
 //
 //   the file         may name added ports, but no added network and no added address set
-//   an added object  has its mistakes itself. If an added port has one, the ports behind it may have its name,
-//                    addresses and device. `missed` has the names of such ports: the file may use them
-//   an added ACL,    mirror or static entry may name a port or network that isn't there
+//   an added object  has a list of mistakes of its own. If an added port has a mistake, later ports may use its
+//                    name, its addresses and its device. The file may name the ports in `missed`
+//   an added ACL,    mirror or static entry may name a port or a network that doesn't exist
 struct Verdict {
     using Place = std::pair<ObjectKind, size_t>;  // in the list of its kind
     base::Errors errors;                          // the file's
@@ -206,17 +207,18 @@ struct Verdict {
 };
 Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
               const base::Errors& read, const MissedPorts& missed, const Declared& declared);
-// Fills in what follows from a valid configuration and what the kernel must be told: lengths of addresses, MTUs of
+// Fills in values that follow from a valid configuration and that the kernel needs: lengths of addresses, MTUs of
 // overlays, default routes.
 void complete(Config& config);
-// The same for one port, in the place of the configuration's port of the same name; if there is none, behind all
-// ports.
+// The same for one port. The order of ports decides about metrics: the port takes the place of the configuration's
+// port of the same name. If there is none, it comes last.
 void complete(const Config& config, port::PortConfig& port);
 // The same for a port whose namespace has no other port.
 void complete_first(const Config& config, port::PortConfig& port);
 void sort_by_place(base::Errors& errors);
 
-// YAML that gives the same configuration when loaded; a comment names each object's origin.
+// The configuration as YAML. A comment names the origin of each object. Loading the text gives the same
+// configuration.
 std::string show(const Config& config);
 
 }  // namespace sluice::engine
