@@ -8,10 +8,10 @@
 namespace sluice::engine {
 namespace {
 
-// For a longer value only the parts that differ are shown.
+// If a value is longer, only the parts that differ are shown.
 constexpr size_t kLongestValue = 60;
-// Differences that are shown for one key; the others are counted.
-constexpr size_t kMostTold = 3;
+// The most differences that are shown for one key. The others are counted.
+constexpr size_t kMostShown = 3;
 
 // In YAML's flow style: [10.0.0.1/24, fd00::1/64]
 std::string flow_text(const base::Tree& tree) {
@@ -32,7 +32,7 @@ std::string flow_text(const base::Tree& tree) {
     return "{" + text + "}";
 }
 
-std::string cut(std::string text) {
+std::string shorten(std::string text) {
     if (text.size() <= kLongestValue) return text;
     size_t end = kLongestValue;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
@@ -46,7 +46,7 @@ void describe(const std::string& key, const base::Tree& from, const base::Tree& 
     const std::string after = flow_text(to);
     const bool is_long = before.size() > kLongestValue || after.size() > kLongestValue;
     if (!is_long || from.kind != to.kind || from.kind == base::Tree::Kind::kScalar) {
-        told.push_back(fmt::format("{}: {} -> {}", key, cut(before), cut(after)));
+        told.push_back(fmt::format("{}: {} -> {}", key, shorten(before), shorten(after)));
         return;
     }
     for (size_t i = 0; i < std::max(from.items.size(), to.items.size()); ++i) {
@@ -70,8 +70,9 @@ std::string describe(const std::vector<ChangedKey>& keys) {
     for (const ChangedKey& key : keys) {
         std::vector<std::string> told;
         describe(key.key, key.from, key.to, told);
-        for (size_t i = 0; i < std::min(told.size(), kMostTold); ++i) text += (text.empty() ? "" : ", ") + told[i];
-        if (told.size() > kMostTold) text += fmt::format(" and {} more", told.size() - kMostTold);
+        const size_t shown = std::min(told.size(), kMostShown);
+        for (size_t i = 0; i < shown; ++i) text += (text.empty() ? "" : ", ") + told[i];
+        if (told.size() > shown) text += fmt::format(" and {} more", told.size() - shown);
     }
     return text;
 }
@@ -108,7 +109,7 @@ Effect effect_of(Change::Action, const T&) {
 Effect effect_of(Change::Action action, const port::PortConfig&) {
     return action == Change::Action::kAdd ? Effect::kOpened : Effect::kClosed;
 }
-// A mirror only makes copies: it changes nothing of the traffic itself.
+// A mirror only makes copies. The traffic itself stays the same.
 Effect effect_of(Change::Action, const mirror::MirrorConfig&) { return Effect::kNothing; }
 
 template <class T>
@@ -132,10 +133,10 @@ base::Tree in_force(const port::PortConfig& port) {
     return base::write(port.in_force());
 }
 
-// What flows a configuration's objects decide, by flow domain.
-class Deciders {
+// Finds the flow domains whose flows depend on an object of the configuration.
+class AffectedDomains {
  public:
-    explicit Deciders(const Config& config) : config_(config) {}
+    explicit AffectedDomains(const Config& config) : config_(config) {}
 
     void add(FlowDomainNames& domains, const NetworkConfig& network) { domains.insert(flow_domain_of(network)); }
     void add(FlowDomainNames& domains, const port::PortConfig& port) {
@@ -155,9 +156,9 @@ class Deciders {
             if (names_set(acl, set.name)) add(domains, acl);
         }
     }
-    // Copies are beside the traffic.
+    // No flow depends on a mirror.
     void add(FlowDomainNames&, const mirror::MirrorConfig&) {}
-    // Which port is the underlay's, and the headers and end points of all tunnels.
+    // The underlay decides which port is its own, and the headers and end points of all tunnels.
     void add_underlay(FlowDomainNames& domains, const std::optional<vxlan::UnderlayConfig>& other) {
         domains.insert(flow_domain_of_routes(kUnderlay));
         for (const auto* underlay : {&config_.underlay, &other}) {
@@ -198,13 +199,13 @@ Change removal(std::string_view kind, const T& object) {
             .effect = effect_of(kRemove, object)};
 }
 
-// What a port that comes brings, no flow was decided by.
+// No existing flow depends on a port that is new.
 template <class T>
-constexpr bool kDecidesAtOnce = !std::is_same_v<T, port::PortConfig>;
+constexpr bool kOutdatesWhenAdded = !std::is_same_v<T, port::PortConfig>;
 
 template <class T>
-void diff_objects(std::string_view kind, const std::vector<T>& from, Deciders old_deciders,
-                  const std::vector<T>& to, Deciders new_deciders, std::vector<Change>& changes) {
+void diff_objects(std::string_view kind, const std::vector<T>& from, AffectedDomains old_domains,
+                  const std::vector<T>& to, AffectedDomains new_domains, std::vector<Change>& changes) {
     // There may be many thousands of both.
     using Named = std::unordered_map<std::string, const T*>;
     auto by_name = [](const std::vector<T>& list) {
@@ -220,22 +221,22 @@ void diff_objects(std::string_view kind, const std::vector<T>& from, Deciders ol
     const Named after = by_name(to);
     for (const T& old : from) {
         if (find(after, name_of(old)) != nullptr) continue;
-        old_deciders.add(changes.emplace_back(removal(kind, old)).outdates, old);
+        old_domains.add(changes.emplace_back(removal(kind, old)).outdates, old);
     }
     for (const T& next : to) {
         const std::string object = fmt::format("{} {}", kind, name_of(next));
         const T* old = find(before, name_of(next));
         if (old == nullptr) {
             Change& change = changes.emplace_back(addition(kind, next));
-            if (kDecidesAtOnce<T>) new_deciders.add(change.outdates, next);
+            if (kOutdatesWhenAdded<T>) new_domains.add(change.outdates, next);
         } else if (!(*old == next)) {
             Change change{.action = Change::Action::kChange, .object = object, .origin = origin(next.place)};
             change.keys = differing_keys(in_force(*old), in_force(next));
             if (change.keys.empty()) continue;
             change.detail = describe(change.keys);
             change.effect = effect_of(*old, next);
-            old_deciders.add(change.outdates, *old);
-            new_deciders.add(change.outdates, next);
+            old_domains.add(change.outdates, *old);
+            new_domains.add(change.outdates, next);
             changes.push_back(std::move(change));
         }
     }
@@ -275,7 +276,7 @@ Change removal_of(const port::PortConfig& port) { return removal("port", port); 
 std::vector<Change> diff(const Config& from, const Config& to) {
     std::vector<Change> changes;
     const auto add_objects = [&](std::string_view kind, const auto& old, const auto& next) {
-        diff_objects(kind, old, Deciders(from), next, Deciders(to), changes);
+        diff_objects(kind, old, AffectedDomains(from), next, AffectedDomains(to), changes);
     };
     diff_section("workers", from.workers, to.workers,
                  from.workers.cores == to.workers.cores ? Effect::kNothing : Effect::kRestart, changes);
@@ -293,8 +294,8 @@ std::vector<Change> diff(const Config& from, const Config& to) {
                            .origin = origin((added ? to : from).underlay->place), .effect = Effect::kFlows});
     }
     if (from.underlay != to.underlay) {
-        Deciders(from).add_underlay(changes.back().outdates, to.underlay);
-        Deciders(to).add_underlay(changes.back().outdates, from.underlay);
+        AffectedDomains(from).add_underlay(changes.back().outdates, to.underlay);
+        AffectedDomains(to).add_underlay(changes.back().outdates, from.underlay);
     }
     add_objects("port", from.ports, to.ports);
     add_objects("route", from.routes, to.routes);
@@ -306,7 +307,7 @@ std::vector<Change> diff(const Config& from, const Config& to) {
     return changes;
 }
 
-// Of several lists that deny a packet the first one says how: another order of the same lists outdates flows too.
+// If several lists deny a packet, the first one decides how. So a new order of the same lists outdates flows too.
 FlowDomainNames outdated_domains(const Config& from, const Config& to, const std::vector<Change>& changes) {
     FlowDomainNames domains;
     for (const Change& change : changes) domains.insert(change.outdates.begin(), change.outdates.end());
@@ -323,7 +324,7 @@ FlowDomainNames outdated_domains(const Config& from, const Config& to, const std
     const auto before = names_of(from);
     const auto after = names_of(to);
     if (common(before, after) != common(after, before)) {
-        for (const acl::AclConfig& acl : to.acls) Deciders(to).add(domains, acl);
+        for (const acl::AclConfig& acl : to.acls) AffectedDomains(to).add(domains, acl);
     }
     return domains;
 }

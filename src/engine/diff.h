@@ -50,10 +50,10 @@ constexpr auto names(Change::Action) {
 }
 
 std::vector<Change> diff(const Config& from, const Config& to);
-// The flow domains whose flows may come out otherwise after these changes, which lead from one configuration to
-// the other. Where it isn't certain, they may.
+// The flow domains whose flows the changes may affect. `changes` is the difference between the two configurations.
+// In case of doubt a flow domain is affected.
 FlowDomainNames outdated_domains(const Config& from, const Config& to, const std::vector<Change>& changes);
-// The same of one port more, and of one less.
+// The change that adds one port, and the change that removes one.
 Change addition_of(const port::PortConfig& port);
 Change removal_of(const port::PortConfig& port);
 
