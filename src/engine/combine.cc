@@ -20,10 +20,12 @@ constexpr const char* kLost =
 constexpr const char* kUntried =
     "the file conflicts with one of the added objects, and there are too many to find out which: correct the file";
 
-// Whole validations that are spent on what can't be told by one: each may take long, and anyone may ask.
+// The most validations of the whole configuration for one request. Each may take long, and any client may request
+// one.
 constexpr int kMostTries = 32;
 
-// Finds out which of the added objects fit beside the file and each other. Those that came first stay.
+// Finds out which of the added objects fit beside the file and beside each other. Of two that conflict, the older
+// one stays.
 class Fitting {
  public:
     Fitting(Config& config, const base::Document& document, const base::Errors& read, MissedPorts missed)
@@ -33,23 +35,23 @@ class Fitting {
           missed_(std::move(missed)),
           declared_(declared_in(config)) {}
 
-    // The configuration has those that fit when it returns.
+    // When it returns, the configuration has the objects that fit.
     void run(const Candidates& objects) {
         for (const SharedObject* object : objects) {
             if (const auto* port = (*object)->as_port()) missed_.names.insert(port->name);
         }
         Candidates left = objects;
-        Verdict verdict = judge_with(left);
-        if (settle_networks(verdict, left)) verdict = judge_with(left);
-        while (set_aside(verdict, left)) verdict = judge_with(left);
+        Verdict verdict = validate_with(left);
+        if (settle_networks(verdict, left)) verdict = validate_with(left);
+        while (set_aside(verdict, left)) verdict = validate_with(left);
         errors_ = std::move(verdict.errors);
         if (errors_.empty()) {
             fitting_ = std::move(left);
         } else {
-            const base::Errors beside = std::exchange(errors_, judge_with({}).errors);
-            // What is wrong in the file because of an object that was added: the object waits.
+            const base::Errors beside = std::exchange(errors_, validate_with({}).errors);
+            // If the file is wrong only because of added objects, these wait.
             if (errors_.empty()) fit(left);
-            keep_words_of(beside);
+            restore_messages(beside);
         }
         put_in({});
     }
@@ -60,8 +62,9 @@ class Fitting {
     base::Errors& errors() { return errors_; }  // the file's
 
  private:
-    // Of the file's mistakes: a name that it can't see may be that of an added object, and that is told.
-    void keep_words_of(const base::Errors& beside) {
+    // Keeps the longer messages of the first validation: they mention that an unknown name is that of an added
+    // object.
+    void restore_messages(const base::Errors& beside) {
         for (base::Error& error : errors_) {
             for (const base::Error& other : beside) {
                 const bool is_same = other.path == error.path && other.place.line == error.place.line &&
@@ -88,12 +91,12 @@ class Fitting {
         std::for_each(objects.begin(), objects.end(), put);
     }
 
-    Verdict judge_with(std::span<const SharedObject* const> objects) {
+    Verdict validate_with(std::span<const SharedObject* const> objects) {
         put_in(objects);
         return judge(config_, &document_, this_machine(), read_, missed_, declared_);
     }
 
-    // Of objects that were judged behind those that fit: where each stands in the list of its kind.
+    // The place of each object in the list of its kind, if they are validated behind the objects that fit.
     std::vector<Verdict::Place> places_of(std::span<const SharedObject* const> objects) const {
         Declared next = declared_;
         for (const SharedObject* object : fitting_) ++next.of((*object)->kind());
@@ -105,7 +108,7 @@ class Fitting {
         return places;
     }
 
-    // Those that have mistakes wait. True: others may have named them, and are to be judged anew.
+    // Moves objects with mistakes to the waiting ones. True: other objects may name them, so validate again.
     bool set_aside(Verdict& verdict, Candidates& left) {
         if (verdict.added.empty()) return false;
         const auto places = places_of(left);
@@ -126,8 +129,8 @@ class Fitting {
         return was_named;
     }
 
-    // A network whose only conflict is with one that waits is let in. True: some had mistakes, and other objects
-    // are to be judged anew.
+    // Keeps a network that conflicts only with a waiting one. True: some networks had mistakes, so validate the
+    // other objects again.
     bool settle_networks(Verdict& verdict, Candidates& left) {
         const auto is_network = [](const SharedObject* o) { return (*o)->kind() == ObjectKind::kNetwork; };
         const auto places = places_of(left);
@@ -149,7 +152,7 @@ class Fitting {
         for (WaitingObject& network : wrong) {
             if (tries++ < kMostTries) {
                 networks.push_back(&network.object);
-                if (Verdict alone = judge_with(networks); alone.added.empty()) {
+                if (Verdict alone = validate_with(networks); alone.added.empty()) {
                     const auto same = [&](const SharedObject* o) { return *o == network.object; };
                     networks.back() = *std::find_if(left.begin(), left.end(), same);
                     continue;
@@ -163,7 +166,7 @@ class Fitting {
         return true;
     }
 
-    // Halves what doesn't fit as a whole: most of a thousand ports are right.
+    // Validates the objects together. If they don't fit, tries each half: most of a thousand ports are right.
     void fit(std::span<const SharedObject* const> objects) {
         if (objects.empty()) return;
         if (tries_ == kMostTries) {
@@ -171,7 +174,7 @@ class Fitting {
             return;
         }
         ++tries_;
-        Verdict verdict = judge_with(objects);
+        Verdict verdict = validate_with(objects);
         if (verdict.errors.empty()) {
             const auto places = places_of(objects);
             for (size_t i = 0; i < objects.size(); ++i) {
@@ -199,7 +202,7 @@ class Fitting {
     int tries_ = 0;
 };
 
-// The same object, whoever says it.
+// Whether a declared and an added object have the same settings.
 template <class T>
 bool has_same_settings(const Config&, const T& declared, const T& added) {
     return declared == added;
@@ -210,7 +213,8 @@ bool has_same_settings(const Config& config, port::PortConfig declared, port::Po
     return declared == added;
 }
 
-// The file's object of an added one's name, and whether it says the same. Null: there is none.
+// The place of the file's object with the name of an added one, and whether their settings are the same. Null: the
+// file has no such object.
 const base::Place* find_declared(const Config& config, const AddedObject& added, bool& is_same) {
     return std::visit(
         [&](const auto& own) -> const base::Place* {
@@ -224,7 +228,7 @@ const base::Place* find_declared(const Config& config, const AddedObject& added,
         added.config);
 }
 
-// Takes out what names ports and networks that aren't there.
+// Leaves out the parts of the configuration that name ports and networks which don't exist.
 class Missing {
  public:
     Missing(Config& config, const Declared& declared) : config_(config), declared_(declared) {
@@ -233,20 +237,20 @@ class Missing {
     }
 
     void leave_out() {
-        for (size_t i = 0; i < config_.acls.size(); ++i) of_list(i);
-        for (size_t i = 0; i < config_.mirrors.size(); ++i) of_mirror(i);
-        for (size_t i = 0; i < config_.networks.size(); ++i) of_network(i);
+        for (size_t i = 0; i < config_.acls.size(); ++i) leave_out_of_acl(i);
+        for (size_t i = 0; i < config_.mirrors.size(); ++i) leave_out_of_mirror(i);
+        for (size_t i = 0; i < config_.networks.size(); ++i) leave_out_of_network(i);
         const auto is_gone = [&](const auto& object) { return object.name.empty(); };
         std::erase_if(config_.acls, is_gone);
         std::erase_if(config_.mirrors, is_gone);
-        of_routes();
-        of_underlay();
+        leave_out_routes();
+        leave_out_underlay();
     }
 
     std::vector<LeftOut>& left_out() { return left_out_; }
-    // Ports that the file names.
+    // The missing ports that the file names.
     std::set<std::string>& missed() { return missed_; }
-    // Added objects of which nothing is left, and why.
+    // Added objects of which nothing is left, each with the reasons.
     const std::map<ObjectName, base::Errors>& emptied() const { return emptied_; }
 
  private:
@@ -255,7 +259,7 @@ class Missing {
         return !network.empty() && !networks_.contains(network);
     }
 
-    void tell(ObjectName object, bool is_added, const base::Place& place, ObjectKind kind,
+    void add(ObjectName object, bool is_added, const base::Place& place, ObjectKind kind,
               const std::string& other, std::string path, std::string what) {
         const std::string_view word = section_of(kind).word;
         if (!is_added) missed_.insert(other);
@@ -264,8 +268,8 @@ class Missing {
                              {fmt::format("there is no {} \"{}\"", word, other), std::move(path), {}}});
     }
 
-    // An added object of which nothing is left: it is told as one that waits. It is known by its empty name then.
-    void empty(const ObjectName& object, std::string& name) {
+    // Nothing is left of an added object: it waits. An empty name marks it in the configuration.
+    void set_waiting(const ObjectName& object, std::string& name) {
         base::Errors& errors = emptied_[object];
         std::erase_if(left_out_, [&](LeftOut& left) {
             if (left.object != object) return false;
@@ -276,7 +280,7 @@ class Missing {
         name.clear();
     }
 
-    void of_list(size_t i) {
+    void leave_out_of_acl(size_t i) {
         acl::AclConfig& acl = config_.acls[i];
         const ObjectName object{ObjectKind::kAcl, acl.name};
         const bool is_added = declared_.is_added(ObjectKind::kAcl, i);
@@ -286,17 +290,17 @@ class Missing {
             const std::string path = fmt::format("apply[{}]", index++);
             const std::string what = fmt::format("acl {} is not applied", acl.name);
             if (is_gone(apply.port)) {
-                tell(object, is_added, apply.place, ObjectKind::kPort, apply.port, path + ".port", what);
+                add(object, is_added, apply.place, ObjectKind::kPort, apply.port, path + ".port", what);
                 return true;
             }
             if (!is_gone_network(apply.network)) return false;
-            tell(object, is_added, apply.place, ObjectKind::kNetwork, apply.network, path + ".network", what);
+            add(object, is_added, apply.place, ObjectKind::kNetwork, apply.network, path + ".network", what);
             return true;
         });
-        if (is_added && acl.apply.empty()) empty(object, acl.name);
+        if (is_added && acl.apply.empty()) set_waiting(object, acl.name);
     }
 
-    void of_mirror(size_t i) {
+    void leave_out_of_mirror(size_t i) {
         mirror::MirrorConfig& mirror = config_.mirrors[i];
         const ObjectName object{ObjectKind::kMirror, mirror.name};
         const bool is_added = declared_.is_added(ObjectKind::kMirror, i);
@@ -305,38 +309,38 @@ class Missing {
         std::erase_if(mirror.from, [&](const std::string& from) {
             const std::string path = fmt::format("from[{}]", index++);
             if (!is_gone(from)) return false;
-            tell(object, is_added, mirror.place, ObjectKind::kPort, from, path,
+            add(object, is_added, mirror.place, ObjectKind::kPort, from, path,
                  fmt::format("mirror {} has one port less", mirror.name));
             return true;
         });
         const bool is_off = is_gone(mirror.to);
         if (is_off) {
-            tell(object, is_added, mirror.place, ObjectKind::kPort, mirror.to, "to",
+            add(object, is_added, mirror.place, ObjectKind::kPort, mirror.to, "to",
                  fmt::format("mirror {} is off", mirror.name));
         }
-        if (is_added && (is_off || (mirror.from.empty() && !is_of_none))) return empty(object, mirror.name);
+        if (is_added && (is_off || (mirror.from.empty() && !is_of_none))) return set_waiting(object, mirror.name);
         if (is_off) mirror.name.clear();
     }
 
-    void of_network(size_t i) {
+    void leave_out_of_network(size_t i) {
         NetworkConfig& network = config_.networks[i];
         size_t index = 0;
         std::erase_if(network.static_macs, [&](const bridge::StaticConfig& entry) {
             const std::string path = fmt::format("static[{}].port", index++);
             if (!is_gone(entry.port)) return false;
-            tell({ObjectKind::kNetwork, network.name}, declared_.is_added(ObjectKind::kNetwork, i), entry.place,
+            add({ObjectKind::kNetwork, network.name}, declared_.is_added(ObjectKind::kNetwork, i), entry.place,
                  ObjectKind::kPort, entry.port, path,
                  fmt::format("the entry of {} is not in force", entry.mac.text()));
             return true;
         });
     }
 
-    // Of the file: those that were added are kept elsewhere.
-    void of_routes() {
+    // The configuration has only the file's routes. Added routes are elsewhere (router/added_routes.h).
+    void leave_out_routes() {
         std::erase_if(config_.routes, [&](const route::RouteConfig& route) {
             for (const auto& hop : route.all_hops()) {
                 if (!is_gone(hop.port)) continue;
-                tell({}, false, route.place, ObjectKind::kPort, hop.port, "",
+                add({}, false, route.place, ObjectKind::kPort, hop.port, "",
                      fmt::format("the route to {} is not in force", route.to.text()));
                 return true;
             }
@@ -344,9 +348,9 @@ class Missing {
         });
     }
 
-    void of_underlay() {
+    void leave_out_underlay() {
         if (!config_.underlay || !is_gone(config_.underlay->port)) return;
-        tell({}, false, config_.underlay->place, ObjectKind::kPort, config_.underlay->port, "",
+        add({}, false, config_.underlay->place, ObjectKind::kPort, config_.underlay->port, "",
              "there are no tunnels");
         config_.underlay.reset();
         for (auto& network : config_.networks) network.vxlan.reset();
@@ -367,7 +371,7 @@ std::string_view with_article(ObjectKind kind) {
     return kWords[static_cast<size_t>(kind)];
 }
 
-// A port that the file may go on naming, though nobody knows what it was.
+// A stand-in for an added port that the file names and that was lost with the state file.
 SharedObject lost_port(const std::string& name) {
     base::Tree keys = base::Tree::map();
     keys.add("name", base::Tree::string(name));
@@ -431,7 +435,7 @@ tl::expected<Combined, base::Errors> combine(const ReadFile& file, const SharedO
             candidates.push_back(&object);
         }
     }
-    // Each behind what it may name.
+    // Put each object behind those that it may name.
     std::stable_sort(candidates.begin(), candidates.end(),
                      [](const SharedObject* a, const SharedObject* b) { return (*a)->kind() < (*b)->kind(); });
     Fitting fitting(config, file.document, file.errors, std::move(missed));
@@ -462,7 +466,7 @@ tl::expected<Combined, base::Errors> combine(const ReadFile& file, const SharedO
         if (waiting.object->as_port() != nullptr) names.erase(waiting.object->name());
     }
     for (const std::string& name : names) {
-        // Kept, so that the file may go on naming it.
+        // Keep the name: the file names this port.
         combined.added.push_back(lost_port(name));
         combined.waiting.push_back({combined.added.back(), combined.added.back()->faults});
     }

@@ -1,14 +1,14 @@
-// The file and the objects that were added while running, put together: which of these are in force beside the
-// file. The file always wins, and is never refused for what was added:
+// Combines the file with the objects that were added while running, and finds out which of these are in force. The
+// file has precedence. An added object is never a reason to refuse the file:
 //
-//   an object  that the file declares as well, with the same settings, is the file's from now on
-//   one        that can't be beside the file or beside another object waits, with the reason, until it can: the
-//              network of a port is gone, its interface or its name is another port's, this version doesn't know
-//              one of its keys
-//   the file   may name ports that were added. While such a port waits, what the file says of it is left out. It
-//              may name nothing else that was added.
-//   an ACL,    a mirror or a static entry that was added may name ports and networks that aren't there: that is
-//              left out, and the ACL or the mirror waits if nothing of it is left
+//   - If the file declares an added object with the same settings, the object is the file's from now on.
+//   - If an added object conflicts with the file or with another object, it waits until the conflict is over.
+//     Examples: the network of a port doesn't exist, another port has its interface or its name, this version
+//     doesn't know one of its keys.
+//   - The file may name added ports, and no other added objects. While such a port waits, the parts of the file
+//     that name it are left out.
+//   - An added ACL, mirror or static entry may name ports and networks that don't exist. Such parts are left out.
+//     If nothing is left of an ACL or a mirror, it waits.
 //
 // Control thread; changes nothing.
 #pragma once
@@ -26,43 +26,43 @@ namespace sluice::engine {
 
 struct WaitingObject {
     SharedObject object;
-    base::Errors errors;  // what would be wrong if it were in force; paths are those of the object's own keys
+    base::Errors errors;  // its mistakes if it were in force; paths are those of the object's own keys
 
-    // In words: "network: there is no network "blue"".
+    // A sentence: "network: there is no network "blue"".
     std::string reason() const;
 };
 
-// What an object says of another one that isn't there.
+// A part of an object that names another object, which doesn't exist.
 struct LeftOut {
     ObjectName object;
-    bool is_added = false;  // the object; else it is the file's
+    bool is_added = false;  // the object was added; otherwise the file declares it
     std::string text;       // a sentence
     base::Error error;      // the same as a mistake in the object's own keys
 };
 
 struct Combined {
-    Config config;                        // what is to be in force
-    SharedObjects added;                  // those in force, then those that wait
+    Config config;                        // to be in force
+    SharedObjects added;                  // first the objects in force, then the waiting ones
     std::vector<WaitingObject> waiting;
-    std::vector<ObjectName> declared;     // added objects that the file has taken over: they are added no more
+    std::vector<ObjectName> declared;     // objects that the file declares by now: they are no longer added ones
     std::vector<LeftOut> left_out;
 };
 
-// A configuration file as it was read. It may hold mistakes.
+// A configuration file that was read. It may have mistakes.
 struct ReadFile {
     std::string text;
     ManifestTexts manifests;  // that it names
     base::Document document;
-    Config config;        // what the file says, and nothing else
-    base::Errors errors;  // that reading it has found
+    Config config;        // of the file alone
+    base::Errors errors;  // of the reader
 };
 // Whether the manifests that it names are read as well. A client may name files that it may not read itself.
 enum class WithManifests : bool { kNo, kYes };
 tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::string text, std::string_view file,
                                                                         WithManifests with_manifests);
 
-// Errors are the file's own mistakes. `has_lost_state`: the file may name ports that nobody knows any more, which
-// wait then under their bare names.
+// Errors are the file's own mistakes. `has_lost_state`: the state file could not be read, so the file may name
+// ports that are unknown. Such a port waits, and only its name is known.
 tl::expected<Combined, base::Errors> combine(const ReadFile& file, const SharedObjects& added,
                                              bool has_lost_state = false);
 
