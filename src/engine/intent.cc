@@ -18,8 +18,8 @@ tl::unexpected<base::Errors> refuse(std::string message, std::string path = {}) 
     return tl::unexpected(base::Errors{{std::move(message), std::move(path), {}}});
 }
 
-// Where a file says that what was added beside it is kept. The file may name that (an ACL at an added port), so
-// its mistakes are told when both are put together.
+// The state file that a configuration file names. The configuration file may name added ports, so its mistakes are
+// reported after both are combined.
 std::string state_of(const ReadFile& file) {
     return file.config.state.starts_with('/') ? file.config.state : std::string();
 }
@@ -47,7 +47,7 @@ std::vector<route::RouteConfig> routes_in(const std::vector<Batch::Route>& batch
     return routes;
 }
 
-// What a configuration that isn't in force yet would have against the routes.
+// The mistakes of routes in a configuration that isn't in force yet.
 base::Errors route_mistakes_in(const Config& config, const std::vector<Batch::Route>& routes) {
     base::Errors errors;
     if (routes.empty()) return errors;
@@ -59,7 +59,7 @@ base::Errors route_mistakes_in(const Config& config, const std::vector<Batch::Ro
     return errors;
 }
 
-// The keys with others in their place (RFC 7396, JSON Merge Patch).
+// The keys with those of the patch in their place (RFC 7396, JSON Merge Patch).
 base::Tree merged(const base::Tree& keys, const base::Tree& patch) {
     using Kind = base::Tree::Kind;
     if (patch.kind != Kind::kMap) return patch;
@@ -78,7 +78,7 @@ base::Tree merged(const base::Tree& keys, const base::Tree& patch) {
     return result;
 }
 
-// The state file, or an earlier request, is no place to correct what `set` is told.
+// Mistakes of `set` must not name lines of the state file or of an earlier request.
 void clear_places(base::Tree& tree) {
     tree.line = tree.column = 0;
     for (base::Tree& item : tree.items) clear_places(item);
@@ -101,8 +101,8 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     const std::string path = state_of(*intent.read_);
     State state = path.empty() ? State{} : load_state(path);
     intent.faults_ = std::move(state.faults);
-    intent.lost_ = state.has_lost;
-    auto combined = combine(*intent.read_, state.objects, intent.lost_);
+    intent.has_lost_state_ = state.has_lost;
+    auto combined = combine(*intent.read_, state.objects, intent.has_lost_state_);
     if (!combined) return tl::unexpected(combined.error());
     intent.routes_ = router::AddedRoutes::load(combined->config.state);
     intent.added_ = std::move(combined->added);
@@ -144,8 +144,8 @@ std::vector<std::string> Intent::remarks() const {
 
 Changes Intent::start(Switch& running, Clock::time_point now) {
     for (const auto& fault : faults_) base::log::error("state", "{}", fault.text());
-    // What rewriting it keeps need not be kept twice.
-    if (!lost_) faults_.clear();
+    // If no object was lost, the state file is written again with all of them: no copy is needed.
+    if (!has_lost_state_) faults_.clear();
     const auto writable = config_.state.empty() ? base::Result<void>{} : base::expect_writable(config_.state);
     if (!writable) {
         base::log::warning("state", "{}: no object can be added, and no route if {}.routes is not there yet",
@@ -157,18 +157,18 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
     if (!changes) return changes;
     Combined next{.config = config_, .added = std::move(added_), .waiting = std::exchange(waiting_, {}),
                   .declared = std::exchange(declared_, {}), .left_out = std::exchange(left_out_, {})};
-    if (writable && (lost_ || !is_saved_)) {
+    if (writable && (has_lost_state_ || !is_saved_)) {
         if (auto done = save(next.added); !done) base::log::error("state", "{}", done.error().text());
     }
-    take_over(std::move(next));
+    replace_and_log(std::move(next));
     routes_.restore(running.routing());
     return changes;
 }
 
-// What can't be read stays readable for people.
+// Keeps a state file that can't be read under another name, for people to read.
 base::Result<void> Intent::put_aside() {
     if (faults_.empty()) return {};
-    // Somebody has taken away what was in the file's place.
+    // The file has been removed since.
     if (struct stat status {}; lstat(config_.state.c_str(), &status) != 0 && errno == ENOENT) {
         faults_.clear();
         return {};
@@ -181,8 +181,8 @@ base::Result<void> Intent::put_aside() {
     return {};
 }
 
-// The object that a new one replaces has keys that this sluiced does not understand, and perhaps only the state
-// file has them. Copies the file, before save() rewrites it.
+// Copies the state file before save() rewrites it. The replaced object has keys that this sluiced does not
+// understand, and perhaps only the state file has them.
 base::Result<void> Intent::keep_replaced(const ObjectName& object) const {
     if (access(config_.state.c_str(), F_OK) != 0 && errno == ENOENT) return {};
     auto name = base::put_aside(config_.state);
@@ -226,7 +226,7 @@ base::Errors Intent::losses(const Combined& next, const std::set<ObjectName>& de
     for (const WaitingObject& waiting : next.waiting) {
         const ObjectName name = waiting.object->id();
         if (!is_in_force(name) || deleted.contains(name)) continue;
-        // It waited before, beside another of its name: somebody has edited the state file.
+        // The state file was edited: it has two objects of this name, and one of them waited before.
         if (find_waiting(name.kind, name.name) != nullptr) continue;
         errors.push_back({fmt::format("{} (added) would wait: {}", name.text(), waiting.reason()), {}, {}});
     }
@@ -298,7 +298,7 @@ Changes Intent::add(Switch& running, const Batch& batch, Clock::time_point now) 
 Changes Intent::add_to(Switch& running, const Batch& batch, Clock::time_point now) {
     SharedObjects added(added_.begin(), added_.end() - static_cast<ptrdiff_t>(waiting_.size()));
     for (const Batch::Object& each : batch.objects) added.push_back(each.object);
-    std::vector<ObjectName> replaced;  // what nobody can read
+    std::vector<ObjectName> replaced;  // waiting objects whose keys can't be read
     for (const WaitingObject& waiting : waiting_) {
         const ObjectName name = waiting.object->id();
         const auto has_name = [&](const Batch::Object& each) { return each.object->id() == name; };
@@ -385,7 +385,7 @@ Changes Intent::remove(Switch& running, const Batch& batch, Clock::time_point no
                 : fmt::format("{} is declared in {}: remove it there and `config reload`", name.text(),
                               origin(*declared));
         base::Error error = each.located({std::move(why), "name", {}});
-        if (each.path.empty()) error.path.clear();  // the request is the name
+        if (each.path.empty()) error.path.clear();  // the request is only a name
         errors.push_back(std::move(error));
         if (base::is_full(errors)) break;
     }
@@ -409,7 +409,7 @@ Changes Intent::remove(Switch& running, const Batch& batch, Clock::time_point no
                         .origin = "added",
                         .detail = "it waited"});
     }
-    // Before their networks go. Whatever else could fail by now is the state file.
+    // Remove routes before their networks. From here on only writing the state file can fail.
     if (!batch.routes.empty()) {
         if (auto saved = save(next->added); !saved) return tl::unexpected(base::Errors{saved.error()});
         if (auto done = routes_.remove(running.routing(), routes_in(batch.routes)); !done) {
@@ -484,8 +484,8 @@ std::vector<Change> Intent::with_added(std::vector<Change> changes, const Combin
     return changes;
 }
 
-// Logs what changes for added objects. Returns the configuration from before.
-Config Intent::take_over(Combined next) {
+// Also logs the changes of added objects.
+Config Intent::replace_and_log(Combined next) {
     const auto component = [](const ObjectName& name) { return section_of(name.kind).word; };
     for (const auto& waiting : next.waiting) {
         const ObjectName name = waiting.object->id();
@@ -508,10 +508,10 @@ Config Intent::take_over(Combined next) {
     for (const auto& left : next.left_out) {
         if (!contains(left_out_, left)) base::log::warning("config", "{}", left.text);
     }
-    return take_quietly(std::move(next));
+    return replace(std::move(next));
 }
 
-Config Intent::take_quietly(Combined next) {
+Config Intent::replace(Combined next) {
     added_ = std::move(next.added);
     waiting_ = std::move(next.waiting);
     left_out_ = std::move(next.left_out);
@@ -533,10 +533,10 @@ Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Co
     }
     *changes = with_added(std::move(*changes), next);
     read_ = std::move(file);
-    const Config config_before = take_over(std::move(next));
+    const Config config_before = replace_and_log(std::move(next));
     const size_t waited = routes_.waiting().size();
     routes_.review(running.routing(), config_before);
-    // There may be a million of them.
+    // There may be a million added routes: count them.
     if (const size_t wait = routes_.waiting().size(); wait > waited) {
         changes->push_back({.action = Change::Action::kChange,
                             .object = base::counted(wait - waited, "added route"),
@@ -546,8 +546,8 @@ Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Co
     return changes;
 }
 
-
-// The routes need the networks that come with them: if they fail, the switch goes back to what it was.
+// The routes need the networks that are added with them, so they come last. If a route fails, the switch returns
+// to the configuration from before.
 Changes Intent::commit_with(Switch& running, Combined next, const std::vector<Batch::Route>& routes,
                             Clock::time_point now) {
     const std::shared_ptr<const ReadFile> file = read_;
@@ -568,7 +568,7 @@ Changes Intent::commit_with(Switch& running, Combined next, const std::vector<Ba
     if (auto applied = running.apply(before.config, now); !applied) {
         errors.insert(errors.end(), applied.error().begin(), applied.error().end());
     }
-    const Config tried = take_quietly(std::move(before));
+    const Config tried = replace(std::move(before));
     routes_.review(running.routing(), tried);
     return tl::unexpected(errors);
 }
