@@ -1,6 +1,6 @@
-// What the sections of a configuration say about each other: the names of networks and ports, the addresses in
-// their networks, what two ports can't both have. Each section's own keys are checked beside them, most when they
-// are read, the others by a check() that is called here.
+// Checks what the sections of a configuration say about each other: names of networks and ports, addresses in
+// their networks, and properties that only one port can have. The keys of one section are checked next to their
+// definition: most by the reader, the others by a check() that is called here.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -23,16 +23,16 @@ class Validator {
     Validator(const Config& config, const Machine& machine, base::Mistakes& mistakes)
         : config_(config), mistakes_(mistakes), use_(config, machine, mistakes) {}
 
-    // False: there are too many objects to look for other mistakes.
+    // False: there are so many objects that no other mistake was looked for.
     bool run() {
         if (!use_.check_counts()) return false;
         use_.check_cores();
-        each(config_.networks, [&](size_t i) { names_networks(i); });
+        each(config_.networks, [&](size_t i) { index_network(i); });
         each(config_.ports, [&](size_t i) {
             check_port(i);
             check_mtu(i);
             use_.check_port(i);
-            if (mistakes_.has_mistakes("ports", i)) pass_over(i);
+            if (mistakes_.has_mistakes("ports", i)) release_claims(i);
         });
         each(config_.networks, [&](size_t i) { check_static_macs(i); });
         if (mirror::check(config_.mirrors, mistakes_)) {
@@ -62,11 +62,12 @@ class Validator {
 
     bool is_added(ObjectKind kind, size_t i) const { return mistakes_.is_added(section_of(kind).section, i); }
 
-    // As an object sees it: those of the file see no network that was added. Null: there is none.
-    const NetworkConfig* network_for(ObjectKind asks, size_t i, const std::string& name) const {
+    // The network of this name, for an object that names it. Objects of the file can't name added networks. Null:
+    // there is no such network.
+    const NetworkConfig* network_for(ObjectKind user, size_t i, const std::string& name) const {
         const auto known = networks_.find(name);
         if (known == networks_.end()) return nullptr;
-        return is_added(asks, i) || !is_added(kNetwork, index_of(*known->second)) ? known->second : nullptr;
+        return is_added(user, i) || !is_added(kNetwork, index_of(*known->second)) ? known->second : nullptr;
     }
 
     // Checks the objects of a list until there are more mistakes than are reported.
@@ -75,8 +76,8 @@ class Validator {
         for (size_t i = 0; i < list.size() && !mistakes_.is_full(); ++i) check(i);
     }
 
-    // Frees what an added port with mistakes would use, for the ports behind it.
-    void pass_over(size_t i) {
+    // An added port with mistakes isn't in force: later ports may use its name, addresses and devices.
+    void release_claims(size_t i) {
         const port::PortConfig* port = &config_.ports[i];
         if (auto named = ports_.find(port->name); named != ports_.end() && named->second == port)
             ports_.erase(named);
@@ -107,7 +108,7 @@ class Validator {
                port.network, *known->second);
     }
 
-    void names_networks(size_t i) {
+    void index_network(size_t i) {
         const auto& network = config_.networks[i];
         networks_.emplace(network.name, &network);
         const auto add_own = [&](const MacAddress& mac, const char* owner) {
@@ -141,7 +142,8 @@ class Validator {
         check_addresses(i, port, *network);
     }
 
-    // In a namespace only one route can have a given destination and metric: two ports would replace each other's.
+    // A namespace can have only one route to a destination with a given metric: a second port would replace the
+    // route of the first one.
     void check_routes(size_t i, const port::PortConfig& port) {
         if (port.kind() != port::Kind::kNetns) return;
         for (size_t r = 0; r < port.routes.size(); ++r) {
@@ -164,7 +166,7 @@ class Validator {
         return {port::namespace_of(port), route.to, route.kernel_metric()};
     }
 
-    // The MAC address of a port's own station; none: only the device or the guest knows it.
+    // The MAC address of a port's own station. None: only the device or the guest knows it.
     std::optional<MacAddress> mac_of(const port::PortConfig& port) const {
         if (port.mac || !port.is_tap() || port.name.empty()) return port.mac;
         return port::Tap::mac_of(port, instance());
@@ -360,7 +362,7 @@ class Validator {
     void check_gateways() {
         std::map<std::pair<std::string_view, IpAddress>, const port::PortConfig*> addresses;
         for (const auto& port : config_.ports) {
-            if (base::is_added(port.place)) continue;  // check_addresses() reports it at the port
+            if (base::is_added(port.place)) continue;  // check_addresses() reports the mistake at the port
             for (const auto& address : port.address)
                 addresses.emplace(std::pair(std::string_view(port.network), address.address), &port);
         }
@@ -407,7 +409,7 @@ class Validator {
                        subnet->first.length);
                 continue;
             }
-            // An address of full length, as in a flat network, shares no link with others.
+            // An address of full length, as in a flat network, has no others on its link.
             std::vector<IpPrefix> links{port.address[a].prefix()};
             if (!network.flat && knows_subnets) links.push_back(subnet->first);
             if (const std::string why = base::why_unusable(address, links); !why.empty()) {
@@ -469,7 +471,8 @@ class Validator {
         return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
     }
 
-    // Whether this is one of the configuration's networks, and not the stand-in for one that doesn't exist.
+    // Whether this is one of the configuration's networks. (Otherwise it stands in for a network that doesn't
+    // exist.)
     bool network_index_is_known(const NetworkConfig& network) const {
         return &network >= config_.networks.data() && &network < config_.networks.data() + config_.networks.size();
     }
@@ -494,13 +497,13 @@ class Validator {
     const Config& config_;
     base::Mistakes& mistakes_;
     MachineUse use_;
-    std::vector<base::Prefixes<const IpPrefix*>> subnets_;       // of each network
-    std::map<std::string, std::optional<uint16_t>> mtus_;  // that overlays carry
+    std::vector<base::Prefixes<const IpPrefix*>> subnets_;  // of each network
+    std::map<std::string, std::optional<uint16_t>> mtus_;   // the most that each overlay carries
     std::map<std::string, const NetworkConfig*> networks_;
     std::map<std::string, const port::PortConfig*> ports_;
     std::map<std::pair<std::string, MacAddress>, const port::PortConfig*> macs_;
-    std::map<std::pair<std::string, MacAddress>, std::string> switch_macs_;  // and whose they are
-    std::map<RouteKey, const port::PortConfig*> kernel_routes_;  // inside of containers
+    std::map<std::pair<std::string, MacAddress>, std::string> switch_macs_;  // with their owner: "the gateway"
+    std::map<RouteKey, const port::PortConfig*> kernel_routes_;              // inside of containers
     std::map<std::pair<std::string, IpAddress>, const port::PortConfig*> addresses_;
 };
 
@@ -517,7 +520,7 @@ Verdict verdict_of(base::FoundMistakes found) {
 
 Verdict judge(const Config& config, const base::Document* document, const Machine& machine,
               const base::Errors& read, const MissedPorts& missed, const Declared& declared) {
-    // Reading has stopped early: the unread rest would look like mistakes.
+    // The reader has stopped early: the missing rest would cause further mistakes.
     if (base::is_full(read)) return {};
     base::Mistakes mistakes(document, read, missed, declared.by_section());
     const bool is_of_size = Validator(config, machine, mistakes).run();
