@@ -213,7 +213,6 @@ json flow_json(const Names& names, const flow::Listed& flow) {
 Answer acl_list(Running& daemon, const json& params) {
     const std::string name = text_of(params, "name");
     const auto& lists = daemon.running.acls();
-    json waiting = waiting_rows(daemon.intent, engine::ObjectKind::kAcl);
     const bool waits = daemon.intent.find_waiting(engine::ObjectKind::kAcl, name) != nullptr;
     if (!name.empty() && !lists.contains(name) && !waits) {
         return refused({{fmt::format("there is no ACL \"{}\"", name), {}, {}}});
@@ -231,15 +230,22 @@ Answer acl_list(Running& daemon, const json& params) {
         json rules = json::array();
         for (uint32_t i = 0; i < list->config().rules.size(); ++i) rules.push_back(rule_json(*list, i));
         rules.push_back(rule_json(*list, acl::kNoRule));
+        // The list may deny everything in place of an ACL that waits.
+        const auto* replaced = daemon.intent.find_waiting(engine::ObjectKind::kAcl, list_name);
+        const bool is_closed = replaced != nullptr && !replaced->closes.empty();
         acls.push_back({{"name", list_name},
                         {"origin", base::origin(list->config().place)},
-                        {"state", "in-force"},
-                        {"reason", nullptr},
+                        {"state", is_closed ? "waiting" : "in-force"},
+                        {"reason", is_closed ? json(replaced->reason()) : json()},
                         {"apply", apply},
                         {"rules", rules}});
     }
-    for (json& row : waiting) {
-        if (!name.empty() && row["name"] != name) continue;
+    for (json& row : waiting_rows(daemon.intent, engine::ObjectKind::kAcl)) {
+        const std::string& waiting = row["name"].get_ref<const std::string&>();
+        if (!name.empty() && waiting != name) continue;
+        if (const auto* each = daemon.intent.find_waiting(engine::ObjectKind::kAcl, waiting);
+            !each->closes.empty())
+            continue;
         row.update(json{{"apply", json::array()}, {"rules", json::array()}});
         acls.push_back(std::move(row));
     }

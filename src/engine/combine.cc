@@ -380,12 +380,69 @@ SharedObject lost_port(const std::string& name) {
     return std::make_shared<const AddedObject>(std::move(port));
 }
 
+// Adds the text of each scalar in the tree.
+void collect_words(const base::Tree& tree, std::set<std::string>& words) {
+    if (tree.kind == base::Tree::Kind::kScalar) words.insert(tree.text);
+    for (const base::Tree& item : tree.items) collect_words(item, words);
+    for (const auto& [key, value] : tree.entries) collect_words(value, words);
+}
+
+// Where an ACL is applied. If its keys don't say so for certain, the ACL may be applied to every port and network
+// that it names, in both directions.
+std::vector<acl::ApplyConfig> places_of(const AddedObject& object, const Config& config) {
+    const auto says_where = [](const base::Error& error) { return error.path.starts_with("apply"); };
+    const bool is_certain = object.keys.find("apply") != nullptr &&
+                            std::none_of(object.faults.begin(), object.faults.end(), says_where);
+    if (is_certain || object.faults.empty()) return object.as<acl::AclConfig>()->apply;
+    std::set<std::string> words;
+    for (const auto& [key, value] : object.keys.entries) {
+        if (key.text != "name" && key.text != "rules") collect_words(value, words);
+    }
+    std::vector<acl::ApplyConfig> places;
+    for (const auto direction : {acl::Direction::kIngress, acl::Direction::kEgress}) {
+        for (const auto& port : config.ports) {
+            if (words.contains(port.name)) places.push_back({.port = port.name, .direction = direction});
+        }
+        for (const auto& network : config.networks) {
+            if (words.contains(network.name)) places.push_back({.network = network.name, .direction = direction});
+        }
+    }
+    return places;
+}
+
+// Puts ACLs that deny everything in the places of those that wait. An ACL in force of the same name has replaced
+// the one that waits.
+void close_places(std::vector<WaitingObject>& waiting, Config& config) {
+    for (WaitingObject& each : waiting) {
+        if (each.object->kind() != ObjectKind::kAcl || find_object(config, each.object->id()) != nullptr) continue;
+        each.closes = places_of(*each.object, config);
+        std::erase_if(each.closes, [&](const acl::ApplyConfig& place) {
+            const bool is_underlay = config.underlay && place.port == config.underlay->port;  // judges no packets
+            if (!place.port.empty()) return is_underlay || find_port(config, place.port) == nullptr;
+            return find_network(config, place.network) == nullptr;
+        });
+        if (each.closes.empty()) continue;
+        config.acls.push_back({.name = each.object->name(), .apply = each.closes, .rules = {}, .place = {}});
+    }
+}
+
 }  // namespace
 
-std::string WaitingObject::reason() const {
+std::string WaitingObject::errors_text() const {
     std::string text;
     for (const auto& error : errors) text += (text.empty() ? "" : "; ") + error.text();
     return text;
+}
+
+std::string WaitingObject::reason() const {
+    if (closes.empty()) return errors_text();
+    std::string places;
+    for (const auto& place : closes) {
+        places +=
+            fmt::format("{}{} of {} {}", places.empty() ? "" : ", ", base::word_of(place.direction),
+                        place.port.empty() ? "network" : "port", place.port.empty() ? place.network : place.port);
+    }
+    return fmt::format("{}; until it is in force, everything is denied at {}", errors_text(), places);
 }
 
 tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::string text, std::string_view file,
@@ -470,6 +527,7 @@ tl::expected<Combined, base::Errors> combine(const ReadFile& file, const SharedO
         combined.added.push_back(lost_port(name));
         combined.waiting.push_back({combined.added.back(), combined.added.back()->faults});
     }
+    close_places(combined.waiting, config);
     return combined;
 }
 

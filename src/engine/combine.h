@@ -9,6 +9,7 @@
 //     that name it are left out.
 //   - An added ACL, mirror or static entry may name ports and networks that don't exist. Such parts are left out.
 //     If nothing is left of an ACL or a mirror, it waits.
+//   - An ACL that waits denies everything where it is applied: an ACL of its name without rules is there.
 //
 // Control thread; changes nothing.
 #pragma once
@@ -27,8 +28,12 @@ namespace sluice::engine {
 struct WaitingObject {
     SharedObject object;
     base::Errors errors;  // its mistakes if it were in force; paths are those of the object's own keys
+    // Where an ACL that waits denies everything. If it isn't empty, the configuration has an ACL of this name.
+    std::vector<acl::ApplyConfig> closes = {};
 
     // A sentence: "network: there is no network "blue"".
+    std::string errors_text() const;
+    // The same, and what is denied meanwhile.
     std::string reason() const;
 };
 

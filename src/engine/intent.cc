@@ -59,6 +59,13 @@ base::Errors route_mistakes_in(const Config& config, const std::vector<Batch::Ro
     return errors;
 }
 
+// Whether one of these denies everything in its places, under its name.
+bool closes(const std::vector<WaitingObject>& waiting, const ObjectName& name) {
+    return std::any_of(waiting.begin(), waiting.end(), [&](const WaitingObject& each) {
+        return !each.closes.empty() && each.object->id() == name;
+    });
+}
+
 // The keys with those of the patch in their place (RFC 7396, JSON Merge Patch).
 base::Tree merged(const base::Tree& keys, const base::Tree& patch) {
     using Kind = base::Tree::Kind;
@@ -124,7 +131,11 @@ const WaitingObject* Intent::find_waiting(ObjectKind kind, std::string_view name
 
 bool Intent::is_in_force(const ObjectName& name) const {
     const base::Place* place = find_object(config_, name);
-    return place != nullptr && is_added(*place);
+    return place != nullptr && is_added(*place) && !is_closed(name);
+}
+
+bool Intent::is_closed(const ObjectName& name) const {
+    return closes(waiting_, name);
 }
 
 std::vector<std::string> Intent::remarks() const {
@@ -228,7 +239,7 @@ base::Errors Intent::losses(const Combined& next, const std::set<ObjectName>& de
         if (!is_in_force(name) || deleted.contains(name)) continue;
         // The state file was edited: it has two objects of this name, and one of them waited before.
         if (find_waiting(name.kind, name.name) != nullptr) continue;
-        errors.push_back({fmt::format("{} (added) would wait: {}", name.text(), waiting.reason()), {}, {}});
+        errors.push_back({fmt::format("{} (added) would wait: {}", name.text(), waiting.errors_text()), {}, {}});
     }
     for (const LeftOut& left : next.left_out) {
         if (!left.is_added || contains(left_out_, left) || !is_in_force(left.object)) continue;
@@ -273,7 +284,7 @@ Changes Intent::add(Switch& running, const Batch& batch, Clock::time_point now) 
     for (const Batch::Object& each : batch.objects) {
         const ObjectName name = each.object->id();
         std::string why;
-        if (const auto* place = find_object(config_, name)) {
+        if (const auto* place = find_object(config_, name); place != nullptr && !is_closed(name)) {
             why = fmt::format("{} exists already ({})", name.text(), origin(*place));
         } else if (const auto* waiting = find_waiting(name.kind, name.name);
                    waiting != nullptr && waiting->object->faults.empty()) {
@@ -497,7 +508,7 @@ Config Intent::replace_and_log(Combined next) {
     for (const auto& before : waiting_) {
         const ObjectName name = before.object->id();
         const auto* place = find_object(next.config, name);
-        if (place == nullptr || !is_added(*place)) continue;
+        if (place == nullptr || !is_added(*place) || closes(next.waiting, name)) continue;
         base::log::notice(component(name), "{}, which was added while running, is in force again", name.name);
     }
     for (const auto& name : next.declared) {

@@ -68,6 +68,8 @@ class Intent {
  private:
     // Whether an added object is in force.
     bool is_in_force(const ObjectName& name) const;
+    // Whether the configuration's object of this name only denies what an ACL that waits would judge.
+    bool is_closed(const ObjectName& name) const;
     // Whether no object and no route waits.
     bool is_settled() const;
     // Errors where a command would take other added objects out of force, or parts of them.

@@ -71,6 +71,7 @@ class Loader {
             base::Tree keys = list.items[i];
             if (is_of_earlier_ && kind == ObjectKind::kPort) drop_defaults(keys);
             SharedObject object = read_object(kind, {document_.file, std::move(keys)});
+            if (kind == ObjectKind::kAcl && object->name().empty()) object = named(std::move(object));
             for (base::Error fault : object->faults) {
                 fault.path = fmt::format("{}[{}]{}{}", section, i, fault.path.empty() ? "" : ".", fault.path);
                 state_.faults.push_back(std::move(fault));
@@ -83,6 +84,13 @@ class Loader {
         }
     }
 
+    // An ACL without its name still says what it guards. Keeps it under a name that no user can give.
+    SharedObject named(SharedObject unnamed) {
+        AddedObject acl = *unnamed;
+        std::get<acl::AclConfig>(acl.config).name = fmt::format("(unnamed {})", ++unnamed_);
+        return std::make_shared<const AddedObject>(std::move(acl));
+    }
+
     void lose(const base::Tree& tree, std::string path, std::string message) {
         state_.faults.push_back({std::move(message), std::move(path), document_.place(tree)});
         state_.has_lost = true;
@@ -91,6 +99,7 @@ class Loader {
     const base::Document& document_;
     State state_;
     bool is_of_earlier_ = false;
+    int unnamed_ = 0;  // ACLs
 };
 
 }  // namespace

@@ -122,6 +122,21 @@ pings b 10.1.0.2
 expect "the list's rules" 3 "$(query '.acls[0].rules | length' acl list edge)"
 expect "the added route" 1 "$(query '[.routes[] | select(.origin == "added")] | length' route list 10.9.0.0/16)"
 
+# An ACL that can't be read any more lets nothing through where it is applied, and is put right in place.
+kill_9
+jq '(.acls[] | select(.name == "edge") | .rules[0]) += {colour: 3}' "$STATE" >"$TMP/edited"
+mv "$TMP/edited" "$STATE"
+expect_status 0 "$SLUICED" --check "$CONFIG"
+expect_match "what --check tells" "acl edge.*would wait: rules.0.*colour.*everything is denied at ingress of port c" "$OUT"
+start
+up a b c
+no_ping a 10.1.0.2
+expect_match "acl list" "edge: it waits, rules.0.*; until it is in force, everything is denied at ingress of port c" \
+    "$(ctl acl list edge)"
+expect "what it has denied" true "$(query '.acls[0] | .state == "waiting" and .rules[0].hits > 0 | tostring' acl list edge)"
+expect_status 0 ctl acl set edge 'rules=[{permit: {proto: icmp}}, {deny: {from: office}}]'
+wait_for 10 "a ping that the list lets through" answers_ping a 10.1.0.2
+
 # Where the file takes away what they need, they wait with the reason, and come back.
 config <<<"networks: [{name: red, subnets: [10.5.0.0/24]}]
 ports: [{name: a, netns: ${P}a}]"

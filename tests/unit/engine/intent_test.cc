@@ -1091,6 +1091,104 @@ TEST_F(ObjectsTest, AMistakeOfSetNamesNoPlaceOfWhatCameBefore) {
     EXPECT_EQ(error_of_set(R"({"colour": null})"), "network: there is no network \"gone\"");
 }
 
+// An ACL that can't be in force must not leave open what it guards.
+TEST_F(ObjectsTest, AnAclThatWaitsDeniesEverythingInItsPlaces) {
+    struct Row {
+        const char* acl;
+        const char* denied;  // behind the last "; until it is in force, everything is denied at "
+    };
+    const Row rows[] = {
+        {R"("name": "edge", "apply": {"port": "a", "direction": "ingress"}, "rules": [{"permit": {}, "colour": 3}])",
+         "ingress of port a"},
+        {R"("name": "edge", "apply": {"port": "a", "direction": "ingress"}, "rules": [{"permit": {"to": "office"}}])",
+         "ingress of port a"},
+        {R"("name": "edge", "priority": 3, "apply": [{"network": "blue", "direction": "egress"}], "rules": [])",
+         "egress of network blue"},
+        // What can't be read may be where it is applied.
+        {R"("name": "edge", "apply": {"port": "a", "direction": "both"}, "rules": [])",
+         "ingress of port a, egress of port a"},
+        {R"("name": "edge", "apply": {"ports": ["a", "gone"], "direction": "egress"}, "rules": [])",
+         "ingress of port a, egress of port a"},
+        {R"("name": "edge", "at": {"networks": ["blue"]}, "rules": [{"permit": {}}])",
+         "ingress of network blue, egress of network blue"},
+        {R"("nam": "edge", "apply": {"port": "a", "direction": "ingress"}, "rules": [{"permit": {}}])",
+         "ingress of port a"},
+    };
+    for (const Row& row : rows) {
+        save(fmt::format(R"({{"version": 1, "ports": [], "acls": [{{{}}}],
+            "address-sets": [{{"name": "office", "addresses": [], "colour": 3}}]}})", row.acl));
+        Intent intent = started();
+        const auto reasons = waiting(intent);
+        const auto edge = std::find_if(reasons.begin(), reasons.end(),
+                                       [](const std::string& text) { return !text.starts_with("office"); });
+        ASSERT_NE(edge, reasons.end()) << row.acl;
+        EXPECT_TRUE(edge->ends_with(fmt::format("; until it is in force, everything is denied at {}", row.denied)))
+            << *edge;
+        ASSERT_EQ(switch_.acls().size(), 1u);
+        EXPECT_TRUE(switch_.acls().begin()->second->config().rules.empty());
+        const ObjectName name{kAcl, switch_.acls().begin()->first};
+        expect_same_config(intent);
+        // Whatever else changes, it stays so, and the state file keeps its keys.
+        EXPECT_EQ(add(intent, kNetwork, R"({"name": "red"})"), Texts{"network red"});
+        ASSERT_EQ(switch_.acls().size(), 1u);
+        EXPECT_NE(test::file_text(state_).find("rules"), std::string::npos);
+        EXPECT_EQ(objects(intent.remove(switch_, {kNetwork, "red"}, kNow)), Texts{"network red"});
+        // Until the user says otherwise.
+        ASSERT_TRUE(intent.remove(switch_, name, kNow));
+        EXPECT_TRUE(switch_.acls().empty());
+        expect_same_config(intent);
+    }
+}
+
+TEST_F(ObjectsTest, AnAclThatDeniesEverythingIsPutRight) {
+    const char* text = R"({"version": 1, "ports": [], "acls": [
+        {"name": "edge", "apply": {"port": "a", "direction": "ingress"}, "rules": [{"permit": {}}], "colour": 3},
+        {"name": "gone", "apply": {"port": "x", "direction": "ingress"}, "rules": [], "colour": 3}]})";
+    save(text);
+    Intent intent = started();
+    EXPECT_EQ(switch_.acls().size(), 1u) << "what isn't there needs no guard";
+    ASSERT_TRUE(intent.set(switch_, {kAcl, "edge"}, request(R"({"colour": null})").root, kNow));
+    EXPECT_EQ(switch_.acls().at("edge")->config().rules.size(), 1u);
+    expect_same_config(intent);
+    save(text);
+    intent = started();
+    EXPECT_TRUE(switch_.acls().at("edge")->config().rules.empty());
+    EXPECT_EQ(add(intent, kAcl, R"({"name": "edge", "rules": [{"deny": {}}]})"), Texts{"acl edge"});
+    EXPECT_EQ(switch_.acls().at("edge")->config().rules.size(), 1u);
+    // The file's own takes its place too.
+    save(text);
+    test::write_file(file_, "state: " + state_ + "\nnetworks: [{name: blue}]\nports:\n" + kPortA +
+                                "acls: [{name: edge, apply: {port: a, direction: egress}, rules: [{permit: {}}]}]\n");
+    intent = started();
+    EXPECT_EQ(switch_.acls().at("edge")->config().rules.size(), 1u);
+    EXPECT_EQ(waiting(intent).size(), 2u);
+    expect_same_config(intent);
+}
+
+// A file that takes away what an ACL names doesn't open what it guards.
+TEST_F(ObjectsTest, AReloadThatMakesAnAclWaitDeniesEverythingThere) {
+    Intent intent = started();
+    const std::string sets = fmt::format("state: {}\nnetworks: [{{name: blue}}]\nports:\n{}", state_, kPortA);
+    test::write_file(file_, sets + "address-sets: [{name: home, addresses: [10.0.0.1]}]\n");
+    ASSERT_TRUE(intent.reload(switch_, kNow));
+    ASSERT_EQ(add(intent, kAcl, R"({"name": "edge", "apply": {"port": "a", "direction": "ingress"},
+                                    "rules": [{"permit": {"from": "home"}}]})"), Texts{"acl edge"});
+    test::write_file(file_, sets);
+    auto changes = intent.reload(switch_, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    ASSERT_EQ(changes->size(), 2u);
+    EXPECT_EQ((*changes)[1].object, "acl edge");
+    EXPECT_EQ((*changes)[1].action, Change::Action::kChange);
+    EXPECT_EQ((*changes)[1].detail, "it waits: rules[0].permit.from[0]: there is no address set home; until it is in "
+                                    "force, everything is denied at ingress of port a");
+    EXPECT_TRUE(switch_.acls().at("edge")->config().rules.empty());
+    test::write_file(file_, sets + "address-sets: [{name: home, addresses: [10.0.0.1]}]\n");
+    changes = intent.reload(switch_, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    EXPECT_EQ(switch_.acls().at("edge")->config().rules.size(), 1u);
+    expect_same_config(intent);
+}
+
 TEST_F(ObjectsTest, AListIsChangedWithoutAGap) {
     Intent intent = started();
     ASSERT_TRUE(intent.add(switch_, batch(kAll), kNow));
