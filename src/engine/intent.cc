@@ -111,7 +111,8 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     intent.has_lost_state_ = state.has_lost;
     auto combined = combine(*intent.read_, state.objects, intent.has_lost_state_);
     if (!combined) return tl::unexpected(combined.error());
-    intent.routes_ = router::AddedRoutes::load(combined->config.state);
+    intent.journal_ = std::move(state.journal);
+    intent.routes_ = router::AddedRoutes::load(combined->config.state, intent.journal_);
     intent.added_ = std::move(combined->added);
     intent.is_saved_ = equal(intent.added_, state.objects);
     intent.waiting_ = std::move(combined->waiting);
@@ -173,6 +174,7 @@ Changes Intent::start(Switch& running, Clock::time_point now) {
     }
     replace_and_log(std::move(next));
     routes_.restore(running.routing());
+    if (!journal_.empty() && !routes_.has_journal()) clear_journal();
     return changes;
 }
 
@@ -204,11 +206,17 @@ base::Result<void> Intent::keep_replaced(const ObjectName& object) const {
     return {};
 }
 
-base::Result<void> Intent::save(const SharedObjects& added) {
+base::Result<void> Intent::save(const SharedObjects& added, const std::string& journal) {
     if (auto done = put_aside(); !done) return done;
-    auto done = save_state(config_.state, added);
+    auto done = save_state(config_.state, added, journal_ + journal);
     is_saved_ = done.has_value();
     return done;
+}
+
+// The routes' file has the lines of the journal.
+void Intent::clear_journal() {
+    journal_.clear();
+    if (auto done = save(added_); !done) base::log::warning("state", "{}", done.error().text());
 }
 
 Changes Intent::reload(Switch& running, Clock::time_point now) {
@@ -421,8 +429,10 @@ Changes Intent::remove(Switch& running, const Batch& batch, Clock::time_point no
                         .detail = "it waited"});
     }
     // Remove routes before their networks. From here on only writing the state file can fail.
+    std::string journal;
     if (!batch.routes.empty()) {
-        if (auto saved = save(next->added); !saved) return tl::unexpected(base::Errors{saved.error()});
+        journal = router::AddedRoutes::lines_to_remove(routes_in(batch.routes));
+        if (auto saved = save(next->added, journal); !saved) return tl::unexpected(base::Errors{saved.error()});
         if (auto done = routes_.remove(running.routing(), routes_in(batch.routes)); !done) {
             (void)save(added_);
             return tl::unexpected(base::Errors{done.error()});
@@ -431,8 +441,10 @@ Changes Intent::remove(Switch& running, const Batch& batch, Clock::time_point no
             more.push_back(change_of(Change::Action::kRemove, each.route));
         }
     }
-    auto changes = commit(running, read_, std::move(*next), now);
-    if (changes) std::move(more.begin(), more.end(), std::back_inserter(*changes));
+    auto changes = commit(running, read_, std::move(*next), now, journal);
+    if (!changes) return changes;
+    if (!journal.empty()) clear_journal();
+    std::move(more.begin(), more.end(), std::back_inserter(*changes));
     return changes;
 }
 
@@ -531,11 +543,11 @@ Config Intent::replace(Combined next) {
     return before;
 }
 
-Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next,
-                       Clock::time_point now) {
-    const bool state_changes = !is_saved_ || !equal(next.added, added_);
+Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next, Clock::time_point now,
+                       const std::string& journal) {
+    const bool state_changes = !is_saved_ || !journal.empty() || !equal(next.added, added_);
     if (state_changes) {
-        if (auto saved = save(next.added); !saved) return tl::unexpected(base::Errors{saved.error()});
+        if (auto saved = save(next.added, journal); !saved) return tl::unexpected(base::Errors{saved.error()});
     }
     auto changes = running.apply(next.config, now);
     if (!changes) {
@@ -564,7 +576,8 @@ Changes Intent::commit_with(Switch& running, Combined next, const std::vector<Ba
     const std::shared_ptr<const ReadFile> file = read_;
     Combined before{.config = config_, .added = added_, .waiting = waiting_, .declared = {},
                     .left_out = left_out_};
-    auto changes = commit(running, file, std::move(next), now);
+    const std::string journal = router::AddedRoutes::lines_to_add(next.config, routes_in(routes));
+    auto changes = commit(running, file, std::move(next), now, journal);
     if (!changes) return changes;
     base::Errors errors;
     for (auto& [i, why] : routes_.add(running.routing(), routes_in(routes))) {
@@ -572,6 +585,7 @@ Changes Intent::commit_with(Switch& running, Combined next, const std::vector<Ba
     }
     base::limit(errors);
     if (errors.empty()) {
+        clear_journal();
         for (const Batch::Route& each : routes) changes->push_back(change_of(Change::Action::kAdd, each.route));
         return changes;
     }

@@ -80,14 +80,18 @@ class Intent {
     Changes add_to(Switch& running, const Batch& batch, Clock::time_point now);
     // Errors where an object of the request (`own`) would not be in force, or where another one would wait.
     base::Errors mistakes_of(const Combined& next, std::span<const Batch::Object> own) const;
-    Changes commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next, Clock::time_point now);
+    // `journal`: the lines of routes that the caller changes together with the objects. The caller clears the
+    // journal when the routes' own file has the lines.
+    Changes commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next, Clock::time_point now,
+                   const std::string& journal = {});
     // The same with the routes of the request.
     Changes commit_with(Switch& running, Combined next, const std::vector<Batch::Route>& routes,
                         Clock::time_point now);
     std::vector<Change> with_added(std::vector<Change> changes, const Combined& next) const;
     Config replace_and_log(Combined next);
     Config replace(Combined next);
-    base::Result<void> save(const SharedObjects& added);
+    base::Result<void> save(const SharedObjects& added, const std::string& journal = {});
+    void clear_journal();
     base::Result<void> put_aside();
     base::Result<void> keep_replaced(const ObjectName& name) const;
 
@@ -95,6 +99,7 @@ class Intent {
     std::shared_ptr<const ReadFile> read_;  // the file as it was last accepted
     SharedObjects added_;  // first the objects in force, then the waiting ones
     bool is_saved_ = false;         // the state file has them
+    std::string journal_;           // of the state file, until the routes' file has its lines
     base::Errors faults_;           // of the state file, until put_aside()
     bool has_lost_state_ = false;
     std::vector<WaitingObject> waiting_;

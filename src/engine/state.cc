@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "base/fields.h"
 #include "base/file.h"
@@ -12,6 +13,7 @@ namespace sluice::engine {
 namespace {
 
 constexpr int kVersion = 1;
+constexpr std::string_view kJournal = "journal";
 
 // Takes out the keys that have the value that was their default when no state had a version.
 void drop_defaults(base::Tree& keys) {
@@ -46,6 +48,8 @@ class Loader {
             const std::string& key = entry.key.text;
             if (const auto kind = kind_of_section(key)) {
                 read_list(*kind, entry.value);
+            } else if (key == kJournal) {
+                read_journal(entry.value);
             } else if (key != "version") {
                 lose(entry.key, "", fmt::format("unknown key {}", base::shown(key)));
             }
@@ -84,6 +88,12 @@ class Loader {
         }
     }
 
+    void read_journal(const base::Tree& list) {
+        if (list.kind != base::Tree::Kind::kList)
+            return lose(list, std::string(kJournal), "expected a list of lines");
+        for (const base::Tree& line : list.items) state_.journal += line.text + "\n";
+    }
+
     // An ACL without its name still says what it guards. Keeps it under a name that no user can give.
     SharedObject named(SharedObject unnamed) {
         AddedObject acl = *unnamed;
@@ -107,19 +117,26 @@ class Loader {
 State load_state(const std::string& file) {
     if (access(file.c_str(), F_OK) != 0 && errno == ENOENT) return {};
     auto text = base::read_file(file, base::Reading::kState);
-    if (!text) return {.objects = {}, .faults = text.error(), .has_lost = true};
+    if (!text) return {.objects = {}, .journal = {}, .faults = text.error(), .has_lost = true};
     // JSON is YAML too, and this parser knows lines and columns.
     auto document = base::parse_yaml(*text, file);
-    if (!document) return {.objects = {}, .faults = document.error(), .has_lost = true};
+    if (!document) return {.objects = {}, .journal = {}, .faults = document.error(), .has_lost = true};
     return Loader(*document).load();
 }
 
-base::Result<void> save_state(const std::string& file, const SharedObjects& objects) {
+base::Result<void> save_state(const std::string& file, const SharedObjects& objects, std::string_view journal) {
     std::map<std::string_view, std::string> lists{{section_of(ObjectKind::kPort).section, ""}};
     for (const SharedObject& object : objects) {
         std::string& list = lists[section_of(object->kind()).section];
         list += list.empty() ? "\n    " : ",\n    ";
         list += object->text;
+    }
+    while (!journal.empty()) {
+        const size_t end = std::min(journal.find('\n'), journal.size());
+        std::string& list = lists[kJournal];
+        list += list.empty() ? "\n    " : ",\n    ";
+        list += nlohmann::json(journal.substr(0, end)).dump();
+        journal.remove_prefix(std::min(end + 1, journal.size()));
     }
     std::string text;
     for (const auto& [section, list] : lists) {

@@ -5,7 +5,8 @@
 //     {"version": 1, "ports": [{"name": "web", "netns": "web", "network": "blue"}]}
 //
 // Files without a version are of earlier switches, which wrote every key with its default; such defaults are
-// taken out again. Routes, of which there may be a million, have a file of their own (added_routes.h).
+// taken out again. Routes, of which there may be a million, have a file of their own (added_routes.h). Only while
+// a change of objects and routes together is under way, `journal` has the lines that are to be appended there.
 //
 // A state file never keeps the switch down. What can't be read of it is a fault, to be told and put aside; the
 // rest counts. Control thread.
@@ -21,6 +22,7 @@ namespace sluice::engine {
 
 struct State {
     SharedObjects objects;
+    std::string journal;  // lines of the routes' file
     base::Errors faults;  // of the file, those of its objects too
     bool has_lost = false;  // something that is in no object: it would be lost if the file were written again
 };
@@ -30,6 +32,7 @@ State load_state(const std::string& file);
 
 // Replaces the file as a whole (written beside it, synced, renamed), so that a crash at any moment
 // leaves the old state or the new one. Makes the folder.
-base::Result<void> save_state(const std::string& file, const SharedObjects& objects);
+base::Result<void> save_state(const std::string& file, const SharedObjects& objects,
+                              std::string_view journal = {});
 
 }  // namespace sluice::engine

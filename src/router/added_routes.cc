@@ -65,29 +65,93 @@ std::pair<std::string, IpPrefix> key_of(const route::RouteConfig& route) {
     return {route.domain, route.to};
 }
 
+route::Changes addition_of(const std::vector<route::RouteConfig>& routes) {
+    route::Changes changes;
+    for (const route::RouteConfig& route : routes) {
+        const auto way = static_cast<uint32_t>(changes.ways.size());
+        changes.ways.push_back(route);
+        changes.changes.push_back({.to = route.to, .way = way});
+    }
+    return changes;
+}
+
+route::Changes removal_of(const std::vector<route::RouteConfig>& routes) {
+    route::Changes changes;
+    for (const route::RouteConfig& route : routes) {
+        const route::Changes one = route::Changes::remove(route.to, route.domain);
+        changes.changes.push_back(one.changes[0]);
+        changes.changes.back().way = static_cast<uint32_t>(changes.ways.size());
+        changes.ways.push_back(one.ways[0]);
+    }
+    return changes;
+}
+
+// The changes as lines of the file. `texts`: of each way.
+std::string lines_of(const route::Changes& changes, const std::vector<std::string>& texts) {
+    std::string lines;
+    for (const auto& change : changes.changes) {
+        const route::RouteConfig& way = changes.ways[change.way];
+        if (change.deletes) {
+            lines += "delete ";
+        } else {
+            lines += kind_text(way.kind);
+        }
+        lines += change.to.text();
+        lines += texts[change.way];
+        lines += '\n';
+    }
+    return lines;
+}
+
+std::string lines_of(const Sections& config, const route::Changes& changes) {
+    std::vector<std::string> texts;
+    for (const auto& way : changes.ways) texts.push_back(way_text(brief(config, settled(config, way))));
+    return lines_of(changes, texts);
+}
+
 }  // namespace
 
-AddedRoutes AddedRoutes::load(const std::string& state) {
+AddedRoutes AddedRoutes::load(const std::string& state, std::string journal) {
     AddedRoutes routes;
     routes.file_ = state + ".routes";
-    if (access(routes.file_.c_str(), F_OK) != 0 && errno == ENOENT) return routes;
-    auto text = base::read_file(routes.file_, base::Reading::kState);
-    if (!text) {
-        for (const auto& error : text.error()) routes.faults_.add(error);
-        return routes;
-    }
-    const size_t end = text->rfind('\n') + 1;
-    const std::string cut = text->substr(end);
-    text->resize(end);
-    routes.lines_ = route::read_changes({.lines = *text, .file = routes.file_}, routes.faults_).changes.size();
-    routes.text_ = std::move(*text);
-    if (cut.empty()) return routes;
+    routes.journal_ = std::move(journal);
+    const std::string cut = routes.read();
     const auto line = static_cast<int>(std::count(routes.text_.begin(), routes.text_.end(), '\n')) + 1;
-    routes.is_cut_ = true;
+    routes.text_ += routes.journal_;
+    routes.lines_ =
+        route::read_changes({.lines = routes.text_, .file = routes.file_}, routes.faults_).changes.size();
+    routes.is_cut_ = !cut.empty();
+    // The journal has as a whole what a crash has cut off.
+    if (cut.empty() || !routes.journal_.empty()) return routes;
     const std::string fault =
         fmt::format("{} is cut off: the line has no end, and is not in force", base::shown(cut));
     routes.faults_.add({fault, {}, {routes.file_, line, 1}});
     return routes;
+}
+
+// The file may have some of the lines already, and a part of one: setting or deleting a route twice does no harm.
+base::Result<void> AddedRoutes::append_journal(bool is_cut, uint64_t whole) {
+    if (is_cut) {
+        if (auto done = base::cut_file(file_, whole); !done) return done;
+    }
+    auto done = base::append_to_file(file_, journal_);
+    if (!done) return tl::unexpected(done.error());
+    journal_.clear();
+    return {};
+}
+
+std::string AddedRoutes::read() {
+    if (access(file_.c_str(), F_OK) != 0 && errno == ENOENT) return {};
+    auto text = base::read_file(file_, base::Reading::kState);
+    if (!text) {
+        for (const auto& error : text.error()) faults_.add(error);
+        return {};
+    }
+    const size_t end = text->rfind('\n') + 1;
+    std::string cut = text->substr(end);
+    text->resize(end);
+    text_ = std::move(*text);
+    return cut;
 }
 
 std::vector<std::string> AddedRoutes::remarks(const Sections& config) const {
@@ -142,10 +206,15 @@ bool AddedRoutes::put_aside() {
 void AddedRoutes::restore(const Running& running) {
     const std::string text = std::exchange(text_, {});
     const bool has_lost = faults_.count != 0 && put_aside();
-    if (std::exchange(is_cut_, false) && !has_lost) {
+    const bool is_cut = std::exchange(is_cut_, false);
+    if (is_cut && !has_lost && journal_.empty()) {
         // The file keeps its cut line. End that line, so that an appended line doesn't continue it.
         auto ended = base::append_to_file(file_, "\n");
         if (!ended) base::log::error("route", "{}", ended.error().text());
+    }
+    if (!journal_.empty() && !has_lost) {
+        if (auto done = append_journal(is_cut, text.size() - journal_.size()); !done)
+            base::log::error("route", "{}", done.error().text());
     }
     for (std::string_view left = text; !left.empty();) {
         const size_t end = left.find('\n', std::min(kStep, left.size() - 1)) + 1;
@@ -254,18 +323,14 @@ std::map<size_t, std::string> AddedRoutes::add(const Running& running,
                                                const std::vector<route::RouteConfig>& routes) {
     std::map<size_t, std::string> mistakes;
     std::set<std::pair<std::string, IpPrefix>> seen;
-    route::Changes changes;
     for (size_t i = 0; i < routes.size() && mistakes.size() <= base::kMaxErrors; ++i) {
         std::string why = why_not_added(running, routes[i], Existing::kRefuse);
         if (why.empty() && !seen.insert(key_of(routes[i])).second)
             why = fmt::format("{} stands here already: give several next hops to one", routes[i].to.text());
         if (!why.empty()) mistakes.emplace(i, std::move(why));
-        const auto way = static_cast<uint32_t>(changes.ways.size());
-        changes.ways.push_back(routes[i]);
-        changes.changes.push_back({.to = routes[i].to, .way = way});
     }
     if (!mistakes.empty()) return mistakes;
-    if (auto done = commit(running, changes); !done) mistakes.emplace(0, done.error().text());
+    if (auto done = commit(running, addition_of(routes)); !done) mistakes.emplace(0, done.error().text());
     return mistakes;
 }
 
@@ -291,16 +356,20 @@ base::Result<void> AddedRoutes::remove(const Running& running, const IpPrefix& t
 }
 
 base::Result<void> AddedRoutes::remove(const Running& running, const std::vector<route::RouteConfig>& routes) {
-    route::Changes changes;
-    for (const route::RouteConfig& route : routes) {
-        const route::Changes one = route::Changes::remove(route.to, route.domain);
-        changes.changes.push_back(one.changes[0]);
-        changes.changes.back().way = static_cast<uint32_t>(changes.ways.size());
-        changes.ways.push_back(one.ways[0]);
-    }
-    auto done = commit(running, changes);
+    auto done = commit(running, removal_of(routes));
     if (!done) return tl::unexpected(done.error());
     return {};
+}
+
+std::string AddedRoutes::lines_to_add(const Sections& config, const std::vector<route::RouteConfig>& routes) {
+    return lines_of(config, addition_of(routes));
+}
+
+std::string AddedRoutes::lines_to_remove(const std::vector<route::RouteConfig>& routes) {
+    const route::Changes changes = removal_of(routes);
+    std::vector<std::string> texts;
+    for (const auto& way : changes.ways) texts.push_back(way_text(way));
+    return lines_of(changes, texts);
 }
 
 route::Changes AddedRoutes::read(const Running& running, const route::Text& text,
@@ -379,24 +448,11 @@ tl::expected<AddedRoutes::Loaded, route::Mistakes> AddedRoutes::load(const Runni
 // them.
 base::Result<AddedRoutes::Loaded> AddedRoutes::commit(const Running& running, const route::Changes& changes) {
     if (changes.changes.empty()) return Loaded{};
-    std::vector<std::string> texts;
-    for (const auto& way : changes.ways) {
-        texts.push_back(way_text(brief(running.config, settled(running.config, way))));
-    }
+    // The journal would undo this change at the next start.
+    if (has_journal())
+        return base::fail("{} lacks routes of an earlier change: restart sluiced once it can be written", file_);
     const Loaded loaded = count(running, changes);
-    std::string lines;
-    for (const auto& change : changes.changes) {
-        const route::RouteConfig& way = changes.ways[change.way];
-        if (change.deletes) {
-            lines += "delete ";
-        } else {
-            lines += kind_text(way.kind);
-        }
-        lines += change.to.text();
-        lines += texts[change.way];
-        lines += '\n';
-    }
-    auto before = base::append_to_file(file_, lines);
+    auto before = base::append_to_file(file_, lines_of(running.config, changes));
     if (!before) return tl::unexpected(before.error().within("keeping the routes"));
     if (auto done = running.change(changes); !done) {
         (void)base::cut_file(file_, *before);
@@ -447,7 +503,9 @@ base::Result<void> AddedRoutes::compact(const Running& running) {
         ++count;
     }
     auto done = base::replace_file(file_, lines);
-    if (done) lines_ = count;
+    if (!done) return done;
+    lines_ = count;
+    journal_.clear();
     return done;
 }
 

@@ -3,6 +3,10 @@
 // is appended to the file, as a line that sets or deletes, before it takes effect. The file is rewritten without
 // void lines at the start, and when more than half of its lines are void.
 //
+// Routes that change together with objects have to be kept together with them, in one write. So the state file
+// holds the lines of such a change (its journal) until the routes' own file has them. After a crash in between,
+// load() and restore() append them.
+//
 // A change of the configuration can put an added route out of force: it removes the route's network, or it
 // declares a route to the same destination. The added route then waits, in memory and in the file, until another
 // change of the configuration makes room for it. The log reports both. Control thread.
@@ -43,14 +47,17 @@ class AddedRoutes {
 
     AddedRoutes() = default;
     // Reads the file that belongs to a state. Puts nothing in force and writes nothing. A last line without a
-    // newline counts as unreadable, whatever it says: a crash or a full disk has cut it off.
-    static AddedRoutes load(const std::string& state);
+    // newline counts as unreadable, whatever it says: a crash or a full disk has cut it off. The journal's lines
+    // follow those of the file.
+    static AddedRoutes load(const std::string& state, std::string journal = {});
     // Sentences about the routes that a start would not put in force. To be called between load() and restore().
     std::vector<std::string> remarks(const Sections& config) const;
 
     // Puts the file's routes in force, at the start. If the file has lines that can't be read, logs them and keeps
     // the file under another name before it writes a new one without them.
     void restore(const Running& running);
+    // Whether the file still lacks the journal's lines, as it can't be written. No route can be changed then.
+    bool has_journal() const noexcept { return !journal_.empty(); }
     // To be called after a change of the configuration. Routes that it put out of force wait, and waiting routes
     // that it allows again are in force: the same routes as after a restart.
     void review(const Running& running, const Sections& before);
@@ -61,6 +68,10 @@ class AddedRoutes {
     // Several together: all or none. Answers what is against which of them, by index; none: they are in force.
     std::map<size_t, std::string> add(const Running& running, const std::vector<route::RouteConfig>& routes);
     base::Result<void> remove(const Running& running, const std::vector<route::RouteConfig>& routes);
+    // The lines that add() or remove() of these routes appends to the file, for the journal. `config`: the one
+    // that will be in force then.
+    static std::string lines_to_add(const Sections& config, const std::vector<route::RouteConfig>& routes);
+    static std::string lines_to_remove(const std::vector<route::RouteConfig>& routes);
     // Empty: there is such an added route.
     std::string why_not_removed(const Running& running, const IpPrefix& to, const std::string& domain) const;
     // load() carries out all lines, or none if one is wrong. check() only reports the mistakes.
@@ -73,9 +84,13 @@ class AddedRoutes {
  private:
     // What is against an added route; empty: nothing. `existing`: whether it may be there already.
     std::string why_not_added(const Running& running, const route::RouteConfig& route, Existing existing) const;
+    // Reads the whole lines of the file into text_. Returns the last line if it has no newline.
+    std::string read();
     route::Changes read(const Running& running, const route::Text& text, route::Mistakes& mistakes) const;
     void restore(const Running& running, std::string_view lines);
     bool put_aside();
+    // `whole`: the size of the file's lines without the one that is cut.
+    base::Result<void> append_journal(bool is_cut, uint64_t whole);
     // Counts what the changes would do, carried out in order.
     Loaded count(const Running& running, const route::Changes& changes) const;
     base::Result<Loaded> commit(const Running& running, const route::Changes& changes);
@@ -84,7 +99,8 @@ class AddedRoutes {
     base::Result<void> compact(const Running& running);
 
     std::string file_;
-    std::string text_;      // of the file, between load() and restore()
+    std::string text_;      // of the file and the journal, between load() and restore()
+    std::string journal_;   // lines that the file doesn't have
     bool is_cut_ = false;   // the file's last line has no newline
     route::Mistakes faults_;  // lines of the file that can't be read
     size_t lines_ = 0;      // in the file

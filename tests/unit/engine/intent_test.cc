@@ -891,6 +891,67 @@ TEST_F(ObjectsTest, ABatchWhoseRoutesFailLeavesNothing) {
     EXPECT_EQ(refused(intent, red + "routes: [{to: 10.9.0.0/16, via: 10.1.0.1}]\n"), Texts{"no error"});
 }
 
+// Objects and routes have a file each. A crash between the two writes leaves the whole batch.
+TEST_F(ObjectsTest, ABatchIsWholeAfterACrash) {
+    const std::string lines = "10.9.0.0/16 via 10.1.0.1\nblackhole 10.8.0.0/16\n";
+    const std::string routes_file = state_ + ".routes";
+    {
+        Intent intent = started();
+        ASSERT_TRUE(intent.add(switch_, batch(kAll), kNow));
+        EXPECT_EQ(test::file_text(routes_file), lines);
+        EXPECT_EQ(load_state(state_).journal, "") << "the routes' file has them";
+    }
+    const SharedObjects objects_of_all = load_state(state_).objects;
+    const auto has_route = [&](const char* to) { return switch_.router().has_added("main", *IpPrefix::parse(to)); };
+    const char* left_by_crash[] = {"", "10.9", "10.9.0.0/16 via 10.1.0.1\n", "10.9.0.0/16 via 10.1.0.1\nblackh",
+                                   lines.c_str()};
+    for (const char* left : left_by_crash) {
+        test::write_file(routes_file, left);
+        if (*left == '\0') std::filesystem::remove(routes_file);
+        ASSERT_TRUE(save_state(state_, objects_of_all, lines));
+        Intent intent = started();
+        EXPECT_TRUE(has_route("10.9.0.0/16") && has_route("10.8.0.0/16")) << left;
+        EXPECT_EQ(load_state(state_).journal, "") << left;
+        EXPECT_EQ(load().remarks(), Texts{}) << left;
+        // What changes from now on isn't undone by the next start.
+        EXPECT_EQ(objects(intent.remove(switch_, batch("routes: [{to: 10.8.0.0/16}]", Wanted::kNames), kNow)),
+                  Texts{"route 10.8.0.0/16"});
+        Intent again = started();
+        EXPECT_TRUE(has_route("10.9.0.0/16") && !has_route("10.8.0.0/16")) << left;
+    }
+    // A deletion alike.
+    test::write_file(routes_file, lines);
+    ASSERT_TRUE(save_state(state_, {}, "delete 10.9.0.0/16\ndelete 10.8.0.0/16\n"));
+    Intent intent = started();
+    EXPECT_TRUE(intent.routes().waiting().empty());
+    EXPECT_EQ(load_state(state_).journal, "");
+    EXPECT_EQ(load().remarks(), Texts{});
+}
+
+TEST_F(ObjectsTest, ABatchWhoseRoutesCannotBeKeptLeavesNothing) {
+    Intent intent = started();
+    std::filesystem::create_directories(state_ + ".routes");
+    EXPECT_EQ(refused(intent, kAll).size(), 1u);
+    EXPECT_EQ(running(), Texts{"a"});
+    EXPECT_EQ(saved(), Texts{});
+    EXPECT_EQ(load_state(state_).journal, "");
+    // After a crash the journal stays until the file can be written, and no change of routes comes between.
+    ASSERT_TRUE(save_state(state_, {}, "blackhole 10.8.0.0/16\n"));
+    test::write_file(file_, fmt::format("state: {}\nnetworks: [{{name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.1}}]"
+                                        "\nports:\n{}", state_, kPortA));
+    intent = started();
+    EXPECT_TRUE(switch_.router().has_added("main", *IpPrefix::parse("10.8.0.0/16")));
+    EXPECT_TRUE(intent.add(switch_, kPort, b_, kNow));
+    EXPECT_EQ(load_state(state_).journal, "blackhole 10.8.0.0/16\n");
+    EXPECT_EQ(refused(intent, "routes: [{to: 10.7.0.0/16, type: blackhole}]"),
+              Texts{"routes[0].to (b.yaml:1:15): " + state_ + ".routes lacks routes of an earlier change: restart sluiced "
+                    "once it can be written"});
+    std::filesystem::remove(state_ + ".routes");
+    intent = started();
+    EXPECT_EQ(load_state(state_).journal, "");
+    EXPECT_EQ(test::file_text(state_ + ".routes"), "blackhole 10.8.0.0/16\n");
+}
+
 // The file alone makes objects wait.
 TEST_F(ObjectsTest, ACommandTakesNothingElseOutOfForce) {
     Intent intent = started();

@@ -94,6 +94,15 @@ TEST_F(StateTest, AFileOfAnEarlierSwitchIsRead) {
     EXPECT_FALSE(loaded.objects[0]->as_port()->flood_limit.broadcast) << "a default of that time is no wish of today";
 }
 
+TEST_F(StateTest, KeepsTheJournalOfRoutes) {
+    const std::string journal = "10.9.0.0/16 via 10.1.0.1\ndelete 10.8.0.0/16\n";
+    ASSERT_TRUE(save_state(file_, {}, journal));
+    EXPECT_EQ(load_state(file_).journal, journal);
+    EXPECT_EQ(texts(load_state(file_).faults), Texts{});
+    ASSERT_TRUE(save_state(file_, {}));
+    EXPECT_EQ(load_state(file_).journal, "");
+}
+
 TEST_F(StateTest, MakesItsFolder) {
     const std::string file = directory_ / "a/b/state.json";
     ASSERT_TRUE(save_state(file, kPorts));
@@ -150,6 +159,7 @@ TEST_F(StateTest, WhatCannotBeReadIsAFaultWithItsPlace) {
         {R"({"version": 2, "ports": []})",
          {"version (:1:13): '2' is not the version that this sluiced writes (1): what it understands is in force"}},
         {R"({"version": 1, "services": []})", {":1:16: unknown key 'services'"}},
+        {R"({"version": 1, "journal": {}})", {"journal (:1:27): expected a list of lines"}},
         {R"({"ports": [7]})", {"ports[0] (:1:12): expected a mapping, found a scalar"}},
     };
     for (const Row& row : rows) {
