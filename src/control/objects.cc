@@ -16,9 +16,7 @@ tl::expected<engine::Batch, RpcError> batch_of(const json& params, engine::Wante
     const std::string file = text_of(params, "file");
     const auto document = base::parse_yaml(params.at("text").get_ref<const std::string&>(), file);
     if (!document) return refused(document.error());
-    auto batch = engine::read_batch(*document, wanted);
-    if (!batch) return refused(batch.error());
-    return std::move(*batch);
+    return engine::read_batch(*document, wanted);
 }
 
 // With what all lists have at their ends.

@@ -1,6 +1,7 @@
 #include "engine/batch.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/text.h"
@@ -49,17 +50,15 @@ class Reader {
  public:
     Reader(const base::Document& document, Wanted wanted) : document_(document), wanted_(wanted) {}
 
-    tl::expected<Batch, base::Errors> read() && {
+    Batch read() && {
         const base::Tree& root = document_.root;
         if (root.kind != base::Tree::Kind::kMap) {
             report(root, "", "expected a mapping with lists such as `networks` and `ports`");
         } else {
             for (const auto& entry : root.entries) read_section(entry);
         }
-        if (errors_.empty() && batch_.objects.empty() && batch_.routes.empty())
+        if (batch_.errors.empty() && batch_.objects.empty() && batch_.routes.empty())
             report(root, "", fmt::format("names no object: expected one of {}", fmt::join(lists(), ", ")));
-        base::limit(errors_);
-        if (!errors_.empty()) return tl::unexpected(std::move(errors_));
         return std::move(batch_);
     }
 
@@ -71,13 +70,16 @@ class Reader {
     }
 
     void read_section(const base::Tree::Entry& entry) {
-        const std::string& section = entry.key.text;
+        // The entries of a misspelt list are read as what they are meant to be: they may have mistakes too.
+        const std::string section = meant_section(entry.key);
         const auto kind = kind_of_section(section);
-        if (!kind && section != kRoutes) return report_unknown(entry.key);
-        if (entry.value.kind != base::Tree::Kind::kList)
-            return report(entry.value, section, fmt::format("expected a list of {}", section));
-        for (size_t i = 0; i < entry.value.items.size() && !base::is_full(errors_); ++i) {
-            const std::string path = fmt::format("{}[{}]", section, i);
+        if (!kind && section != kRoutes) return;
+        if (entry.value.kind != base::Tree::Kind::kList) {
+            return report(entry.value, entry.key.text,
+                          fmt::format("expected a list of {}: begin each of them with '- '", section));
+        }
+        for (size_t i = 0; i < entry.value.items.size() && !base::is_full(batch_.errors); ++i) {
+            const std::string path = fmt::format("{}[{}]", entry.key.text, i);
             if (kind) {
                 read_object(*kind, entry.value.items[i], path);
             } else {
@@ -88,9 +90,23 @@ class Reader {
 
     void read_object(ObjectKind kind, const base::Tree& keys, const std::string& path) {
         Batch::Object object{engine::read_object(kind, {document_.file, keys}), path, document_.file};
-        const bool is_enough = wanted_ == Wanted::kNames && !object.object->name().empty();
-        if (!is_enough && !object.object->faults.empty()) return report(object.located(object.object->faults));
-        batch_.objects.push_back(std::move(object));
+        const bool has_name = !object.object->name().empty();
+        const bool is_enough = wanted_ == Wanted::kNames && has_name;
+        if (!is_enough) report(object.located(object.object->faults));
+        if (!has_name) object.object = named_as_meant(object.object);
+        if (!object.object->name().empty()) batch_.objects.push_back(std::move(object));
+    }
+
+    // Others may name an object whose own key for the name is misspelt: that is no mistake of theirs.
+    static SharedObject named_as_meant(const SharedObject& object) {
+        static constexpr std::array<std::string_view, 1> kName{"name"};
+        for (const auto& [key, value] : object->keys.entries) {
+            if (value.kind != base::Tree::Kind::kScalar || !base::nearest(key.text, kName)) continue;
+            AddedObject named = *object;
+            std::visit([&name = value.text](auto& config) { config.name = name; }, named.config);
+            return std::make_shared<const AddedObject>(std::move(named));
+        }
+        return object;
     }
 
     void read_route(const base::Tree& keys, const std::string& path) {
@@ -111,28 +127,36 @@ class Reader {
         return engine::read_route({document_.file, std::move(keys)});
     }
 
-    void report_unknown(const base::Tree& key) {
+    // The list that a key of the document stands for. Empty: none. Reports a key that isn't its name.
+    std::string meant_section(const base::Tree& key) {
+        const auto known = lists();
+        if (std::find(known.begin(), known.end(), key.text) != known.end()) return key.text;
         const bool is_setting = std::find(kSettings.begin(), kSettings.end(), key.text) != kSettings.end();
         if (is_setting) {
-            return report(key, key.text,
-                          "is said once, of the switch as a whole: change it in the configuration file and "
-                          "`config reload`, or restart sluiced");
+            report(key, key.text,
+                   "is said once, of the switch as a whole: change it in the configuration file and "
+                   "`config reload`, or restart sluiced");
+            return {};
         }
-        const auto near = base::nearest(key.text, lists());
-        report(key, "",
-               fmt::format("unknown key {}{}", base::shown(key.text),
-                           near ? fmt::format("; did you mean '{}'?", *near) : ""));
+        const auto near = base::nearest(key.text, known);
+        std::string fix = fmt::format("; known keys are {}", fmt::join(known, ", "));
+        if (near && document_.root.find(*near) == nullptr) fix = fmt::format("; did you mean '{}'?", *near);
+        if (near && document_.root.find(*near) != nullptr)
+            fix = fmt::format("; '{}' is here already: put its entries there", *near);
+        report(key, "", fmt::format("unknown key {}{}", base::shown(key.text), fix));
+        return std::string(near.value_or(""));
     }
 
     void report(const base::Tree& tree, std::string path, std::string message) {
-        errors_.push_back({std::move(message), std::move(path), document_.place(tree)});
+        batch_.errors.push_back({std::move(message), std::move(path), document_.place(tree)});
     }
-    void report(const base::Errors& errors) { errors_.insert(errors_.end(), errors.begin(), errors.end()); }
+    void report(const base::Errors& errors) {
+        batch_.errors.insert(batch_.errors.end(), errors.begin(), errors.end());
+    }
 
     const base::Document& document_;
     const Wanted wanted_;
     Batch batch_;
-    base::Errors errors_;
 };
 
 }  // namespace
@@ -150,7 +174,7 @@ base::Errors Batch::Object::located(const base::Errors& errors) const {
     return located_errors;
 }
 
-tl::expected<Batch, base::Errors> read_batch(const base::Document& document, Wanted wanted) {
+Batch read_batch(const base::Document& document, Wanted wanted) {
     return Reader(document, wanted).read();
 }
 

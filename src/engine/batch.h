@@ -1,5 +1,5 @@
-// Objects and routes that come or go together: a document with the same lists as the configuration, of which all
-// is carried out or nothing. Each keeps its place in the document, for mistakes. Control thread.
+// Objects and routes that are added or deleted together: a document with the same lists as the configuration. All
+// of it is carried out or nothing. Each keeps its place in the document, for mistakes. Control thread.
 #pragma once
 
 #include <string>
@@ -29,8 +29,9 @@ struct Batch {
         base::Error located(std::string message) const { return {std::move(message), path, place}; }
     };
 
-    std::vector<Object> objects;
-    std::vector<Route> routes;
+    std::vector<Object> objects;  // those with faults too
+    std::vector<Route> routes;    // those that can be read
+    base::Errors errors = {};     // what is wrong with the document and its objects' keys: it can't be carried out
 };
 
 enum class Wanted {
@@ -38,7 +39,6 @@ enum class Wanted {
     kNames,    // what tells an object from others is enough
 };
 
-// Errors name each mistake of the document's own: lists that can't be added, keys, values.
-tl::expected<Batch, base::Errors> read_batch(const base::Document& document, Wanted wanted);
+Batch read_batch(const base::Document& document, Wanted wanted);
 
 }  // namespace sluice::engine

@@ -426,6 +426,17 @@ void close_places(std::vector<WaitingObject>& waiting, Config& config) {
     }
 }
 
+// Whether one of the faults is about this key's value, a part of it, or what it is a part of.
+bool is_told(const base::Errors& faults, std::string_view path) {
+    const auto is_within = [](std::string_view inner, std::string_view outer) {
+        if (outer.empty() || !inner.starts_with(outer)) return false;
+        return inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[';
+    };
+    return std::any_of(faults.begin(), faults.end(), [&](const base::Error& fault) {
+        return is_within(fault.path, path) || is_within(path, fault.path);
+    });
+}
+
 }  // namespace
 
 std::string WaitingObject::errors_text() const {
@@ -529,6 +540,51 @@ tl::expected<Combined, base::Errors> combine(const ReadFile& file, const SharedO
     }
     close_places(combined.waiting, config);
     return combined;
+}
+
+Considered consider(const ReadFile& file, const SharedObjects& in_force, const SharedObjects& asked) {
+    Considered considered{.config = file.config, .mistakes = {}, .of_file = {}};
+    Config& config = considered.config;
+    const Declared declared = declared_in(config);
+    base::Errors read = file.errors;
+    std::vector<Verdict::Place> places;
+    const auto put = [&](const SharedObject& object) {
+        const auto add = [&]<class T>(const T& own) {
+            auto& list = list_of<T>(config);
+            list.push_back(own);
+            places.emplace_back(object->kind(), list.size() - 1);
+        };
+        std::visit(add, object->config);
+    };
+    std::for_each(in_force.begin(), in_force.end(), put);
+    places.clear();
+    std::for_each(asked.begin(), asked.end(), put);
+    for (size_t i = 0; i < asked.size(); ++i) {
+        for (const base::Error& fault : asked[i]->faults) {
+            const auto [kind, index] = places[i];
+            const char* dot = fault.path.empty() ? "" : ".";
+            read.push_back({fault.message,
+                            fmt::format("{}[{}]{}{}", section_of(kind).section, index, dot, fault.path),
+                            fault.place});
+        }
+    }
+    // What the file names and isn't there has been told when the file was read.
+    const MissedPorts missed{.names = {}, .all = true};
+    Verdict verdict = judge(config, &file.document, this_machine(), read, missed, declared);
+    considered.of_file = std::move(verdict.errors);
+    Missing missing(config, declared);
+    missing.leave_out();
+    for (size_t i = 0; i < asked.size(); ++i) {
+        base::Errors& mistakes = considered.mistakes.emplace_back(std::move(verdict.added[places[i]]));
+        std::erase_if(mistakes, [&](const base::Error& error) { return is_told(asked[i]->faults, error.path); });
+        for (const LeftOut& left : missing.left_out()) {
+            if (left.is_added && left.object == asked[i]->id()) mistakes.push_back(left.error);
+        }
+        const auto emptied = missing.emptied().find(asked[i]->id());
+        if (emptied != missing.emptied().end())
+            mistakes.insert(mistakes.end(), emptied->second.begin(), emptied->second.end());
+    }
+    return considered;
 }
 
 }  // namespace sluice::engine

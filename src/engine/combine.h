@@ -71,4 +71,15 @@ tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::str
 tl::expected<Combined, base::Errors> combine(const ReadFile& file, const SharedObjects& added,
                                              bool has_lost_state = false);
 
+// Objects that a command wants to add, or to give other keys, held against the file, the objects in force and each
+// other. Unlike combine() it sets nothing aside and takes objects with faults too, as far as they could be read.
+// So it finds all mistakes of a request at once, and none that only follows from another one.
+struct Considered {
+    Config config;                       // with all of them; valid only if there are no mistakes
+    std::vector<base::Errors> mistakes;  // of each; paths are those of its own keys
+    base::Errors of_file;                // mistakes of the file that follow
+};
+// `asked`: their names are others than those in force.
+Considered consider(const ReadFile& file, const SharedObjects& in_force, const SharedObjects& asked);
+
 }  // namespace sluice::engine

@@ -4,12 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/counted.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "router/route_check.h"
+#include "base/text.h"
 
 namespace sluice::engine {
 namespace {
@@ -47,16 +48,20 @@ std::vector<route::RouteConfig> routes_in(const std::vector<Batch::Route>& batch
     return routes;
 }
 
-// The mistakes of routes in a configuration that isn't in force yet.
-base::Errors route_mistakes_in(const Config& config, const std::vector<Batch::Route>& routes) {
-    base::Errors errors;
-    if (routes.empty()) return errors;
-    const auto mistakes = router::route_mistakes(config, routes_in(routes));
-    for (size_t i = 0; i < routes.size() && !base::is_full(errors); ++i) {
-        if (!mistakes[i].empty()) errors.push_back(routes[i].located(mistakes[i]));
-    }
-    base::limit(errors);
-    return errors;
+// Whether a mistake in a network's keys may make its routes look wrong.
+bool hides_routes(const AddedObject& object) {
+    if (object.kind() != ObjectKind::kNetwork) return false;
+    static constexpr std::array<std::string_view, 3> kKeys{"subnets", "gateway", "domain"};
+    const auto is_wrong = [](const base::Error& fault) {
+        return std::any_of(kKeys.begin(), kKeys.end(),
+                           [&](std::string_view key) { return fault.path.starts_with(key); });
+    };
+    const auto is_misspelt = [](const base::Tree::Entry& entry) {
+        const auto meant = base::nearest(entry.key.text, kKeys);
+        return meant && *meant != entry.key.text;
+    };
+    return std::any_of(object.faults.begin(), object.faults.end(), is_wrong) ||
+           std::any_of(object.keys.entries.begin(), object.keys.entries.end(), is_misspelt);
 }
 
 // Whether one of these denies everything in its places, under its name.
@@ -280,14 +285,51 @@ base::Errors Intent::mistakes_of(const Combined& next, std::span<const Batch::Ob
     return errors;
 }
 
+base::Errors Intent::route_mistakes(Switch& running, const Config& config,
+                                    const std::vector<Batch::Route>& routes) const {
+    base::Errors errors;
+    if (routes.empty()) return errors;
+    for (auto& [i, why] : routes_.mistakes(running.routing(), config, routes_in(routes))) {
+        errors.push_back(routes[i].located(std::move(why)));
+    }
+    return errors;
+}
+
+base::Errors Intent::all_mistakes(Switch& running, const Batch& batch) const {
+    SharedObjects asked;
+    std::set<ObjectName> names;
+    for (const Batch::Object& each : batch.objects) {
+        asked.push_back(each.object);
+        names.insert(each.object->id());
+    }
+    SharedObjects in_force(added_.begin(), added_.end() - static_cast<ptrdiff_t>(waiting_.size()));
+    std::erase_if(in_force, [&](const SharedObject& object) { return names.contains(object->id()); });
+    const Considered considered = engine::consider(*read_, in_force, asked);
+    base::Errors errors = batch.errors;
+    for (size_t i = 0; i < asked.size(); ++i) {
+        const base::Errors own = batch.objects[i].located(considered.mistakes[i]);
+        errors.insert(errors.end(), own.begin(), own.end());
+    }
+    errors.insert(errors.end(), considered.of_file.begin(), considered.of_file.end());
+    const bool is_known =
+        std::none_of(asked.begin(), asked.end(), [](const SharedObject& object) { return hides_routes(*object); });
+    if (is_known) {
+        const base::Errors own = route_mistakes(running, considered.config, batch.routes);
+        errors.insert(errors.end(), own.begin(), own.end());
+    }
+    sort_by_place(errors);
+    base::limit(errors);
+    return errors;
+}
+
 Changes Intent::add(Switch& running, ObjectKind kind, const base::Document& request, Clock::time_point now) {
     SharedObject object = read_object(kind, request);
-    if (!object->faults.empty()) return tl::unexpected(object->faults);
-    return add(running, {.objects = {{std::move(object)}}, .routes = {}}, now);
+    base::Errors faults = object->faults;
+    return add(running, {.objects = {{std::move(object)}}, .routes = {}, .errors = std::move(faults)}, now);
 }
 
 Changes Intent::add(Switch& running, const Batch& batch, Clock::time_point now) {
-    base::Errors errors;
+    Batch right{.objects = {}, .routes = batch.routes, .errors = batch.errors};
     std::set<ObjectName> names;
     for (const Batch::Object& each : batch.objects) {
         const ObjectName name = each.object->id();
@@ -300,11 +342,14 @@ Changes Intent::add(Switch& running, const Batch& batch, Clock::time_point now) 
         } else if (!names.insert(name).second) {
             why = fmt::format("{} stands here already", name.text());
         }
-        if (!why.empty()) errors.push_back(each.located({std::move(why), "name", {}}));
-        if (base::is_full(errors)) break;
+        if (why.empty()) {
+            right.objects.push_back(each);
+        } else {
+            right.errors.push_back(each.located({std::move(why), "name", {}}));
+        }
+        if (base::is_full(right.errors)) break;
     }
-    base::limit(errors);
-    if (!errors.empty()) return tl::unexpected(errors);
+    if (!right.errors.empty()) return tl::unexpected(all_mistakes(running, right));
     if (batch.objects.size() == 1 && batch.routes.empty()) {
         const SharedObject& object = batch.objects[0].object;
         const auto* port = object->as_port();
@@ -327,9 +372,12 @@ Changes Intent::add_to(Switch& running, const Batch& batch, Clock::time_point no
     }
     auto next = combine(*read_, added);
     if (!next) return tl::unexpected(next.error());
-    if (auto errors = mistakes_of(*next, batch.objects); !errors.empty()) return tl::unexpected(errors);
-    if (auto errors = route_mistakes_in(next->config, batch.routes); !errors.empty())
-        return tl::unexpected(errors);
+    base::Errors errors = mistakes_of(*next, batch.objects);
+    if (errors.empty()) errors = route_mistakes(running, next->config, batch.routes);
+    if (!errors.empty()) {
+        base::Errors all = all_mistakes(running, batch);
+        return tl::unexpected(all.empty() ? std::move(errors) : std::move(all));
+    }
     for (const ObjectName& name : replaced) {
         if (auto kept = keep_replaced(name); !kept) return tl::unexpected(base::Errors{kept.error()});
     }
@@ -383,13 +431,13 @@ Changes Intent::remove(Switch& running, const ObjectName& name, Clock::time_poin
 }
 
 Changes Intent::remove(Switch& running, const Batch& batch, Clock::time_point now) {
-    if (batch.objects.size() == 1 && batch.routes.empty()) {
+    if (batch.objects.size() == 1 && batch.routes.empty() && batch.errors.empty()) {
         const ObjectName name = batch.objects[0].object->id();
         const bool is_port = name.kind == ObjectKind::kPort;
         if (is_port && is_settled() && is_in_force(name) && !names_port(config_, name.name))
             return delete_alone(running, name.name);
     }
-    base::Errors errors;
+    base::Errors errors = batch.errors;
     std::set<ObjectName> known;
     for (const SharedObject& object : added_) known.insert(object->id());
     std::set<ObjectName> names;
@@ -413,6 +461,7 @@ Changes Intent::remove(Switch& running, const Batch& batch, Clock::time_point no
         if (!why.empty()) errors.push_back(each.located(why));
         if (base::is_full(errors)) break;
     }
+    sort_by_place(errors);
     base::limit(errors);
     if (!errors.empty()) return tl::unexpected(errors);
     SharedObjects added = added_;
@@ -461,7 +510,8 @@ Changes Intent::set(Switch& running, const ObjectName& name, const base::Tree& k
     base::Tree all = merged((*known)->keys, keys);
     clear_places(all);
     const Batch::Object changed{read_object(name.kind, {{}, std::move(all)})};
-    if (!changed.object->faults.empty()) return tl::unexpected(changed.object->faults);
+    const Batch request{.objects = {changed}, .routes = {}, .errors = changed.object->faults};
+    if (!request.errors.empty()) return tl::unexpected(all_mistakes(running, request));
     SharedObjects added = added_;
     if (is_in_force(name)) {
         added[static_cast<size_t>(known - added_.begin())] = changed.object;
@@ -580,11 +630,9 @@ Changes Intent::commit_with(Switch& running, Combined next, const std::vector<Ba
     auto changes = commit(running, file, std::move(next), now, journal);
     if (!changes) return changes;
     base::Errors errors;
-    for (auto& [i, why] : routes_.add(running.routing(), routes_in(routes))) {
-        errors.push_back(routes[i].located(why));
-    }
-    base::limit(errors);
-    if (errors.empty()) {
+    if (auto done = routes_.add(running.routing(), routes_in(routes)); !done) {
+        errors.push_back(done.error());
+    } else {
         clear_journal();
         for (const Batch::Route& each : routes) changes->push_back(change_of(Change::Action::kAdd, each.route));
         return changes;

@@ -80,6 +80,10 @@ class Intent {
     Changes add_to(Switch& running, const Batch& batch, Clock::time_point now);
     // Errors where an object of the request (`own`) would not be in force, or where another one would wait.
     base::Errors mistakes_of(const Combined& next, std::span<const Batch::Object> own) const;
+    base::Errors route_mistakes(Switch& running, const Config& config,
+                                const std::vector<Batch::Route>& routes) const;
+    // The mistakes of a request that can't be carried out: those that it has, and all others.
+    base::Errors all_mistakes(Switch& running, const Batch& batch) const;
     // `journal`: the lines of routes that the caller changes together with the objects. The caller clears the
     // journal when the routes' own file has the lines.
     Changes commit(Switch& running, std::shared_ptr<const ReadFile> file, Combined next, Clock::time_point now,

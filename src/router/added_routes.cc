@@ -36,6 +36,13 @@ std::string taken(const IpPrefix& to, const route::Domain::Derived& derived) {
     return fmt::format("{} has a route already, at {}: {}", to.text(), origin(derived.place), fix);
 }
 
+std::string exists_already(const IpPrefix& to) {
+    return fmt::format(
+        "{} has a route already (added): delete it, add it with `route add --replace`, or give several next hops "
+        "to one",
+        to.text());
+}
+
 // Replaces each port by its network, so that the route stays when the port is deleted.
 route::RouteConfig settled(const Sections& config, const route::RouteConfig& route) {
     route::RouteConfig settled = route;
@@ -302,13 +309,12 @@ std::string AddedRoutes::why_not_added(const Running& running, const route::Rout
                                        Existing existing) const {
     if (auto mistake = route_mistake(running.config, route); !mistake.empty()) return mistake;
     if (const auto* derived = running.router.declared(route.domain, route.to)) return taken(route.to, *derived);
-    const bool known =
-        running.router.has_added(route.domain, route.to) || waiting_.contains(key_of(route));
-    if (!known || existing == Existing::kReplace) return {};
-    return fmt::format(
-        "{} has a route already (added): delete it, add it with `route add --replace`, or give several next hops "
-        "to one",
-        route.to.text());
+    if (existing == Existing::kReplace || !is_known(running, route)) return {};
+    return exists_already(route.to);
+}
+
+bool AddedRoutes::is_known(const Running& running, const route::RouteConfig& route) const {
+    return running.router.has_added(route.domain, route.to) || waiting_.contains(key_of(route));
 }
 
 base::Result<void> AddedRoutes::add(const Running& running, const route::RouteConfig& route, Existing existing) {
@@ -319,19 +325,32 @@ base::Result<void> AddedRoutes::add(const Running& running, const route::RouteCo
     return {};
 }
 
-std::map<size_t, std::string> AddedRoutes::add(const Running& running,
-                                               const std::vector<route::RouteConfig>& routes) {
+std::map<size_t, std::string> AddedRoutes::mistakes(const Running& running, const Sections& config,
+                                                    const std::vector<route::RouteConfig>& routes) const {
     std::map<size_t, std::string> mistakes;
     std::set<std::pair<std::string, IpPrefix>> seen;
+    const auto derived = Router::derived_from(config);
+    std::vector<std::string> found = route_mistakes(config, routes);
     for (size_t i = 0; i < routes.size() && mistakes.size() <= base::kMaxErrors; ++i) {
-        std::string why = why_not_added(running, routes[i], Existing::kRefuse);
-        if (why.empty() && !seen.insert(key_of(routes[i])).second)
-            why = fmt::format("{} stands here already: give several next hops to one", routes[i].to.text());
+        const route::RouteConfig& route = routes[i];
+        std::string& why = found[i];
+        const auto domain = derived.find(route.domain);
+        if (why.empty() && domain != derived.end()) {
+            const auto declared = domain->second.find(route.to);
+            if (declared != domain->second.end()) why = taken(route.to, declared->second);
+        }
+        if (why.empty() && is_known(running, route)) why = exists_already(route.to);
+        if (!seen.insert(key_of(route)).second && why.empty())
+            why = fmt::format("{} stands here already: give several next hops to one", route.to.text());
         if (!why.empty()) mistakes.emplace(i, std::move(why));
     }
-    if (!mistakes.empty()) return mistakes;
-    if (auto done = commit(running, addition_of(routes)); !done) mistakes.emplace(0, done.error().text());
     return mistakes;
+}
+
+base::Result<void> AddedRoutes::add(const Running& running, const std::vector<route::RouteConfig>& routes) {
+    auto done = commit(running, addition_of(routes));
+    if (!done) return tl::unexpected(done.error());
+    return {};
 }
 
 std::string AddedRoutes::why_not_removed(const Running& running, const IpPrefix& to,

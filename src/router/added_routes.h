@@ -65,8 +65,11 @@ class AddedRoutes {
     enum class Existing { kRefuse, kReplace };
     base::Result<void> add(const Running& running, const route::RouteConfig& route, Existing existing);
     base::Result<void> remove(const Running& running, const IpPrefix& to, const std::string& domain);
-    // Several together: all or none. Answers what is against which of them, by index; none: they are in force.
-    std::map<size_t, std::string> add(const Running& running, const std::vector<route::RouteConfig>& routes);
+    // Several together: all or none. mistakes() answers what is against which of them, by index, under a
+    // configuration that may not be in force yet. add() is for routes without mistakes.
+    std::map<size_t, std::string> mistakes(const Running& running, const Sections& config,
+                                           const std::vector<route::RouteConfig>& routes) const;
+    base::Result<void> add(const Running& running, const std::vector<route::RouteConfig>& routes);
     base::Result<void> remove(const Running& running, const std::vector<route::RouteConfig>& routes);
     // The lines that add() or remove() of these routes appends to the file, for the journal. `config`: the one
     // that will be in force then.
@@ -82,6 +85,8 @@ class AddedRoutes {
     const std::string& file() const noexcept { return file_; }
 
  private:
+    // Whether it was added already, in force or waiting.
+    bool is_known(const Running& running, const route::RouteConfig& route) const;
     // What is against an added route; empty: nothing. `existing`: whether it may be there already.
     std::string why_not_added(const Running& running, const route::RouteConfig& route, Existing existing) const;
     // Reads the whole lines of the file into text_. Returns the last line if it has no newline.

@@ -78,6 +78,14 @@ std::map<std::string, Router::WantedRoutes> Router::wanted(const Sections& confi
     return domains;
 }
 
+Router::DerivedRoutes Router::derived_from(const Sections& config) {
+    DerivedRoutes derived;
+    for (const auto& [domain, routes] : wanted(config, {})) {
+        for (const auto& [to, route] : routes) derived[domain].emplace(to, route.derived);
+    }
+    return derived;
+}
+
 Router::Wanted Router::resolve(const Sections& config, const NetworkIds& ids,
                                const route::RouteConfig& route) {
     Wanted wanted;

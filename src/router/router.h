@@ -63,6 +63,9 @@ class Router {
     // Takes next hops that don't answer out of their groups (ECMP), and puts those that answer again back in.
     void rebalance(base::CountedLog& log, base::CountedLog::Clock::time_point now);
 
+    // The routes that a configuration would have, its networks' own among them, by domain.
+    using DerivedRoutes = std::map<std::string, std::map<IpPrefix, route::Domain::Derived>>;
+    static DerivedRoutes derived_from(const Sections& config);
     // The route that the configuration has for a destination; null: it has none.
     const route::Domain::Derived* declared(const std::string& domain, const IpPrefix& to) const;
     bool has_added(const std::string& domain, const IpPrefix& to) const;

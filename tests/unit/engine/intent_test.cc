@@ -725,17 +725,15 @@ class ObjectsTest : public IntentTest {
     static Batch batch(const std::string& text, Wanted wanted = Wanted::kObjects) {
         const auto document = base::parse_yaml(text, "b.yaml");
         EXPECT_TRUE(document) << document.error()[0].text();
-        auto read = read_batch(*document, wanted);
-        EXPECT_TRUE(read) << read.error()[0].text();
-        return read ? *read : Batch{};
+        Batch read = read_batch(*document, wanted);
+        EXPECT_EQ(texts(read.errors), Texts{});
+        return read;
     }
     // Each mistake of adding these.
     Texts refused(Intent& intent, const std::string& text) {
         const auto document = base::parse_yaml(text, "b.yaml");
         if (!document) return texts(document.error());
-        const auto read = read_batch(*document, Wanted::kObjects);
-        if (!read) return texts(read.error());
-        const auto changes = intent.add(switch_, *read, kNow);
+        const auto changes = intent.add(switch_, read_batch(*document, Wanted::kObjects), kNow);
         return changes ? Texts{"no error"} : texts(changes.error());
     }
     static Texts texts(const base::Errors& errors) {
@@ -814,7 +812,8 @@ TEST_F(ObjectsTest, AnAddedObjectIsReadAndCheckedAsTheFilesAre) {
               Texts{"rules[1].permit.to[0]: there is no address set home"});
     EXPECT_EQ(add(intent, kMirror, R"({"name": "m", "from": ["a", "x"], "to": "a"})"),
               (Texts{"from[0]: a would be mirrored to itself",
-                     "to: port a is in a network: copies go to a port that is in none"}));
+                     "to: port a is in a network: copies go to a port that is in none",
+                     "from[1]: there is no port \"x\""}));
     EXPECT_EQ(add(intent, kMirror, R"({"name": "m", "from": ["a"], "to": "x"})"), Texts{"to: there is no port \"x\""});
     EXPECT_EQ(add(intent, kSet, R"({"name": "10.0.0.1", "addresses": []})"),
               Texts{"name: looks like an address, which a rule would take it for"});
@@ -831,14 +830,14 @@ TEST_F(ObjectsTest, ABatchIsAddedAsAWhole) {
     EXPECT_EQ(switch_.generation(), generation + 1) << "one change";
     EXPECT_TRUE(switch_.router().has_added("main", *IpPrefix::parse("10.9.0.0/16")));
     expect_same_config(intent);
-    EXPECT_EQ(refused(intent, kAll).size(), 6u) << "they exist already";
+    EXPECT_EQ(refused(intent, kAll).size(), 8u) << "they exist already";
     // Deleted alike: their names are enough.
     const auto names = batch("networks: [{name: red}]\nports: [{name: r}, {name: eye}]\nacls: [{name: edge}]\n"
                              "mirrors: [{name: watch}]\naddress-sets: [{name: office}]\n"
                              "routes: [{to: 10.9.0.0/16}, {to: 10.8.0.0/16, type: blackhole}]",
                              Wanted::kNames);
     const auto misspelt = base::parse_yaml("routes: [{to: 10.9.0.0/16, domian: red}]", "b.yaml");
-    EXPECT_FALSE(read_batch(*misspelt, Wanted::kNames)) << "it would be another domain's route";
+    EXPECT_FALSE(read_batch(*misspelt, Wanted::kNames).errors.empty()) << "it would be another domain's route";
     EXPECT_EQ(objects(intent.remove(switch_, names, kNow)).size(), 8u);
     EXPECT_EQ(running(), Texts{"a"});
     EXPECT_TRUE(intent.routes().waiting().empty());
@@ -853,6 +852,7 @@ TEST_F(ObjectsTest, OfABatchWithAMistakeNothingIsInForce) {
                               "acls:\n  - name: edge\n    apply: {port: nobody, direction: ingress}\n    rules:\n"
                               "      - permit: {to: [home]}\n"),
               (Texts{"ports[1].network (b.yaml:3:43): there is no network \"red\"",
+                     "acls[0].apply[0].port (b.yaml:6:19): there is no port \"nobody\"",
                      "acls[0].rules[0].permit.to[0] (b.yaml:8:23): there is no address set home"}));
     EXPECT_EQ(refused(intent, "acls:\n  - name: edge\n    apply: {port: nobody, direction: ingress}\n    rules: []\n"),
               Texts{"acls[0].apply[0].port (b.yaml:3:19): there is no port \"nobody\""});
@@ -864,12 +864,86 @@ TEST_F(ObjectsTest, OfABatchWithAMistakeNothingIsInForce) {
                      "workers (b.yaml:2:1): is said once, of the switch as a whole: change it in the configuration "
                      "file and `config reload`, or restart sluiced",
                      "b.yaml:3:1: unknown key 'prts'; did you mean 'ports'?",
-                     "mirrors (b.yaml:4:10): expected a list of mirrors"}));
+                     "mirrors (b.yaml:4:10): expected a list of mirrors: begin each of them with '- '"}));
     EXPECT_EQ(refused(intent, "{}"), Texts{"b.yaml:1:1: names no object: expected one of routes, networks, address-sets, "
                                            "ports, acls, mirrors"});
     EXPECT_EQ(running(), Texts{"a"});
     EXPECT_FALSE(std::filesystem::exists(state_));
     expect_same_config(intent);
+}
+
+// Keys that can't be read, names that are there already, what contradicts the configuration, routes: not one kind of
+// mistakes after the other, and none that only follows from another one.
+TEST_F(ObjectsTest, AllMistakesOfABatchAreToldAtOnce) {
+    Intent intent = started();
+    EXPECT_EQ(refused(intent, R"(networks:
+  - {name: red, subnets: [10.1.0.0/24], gateway: 10.1.0.254, mtuu: 3}
+  - {nme: green, vlan: 7}
+  - {name: blue}
+ports:
+  - {name: c, device: net_null0, network: red, mtu: 1}
+  - {name: d, device: net_null1, network: reed}
+  - {name: e, device: net_null2, network: green}
+port:
+  - {name: f, device: net_null3, netwrk: red}
+address-sets: [{name: home, adresses: [10.0.0.1]}]
+acls:
+  - name: edge
+    apply: [{port: c, direction: ingress}, {port: nobody, direction: ingress}]
+    rules: [{permit: {proto: icmq, from: home}}, {deny: {from: [hom]}}]
+mirrors: [{name: m, from: [c, f], to: x}]
+routes:
+  - {to: 10.9.0.0/16, via: 10.7.0.1}
+  - {to: 10.8.0.0/16, va: 10.1.0.1}
+  - {to: 10.1.0.0/24, via: 10.1.0.1}
+  - {to: 10.6.0.0/16, via: 10.1.0.1}
+  - {to: 10.6.0.0/16, via: 10.1.0.2}
+)"),
+              (Texts{
+                  "networks[0] (b.yaml:2:62): unknown key 'mtuu'; known keys are name, subnets, vlan, ageing, "
+                  "mac-table-size, static, gateway, gateway-mac, flat, domain, vxlan",
+                  "networks[1] (b.yaml:3:5): the key 'name' is missing",
+                  "networks[1] (b.yaml:3:6): unknown key 'nme'; did you mean 'name'?",
+                  "networks[2].name (b.yaml:4:12): network blue exists already (" + file_ + ":2:12)",
+                  "ports[0].mtu (b.yaml:6:53): '1' is out of range (68 to 65521)",
+                  "ports[1].network (b.yaml:7:43): there is no network \"reed\"; did you mean \"red\"?",
+                  "b.yaml:9:1: unknown key 'port'; 'ports' is here already: put its entries there",
+                  "port[0] (b.yaml:10:34): unknown key 'netwrk'; did you mean 'network'?",
+                  "address-sets[0] (b.yaml:11:16): the key 'addresses' is missing",
+                  "address-sets[0] (b.yaml:11:29): unknown key 'adresses'; did you mean 'addresses'?",
+                  "acls[0].apply[1].port (b.yaml:14:51): there is no port \"nobody\"",
+                  "acls[0].rules[0].permit.proto (b.yaml:15:30): 'icmq' is not a protocol: tcp, udp, sctp, icmp, "
+                  "icmpv6, or its number (0 to 255)",
+                  "acls[0].rules[1].deny.from[0] (b.yaml:15:65): there is no address set hom; did you mean 'home'?",
+                  "mirrors[0].to (b.yaml:16:39): there is no port \"x\"",
+                  "routes[0].to (b.yaml:18:10): 10.7.0.1 is in no subnet of a routed network of domain main: name the "
+                  "`network`",
+                  "routes[1].to (b.yaml:19:10): leads nowhere: give `via`, a `network`, `next-hops`, or `type: "
+                  "blackhole`",
+                  "routes[1] (b.yaml:19:23): unknown key 'va'; did you mean 'via'?",
+                  "routes[2].to (b.yaml:20:10): 10.1.0.0/24 has a route already, at added: it is the network's own: "
+                  "choose another destination",
+                  "routes[4].to (b.yaml:22:10): 10.6.0.0/16 stands here already: give several next hops to one",
+              }));
+    // What a network can't be read of isn't held against those that need it.
+    EXPECT_EQ(refused(intent, "networks: [{name: red, subnets: [10.1.0.0/33], gateway: 10.1.0.254}]\n"
+                              "ports: [{name: c, device: net_null0, network: red, address: 10.1.0.1}]\n"
+                              "routes: [{to: 10.9.0.0/16, via: 10.1.0.1}]\n").size(), 1u);
+    EXPECT_EQ(running(), Texts{"a"});
+    EXPECT_FALSE(std::filesystem::exists(state_));
+    expect_same_config(intent);
+    // Of a deletion and of other keys too.
+    const auto document = base::parse_yaml("networks: [{nam: red}, {name: grey}]\nportz: [{name: x}]\n", "b.yaml");
+    EXPECT_EQ(objects(intent.remove(switch_, read_batch(*document, Wanted::kNames), kNow)),
+              (Texts{"networks[0] (b.yaml:1:12): the key 'name' is missing",
+                     "networks[0].name (b.yaml:1:12): there is no network red",
+                     "networks[0] (b.yaml:1:13): unknown key 'nam'; did you mean 'name'?",
+                     "networks[1].name (b.yaml:1:31): there is no network grey",
+                     "b.yaml:2:1: unknown key 'portz'; did you mean 'ports'?",
+                     "portz[0].name (b.yaml:2:16): there is no port x"}));
+    ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
+    EXPECT_EQ(objects(intent.set(switch_, {kPort, "b"}, request(R"({"mtu": 1, "network": "red"})").root, kNow)),
+              (Texts{"mtu: '1' is out of range (68 to 65521)", "network: there is no network \"red\""}));
 }
 
 // What can only be found once the networks are there puts everything back.
@@ -944,7 +1018,7 @@ TEST_F(ObjectsTest, ABatchWhoseRoutesCannotBeKeptLeavesNothing) {
     EXPECT_TRUE(intent.add(switch_, kPort, b_, kNow));
     EXPECT_EQ(load_state(state_).journal, "blackhole 10.8.0.0/16\n");
     EXPECT_EQ(refused(intent, "routes: [{to: 10.7.0.0/16, type: blackhole}]"),
-              Texts{"routes[0].to (b.yaml:1:15): " + state_ + ".routes lacks routes of an earlier change: restart sluiced "
+              Texts{state_ + ".routes lacks routes of an earlier change: restart sluiced "
                     "once it can be written"});
     std::filesystem::remove(state_ + ".routes");
     intent = started();
