@@ -215,12 +215,15 @@ void Reader::report_missing_choice(const std::vector<std::string_view>& words) {
 }
 
 void Reader::report_unknown_keys() {
+    // A key that is here already can't be meant: a second one would be refused.
+    std::vector<std::string_view> absent = mapping_.known;
+    std::erase_if(absent, [&](std::string_view key) { return mapping_.tree->find(key) != nullptr; });
     for (const Tree::Entry& entry : mapping_.tree->entries) {
         if (is_full(errors_)) return;
         const std::string_view key = entry.key.text;
         const auto& known = mapping_.known;
         if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-        const auto meant = nearest(key, known);
+        const auto meant = nearest(key, absent);
         report(entry.key,
                fmt::format("unknown key {}; {}", shown(key),
                            meant ? fmt::format("did you mean '{}'?", *meant)

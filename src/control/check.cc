@@ -83,11 +83,15 @@ std::optional<std::string> fault_of(const Parameter& parameter, const json& valu
     return std::nullopt;
 }
 
-std::string unknown(std::string_view name, std::span<const Parameter> parameters) {
+std::string unknown(std::string_view name, const json& params, std::span<const Parameter> parameters) {
     std::vector<std::string_view> known;
-    for (const Parameter& parameter : parameters) known.push_back(parameter.name);
+    std::vector<std::string_view> absent;  // one that is given already can't be meant
+    for (const Parameter& parameter : parameters) {
+        known.push_back(parameter.name);
+        if (!params.contains(parameter.name)) absent.push_back(parameter.name);
+    }
     // Comparing megabytes would be work that anyone can order.
-    const auto near = base::nearest(name.substr(0, 64), known);
+    const auto near = base::nearest(name.substr(0, 64), absent);
     return fmt::format("unknown parameter {}; {}", base::shown(name),
                        near            ? fmt::format("did you mean '{}'?", *near)
                        : known.empty() ? std::string("none is taken")
@@ -141,7 +145,7 @@ std::vector<ParameterMistake> mistakes_in(const json& params, std::span<const Pa
         if (mistakes.size() == kMaxMistakes) break;
         const Parameter* parameter = protocol::find_parameter(parameters, name);
         if (parameter == nullptr) {
-            add(name, unknown(name, parameters));
+            add(name, unknown(name, params, parameters));
         } else if (const auto fault = fault_of(*parameter, value)) {
             add(name, fmt::format("the parameter '{}' {}", name, *fault));
         } else if (access == Access::kRead) {

@@ -362,8 +362,12 @@ TEST(Reader, OneOfSeveralKeysTellsWhatItsValueIsFor) {
     EXPECT_EQ(book_errors("trades: [{buy: {waht: tea}}]"),
               "trades[0].buy (f:1:16): the key 'what' is missing\n"
               "trades[0].buy (f:1:17): unknown key 'waht'; did you mean 'what'?\n");
+    EXPECT_EQ(book_errors("trades: [{buyy: {what: tea}}]"),
+              "trades[0] (f:1:10): one of the keys buy, sell is missing\n"
+              "trades[0] (f:1:11): unknown key 'buyy'; did you mean 'buy'?\n");
+    // A second `buy` would be refused.
     EXPECT_EQ(book_errors("trades: [{buy: {what: tea}, buyy: 1}]"),
-              "trades[0] (f:1:29): unknown key 'buyy'; did you mean 'buy'?\n");
+              "trades[0] (f:1:29): unknown key 'buyy'; known keys are buy, sell, note\n");
 }
 
 TEST(Reader, AListOfOneMappingNeedsNoBracketsWhereTheMappingMayStandAlone) {

@@ -90,8 +90,9 @@ TEST_F(Requests, UnknownParametersAreRefused) {
         params["frobnicate"] = 1;
         expect_refused(method, params, "frobnicate");
         for (const Parameter& parameter : method.parameters) {
-            // One letter too many, beside the right ones.
+            // One letter too many.
             json slip = least(method);
+            slip.erase(std::string(parameter.name));
             slip[std::string(parameter.name) + "x"] = example(parameter);
             expect_refused(method, slip, std::string(parameter.name) + "x");
             const std::string message = ask(method, slip)["error"]["message"];
@@ -200,6 +201,8 @@ TEST_F(Requests, TellAllMistakesAndABoundedNumber) {
               "unknown parameter 'form'; did you mean 'from'?; "
               "the parameter 'from' is missing: the port or the IP address that sends the packet; "
               "the parameter 'to' is missing: the IP address, the port or the MAC address that it is for");
+    EXPECT_EQ(ask(trace, {{"from", "web"}, {"form", "web"}, {"to", "10.0.0.1"}})["error"]["message"].dump().find("mean"),
+              std::string::npos) << "what is given already isn't meant";
     json many = json::object();
     for (int i = 0; i < 100'000; ++i) many[std::to_string(i)] = i;
     EXPECT_LT(ask(trace, many).dump().size(), 10'000u);

@@ -182,8 +182,8 @@ TEST_F(StateTest, APortWithAnUnknownKeyKeepsItAndTheOthersCount) {
     test::write_file(file_, "{\"version\": 1, \"ports\": [{\"name\": \"a\",\n \"netns\": \"x\", \"nets\": \"x\"},\n"
                             "{\"name\": \"b\", \"netns\": \"y\"}]}");
     const State loaded = load_state(file_);
-    EXPECT_EQ(texts(loaded.faults),
-              Texts{"ports[0] (" + file_ + ":2:16): unknown key 'nets'; did you mean 'netns'?"});
+    ASSERT_EQ(loaded.faults.size(), 1u);
+    EXPECT_TRUE(loaded.faults[0].text().starts_with("ports[0] (" + file_ + ":2:16): unknown key 'nets'; known keys are "));
     EXPECT_FALSE(loaded.has_lost);
     ASSERT_EQ(loaded.objects.size(), 2u);
     EXPECT_EQ(loaded.objects[0]->name(), "a");
