@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <map>
 
 #include "base/counted.h"
 #include "base/file.h"
@@ -14,6 +15,8 @@
 
 namespace sluice::engine {
 namespace {
+
+constexpr std::string_view kAdded = "added";  // the origin of an added object
 
 tl::unexpected<base::Errors> refuse(std::string message, std::string path = {}) {
     return tl::unexpected(base::Errors{{std::move(message), std::move(path), {}}});
@@ -522,7 +525,13 @@ Changes Intent::set(Switch& running, const ObjectName& name, const base::Tree& k
     auto next = combine(*read_, added);
     if (!next) return tl::unexpected(next.error());
     if (auto errors = mistakes_of(*next, {&changed, 1}); !errors.empty()) return tl::unexpected(errors);
-    return commit(running, read_, std::move(*next), now);
+    auto changes = commit(running, read_, std::move(*next), now);
+    if (!changes) return changes;
+    // For the configuration an object that waited is new.
+    for (Change& change : *changes) {
+        if (change.object == name.text()) change.action = Change::Action::kChange;
+    }
+    return changes;
 }
 
 tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std::string_view file) const {
@@ -540,13 +549,16 @@ std::vector<Change> Intent::changes_to(const Combined& next) const {
 
 // Adds to the changes of the configuration what they mean for added objects.
 std::vector<Change> Intent::with_added(std::vector<Change> changes, const Combined& next) const {
-    for (const auto& waiting : next.waiting) {
-        const std::string object = waiting.object->id().text();
-        for (Change& change : changes) {
-            if (change.object == object && change.origin == "added")
-                change.detail = "it waits: " + waiting.reason();
-        }
+    std::map<std::string_view, Change*> of_added;
+    for (Change& change : changes) {
+        if (change.origin == kAdded) of_added.emplace(change.object, &change);
     }
+    const auto tell = [&](const ObjectName& name, const std::string& detail) {
+        const auto change = of_added.find(name.text());
+        if (change != of_added.end()) change->second->detail = detail;
+    };
+    for (const auto& waited : waiting_) tell(waited.object->id(), "it waited, and is in force");
+    for (const auto& waiting : next.waiting) tell(waiting.object->id(), "it waits: " + waiting.reason());
     for (const auto& name : next.declared) {
         const std::string place = origin(*find_object(next.config, name));
         changes.push_back({.action = Change::Action::kChange,

@@ -1211,7 +1211,11 @@ TEST_F(ObjectsTest, APortThatWaitsIsPutRight) {
     test::write_file(file_, fmt::format(kWithRed, state_));
     ASSERT_TRUE(intent.reload(switch_, kNow));
     ASSERT_EQ(waiting(intent).size(), 1u);
-    ASSERT_TRUE(intent.set(switch_, {kPort, "b"}, request(R"({"network": "red"})").root, kNow));
+    const auto changes = intent.set(switch_, {kPort, "b"}, request(R"({"network": "red"})").root, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    ASSERT_EQ(changes->size(), 1u);
+    EXPECT_EQ((*changes)[0].action, Change::Action::kChange);
+    EXPECT_EQ((*changes)[0].detail, "it waited, and is in force");
     EXPECT_EQ(running(), (Texts{"a", "b"}));
     EXPECT_EQ(waiting(intent), Texts{});
 }
