@@ -107,24 +107,34 @@ tl::expected<engine::Combined, RpcError> considered(Running& daemon, const json&
     return std::move(*config);
 }
 
+// The added objects that a configuration makes wait, and the parts of objects that it leaves out.
+json out_of_force(const engine::Combined& config) {
+    json waiting = json::array();
+    for (const auto& object : config.waiting) {
+        waiting.push_back({{"object", object.object->id().text()}, {"reason", object.reason()}});
+    }
+    json left_out = json::array();
+    for (const auto& left : config.left_out) left_out.push_back(left.text);
+    return {{"waiting", std::move(waiting)}, {"left-out", std::move(left_out)}};
+}
+
 Answer config_check(Running& daemon, const json& params) {
     std::string file;
     auto config = considered(daemon, params, file);
     if (!config) return tl::unexpected(config.error());
-    json waiting = json::array();
-    for (const auto& object : config->waiting) {
-        waiting.push_back({{"object", object.object->id().text()}, {"reason", object.reason()}});
-    }
-    json left_out = json::array();
-    for (const auto& left : config->left_out) left_out.push_back(left.text);
-    return json{{"file", file}, {"errors", json::array()}, {"waiting", waiting}, {"left-out", left_out}};
+    json answer = out_of_force(*config);
+    answer["file"] = file;
+    answer["errors"] = json::array();
+    return answer;
 }
 
 Answer config_diff(Running& daemon, const json& params) {
     std::string file;
     auto config = considered(daemon, params, file);
     if (!config) return tl::unexpected(config.error());
-    return json{{"changes", changes_json(daemon.intent.changes_to(*config))}};
+    json answer = out_of_force(*config);
+    answer["changes"] = changes_json(daemon.intent.changes_to(*config));
+    return answer;
 }
 
 }  // namespace

@@ -29,6 +29,17 @@ std::string changes(const json& rows, const char* none, size_t width) {
                    none, width);
 }
 
+// The added objects that a configuration makes wait, and the parts of objects that it leaves out.
+std::string out_of_force(const json& result) {
+    std::string text;
+    for (const json& waiting : result.at("waiting")) {
+        text += fmt::format("{}, which was added while running, would wait: {}\n", word(waiting.at("object")),
+                            word(waiting.at("reason")));
+    }
+    for (const json& left_out : result.at("left-out")) text += word(left_out) + "\n";
+    return text;
+}
+
 // A port's queues in one direction, as rows that begin with the port's name.
 json queues_of(const json& ports, const char* direction) {
     json rows = json::array();
@@ -366,17 +377,11 @@ std::string print_yaml(const json& result, const Arguments&) {
 }
 
 std::string print_checked(const json& result, const Arguments&) {
-    std::string text = fmt::format("{}: no errors\n", word(result.at("file")));
-    for (const json& waiting : result.at("waiting")) {
-        text += fmt::format("{}, which was added while running, would wait: {}\n", word(waiting.at("object")),
-                            word(waiting.at("reason")));
-    }
-    for (const json& left_out : result.at("left-out")) text += word(left_out) + "\n";
-    return text;
+    return fmt::format("{}: no errors\n", word(result.at("file"))) + out_of_force(result);
 }
 
 std::string print_changes(const json& result, const Arguments& arguments) {
-    return changes(result.at("changes"), "no differences", arguments.width);
+    return changes(result.at("changes"), "no differences", arguments.width) + out_of_force(result);
 }
 
 std::string print_reloaded(const json& result, const Arguments& arguments) {

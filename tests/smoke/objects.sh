@@ -39,10 +39,11 @@ refused() { # WHAT PATTERN, of a changed file
 sed 's/proto: icmp/proto: icmq/; s/^mirrors/workers/' "$TMP/red.yaml" >"$TMP/wrong.yaml"
 refused "the rule's mistake" "acls.0..rules.0..permit.proto .$TMP/wrong.yaml:13:25.: 'icmq' is not"
 refused "a setting" "workers .$TMP/wrong.yaml:15:1.: is said once, of the switch as a whole"
-sed 's/network: red, address: 10.1.0.2/network: reed/' "$TMP/red.yaml" >"$TMP/wrong.yaml"
+sed 's/network: red, address: 10.1.0.2/network: reed/; s/via: 10.1.0.1/via: 10.7.0.1/; s/: icmp/: icmq/' \
+    "$TMP/red.yaml" >"$TMP/wrong.yaml"
 refused "the port's mistake" "ports.1..network .$TMP/wrong.yaml:5:.*: there is no network .reed.; did you mean .red"
-sed 's/via: 10.1.0.1/via: 10.7.0.1/' "$TMP/red.yaml" >"$TMP/wrong.yaml"
-refused "the route's mistake" "routes.0..to .$TMP/wrong.yaml:18:10.: 10.7.0.1 is in no subnet"
+refused "the rule's mistake beside it" "acls.0..rules.0..permit.proto .$TMP/wrong.yaml:13:25.: 'icmq' is not"
+refused "the route's mistake beside them" "routes.0..to .$TMP/wrong.yaml:18:10.: 10.7.0.1 is in no subnet"
 sed 's/to: 10.9.0.0.16/to: 10.1.0.0\/24/' "$TMP/red.yaml" >"$TMP/wrong.yaml"
 refused "a route that the network has" "routes.0..to .$TMP/wrong.yaml:18:10.: 10.1.0.0/24 has a route already"
 expect "what refused files leave" "$shown" "$(ctl config show)"
@@ -144,6 +145,9 @@ expect_status 0 ctl config check
 expect_match "config check" "network red, which was added while running, would wait: name: $CONFIG:4:12 declares" "$OUT"
 expect_match "config check" "acl edge, which was added while running, would wait: apply.0..port: there is no" "$OUT"
 expect_status 0 ctl config reload
+expect_status 0 ctl config diff
+expect_match "diff with the same file" "no differences" "$OUT"
+expect_match "who waits, in config diff" "network red, which was added while running, would wait: name:" "$OUT"
 expect "who waits" "acl edge, mirror watch, network red" \
     "$(query '[.waiting[].object] | sort | join(", ")' status)"
 expect_match "acl list" "edge: it waits, apply.0..port: there is no port .c" "$(ctl acl list)"

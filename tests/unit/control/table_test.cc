@@ -528,10 +528,13 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "/x.yaml: no errors\nport web, which was added while running, would wait: no network\n"
          "acl edge is not applied (/x.yaml:3:5), as port web is not there\n"},
         {"config diff", R"({"changes": [{"action": "add", "object": "port web", "origin": "file",
-            "effect": "port opened", "detail": "network blue"}]})",
+            "effect": "port opened", "detail": "network blue"}], "waiting": [], "left-out": []})",
          "ACTION  OBJECT    ORIGIN  EFFECT       DETAIL\n"
          "add     port web  file    port opened  network blue\n"},
-        {"config diff", R"({"changes": []})", "no differences\n"},
+        {"config diff", R"({"changes": [], "waiting": [{"object": "port web", "reason": "no network"}],
+            "left-out": ["acl edge is not applied (/x.yaml:3:5), as port web is not there"]})",
+         "no differences\nport web, which was added while running, would wait: no network\n"
+         "acl edge is not applied (/x.yaml:3:5), as port web is not there\n"},
         {"config reload", R"({"changes": [], "generation": 4})", "nothing changed\ngeneration 4\n"},
     };
     for (const Verb& verb : verbs()) {
