@@ -50,9 +50,14 @@ Answer port_show(Running& daemon, const json& params) {
 // Added, or changed, isn't up: what it waits for is to be seen at once.
 Answer with_port(Running& daemon, Answer answer, const json& name) {
     if (!answer) return answer;
-    const auto port = daemon.running.ports().find(name.is_string() ? name.get<std::string>() : "");
-    (*answer)["port"] =
-        port == daemon.running.ports().end() ? json() : report_port(daemon.running, port->second);
+    const std::string text = name.is_string() ? name.get<std::string>() : "";
+    const auto port = daemon.running.ports().find(text);
+    const auto* waiting = daemon.intent.find_waiting(engine::ObjectKind::kPort, text);
+    if (port != daemon.running.ports().end()) {
+        (*answer)["port"] = report_port(daemon.running, port->second);
+    } else {
+        (*answer)["port"] = waiting != nullptr ? report_port(*waiting) : json();
+    }
     return answer;
 }
 

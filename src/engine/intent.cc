@@ -524,12 +524,30 @@ Changes Intent::set(Switch& running, const ObjectName& name, const base::Tree& k
     }
     auto next = combine(*read_, added);
     if (!next) return tl::unexpected(next.error());
-    if (auto errors = mistakes_of(*next, {&changed, 1}); !errors.empty()) return tl::unexpected(errors);
+    // An object that waits may be put right step by step: it goes on waiting for what this request doesn't say.
+    const auto errors = mistakes_of(*next, {&changed, 1});
+    const auto is_about_request = [&](const base::Error& error) {
+        const std::string_view path = error.path;
+        return keys.find(path.substr(0, path.find_first_of(".["))) != nullptr;
+    };
+    const bool waits = !is_in_force(name) &&
+                       std::any_of(next->waiting.begin(), next->waiting.end(),
+                                   [&](const WaitingObject& each) { return each.object->id() == name; }) &&
+                       std::none_of(errors.begin(), errors.end(), is_about_request);
+    if (!errors.empty() && !waits) return tl::unexpected(errors);
     auto changes = commit(running, read_, std::move(*next), now);
     if (!changes) return changes;
-    // For the configuration an object that waited is new.
+    // For the configuration an object that waited is new, and one that waits isn't there.
+    std::erase_if(*changes, [&](const Change& change) { return waits && change.object == name.text(); });
     for (Change& change : *changes) {
         if (change.object == name.text()) change.action = Change::Action::kChange;
+    }
+    if (waits) {
+        const std::string detail = "it waits: " + find_waiting(name.kind, name.name)->reason();
+        changes->push_back({.action = Change::Action::kChange,
+                            .object = name.text(),
+                            .origin = std::string(kAdded),
+                            .detail = detail});
     }
     return changes;
 }

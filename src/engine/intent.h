@@ -54,7 +54,8 @@ class Intent {
     Changes add(Switch& running, ObjectKind kind, const base::Document& request, Clock::time_point now);
     Changes remove(Switch& running, const ObjectName& name, Clock::time_point now);
     // Sets these keys of an added object and keeps its other keys. Null restores a key's default (RFC 7396).
-    // Objects that depend on it stay in force.
+    // Objects that depend on it stay in force. An object that waits may still wait afterwards, if none of these keys
+    // is the reason.
     Changes set(Switch& running, const ObjectName& name, const base::Tree& keys, Clock::time_point now);
     // Routes change one by one or in bulk. They are not part of the configuration.
     router::AddedRoutes& routes() noexcept { return routes_; }

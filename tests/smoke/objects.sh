@@ -145,6 +145,8 @@ expect_status 0 ctl config check
 expect_match "config check" "network red, which was added while running, would wait: name: $CONFIG:4:12 declares" "$OUT"
 expect_match "config check" "acl edge, which was added while running, would wait: apply.0..port: there is no" "$OUT"
 expect_status 0 ctl config reload
+expect_status 0 ctl mirror set watch filter=icmp
+expect_match "set of what waits" "mirror watch changed: it waits: from.0.: there is no port .c" "$OUT"
 expect_status 0 ctl config diff
 expect_match "diff with the same file" "no differences" "$OUT"
 expect_match "who waits, in config diff" "network red, which was added while running, would wait: name:" "$OUT"

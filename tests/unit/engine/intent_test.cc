@@ -1211,7 +1211,16 @@ TEST_F(ObjectsTest, APortThatWaitsIsPutRight) {
     test::write_file(file_, fmt::format(kWithRed, state_));
     ASSERT_TRUE(intent.reload(switch_, kNow));
     ASSERT_EQ(waiting(intent).size(), 1u);
-    const auto changes = intent.set(switch_, {kPort, "b"}, request(R"({"network": "red"})").root, kNow);
+    // Step by step: what isn't named may be wrong still.
+    auto changes = intent.set(switch_, {kPort, "b"}, request(R"({"mac-limit": 3})").root, kNow);
+    ASSERT_TRUE(changes) << error_of(changes);
+    ASSERT_EQ(changes->size(), 1u);
+    EXPECT_EQ((*changes)[0].action, Change::Action::kChange);
+    EXPECT_EQ((*changes)[0].detail, "it waits: network: there is no network \"blue\"");
+    EXPECT_NE(test::file_text(state_).find("\"mac-limit\": 3"), std::string::npos);
+    EXPECT_EQ(error_of(intent.set(switch_, {kPort, "b"}, request(R"({"network": "rot"})").root, kNow)).substr(0, 8),
+              "network:");
+    changes = intent.set(switch_, {kPort, "b"}, request(R"({"network": "red"})").root, kNow);
     ASSERT_TRUE(changes) << error_of(changes);
     ASSERT_EQ(changes->size(), 1u);
     EXPECT_EQ((*changes)[0].action, Change::Action::kChange);
@@ -1227,7 +1236,7 @@ TEST_F(ObjectsTest, AMistakeOfSetNamesNoPlaceOfWhatCameBefore) {
         return error_of(intent.set(switch_, {kPort, "b"}, request(keys).root, kNow));
     };
     EXPECT_TRUE(error_of_set(R"({"mtu": 1400})").starts_with("unknown key 'colour'"));
-    EXPECT_EQ(error_of_set(R"({"colour": null})"), "network: there is no network \"gone\"");
+    EXPECT_EQ(error_of_set(R"({"colour": null, "network": "nope"})"), "network: there is no network \"nope\"");
 }
 
 // An ACL that can't be in force must not leave open what it guards.
