@@ -40,7 +40,7 @@ base::Result<Credentials> credentials_of(int connection) {
         if (getsockopt(connection, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &size) == 0)
             break;
         if (errno != ERANGE) return base::fail_errno("asking for a client's groups");
-        peer.groups.resize(size / sizeof(gid_t));  // the kernel said how many there are
+        peer.groups.resize(size / sizeof(gid_t));  // the kernel has set the size that it needs
     }
     peer.groups.resize(size / sizeof(gid_t));
     peer.groups.push_back(user.gid);
@@ -66,7 +66,7 @@ base::Result<std::optional<gid_t>> group_named(const std::string& name) {
                 continue;
             case EINTR:
                 continue;
-            // "Not found" has many faces, see getgrnam(3).
+            // Each of these errors can mean "not found": getgrnam(3).
             case 0:
             case ENOENT:
             case ESRCH:

@@ -1,5 +1,5 @@
-// Who may use the control socket, and for what. Decided once a connection, from the credentials
-// that the kernel noted when the client connected. Control thread.
+// Which clients may use the control socket, and for what. The server decides once a connection, by the credentials
+// that the kernel recorded when the client connected. Control thread.
 #pragma once
 
 #include <sys/types.h>
@@ -21,44 +21,45 @@ enum class Access {
 struct Credentials {
     uid_t uid;
     std::vector<gid_t> groups;  // its primary group and its supplementary ones
-    pid_t pid = 0;              // when it connected; 0 where this process can't see it
+    pid_t pid = 0;              // when it connected; 0: it is in a PID namespace that sluiced can't see
 };
 
-// Who is let in, besides root. A group that doesn't exist lets nobody in.
+// The users that may connect, besides root. A group that doesn't exist has no members.
 struct Grants {
     uid_t owner;  // the daemon's own user
     std::optional<gid_t> group;
     std::optional<gid_t> read_only_group;
 };
 
-// A client as it was when it connected.
+// The client of a connection, as of the moment when it connected.
 struct Peer {
     Access access = Access::kRead;
     bool is_owner = false;  // root, or the daemon's own user
     uid_t uid = 0;
     pid_t pid = 0;
-    std::string program = {};  // what the kernel calls its process; chosen by that process
+    std::string program = {};  // the name of its process, which the process itself may have changed
 };
 
-// Root and the daemon's own user come before those who may change the switch, and these before readers.
+// The highest rank has root and the daemon's own user. Then come clients that may change the switch, then those
+// that may only read.
 constexpr int kRanks = 3;
 inline int rank_of(const Peer& peer) {
     return peer.is_owner ? 2 : peer.access == Access::kWrite ? 1 : 0;
 }
 
-// A short name of the process; empty where it can't be read.
+// The process's name in /proc; empty: it can't be read.
 std::string program_of(pid_t pid);
 
-// Nothing for a stranger.
+// Nothing: the client may not connect.
 std::optional<Access> access_of(const Credentials& peer, const Grants& grants);
 
 base::Result<Credentials> credentials_of(int connection);
 
-// The number of a group, nothing where it doesn't exist. May ask the network (NSS): at start only.
+// The number of a group; nothing: there is no such group. The look-up (NSS) may go over the network, so call it at
+// the start only.
 base::Result<std::optional<gid_t>> group_named(const std::string& name);
 
-// Lets the group connect to the socket at this path, beside its owner and owning group, by a POSIX
-// ACL, for a file has only one group.
+// Lets a second group connect to the socket at this path. A file has only one group, so this adds a POSIX ACL.
 base::Result<void> grant_connect(const std::string& path, gid_t group);
 
 }  // namespace sluice::control

@@ -1,4 +1,4 @@
-// What commands have in common: taking parameters out of a request, and errors as an answer. Control
+// Functions that commands share: they take parameters out of a request, and make answers of errors. Control
 // thread.
 #pragma once
 
@@ -35,14 +35,14 @@ inline tl::unexpected<RpcError> invalid(std::string message) {
 
 using base::word_of;
 
-// Parameters of a request. Their types, ranges and presence have been checked by the method's description.
+// Parameters of a request. Request has checked their types, ranges and presence by the method's description.
 
-// Empty where it is left out.
+// Empty: the request doesn't have it.
 inline std::string text_of(const nlohmann::json& params, const char* key) {
     return params.value(key, std::string());
 }
 
-// False where it is left out.
+// False if the request doesn't have it.
 inline bool flag_of(const nlohmann::json& params, const char* key) {
     return params.value(key, false);
 }
@@ -51,7 +51,7 @@ inline uint64_t number_of(const nlohmann::json& params, const char* key, uint64_
     return params.value(key, otherwise);
 }
 
-// The number of what the client has started.
+// The number of a capture or a live trace that the client has started.
 inline uint32_t own_number_of(const nlohmann::json& params, const char* key) {
     return params.at(key).get<uint32_t>();
 }
@@ -60,13 +60,13 @@ inline tl::unexpected<RpcError> not_yours(std::string_view what, uint32_t number
     return refused({{fmt::format("you have no {} {}", what, number), {}, {}}});
 }
 
-// Of a command that turns out to be short.
+// The steps of a command whose answer is known at once.
 inline Steps finished(Answer answer) {
     return [answer = std::move(answer)] { return answer; };
 }
 
-// The answer {name: rows}, with a row for each of the items, made in steps. The items are copies, because their
-// originals may change between two steps: row(item) is null for one that is gone.
+// Makes the answer {name: rows} in steps, with a row for each item. The items are copies, because their originals
+// may change between two steps. row(item) is null if the original is gone.
 template <class Item, class Row>
 Steps rows_of(std::string name, std::vector<Item> items, Row row) {
     return [name = std::move(name), items = std::move(items), row = std::move(row), next = size_t{0},

@@ -8,7 +8,7 @@ using explain::Captures;
 using nlohmann::json;
 
 Answer capture_start(Running& daemon, const json& params, const Caller& caller) {
-    const std::string port = text_of(params, "port");  // empty: what is dropped
+    const std::string port = text_of(params, "port");  // empty: capture dropped packets
     const std::string filter = text_of(params, "filter");
     if (auto waiting = if_waiting(daemon, port)) return *waiting;
     auto number = daemon.captures.start(port, filter, caller);

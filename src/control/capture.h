@@ -1,5 +1,5 @@
-// The verbs about captures: a client starts one, fetches what was caught until it has enough, and stops it.
-// It ends with the client's connection at the latest. Control thread.
+// The commands about captures: a client starts a capture, fetches its packets until it has enough, and stops it. A
+// capture ends with its client's connection at the latest. Control thread.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -14,9 +14,9 @@ namespace {
 using nlohmann::json;
 using protocol::Type;
 
-constexpr size_t kLongest = 300;  // bytes of a request, and of what came of it
+constexpr size_t kLongest = 300;  // bytes of a request, and of its result
 
-// The log escapes what a terminal would obey; a character isn't cut in two.
+// Shortens a text without cutting a UTF-8 character in two. (The log escapes control characters.)
 std::string cut(std::string text) {
     if (text.size() <= kLongest) return text;
     size_t size = kLongest;
@@ -29,7 +29,7 @@ std::string dumped(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// An object by its name, then the rest of it: web {"netns":"web"}.
+// An object's name, then its other keys: web {"netns":"web"}.
 std::string object_text(json object) {
     std::string text;
     for (const char* key : {"name", "to"}) {
@@ -48,17 +48,17 @@ std::string value_text(const protocol::Parameter& parameter, const json& value) 
     }
     if (value.is_object()) return object_text(value);
     std::string text = value.is_string() ? value.get<std::string>() : dumped(value);
-    // What is required needs no name: "port.delete web".
+    // A required parameter needs no name: "port.delete web".
     if (parameter.need == protocol::Need::kRequired) return text;
     return fmt::format("{}={}", parameter.name, text);
 }
 
-// What the answer says beyond what was asked for.
+// The part of the answer that the request doesn't say already.
 std::string outcome(const protocol::Method& method, const json& result) {
     if (!result.is_object()) return {};
     std::string text;
     const auto add = [&](std::string_view what) { text += (text.empty() ? "" : ", ") + std::string(what); };
-    // What was asked for names none of them.
+    // The requests of these methods don't name the changed objects.
     const bool changes_many = method.name == protocol::kConfigReload || method.name == protocol::kAdd ||
                               method.name == protocol::kDelete;
     if (const auto changes = result.find("changes");
@@ -82,7 +82,7 @@ std::string outcome(const protocol::Method& method, const json& result) {
 
 bool leaves_line(const protocol::Method& method, const json& params) {
     if (method.effect != protocol::Effect::kChanges) return false;
-    // A trial: the mistakes are what was asked for. A method that knows no trials has carried the request out, or
+    // A request with `check` changes nothing. A method without that parameter has carried the request out or
     // refused it.
     if (protocol::find_parameter(method.parameters, "check") == nullptr) return true;
     return !(params.is_object() && params.contains("check") && params["check"] == true);

@@ -1,6 +1,6 @@
-// Every change that a client makes leaves a line in the log: who, what, and what came of it. So does every
-// request for a change that was refused, but of one user no more than a few at once: the rest are counted, and
-// their number stands in the next line. Control thread.
+// Logs each request of a client that changes the switch: the client, the request and its result. Failed requests
+// are logged too, but the rate is limited by user: the log counts the others, and the user's next line has their
+// number. Control thread.
 #pragma once
 
 #include <chrono>
@@ -16,14 +16,14 @@
 
 namespace sluice::control {
 
-// Lets a few through at once, then one each kInterval; counts the others.
+// A rate limit: lets kAtOnce events through at once, then one each kInterval. Counts the others.
 class Throttle {
  public:
     using Clock = std::chrono::steady_clock;
     static constexpr int kAtOnce = 10;
     static constexpr auto kInterval = std::chrono::seconds(6);
 
-    // How many were held back since the last that was let through; nothing: this one is held back too.
+    // The number of events held back since the last one that was let through; nothing: this event is held back.
     std::optional<uint64_t> let_through(Clock::time_point now);
 
  private:
@@ -45,13 +45,13 @@ class ChangeLog {
 
  private:
     std::function<Throttle::Clock::time_point()> now_;
-    std::map<uid_t, Throttle> failures_;  // of users who are let in, so they are few
+    std::map<uid_t, Throttle> failures_;  // by user; only a few users may connect
 };
 
 // "uid 0 pid 4711 (sluicectl)"
 std::string who_text(const Peer& who);
 
-// "port.add web {"netns":"web"}": of a bounded length, whatever the parameters hold.
+// "port.add web {"netns":"web"}". Its length is bounded, however long the parameters are.
 std::string request_text(const protocol::Method& method, const nlohmann::json& params);
 
 }  // namespace sluice::control

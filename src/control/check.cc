@@ -18,7 +18,7 @@ using protocol::Type;
 // A request of a million unknown names gets no answer of that length.
 constexpr size_t kMaxMistakes = 20;
 
-// As what it is, and what it says where that is short.
+// The value's type, and the value itself if it is short.
 std::string found(const json& value) {
     if (value.is_null()) return "null";
     if (value.is_array()) return "a list";
@@ -35,7 +35,8 @@ bool has_control(std::string_view text) {
     return false;
 }
 
-// What is wrong with the value, to follow the parameter's name; nothing where it is right.
+// What is wrong with the value, as the end of a sentence that begins with the parameter's name; nothing: the value
+// is right.
 std::optional<std::string> fault_of(const Parameter& parameter, const json& value) {
     const auto wanted = [&](std::string_view what) {
         return fmt::format("must be {}, not {}", what, found(value));
@@ -98,7 +99,7 @@ std::string unknown(std::string_view name, const json& params, std::span<const P
                                        : fmt::format("known: {}", fmt::join(known, ", ")));
 }
 
-// The same, of what a client that may only read can't have though others can.
+// The same for the limits of a client that may only read.
 std::optional<std::string> fault_for_readers(const Parameter& parameter, const json& value) {
     const uint64_t most = parameter.high_for_readers;
     if (most == 0) return std::nullopt;
@@ -119,7 +120,7 @@ bool is_given(const json& params, std::string_view name) {
     return found != params.end() && *found != false;
 }
 
-// The parameter that is given in place of this one; null: none.
+// The given parameter that replaces this one; null: there is none.
 const Parameter* given_in_place_of(const Parameter& parameter, const json& params,
                                    std::span<const Parameter> parameters) {
     for (const Parameter& other : parameters) {
@@ -141,7 +142,7 @@ std::vector<ParameterMistake> mistakes_in(const json& params, std::span<const Pa
         }
     };
     for (const auto& [name, value] : params.items()) {
-        // What is wrong is put into words for those alone that are told.
+        // Don't compose messages that aren't reported.
         if (mistakes.size() == kMaxMistakes) break;
         const Parameter* parameter = protocol::find_parameter(parameters, name);
         if (parameter == nullptr) {

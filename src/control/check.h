@@ -1,6 +1,6 @@
-// Whether a request's parameters are those that its method takes (sluice/methods.h): every mistake at once,
-// each of which names its parameter. What only the switch can know (a port that isn't there) is the
-// command's. Any thread; nothing is kept.
+// Checks a request's parameters against the description of its method (sluice/methods.h). Reports all mistakes at
+// once, each with its parameter's name. Whether an object exists is for the command to check. Any thread; keeps
+// nothing.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,7 +18,8 @@ struct ParameterMistake {
     std::string message;  // names the parameter, too
 };
 
-// Of an object. A bounded number of mistakes. A client that may only read has narrower bounds.
+// `params` is an object. The number of mistakes is bounded. For a client that may only read, some parameters have
+// smaller limits.
 std::vector<ParameterMistake> mistakes_in(const nlohmann::json& params,
                                           std::span<const protocol::Parameter> parameters,
                                           Access access = Access::kWrite);

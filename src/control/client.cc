@@ -50,7 +50,7 @@ std::string hint(int error, const std::string& socket) {
     }
 }
 
-// Takes a JSON-RPC answer apart. Its id is ours, or null where the daemon couldn't read it.
+// Reads a JSON-RPC answer. Its id must be that of our request, or null if the daemon couldn't read the request.
 tl::expected<nlohmann::json, CallError> open(std::string_view line, int id,
                                              const std::string& socket) {
     auto answer = nlohmann::json::parse(line, nullptr, false);
@@ -131,7 +131,7 @@ tl::expected<nlohmann::json, CallError> Client::call(std::string_view method,
     for (size_t sent = 0; sent < line.size();) {
         const ssize_t n = send(descriptor_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
-        // A daemon that hangs up early has left its reason to read.
+        // A daemon that disconnects us sends the reason first, so go on and read it.
         if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) break;
         if (n < 0 && errno == EAGAIN) return not_reached(silent());
         if (n < 0) return not_reached("sending to " + socket_ + ": " + strerror(errno));

@@ -29,7 +29,7 @@ Answer port_list(Running& daemon, const json& params) {
     if (!query.network.empty() && std::none_of(networks.begin(), networks.end(), is_wanted)) {
         return refused({{fmt::format("there is no network \"{}\"", query.network), {}, {}}});
     }
-    // Of one name, in which nothing stands for others, nothing is a mistake and not an answer.
+    // A name without wildcards that no port has is a mistake. For a pattern, an empty list is an answer.
     const bool is_pattern = query.name.find_first_of("*?[\\") != query.name.npos;
     if (!query.name.empty() && !is_pattern && !daemon.running.ports().contains(query.name) &&
         daemon.intent.find_waiting(engine::ObjectKind::kPort, query.name) == nullptr) {
@@ -47,7 +47,7 @@ Answer port_show(Running& daemon, const json& params) {
     return no_port(daemon, name);
 }
 
-// Added, or changed, isn't up: what it waits for is to be seen at once.
+// Adds the port's state to the answer. A port that was added or changed may not be up, and the state says why.
 Answer with_port(Running& daemon, Answer answer, const json& name) {
     if (!answer) return answer;
     const std::string text = name.is_string() ? name.get<std::string>() : "";
@@ -93,7 +93,7 @@ Steps mac_list(Running& daemon, const json& params) {
     return report_macs(daemon.running, network);
 }
 
-// The configuration that a request speaks of: the text in it, or the daemon's own file as it is now.
+// Considers the configuration in the request's text; without a text, the daemon's own file as it is now.
 tl::expected<engine::Combined, RpcError> considered(Running& daemon, const json& params,
                                                   std::string& file) {
     const std::string name = text_of(params, "file");
@@ -158,12 +158,12 @@ tl::unexpected<RpcError> no_port(const Running& daemon, std::string_view name) {
 
 namespace {
 
-// Those that every kind of objects has.
+// The commands that every kind of objects has.
 void add_object_commands(std::vector<Command>& commands, Running* d) {
     using enum engine::ObjectKind;
     struct Row {
         engine::ObjectKind kind;
-        const char* add;  // null: a port's answers have more
+        const char* add;  // null: a port has its own, with the port's state in the answer
         const char* set;
         const char* remove;
     };
@@ -225,7 +225,7 @@ std::vector<Command> commands(Running& daemon) {
         {method(protocol::kFlowCount), nullptr, nullptr, [d](const json&) { return flow_count(*d); }},
         {method(protocol::kFlowFlush), [d](const json& p) { return flow_flush(*d, p); }},
         {method(protocol::kTrace), nullptr, nullptr, [d](const json& p) { return trace(*d, p); }},
-        // What passes is not for those who may only ask how the switch is.
+        // A live trace shows traffic, which clients that may only read don't get to see.
         {method(protocol::kTraceStart), nullptr,
          [d](const json& p, const Caller& caller) { return trace_start(*d, p, caller); }},
         {method(protocol::kTraceRead), nullptr,

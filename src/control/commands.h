@@ -1,5 +1,5 @@
-// What the verbs of the control socket do: one explicit table. Queries read the configuration, the
-// tables and the workers' counters; no query and no change ever stops a worker. Control thread.
+// The table of the control socket's commands. A query reads the configuration, the tables and the workers'
+// counters. No query and no change stops a worker. Control thread.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,7 @@
 
 namespace sluice::control {
 
-// What the commands speak about; it outlives them.
+// The running daemon, as its commands see it. It outlives the commands.
 struct Running {
     engine::Switch& running;
     engine::Intent& intent;
@@ -30,9 +30,9 @@ struct Running {
 
 std::vector<Command> commands(Running& daemon);
 
-// The answer to a name that no port in force has: there is none, or it waits, and why.
+// The answer if no port in force has this name: there is no such port, or it waits for a reason.
 tl::unexpected<RpcError> no_port(const Running& daemon, std::string_view name);
-// The same, if there is such a port and it waits; to be asked where more than ports has names.
+// The same answer if the port waits, else nothing. For names that may also be those of other things than ports.
 std::optional<tl::unexpected<RpcError>> if_waiting(const Running& daemon, std::string_view name);
 
 }  // namespace sluice::control

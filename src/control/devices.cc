@@ -17,7 +17,7 @@ json names_of(const std::vector<pci::Interface>& interfaces) {
     return names;
 }
 
-// The link as whoever has the device sees it.
+// Adds link and speed, as reported by the port that has the device open, or else by the kernel.
 void tell_link(json& row, const pci::Device& device, const PciPort* port) {
     if (port != nullptr && port->up) {
         for (const char* key : {"link", "speed"}) {
@@ -51,7 +51,8 @@ json report(const pci::Device& device, const std::vector<PciPort>& ports) {
     return row;
 }
 
-// Taking a physical function away takes its virtual ones with it.
+// Fails if a port uses the device. A physical function takes its virtual functions with it, so a port that uses
+// one of those counts too.
 base::Result<void> check_unused(const pci::Device& device, const std::vector<PciPort>& ports) {
     for (const PciPort& port : ports) {
         const bool below = std::ranges::find(device.virtual_functions, port.address) !=

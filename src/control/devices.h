@@ -1,5 +1,5 @@
-// The verbs about PCI devices: which there are, and taking them from the kernel and giving them back.
-// A device that a port has open stays where it is. Control thread.
+// The commands about PCI devices: list the devices, bind one to a driver for DPDK, give it back to the kernel. A
+// device that a port has open can't be moved. Control thread.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -17,7 +17,7 @@ struct PciPort {
     std::string name;
     std::string address;
     bool up = false;
-    nlohmann::json device = nlohmann::json::object();  // what the port says of it: link, speed
+    nlohmann::json device = nlohmann::json::object();  // the port's description of it: link, speed
 };
 std::vector<PciPort> pci_ports(const engine::Switch& running);
 

@@ -18,7 +18,7 @@ base::Result<void> make_parent(const std::string& path) {
     const std::filesystem::path parent = std::filesystem::path(path).parent_path();
     std::error_code error;
     if (parent.empty() || std::filesystem::is_directory(parent, error)) return {};
-    // Up to the caller's umask, so the mode is set afterwards.
+    // create_directories() obeys the umask, so set the mode afterwards.
     if (!std::filesystem::create_directories(parent, error) && error)
         return base::fail("making {} for the control socket: {}", parent.string(), error.message());
     if (chmod(parent.c_str(), 0755) < 0) return base::fail_errno("chmod of " + parent.string());
@@ -27,7 +27,7 @@ base::Result<void> make_parent(const std::string& path) {
 
 base::Result<base::Fd> lock(const std::string& path) {
     const std::string name = path + ".lock";
-    // 0600: whoever can open a file can lock it, and could keep the daemon from starting.
+    // 0600: a user that can open the file could lock it and keep the daemon from starting.
     base::Fd file(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (file.get() < 0) return base::fail_errno("opening " + name);
     if (flock(file.get(), LOCK_EX | LOCK_NB) < 0) {
@@ -49,8 +49,8 @@ base::Result<base::Fd> lock(const std::string& path) {
 }  // namespace
 
 base::Result<Listener> listen_at(const std::string& path, const Grants& grants) {
-    // The socket is made complete under this name and then renamed: no client ever meets it with
-    // the wrong mode, and a stale one is replaced in the same step.
+    // Prepares the socket under this name, then renames it. So no client sees it with the wrong mode, and the
+    // rename replaces a stale socket.
     const std::string fresh = path + ".new";
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     if (path.empty() || fresh.size() >= sizeof(address.sun_path))

@@ -1,9 +1,9 @@
-// The control socket as a file: one daemon owns its path, with the right mode from its first
-// moment. Control thread, at start and at the end.
+// The control socket as a file: one daemon owns its path, and the file has the right mode from its first moment.
+// Control thread, at the start and at the end.
 //
-// The owner of the path is who holds the lock on "<socket>.lock". The kernel drops that lock with
-// the process, so a socket that a killed daemon left behind is known to be stale and replaced. The
-// lock file stays: if it were removed, two daemons could hold locks on two files of one name.
+// The daemon that holds the lock on "<socket>.lock" owns the path. The kernel releases the lock when the process
+// ends. So a daemon that gets the lock knows that a socket file at the path is stale, and replaces it. The lock
+// file is never removed: otherwise two daemons could hold locks on two files of the same name.
 #pragma once
 
 #include <string>

@@ -19,7 +19,7 @@ tl::expected<engine::Batch, RpcError> batch_of(const json& params, engine::Wante
     return engine::read_batch(*document, wanted);
 }
 
-// With what all lists have at their ends.
+// Adds the columns that every list of objects has.
 json listed(json row, const base::Place& place) {
     row.update(json{{"origin", base::origin(place)}, {"state", "in-force"}, {"reason", nullptr}});
     return row;

@@ -1,17 +1,17 @@
-// The commands that add, change and delete objects of the configuration while it runs, and those that list objects
-// which have no counters. Control thread.
+// The commands that add, change and delete objects of the configuration while the switch runs, and those that list
+// objects without counters. Control thread.
 #pragma once
 
 #include "control/commands.h"
 
 namespace sluice::control {
 
-// The parameter named as the kind is the object.
+// The object is the parameter that has the kind's name: {"port": {"name": "web"}}.
 Answer object_add(Running& daemon, engine::ObjectKind kind, const nlohmann::json& params);
 Answer object_set(Running& daemon, engine::ObjectKind kind, const nlohmann::json& params);
 Answer object_delete(Running& daemon, engine::ObjectKind kind, const nlohmann::json& params);
 
-// Several of any kind, in a text: all or none.
+// Adds or deletes all objects and routes of a document, or none.
 Answer batch_add(Running& daemon, const nlohmann::json& params);
 Answer batch_delete(Running& daemon, const nlohmann::json& params);
 
@@ -21,7 +21,7 @@ Answer mirror_list(const Running& daemon);
 // Rows of a list for the added objects of a kind that wait: {"name", "origin", "state", "reason"}.
 nlohmann::json waiting_rows(const engine::Intent& intent, engine::ObjectKind kind);
 
-// What a change did, as an answer.
+// The answer to a change: what it changed, or its errors.
 Answer changed(Running& daemon, const engine::Changes& changes);
 nlohmann::json changes_json(const std::vector<engine::Change>& changes);
 

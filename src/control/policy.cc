@@ -20,7 +20,7 @@ namespace {
 
 using nlohmann::json;
 
-// "proto tcp, port 8080", as it stands in the file.
+// "proto tcp, port 8080", in the words of the configuration.
 std::string match_text(const acl::MatchConfig& match) {
     std::string text;
     for (const auto& entry : base::write(match).entries) {
@@ -48,7 +48,7 @@ json rule_json(const acl::List& list, uint32_t number) {
     return row;
 }
 
-// Which flows are meant: those for which all that is given is so.
+// Selects flows: all conditions that are given must hold.
 struct Filter {
     std::optional<IpAddress> address;
     std::optional<uint16_t> port;
@@ -63,7 +63,7 @@ struct Filter {
         return !address || source_of(flow.original) == *address ||
                source_of(flow.original.reversed()) == *address;
     }
-    // ICMP's identifiers stand where others have ports, and are none.
+    // For ICMP the key has an identifier in the place of the ports.
     static bool has_port(const path::TupleKey& key, uint16_t port) {
         return wire::has_ports(static_cast<uint8_t>(key.protocol())) &&
                (key.source_port().host() == port || key.destination_port().host() == port);
@@ -128,7 +128,8 @@ std::string_view verdict_text(flow::Verdict verdict) {
     return "reject";
 }
 
-// What the numbers in flows are called: put together once an answer, as there may be many of both.
+// The names of the numbers that flows hold: rules, ports, flow domains. There may be many flows and many names, so
+// make it once an answer.
 class Names {
  public:
     explicit Names(const engine::Switch& running) : running_(running), places_(place_names(running)) {
@@ -140,14 +141,14 @@ class Names {
         for (const auto& [name, id] : running.flow_domains()) domains_[id] = name;
     }
 
-    // The rule that this number is of; none: it is gone.
+    // The rule with this number; nothing: the rule is gone.
     std::optional<acl::Object> rule(uint32_t object) const {
         const auto found = rules_.find(object);
         if (found == rules_.end()) return std::nullopt;
         return found->second.list->describe(found->second.number);
     }
-    // Of a port or tunnel that a flow has met. Empty: it is gone, or its number was another's in the flow's time,
-    // which may be the one that the flow has met.
+    // The name of the port or tunnel by which a flow's packets came or went. Empty: it is gone, or another port
+    // had its number during the life of the flow, and may be the one that is meant.
     std::string place(path::PortId id, path::Seconds age) const {
         const uint64_t began = rte_get_tsc_cycles() - (uint64_t{age} + 1) * rte_get_tsc_hz();
         const auto found = places_.find(id);

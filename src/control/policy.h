@@ -1,4 +1,4 @@
-// The verbs about policies and connections: acl list; flow list, count and flush. Control thread.
+// The commands about policies and connections: acl list; flow list, count and flush. Control thread.
 #pragma once
 
 #include "control/answer.h"

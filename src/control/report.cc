@@ -18,12 +18,12 @@ namespace {
 
 using nlohmann::json;
 
-// What is expected, and nobody's loss.
+// Whether the reason is expected background: drops that are no loss.
 uint64_t background_of(const path::WorkerTotals& totals) {
     return totals.dropped[static_cast<size_t>(path::Drop::kBackground)].get();
 }
 
-// Without that.
+// The sum without expected background.
 uint64_t sum_of_drops(const path::WorkerTotals& totals) {
     uint64_t count = 0;
     for (const auto& reason : totals.dropped) count += reason.get();
@@ -36,7 +36,7 @@ double ratio(uint64_t part, uint64_t whole) {
 }
 
 json report_worker(const engine::Switch& running, const engine::Eal& eal, size_t i) {
-    // Of the last second: what somebody who asks at 3 AM wants to know.
+    // The load of the last second.
     const engine::Load load = running.recent_load(i);
     return {{"worker", i},
             {"core", eal.cores[i]},
@@ -55,8 +55,8 @@ bool is_in(const port::PortConfig& port, const std::string& network) {
            std::find(carried.begin(), carried.end(), network) != carried.end();
 }
 
-// Of a port whose frames are none's: in no network, and neither the underlay's nor one that copies
-// go to.
+// The hint for a port that forwards nothing: it is in no network, and neither the underlay's port nor the
+// destination of a mirror.
 bool leads_nowhere(const engine::Config& config, const port::PortConfig& port) {
     if (!port.network.empty() || port.trunk) return false;
     if (config.underlay && config.underlay->port == port.name) return false;
@@ -64,8 +64,8 @@ bool leads_nowhere(const engine::Config& config, const port::PortConfig& port) {
                         [&](const auto& mirror) { return mirror.to == port.name; });
 }
 
-// What a person asks first. A port that is up and has no link is not at fault: its peer is missing, or was set
-// down. One that is up may still have something to tell.
+// The port's state in one word, and the reason. A port that is up without a link has no fault: its peer is missing
+// or was set down. A port that is up may have a reason too: a hint.
 void tell_state(json& row, const engine::Config& config, const engine::HeldPort& held) {
     const std::string no_link = held.up ? held.port->no_link() : "";
     row["state"] = !held.up ? "down" : no_link.empty() ? "up" : "no-link";
@@ -76,7 +76,7 @@ void tell_state(json& row, const engine::Config& config, const engine::HeldPort&
     row["reason"] = base::or_none(!held.up ? held.reason : no_link.empty() ? trouble : no_link);
 }
 
-// Over the last second that was measured.
+// The rates over the last second that was measured.
 json report_rates(const engine::PortTraffic::Measured& traffic) {
     const std::chrono::duration<double> span = traffic.latest.time - traffic.before.time;
     const bool measured = traffic.before.time != engine::Clock::time_point{} && span.count() > 0;
@@ -99,7 +99,7 @@ json pool_json(const char* name, const rte_mempool* pool) {
             {"bytes", uint64_t{pool->size} * (pool->elt_size + pool->header_size + pool->trailer_size)}};
 }
 
-// Of this process, without packet memory in hugepages.
+// The resident memory of this process, without packet memory in hugepages.
 uint64_t resident_memory() {
     uint64_t total = 0;
     uint64_t resident = 0;
@@ -163,7 +163,7 @@ MacAddress mac_of(uint64_t key) {
     return mac;
 }
 
-// Added objects but ports, which have a list with their states.
+// The added objects that wait, except ports: `port list` shows these.
 json report_waiting(const engine::Intent& intent) {
     json rows = json::array();
     for (const auto& waiting : intent.waiting()) {
@@ -417,7 +417,7 @@ json report_stats(const engine::Switch& running, const engine::Eal& eal) {
             const uint16_t worker = view::worker_of(id, queue, count);
             Sum sum;
             sum.add(running.workers()[worker]->counters().port(id).received[queue]);
-            // A port that is down has no queues, but what came by them stays counted.
+            // A port that is down has no queues, but keeps the counters of their traffic.
             if (queue >= held.port->receive_queues() && sum.packets == 0) continue;
             json row = sum.to_json();
             row["queue"] = queue;

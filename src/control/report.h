@@ -1,7 +1,6 @@
-// What the switch tells about itself, as JSON: the answers to queries (about routing:
-// report_routing.h, about drops: report_drops.h).
-// Reads counters that workers are writing meanwhile; each number is right by itself, and the sums are once
-// no packet is in flight. Control thread.
+// The answers to queries about the switch, as JSON (about routing: report_routing.h, about drops: report_drops.h).
+// Workers write the counters while these functions read them: each number is right by itself, but sums agree with
+// each other only when no packet is in flight. Control thread.
 #pragma once
 
 #include <map>
@@ -15,7 +14,7 @@
 
 namespace sluice::control {
 
-// What all workers have counted of a port or a tunnel.
+// The traffic of a port or a tunnel, summed over all workers.
 struct Sum {
     uint64_t packets = 0;
     uint64_t bytes = 0;
@@ -28,20 +27,20 @@ struct Sum {
 };
 Sum received(const engine::Switch& running, path::PortId id);
 Sum transmitted(const engine::Switch& running, path::PortId id);
-// Without expected background, which is a reason of its own.
+// Without expected background, which is counted under a reason of its own.
 uint64_t dropped(const engine::Switch& running, path::PortId id);
 uint64_t dropped(const engine::Switch& running, path::PortId id, path::Drop reason);
 
-// Where packets come from and go to, for people: a port's name, or "tunnel 192.0.2.2".
+// The name of a port, or "tunnel 192.0.2.2" for a tunnel.
 std::string place_name(const engine::Switch& running, path::PortId id);
 std::map<path::PortId, std::string> place_names(const engine::Switch& running);
 MacAddress mac_of(uint64_t key);  // path::mac_key()
 
 nlohmann::json report_status(const engine::Switch& running, const engine::Intent& intent, const engine::Eal& eal,
                              engine::Clock::time_point started);
-// Those that match all that is given; empty: not asked for.
+// Selects ports: all conditions that are given must hold. An empty text is no condition.
 struct PortQuery {
-    std::string name;  // a pattern: * and ? stand for others
+    std::string name;  // a pattern with * and ?
     std::string network;
     std::string state;
 };
@@ -50,7 +49,7 @@ nlohmann::json report_ports(const engine::Switch& running, const std::vector<eng
 nlohmann::json report_port(const engine::Switch& running, const engine::HeldPort& held);
 nlohmann::json report_port(const engine::WaitingObject& waiting);
 nlohmann::json report_networks(const engine::Switch& running, const engine::Intent& intent);
-// Of one network, or of all where the name is empty. The switch outlives the steps.
+// The MAC addresses of one network; of all networks if the name is empty. The switch outlives the steps.
 Steps report_macs(const engine::Switch& running, const std::string& network);
 nlohmann::json report_stats(const engine::Switch& running, const engine::Eal& eal);
 

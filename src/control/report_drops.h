@@ -1,5 +1,5 @@
-// What the switch tells about packets that it dropped: counts by port and reason, and the most recent
-// ones with what decided. Control thread.
+// The answers to queries about dropped packets: counts by port and reason, and the most recent drops, each with
+// the object that decided it. Control thread.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,13 +13,13 @@
 namespace sluice::control {
 
 struct DropQuery {
-    std::string port;    // counted at; empty: any
+    std::string port;    // the port whose drops are meant; empty: any
     std::string reason;  // empty: any
     size_t last = 0;     // of report_last_drops()
-    bool all = false;    // likewise: expected background too
+    bool all = false;    // of report_last_drops(): expected background too
 };
 nlohmann::json report_drops(const engine::Switch& running, const DropQuery& query);
-// The last so many, the oldest first.
+// The last `query.last` drops, the oldest first.
 nlohmann::json report_last_drops(const engine::Switch& running, const DropQuery& query);
 
 // The command: {"last"?, "all"?, "port"?, "reason"?}.

@@ -54,7 +54,7 @@ json hop_json(const router::Router& router, const HopKey& hop) {
             {"network", base::or_none(router.network_name(hop.network))}};
 }
 
-// A route that leads nowhere has none.
+// A blackhole or unreachable route has no next hops.
 bool leads_somewhere(const json& hop) {
     return !hop.at("via").is_null() || !hop.at("network").is_null();
 }
@@ -105,7 +105,7 @@ std::string_view state_of(neighbor::State state) {
     return "unknown";
 }
 
-// What the switch knows of a station: its MAC address, and where that is.
+// The station's MAC address, and the port or tunnel behind which the address is.
 void tell_neighbor(json& row, const engine::Switch& running, path::NetworkId network,
                    const neighbor::Entry* entry) {
     row["state"] = entry == nullptr ? "unknown" : state_of(entry->state.load(std::memory_order_acquire));
@@ -157,7 +157,7 @@ json report_routes(const engine::Switch& running, const router::AddedRoutes& add
     const std::vector<IpPrefix> wanted = query.within ? std::vector{*query.within} : all;
     for (const auto& [name, domain] : router.domains()) {
         if (!query.domain.empty() && name != query.domain) continue;
-        if (query.around) {  // the one that packets take comes first
+        if (query.around) {  // the most specific route, which packets take, comes first
             for (int length = static_cast<int>(query.around->bits()); length >= 0; --length) {
                 const IpPrefix to = IpPrefix::around(*query.around, static_cast<uint8_t>(length));
                 const auto hop = domain->table.exact(to);
@@ -247,8 +247,8 @@ Steps report_neighbors(engine::Switch& running, const std::string& network) {
 
 namespace {
 
-// How long a packet to the remote may be, and the packet inside of it; `expires` where routers have told of
-// less than our own link takes. Null while the underlay's port is down.
+// The MTU of the path to the remote, and of packets inside the tunnel. `expires` is there if routers have reported
+// an MTU below that of our own link. Null while the underlay's port is down.
 json mtu_of(const engine::Switch& running, const vxlan::Remote& remote, bool ipv6) {
     const auto& underlay = running.config().underlay;
     const auto port = underlay ? running.ports().find(underlay->port) : running.ports().end();

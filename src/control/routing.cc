@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-// The domain of a request, which must exist.
+// The routing domain that a request names, else the other one. Fails if there is no such domain.
 tl::expected<std::string, RpcError> domain_param(const Running& daemon, const json& params,
                                                  std::string_view otherwise) {
     std::string name = text_of(params, "domain");
@@ -23,7 +23,7 @@ tl::expected<std::string, RpcError> domain_param(const Running& daemon, const js
                      {}}});
 }
 
-// A text that must be of the type.
+// The parameter as a value of the type. Fails if its text is none.
 template <class T>
 tl::expected<T, RpcError> parsed_param(const json& params, const char* key) {
     auto value = T::parse(text_of(params, key));
@@ -31,7 +31,7 @@ tl::expected<T, RpcError> parsed_param(const json& params, const char* key) {
     return *value;
 }
 
-// A prefix, or an address alone.
+// The parameter as a prefix. An address alone is a prefix of full length.
 tl::expected<IpPrefix, RpcError> destination_param(const json& params, const char* key) {
     const std::string text = text_of(params, key);
     if (text.find('/') != std::string::npos) return parsed_param<IpPrefix>(params, key);
@@ -42,7 +42,8 @@ tl::expected<IpPrefix, RpcError> destination_param(const json& params, const cha
 
 constexpr const char* kDefault = "default";
 
-// Of `default` as `route add` takes it: the family was its gateway's.
+// The added default route that `default` means: 0.0.0.0/0 or ::/0, whichever exists. (`route add` takes the family
+// from the gateway.) Fails if both exist.
 tl::expected<IpPrefix, RpcError> added_default(Running& daemon, const std::string& domain) {
     const router::AddedRoutes& routes = daemon.intent.routes();
     const auto is_added = [&](const IpPrefix& to) {
@@ -123,7 +124,8 @@ Answer route_load(Running& daemon, const json& params) {
                      .first_line = static_cast<uint32_t>(line)};
     if (!domain->empty()) text.domain = *domain;
     if (check) {
-        // Mistakes are what was asked for: an answer, that a client puts together from several.
+        // A check answers with the mistakes: they are no error of the request. The client puts the answers for all
+        // pieces of its file together.
         auto checked = daemon.intent.routes().check(daemon.running.routing(), text);
         json errors = json::array();
         if (checked) return json{{"routes", loaded_json(*checked)}, {"errors", errors}, {"error-count", 0}};

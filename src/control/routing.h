@@ -1,4 +1,4 @@
-// The verbs about routes, neighbors and tunnels. Control thread.
+// The commands about routes, neighbors and tunnels. Control thread.
 #pragma once
 
 #include <nlohmann/json.hpp>

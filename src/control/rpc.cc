@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-// Strings from outside (interface names, file contents) may not be UTF-8; an answer always is.
+// Answers are UTF-8. Strings from outside (interface names, file contents) may not be, so replace their bad bytes.
 std::string text(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -27,8 +27,8 @@ json error_object(const json& id, const RpcError& error) {
     return {{"jsonrpc", "2.0"}, {"id", id}, {"error", std::move(object)}};
 }
 
-// What the JSON library would get wrong: it takes a NUL byte for the end of the text, and it
-// recurses, so a line of brackets could exhaust the stack. Empty: fine.
+// Finds what the JSON library can't cope with: it takes a NUL byte for the end of the text, and it recurses, so a
+// line of brackets could exhaust the stack. Empty: the line has neither.
 std::string scan(std::string_view line) {
     size_t depth = 0;
     bool quoted = false;
@@ -91,21 +91,22 @@ class KeyCheck : public nlohmann::json_sax<json> {
     std::optional<std::string> twice_;
 };
 
-// A text that has a key twice is ambiguous, and the library would keep the last value. Names the first such key.
+// Names the first key that an object has twice. Such a text is ambiguous, and the library would silently keep the
+// last value.
 std::optional<std::string> repeated_key(std::string_view line) {
     KeyCheck check;
     (void)json::sax_parse(line, &check);
     return check.twice();
 }
 
-// The library's message without its class in brackets; it quotes what it read, however long.
+// The library's message, without the class in brackets, and shortened: it quotes what it has read.
 std::string sentence(std::string_view message) {
     if (const size_t end = message.find("] "); end != message.npos) message.remove_prefix(end + 2);
     return std::string(message.substr(0, 200));
 }
 
 RpcError unknown_method(const std::vector<Command>& commands, std::string_view method) {
-    // Comparing megabytes would be work that anyone can order.
+    // Without the limit any client could make us compare megabytes.
     method = method.substr(0, 64);
     std::vector<std::string_view> names;
     for (const Command& command : commands) names.push_back(command.method.name);
@@ -127,7 +128,7 @@ RpcError invalid_params(std::string_view method, const std::vector<ParameterMist
     return {protocol::kInvalidParams, std::move(message), {{"errors", std::move(errors)}}};
 }
 
-// Why the requester may not have this command carried out; nothing: it may.
+// Why the requester may not use this command; nothing: it may.
 std::optional<RpcError> refusal(const Command& command, const Requester& requester, const json& params) {
     const protocol::Method& method = command.method;
     if (method.effect != protocol::Effect::kReads && requester.peer.access == Access::kRead)
@@ -152,7 +153,7 @@ Outcome unexpected(const protocol::Method& method, const std::exception& error) 
                  {}});
 }
 
-// For the log: "2 errors" alone says nothing, so the first ones follow.
+// The error for the log. The message "2 errors" says too little, so the first errors follow it.
 std::string with_errors(const RpcError& error) {
     constexpr size_t kTold = 3;
     const auto errors = error.data.is_object() ? error.data.find("errors") : error.data.end();
@@ -196,13 +197,13 @@ std::string fault_of(const json& request) {
     return {};
 }
 
-// A usable id: JSON-RPC allows strings, numbers and null.
+// Whether this may be a request's id: JSON-RPC allows strings, numbers and null.
 bool is_id(const json& id) {
     return id.is_string() || id.is_number() || id.is_null();
 }
 
-// In place of the rest of a batch, once its answers have grown too large. Notifications are
-// answered too, for their sender would otherwise believe them done.
+// The answers to the rest of a batch whose answers have become too large. Notifications get one too, because their
+// sender would otherwise believe that they were carried out.
 json not_run(const json& request) {
     const bool has_id = request.is_object() && request.contains("id") && is_id(request["id"]);
     return error_object(has_id ? request["id"] : json(),
@@ -213,7 +214,7 @@ json not_run(const json& request) {
                          {}});
 }
 
-// Why it can't be a batch; empty: it can.
+// Why this is no batch; empty: it is one.
 std::string fault_of_batch(const json& batch) {
     if (batch.empty()) return "an empty batch";
     if (batch.size() <= protocol::kMaxBatch) return {};
@@ -255,7 +256,7 @@ std::optional<std::string> Request::step(bool is_gone) {
         return done->is_null() ? std::string() : text(*done);
     }
     const json& one = content_[next_];
-    // The bound on a connection's output acts between lines, so a batch needs its own.
+    // The limit of a connection's output is checked between lines, so a batch needs a limit of its own.
     const bool is_too_much = answers_.size() > protocol::kMaxUnsent;
     const auto done = is_too_much ? not_run(one) : carry_out(one, is_gone);
     if (!done) return std::nullopt;
@@ -264,7 +265,7 @@ std::optional<std::string> Request::step(bool is_gone) {
     return answers_.empty() ? std::string() : answers_ + "]";
 }
 
-// Null for a notification; nothing: it isn't finished.
+// The answer; null for a notification; nothing: the request isn't finished.
 std::optional<json> Request::carry_out(const json& request, bool is_gone) {
     std::string fault = fault_of(request);
     const bool has_id = request.is_object() && request.contains("id");

@@ -1,10 +1,10 @@
-// JSON-RPC 2.0 without the socket: a line in, a line out. Stateless between lines, so that everything that a
-// client can get wrong is tested as text. The control thread calls it; a command's own exceptions
-// end here, as an error to the client.
+// JSON-RPC 2.0 without the socket: takes a line, gives a line. It keeps no state between lines, so tests can write
+// every mistake of a client as text. An exception of a command ends here and becomes an error answer. Control
+// thread.
 //
-// A line may be long work: a batch of many requests, or a command with a long answer. It is carried out in steps
-// of a few milliseconds, and the control thread does other things between them. Each step sees the switch as it is
-// then.
+// A line may need long: a batch of many requests, or a command with a long answer. Such a line is carried out in
+// steps of a few milliseconds, between which the control thread does other work. Each step sees the switch as it
+// is at that moment.
 #pragma once
 
 #include <chrono>
@@ -29,21 +29,21 @@ struct RpcError {
     nlohmann::json data;  // null: none
 };
 
-// Who asks: it is expired once the connection is gone.
+// Identifies the connection of a request. It expires when the connection ends.
 using Caller = std::weak_ptr<const void>;
 
 struct Requester {
     Peer peer = {};
     Caller caller = {};
-    ChangeLog* log = nullptr;  // of what it changes; null: none is kept
+    ChangeLog* log = nullptr;  // for the requester's changes; null: don't log them
 };
 
 using Outcome = tl::expected<nlohmann::json, RpcError>;
 
-// The rest of a command that takes long: each call does some of it. Nothing: call it again.
+// A long command: each call does a part of it and returns nothing, and the last call returns the outcome.
 using Steps = std::function<std::optional<Outcome>()>;
 
-// How long a step takes, about.
+// The time that one step should take.
 class Slice {
  public:
     bool is_over() const { return std::chrono::steady_clock::now() >= end_; }
@@ -55,23 +55,23 @@ class Slice {
 
 struct Command {
     protocol::Method method;
-    // Given an object, empty where the request has no params, that the method's description allows.
+    // `params` is an object that the method's description allows; empty if the request has no params.
     std::function<Outcome(const nlohmann::json& params)> run;
-    // In place of run, of a command that keeps something for its caller.
+    // In place of run, for a command that keeps something for its caller, such as a capture.
     std::function<Outcome(const nlohmann::json& params, const Caller& caller)> run_for = nullptr;
-    // In place of run, of a command that may take long. The parameters outlive the steps.
+    // In place of run, for a command that may take long. The parameters outlive the steps.
     std::function<Steps(const nlohmann::json& params)> begin = nullptr;
 };
 
-// A line that is being carried out. The commands and the requester outlive it; the line need not.
+// A line that is being carried out. The commands and the requester outlive it. The line is copied.
 class Request {
  public:
     Request(const std::vector<Command>& commands, const Requester& requester, std::string_view line);
     Request(const Request&) = delete;
 
-    // Does some of it. The answer without its newline, empty where there is nothing to say (notifications);
-    // nothing: it isn't finished, call again. A client that is gone hears no answer: of its requests those are
-    // carried out that change the switch, and no others.
+    // Does one step. Returns the answer without its newline, which is empty for notifications. Returns nothing if
+    // the request isn't finished: call it again. If the client is gone, only requests that change the switch are
+    // still carried out, as nobody would get the answers of the others.
     std::optional<std::string> step(bool is_gone = false);
 
  private:
@@ -84,15 +84,15 @@ class Request {
     const Requester& requester_;
     std::string fault_;  // the answer to a line that is no request
     nlohmann::json content_;
-    size_t next_ = 0;        // of a batch
-    std::string answers_;    // of a batch: to the requests before that one
-    Steps steps_ = nullptr;  // of a request that has begun
+    size_t next_ = 0;        // index of the batch's next request
+    std::string answers_;    // to the batch's requests before that one
+    Steps steps_ = nullptr;  // of a long command that has begun
 };
 
-// All steps at once.
+// Carries out all steps at once.
 std::string answer(const std::vector<Command>& commands, const Requester& requester, std::string_view line);
 
-// An answer for a client whose request can't be read, or who isn't heard.
+// The answer to a request that can't be read, or to a client that is turned away.
 std::string error_answer(int code, std::string_view message);
 
 }  // namespace sluice::control

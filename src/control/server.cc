@@ -20,8 +20,7 @@ namespace {
 using Protocol = boost::asio::local::stream_protocol;
 using boost::system::error_code;
 
-// A group that is missing must not keep the switch from starting, but its members must learn why
-// they are kept out.
+// If the group doesn't exist, the switch starts nevertheless. The log says why the group's members can't connect.
 base::Result<std::optional<gid_t>> wanted_group(const std::string& name, const char* consequence) {
     if (name.empty()) return std::nullopt;
     auto group = group_named(name);
@@ -33,7 +32,7 @@ base::Result<std::optional<gid_t>> wanted_group(const std::string& name, const c
     return group;
 }
 
-// "3 MiB", or "70 KiB" of what is less than 1 MiB.
+// "3 MiB"; below 1 MiB "70 KiB".
 std::string size_text(uint64_t bytes) {
     return bytes < 1 << 20 ? fmt::format("{} KiB", bytes >> 10) : fmt::format("{} MiB", bytes >> 20);
 }
@@ -44,10 +43,10 @@ std::string departures_text(uint64_t held_back) {
                        held_back == 1 ? "was" : "were");
 }
 
-// The connection is new and its buffer empty, so this neither blocks nor falls short.
+// The connection is new and its buffer is empty, so send() neither blocks nor sends only a part.
 void refuse(Session::Socket& socket, int code, const std::string& message) {
     const std::string line = error_answer(code, message) + "\n";
-    error_code ignored;  // it has gone already
+    error_code ignored;  // the client is gone already
     socket.send(boost::asio::buffer(line), 0, ignored);
 }
 
@@ -83,7 +82,7 @@ base::Result<void> Server::listen() {
 void Server::close() {
     if (!open_) return;
     open_.reset();
-    // While the lock is held, the path is ours to remove.
+    // While we hold the lock, the path is ours.
     unlink(config_.socket.c_str());
     waiting_.release();
     error_code ignored;
@@ -98,7 +97,7 @@ void Server::close() {
 void Server::accept() {
     waiting_.async_wait(waiting_.wait_read, [this, open = std::weak_ptr(open_)](error_code error) {
         if (open.expired() || error) return;
-        // Not Asio's accept: it knows no SOCK_CLOEXEC.
+        // Asio's accept can't set SOCK_CLOEXEC.
         const int connection =
             accept4(listener_.socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (connection >= 0) {
@@ -107,7 +106,7 @@ void Server::accept() {
         }
         if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
             return accept();
-        // The client keeps waiting and would wake us at once, again and again.
+        // The waiting client would wake us again at once, so pause.
         retry_.expires_after(std::chrono::milliseconds(100));
         retry_.async_wait([this, open](error_code cancelled) {
             if (!open.expired() && !cancelled) accept();
@@ -115,7 +114,7 @@ void Server::accept() {
     });
 }
 
-// One turn at a time is posted, so that timers and devices have theirs between two.
+// Posts one turn at a time, so that timers and device events are handled between two turns.
 void Server::serve() {
     if (turns_.empty() || std::exchange(serving_, true)) return;
     boost::asio::post(context_, [this, open = std::weak_ptr(open_)] {
@@ -173,9 +172,9 @@ void Server::admit(int connection) {
     session->start();
 }
 
-// False where all the places that the newcomer may take are taken by clients of a higher rank.
+// False: clients of a higher rank have all the places that the new client could get.
 bool Server::make_room(const Peer& newcomer) {
-    // One place of so many that these clients have together.
+    // Clients below the highest rank share this many places.
     const auto has_room = [&](size_t places, const auto& is_one_of_these) {
         std::shared_ptr<Session> longest;
         size_t taken = 0;
@@ -219,9 +218,10 @@ void Server::let_go(const std::shared_ptr<Session>& session) {
                                  "connect again"));
 }
 
-// A client that asks much and reads nothing goes, one of a lower rank first, and none of a higher one.
+// Disconnects clients that ask much and read nothing, beginning with the lowest rank, and none of a higher rank
+// than the latest one's.
 void Server::bound_unsent(const std::shared_ptr<Session>& latest) {
-    constexpr size_t kLarge = 64 << 10;  // what ends without one of these wouldn't help
+    constexpr size_t kLarge = 64 << 10;  // disconnecting a client with less unread would free too little
     size_t sum = 0;
     for (const auto& session : sessions_) sum += session->unsent();
     while (sum > config_.max_unsent) {
@@ -237,8 +237,7 @@ void Server::bound_unsent(const std::shared_ptr<Session>& latest) {
                                 std::pair(rank_of(longest->peer()), longest->idle_since()))
                 longest = session;
         }
-        // One answer alone may be larger than the bound, but not beside large answers for clients of a higher
-        // rank.
+        // A single answer may exceed the limit, but not beside large answers for clients of a higher rank.
         if (!longest && !has_higher) return;
         const std::shared_ptr<Session>& leaves = longest ? longest : latest;
         sum -= leaves->unsent();

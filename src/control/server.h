@@ -1,15 +1,15 @@
-// The control socket: sluiced's only door. Accepts clients, decides what each may do (access.h),
-// and hands their requests (rpc.h) to the commands that it was given. It knows no command itself.
+// The server of the control socket. It accepts clients, determines what each may do (access.h), and passes their
+// requests (rpc.h) to the commands that it was given. It knows no command itself.
 //
-// Everything runs on the thread that runs the io_context, the control thread: commands are called
-// one after the other, and a client waits while another's command runs. Clients take turns (turns.h), and the
-// io_context's other handlers run between two turns. The io_context must outlive the server.
+// The server runs on the control thread, which runs the io_context. Commands run one after the other, so a client
+// waits while another client's command runs. Clients take turns (turns.h), and the io_context's other handlers run
+// between two turns. The io_context must outlive the server.
 //
-// The places for clients are bounded, but nobody can occupy them: where a newcomer would be one too many, the
-// client that has been idle longest goes, one of a lower rank first (readers; the group; root and the daemon's own
-// user), never one of a higher rank. Some places are for the highest rank alone. The memory for answers that wait
-// to be read is bounded in the same way: where they are too many bytes together, the client that has left its own
-// unread longest goes.
+// The number of clients is bounded. If a new client would be one too many, the server disconnects the client that
+// has been idle longest, beginning with the lowest rank (readers; the group; root and the daemon's own user), and
+// never one of a higher rank than the new client's. Some places are reserved for the highest rank. The memory for
+// unread answers is bounded in the same way: if it is exceeded, the server disconnects the client that has left
+// its answers unread longest.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -44,10 +44,10 @@ class Server {
     ~Server() { close(); }
     Server(const Server&) = delete;
 
-    // Takes the socket's path, or says who has it, and serves from the io_context's next turn on.
+    // Takes the socket's path and serves from the io_context's next turn on. Fails if another daemon has the path.
     base::Result<void> listen();
 
-    // Removes the socket and hangs up on every client. A command may call it; its answer is lost.
+    // Removes the socket and disconnects every client. A command may call it; the command's answer is lost then.
     void close();
 
  private:
@@ -63,14 +63,14 @@ class Server {
     const Commands commands_;
     Grants grants_{};
     Listener listener_;
-    boost::asio::posix::stream_descriptor waiting_;  // for clients of listener_, which owns it
+    boost::asio::posix::stream_descriptor waiting_;  // the socket of listener_, which owns it
     boost::asio::steady_timer retry_;
     ChangeLog changes_;
-    Throttle departures_;  // in the log
+    Throttle departures_;  // limits log lines about disconnected clients
     std::set<std::shared_ptr<Session>> sessions_;
     Turns turns_;
     bool serving_ = false;  // a turn is posted
-    std::shared_ptr<void> open_;  // handlers of an earlier listen() find theirs gone
+    std::shared_ptr<void> open_;  // since listen(); expired: a handler belongs to an earlier listen()
 };
 
 }  // namespace sluice::control

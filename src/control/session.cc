@@ -31,12 +31,12 @@ void Session::close() {
     listeners_ = {};
     error_code ignored;
     socket_.close(ignored);
-    output_ = {};  // what is being sent is its handler's until that is called
+    output_ = {};  // sending_ stays until the pending write's handler has run
 }
 
 void Session::let_go(std::string answer) {
     answer += '\n';
-    error_code ignored;  // its buffer is full, or it has gone
+    error_code ignored;  // the socket's buffer is full, or the client is gone
     if (sending_.empty() && output_.empty()) socket_.send(asio::buffer(answer), 0, ignored);
     end();
 }
@@ -47,7 +47,7 @@ void Session::end() {
     if (on_end) on_end(shared_from_this());
 }
 
-// The only place that decides what comes next; every finished operation leads here.
+// Decides what the session does next. Every operation that finishes calls it.
 void Session::advance() {
     if (closed_) return;
     if (!waits_ && !last_ && unsent() <= protocol::kMaxUnsent) {
@@ -55,7 +55,7 @@ void Session::advance() {
             waits_ = true;
             listeners_.on_line(shared_from_this());
         } else if (hung_up_) {
-            last_ = true;  // half a line may remain, and is no request
+            last_ = true;  // input_ may have half a line, which is no request
         } else if (!last_) {
             read();
         }
@@ -64,7 +64,7 @@ void Session::advance() {
     if (last_ && sending_.empty()) end();
 }
 
-// Lets the other clients have their turn first.
+// Asks for a turn, which comes after those of other clients that wait.
 void Session::schedule() {
     if (std::exchange(scheduled_, true)) return;
     asio::post(socket_.get_executor(), [self = shared_from_this()] {
@@ -73,7 +73,7 @@ void Session::schedule() {
     });
 }
 
-// False where no whole line is there. Skips empty ones.
+// Finds the next line that isn't empty. False: there is no whole line yet.
 bool Session::find_line() {
     for (;;) {
         const size_t end = input_.find('\n', seen_);
@@ -81,12 +81,12 @@ bool Session::find_line() {
         if (size > max_request_) {
             say(error_answer(protocol::kInvalidRequest,
                              fmt::format("the request exceeds {} bytes", max_request_)));
-            last_ = true;  // where the next request begins would be a guess
+            last_ = true;  // nothing says where the next request would begin
             input_ = {};
             return false;
         }
         if (end == std::string::npos) {
-            // Also gives back the memory of a large request.
+            // A new string, so that the memory of a large request is freed.
             if (begin_ > 0) input_ = input_.substr(std::exchange(begin_, 0));
             seen_ = input_.size();
             return false;
@@ -100,7 +100,7 @@ bool Session::find_line() {
 
 bool Session::take_turn() {
     const bool gone = !closed_ && is_gone();
-    // Nothing that a reader can ask for is worth doing then. Its next lines would only be read to be thrown away.
+    // The client is gone and may only read: nobody would get its answers, so drop its lines.
     if (gone && requester_.peer.access == Access::kRead) end();
     std::optional<std::string> answer;
     if (!closed_) {
@@ -114,7 +114,7 @@ bool Session::take_turn() {
     if (!answer && !closed_) return true;
     request_.reset();
     waits_ = false;
-    if (closed_) {  // by the command, or while it waited
+    if (closed_) {  // by the command, or while the session waited for its turn
         input_ = {};
         return false;
     }
@@ -123,7 +123,7 @@ bool Session::take_turn() {
     return false;
 }
 
-// True once nobody is left who could read an answer. A client that only sends no more is still there.
+// Whether the client can't read an answer any more. A client that has only ended its sending direction still can.
 bool Session::is_gone() {
     pollfd peer{.fd = socket_.native_handle(), .events = 0, .revents = 0};
     return poll(&peer, 1, 0) == 1 && (peer.revents & (POLLHUP | POLLERR)) != 0;
@@ -136,7 +136,7 @@ void Session::say(std::string answer) {
         output_ = std::move(answer);
     else
         output_ += answer;
-    constexpr size_t kSmall = 64 << 10;  // as many as there are clients
+    constexpr size_t kSmall = 64 << 10;  // every client may have that much unread
     if (unsent() <= kSmall || !listeners_.on_unsent) return;
     const auto on_unsent = listeners_.on_unsent;  // it may end this session
     on_unsent(shared_from_this());
@@ -144,7 +144,7 @@ void Session::say(std::string answer) {
 
 void Session::read() {
     if (std::exchange(reading_, true)) return;
-    // Waits without a buffer, so that an idle client costs no memory.
+    // Waits for input without a buffer, so that an idle client takes no memory.
     socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
         self->reading_ = false;
         if (self->closed_) return;
@@ -168,7 +168,7 @@ void Session::receive() {
 void Session::write() {
     if (!sending_.empty() || output_.empty()) return;
     sending_.swap(output_);
-    // Asio sends with MSG_NOSIGNAL: a client that has gone is an error here, no SIGPIPE.
+    // Asio sends with MSG_NOSIGNAL: if the client is gone, this is an error and no SIGPIPE.
     asio::async_write(socket_, asio::buffer(sending_),
                       [self = shared_from_this()](error_code error, size_t) {
                           self->sending_ = {};

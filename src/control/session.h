@@ -1,6 +1,6 @@
-// One connected client: lines in, answers out, in order. Never blocks and never trusts: input is
-// bounded by the longest request, reading stops while answers wait for a slow client, and lines are served in turn
-// with the other clients' (turns.h). Control thread.
+// One connected client: reads its lines and sends the answers in order. It never blocks. Its input is bounded by
+// the longest request. While answers wait for a slow client, it reads no more. Its lines are served in turn with
+// those of other clients (turns.h). Control thread.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -18,7 +18,7 @@ namespace sluice::control {
 
 using Commands = std::shared_ptr<const std::vector<Command>>;
 
-// Its pending operations own it, until the client leaves or close() ends them.
+// The session's pending operations own it, until the client leaves or close() ends them.
 class Session : public std::enable_shared_from_this<Session> {
  public:
     using Socket = boost::asio::local::stream_protocol::socket;
@@ -26,9 +26,9 @@ class Session : public std::enable_shared_from_this<Session> {
     using Told = std::function<void(const std::shared_ptr<Session>&)>;
 
     struct Listeners {
-        Told on_line;    // a line has come: it wants a turn, and waits for one until take_turn()
+        Told on_line;    // a line has come: the session waits for take_turn()
         Told on_unsent;  // a large answer waits to be sent; the listener may end this session or others
-        Told on_end;     // the client has left: called once, and not by close()
+        Told on_end;     // the client has left; called once, and not by close()
     };
 
     // The socket is non-blocking.
@@ -36,17 +36,17 @@ class Session : public std::enable_shared_from_this<Session> {
 
     void start();
     void close();
-    // Serves a line, or some of it. True: some of it is left, which wants another turn.
+    // Does one step of a line. True: the line isn't finished and needs another turn.
     bool take_turn();
-    // Ends it in favor of another client: with the answer, where none is on its way.
+    // Ends the session in favor of another client. Sends the answer first, unless another one is being sent.
     void let_go(std::string answer);
 
     const Peer& peer() const { return requester_.peer; }
-    // Since its last request, or since it connected.
+    // The time of the client's last request, or of its connection.
     std::chrono::steady_clock::time_point idle_since() const { return idle_since_; }
     // Bytes of answers that wait for the client to read them.
     size_t unsent() const { return output_.size() + sending_.size(); }
-    // Ends it at once, with what it has not been sent.
+    // Ends the session at once and discards its unsent answers.
     void end();
 
  private:
@@ -66,18 +66,18 @@ class Session : public std::enable_shared_from_this<Session> {
     Listeners listeners_;
 
     std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
-    std::string input_;  // received; served up to begin_, without a newline up to seen_
+    std::string input_;  // received bytes: served up to begin_, searched for a newline up to seen_
     size_t begin_ = 0;
     size_t seen_ = 0;
-    std::optional<Request> request_;  // that has begun
+    std::optional<Request> request_;  // the line that is being served
     std::string output_;   // to be sent after sending_
-    std::string sending_;  // owned by the pending write while it isn't empty
+    std::string sending_;  // not empty: the pending write uses it
 
     bool reading_ = false;
-    bool waits_ = false;  // for a turn, or has it
+    bool waits_ = false;  // for a turn, or has its turn
     bool scheduled_ = false;
     bool hung_up_ = false;  // the client sends no more
-    bool last_ = false;     // no line is served any more: send what is left and end
+    bool last_ = false;     // serve no more lines: send what is left, then end
     bool closed_ = false;
 };
 

@@ -18,7 +18,7 @@ wire::Protocol protocol_of(const json& params) {
     return wire::Protocol::kTcp;
 }
 
-// Its parameters have been checked.
+// The parameters have been checked against the method's description.
 tl::expected<Question, RpcError> question_of(const json& params) {
     Question question;
     question.from = text_of(params, "from");
@@ -55,7 +55,7 @@ json trace_json(const Trace& trace) {
         row["by"] = stage.by ? explain::to_json(*stage.by) : json(nullptr);
         stages.push_back(std::move(row));
     }
-    // One port, for most packets; all of them, for a flood.
+    // Most packets go to one port; a flooded packet goes to several.
     json to = nullptr;
     if (trace.to.size() == 1) to = trace.to.front();
     if (trace.to.size() > 1) to = trace.to;
@@ -79,7 +79,7 @@ Answer answer_one(Running& daemon, const json& params) {
     return answer;
 }
 
-// One of several.
+// Answers one question of a list, whose parameters haven't been checked yet.
 Answer answer_listed(Running& daemon, const json& question) {
     if (!question.is_object()) return invalid("a question is not an object");
     const auto mistakes = mistakes_in(question, protocol::described::kQuestionParameters);

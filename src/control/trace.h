@@ -1,6 +1,6 @@
-// The verbs that ask what would become of a packet, and what becomes of those that come: a client starts that,
-// fetches what was seen until it has enough, and stops it. It ends with the client's connection at the latest.
-// Control thread.
+// The commands about traces. `trace` is a dry run: it tells what the switch would do with a packet. A live trace
+// tells what it does with packets that arrive: a client starts it, fetches its packets until it has enough, and
+// stops it. A live trace ends with its client's connection at the latest. Control thread.
 #pragma once
 
 #include "control/answer.h"
@@ -8,7 +8,7 @@
 
 namespace sluice::control {
 
-// One question, or a list of them ("questions"), whose answers then are a list too ("traces").
+// Answers one question, or a list of them ("questions") by a list of answers ("traces").
 Steps trace(Running& daemon, const nlohmann::json& params);
 
 Answer trace_start(Running& daemon, const nlohmann::json& params, const Caller& caller);

@@ -26,7 +26,7 @@ std::shared_ptr<Session> Turns::take() {
     Rank* next = nullptr;
     for (auto rank = ranks_.rbegin(); rank != ranks_.rend(); ++rank) {
         if (rank->users.empty()) continue;
-        // The lowest one that waits has its turn though it had the last.
+        // The lowest rank that waits gets the turn even if it had the last one.
         next = &*rank;
         if (!std::exchange(rank->had_turn, !rank->had_turn)) break;
     }

@@ -1,7 +1,7 @@
-// The order in which the clients' requests are carried out. Ranks (access.h) alternate: the highest that waits has
-// every second turn, the next one every second of those that are left. Users of one rank take turns. The sessions
-// of one user are served one after the other, so that no more long requests are under way than there are users.
-// Control thread.
+// The order in which requests are carried out. Ranks (access.h) alternate: the highest rank with a waiting session
+// gets every second turn, the next rank every second of the remaining turns. Within a rank, users take turns. The
+// sessions of one user are served one after the other, so that there are never more unfinished long requests than
+// users. Control thread.
 #pragma once
 
 #include <sys/types.h>
@@ -18,12 +18,12 @@ class Session;
 
 class Turns {
  public:
-    // Behind the user's other sessions.
+    // Adds a session behind the user's other sessions.
     void add(const Peer& peer, std::shared_ptr<Session> session);
-    // Before them: it goes on with what it had begun.
+    // Adds a session before them: its request isn't finished.
     void put_back(const Peer& peer, std::shared_ptr<Session> session);
     bool empty() const;
-    // Whose turn it is; it waits no more. Not of an empty queue.
+    // Takes out the session that has the next turn. There must be one.
     std::shared_ptr<Session> take();
     void clear() { *this = {}; }
 
