@@ -45,8 +45,8 @@ void write_packets(const json& portion, bool as_json, std::ostream& out) {
     }
 }
 
-// What else there is among pcapng's blocks: interfaces, and the statistics at the end of a file. A block begins
-// with its type and its size.
+// The types of pcapng blocks that are no packets: interfaces, and the statistics at the end of a file. A block
+// begins with its type and its size.
 std::string without_packets(std::string_view blocks) {
     constexpr uint32_t kEnhancedPacket = 6;
     std::string others;
@@ -63,7 +63,7 @@ std::string without_packets(std::string_view blocks) {
 
 enum class Wanted { kAll, kNoPackets };
 
-// False if it is not what to_base64() makes.
+// False: the text isn't valid Base64.
 bool write_pcapng(const json& portion, Wanted wanted, std::ostream& out) {
     const auto bytes = base::from_base64(portion.at("pcapng").get_ref<const std::string&>());
     if (bytes) out << (wanted == Wanted::kAll ? *bytes : without_packets(*bytes));
@@ -87,7 +87,7 @@ tl::expected<int, CallError> capture(Client& client, const json& params, const A
     const auto started = client.call(protocol::kCaptureStart, start);
     if (!started) return tl::unexpected(started.error());
     const json number = started->at("capture");
-    // Not before there is something to write: a mistake in the command doesn't empty a file.
+    // Opens the file only when there is something to write, so that a mistaken command doesn't empty a file.
     std::ofstream opened;
     if (is_pcapng && file->second != "-") {
         errno = 0;
@@ -107,7 +107,7 @@ tl::expected<int, CallError> capture(Client& client, const json& params, const A
                 return tl::unexpected(done.error());
             }
         }
-        // A file has its end still to come, behind packets that nobody wants any more.
+        // The end of a pcapng file still has to come. Skip the packets before it.
         const bool is_full = wanted == 0;
         if (is_full && !is_pcapng) break;
         json read{{"capture", number}, {"pcapng", is_pcapng}};

@@ -1,5 +1,6 @@
-// `sluicectl capture`: fetches what sluiced catches, until it has enough or is interrupted, and writes a
-// pcapng file or a line a packet. The file is written here, as the user who asks, never by the daemon.
+// `sluicectl capture`: fetches captured packets from sluiced until it has enough or is interrupted. Writes a
+// pcapng file, or a line a packet. sluicectl writes the file itself, with the rights of its user; the daemon never
+// does.
 #pragma once
 
 #include <iosfwd>
@@ -8,8 +9,8 @@
 
 namespace sluice::sluicectl {
 
-// Until the count that is wanted, the capture's end, or SIGINT or SIGTERM. `out` takes lines, and a file
-// that is called "-"; `err` what is said about the capture itself. Answers the exit status.
+// Ends after the given count of packets, at the capture's end, or by SIGINT or SIGTERM. `output.out` gets the
+// lines, or a file that is called "-"; `output.err` gets messages about the capture. Returns the exit status.
 tl::expected<int, CallError> capture(Client& client, const nlohmann::json& params,
                                      const Arguments& arguments, Output& output);
 

@@ -17,7 +17,7 @@ namespace {
 
 namespace po = boost::program_options;
 
-// What every verb takes, and the name that all_options() has for the words.
+// The options of every verb, and the name under which all_options() has the words.
 const std::vector<std::string> kGeneral = {"socket", "json",    "watch", "timeout",
                                            "help",   "version", "verbs", "words"};
 
@@ -40,7 +40,7 @@ po::options_description all_options() {
         const Shape shape = shape_of(verb);
         for (const std::string& name : shape.options) {
             if (options.find_nothrow(name, false)) continue;
-            // Boost takes ",f" for an option that has no other name than -f.
+            // To Boost ",f" is an option whose only name is -f.
             const std::string declared = name.starts_with("-") ? "," + name.substr(1) : name;
             options.add_options()(declared.c_str(), po::value<std::string>());
         }
@@ -52,7 +52,7 @@ po::options_description all_options() {
     return options;
 }
 
-// Boost would take the word that follows for the value of an option that needs none.
+// If an option may stand without a value, Boost would take the next word for its value. Prevents that.
 constexpr std::string_view kNoValue = "(none)";
 
 std::vector<std::string> with_values(std::vector<std::string> words) {
@@ -69,8 +69,8 @@ std::vector<std::string> with_values(std::vector<std::string> words) {
     return words;
 }
 
-// An option whose value goes with a '=' is followed by a number, which would be taken for an argument. Empty: none
-// is.
+// Reports an option that takes its value behind a '=', and is followed by a number as a word of its own: that
+// would count as an argument. Empty: there is none.
 std::string loose_value(const std::vector<std::string>& words) {
     for (size_t i = 0; i + 1 < words.size(); ++i) {
         const std::string& value = words[i + 1];
@@ -81,7 +81,7 @@ std::string loose_value(const std::vector<std::string>& words) {
     return {};
 }
 
-// "sluicectl port …" for the verbs that begin with this word; if none does, where to find them all.
+// The usage of the verbs that begin with this word; if none does, how to list all verbs.
 std::string verbs_like(const std::vector<std::string>& words) {
     std::string some;
     for (const Verb& verb : verbs()) {
@@ -98,14 +98,14 @@ const Verb* find_verb(const std::vector<std::string>& words) {
     return nullptr;
 }
 
-// Words that other programs have for ours.
+// The words of other programs, and ours for the same.
 constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
     {"rm", "delete"},   {"remove", "delete"}, {"del", "delete"}, {"create", "add"},   {"new", "add"},
     {"ls", "list"},     {"show", "list"},     {"dump", "list"},  {"list", "show"},    {"get", "show"},
     {"info", "show"},   {"get", "lookup"},    {"get", "list"},   {"clear", "flush"},  {"delete", "flush"},
     {"apply", "reload"}, {"load", "reload"},  {"test", "check"}, {"validate", "check"}};
 
-// The verb that is meant by another program's word for it: "port rm", "route get", "ports". Empty: none.
+// The verb that the user means by another program's words: "port rm", "route get", "ports". Empty: none.
 std::string_view verb_by_other_words(const std::vector<std::string>& words) {
     const auto is_verb = [](const std::string& wanted) -> std::string_view {
         for (const Verb& verb : verbs()) {
@@ -135,7 +135,7 @@ UsageError no_verb(const std::vector<std::string>& words) {
     if (words.empty()) return {"what shall it do?", verbs_like(words)};
     std::vector<std::string_view> known;
     for (const Verb& verb : verbs()) known.push_back(verb.words);
-    // "port lst web": whether a verb's second word was meant isn't known.
+    // "port lst web": the second word may be a part of the verb or an argument.
     const std::string two = words.size() > 1 ? words[0] + " " + words[1] : words[0];
     std::optional<std::string_view> near;
     if (const auto verb = verb_by_other_words(words); !verb.empty()) near = verb;
@@ -161,7 +161,7 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
     positional.add("words", -1);
     po::variables_map given;
     try {
-        // No guessing: an abbreviation in a script breaks when an option is added.
+        // Don't accept abbreviations: one in a script would break when an option is added.
         const int style =
             po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
         po::store(po::command_line_parser(with_values(words))
@@ -172,7 +172,7 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
                   given);
         po::notify(given);
     } catch (const po::error& error) {
-        // Boost gives every option two dashes.
+        // Boost reports every option with two dashes.
         static const std::regex kShort("'--([a-z])'");
         return wrong(std::regex_replace(error.what(), kShort, "'-$1'"), "  sluicectl --help\n");
     }
@@ -223,7 +223,7 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
     const auto holds = [](const std::vector<std::string>& names, const std::string& name) {
         return std::ranges::find(names, name) != names.end();
     };
-    const bool has_timeout = holds(shape.options, "timeout");  // of its own
+    const bool has_timeout = holds(shape.options, "timeout");  // the verb has its own --timeout
     if (given.contains("timeout") && !has_timeout) {
         const auto seconds = seconds_of("--timeout", given["timeout"].as<std::string>());
         if (!seconds) return wrong(seconds.error().message, usage);

@@ -1,5 +1,5 @@
-// sluicectl's command line: which verb, which arguments, and what is wrong with it. Options may
-// stand anywhere, for people add --json at the end of the line that they have just run.
+// Reads sluicectl's command line: the verb, its arguments, and mistakes. Options may stand anywhere: users like to
+// repeat a command with --json at its end.
 #pragma once
 
 #include <optional>
@@ -14,18 +14,18 @@ struct CommandLine {
     std::optional<std::string> socket;
     bool json = false;
     bool help = false;
-    bool protocol = false;  // the help that is asked for is the socket's reference
+    bool protocol = false;  // show the reference of the socket's protocol as help
     bool version = false;
-    std::optional<double> timeout;  // seconds that an answer may take; 0: any; none: the verb's own limit
-    std::optional<double> watch;  // seconds between one asking and the next
-    bool verbs = false;          // list them for the shell's completion
-    const Verb* verb = nullptr;  // always there, unless one of the last three is asked for
+    std::optional<double> timeout;  // seconds to wait for an answer; 0: no limit; nothing: the verb's own limit
+    std::optional<double> watch;    // repeat the request every so many seconds
+    bool verbs = false;             // list the verbs for the shell's completion
+    const Verb* verb = nullptr;     // null only with `help`, `version` or `verbs`
     Arguments arguments;
 };
 
 struct UsageError {
     std::string message;
-    std::string usage;  // the lines of help that would have prevented it
+    std::string usage;  // the lines of help about it
 };
 
 tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& words);

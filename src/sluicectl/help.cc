@@ -22,7 +22,7 @@ struct Row {
     std::string right;
 };
 
-// Two columns; what is long on the left stands on a line of its own.
+// Makes two columns. A long text of the left one gets a line of its own.
 std::string columns(const std::vector<Row>& rows, size_t most_left) {
     size_t left = 0;
     for (const Row& row : rows) {
@@ -39,7 +39,7 @@ std::string columns(const std::vector<Row>& rows, size_t most_left) {
     return text;
 }
 
-// The words of a verb's arguments with their brackets: an option and its value are one.
+// The verb's arguments, each with its brackets; an option and its value are one argument.
 std::vector<std::string> pieces_of(const std::string& arguments) {
     std::vector<std::string> pieces;
     std::istringstream words(arguments);
@@ -53,7 +53,7 @@ std::vector<std::string> pieces_of(const std::string& arguments) {
     return pieces;
 }
 
-// As in the overview: without options, which the verb's own help shows.
+// The arguments for the overview: without options, which only the verb's own help shows.
 std::string short_usage(const Verb& verb) {
     std::string text(verb.words);
     for (const std::string& piece : pieces_of(arguments_of(verb))) {
@@ -103,7 +103,7 @@ std::string_view effect_name(Effect effect) {
     return "";
 }
 
-// Parameters of a request: all that is required, or else the first one.
+// Parameters for an example request: all required ones; if there are none, the first one.
 std::string example_of(const protocol::Method& method) {
     std::string params;
     for (const Parameter& parameter : method.parameters) {
@@ -157,13 +157,13 @@ std::string help() {
                  {"--version", "sluicectl's version"}},
                 30));
     std::vector<Row> rows;
-    std::vector<std::pair<std::string_view, size_t>> titles;  // and the row that each is above
+    std::vector<std::pair<std::string_view, size_t>> titles;  // each with the number of the row below it
     for (const Verb& verb : verbs()) {
         const auto group = std::ranges::find(groups(), verb.words, &Group::first);
         if (group != groups().end()) titles.emplace_back(group->title, rows.size());
         rows.push_back({short_usage(verb), std::string(verb.summary)});
     }
-    // One width for all groups.
+    // All groups get the same column width.
     size_t left = 0;
     for (const Row& row : rows) left = std::max(left, width_of(row.left));
     for (Row& row : rows) row.left.resize(left, ' ');

@@ -1,11 +1,11 @@
-// For verbs that go on until somebody has seen enough.
+// For verbs that run until the user interrupts them.
 #pragma once
 
 #include <csignal>
 
 namespace sluice::sluicectl {
 
-// While it lives SIGINT and SIGTERM are counted, and interrupt a sleep. One at a time.
+// During its life, counts SIGINT and SIGTERM, which also interrupt a sleep. Only one may exist at a time.
 class Interruptible {
  public:
     Interruptible();
@@ -19,7 +19,8 @@ class Interruptible {
     struct sigaction before_term_ {};
 };
 
-// Between two askings of sluiced, while nothing comes: short for who looks at lines, long for the switch.
+// The pause between two requests while there are no packets: too short for a user to notice, long enough to cost
+// the switch little.
 void pause_briefly();
 
 }  // namespace sluice::sluicectl

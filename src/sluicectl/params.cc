@@ -29,7 +29,7 @@ tl::unexpected<Problem> problem(int status, fmt::format_string<Args...> text, Ar
     return tl::unexpected(Problem{status, fmt::format(text, std::forward<Args>(args)...)});
 }
 
-// The value of a key, as the key wants it: of a number too where it takes text.
+// The value of a key as JSON. If the key takes text, a number becomes text too.
 json typed(std::string_view key, const base::Tree& value) {
     const auto& text_keys = protocol::kTextKeys;
     const bool is_text = std::ranges::find(text_keys, key) != std::end(text_keys);
@@ -50,7 +50,7 @@ json typed(std::string_view key, const base::Tree& value) {
 
 Params value_of(const std::string& word, std::string_view key, const std::string& text) {
     if (text.empty()) return problem(kUsage, "{} has no value", base::shown(word));
-    if (base::resolve(text) == base::Scalar::kNull) return nullptr;  // as a document it would be an empty mapping
+    if (base::resolve(text) == base::Scalar::kNull) return nullptr;  // parse_yaml() would make it an empty mapping
     const auto document = base::parse_yaml(text, "");
     if (!document)
         return problem(kUsage, "the value of {}: {}", base::shown(word),
@@ -58,7 +58,7 @@ Params value_of(const std::string& word, std::string_view key, const std::string
     return typed(key, document->root);
 }
 
-// KEY=VALUE, into the object: the dots of KEY nest. Nothing where all is well.
+// Puts KEY=VALUE into the object; the dots of KEY nest. Nothing: there was no mistake.
 std::optional<Problem> set_key(const std::string& word, json& object) {
     const size_t equals = word.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -82,7 +82,7 @@ std::optional<Problem> set_key(const std::string& word, json& object) {
     return std::nullopt;
 }
 
-// A number from `low` to `high`; `name` is what the user calls it.
+// Reads a number from `low` to `high`. `name` is the argument's name in messages.
 tl::expected<uint64_t, Problem> number_of(const std::string& name, const std::string& text, uint64_t low,
                                           uint64_t high) {
     uint64_t number = 0;
@@ -92,7 +92,7 @@ tl::expected<uint64_t, Problem> number_of(const std::string& name, const std::st
     return problem(kUsage, "{} {} is not a number from {} to {}", name, base::shown(text), low, high);
 }
 
-// A parameter's value as the user writes it; `name` is what they call it.
+// Reads a parameter's value from the user's text. `name` is the argument's name in messages.
 Params described_value(const protocol::Parameter& parameter, const std::string& name, const std::string& text) {
     switch (parameter.type) {
         case protocol::Type::kFlag:
@@ -115,7 +115,7 @@ Params described_value(const protocol::Parameter& parameter, const std::string& 
     }
 }
 
-// The options that are parameters of the method, under their names.
+// The options that are parameters of the method, by the parameters' names.
 Params option_params(const protocol::Method& method, const Arguments& arguments) {
     json params = json::object();
     for (const auto& [name, text] : arguments.options) {
@@ -148,7 +148,8 @@ Params params_of(const Verb& verb, const Arguments& arguments) {
 
 Params drop_params(const Arguments& arguments) {
     Arguments others = arguments;
-    // Has no value, other than the parameter. A count is of the last packets, with or without it.
+    // The option --last has no value, but the parameter `last` has. A count means the last packets, with or
+    // without the option.
     const bool last = others.options.erase("last") != 0 || !arguments.words.empty();
     auto params = option_params(protocol::method(protocol::kDrops), others);
     if (!params) return params;
@@ -167,11 +168,11 @@ Params file_params(const Arguments& arguments) {
 }
 
 Params params_of_file(const std::string& name) {
-    // A directory opens like a file and then reads as an empty one.
+    // A directory can be opened like a file and would read as an empty one.
     std::error_code error;
     if (std::filesystem::is_directory(name, error))
         return problem(kFailed, "{} is a directory", name);
-    // Some devices have no end. A terminal has one.
+    // Reading some devices never ends. Reading a terminal does.
     const base::Fd device(std::filesystem::is_character_file(name, error)
                               ? open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
                               : -1);

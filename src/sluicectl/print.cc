@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-// A table, or a sentence in place of an empty one.
+// A table of the rows; if there are none, a sentence.
 std::string rows_or(const json& rows, std::initializer_list<Column> columns, const char* none, size_t width) {
     if (rows.empty()) return std::string(none) + "\n";
     return table({columns.begin(), columns.size()}, rows, width);
@@ -40,7 +40,7 @@ std::string out_of_force(const json& result) {
     return text;
 }
 
-// A port's queues in one direction, as rows that begin with the port's name.
+// The queues of ports in one direction, as rows that begin with the port's name.
 json queues_of(const json& ports, const char* direction) {
     json rows = json::array();
     for (const json& port : ports)
@@ -56,7 +56,7 @@ std::string print_last_drops(json rows, size_t width) {
     for (json& row : rows) {
         row["time"] = date_and_time(row.at("time"));
         row["decided-by"] = deciders(row.at("decided-by"));
-        // Of a packet whose next station was not found, no port is known.
+        // If no neighbor entry was found for the packet, its egress port isn't known.
         if (row.at("egress").is_null()) row["egress"] = row.at("neighbor");
         if (row.at("packets") != 1) {
             row["packet"] = fmt::format("{} ({} packets)", word(row.at("packet")),
@@ -318,7 +318,7 @@ std::string print_stats(const json& result, const Arguments& arguments) {
         workers,
         {"worker", "core", "received", "made", "transmitted", "dropped", "consumed", "background"});
     for (Column& column : of_workers) {
-        if (column.pointer == "/busy") column.format = Format::kPercent;  // as `status` has it
+        if (column.pointer == "/busy") column.format = Format::kPercent;  // as in `status`
     }
     std::string tunnels;
     if (!result.at("tunnels").empty())
@@ -351,7 +351,7 @@ std::string print_stats(const json& result, const Arguments& arguments) {
 }
 
 std::string print_drops(const json& result, const Arguments& arguments) {
-    // By --last, or by a count alone.
+    // The user gave --last, or a count alone.
     const json& rows = result.at("drops");
     if (!rows.empty() && rows.front().contains("time")) return print_last_drops(rows, arguments.width);
     json drops = json::array();
@@ -359,7 +359,7 @@ std::string print_drops(const json& result, const Arguments& arguments) {
     for (const json& row : rows) (row.at("background") ? background : drops).push_back(row);
     std::vector<Column> columns = {
         {"PORT", "/port"}, {"REASON", "/reason"}, {"PACKETS", "/packets", Format::kNumber}};
-    // Of two answers (--watch).
+    // With --watch there are rates, made of two answers.
     const bool has_rates =
         std::ranges::any_of(drops, [](const json& row) { return row.contains("packets-per-second"); });
     if (has_rates) columns.push_back({"PER-SECOND", "/packets-per-second", Format::kNumber});

@@ -1,5 +1,5 @@
-// From a verb's result to text for people. A result that lacks what a printer needs makes it throw
-// nlohmann's exception, which run() turns into a sentence.
+// Turns a verb's result into text for people. If a result lacks a key that a printer needs, the printer throws
+// nlohmann's exception, which run() turns into a message.
 #pragma once
 
 #include "base/error.h"
@@ -7,7 +7,7 @@
 
 namespace sluice::sluicectl {
 
-// A value as one word of a line.
+// A value as a part of a line.
 std::string word(const nlohmann::json& value);
 
 std::string print_status(const nlohmann::json& result, const Arguments& arguments);
@@ -27,9 +27,9 @@ std::string print_networks(const nlohmann::json& result, const Arguments& argume
 std::string print_macs(const nlohmann::json& result, const Arguments& arguments);
 std::string print_stats(const nlohmann::json& result, const Arguments& arguments);
 std::string print_drops(const nlohmann::json& result, const Arguments& arguments);
-// "file", "line" and "column" of an object, where it has them.
+// The place that an object has as "file", "line" and "column"; no place if it lacks them.
 base::Place place_of(const nlohmann::json& object);
-// What decided a drop, of "decided-by": "port web (host.yaml:12:5)".
+// The objects that decided a drop ("decided-by"): "port web (host.yaml:12:5)".
 std::string deciders(const nlohmann::json& objects);
 std::string print_yaml(const nlohmann::json& result, const Arguments& arguments);
 std::string print_checked(const nlohmann::json& result, const Arguments& arguments);

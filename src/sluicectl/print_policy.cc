@@ -105,7 +105,7 @@ std::string print_trace(const json& result, const Arguments& arguments) {
                    : fmt::format("{}", fmt::join(fold(said, arguments.width), "\n"));
     };
     std::string text;
-    // One that was made up; of one that came the caller has told.
+    // The packet of a dry run. The packet of a live trace is in the line that the caller has written.
     const auto packet = result.find("packet");
     if (packet != result.end() && packet->is_string() && !result.contains("time"))
         text = in_lines(word(*packet)) + "\n";

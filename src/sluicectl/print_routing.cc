@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-// "via 10.0.0.1 network blue", of each next hop.
+// Each next hop as "via 10.0.0.1 network blue".
 json hops_text(const json& hops) {
     json texts = json::array();
     for (const json& hop : hops) {
@@ -57,7 +57,7 @@ std::string print_lookup(const json& result, const Arguments& arguments) {
     if (hops.empty()) return text;
     const std::vector<Column> columns = {{"VIA", "/via"},     {"NETWORK", "/network"}, {"MAC", "/mac"},
                                          {"STATE", "/state"}, {"PORT", "/port"}};
-    // Of one next hop everything goes there.
+    // With one next hop there are no shares: it gets every packet.
     if (!has(hops.front(), "share")) return text + table(columns, hops, arguments.width);
     std::vector<Column> shared = columns;
     shared.push_back({"SHARE", "/share", Format::kPercent});

@@ -15,7 +15,7 @@ using nlohmann::json;
 constexpr std::array<std::string_view, 10> kCounters = {
     "packets", "bytes", "drops", "hits", "received", "made", "transmitted", "dropped", "background", "consumed"};
 
-// What tells a row of a list from the others: its texts, and the number of a worker or a queue.
+// The identity of a row in its list: its texts, and the number of a worker or a queue.
 std::string identity_of(const json& row) {
     std::string identity;
     for (const auto& [key, value] : row.items()) {

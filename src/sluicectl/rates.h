@@ -1,12 +1,12 @@
-// Rates of what the daemon counts, from two answers to one question (--watch).
+// Computes rates from two answers to the same request (--watch).
 #pragma once
 
 #include <nlohmann/json.hpp>
 
 namespace sluice::sluicectl {
 
-// Beside each counter of `now`, as "packets", that `before` has too: "packets-per-second". Rows of lists are the
-// same where their texts are.
+// For each counter such as "packets" that both answers have, adds "packets-per-second" to `now`. Rows of lists are
+// matched by their texts.
 void add_rates(nlohmann::json& now, const nlohmann::json& before, double seconds);
 
 }  // namespace sluice::sluicectl

@@ -12,10 +12,10 @@ namespace {
 
 using nlohmann::json;
 
-// Mistakes that are shown, of all pieces together.
+// The number of mistakes that are shown, of all pieces together.
 constexpr size_t kShown = 20;
 
-// Calls use(params, first line) for each piece, of whole lines, until that answers false.
+// Calls use(params, first line) for each piece until that returns false. A piece has whole lines.
 template <class Use>
 void each_piece(const json& params, Use use) {
     std::string_view left = params.at("text").get_ref<const std::string&>();
@@ -39,7 +39,7 @@ void each_piece(const json& params, Use use) {
     }
 }
 
-// The mistakes of all pieces; an empty list if there are none.
+// Checks all pieces; returns their mistakes.
 tl::expected<json, CallError> check(Client& client, const json& params) {
     tl::expected<json, CallError> mistakes = json::array();
     size_t count = 0;
@@ -62,7 +62,7 @@ tl::expected<json, CallError> check(Client& client, const json& params) {
     return mistakes;
 }
 
-// What came before a piece that failed is in force, which its sender must know.
+// The routes before the piece that failed are in force. Adds that to the error.
 void tell_progress(CallError& error, size_t line) {
     if (line == 1) return;
     const std::string told = fmt::format("the lines before {} are in force already: load the file again "

@@ -1,6 +1,5 @@
-// Loading a file of routes, in pieces that keep sluiced from nothing else for long: first all of them are
-// checked, then all are carried out. So a file with a mistake changes nothing, and every mistake is told
-// with its line.
+// Loads a file of routes in pieces, so that sluiced is never busy with it for long. It first checks all pieces,
+// then carries them out. So a file with a mistake changes nothing, and every mistake is reported with its line.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -10,7 +9,7 @@
 
 namespace sluice::sluicectl {
 
-// `params` are those of route.load, with the text of the whole file.
+// `params`: those of the method route.load, with the text of the whole file.
 tl::expected<nlohmann::json, CallError> load_routes(Client& client, const nlohmann::json& params);
 
 }  // namespace sluice::sluicectl

@@ -28,15 +28,15 @@ namespace {
 
 using nlohmann::json;
 
-// Cursor home, and erase what is below (ECMA-48).
+// Moves the cursor home and erases the screen below it (ECMA-48).
 constexpr const char* kClear = "\033[H\033[J";
 
-// Where a run's answers and errors go, and in which form.
+// The destinations of answers and errors, and their format.
 struct Outputs {
     std::ostream& out;
     std::ostream& err;
     bool json = false;
-    bool one_line = false;  // JSON, of many answers after each other
+    bool one_line = false;  // write each JSON answer as one line, as several follow each other
     Screen screen = {};
 };
 
@@ -44,7 +44,7 @@ void write_json(const json& value, const Outputs& to) {
     to.out << value.dump(to.one_line ? -1 : 2, ' ', false, json::error_handler_t::replace) << "\n";
 }
 
-// A parameter as its user has written it: --domain, or PREFIX for a word. What is no parameter
+// A parameter's name on the command line: --domain for an option, PREFIX for a word. A path that is no parameter
 // stays as it is.
 std::string written_name(const Verb& verb, const std::string& path) {
     std::istringstream words{std::string(verb.arguments)};
@@ -57,14 +57,14 @@ std::string written_name(const Verb& verb, const std::string& path) {
     return path;
 }
 
-// What each error of data.errors says, one a line; false where there is none.
+// Prints each error of data.errors on a line. False: there is none.
 bool print_errors(const json& data, const Verb* verb, std::ostream& err,
                   const json& code = nullptr) {
     const auto errors = data.is_object() ? data.find("errors") : data.end();
     if (errors == data.end() || !errors->is_array() || errors->empty()) return false;
     for (const json& error : *errors) {
         const auto path = error.find("path");
-        // A message about a parameter has its name in it.
+        // The message about a parameter has the parameter's name in it.
         const bool has_path = path != error.end() && path->is_string() && code != protocol::kInvalidParams;
         std::string name = has_path ? path->get<std::string>() : "";
         if (verb != nullptr) name = written_name(*verb, name);
@@ -82,7 +82,7 @@ const char* kind_of(int status) {
     }
 }
 
-// `data`: an error answer's, to what `verb` has asked for.
+// `data`: that of the error answer to the verb's request.
 int complain(int status, const std::string& message, const Outputs& to, const Verb* verb = nullptr,
              const json& data = nullptr, const json& code = nullptr) {
     if (to.json) {
@@ -105,7 +105,7 @@ int complain(const CallError& error, const Verb& verb, const Outputs& to) {
                     error.code == 0 ? json() : json(error.code));
 }
 
-// An answer and when it came: what --watch compares the next one with.
+// An answer and the time when it came, with which --watch compares the next answer.
 struct Earlier {
     json answer;
     std::chrono::steady_clock::time_point time;
@@ -129,7 +129,7 @@ int call(const CommandLine& line, const char* socket_variable, const Outputs& to
     constexpr double kPatienceForChanges = 300;
     const bool streams = line.verb->streams(line.arguments);
     const double limit = line.timeout.value_or(line.verb->changes || streams ? kPatienceForChanges : kPatience);
-    // 0 is no limit; less than a millisecond is one millisecond.
+    // To Client 0 is no limit, so a limit below a millisecond becomes one millisecond.
     const int64_t milliseconds = std::max<int64_t>(limit > 0, static_cast<int64_t>(limit * 1000));
     auto client = Client::connect(socket, std::chrono::milliseconds(milliseconds));
     if (!client) return complain(client.error(), *line.verb, to);
@@ -149,7 +149,7 @@ int call(const CommandLine& line, const char* socket_variable, const Outputs& to
         *earlier = std::move(latest);
     }
 
-    // Errors can be a result too: those that a check was asked to find.
+    // The result of a check has the mistakes that the check has found.
     const bool erroneous = result->is_object() && result->contains("errors") && !result->at("errors").empty();
     if (to.json)
         write_json(*result, to);
@@ -170,7 +170,7 @@ std::string heading(const CommandLine& line) {
     return fmt::format("{}  sluicectl {}  (every {} s)\n\n", clock, line.verb->words, *line.watch);
 }
 
-// The same again and again. What can't be answered now (sluiced restarts) may be the next time.
+// Repeats the request until the user interrupts. After a failure it goes on: sluiced may be restarting.
 int watch(const CommandLine& line, const char* socket_variable, const Outputs& to, const Pause& pause) {
     int status = kDone;
     std::optional<Earlier> earlier;
@@ -181,7 +181,7 @@ int watch(const CommandLine& line, const char* socket_variable, const Outputs& t
         status =
             call(line, socket_variable,
                  {.out = page, .err = page, .json = line.json, .one_line = true, .screen = to.screen}, &earlier);
-        // On a terminal one page takes the place of another.
+        // On a terminal each page replaces the one before; elsewhere an empty line separates them.
         if (!line.json && !to.screen.is_terminal) page << "\n";
         if (!(to.out << page.str()).flush()) return kFailed;
     } while (pause(*line.watch));

@@ -1,4 +1,4 @@
-// sluicectl from its command line to its exit status.
+// Runs sluicectl: from the command line to the exit status.
 #pragma once
 
 #include <functional>
@@ -8,19 +8,19 @@
 
 namespace sluice::sluicectl {
 
-// Waits between two askings of --watch; false ends it.
+// Waits between two requests of --watch; false ends the watch.
 using Pause = std::function<bool(double seconds)>;
 bool sleep_for(double seconds);
 
-// What the output goes to.
+// The terminal or file that the output goes to.
 struct Screen {
-    bool is_terminal = false;  // it obeys escape codes
-    size_t width = 0;          // in columns; 0 for what has none
+    bool is_terminal = false;  // escape codes work
+    size_t width = 0;          // in columns; 0: no limit
 };
 Screen screen_of(int descriptor);
 
-// `socket_variable` is the environment's SLUICE_SOCKET, null where it isn't set. With --json errors go to `out`
-// as well, as JSON.
+// `socket_variable`: the environment variable SLUICE_SOCKET; null if it isn't set. With --json, errors are JSON
+// and go to `out` too.
 int run(const std::vector<std::string>& words, const char* socket_variable, std::ostream& out,
         std::ostream& err, const Pause& pause = sleep_for, Screen screen = {});
 

@@ -84,7 +84,7 @@ struct Layout {
     }
 };
 
-// Columns of a rank, as many as it takes: first those that say nothing, then those of the highest rank.
+// Leaves out columns until the table fits: first those without any value, then those of the highest rank.
 void leave_out(std::span<const Column> columns, const Cells& cells, size_t width, Layout& layout) {
     const auto weight = [&](size_t i) {
         if (columns[i].rank == 0) return 0;
@@ -94,7 +94,7 @@ void leave_out(std::span<const Column> columns, const Cells& cells, size_t width
         return columns[i].rank + (says_nothing ? 1000 : 0);
     };
     while (layout.width() > width) {
-        // Of equals the last.
+        // Of columns with the same rank the last one.
         const auto last = std::max_element(layout.shown.begin(), layout.shown.end(), [&](size_t a, size_t b) {
             return std::pair(weight(a), a) < std::pair(weight(b), b);
         });
@@ -104,7 +104,7 @@ void leave_out(std::span<const Column> columns, const Cells& cells, size_t width
     }
 }
 
-// How wide a column is at least where words stay whole, or where paths are broken too.
+// The least width of a column if words stay whole, or if paths may be broken too.
 enum class Breaking { kWords, kPaths };
 size_t least_width(size_t column, const Cells& cells, Breaking breaking) {
     size_t longest = 0;
@@ -123,9 +123,8 @@ size_t least_width(size_t column, const Cells& cells, Breaking breaking) {
     return longest;
 }
 
-// The widest texts become as narrow as is needed and as their words let them. Then paths are broken
-// at their slashes, and at last the words of the last text, which says why: names and addresses
-// stay whole.
+// Makes the widest texts narrower until the table fits, as far as their words allow. Then breaks paths at their
+// slashes, and at last the words of the last text, which is a reason. Names and addresses stay whole.
 void narrow(std::span<const Column> columns, const Cells& cells, size_t width, Layout& layout) {
     std::vector<size_t> texts;
     for (const size_t i : layout.shown) {
@@ -147,7 +146,7 @@ void narrow(std::span<const Column> columns, const Cells& cells, size_t width, L
     shorten(last, kLeastOfLast);
 }
 
-// One row, on as many lines as its longest text takes.
+// Formats one row on as many lines as its longest text needs.
 std::string line_text(std::span<const Column> columns, const std::vector<std::string>& cells,
                       const Layout& layout) {
     std::vector<std::vector<std::string>> broken;
@@ -256,7 +255,7 @@ std::vector<Column> columns_of(const json& rows, const std::vector<std::string_v
     const auto add = [&](std::string_view key, const json& value) {
         const std::string header = upper(key);
         if (std::ranges::find(columns, header, &Column::header) == columns.end())
-            // The later, the sooner left out.
+            // Later columns are left out first.
             columns.push_back({header, pointer_to(key), value.is_number() ? Format::kNumber : Format::kText,
                                columns.size() < 2 ? 0 : static_cast<int>(columns.size())});
     };

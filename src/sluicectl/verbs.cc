@@ -253,7 +253,7 @@ Shape shape_of(const Verb& verb) {
         }
         if (word.starts_with("[-")) {
             shape.options.push_back(word.substr(word.starts_with("[--") ? 3 : 1));
-            words >> word;  // its value
+            words >> word;  // the option's value
             continue;
         }
         shape.max = word.ends_with("...") ? SIZE_MAX : shape.max + 1;

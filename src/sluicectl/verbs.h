@@ -1,11 +1,10 @@
-// What sluicectl can do, one row a verb: parsing, help, completion and printing all read this
-// table. A verb's arguments are parameters of its method, by their names in sluice/methods.h, which says what
-// they are and what they mean:
+// The table of sluicectl's verbs. Parsing, help, completion and printing all read it. An argument of a verb is
+// either a parameter of its method, by its name in sluice/methods.h, which has its type and meaning:
 //
 //     name                 a word
 //     --network            an option
 //
-// or arguments that sluicectl itself reads, written as people see them and explained in the verb's row:
+// or an argument that sluicectl itself reads, written as in the help and explained in the verb's row:
 //
 //     NAME                 one word
 //     [FILE]               one word, or none
@@ -41,15 +40,15 @@ struct Problem {
     std::string message;
 };
 
-// What follows the verb.
+// The words and options behind the verb.
 struct Arguments {
     std::vector<std::string> words;
-    // Without the dashes, but "-f" for a short one; "" for one without a value.
+    // Values by option. Names have no dashes, but short ones do: "-f". An option without a value has "".
     std::map<std::string, std::string> options;
-    size_t width = 0;  // of the terminal that is printed on; 0: lines as long as they come
+    size_t width = 0;  // of the terminal; 0: don't break lines
 };
 
-// Where a verb that does more than print one answer writes to.
+// The output of a verb that does more than print one answer.
 struct Output {
     std::ostream& out;
     std::ostream& err;
@@ -66,20 +65,20 @@ struct Verb {
     std::string_view words;  // "port list"
     std::string_view arguments;
     std::string_view summary;
-    std::string_view example;  // what follows "sluicectl"
+    std::string_view example;  // the command line behind "sluicectl"
     const char* method;
     // The request's parameters; null: the arguments are all parameters.
     tl::expected<nlohmann::json, Problem> (*params)(const Arguments& arguments);
     std::string (*print)(const nlohmann::json& result, const Arguments& arguments);
-    bool changes = false;  // something: not to be done again and again (--watch)
-    // In place of one request with these parameters.
+    bool changes = false;  // the switch: --watch doesn't repeat it
+    // In place of the one request, if the verb needs several.
     tl::expected<nlohmann::json, CallError> (*call)(Client& client, const nlohmann::json& params) = nullptr;
-    // In place of a request and of print, which is null if it always does; answers the exit status.
+    // In place of the request and of print(), for a verb that runs on. Returns the exit status.
     tl::expected<int, CallError> (*stream)(Client& client, const nlohmann::json& params,
                                            const Arguments& arguments, Output& output) = nullptr;
-    const char* stream_option = nullptr;  // with which alone it does that; null: always
+    const char* stream_option = nullptr;  // the option that asks for stream(); null: the verb always streams
     std::span<const OwnArgument> own = {};
-    // In place of all that: connects by itself, as sluiced may not be there yet; answers the exit status.
+    // In place of all these: connects by itself, because sluiced may not be running yet. Returns the exit status.
     tl::expected<int, CallError> (*connects)(const std::string& socket, const nlohmann::json& params,
                                              Output& output) = nullptr;
 
@@ -90,20 +89,20 @@ struct Verb {
 
 std::span<const Verb> verbs();
 
-// For the overview: the verbs from this one on, up to the next group's.
+// A group of verbs in the overview: from its first verb up to the next group's first.
 struct Group {
     std::string_view title;
     std::string_view first;
 };
 std::span<const Group> groups();
 
-// A verb's arguments with its parameters as people see them: "NAME [--network NETWORK]".
+// A verb's arguments as the help shows them: "NAME [--network NETWORK]".
 std::string arguments_of(const Verb& verb);
 
-// The method's parameter that this word of a verb's arguments is; null for sluicectl's own.
+// The method's parameter that this word of a verb's arguments means; null: sluicectl reads it itself.
 const protocol::Parameter* parameter_of(const Verb& verb, std::string_view word);
 
-// How many words a verb takes, and its options.
+// The number of words that a verb takes, and its options.
 struct Shape {
     size_t min = 0;
     size_t max = 0;

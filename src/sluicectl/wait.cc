@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPause{50};
-constexpr milliseconds kLeast{100};  // for an answer, where no time is left
+constexpr milliseconds kLeast{100};  // to wait for an answer, even at the end of the time
 
 milliseconds in_milliseconds(double seconds) { return milliseconds(static_cast<int64_t>(seconds * 1000)); }
 
@@ -34,7 +34,7 @@ std::string state_of(const json& port) {
            (has(port, "reason") ? ", " + port.at("reason").get<std::string>() : "");
 }
 
-// Not the daemon's words, but an error as those are.
+// An error of our own in the form of one from the daemon.
 tl::unexpected<CallError> in_vain(CallError::Kind kind, std::string message) {
     return tl::unexpected(CallError{kind, std::move(message)});
 }
@@ -47,13 +47,13 @@ void print(Output& output, const json& result, const std::string& text) {
     }
 }
 
-// A daemon that has no room, or no such port, may have it the next time.
+// Whether a later attempt may succeed: the daemon may be busy, or the port may be added meanwhile.
 bool may_mend(const CallError& error) {
     return error.kind == CallError::Kind::kNotReached || error.code == protocol::kFailed ||
            error.code == protocol::kBusy;
 }
 
-// What sluiced answers to one question.
+// Sends one request and returns sluiced's answer.
 tl::expected<json, CallError> ask(const std::string& socket, const json& params, milliseconds limit) {
     auto client = Client::connect(socket, limit);
     if (!client) return tl::unexpected(client.error());
@@ -89,7 +89,7 @@ tl::expected<int, CallError> wait_until(const std::string& socket, const json& p
             }
             return in_vain(answer.error().kind, fmt::format("after {} s: {}", seconds, answer.error().message));
         }
-        // What isn't there may be a slip of the pen: whoever waits sees it before the time is over.
+        // The port's name or the socket may be misspelt, so tell the user at once.
         if (!answer && !std::exchange(is_told, true)) {
             output.err << fmt::format("waiting up to {} s: {}\n", seconds,
                                       base::escaped(answer.error().message))
