@@ -15,7 +15,7 @@ namespace {
 constexpr int kVersion = 1;
 constexpr std::string_view kJournal = "journal";
 
-// Takes out the keys that have the value that was their default when no state had a version.
+// Removes the keys that have their default value, as of the version of sluiced that wrote all defaults.
 void drop_defaults(base::Tree& keys) {
     static const base::Tree defaults = [] {
         port::PortConfig config;
@@ -38,7 +38,7 @@ class Loader {
             lose(root, "", "expected a mapping with the key 'ports'");
             return std::move(state_);
         }
-        // sluiced writes a version at least. A loss of power may leave an empty file.
+        // sluiced always writes a version. After a power failure the file may be empty.
         if (root.entries.empty()) {
             lose(root, "", "the file is empty: what was added before is lost");
             return std::move(state_);

@@ -1,15 +1,16 @@
-// The objects that were added while running, on disk: written before they take effect, read at start. The file
-// holds what was said and nothing else: the keys that were given, not those that were left out, in JSON. It has
-// `ports`, and those other sections of the configuration that have an object:
+// The state file: the objects that were added while the switch runs. A change writes the file before it takes
+// effect, and the start reads it. The file is JSON. For each object it has only the keys that the user gave. It
+// has the section `ports`, and each other section of the configuration that has an added object:
 //
 //     {"version": 1, "ports": [{"name": "web", "netns": "web", "network": "blue"}]}
 //
-// Files without a version are of earlier switches, which wrote every key with its default; such defaults are
-// taken out again. Routes, of which there may be a million, have a file of their own (added_routes.h). Only while
-// a change of objects and routes together is under way, `journal` has the lines that are to be appended there.
+// An earlier version of sluiced wrote files without a version and with the defaults of all keys; load_state()
+// removes these defaults. Routes have a file of their own (added_routes.h), because there may be a million. While a
+// change of both objects and routes is being carried out, `journal` has the lines that will be appended to that
+// file.
 //
-// A state file never keeps the switch down. What can't be read of it is a fault, to be told and put aside; the
-// rest counts. Control thread.
+// A state file never prevents the start. Its unreadable parts are faults, which the caller reports; the caller
+// also keeps a copy of such a file. All other parts count. Control thread.
 #pragma once
 
 #include <string>
@@ -23,15 +24,15 @@ namespace sluice::engine {
 struct State {
     SharedObjects objects;
     std::string journal;  // lines of the routes' file
-    base::Errors faults;  // of the file, those of its objects too
-    bool has_lost = false;  // something that is in no object: it would be lost if the file were written again
+    base::Errors faults;    // of the file and of its objects
+    bool has_lost = false;  // an unreadable part belongs to no object, so rewriting the file would lose it
 };
 
-// An absent file is an empty state. Changes nothing.
+// A missing file is an empty state. Writes nothing.
 State load_state(const std::string& file);
 
-// Replaces the file as a whole (written beside it, synced, renamed), so that a crash at any moment
-// leaves the old state or the new one. Makes the folder.
+// Replaces the whole file (writes a new one beside it, syncs, renames), so that a crash at any moment leaves the
+// old state or the new one. Creates the folder if needed.
 base::Result<void> save_state(const std::string& file, const SharedObjects& objects,
                               std::string_view journal = {});
 
