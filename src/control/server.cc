@@ -165,7 +165,7 @@ void Server::admit(int connection) {
                     turns_.add(session->peer(), session);
                     serve();
                 },
-            .on_unsent = [this](const std::shared_ptr<Session>& latest) { bound_unsent(latest); },
+            .on_unsent = [this](const std::shared_ptr<Session>& latest) { limit_unsent(latest); },
             .on_end = [this](const std::shared_ptr<Session>& ended) { sessions_.erase(ended); },
         });
     sessions_.insert(session);
@@ -220,7 +220,7 @@ void Server::let_go(const std::shared_ptr<Session>& session) {
 
 // Disconnects clients that ask much and read nothing, beginning with the lowest rank, and none of a higher rank
 // than the latest one's.
-void Server::bound_unsent(const std::shared_ptr<Session>& latest) {
+void Server::limit_unsent(const std::shared_ptr<Session>& latest) {
     constexpr size_t kLarge = 64 << 10;  // disconnecting a client with less unread would free too little
     size_t sum = 0;
     for (const auto& session : sessions_) sum += session->unsent();

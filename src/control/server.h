@@ -56,7 +56,7 @@ class Server {
     void admit(int connection);
     bool make_room(const Peer& newcomer);
     void let_go(const std::shared_ptr<Session>& session);
-    void bound_unsent(const std::shared_ptr<Session>& latest);
+    void limit_unsent(const std::shared_ptr<Session>& latest);
 
     boost::asio::io_context& context_;
     const ServerConfig config_;

@@ -23,12 +23,12 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
     using Socket = boost::asio::local::stream_protocol::socket;
 
-    using Told = std::function<void(const std::shared_ptr<Session>&)>;
+    using Callback = std::function<void(const std::shared_ptr<Session>&)>;
 
     struct Listeners {
-        Told on_line;    // a line has come: the session waits for take_turn()
-        Told on_unsent;  // a large answer waits to be sent; the listener may end this session or others
-        Told on_end;     // the client has left; called once, and not by close()
+        Callback on_line;    // a line has come: the session waits for take_turn()
+        Callback on_unsent;  // a large answer waits to be sent; the listener may end this session or others
+        Callback on_end;     // the client has left; called once, and not by close()
     };
 
     // The socket is non-blocking.
