@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPause{50};
-constexpr milliseconds kLeast{100};  // to wait for an answer, even at the end of the time
+constexpr milliseconds kLeastWait{100};  // to wait for an answer, even at the end of the time
 
 milliseconds in_milliseconds(double seconds) { return milliseconds(static_cast<int64_t>(seconds * 1000)); }
 
@@ -35,7 +35,7 @@ std::string state_of(const json& port) {
 }
 
 // An error of our own in the form of one from the daemon.
-tl::unexpected<CallError> in_vain(CallError::Kind kind, std::string message) {
+tl::unexpected<CallError> not_in_time(CallError::Kind kind, std::string message) {
     return tl::unexpected(CallError{kind, std::move(message)});
 }
 
@@ -48,13 +48,13 @@ void print(Output& output, const json& result, const std::string& text) {
 }
 
 // Whether a later attempt may succeed: the daemon may be busy, or the port may be added meanwhile.
-bool may_mend(const CallError& error) {
+bool may_succeed_later(const CallError& error) {
     return error.kind == CallError::Kind::kNotReached || error.code == protocol::kFailed ||
            error.code == protocol::kBusy;
 }
 
 // Sends one request and returns sluiced's answer.
-tl::expected<json, CallError> ask(const std::string& socket, const json& params, milliseconds limit) {
+tl::expected<json, CallError> request(const std::string& socket, const json& params, milliseconds limit) {
     auto client = Client::connect(socket, limit);
     if (!client) return tl::unexpected(client.error());
     if (params.contains("name")) return client->call(protocol::kPortShow, {{"name", params.at("name")}});
@@ -70,7 +70,7 @@ tl::expected<int, CallError> wait_until(const std::string& socket, const json& p
     bool is_told = output.json;
     for (;;) {
         const auto left = std::chrono::duration_cast<milliseconds>(end - Clock::now());
-        const auto answer = ask(socket, params, std::max(left, kLeast));
+        const auto answer = request(socket, params, std::max(left, kLeastWait));
         if (answer && !is_port) {
             print(output, *answer, fmt::format("sluiced answers (process {})", answer->at("pid").get<int64_t>()));
             return kDone;
@@ -80,14 +80,14 @@ tl::expected<int, CallError> wait_until(const std::string& socket, const json& p
                   fmt::format("port {} is up", base::escaped(params.at("name").get<std::string>())));
             return kDone;
         }
-        if (!answer && !may_mend(answer.error())) return tl::unexpected(answer.error());
+        if (!answer && !may_succeed_later(answer.error())) return tl::unexpected(answer.error());
         if (Clock::now() >= end) {
             if (answer) {
-                return in_vain(CallError::Kind::kDaemon, fmt::format("port {} is not up after {} s: {}",
+                return not_in_time(CallError::Kind::kDaemon, fmt::format("port {} is not up after {} s: {}",
                                                                      params.at("name").get<std::string>(), seconds,
                                                                      state_of(answer->at("port"))));
             }
-            return in_vain(answer.error().kind, fmt::format("after {} s: {}", seconds, answer.error().message));
+            return not_in_time(answer.error().kind, fmt::format("after {} s: {}", seconds, answer.error().message));
         }
         // The port's name or the socket may be misspelt, so tell the user at once.
         if (!answer && !std::exchange(is_told, true)) {
@@ -119,7 +119,7 @@ tl::expected<int, CallError> add_and_wait(Client& client, const json& params, co
     }
     if (is_up(port)) return kDone;
     if (output.json) return kFailed;  // the answer has the state and the reason
-    return in_vain(CallError::Kind::kDaemon,
+    return not_in_time(CallError::Kind::kDaemon,
                    fmt::format("port {} is not up after {} s: {}", port.at("name").get<std::string>(), seconds,
                                state_of(port)));
 }
