@@ -35,7 +35,7 @@ namespace asio = boost::asio;
 constexpr std::chrono::milliseconds kTick{200};
 constexpr std::chrono::milliseconds kPause{50};
 
-int say(const base::Errors& errors) {
+int report(const base::Errors& errors) {
     for (const auto& error : errors) std::cerr << error.text() << '\n';
     return 2;
 }
@@ -76,7 +76,7 @@ class Daemon {
         }
         remove_orphans();
         if (auto changes = intent_.start(switch_, engine::Clock::now()); !changes) {
-            return say(changes.error());
+            return report(changes.error());
         }
         for (size_t i = 0; i < eal_.lcores.size(); ++i) {
             rte_eal_remote_launch(run_worker, switch_.workers()[i].get(), eal_.lcores[i]);
@@ -201,7 +201,7 @@ class Daemon {
 
 int check_config(const std::string& config_file) {
     const auto intent = engine::Intent::load(config_file);
-    if (!intent) return say(intent.error());
+    if (!intent) return report(intent.error());
     for (const std::string& remark : intent->remarks()) std::cerr << base::escaped(remark) << '\n';
     return 0;
 }
@@ -209,7 +209,7 @@ int check_config(const std::string& config_file) {
 int run_daemon(const std::string& config_file) {
     raise_descriptor_limit();
     auto intent = engine::Intent::load(config_file);
-    if (!intent) return say(intent.error());
+    if (!intent) return report(intent.error());
     base::log::set_level(intent->config().log.level);
     auto eal = engine::start_eal(intent->config());
     if (!eal) {
