@@ -226,8 +226,8 @@ def main(session):
     session.note("flows decided anew: evaluations of the ACL at a replaying port until every flow has passed again")
     session.note("lost: what came from the replaying ports, or was to go there, and was dropped for whatever reason, "
                  "until every flow has passed again")
-    session.note(f"pings: {ASKED} from one container to another, one each {EVERY} us; the change comes after a quarter "
-                 "of them. Compare their p99 with that of the row without a change")
+    session.note(f"pings: {ASKED} from one container to another, one each {EVERY} us; the change comes after a "
+                 "quarter of them. Compare their p99 with that of the row without a change")
     with Hugepages(1536, session.say):
         files = scenario.files(session.directory)
         for number in range(1, session.options.runs + 1):
@@ -242,5 +242,6 @@ def main(session):
                 measure_orphans(session, switch, build, nursery, number)
     print_figures(session.figures, START, "best / median / worst", (TOOK,))
     print("  wanted: 1,000 ports in less than 5 s, 4,000 in less than 25 s")
-    print_figures(session.figures, NAME, "best / median / worst", (ANSWER, DECIDED, LOST, UNANSWERED, P99, GAP, WAITED))
-    print("  wanted: port add in less than 5 ms beside the device's own opening, and no packet and no ping lost")
+    print_figures(session.figures, NAME, "best / median / worst",
+                  (ANSWER, DECIDED, LOST, UNANSWERED, P99, GAP, WAITED))
+    print("  wanted: port add in less than 5 ms beside the device's own opening, no packet lost, no ping lost")
