@@ -54,8 +54,8 @@ class Intent {
     Changes add(Switch& running, ObjectKind kind, const base::Document& request, Clock::time_point now);
     Changes remove(Switch& running, const ObjectName& name, Clock::time_point now);
     // Sets these keys of an added object and keeps its other keys. Null restores a key's default (RFC 7396).
-    // Objects that depend on it stay in force. An object that waits may still wait afterwards, if none of these keys
-    // is the reason.
+    // Objects that depend on it stay in force. An object that waits may still wait afterwards, if none of these
+    // keys is the reason.
     Changes set(Switch& running, const ObjectName& name, const base::Tree& keys, Clock::time_point now);
     // Routes change one by one or in bulk. They are not part of the configuration.
     router::AddedRoutes& routes() noexcept { return routes_; }
@@ -102,10 +102,10 @@ class Intent {
 
     std::string file_;
     std::shared_ptr<const ReadFile> read_;  // the file as it was last accepted
-    SharedObjects added_;  // first the objects in force, then the waiting ones
-    bool is_saved_ = false;         // the state file has them
-    std::string journal_;           // of the state file, until the routes' file has its lines
-    base::Errors faults_;           // of the state file, until put_aside()
+    SharedObjects added_;                   // first the objects in force, then the waiting ones
+    bool is_saved_ = false;                 // the state file has them
+    std::string journal_;                   // of the state file, until the routes' file has its lines
+    base::Errors faults_;                   // of the state file, until put_aside()
     bool has_lost_state_ = false;
     std::vector<WaitingObject> waiting_;
     std::vector<ObjectName> declared_;  // added objects that the file declares by now

@@ -5,8 +5,8 @@
 //     {"version": 1, "ports": [{"name": "web", "netns": "web", "network": "blue"}]}
 //
 // An earlier version of sluiced wrote files without a version and with the defaults of all keys; load_state()
-// removes these defaults. Routes have a file of their own (added_routes.h), because there may be a million. While a
-// change of both objects and routes is being carried out, `journal` has the lines that will be appended to that
+// removes these defaults. Routes have a file of their own (added_routes.h), because there may be a million. While
+// a change of both objects and routes is being carried out, `journal` has the lines that will be appended to that
 // file.
 //
 // A state file never prevents the start. Its unreadable parts are faults, which the caller reports; the caller
@@ -23,7 +23,7 @@ namespace sluice::engine {
 
 struct State {
     SharedObjects objects;
-    std::string journal;  // lines of the routes' file
+    std::string journal;    // lines of the routes' file
     base::Errors faults;    // of the file and of its objects
     bool has_lost = false;  // an unreadable part belongs to no object, so rewriting the file would lose it
 };

@@ -24,9 +24,13 @@ using std::chrono::milliseconds;
 constexpr milliseconds kPause{50};
 constexpr milliseconds kLeastWait{100};  // to wait for an answer, even at the end of the time
 
-milliseconds in_milliseconds(double seconds) { return milliseconds(static_cast<int64_t>(seconds * 1000)); }
+milliseconds in_milliseconds(double seconds) {
+    return milliseconds(static_cast<int64_t>(seconds * 1000));
+}
 
-bool is_up(const json& port) { return port.at("state") == "up"; }
+bool is_up(const json& port) {
+    return port.at("state") == "up";
+}
 
 // "down, its network namespace does not exist"
 std::string state_of(const json& port) {
@@ -84,15 +88,15 @@ tl::expected<int, CallError> wait_until(const std::string& socket, const json& p
         if (Clock::now() >= end) {
             if (answer) {
                 return not_in_time(CallError::Kind::kDaemon, fmt::format("port {} is not up after {} s: {}",
-                                                                     params.at("name").get<std::string>(), seconds,
-                                                                     state_of(answer->at("port"))));
+                                                                         params.at("name").get<std::string>(),
+                                                                         seconds, state_of(answer->at("port"))));
             }
-            return not_in_time(answer.error().kind, fmt::format("after {} s: {}", seconds, answer.error().message));
+            return not_in_time(answer.error().kind,
+                               fmt::format("after {} s: {}", seconds, answer.error().message));
         }
         // The port's name or the socket may be misspelt, so tell the user at once.
         if (!answer && !std::exchange(is_told, true)) {
-            output.err << fmt::format("waiting up to {} s: {}\n", seconds,
-                                      base::escaped(answer.error().message))
+            output.err << fmt::format("waiting up to {} s: {}\n", seconds, base::escaped(answer.error().message))
                        << std::flush;
         }
         std::this_thread::sleep_for(kPause);
@@ -120,8 +124,8 @@ tl::expected<int, CallError> add_and_wait(Client& client, const json& params, co
     if (is_up(port)) return kDone;
     if (output.json) return kFailed;  // the answer has the state and the reason
     return not_in_time(CallError::Kind::kDaemon,
-                   fmt::format("port {} is not up after {} s: {}", port.at("name").get<std::string>(), seconds,
-                               state_of(port)));
+                       fmt::format("port {} is not up after {} s: {}", port.at("name").get<std::string>(), seconds,
+                                   state_of(port)));
 }
 
 }  // namespace sluice::sluicectl
