@@ -77,15 +77,9 @@ bool Steps::route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& 
 void Steps::lead(Candidate& candidate, const path::Meta& meta, const view::Tables& tables) noexcept {
     candidate.to = {path::kNoPort, meta.network};
     switch (meta.fate) {
-        case path::Fate::kForward:
-            candidate.to.port = meta.egress;
-            break;
-        case path::Fate::kFlood:
-            candidate.is_flooded = true;
-            break;
-        case path::Fate::kLocal:
-            candidate.hop |= Hop::kLocal;
-            break;
+        case path::Fate::kForward: candidate.to.port = meta.egress; break;
+        case path::Fate::kFlood: candidate.is_flooded = true; break;
+        case path::Fate::kLocal: candidate.hop |= Hop::kLocal; break;
         case path::Fate::kRoute: {
             auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
             const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
@@ -97,8 +91,7 @@ void Steps::lead(Candidate& candidate, const path::Meta& meta, const view::Table
             if (is_destination(neighbor, candidate.translated, tables)) candidate.hop |= Hop::kOnLink;
             break;
         }
-        default:
-            break;
+        default: break;
     }
 }
 
