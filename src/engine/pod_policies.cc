@@ -38,7 +38,7 @@ void PodPolicies::apply(const kube::Change& change) {
     for (const kube::Changed& it : change) {
         const kube::Object* after = it.after != nullptr ? &it.after->object : nullptr;
         if (it.key.kind == Kind::kPod) {
-            after != nullptr ? set_pod(it.key, after->pod(), after->labels) : remove_pod(it.key);
+            after != nullptr ? set_object(it.key, after->pod(), after->labels) : remove_object(it.key);
         } else if (it.key.kind == Kind::kNetworkPolicy) {
             after != nullptr ? set_policy(it.key, after->policy(), after->place) : remove_policy(it.key);
         }
@@ -47,30 +47,52 @@ void PodPolicies::apply(const kube::Change& change) {
 
 void PodPolicies::attach(const std::string& port, const Attachment& attachment) {
     const auto known = attachments_.find(port);
-    if (known != attachments_.end() && known->second == attachment) return;
+    if (known != attachments_.end() && known->second.what == attachment) return;
     detach(port);
-    attachments_[port] = attachment;
     const Key key = key_of(port, attachment);
-    if (attachment.pod.empty()) set_pod(key, {}, attachment.labels);
+    attachments_[port] = {attachment, key};
+    ports_of_[key].push_back(port);
     const auto pod = pods_.find(key);
-    if (pod == pods_.end()) return;
-    unlist_addresses(pod->second);
-    pod->second.port = port;
-    list_addresses(pod->second);
+    // Without an object it is a pod of its namespace nevertheless, whose labels are the port's, or none.
+    if (pod == pods_.end()) return set_pod(key, {}, attachment.labels);
+    attachments_[port].pod = &pod->second;
+    place(key, pod->second);
 }
 
 void PodPolicies::detach(const std::string& port) {
     const auto known = attachments_.find(port);
     if (known == attachments_.end()) return;
-    const Key key = key_of(port, known->second);
-    const bool has_object = !known->second.pod.empty();
+    const Key key = known->second.key;
     attachments_.erase(known);
-    if (!has_object) return remove_pod(key);
-    const auto pod = pods_.find(key);
-    if (pod == pods_.end() || pod->second.port != port) return;
-    unlist_addresses(pod->second);
-    pod->second.port = port_of(key);
-    list_addresses(pod->second);
+    std::erase(ports_of_[key], port);
+    if (ports_of_[key].empty()) ports_of_.erase(key);
+    PodState& pod = pods_.at(key);
+    if (!pod.has_object && ports_at(key).empty()) return remove_pod(key);
+    place(key, pod);
+}
+
+void PodPolicies::set_object(const Key& key, const kube::Pod& facts, const kube::Labels& labels) {
+    set_pod(key, facts, labels);
+    pods_.at(key).has_object = true;
+}
+
+void PodPolicies::remove_object(const Key& key) {
+    pods_.at(key).has_object = false;
+    ports_at(key).empty() ? remove_pod(key) : set_pod(key, {}, {});
+}
+
+const std::vector<std::string>& PodPolicies::ports_at(const Key& key) const {
+    static const std::vector<std::string> kNone;
+    const auto ports = ports_of_.find(key);
+    return ports == ports_of_.end() ? kNone : ports->second;
+}
+
+// At the port that it was attached to last.
+void PodPolicies::place(const Key& key, PodState& pod) {
+    unlist_addresses(pod);
+    const auto& ports = ports_at(key);
+    pod.port = ports.empty() ? std::string() : ports.back();
+    list_addresses(pod);
 }
 
 void PodPolicies::set_hosts(std::vector<pod::Pods::Host> hosts) {
@@ -87,12 +109,11 @@ std::shared_ptr<const pod::Pods> PodPolicies::pods() {
     to_build_.clear();
     if (!std::exchange(has_moved_, false)) return published_;
     std::vector<pod::SharedPod> by_port;
-    for (const auto& [name, attachment] : attachments_) {
-        const auto pod = pods_.find(key_of(name, attachment));
-        // A Pod at two ports is at the one that was attached last.
-        if (pod == pods_.end() || pod->second.port != name || pod->second.facts.host_network) continue;
-        by_port.resize(std::max<size_t>(by_port.size(), path::index(attachment.port) + 1U));
-        by_port[path::index(attachment.port)] = pod->second.built;
+    for (const auto& [name, attached] : attachments_) {
+        const PodState* pod = attached.pod;
+        if (pod->port != name || pod->facts.host_network) continue;
+        by_port.resize(std::max<size_t>(by_port.size(), path::index(attached.what.port) + 1U));
+        by_port[path::index(attached.what.port)] = pod->built;
     }
     auto pods = std::make_shared<pod::Pods>(std::move(by_port), hosts_);
     pods->reserve(claims_.size());
@@ -144,7 +165,7 @@ void PodPolicies::set_pod(const Key& key, const kube::Pod& facts, const kube::La
         for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
             pod.denial[static_cast<size_t>(direction)] = new_object(key, direction, std::nullopt);
         }
-        pod.port = port_of(key);
+        for (const std::string& port : ports_at(key)) attachments_.at(port).pod = &pod;
     } else {
         selection_.set_labels(pod.id, labels);
         unlist_addresses(pod);
@@ -154,14 +175,7 @@ void PodPolicies::set_pod(const Key& key, const kube::Pod& facts, const kube::La
     pod.facts = facts;
     pod.labels = labels;
     to_build_.insert(pod.id);
-    list_addresses(pod);
-}
-
-std::string PodPolicies::port_of(const Key& key) const {
-    for (const auto& [port, attachment] : attachments_) {
-        if (key_of(port, attachment) == key) return port;
-    }
-    return {};
+    place(key, pod);
 }
 
 void PodPolicies::remove_pod(const Key& key) {
@@ -283,7 +297,7 @@ void PodPolicies::build(PodState& pod) {
 
 void PodPolicies::list_addresses(PodState& pod) {
     const auto attachment = attachments_.find(pod.port);
-    pod.addresses = addresses_of(pod.facts, attachment == attachments_.end() ? nullptr : &attachment->second);
+    pod.addresses = addresses_of(pod.facts, attachment == attachments_.end() ? nullptr : &attachment->second.what);
     std::sort(pod.addresses.begin(), pod.addresses.end());
     pod.addresses.erase(std::unique(pod.addresses.begin(), pod.addresses.end()), pod.addresses.end());
     for (const IpAddress& address : pod.addresses) claims_[address].push_back(&pod);

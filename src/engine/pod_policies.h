@@ -23,7 +23,7 @@ namespace sluice::engine {
 struct Attachment {
     path::PortId port{};
     std::string name_space;
-    std::string pod;  // its name; empty: no Pod object is asked for, `labels` are its labels
+    std::string pod;      // the name of its Pod object; empty: it has none, and these are its labels
     kube::Labels labels;
     std::vector<IpAddress> addresses;  // of the port: the pod's, if no status says otherwise
 
@@ -65,6 +65,7 @@ class PodPolicies {
  private:
     struct PodState {
         kube::PodId id = 0;
+        bool has_object = false;           // else it is known by its port alone
         kube::Pod facts;
         kube::Labels labels;
         uint64_t since = 0;                // of two pods with one address the later one has it
@@ -87,10 +88,12 @@ class PodPolicies {
         std::optional<size_t> rule;
     };
 
+    void set_object(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
+    void remove_object(const kube::Key& key);
     void set_pod(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
     void remove_pod(const kube::Key& key);
-    // A port that the pod is attached to; empty: none.
-    std::string port_of(const kube::Key& key) const;
+    const std::vector<std::string>& ports_at(const kube::Key& key) const;
+    void place(const kube::Key& key, PodState& pod);
     void set_policy(const kube::Key& key, const kube::NetworkPolicy& facts, const base::Place& place);
     void remove_policy(const kube::Key& key);
     // Gives each rule its number. Rules that stay at their index keep theirs.
@@ -109,8 +112,14 @@ class PodPolicies {
     std::map<kube::Key, PodState> pods_;
     std::vector<const kube::Key*> keys_;  // by PodId; null: unused
     std::map<kube::Key, PolicyState> policies_;
-    std::map<kube::ScopeId, std::set<kube::Key>> policies_of_;      // by the scope of their pods
-    std::map<std::string, Attachment> attachments_;                 // by port
+    std::map<kube::ScopeId, std::set<kube::Key>> policies_of_;  // by the scope of their pods
+    struct Attached {
+        Attachment what;
+        kube::Key key;            // of the pod
+        PodState* pod = nullptr;
+    };
+    std::map<std::string, Attached> attachments_;                   // by port
+    std::map<kube::Key, std::vector<std::string>> ports_of_;        // of pods, in the order of their attachment
     std::unordered_map<IpAddress, std::vector<PodState*>> claims_;  // pods that an address is given for
     std::map<std::string, pod::NameId> names_;  // of ports of pods; they are few, and never forgotten
     std::unordered_map<uint32_t, Named> objects_;

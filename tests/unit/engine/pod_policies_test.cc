@@ -197,6 +197,20 @@ TEST(PodPolicies, APodWithoutAStatusHasItsPortsAddresses) {
     EXPECT_TRUE(world.permits(kApi, kOutside, 80));
 }
 
+// A policy may select it before its object is there, and after.
+TEST(PodPolicies, APortsPodIsOfItsNamespaceWithoutAnObject) {
+    World world;
+    world.apply(policy("all", "{podSelector: {}}"));
+    world.policies().attach("veth7", {path::PortId{7}, "shop", "api", {}, {*IpAddress::parse(kApi)}});
+    EXPECT_FALSE(world.permits(kOutside, kApi, 80));
+    world.apply(policy("web", "{podSelector: {matchLabels: {app: api}}, ingress: [{}]}") + pod("api", kApi, "app: api"));
+    EXPECT_TRUE(world.permits(kOutside, kApi, 80));
+    world.remove({{Kind::kPod, "shop", "api"}});
+    EXPECT_FALSE(world.permits(kOutside, kApi, 80));
+    world.policies().detach("veth7");
+    EXPECT_TRUE(world.permits(kOutside, kApi, 80));
+}
+
 TEST(PodPolicies, WhatAChangeDoesNotConcernStaysTheSameObject) {
     World world;
     world.apply(kPods + kTutorial);
