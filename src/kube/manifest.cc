@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "base/tree.h"
@@ -32,6 +33,15 @@ const KnownKind* find_kind(std::string_view kind) {
         if (base::word_of(known.kind) == kind) return &known;
     }
     return nullptr;
+}
+
+// The kind of that version which a mistyped one most likely stands for.
+std::optional<std::string_view> nearest_kind(std::string_view api_version, std::string_view kind) {
+    std::vector<std::string_view> kinds;
+    for (const KnownKind& known : kKnownKinds) {
+        if (known.api_version == api_version) kinds.push_back(base::word_of(known.kind));
+    }
+    return base::nearest(kind, kinds);
 }
 
 std::string known_kinds() {
@@ -86,7 +96,18 @@ class ManifestReader {
 
     void read_unknown(Fields& fields, const Tree& tree, const std::string& api_version, const std::string& kind,
                       const KnownKind* known) {
-        if (unknown_kinds_ == UnknownKinds::kRefuse) {
+        // A slip must not cost a policy: another version of a known kind is refused, and what is nearly one.
+        const auto group_of = [](std::string_view version) {
+            const size_t slash = version.rfind('/');
+            return slash == version.npos ? std::string_view() : version.substr(0, slash);
+        };
+        const bool is_other_version = known != nullptr && (group_of(api_version) == group_of(known->api_version) ||
+                                                           group_of(api_version) == "extensions");
+        if (const auto meant = nearest_kind(api_version, kind); known == nullptr && meant) {
+            return fields.report("kind", fmt::format("{} has no kind {}; did you mean '{}'?",
+                                                     base::shown(api_version), base::shown(kind), *meant));
+        }
+        if (unknown_kinds_ == UnknownKinds::kRefuse || is_other_version) {
             if (known != nullptr) {
                 return fields.report("apiVersion", fmt::format("a {} has the apiVersion {} here, not {}", kind,
                                                                known->api_version, base::shown(api_version)));
@@ -118,6 +139,7 @@ class ManifestReader {
                 break;
             case Kind::kNetworkPolicy:
                 object.spec = read_policy(reader_, fields, manifest_.warnings);
+                fields.accept({"status"});
                 break;
         }
         fields.finish();

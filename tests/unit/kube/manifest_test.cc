@@ -146,6 +146,18 @@ TEST(Manifest, UnknownKindsAreNamed) {
     EXPECT_TRUE(manifest.objects.empty());
     ASSERT_EQ(manifest.skipped.size(), 1U);
     EXPECT_EQ(manifest.skipped[0].text(), "f:1:1: skipped Deployment 'web'");
+    // A slip in what the switch would act on is no other kind.
+    const auto mistake = [](std::string_view manifest) {
+        const auto read = parse_manifest(manifest, "f", UnknownKinds::kSkip);
+        return read ? std::string("none") : read.error().front().text();
+    };
+    EXPECT_EQ(mistake("{apiVersion: networking.k8s.io/v1, kind: NetworkPolcy, metadata: {name: p}}"),
+              "kind (f:1:42): 'networking.k8s.io/v1' has no kind 'NetworkPolcy'; did you mean 'NetworkPolicy'?");
+    EXPECT_EQ(mistake("{apiVersion: networking.k8s.io/v1beta1, kind: NetworkPolicy, metadata: {name: p}}"),
+              "apiVersion (f:1:14): a NetworkPolicy has the apiVersion networking.k8s.io/v1 here, not "
+              "'networking.k8s.io/v1beta1'");
+    EXPECT_EQ(mistake("{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy, metadata: {name: p}}"), "none");
+    EXPECT_EQ(mistake("{apiVersion: v1, kind: Service, metadata: {name: p}}"), "none");
     EXPECT_EQ(mistakes_of("{apiVersion: extensions/v1beta1, kind: NetworkPolicy, metadata: {name: p}}"),
               "apiVersion (f:1:14): a NetworkPolicy has the apiVersion networking.k8s.io/v1 here, not "
               "'extensions/v1beta1'\n");
