@@ -107,8 +107,16 @@ tl::expected<engine::Combined, RpcError> considered(Running& daemon, const json&
         if (!content) return refused(content.error());
         text = std::move(*content);
     }
-    auto config = daemon.intent.consider(text, file);
+    // Of its own file the daemon reads the manifests too. A client might name files that it may not read itself.
+    const bool is_own = !params.contains("text");
+    auto config =
+        daemon.intent.consider(text, file, is_own ? engine::WithManifests::kYes : engine::WithManifests::kNo);
     if (!config) return refused(config.error());
+    if (!is_own && config->config.manifests != daemon.running.config().manifests) {
+        config->left_out.push_back(
+            {.text = fmt::format("the manifests of {} were not read: `sluiced --check` of the file reads them",
+                                 file)});
+    }
     return std::move(*config);
 }
 

@@ -141,11 +141,11 @@ class Names {
         for (const auto& [name, id] : running.flow_domains()) domains_[id] = name;
     }
 
-    // The rule with this number; nothing: the rule is gone.
-    std::optional<acl::Object> rule(uint32_t object) const {
+    // The rule with this number, or the NetworkPolicies; none: it is gone.
+    std::vector<acl::Object> rules(uint32_t object) const {
         const auto found = rules_.find(object);
-        if (found == rules_.end()) return std::nullopt;
-        return found->second.list->describe(found->second.number);
+        if (found == rules_.end()) return running_.policies(object);
+        return {found->second.list->describe(found->second.number)};
     }
     // The name of the port or tunnel by which a flow's packets came or went. Empty: it is gone, or another port
     // had its number during the life of the flow, and may be the one that is meant.
@@ -185,10 +185,10 @@ json flow_json(const Names& names, const flow::Listed& flow) {
     const path::TupleKey& key = flow.original.key;
     json by = json::array();
     for (const uint32_t number : flow.objects) {
-        const auto object = names.rule(number);
-        if (!object) continue;
-        by.push_back({{"kind", object->kind}, {"name", object->name}});
-        base::tell_place(by.back(), object->place);
+        for (const acl::Object& object : names.rules(number)) {
+            by.push_back({{"kind", object.kind}, {"name", object.name}});
+            base::tell_place(by.back(), object.place);
+        }
     }
     json row{{"proto", protocol_text(key.protocol())},
              {"source", end_json(flow.original)},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "kube/store.h"
 #include "port/port.h"
 
 namespace sluice::engine {
@@ -257,6 +258,36 @@ void diff_section(std::string_view name, const T& from, const T& to, Effect effe
     changes.push_back(std::move(change));
 }
 
+// Objects of manifests. They decide about connections of pods.
+void diff_kubernetes(const Config& from, const Config& to, std::vector<Change>& changes) {
+    if (from.objects == to.objects) return;
+    FlowDomainNames domains;
+    for (const Config* config : {&from, &to}) {
+        for (const port::PortConfig& port : config->ports) {
+            if (port.is_pod()) domains.merge(flow_domains_of(*config, port));
+        }
+    }
+    kube::Store store;
+    const auto objects_of = [](const Config& config) {
+        return config.objects == nullptr ? std::vector<kube::Object>{} : *config.objects;
+    };
+    store.declare(objects_of(from));
+    for (const kube::Changed& it : store.declare(objects_of(to))) {
+        const kube::Stored& told = it.after != nullptr ? *it.after : *it.before;
+        const bool is_same = it.before != nullptr && it.after != nullptr &&
+                             it.before->object.spec == it.after->object.spec &&
+                             it.before->object.labels == it.after->object.labels;
+        if (is_same) continue;  // only its place is another
+        changes.push_back({.action = it.before == nullptr  ? Change::Action::kAdd
+                                     : it.after == nullptr ? Change::Action::kRemove
+                                                           : Change::Action::kChange,
+                           .object = it.key.text(),
+                           .origin = told.origin(),
+                           .effect = Effect::kFlows,
+                           .outdates = domains});
+    }
+}
+
 }  // namespace
 
 std::vector<std::string> fixed_differences(const Config& from, const Config& to) {
@@ -304,6 +335,7 @@ std::vector<Change> diff(const Config& from, const Config& to) {
     diff_section("flows", from.flows, to.flows,
                  from.flows.size == to.flows.size ? Effect::kNothing : Effect::kRestart, changes);
     add_objects("mirror", from.mirrors, to.mirrors);
+    diff_kubernetes(from, to, changes);
     return changes;
 }
 

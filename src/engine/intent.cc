@@ -552,12 +552,12 @@ Changes Intent::set(Switch& running, const ObjectName& name, const base::Tree& k
     return changes;
 }
 
-tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std::string_view file) const {
-    auto read = read_config(std::string(text), file, WithManifests::kNo);
+tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std::string_view file,
+                                                      WithManifests with_manifests) const {
+    auto read = read_config(std::string(text), file, with_manifests);
     if (!read) return tl::unexpected(read.error());
     auto combined = combine(**read, added_);
-    // The switch doesn't read them for a client: what they declare is told when they are in force.
-    if (combined) combined->config.objects = config_.objects;
+    if (combined && with_manifests == WithManifests::kNo) combined->config.objects = config_.objects;
     return combined;
 }
 

@@ -62,7 +62,8 @@ class Intent {
     const router::AddedRoutes& routes() const noexcept { return routes_; }
 
     // Combines another text for the file with the added objects.
-    tl::expected<Combined, base::Errors> consider(std::string_view text, std::string_view file) const;
+    tl::expected<Combined, base::Errors> consider(std::string_view text, std::string_view file,
+                                                  WithManifests with_manifests) const;
     // The changes that would put it in force.
     std::vector<Change> changes_to(const Combined& next) const;
 

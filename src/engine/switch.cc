@@ -109,9 +109,8 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     }
     outdating_ = outdated_domains(config_, next, changes);
     const bool has_other_objects = next.objects != config_.objects;
-    if (has_other_objects) outdating_.merge(pod_domains());
     config_ = std::move(next);
-    if (has_other_objects) declare_objects(changes);
+    if (has_other_objects) declare_objects();
     const std::vector<path::NetworkId> freed = arrange_tables(config_);
     arrange_policies();
     router_.arrange_domains(config_);
@@ -158,6 +157,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         grace_.wait();
     }
     for (const auto& name : moved) announce(ports_.at(name));
+    tell_pods_without_object();
     started_ = true;
     return changes;
 }

@@ -190,6 +190,8 @@ class Switch {
     // packet together, all of them.
     std::optional<acl::Object> rule(uint32_t object) const;
     std::vector<acl::Object> rules(uint32_t object) const;
+    // The same of NetworkPolicies alone.
+    std::vector<acl::Object> policies(uint32_t object) const;
     const kube::Store& objects() const noexcept { return objects_; }
     const PodPolicies& pod_policies() const noexcept { return pod_policies_; }
     const FlowDomains::Names& flow_domains() const noexcept { return flow_domains_.names(); }
@@ -279,8 +281,8 @@ class Switch {
     void arrange_policies();
     void arrange_pods();
     void attach_pod(const HeldPort& held);
-    void declare_objects(std::vector<Change>& changes);
-    FlowDomainNames pod_domains() const;
+    void declare_objects();
+    void tell_pods_without_object() const;
     void log_rules();
     void age_flows();
     std::set<path::FlowDomain> ids_of(const FlowDomainNames& domains) const;

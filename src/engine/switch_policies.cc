@@ -25,18 +25,23 @@ void Switch::arrange_policies() {
 }
 
 // What the manifests declare by now.
-void Switch::declare_objects(std::vector<Change>& changes) {
-    const kube::Change change =
-        objects_.declare(config_.objects == nullptr ? std::vector<kube::Object>{} : *config_.objects);
-    pod_policies_.apply(change);
-    for (const kube::Changed& it : change) {
-        const kube::Stored& told = it.after != nullptr ? *it.after : *it.before;
-        changes.push_back({.action = it.before == nullptr  ? Change::Action::kAdd
-                                     : it.after == nullptr ? Change::Action::kRemove
-                                                           : Change::Action::kChange,
-                           .object = it.key.text(),
-                           .origin = told.origin(),
-                           .effect = Effect::kFlows});
+void Switch::declare_objects() {
+    static const std::vector<kube::Object> kNone;
+    pod_policies_.apply(objects_.declare(config_.objects == nullptr ? kNone : *config_.objects));
+}
+
+void Switch::tell_pods_without_object() const {
+    for (const port::PortConfig& config : config_.ports) {
+        if (config.pod.empty()) continue;
+        const size_t slash = config.pod.find('/');
+        if (objects_.find({kube::Kind::kPod, config.pod.substr(0, slash), config.pod.substr(slash + 1)}) !=
+            nullptr) {
+            continue;
+        }
+        base::log::warning("port",
+                           "{}: no manifest declares the Pod {}: policies find it in its namespace, without "
+                           "labels",
+                           config.name, config.pod);
     }
 }
 
@@ -71,20 +76,15 @@ void Switch::arrange_pods() {
     pods_ = pod_policies_.pods();
 }
 
-// Where a policy may decide about a connection.
-FlowDomainNames Switch::pod_domains() const {
-    FlowDomainNames domains;
-    for (const port::PortConfig& config : config_.ports) {
-        if (config.is_pod()) domains.merge(flow_domains_of(config_, config));
-    }
-    return domains;
-}
-
 std::vector<acl::Object> Switch::rules(uint32_t object) const {
     if (object == 0) return {};
     for (const auto& [name, list] : acls_) {
         if (const auto rule = list->find_object(object)) return {list->describe(*rule)};
     }
+    return policies(object);
+}
+
+std::vector<acl::Object> Switch::policies(uint32_t object) const {
     std::vector<acl::Object> rules;
     for (const PodPolicies::Decider& it : pod_policies_.describe(object)) {
         const std::string_view direction = it.direction == pod::Direction::kIngress ? "ingress" : "egress";
@@ -100,7 +100,9 @@ std::vector<acl::Object> Switch::rules(uint32_t object) const {
 std::optional<acl::Object> Switch::rule(uint32_t object) const {
     std::vector<acl::Object> rules = this->rules(object);
     if (rules.empty()) return std::nullopt;
-    for (size_t i = 1; i < rules.size(); ++i) rules[0].name += ", " + rules[i].name;
+    for (size_t i = 1; i < rules.size(); ++i) {
+        rules[0].name += fmt::format(", {} ({})", rules[i].name, base::origin(rules[i].place));
+    }
     return std::move(rules[0]);
 }
 

@@ -352,7 +352,7 @@ TEST_F(IntentTest, TheFileTakesAnAddedPortOverWithoutAnOutage) {
     for (const auto& worker : switch_.workers()) worker->turn();
     rte_pktmbuf_free(ring_a_.take());
     write(std::string(kPortA) + kPortB);
-    const auto considered = intent.consider(test::file_text(file_), file_);
+    const auto considered = intent.consider(test::file_text(file_), file_, WithManifests::kYes);
     ASSERT_TRUE(considered);
     ASSERT_EQ(considered->declared.size(), 1u);
     EXPECT_EQ(considered->declared[0].text(), "port b");
@@ -699,12 +699,13 @@ TEST_F(IntentTest, AReloadDecidesFlowsAnewIfItDoesSomethingToThem) {
 TEST_F(IntentTest, ConsiderShowsWhatATextWouldGive) {
     Intent intent = started();
     ASSERT_TRUE(intent.add(switch_, kPort, b_, kNow));
-    auto considered = intent.consider("networks: [{name: blue}]\nstate: " + state_, "stdin");
+    auto considered = intent.consider("networks: [{name: blue}]\nstate: " + state_, "stdin",
+                                        WithManifests::kNo);
     ASSERT_TRUE(considered);
     ASSERT_EQ(considered->config.ports.size(), 1u);
     EXPECT_EQ(considered->config.ports[0].name, "b");
     // The added port would lose its network.
-    considered = intent.consider("", "stdin");
+    considered = intent.consider("", "stdin", WithManifests::kNo);
     ASSERT_TRUE(considered);
     EXPECT_TRUE(considered->config.ports.empty());
     ASSERT_EQ(considered->waiting.size(), 1u);
