@@ -5,7 +5,7 @@ import glob
 import os
 import subprocess
 
-from lib.machine import BENCH, BUILT, installed, need
+from lib.machine import BENCH, BUILT, ROOT, installed, need
 from lib.processes import Failed, run
 
 # As the switch is built: with AVX2 and BMI if the CPU has them.
@@ -41,6 +41,27 @@ def program(source, say, dpdk=True, libraries=()):
     compiler = ["g++", "-std=c++20"] if path.endswith(".cc") else ["gcc"]
     run([*compiler, *FLAGS, march(), *(pkg_config("--cflags") if dpdk else []), "-o", target, path,
          *(pkg_config("--libs") if dpdk else []), *libraries], timeout=300)
+    return target
+
+
+LAYERS = ("engine", "policy", "responder", "router", "tunnel", "link", "view", "network", "mirror", "flow", "pod",
+          "acl", "vxlan", "route", "neighbor", "guard", "bridge", "port", "path", "wire", "kube", "base")
+
+
+def linked_program(source, build, say, tools=()):
+    """The same of a C++ file that uses the switch's own code, as the product's build has made it."""
+    path = os.path.join(BENCH, source)
+    target = os.path.join(BUILT, os.path.splitext(os.path.basename(source))[0])
+    libraries = [os.path.join(build, f"src/{layer}/libsluice-{layer}.a") for layer in LAYERS]
+    if fresh(target, [path, *libraries]):
+        return target
+    say(f"building {os.path.basename(target)}")
+    need([*tools, "g++", "pkg-config"], say)
+    others = run(["pkg-config", "--libs", "fmt", "yaml-cpp", "libmnl", "libpcap"]).split()
+    run(["g++", "-std=c++20", *FLAGS, "-Wno-missing-field-initializers", *pkg_config("--cflags"), march(),
+         f"-I{ROOT}/src", f"-I{ROOT}/include", "-o", target, path,
+         "-Wl,--start-group", *libraries, "-Wl,--end-group", *others, "-lrte_net_bond", *pkg_config("--libs")],
+        timeout=300)
     return target
 
 

@@ -7,31 +7,15 @@ import re
 import subprocess
 
 from lib import compile as builder
-from lib.machine import BENCH, BUILT, ROOT, free_hugepages, need
-from lib.processes import Failed, run
+from lib.machine import free_hugepages
+from lib.processes import Failed
 from lib.replay import Device
 
 FRAMES = 20_000  # at first; a scenario may have fewer
 
 
 def program(build, say):
-    """Linked against the libraries that the product's build made."""
-    source = os.path.join(BENCH, "replay/instructions.cc")
-    target = os.path.join(BUILT, "instructions")
-    libraries = [os.path.join(build, f"src/{layer}/libsluice-{layer}.a")
-                 for layer in ("engine", "policy", "responder", "router", "tunnel", "link", "view", "network", "mirror",
-                               "flow", "pod", "acl", "vxlan", "route", "neighbor", "guard", "bridge", "port", "path", "wire",
-                               "kube", "base")]
-    if builder.fresh(target, [source, *libraries]):
-        return target
-    say("building instructions")
-    need(["valgrind", "g++", "pkg-config"], say)
-    others = run(["pkg-config", "--libs", "fmt", "yaml-cpp", "libmnl", "libpcap"]).split()
-    run(["g++", "-std=c++20", *builder.FLAGS, "-Wno-missing-field-initializers",
-         *builder.pkg_config("--cflags"), builder.march(), f"-I{ROOT}/src", f"-I{ROOT}/include",
-         "-o", target, source, "-Wl,--start-group", *libraries, "-Wl,--end-group", *others,
-         "-lrte_net_bond", *builder.pkg_config("--libs")], timeout=300)
-    return target
+    return builder.linked_program("replay/instructions.cc", build, say, ["valgrind"])
 
 
 def count(session, build, kind, scenario):
