@@ -21,7 +21,10 @@ std::vector<DryRun::Station> assumed_stations(const Switch& running, const Probe
     const auto assume = [&](const End& station) {
         const auto network = running.network_ids().find(station.network);
         const bool is_there = station.port == nullptr || station.port->up;
-        if (network == running.network_ids().end() || station.mac == 0 || !is_there) return;
+        // Behind no port that is known: it is flooded to, or asked for.
+        if (network == running.network_ids().end() || station.mac == 0 || !is_there || station.id == path::kNoPort) {
+            return;
+        }
         stations.push_back({network->second, station.station, station.mac, station.id});
     };
     assume(probe.to);
