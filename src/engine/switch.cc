@@ -107,7 +107,15 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         }
         ++it;
     }
-    outdating_ = outdated_domains(config_, next, changes);
+    // The configuration in force takes leave of them: what stays is never judged by half of the change.
+    FlowDomainNames outdated = outdated_domains(config_, next, changes);
+    ChangedPorts leaving = reopened;
+    for (HeldPort& held : gone) leaving.push_back(&held);
+    if (!leaving.empty()) publish(leaving);
+    for (HeldPort* held : reopened) let_go(*held);
+    for (auto& held : gone) destroy(held);
+
+    outdating_ = std::move(outdated);
     const bool has_other_objects = next.objects != config_.objects;
     config_ = std::move(next);
     if (has_other_objects) declare_objects();
@@ -115,10 +123,6 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
     arrange_policies();
     router_.arrange_domains(config_);
     router_.withdraw(config_, network_ids_);
-    if (!gone.empty() || !reopened.empty()) publish();
-    for (HeldPort* held : reopened) let_go(*held);
-    for (auto& held : gone) destroy(held);
-
     arrange_tunnels(config_);
 
     std::vector<HeldPort*> lost;
