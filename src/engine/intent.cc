@@ -217,7 +217,8 @@ base::Result<void> Intent::keep_replaced(const ObjectName& object) const {
 base::Result<void> Intent::save(const SharedObjects& added, const std::string& journal) {
     if (auto done = put_aside(); !done) return done;
     auto done = save_state(config_.state, added, journal_ + journal);
-    is_saved_ = done.has_value();
+    // After a failure the file has what it had before.
+    if (done) is_saved_ = true;
     return done;
 }
 
@@ -486,7 +487,7 @@ Changes Intent::remove(Switch& running, const Batch& batch, Clock::time_point no
         journal = router::AddedRoutes::lines_to_remove(routes_in(batch.routes));
         if (auto saved = save(next->added, journal); !saved) return tl::unexpected(base::Errors{saved.error()});
         if (auto done = routes_.remove(running.routing(), routes_in(batch.routes)); !done) {
-            (void)save(added_);
+            is_saved_ = save(added_).has_value();
             return tl::unexpected(base::Errors{done.error()});
         }
         for (const Batch::Route& each : batch.routes) {
@@ -631,7 +632,7 @@ Changes Intent::commit(Switch& running, std::shared_ptr<const ReadFile> file, Co
     }
     auto changes = running.apply(next.config, now);
     if (!changes) {
-        if (state_changes) (void)save(added_);
+        if (state_changes) is_saved_ = save(added_).has_value();
         return changes;
     }
     *changes = with_added(std::move(*changes), next);
@@ -667,7 +668,10 @@ Changes Intent::commit_with(Switch& running, Combined next, const std::vector<Ba
         for (const Batch::Route& each : routes) changes->push_back(change_of(Change::Action::kAdd, each.route));
         return changes;
     }
-    if (auto saved = save(before.added); !saved) errors.push_back(saved.error());
+    if (auto saved = save(before.added); !saved) {
+        is_saved_ = false;
+        errors.push_back(saved.error());
+    }
     if (auto applied = running.apply(before.config, now); !applied) {
         errors.insert(errors.end(), applied.error().begin(), applied.error().end());
     }
