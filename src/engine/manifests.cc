@@ -45,7 +45,8 @@ ManifestTexts texts_of(const std::vector<std::string>& paths, std::string_view c
     ManifestTexts texts;
     for (const std::string& path : paths) {
         for (const fs::path& file : files_of(path, config_file, errors)) {
-            auto text = base::read_file(file.string());
+            // A pipe would keep all others waiting.
+            auto text = base::read_file(file.string(), base::Reading::kAgain);
             if (text) {
                 texts.emplace_back(file.string(), std::move(*text));
             } else {
