@@ -87,18 +87,21 @@ const std::vector<std::string>& PodPolicies::ports_at(const Key& key) const {
     return ports == ports_of_.end() ? kNone : ports->second;
 }
 
-// At the port that it was attached to last.
+// Its addresses are those of the port that it was attached to last.
 void PodPolicies::place(const Key& key, PodState& pod) {
     unlist_addresses(pod);
     const auto& ports = ports_at(key);
     pod.port = ports.empty() ? std::string() : ports.back();
     list_addresses(pod);
+    to_build_.insert(pod.id);
 }
 
-void PodPolicies::set_hosts(std::vector<pod::Pods::Host> hosts) {
+void PodPolicies::set_ways_out(std::vector<pod::Pods::Host> hosts, std::vector<path::PortId> ports) {
     std::sort(hosts.begin(), hosts.end());
-    has_moved_ = has_moved_ || hosts != hosts_;
+    std::sort(ports.begin(), ports.end());
+    has_moved_ = has_moved_ || hosts != hosts_ || ports != ways_out_;
     hosts_ = std::move(hosts);
+    ways_out_ = std::move(ports);
 }
 
 std::shared_ptr<const pod::Pods> PodPolicies::pods() {
@@ -111,11 +114,11 @@ std::shared_ptr<const pod::Pods> PodPolicies::pods() {
     std::vector<pod::SharedPod> by_port;
     for (const auto& [name, attached] : attachments_) {
         const PodState* pod = attached.pod;
-        if (pod->port != name || pod->facts.host_network) continue;
+        if (pod->facts.host_network) continue;
         by_port.resize(std::max<size_t>(by_port.size(), path::index(attached.what.port) + 1U));
         by_port[path::index(attached.what.port)] = pod->built;
     }
-    auto pods = std::make_shared<pod::Pods>(std::move(by_port), hosts_);
+    auto pods = std::make_shared<pod::Pods>(std::move(by_port), hosts_, ways_out_);
     pods->reserve(claims_.size());
     for (const auto& [address, claims] : claims_) {
         const auto* latest = *std::max_element(claims.begin(), claims.end(),
@@ -291,6 +294,7 @@ void PodPolicies::build(PodState& pod) {
         built->ports.push_back({name_id(port.name), static_cast<uint8_t>(port.protocol), port.number});
     }
     std::copy(std::begin(pod.denial), std::end(pod.denial), built->denial);
+    built->is_here = !pod.port.empty();
     pod.built = std::move(built);
     has_moved_ = true;
 }

@@ -40,8 +40,8 @@ class PodPolicies {
     // A port's name is its own; an attachment under a name that is known replaces that one.
     void attach(const std::string& port, const Attachment& attachment);
     void detach(const std::string& port);
-    // The host's own addresses, each with its port.
-    void set_hosts(std::vector<pod::Pods::Host> hosts);
+    // The host's own addresses, each with its port; and the ports behind which other pods may be.
+    void set_ways_out(std::vector<pod::Pods::Host> hosts, std::vector<path::PortId> ports);
 
     // What is in force: the same object until something has changed.
     std::shared_ptr<const pod::Pods> pods();
@@ -124,7 +124,8 @@ class PodPolicies {
     std::map<std::string, pod::NameId> names_;  // of ports of pods; they are few, and never forgotten
     std::unordered_map<uint32_t, Named> objects_;
     std::set<kube::PodId> to_build_;
-    std::vector<pod::Pods::Host> hosts_;  // ascending
+    std::vector<pod::Pods::Host> hosts_;   // ascending
+    std::vector<path::PortId> ways_out_;   // ascending
     uint64_t sequence_ = 0;
     bool has_moved_ = true;  // a pod is found by another address or port, or was built anew
     std::shared_ptr<const pod::Pods> published_;

@@ -147,8 +147,9 @@ class Switch {
     // names what can't be changed while running.
     tl::expected<std::vector<Change>, base::Errors> apply(Config next, Clock::time_point now);
 
-    // Add or delete one port on which nothing else in the configuration depends. Neither outdates a flow: a flow
-    // that leads to a deleted port finds the port gone. While flows may name the port's number, no port gets it.
+    // Add or delete one port on which nothing else in the configuration depends. A flow that leads to a deleted port
+    // finds the port gone; while flows may name the port's number, no port gets it. So no flow is outdated, but where
+    // a station without declared addresses may have used those of the new port.
     void add_port(const port::PortConfig& config, Clock::time_point now);
     void delete_port(const std::string& name);
 
@@ -252,6 +253,7 @@ class Switch {
     void set_static_macs();
     void set_static_macs(const std::set<MacAddress>* only);
     void set_static_macs(const ChangedPorts& changed);
+    bool may_have_squatters(const port::PortConfig& port) const;
     void set_static_neighbors(const HeldPort& held);
     void forget_static_neighbors(const port::PortConfig& config);
     bool is_static_behind_tunnel(std::string_view network, const IpAddress& address) const;

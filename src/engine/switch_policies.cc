@@ -67,12 +67,16 @@ void Switch::arrange_pods() {
     pods_ = nullptr;
     if (!pod_policies_.has_policies()) return;
     std::vector<pod::Pods::Host> hosts;
-    for (const port::PortConfig& config : config_.ports) {
-        const auto held = ports_.find(config.name);
-        if (!config.host || held == ports_.end()) continue;
-        for (const InterfaceAddress& own : config.address) hosts.push_back({held->second.port->id(), own.address});
+    std::vector<path::PortId> ways_out;
+    for (const HeldPort* held : by_id_) {
+        if (held == nullptr) continue;
+        const port::PortConfig& config = held->port->config();
+        if (!config.host && !config.is_ethdev()) continue;
+        if (!config.is_guarded()) ways_out.push_back(held->port->id());
+        if (!config.host) continue;
+        for (const InterfaceAddress& own : config.address) hosts.push_back({held->port->id(), own.address});
     }
-    pod_policies_.set_hosts(std::move(hosts));
+    pod_policies_.set_ways_out(std::move(hosts), std::move(ways_out));
     pods_ = pod_policies_.pods();
 }
 

@@ -109,6 +109,23 @@ void Switch::add_port(const port::PortConfig& config, Clock::time_point now) {
     publish({&held});
     set_static_macs({&held});
     set_static_neighbors(held);
+    if (!may_have_squatters(config)) return;
+    const auto before = outdate_flows(flow_domains_of(config_, config));
+    grace_.wait();
+}
+
+// Whether a station of its networks may have sent from the addresses that the port declares: one without declared
+// addresses. Its flows would go on as they were decided.
+bool Switch::may_have_squatters(const port::PortConfig& port) const {
+    if (port.address.empty()) return false;
+    const auto networks = networks_of(config_, port);
+    return std::any_of(config_.ports.begin(), config_.ports.end(), [&](const port::PortConfig& other) {
+        if (other.is_guarded() || other.name == port.name) return false;
+        const auto its = networks_of(config_, other);
+        return std::any_of(its.begin(), its.end(), [&](const std::string& network) {
+            return std::find(networks.begin(), networks.end(), network) != networks.end();
+        });
+    });
 }
 
 void Switch::delete_port(const std::string& name) {

@@ -68,6 +68,7 @@ struct Pod {
     std::vector<SharedPolicy> policies;  // that select it
     std::vector<NamedPort> ports;
     uint32_t denial[kDirections]{};  // the object that a refusal names
+    bool is_here = false;                // at a port of this switch
 
     bool is_in(uint32_t scope) const noexcept {
         return scope / 64 < scopes.size() && (scopes[scope / 64] >> scope % 64 & 1) != 0;
@@ -111,9 +112,10 @@ class Pods {
         auto operator<=>(const Host&) const = default;
     };
 
-    // By PortId; null where no pod is.
-    explicit Pods(std::vector<SharedPod> by_port = {}, std::vector<Host> hosts = {})
-        : by_port_(std::move(by_port)), hosts_(std::move(hosts)) {}
+    // `by_port`: by PortId; null where no pod is. `ways_out`: ports behind which other pods may be; ascending.
+    explicit Pods(std::vector<SharedPod> by_port = {}, std::vector<Host> hosts = {},
+                  std::vector<path::PortId> ways_out = {})
+        : by_port_(std::move(by_port)), hosts_(std::move(hosts)), ways_out_(std::move(ways_out)) {}
     // Room for so many addresses.
     void reserve(size_t addresses);
     // Each address once, and no more than there is room for.
@@ -129,6 +131,9 @@ class Pods {
     }
     const Pod* at(path::PortId port) const noexcept {
         return path::index(port) < by_port_.size() ? by_port_[path::index(port)].get() : nullptr;
+    }
+    bool leads_out(path::PortId port) const noexcept {
+        return std::binary_search(ways_out_.begin(), ways_out_.end(), port);
     }
     // A host reaches its pods whatever policies say, and they reach it.
     bool is_host(path::PortId port, const IpAddress& address) const noexcept {
@@ -151,6 +156,7 @@ class Pods {
     std::vector<Slot> slots_;  // open addressing; a power of two of them, at most half in use
     std::vector<SharedPod> by_port_;
     std::vector<Host> hosts_;  // few
+    std::vector<path::PortId> ways_out_;
 };
 
 }  // namespace sluice::pod

@@ -29,6 +29,15 @@ bool is_asked(const Place& place, const view::Tables& tables) noexcept {
     return place.port != path::kNoPort && !is_tunnel(place.port, tables);
 }
 
+// The pod with that address, which is behind no port of its own. A station beside the pods of this host is none of
+// them, and none of another host, whatever address it claims.
+const pod::Pod* find_elsewhere(const IpAddress& address, path::PortId port, const pod::Pods& pods,
+                               const view::Tables& tables) noexcept {
+    if (port != path::kNoPort && !is_tunnel(port, tables) && !pods.leads_out(port)) return nullptr;
+    const pod::Pod* pod = pods.at(address);
+    return pod != nullptr && pod->is_here && port != path::kNoPort ? nullptr : pod;
+}
+
 }  // namespace
 
 Candidate candidate_of(const path::Meta& meta, const view::Tables& tables) noexcept {
@@ -127,7 +136,7 @@ bool Steps::ask_pod(const Candidate& candidate, pod::Direction direction, Judgem
     pod::Peer peer{.pod = other.port != path::kNoPort ? pods->at(other.port) : nullptr};
     if (subject.is_ip) {
         peer.address = is_egress ? destination_of(candidate.translated) : source_of(candidate.translated);
-        if (peer.pod == nullptr) peer.pod = pods->at(peer.address);
+        if (peer.pod == nullptr) peer.pod = find_elsewhere(peer.address, other.port, *pods, tables);
         // The host, or the switch in its place.
         const bool is_to_switch = is_egress && (candidate.hop & (Hop::kNeighbor | Hop::kLocal)) == Hop::kLocal;
         if (is_to_switch || pods->is_host(other.port, peer.address)) return true;
@@ -164,6 +173,13 @@ bool Steps::ingress(Candidate& candidate, Hits hits, const view::Tables& tables)
     return ask(network.ingress, {}, candidate.subject, hits, judgement.objects[1], judgement) &&
            ask(port.ingress, network.ingress, candidate.subject, hits, judgement.objects[1], judgement) &&
            ask_pod(candidate, pod::Direction::kIngress, judgement, tables);
+}
+
+bool Steps::evaluate_member(Candidate& candidate, const view::Tables& tables) noexcept {
+    candidate.judgement = {};
+    const bool is_from_station = is_asked(candidate.from, tables);
+    return (!is_from_station || ask_pod(candidate, pod::Direction::kEgress, candidate.judgement, tables)) &&
+           ingress(candidate, hits_, tables);
 }
 
 bool Steps::evaluate(Candidate& candidate, Hits hits, const view::Tables& tables) noexcept {

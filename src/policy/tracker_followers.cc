@@ -182,7 +182,6 @@ const Tracker::Reach& Tracker::reach(const path::Meta& meta, const rte_mbuf* pac
     // What a flow lets pass to a port, it lets pass there when its MAC address is forgotten too.
     const path::PortId known = known_exit(meta, packet, tables);
     Candidate one = candidate;
-    one.from = {};
     one.subject = subject_of(connection);
     reachable_.clear();
     reach_.members = &reachable_;
@@ -191,7 +190,7 @@ const Tracker::Reach& Tracker::reach(const path::Meta& meta, const rte_mbuf* pac
         one.to.port = exit.port->id();
         // A bridge doesn't send it back.
         const bool is_sender = one.to.port == meta.ingress && meta.fate == path::Fate::kFlood;
-        if (is_sender || one.to.port == known || steps_.evaluate(one, tables)) {
+        if (is_sender || one.to.port == known || steps_.evaluate_member(one, tables)) {
             reachable_.push_back(exit);
             reach_.has_others |= !is_sender;
             continue;
