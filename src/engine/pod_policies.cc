@@ -11,6 +11,8 @@ using kube::Key;
 using kube::Kind;
 using pod::Direction;
 
+constexpr size_t kMostRetired = 10'000;
+
 // Of the pod behind a port that names no Pod object. No Pod's name has a ':'.
 Key key_of(const std::string& port, const Attachment& attachment) {
     const bool has_name = !attachment.pod.empty();
@@ -132,17 +134,38 @@ std::shared_ptr<const pod::Pods> PodPolicies::pods() {
 std::vector<PodPolicies::Decider> PodPolicies::describe(uint32_t object) const {
     const auto named = objects_.find(object);
     if (named == objects_.end()) return {};
-    const auto& [key, direction, rule] = named->second;
-    if (rule) {
-        const kube::NetworkPolicy& policy = policies_.at(key).facts;
-        const auto& rules = direction == Direction::kIngress ? policy.ingress : policy.egress;
-        return {{key, direction, rule, rules[*rule].place}};
+    if (!named->second.rule.rule) return named->second.isolated_by;
+    Decider rule = named->second.rule;
+    const kube::NetworkPolicy& policy = policies_.at(rule.key).facts;
+    rule.place = (rule.direction == Direction::kIngress ? policy.ingress : policy.egress)[*rule.rule].place;
+    return {rule};
+}
+
+std::vector<PodPolicies::Decider> PodPolicies::idle() const {
+    std::vector<Decider> idle;
+    for (const auto& [key, policy] : policies_) {
+        if (selection_.pods_of(policy.pods).empty()) idle.push_back({key, {}, std::nullopt, policy.place});
     }
+    return idle;
+}
+
+std::vector<kube::ScopeId> PodPolicies::scopes_of(const PodState& pod) const {
+    std::vector<kube::ScopeId> scopes;
+    const std::vector<uint64_t>& words = selection_.scopes_of(pod.id).words();
+    for (size_t word = 0; word < words.size(); ++word) {
+        for (uint64_t bits = words[word]; bits != 0; bits &= bits - 1) {
+            scopes.push_back(static_cast<kube::ScopeId>(word * 64 + static_cast<size_t>(std::countr_zero(bits))));
+        }
+    }
+    return scopes;
+}
+
+std::vector<PodPolicies::Decider> PodPolicies::isolating(const PodState& pod, Direction direction) const {
     std::vector<Decider> deciders;
-    const kube::Bits& scopes = selection_.scopes_of(pods_.at(key).id);
-    for (const auto& [scope, policies] : policies_of_) {
-        if (!scopes.has(scope)) continue;
-        for (const Key& policy : policies) {
+    for (const kube::ScopeId scope : scopes_of(pod)) {
+        const auto policies = policies_of_.find(scope);
+        if (policies == policies_of_.end()) continue;
+        for (const Key& policy : policies->second) {
             const PolicyState& state = policies_.at(policy);
             if (!state.compiled->isolates[static_cast<size_t>(direction)]) continue;
             deciders.push_back({policy, direction, std::nullopt, state.place});
@@ -165,9 +188,6 @@ void PodPolicies::set_pod(const Key& key, const kube::Pod& facts, const kube::La
         pod.id = selection_.add_pod(key.name_space, labels);
         keys_.resize(std::max<size_t>(keys_.size(), pod.id + 1U));
         keys_[pod.id] = &at->first;
-        for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
-            pod.denial[static_cast<size_t>(direction)] = new_object(key, direction, std::nullopt);
-        }
         for (const std::string& port : ports_at(key)) attachments_.at(port).pod = &pod;
     } else {
         selection_.set_labels(pod.id, labels);
@@ -188,7 +208,7 @@ void PodPolicies::remove_pod(const Key& key) {
     unlist_addresses(pod);
     selection_.remove_pod(pod.id);
     keys_[pod.id] = nullptr;
-    for (const uint32_t object : pod.denial) objects_.erase(object);
+    for (const uint32_t object : pod.denial) retire(object);
     pods_.erase(at);
 }
 
@@ -197,9 +217,11 @@ void PodPolicies::set_policy(const Key& key, const kube::NetworkPolicy& facts, c
     PolicyState& policy = at->second;
     // Places don't count in comparisons, and are told nevertheless.
     const bool is_same = !is_new && policy.facts == facts;
+    const bool has_moved = base::origin(policy.place) != base::origin(place);
     policy.place = place;
     if (is_same) {
         policy.facts = facts;
+        if (has_moved) mark_pods(policy.pods);
         return;
     }
     const auto before = std::move(policy.peers);
@@ -242,7 +264,7 @@ pod::SharedPolicy PodPolicies::compile(const Key& key, PolicyState& policy) {
         const auto& rules = direction == Direction::kIngress ? policy.facts.ingress : policy.facts.egress;
         for (size_t i = 0; i < rules.size(); ++i) {
             pod::Rule rule = compile(key.name_space, rules[i], policy);
-            rule.object = new_object(key, direction, i);
+            rule.object = new_object({.rule = {key, direction, i, {}}, .isolated_by = {}});
             policy.objects.push_back(rule.object);
             compiled->rules[static_cast<size_t>(direction)].push_back(std::move(rule));
         }
@@ -280,15 +302,20 @@ void PodPolicies::mark_pods(kube::ScopeId scope) {
 
 void PodPolicies::build(PodState& pod) {
     auto built = std::make_shared<pod::Pod>();
-    const kube::Bits& scopes = selection_.scopes_of(pod.id);
-    built->scopes = scopes.words();
-    for (size_t word = 0; word < built->scopes.size(); ++word) {
-        for (uint64_t bits = built->scopes[word]; bits != 0; bits &= bits - 1) {
-            const auto scope = static_cast<kube::ScopeId>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
-            const auto policies = policies_of_.find(scope);
-            if (policies == policies_of_.end()) continue;
-            for (const Key& policy : policies->second) built->policies.push_back(policies_.at(policy).compiled);
-        }
+    built->scopes = selection_.scopes_of(pod.id).words();
+    for (const kube::ScopeId scope : scopes_of(pod)) {
+        const auto policies = policies_of_.find(scope);
+        if (policies == policies_of_.end()) continue;
+        for (const Key& policy : policies->second) built->policies.push_back(policies_.at(policy).compiled);
+    }
+    for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
+        std::vector<Decider>& before = pod.isolated_by[static_cast<size_t>(direction)];
+        std::vector<Decider> now = isolating(pod, direction);
+        if (now == before) continue;
+        uint32_t& denial = pod.denial[static_cast<size_t>(direction)];
+        retire(denial);
+        denial = now.empty() ? 0 : new_object({.rule = {}, .isolated_by = now});
+        before = std::move(now);
     }
     for (const kube::NamedPort& port : pod.facts.ports) {
         built->ports.push_back({name_id(port.name), static_cast<uint8_t>(port.protocol), port.number});
@@ -322,10 +349,18 @@ pod::NameId PodPolicies::name_id(const std::string& name) {
     return names_.try_emplace(name, static_cast<pod::NameId>(names_.size() + 1)).first->second;
 }
 
-uint32_t PodPolicies::new_object(const Key& key, Direction direction, std::optional<size_t> rule) {
+uint32_t PodPolicies::new_object(Named named) {
     const uint32_t object = next_object_++;
-    objects_.emplace(object, Named{key, direction, rule});
+    objects_.emplace(object, std::move(named));
     return object;
+}
+
+void PodPolicies::retire(uint32_t denial) {
+    if (denial == 0) return;
+    retired_.push_back(denial);
+    if (retired_.size() <= kMostRetired) return;
+    objects_.erase(retired_.front());
+    retired_.pop_front();
 }
 
 }  // namespace sluice::engine

@@ -5,6 +5,7 @@
 // object, so that publishing costs a list of pointers. Control thread.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,7 +24,7 @@ namespace sluice::engine {
 struct Attachment {
     path::PortId port{};
     std::string name_space;
-    std::string pod;      // the name of its Pod object; empty: it has none, and these are its labels
+    std::string pod;  // the name of its Pod object; empty: it has none, and these are its labels
     kube::Labels labels;
     std::vector<IpAddress> addresses;  // of the port: the pod's, if no status says otherwise
 
@@ -52,12 +53,19 @@ class PodPolicies {
         pod::Direction direction{};
         std::optional<size_t> rule;  // index; none: a refusal
         base::Place place;
+
+        bool operator==(const Decider& other) const {
+            return key == other.key && direction == other.direction && rule == other.rule &&
+                   base::origin(place) == base::origin(other.place);
+        }
     };
     std::vector<Decider> describe(uint32_t object) const;
 
     // --- for queries ---
 
     bool has_policies() const { return !policies_.empty(); }
+    // Policies that select no pod.
+    std::vector<Decider> idle() const;
     const kube::Selection& selection() const { return selection_; }
     // Null: there is no such pod.
     const pod::Pod* find(const kube::Key& key) const;
@@ -65,12 +73,14 @@ class PodPolicies {
  private:
     struct PodState {
         kube::PodId id = 0;
-        bool has_object = false;           // else it is known by its port alone
+        bool has_object = false;  // else it is known by its port alone
         kube::Pod facts;
         kube::Labels labels;
         uint64_t since = 0;                // of two pods with one address the later one has it
         std::string port;                  // where it is attached; empty: at no port
         std::vector<IpAddress> addresses;  // those that it is listed by
+        // Which policies isolate it, by direction, and the object that stands for them.
+        std::vector<Decider> isolated_by[pod::kDirections];
         uint32_t denial[pod::kDirections]{};
         pod::SharedPod built;
     };
@@ -82,10 +92,9 @@ class PodPolicies {
         std::vector<uint32_t> objects;     // of its rules
         pod::SharedPolicy compiled;
     };
-    struct Named {      // an object
-        kube::Key key;  // of a policy, or of the pod that is refused to
-        pod::Direction direction{};
-        std::optional<size_t> rule;
+    struct Named {  // an object: a rule, or what isolates a pod
+        Decider rule;
+        std::vector<Decider> isolated_by;
     };
 
     void set_object(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
@@ -105,7 +114,10 @@ class PodPolicies {
     void list_addresses(PodState& pod);
     void unlist_addresses(PodState& pod);
     pod::NameId name_id(const std::string& name);
-    uint32_t new_object(const kube::Key& key, pod::Direction direction, std::optional<size_t> rule);
+    uint32_t new_object(Named named);
+    void retire(uint32_t denial);
+    std::vector<kube::ScopeId> scopes_of(const PodState& pod) const;
+    std::vector<Decider> isolating(const PodState& pod, pod::Direction direction) const;
 
     uint32_t& next_object_;
     kube::Selection selection_;
@@ -115,7 +127,7 @@ class PodPolicies {
     std::map<kube::ScopeId, std::set<kube::Key>> policies_of_;  // by the scope of their pods
     struct Attached {
         Attachment what;
-        kube::Key key;            // of the pod
+        kube::Key key;  // of the pod
         PodState* pod = nullptr;
     };
     std::map<std::string, Attached> attachments_;                   // by port
@@ -123,9 +135,10 @@ class PodPolicies {
     std::unordered_map<IpAddress, std::vector<PodState*>> claims_;  // pods that an address is given for
     std::map<std::string, pod::NameId> names_;  // of ports of pods; they are few, and never forgotten
     std::unordered_map<uint32_t, Named> objects_;
+    std::deque<uint32_t> retired_;  // objects of refusals that no pod has any more: drops may still name them
     std::set<kube::PodId> to_build_;
-    std::vector<pod::Pods::Host> hosts_;   // ascending
-    std::vector<path::PortId> ways_out_;   // ascending
+    std::vector<pod::Pods::Host> hosts_;  // ascending
+    std::vector<path::PortId> ways_out_;  // ascending
     uint64_t sequence_ = 0;
     bool has_moved_ = true;  // a pod is found by another address or port, or was built anew
     std::shared_ptr<const pod::Pods> published_;

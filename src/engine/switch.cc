@@ -161,7 +161,7 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         grace_.wait();
     }
     for (const auto& name : moved) announce(ports_.at(name));
-    tell_pods_without_object();
+    if (has_other_objects || !started_) tell_odd_objects();
     started_ = true;
     return changes;
 }

@@ -284,7 +284,7 @@ class Switch {
     void arrange_pods();
     void attach_pod(const HeldPort& held);
     void declare_objects();
-    void tell_pods_without_object() const;
+    void tell_odd_objects() const;
     void log_rules();
     void age_flows();
     std::set<path::FlowDomain> ids_of(const FlowDomainNames& domains) const;

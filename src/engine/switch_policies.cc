@@ -30,7 +30,10 @@ void Switch::declare_objects() {
     pod_policies_.apply(objects_.declare(config_.objects == nullptr ? kNone : *config_.objects));
 }
 
-void Switch::tell_pods_without_object() const {
+void Switch::tell_odd_objects() const {
+    for (const PodPolicies::Decider& it : pod_policies_.idle()) {
+        base::log::warning("policy", "{} ({}) selects no pod", it.key.text(), base::origin(it.place));
+    }
     for (const port::PortConfig& config : config_.ports) {
         if (config.pod.empty()) continue;
         const size_t slash = config.pod.find('/');

@@ -68,7 +68,7 @@ struct Pod {
     std::vector<SharedPolicy> policies;  // that select it
     std::vector<NamedPort> ports;
     uint32_t denial[kDirections]{};  // the object that a refusal names
-    bool is_here = false;                // at a port of this switch
+    bool is_here = false;            // at a port of this switch
 
     bool is_in(uint32_t scope) const noexcept {
         return scope / 64 < scopes.size() && (scopes[scope / 64] >> scope % 64 & 1) != 0;

@@ -101,6 +101,9 @@ expect "who refused the stranger" "network-policy shop/api ingress shop.yaml:6" 
 expect "who refused the API" "network-policy shop/api egress shop.yaml:6" "$(decided_by api 10.0.0.3 80)"
 ctl drops --last 50 --json | jq -e '[.drops[] | select(.reason == "denied")] | length > 0' >/dev/null
 
+# Nobody has these addresses.
+for to in 02:00:00:00:00:99 ff:ff:ff:ff:ff:ff; do ctl trace --json --from stranger --to $to >/dev/null; done
+
 # A connection that stands is decided anew on its next packet when a manifest changes.
 spawn frontend python3 -c 'import socket, time
 connection = socket.create_connection(("10.0.0.2", 8080), 10)

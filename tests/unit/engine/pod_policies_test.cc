@@ -197,6 +197,26 @@ TEST(PodPolicies, APodWithoutAStatusHasItsPortsAddresses) {
     EXPECT_TRUE(world.permits(kApi, kOutside, 80));
 }
 
+// A drop of the past is told with the policies that refused it then.
+TEST(PodPolicies, ARefusalKeepsItsNames) {
+    World world;
+    world.apply(kPods + kTutorial);
+    const auto refusal = judge(*world.policies().pods(), kDb, kApi, "TCP", 8080).ingress.object;
+    world.apply(policy("all", "{podSelector: {}}"));
+    const auto next = judge(*world.policies().pods(), kDb, kApi, "TCP", 8080).ingress.object;
+    EXPECT_EQ(world.deciders(refusal), "networkpolicy shop/api ingress (f:8:1)\n");
+    EXPECT_EQ(world.deciders(next), "networkpolicy shop/all ingress (f:2:1)\nnetworkpolicy shop/api ingress (f:8:1)\n");
+    world.remove({{Kind::kNamespace, "", "shop"}});
+    EXPECT_EQ(world.deciders(refusal), "networkpolicy shop/api ingress (f:8:1)\n");
+}
+
+TEST(PodPolicies, APolicyThatSelectsNobodyIsIdle) {
+    World world;
+    world.apply(kPods + kTutorial + policy("nobody", "{podSelector: {matchLabels: {app: none}}}"));
+    ASSERT_EQ(world.policies().idle().size(), 1U);
+    EXPECT_EQ(world.policies().idle()[0].key.name, "nobody");
+}
+
 // A policy may select it before its object is there, and after.
 TEST(PodPolicies, APortsPodIsOfItsNamespaceWithoutAnObject) {
     World world;
