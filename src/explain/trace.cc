@@ -22,9 +22,8 @@ std::vector<DryRun::Station> assumed_stations(const Switch& running, const Probe
         const auto network = running.network_ids().find(station.network);
         const bool is_there = station.port == nullptr || station.port->up;
         // Behind no port that is known: it is flooded to, or asked for.
-        if (network == running.network_ids().end() || station.mac == 0 || !is_there || station.id == path::kNoPort) {
-            return;
-        }
+        if (station.id == path::kNoPort || station.mac == 0 || !is_there) return;
+        if (network == running.network_ids().end()) return;
         stations.push_back({network->second, station.station, station.mac, station.id});
     };
     assume(probe.to);

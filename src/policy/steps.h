@@ -47,8 +47,8 @@ class Steps {
     // Egress and ingress; true if all policies on the way permit it. A hit is counted where an answer is the last
     // word: not of what is asked again.
     bool evaluate(Candidate& candidate, const view::Tables& tables) noexcept;
-    // Of what is flooded, for one port that it may go to, after its egress lists were asked: the pods at both ends,
-    // and the ingress lists.
+    // Of what is flooded, for one port that it may go to, after its egress lists were asked: the pods at both
+    // ends, and the ingress lists.
     bool evaluate_member(Candidate& candidate, const view::Tables& tables) noexcept;
     // As evaluate(), and nothing is counted.
     bool look_up(Candidate& candidate, const view::Tables& tables) noexcept;
