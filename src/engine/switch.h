@@ -148,8 +148,8 @@ class Switch {
     tl::expected<std::vector<Change>, base::Errors> apply(Config next, Clock::time_point now);
 
     // Add or delete one port on which nothing else in the configuration depends. A flow that leads to a deleted
-    // port finds the port gone; while flows may name the port's number, no port gets it. So no flow is outdated, but
-    // where a station without declared addresses may have used those of the new port.
+    // port finds the port gone; while flows may name the port's number, no port gets it. So no flow is outdated,
+    // but where a station without declared addresses may have used those of the new port.
     void add_port(const port::PortConfig& config, Clock::time_point now);
     void delete_port(const std::string& name);
 
