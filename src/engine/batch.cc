@@ -168,9 +168,9 @@ base::Error Batch::Object::located(base::Error error) const {
     return error;
 }
 
-base::Errors Batch::Object::located(const base::Errors& errors) const {
+base::Errors Batch::Object::located(const base::Errors& mistakes) const {
     base::Errors located_errors;
-    for (const base::Error& error : errors) located_errors.push_back(located(error));
+    for (const base::Error& mistake : mistakes) located_errors.push_back(located(mistake));
     return located_errors;
 }
 

@@ -19,7 +19,7 @@ struct Batch {
         // A mistake in the object's own keys as one of the document: at the value that it is about, or at what is
         // around that.
         base::Error located(base::Error error) const;
-        base::Errors located(const base::Errors& errors) const;
+        base::Errors located(const base::Errors& mistakes) const;
     };
     struct Route {
         route::RouteConfig route;

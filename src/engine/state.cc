@@ -95,7 +95,7 @@ class Loader {
     }
 
     // An ACL without its name still says what it guards. Keeps it under a name that no user can give.
-    SharedObject named(SharedObject unnamed) {
+    SharedObject named(const SharedObject& unnamed) {
         AddedObject acl = *unnamed;
         std::get<acl::AclConfig>(acl.config).name = fmt::format("(unnamed {})", ++unnamed_);
         return std::make_shared<const AddedObject>(std::move(acl));

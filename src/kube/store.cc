@@ -18,7 +18,7 @@ base::Error declared_elsewhere(const Stored& declared) {
 
 std::string Stored::origin() const {
     const base::Place& place = object.place;
-    const std::string from = fmt::format("{}:{}:{}", place.file, place.line, place.column);
+    std::string from = fmt::format("{}:{}:{}", place.file, place.line, place.column);
     if (is_declared) return from;
     return fmt::format("applied {:%Y-%m-%dT%H:%M:%SZ} from {}", fmt::gmtime(applied_at), from);
 }

@@ -72,7 +72,7 @@ class PlainPolicy {
     static bool matches(const Json& selector, const Json& labels) {
         if (const Json* wanted = field(selector, "matchLabels")) {
             for (const auto& [key, value] : wanted->items()) {
-                if (!labels.contains(key) || labels[key] != value) return false;
+                if (!labels.contains(key) || labels[key].get<std::string>() != value.get<std::string>()) return false;
             }
         }
         if (const Json* expressions = field(selector, "matchExpressions")) {
@@ -82,7 +82,9 @@ class PlainPolicy {
                 const bool has = labels.contains(key);
                 bool is_among = false;
                 if (const Json* values = field(expression, "values")) {
-                    for (const Json& value : *values) is_among = is_among || (has && labels[key] == value);
+                    for (const Json& value : *values) {
+                        is_among = is_among || (has && labels[key].get<std::string>() == value.get<std::string>());
+                    }
                 }
                 if (op == "In" && !is_among) return false;
                 if (op == "NotIn" && is_among) return false;
@@ -142,8 +144,8 @@ class PlainPolicy {
             const Json* ports = field(container, "ports");
             if (ports == nullptr) return false;
             for (const Json& known : *ports) {
-                if (known.value("name", "") == *number && known.value("protocol", "TCP") == protocol &&
-                    known.at("containerPort") == port) {
+                if (known.value("name", "") == number->get<std::string>() && known.value("protocol", "TCP") == protocol &&
+                    known.at("containerPort").get<int>() == port) {
                     return true;
                 }
             }
@@ -171,7 +173,7 @@ class PlainPolicy {
             const Json* types = field(spec, "policyTypes");
             bool is_about_it = false;
             if (types != nullptr && !types->empty()) {
-                for (const Json& one : *types) is_about_it = is_about_it || one == type;
+                for (const Json& one : *types) is_about_it = is_about_it || one.get<std::string>() == type;
             } else {
                 is_about_it = std::strcmp(type, "Ingress") == 0 || (rules != nullptr && !rules->empty());
             }
