@@ -75,7 +75,7 @@ class Loader {
             base::Tree keys = list.items[i];
             if (is_of_earlier_ && kind == ObjectKind::kPort) drop_defaults(keys);
             SharedObject object = read_object(kind, {document_.file, std::move(keys)});
-            if (kind == ObjectKind::kAcl && object->name().empty()) object = named(std::move(object));
+            if (kind == ObjectKind::kAcl && object->name().empty()) object = named(object);
             for (base::Error fault : object->faults) {
                 fault.path = fmt::format("{}[{}]{}{}", section, i, fault.path.empty() ? "" : ".", fault.path);
                 state_.faults.push_back(std::move(fault));
