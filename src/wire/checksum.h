@@ -35,7 +35,7 @@ constexpr be16 nonzero_checksum_of(Sum sum) noexcept {
 }
 
 // Adds to `before`. An odd byte at the end counts as one followed by a zero byte.
-inline Sum sum_of(const void* bytes, size_t size, Sum before = 0) noexcept {
+[[gnu::noinline]] inline Sum sum_of(const void* bytes, size_t size, Sum before = 0) noexcept {
     return __rte_raw_cksum(bytes, size, before);
 }
 
