@@ -15,20 +15,6 @@ struct Unit {
 };
 constexpr std::array kUnits = {Unit{"TiB", 40}, Unit{"GiB", 30}, Unit{"MiB", 20}, Unit{"KiB", 10}};
 
-std::string_view found(const Tree& tree) {
-    switch (tree.kind) {
-        case Tree::Kind::kNull:
-            return "nothing";
-        case Tree::Kind::kList:
-            return "a list";
-        case Tree::Kind::kMap:
-            return "a mapping";
-        case Tree::Kind::kScalar:
-            break;
-    }
-    return "a scalar";
-}
-
 // If a scalar is right here but not this one, "found 'x'" says more than "found a scalar".
 std::string found_scalar(const Tree& tree) {
     if (tree.kind != Tree::Kind::kScalar) return std::string(found(tree));

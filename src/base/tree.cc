@@ -164,6 +164,20 @@ bool operator==(const Tree& a, const Tree& b) {
                       });
 }
 
+std::string_view found(const Tree& tree) {
+    switch (tree.kind) {
+        case Tree::Kind::kNull:
+            return "nothing";
+        case Tree::Kind::kList:
+            return "a list";
+        case Tree::Kind::kMap:
+            return "a mapping";
+        case Tree::Kind::kScalar:
+            break;
+    }
+    return "a scalar";
+}
+
 Scalar resolve(std::string_view text) {
     if (is_one_of<5>(text, {"", "~", "null", "Null", "NULL"})) return Scalar::kNull;
     if (is_one_of<6>(text, {"true", "True", "TRUE", "false", "False", "FALSE"})) {

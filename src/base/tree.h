@@ -71,6 +71,9 @@ struct Document {
     Place place(const Tree& tree) const { return {file, tree.line, tree.column}; }
 };
 
+// What a reader has met, for a message: "a list", "nothing".
+std::string_view found(const Tree& tree);
+
 // The type that YAML's core schema gives a plain scalar.
 enum class Scalar { kNull, kBool, kInteger, kFloat, kString };
 Scalar resolve(std::string_view text);

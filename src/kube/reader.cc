@@ -11,17 +11,9 @@ namespace {
 
 using base::Tree;
 
-std::string found(const Tree& tree) {
-    switch (tree.kind) {
-        case Tree::Kind::kNull:
-            return "nothing";
-        case Tree::Kind::kList:
-            return "a list";
-        case Tree::Kind::kMap:
-            return "a mapping";
-        case Tree::Kind::kScalar:
-            break;
-    }
+// With its text, if it is a scalar.
+std::string found_text(const Tree& tree) {
+    if (tree.kind != Tree::Kind::kScalar) return std::string(base::found(tree));
     return (tree.quoted ? "the string " : "") + base::shown(tree.text);
 }
 
@@ -49,7 +41,7 @@ const std::string* Reader::string(const Tree& tree) {
     if (is_null(tree)) return &kEmpty;
     if (!is_string(tree)) {
         const bool is_scalar = tree.kind == Tree::Kind::kScalar;
-        report(tree, fmt::format("expected a string, found {}{}", found(tree),
+        report(tree, fmt::format("expected a string, found {}{}", found_text(tree),
                                  is_scalar && !tree.is_no_string ? ": put it in quotes" : ""));
         return nullptr;
     }
@@ -64,7 +56,7 @@ const std::string* Reader::string(const Tree& tree) {
 
 Fields::Fields(Reader& reader, const Tree& tree)
     : reader_(reader), tree_(tree), is_mapping_(tree.kind == Tree::Kind::kMap) {
-    if (!is_mapping_) reader.report(tree, fmt::format("expected a mapping, found {}", found(tree)));
+    if (!is_mapping_) reader.report(tree, fmt::format("expected a mapping, found {}", found_text(tree)));
 }
 
 const Tree* Fields::find(std::string_view field) {
@@ -88,7 +80,9 @@ bool Fields::boolean(std::string_view field, bool& value) {
     read(field, [&](const Tree& tree) {
         const bool is_bool =
             tree.kind == Tree::Kind::kScalar && !tree.quoted && base::resolve(tree.text) == base::Scalar::kBool;
-        if (!is_bool) return reader_.report(tree, fmt::format("expected true or false, found {}", found(tree)));
+        if (!is_bool) {
+            return reader_.report(tree, fmt::format("expected true or false, found {}", found_text(tree)));
+        }
         value = tree.text[0] == 't' || tree.text[0] == 'T';
         is_set = true;
     });
@@ -103,7 +97,7 @@ bool Fields::integer(std::string_view field, int64_t& value, int64_t low, int64_
         const auto [stop, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
         const bool is_whole = problem == std::errc{} && stop == text.data() + text.size();
         if (tree.kind != Tree::Kind::kScalar || tree.quoted || !is_whole) {
-            return reader_.report(tree, fmt::format("expected an integer, found {}", found(tree)));
+            return reader_.report(tree, fmt::format("expected an integer, found {}", found_text(tree)));
         }
         if (number < low || number > high) {
             return reader_.report(tree, fmt::format("{} is out of range ({} to {})", number, low, high));
@@ -117,7 +111,7 @@ bool Fields::integer(std::string_view field, int64_t& value, int64_t low, int64_
 bool Fields::labels(std::string_view field, Labels& value) {
     return read(field, [&](const Tree& tree) {
         if (tree.kind != Tree::Kind::kMap) {
-            return reader_.report(tree, fmt::format("expected a mapping, found {}", found(tree)));
+            return reader_.report(tree, fmt::format("expected a mapping, found {}", found_text(tree)));
         }
         std::vector<std::pair<std::string, std::string>> labels;
         for (const Tree::Entry& entry : tree.entries) {
@@ -167,7 +161,7 @@ void Fields::finish() {
 
 bool Fields::is_list(const Tree& tree) {
     if (tree.kind == Tree::Kind::kList) return true;
-    reader_.report(tree, fmt::format("expected a list, found {}", found(tree)));
+    reader_.report(tree, fmt::format("expected a list, found {}", found_text(tree)));
     return false;
 }
 
