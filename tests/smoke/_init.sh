@@ -147,6 +147,16 @@ while True:
     for port in "${@:2}"; do wait_for 10 "a server on $port" listens "$1" "$port"; done
 }
 
+# What somebody says who is connected to: hello, or why there is no connection. An answer is waited for longer
+# than a lost packet takes to be sent again; where none is expected, a second will do.
+asks() { # NAMESPACE ADDRESS PORT [SECONDS]
+    at "$1" python3 -c 'import socket, sys
+try:
+    print(socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).recv(100).decode())
+except OSError as error:
+    print(error)' "$2" "$3" "${4:-10}"
+}
+
 # Waits until a command succeeds: wait_for SECONDS WHAT COMMAND...
 wait_for() {
     local end=$((SECONDS + $1)) what=$2

@@ -75,15 +75,6 @@ wait_for 10 "a server on 8080" listens api 8080
 greet api 9090
 greet db 5432 6000
 greet stranger 80
-# What somebody says who is connected to; nothing is said within a second where the connection is refused.
-asks() { # NAMESPACE ADDRESS PORT [SECONDS]
-    at "$1" python3 -c 'import socket, sys
-try:
-    print(socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).recv(100).decode())
-except OSError as error:
-    print(error)' "$2" "$3" "${4:-10}"
-}
-
 expect "the frontend's request" hello "$(asks frontend 10.0.0.2 8080)"
 expect "another port" "timed out" "$(asks frontend 10.0.0.2 9090 1)"
 expect "somebody else's request" "timed out" "$(asks stranger 10.0.0.2 8080 1)"
@@ -134,6 +125,12 @@ expect "the port that it named before" "timed out" "$(asks frontend 10.0.0.2 808
 pod "app: frontend" | manifest
 ctl config reload
 expect "a request without any policy" hello "$(asks stranger 10.0.0.2 8080)"
+
+# A pipe would keep all others waiting.
+mkfifo "$TMP/manifests/pipe.yaml"
+if ctl config reload 2>"$TMP/mistake"; then fail "a pipe was read"; fi
+grep -q "pipe.yaml" "$TMP/mistake" || { cat "$TMP/mistake"; fail "the mistake doesn't name the pipe"; }
+rm "$TMP/manifests/pipe.yaml"
 
 # A mistake changes nothing, and says where it is.
 { pod "app: frontend"; policy no_port; } | manifest

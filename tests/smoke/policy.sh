@@ -47,16 +47,6 @@ greet api 8080 8081 9090
 greeter=$PID
 greet db 22 5432
 greet stranger 80
-# What somebody says who is connected to: hello, or why there is no connection. An answer is waited for longer
-# than a lost packet takes to be sent again; where none is expected, a second will do.
-asks() { # NAMESPACE ADDRESS PORT [SECONDS]
-    at "$1" python3 -c 'import socket, sys
-try:
-    print(socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).recv(100).decode())
-except OSError as error:
-    print(error)' "$2" "$3" "${4:-10}"
-}
-
 expect "the frontend's request" hello "$(asks frontend 10.0.0.2 8080)"
 logged() { grep -q "acl: api-in rule 1 (requests) permits: port frontend to api: .*10.0.0.2.8080: TCP" "$LOG"; }
 wait_for 10 "the rule's line in the log" logged
