@@ -93,6 +93,80 @@ TEST_F(IntentTest, LoadsTheFileAndAppliesNothingYet) {
     EXPECT_TRUE(running().empty());
 }
 
+// The disk is full when a port is added, and the operator tightens something by a reload.
+TEST_F(IntentTest, ARefusedChangeLeavesTheStateAsSaved) {
+    Intent intent = started();
+    std::filesystem::create_directories(state_ + ".new");  // nothing can be written there
+    EXPECT_NE(error_of(intent.add(switch_, kPort, b_, kNow)), "no error");
+    write("  - {name: a, device: net_ring_a, network: blue, mac-limit: 5}\n");
+    EXPECT_EQ(error_of(intent.reload(switch_, kNow)), "no error");
+}
+
+class ManifestsTest : public IntentTest {
+ protected:
+    void SetUp() override {
+        std::filesystem::create_directories(directory_ / "m/folder.yaml");
+        declare("[m]");
+    }
+    void declare(const std::string& manifests) {
+        write(std::string(kPortA) + "manifests: " + manifests + "\n");
+    }
+    void write_object(const std::string& file, const std::string& name) {
+        test::write_file(directory_ / ("m/" + file),
+                         "{apiVersion: v1, kind: Namespace, metadata: {name: " + name + "}}\n");
+    }
+    static Texts objects(const Config& config) {
+        Texts names;
+        if (config.objects == nullptr) return names;
+        for (const kube::Object& object : *config.objects) names.push_back(object.key.name);
+        return names;
+    }
+};
+
+TEST_F(ManifestsTest, AreTheFilesOfAFolderInTheOrderOfTheirNames) {
+    write_object("b.yaml", "one");
+    write_object("a.json", "two");
+    write_object("c.yml", "three");
+    write_object("d.txt", "four");
+    EXPECT_EQ(objects(load().config()), (Texts{"two", "one", "three"}));
+    declare("[m/b.yaml]");
+    EXPECT_EQ(objects(load().config()), Texts{"one"});
+}
+
+TEST_F(ManifestsTest, AreReadAgainByAReload) {
+    write_object("a.yaml", "one");
+    Intent intent = started();
+    EXPECT_EQ(switch_.objects().all().size(), 1U);
+    EXPECT_TRUE(intent.reload(switch_, kNow)->empty());
+    write_object("b.yaml", "two");
+    const Changes changes = intent.reload(switch_, kNow);
+    ASSERT_TRUE(changes);
+    ASSERT_EQ(changes->size(), 1U);
+    EXPECT_EQ((*changes)[0].object, "namespace two");
+    EXPECT_EQ(switch_.objects().all().size(), 2U);
+}
+
+TEST_F(ManifestsTest, AMistakeOfThemIsOneOfTheFile) {
+    write_object("a.yaml", "one");
+    write_object("b.yaml", "one");
+    auto intent = Intent::load(file_);
+    ASSERT_FALSE(intent);
+    EXPECT_EQ(intent.error()[0].text(), (directory_ / "m/b.yaml") + ":1:1: namespace one stands at " +
+                                            (directory_ / "m/a.yaml") + ":1:1 already");
+    declare("[m/nosuch.yaml]");
+    EXPECT_NE(Intent::load(file_).error()[0].text().find("nosuch.yaml"), std::string::npos);
+}
+
+// A client may name files that it may not read itself.
+TEST_F(ManifestsTest, AreNotReadForAClientsText) {
+    write_object("a.yaml", "one");
+    const Intent intent = started();
+    const auto considered = intent.consider("networks: [{name: blue}]\nmanifests: [/nosuch]\nstate: " + state_,
+                                            "stdin", WithManifests::kNo);
+    ASSERT_TRUE(considered);
+    EXPECT_EQ(objects(considered->config), Texts{"one"});
+}
+
 TEST_F(IntentTest, AFileWithErrorsIsNotLoaded) {
     write("  - {name: a, device: net_ring_a, network: red}\n");
     auto intent = Intent::load(file_);

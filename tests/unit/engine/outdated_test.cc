@@ -251,6 +251,15 @@ TEST_F(OutdatedFlows, NotByAPortThatIsAddedOrDeleted) {
     EXPECT_EQ(outdated([&] { switch_.delete_port("c"); }), Names{});
 }
 
+// Port a has no address of its own: it may have sent from the new port's.
+TEST_F(OutdatedFlows, ByAddressesThatAStationWithoutAnyMayHaveUsed) {
+    const port::PortConfig left = read_port("{name: c, device: net_ring_c, network: left, address: [10.1.0.7/24]}");
+    EXPECT_EQ(outdated([&] { switch_.add_port(left, kNow); }), (Names{"left", "left-too"}));
+    switch_.delete_port("c");
+    const port::PortConfig alone = read_port("{name: c, device: net_ring_c, network: bridge, address: [10.9.0.7/24]}");
+    EXPECT_EQ(outdated([&] { switch_.add_port(alone, kNow); }), Names{});
+}
+
 // Before another port gets the number of a deleted one, the flows that may name it are outdated.
 TEST_F(OutdatedFlows, WhenADeletedPortsNumberIsUsedAgain) {
     const auto id_of = [&](const std::string& name) { return switch_.ports().at(name).port->id(); };
