@@ -12,7 +12,7 @@
 #include "base/tree.h"
 #include "control/objects.h"
 #include "control/report.h"
-#include "wire/address.h"
+#include "path/tuple_address.h"
 #include "wire/flow_hash.h"
 
 namespace sluice::control {
@@ -60,17 +60,13 @@ struct Filter {
         if (state && flow.state != *state) return false;
         if (domain && key.domain() != *domain) return false;
         if (port && !has_port(key, *port)) return false;
-        return !address || source_of(flow.original) == *address ||
-               source_of(flow.original.reversed()) == *address;
+        return !address || path::source_of(flow.original) == *address ||
+               path::destination_of(flow.original) == *address;
     }
     // For ICMP the key has an identifier in the place of the ports.
     static bool has_port(const path::TupleKey& key, uint16_t port) {
         return wire::has_ports(static_cast<uint8_t>(key.protocol())) &&
                (key.source_port().host() == port || key.destination_port().host() == port);
-    }
-    static IpAddress source_of(const path::Tuple& tuple) {
-        return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.source)
-                                   : wire::address_of(tuple.key.source());
     }
 };
 
@@ -101,7 +97,7 @@ tl::expected<Filter, RpcError> filter_of(const Running& daemon, const json& para
 }
 
 json end_json(const path::Tuple& tuple) {
-    json end{{"address", Filter::source_of(tuple).text()}, {"port", nullptr}};
+    json end{{"address", path::source_of(tuple).text()}, {"port", nullptr}};
     if (wire::has_ports(static_cast<uint8_t>(tuple.key.protocol()))) {
         end["port"] = tuple.key.source_port().host();
     }

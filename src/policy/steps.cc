@@ -3,21 +3,15 @@
 #include <algorithm>
 
 #include "link/exit.h"
+#include "path/tuple_address.h"
 #include "router/decide.h"
-#include "wire/address.h"
 #include "wire/headers.h"
 
 namespace sluice::policy {
 namespace {
 
-IpAddress source_of(const path::Tuple& tuple) noexcept {
-    return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.source) : wire::address_of(tuple.key.source());
-}
-
-IpAddress destination_of(const path::Tuple& tuple) noexcept {
-    return tuple.key.is_ipv6() ? wire::address_of(tuple.ipv6.destination)
-                               : wire::address_of(tuple.key.destination());
-}
+using path::destination_of;
+using path::source_of;
 
 bool is_tunnel(path::PortId port, const view::Tables& tables) noexcept {
     return tables.slot(port).tunnel != nullptr;
