@@ -28,7 +28,7 @@ constexpr KnownKind kKnownKinds[] = {
     {Kind::kNetworkPolicy, "networking.k8s.io/v1", true},
 };
 
-const KnownKind* find_kind(std::string_view kind) {
+const KnownKind* known_kind(std::string_view kind) {
     for (const KnownKind& known : kKnownKinds) {
         if (base::word_of(known.kind) == kind) return &known;
     }
@@ -60,8 +60,9 @@ struct Defaults {
 
 class ManifestReader {
  public:
-    ManifestReader(const Document& document, UnknownKinds unknown_kinds, Manifest& manifest, base::Errors& errors)
-        : reader_(document, errors), unknown_kinds_(unknown_kinds), manifest_(manifest) {}
+    ManifestReader(const Document& document, UnknownKinds unknown_kinds, Wanted wanted, Manifest& manifest,
+                   base::Errors& errors)
+        : reader_(document, errors), unknown_kinds_(unknown_kinds), wanted_(wanted), manifest_(manifest) {}
 
     void read(const Tree& tree, const Defaults& defaults = {}) {
         Fields fields(reader_, tree);
@@ -74,9 +75,9 @@ class ManifestReader {
         if (!has_kind) fields.require("kind");
         if (!has_version || !has_kind) return;
         if (kind == "List") return read_list(fields, {});
-        const KnownKind* known = find_kind(kind);
+        const KnownKind* known = known_kind(kind);
         if (known == nullptr && kind.ends_with("List")) {
-            const KnownKind* item = find_kind(std::string_view(kind).substr(0, kind.size() - 4));
+            const KnownKind* item = known_kind(std::string_view(kind).substr(0, kind.size() - 4));
             if (item != nullptr && item->api_version == api_version) {
                 return read_list(fields, {item->api_version, base::word_of(item->kind)});
             }
@@ -130,6 +131,10 @@ class ManifestReader {
         if (!fields.read("metadata", [&](const Tree& metadata) { read_metadata(metadata, kind, object); })) {
             fields.require("metadata");
         }
+        if (wanted_ == Wanted::kName) {
+            if (reader_.mistakes() == before) manifest_.objects.push_back(std::move(object));
+            return;
+        }
         switch (kind.kind) {
             case Kind::kNamespace:
                 fields.accept({"spec", "status"});
@@ -172,6 +177,7 @@ class ManifestReader {
             }
         }
         if (kind.has_namespace && object.key.name_space.empty()) object.key.name_space = kDefaultNamespace;
+        if (wanted_ == Wanted::kName) return;
         fields.labels("labels", object.labels);
         fields.finish();
     }
@@ -186,6 +192,7 @@ class ManifestReader {
 
     Reader reader_;
     UnknownKinds unknown_kinds_;
+    Wanted wanted_;
     Manifest& manifest_;
 };
 
@@ -214,13 +221,13 @@ tl::expected<std::vector<Document>, base::Errors> parse(std::string_view text, s
 }  // namespace
 
 tl::expected<Manifest, base::Errors> parse_manifest(std::string_view text, std::string_view file,
-                                                    UnknownKinds unknown_kinds) {
+                                                    UnknownKinds unknown_kinds, Wanted wanted) {
     auto documents = parse(text, file);
     if (!documents) return tl::unexpected(std::move(documents.error()));
     Manifest manifest;
     base::Errors errors;
     for (Document& document : *documents) {
-        ManifestReader(document, unknown_kinds, manifest, errors).read(document.root);
+        ManifestReader(document, unknown_kinds, wanted, manifest, errors).read(document.root);
         if (base::is_full(errors)) break;
         document.root = {};  // a large text's trees need not all be kept
     }

@@ -18,6 +18,12 @@ namespace sluice::kube {
 // What is to be done with an object whose kind the switch doesn't act on.
 enum class UnknownKinds : uint8_t { kRefuse, kSkip };
 
+// What is read of an object.
+enum class Wanted : uint8_t {
+    kObject,
+    kName,  // its kind, namespace and name: enough to delete it, whatever else is wrong with it
+};
+
 struct Manifest {
     std::vector<Object> objects;        // in the order of the text
     std::vector<base::Error> skipped;   // kinds that were skipped: "skipped Deployment web"
@@ -25,6 +31,6 @@ struct Manifest {
 };
 
 tl::expected<Manifest, base::Errors> parse_manifest(std::string_view text, std::string_view file,
-                                                    UnknownKinds unknown_kinds);
+                                                    UnknownKinds unknown_kinds, Wanted wanted = Wanted::kObject);
 
 }  // namespace sluice::kube

@@ -6,6 +6,13 @@
 
 namespace sluice::kube {
 
+std::optional<Kind> find_kind(std::string_view word) {
+    for (const auto& [kind, known] : names(Kind{})) {
+        if (known == word) return kind;
+    }
+    return std::nullopt;
+}
+
 std::string Key::text() const {
     std::string word(base::word_of(kind));
     std::transform(word.begin(), word.end(), word.begin(),

@@ -8,6 +8,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,6 +26,8 @@ constexpr auto names(Kind) {
     return std::array{base::Name{Kind::kNamespace, "Namespace"}, base::Name{Kind::kPod, "Pod"},
                       base::Name{Kind::kNetworkPolicy, "NetworkPolicy"}};
 }
+
+std::optional<Kind> find_kind(std::string_view word);
 
 // What an object is found by.
 struct Key {

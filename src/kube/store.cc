@@ -37,7 +37,7 @@ Change Store::declare(std::vector<Object> objects) {
     return change;
 }
 
-tl::expected<Change, base::Errors> Store::apply(std::vector<Object> objects, int64_t now) {
+base::Errors Store::why_not_applied(const std::vector<Object>& objects) const {
     base::Errors errors;
     for (const Object& object : objects) {
         const auto declared = declared_.find(object.key);
@@ -47,7 +47,10 @@ tl::expected<Change, base::Errors> Store::apply(std::vector<Object> objects, int
         if (base::is_full(errors)) break;
     }
     base::limit(errors);
-    if (!errors.empty()) return tl::unexpected(std::move(errors));
+    return errors;
+}
+
+Change Store::apply(std::vector<Object> objects, int64_t now) {
     Change change;
     for (Object& object : objects) {
         const Key key = object.key;
@@ -58,22 +61,27 @@ tl::expected<Change, base::Errors> Store::apply(std::vector<Object> objects, int
     return change;
 }
 
-tl::expected<Change, base::Errors> Store::remove(const std::vector<Key>& keys) {
+tl::expected<std::vector<Key>, base::Errors> Store::to_remove(const std::vector<Key>& keys,
+                                                              Missing if_missing) const {
     base::Errors errors;
     std::set<Key> gone;
     for (const Key& key : keys) {
         if (base::is_full(errors)) break;
         const bool is_namespace = key.kind == Kind::kNamespace;
-        bool is_known = applied_.contains(key) || declared_.contains(key);
-        gone.insert(key);
+        bool is_known = false;
         for (const Objects* objects : {&declared_, &applied_}) {
+            if (objects->contains(key)) {
+                is_known = true;
+                gone.insert(key);
+            }
             for (const auto& [other, stored] : *objects) {
                 if (!is_namespace || other.name_space != key.name) continue;
                 is_known = true;
                 gone.insert(other);
             }
         }
-        if (!is_known) errors.push_back({fmt::format("there is no {}", key.text()), {}, {}});
+        if (!is_known && if_missing == Missing::kRefuse)
+            errors.push_back({fmt::format("there is no {}", key.text()), {}, {}});
     }
     for (const Key& key : gone) {
         const auto declared = declared_.find(key);
@@ -83,8 +91,12 @@ tl::expected<Change, base::Errors> Store::remove(const std::vector<Key>& keys) {
     }
     base::limit(errors);
     if (!errors.empty()) return tl::unexpected(std::move(errors));
+    return std::vector<Key>(gone.begin(), gone.end());
+}
+
+Change Store::remove(const std::vector<Key>& keys) {
     Change change;
-    for (const Key& key : gone) {
+    for (const Key& key : keys) {
         const SharedStored before = find(key);
         applied_.erase(key);
         note(change, key, before);
@@ -111,6 +123,11 @@ std::vector<SharedStored> Store::all(Kind kind) const {
     std::vector<SharedStored> list = all();
     std::erase_if(list, [&](const SharedStored& stored) { return stored->object.key.kind != kind; });
     return list;
+}
+
+SharedStored Store::find_applied(const Key& key) const {
+    const auto found = applied_.find(key);
+    return found == applied_.end() ? nullptr : found->second;
 }
 
 std::vector<SharedStored> Store::applied() const {

@@ -2,7 +2,8 @@
 // lists, others were applied while running. Where both give one object, the declared one is in force, and the
 // applied one is kept for the time when the manifests don't declare it any more.
 //
-// A transaction is carried out whole or not at all, and says what it has changed. Control thread.
+// A transaction says what it has changed. Whether it can be carried out is asked before, so that it can be kept
+// before it takes effect. Control thread.
 #pragma once
 
 #include <cstdint>
@@ -39,19 +40,27 @@ class Store {
  public:
     // Replaces all declared objects. Each key stands in the list once.
     Change declare(std::vector<Object> objects);
-    // Creates or replaces objects. Refused where one is declared by a manifest.
-    tl::expected<Change, base::Errors> apply(std::vector<Object> objects, int64_t now);
-    // Removes applied objects; with a namespace, all objects in it. Refused where one is declared, or where there
-    // is no such object.
-    tl::expected<Change, base::Errors> remove(const std::vector<Key>& keys);
+    // What is against applying these: an object that a manifest declares.
+    base::Errors why_not_applied(const std::vector<Object>& objects) const;
+    // Creates or replaces applied objects.
+    Change apply(std::vector<Object> objects, int64_t now);
+    // The applied objects that are to be removed with these: with a namespace all objects in it. Refused where a
+    // manifest declares one of them, and where there is no such object.
+    enum class Missing : uint8_t { kRefuse, kIgnore };
+    tl::expected<std::vector<Key>, base::Errors> to_remove(const std::vector<Key>& keys,
+                                                           Missing if_missing) const;
+    // Removes applied objects.
+    Change remove(const std::vector<Key>& keys);
 
     // In force. Null: there is none.
     SharedStored find(const Key& key) const;
     // In the order of their keys.
     std::vector<SharedStored> all() const;
     std::vector<SharedStored> all(Kind kind) const;
-    // What the state file keeps: applied objects, those that a declared one stands before too.
+    // What is kept over a restart: applied objects, those that a declared one stands before too.
     std::vector<SharedStored> applied() const;
+    // Null: no object with this key was applied.
+    SharedStored find_applied(const Key& key) const;
 
  private:
     using Objects = std::map<Key, SharedStored>;

@@ -34,10 +34,21 @@ std::string mistakes(const tl::expected<Change, base::Errors>& done) {
     return out;
 }
 
+tl::expected<Change, base::Errors> apply(Store& store, std::vector<Object> objects, int64_t now) {
+    if (auto errors = store.why_not_applied(objects); !errors.empty()) return tl::unexpected(std::move(errors));
+    return store.apply(std::move(objects), now);
+}
+tl::expected<Change, base::Errors> remove(Store& store, const std::vector<Key>& keys,
+                                          Store::Missing if_missing = Store::Missing::kRefuse) {
+    const auto gone = store.to_remove(keys, if_missing);
+    if (!gone) return tl::unexpected(gone.error());
+    return store.remove(*gone);
+}
+
 TEST(Store, ApplyCreatesAndReplaces) {
     Store store;
-    EXPECT_EQ(text(*store.apply(objects(kShop + pod("web")), 0)), "+namespace shop +pod shop/web ");
-    EXPECT_EQ(text(*store.apply(objects(pod("web", "app: web")), 1)), "~pod shop/web ");
+    EXPECT_EQ(text(*apply(store, objects(kShop + pod("web")), 0)), "+namespace shop +pod shop/web ");
+    EXPECT_EQ(text(*apply(store, objects(pod("web", "app: web")), 1)), "~pod shop/web ");
     EXPECT_EQ(store.find(kWeb)->object.labels.text(), "app=web");
     EXPECT_EQ(store.find(kWeb)->origin(), "applied 1970-01-01T00:00:01Z from f:2:1");
     EXPECT_EQ(store.all().size(), 2U);
@@ -46,30 +57,31 @@ TEST(Store, ApplyCreatesAndReplaces) {
 
 TEST(Store, WhatIsRemovedMustBeThere) {
     Store store;
-    ASSERT_TRUE(store.apply(objects(kShop + pod("web") + pod("api")), 0));
-    EXPECT_EQ(mistakes(store.remove({kWeb, {Kind::kPod, "shop", "db"}})), "there is no pod shop/db\n");
+    ASSERT_TRUE(apply(store, objects(kShop + pod("web") + pod("api")), 0));
+    EXPECT_EQ(mistakes(remove(store, {kWeb, {Kind::kPod, "shop", "db"}})), "there is no pod shop/db\n");
     EXPECT_NE(store.find(kWeb), nullptr) << "all or nothing";
-    EXPECT_EQ(text(*store.remove({kWeb})), "-pod shop/web ");
-    EXPECT_EQ(text(*store.remove({{Kind::kNamespace, "", "shop"}})), "-namespace shop -pod shop/api ");
+    const Key db{Kind::kPod, "shop", "db"};
+    EXPECT_EQ(text(*remove(store, {kWeb, db}, Store::Missing::kIgnore)), "-pod shop/web ");
+    EXPECT_EQ(text(*remove(store, {{Kind::kNamespace, "", "shop"}})), "-namespace shop -pod shop/api ");
     EXPECT_TRUE(store.all().empty());
 }
 
 TEST(Store, ANamespaceThatNobodyCreatedCanBeRemovedWithItsObjects) {
     Store store;
-    ASSERT_TRUE(store.apply(objects(pod("web")), 0));
-    EXPECT_EQ(text(*store.remove({{Kind::kNamespace, "", "shop"}})), "-pod shop/web ");
+    ASSERT_TRUE(apply(store, objects(pod("web")), 0));
+    EXPECT_EQ(text(*remove(store, {{Kind::kNamespace, "", "shop"}})), "-pod shop/web ");
 }
 
 TEST(Store, DeclaredObjectsAreChangedInTheirManifests) {
     Store store;
-    ASSERT_TRUE(store.apply(objects(pod("web", "app: applied")), 0));
+    ASSERT_TRUE(apply(store, objects(pod("web", "app: applied")), 0));
     EXPECT_EQ(text(store.declare(objects(kShop + pod("web", "app: declared"), "m.yaml"))),
               "+namespace shop ~pod shop/web ");
     EXPECT_EQ(store.find(kWeb)->origin(), "m.yaml:4:1");
-    EXPECT_EQ(mistakes(store.apply(objects(pod("web")), 1)),
+    EXPECT_EQ(mistakes(apply(store, objects(pod("web")), 1)),
               "f:2:1: pod shop/web is declared by m.yaml:4:1: change it there\n");
-    EXPECT_EQ(mistakes(store.remove({kWeb})), "pod shop/web is declared by m.yaml:4:1: change it there\n");
-    EXPECT_EQ(mistakes(store.remove({{Kind::kNamespace, "", "shop"}})),
+    EXPECT_EQ(mistakes(remove(store, {kWeb})), "pod shop/web is declared by m.yaml:4:1: change it there\n");
+    EXPECT_EQ(mistakes(remove(store, {{Kind::kNamespace, "", "shop"}})),
               "namespace shop is declared by m.yaml:2:1: change it there\n"
               "pod shop/web is declared by m.yaml:4:1: change it there\n");
     EXPECT_EQ(store.applied().size(), 1U);
