@@ -258,15 +258,9 @@ void diff_section(std::string_view name, const T& from, const T& to, Effect effe
     changes.push_back(std::move(change));
 }
 
-// Objects of manifests. They decide about connections of pods.
+// Objects of manifests. They decide about connections of pods: Switch::publish() outdates those that one concerns.
 void diff_kubernetes(const Config& from, const Config& to, std::vector<Change>& changes) {
     if (from.objects == to.objects) return;
-    FlowDomainNames domains;
-    for (const Config* config : {&from, &to}) {
-        for (const port::PortConfig& port : config->ports) {
-            if (port.is_pod()) domains.merge(flow_domains_of(*config, port));
-        }
-    }
     kube::Store store;
     const auto objects_of = [](const Config& config) {
         return config.objects == nullptr ? std::vector<kube::Object>{} : *config.objects;
@@ -283,8 +277,7 @@ void diff_kubernetes(const Config& from, const Config& to, std::vector<Change>& 
                                                            : Change::Action::kChange,
                            .object = it.key.text(),
                            .origin = told.origin(),
-                           .effect = Effect::kFlows,
-                           .outdates = domains});
+                           .effect = Effect::kFlows});
     }
 }
 

@@ -1,8 +1,13 @@
 #include "engine/pod_policies.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
+#include <iterator>
 #include <utility>
+
+#include "base/text.h"
 
 namespace sluice::engine {
 namespace {
@@ -65,6 +70,7 @@ void PodPolicies::detach(const std::string& port) {
     const auto known = attachments_.find(port);
     if (known == attachments_.end()) return;
     const Key key = known->second.key;
+    concerned_.ports.insert(known->second.what.port);
     attachments_.erase(known);
     std::erase(ports_of_[key], port);
     if (ports_of_[key].empty()) ports_of_.erase(key);
@@ -95,7 +101,7 @@ void PodPolicies::place(const Key& key, PodState& pod) {
     const auto& ports = ports_at(key);
     pod.port = ports.empty() ? std::string() : ports.back();
     list_addresses(pod);
-    to_build_.insert(pod.id);
+    mark(pod.id, Concern::kYes);
 }
 
 void PodPolicies::set_ways_out(std::vector<pod::Pods::Host> hosts, std::vector<path::PortId> ports) {
@@ -107,9 +113,9 @@ void PodPolicies::set_ways_out(std::vector<pod::Pods::Host> hosts, std::vector<p
 }
 
 std::shared_ptr<const pod::Pods> PodPolicies::pods() {
-    for (const kube::PodId id : selection_.take_changed()) to_build_.insert(id);
-    for (const kube::PodId id : to_build_) {
-        if (id < keys_.size() && keys_[id] != nullptr) build(pods_.at(*keys_[id]));
+    mark_selected(Concern::kYes);
+    for (const auto& [id, concern] : to_build_) {
+        if (id < keys_.size() && keys_[id] != nullptr) build(pods_.at(*keys_[id]), concern);
     }
     to_build_.clear();
     if (!std::exchange(has_moved_, false)) return published_;
@@ -141,12 +147,88 @@ std::vector<PodPolicies::Decider> PodPolicies::describe(uint32_t object) const {
     return {rule};
 }
 
-std::vector<PodPolicies::Decider> PodPolicies::idle() const {
-    std::vector<Decider> idle;
+base::Errors PodPolicies::warnings() const {
+    base::Errors warnings;
     for (const auto& [key, policy] : policies_) {
-        if (selection_.pods_of(policy.pods).empty()) idle.push_back({key, {}, std::nullopt, policy.place});
+        if (base::is_full(warnings)) break;
+        base::Errors own = warnings_of(key, policy);
+        std::move(own.begin(), own.end(), std::back_inserter(warnings));
     }
-    return idle;
+    base::limit(warnings);
+    return warnings;
+}
+
+base::Errors PodPolicies::warnings(const Key& key) const {
+    const auto policy = policies_.find(key);
+    return policy == policies_.end() ? base::Errors{} : warnings_of(key, policy->second);
+}
+
+base::Errors PodPolicies::warnings_of(const Key& key, const PolicyState& policy) const {
+    if (selection_.pods_of(policy.pods).empty())
+        return {{fmt::format("{} selects no pod", key.text()), "spec.podSelector", policy.place}};
+    base::Errors warnings;
+    size_t scope = 0;  // the next one of the policy's peers
+    for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
+        const bool is_ingress = direction == Direction::kIngress;
+        const auto& rules = is_ingress ? policy.facts.ingress : policy.facts.egress;
+        for (size_t i = 0; i < rules.size(); ++i) {
+            const std::string path = fmt::format("spec.{}[{}]", is_ingress ? "ingress" : "egress", i);
+            std::vector<kube::ScopeId> destinations;  // of the rule's peers, if it is one of egress
+            bool leads_to_all = rules[i].peers.empty();
+            for (size_t peer = 0; peer < rules[i].peers.size(); ++peer) {
+                if (rules[i].peers[peer].has_block) {
+                    leads_to_all = true;  // pods may have these addresses
+                    continue;
+                }
+                destinations.push_back(policy.peers[scope++]);
+                if (!selection_.pods_of(destinations.back()).empty()) continue;
+                warnings.push_back({fmt::format("{}: the peer selects no pod", key.text()),
+                                    fmt::format("{}.{}[{}]", path, is_ingress ? "from" : "to", peer),
+                                    rules[i].place});
+            }
+            for (size_t port = 0; port < rules[i].ports.size(); ++port) {
+                const kube::PolicyPort& named = rules[i].ports[port];
+                if (named.name.empty()) continue;
+                const auto has_it = [&](kube::ScopeId pods) { return has_port(pods, named); };
+                const bool is_there =
+                    is_ingress     ? has_it(policy.pods)
+                    : leads_to_all ? std::any_of(pods_.begin(), pods_.end(),
+                                                 [&](const auto& it) { return has_port(it.second.facts, named); })
+                                   : std::any_of(destinations.begin(), destinations.end(), has_it);
+                if (is_there) continue;
+                warnings.push_back({fmt::format("{}: no pod that the rule leads to has a {} port {}", key.text(),
+                                                base::word_of(named.protocol), base::shown(named.name)),
+                                    fmt::format("{}.ports[{}].port", path, port), rules[i].place});
+            }
+        }
+    }
+    return warnings;
+}
+
+bool PodPolicies::has_port(kube::ScopeId scope, const kube::PolicyPort& port) const {
+    const std::vector<kube::PodId>& pods = selection_.pods_of(scope);
+    return std::any_of(pods.begin(), pods.end(),
+                       [&](kube::PodId id) { return has_port(pods_.at(*keys_[id]).facts, port); });
+}
+
+bool PodPolicies::has_port(const kube::Pod& pod, const kube::PolicyPort& port) {
+    return std::any_of(pod.ports.begin(), pod.ports.end(), [&](const kube::NamedPort& own) {
+        return own.name == port.name && own.protocol == port.protocol;
+    });
+}
+
+PodPolicies::Placed PodPolicies::place_of(const Key& key) const {
+    const auto pod = pods_.find(key);
+    return pod == pods_.end() ? Placed{} : Placed{pod->second.port, pod->second.addresses};
+}
+
+size_t PodPolicies::pods_of(const Key& key) const {
+    const auto policy = policies_.find(key);
+    return policy == policies_.end() ? 0 : selection_.pods_of(policy->second.pods).size();
+}
+
+void PodPolicies::attach_as(const PodPolicies& other) {
+    for (const auto& [port, attached] : other.attachments_) attach(port, attached.what);
 }
 
 std::vector<kube::ScopeId> PodPolicies::scopes_of(const PodState& pod) const {
@@ -197,7 +279,7 @@ void PodPolicies::set_pod(const Key& key, const kube::Pod& facts, const kube::La
     if (!has_same_addresses) pod.since = ++sequence_;
     pod.facts = facts;
     pod.labels = labels;
-    to_build_.insert(pod.id);
+    mark(pod.id, Concern::kYes);
     place(key, pod);
 }
 
@@ -221,14 +303,15 @@ void PodPolicies::set_policy(const Key& key, const kube::NetworkPolicy& facts, c
     policy.place = place;
     if (is_same) {
         policy.facts = facts;
-        if (has_moved) mark_pods(policy.pods);
+        if (has_moved) mark_pods(policy.pods, Concern::kNo);
         return;
     }
+    mark_selected(Concern::kYes);
     const auto before = std::move(policy.peers);
     policy.peers.clear();
     const kube::ScopeId pods = selection_.take({key.name_space, {}, facts.pods});
     if (!is_new) {
-        mark_pods(policy.pods);
+        mark_pods(policy.pods, Concern::kYes);
         policies_of_[policy.pods].erase(key);
         if (policies_of_[policy.pods].empty()) policies_of_.erase(policy.pods);
     }
@@ -238,20 +321,24 @@ void PodPolicies::set_policy(const Key& key, const kube::NetworkPolicy& facts, c
     for (const kube::ScopeId scope : before) selection_.give_back(scope);
     policy.pods = pods;
     policies_of_[pods].insert(key);
-    mark_pods(pods);
+    mark_pods(pods, Concern::kYes);
+    // The pods that its peers select, or have selected, are judged as before but by those whom it selects.
+    mark_selected(Concern::kNo);
 }
 
 void PodPolicies::remove_policy(const Key& key) {
     const auto at = policies_.find(key);
     if (at == policies_.end()) return;
     PolicyState& policy = at->second;
-    mark_pods(policy.pods);
+    mark_selected(Concern::kYes);
+    mark_pods(policy.pods, Concern::kYes);
     policies_of_[policy.pods].erase(key);
     if (policies_of_[policy.pods].empty()) policies_of_.erase(policy.pods);
     selection_.give_back(policy.pods);
     for (const kube::ScopeId scope : policy.peers) selection_.give_back(scope);
     for (const uint32_t object : policy.objects) objects_.erase(object);
     policies_.erase(at);
+    mark_selected(Concern::kNo);
 }
 
 pod::SharedPolicy PodPolicies::compile(const Key& key, PolicyState& policy) {
@@ -296,11 +383,21 @@ pod::Rule PodPolicies::compile(const std::string& name_space, const kube::Policy
     return compiled;
 }
 
-void PodPolicies::mark_pods(kube::ScopeId scope) {
-    for (const kube::PodId pod : selection_.pods_of(scope)) to_build_.insert(pod);
+void PodPolicies::mark(kube::PodId pod, Concern concern) {
+    Concern& known = to_build_.try_emplace(pod, concern).first->second;
+    if (concern == Concern::kYes) known = concern;
 }
 
-void PodPolicies::build(PodState& pod) {
+void PodPolicies::mark_pods(kube::ScopeId scope, Concern concern) {
+    for (const kube::PodId pod : selection_.pods_of(scope)) mark(pod, concern);
+}
+
+// Those that other scopes select since the last call.
+void PodPolicies::mark_selected(Concern concern) {
+    for (const kube::PodId pod : selection_.take_changed()) mark(pod, concern);
+}
+
+void PodPolicies::build(PodState& pod, Concern concern) {
     auto built = std::make_shared<pod::Pod>();
     built->scopes = selection_.scopes_of(pod.id).words();
     for (const kube::ScopeId scope : scopes_of(pod)) {
@@ -321,6 +418,12 @@ void PodPolicies::build(PodState& pod) {
         built->ports.push_back({name_id(port.name), static_cast<uint8_t>(port.protocol), port.number});
     }
     std::copy(std::begin(pod.denial), std::end(pod.denial), built->denial);
+    if (concern == Concern::kYes) {
+        concerned_.addresses.insert(pod.addresses.begin(), pod.addresses.end());
+        for (const std::string& port : ports_at(*keys_[pod.id])) {
+            concerned_.ports.insert(attachments_.at(port).what.port);
+        }
+    }
     built->is_here = !pod.port.empty();
     pod.built = std::move(built);
     has_moved_ = true;
@@ -341,6 +444,7 @@ void PodPolicies::unlist_addresses(PodState& pod) {
         std::erase(claim->second, &pod);
         if (claim->second.empty()) claims_.erase(claim);
     }
+    concerned_.addresses.insert(pod.addresses.begin(), pod.addresses.end());
     pod.addresses.clear();
     has_moved_ = true;
 }

@@ -12,6 +12,8 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "kube/selection.h"
@@ -46,6 +48,14 @@ class PodPolicies {
 
     // What is in force: the same object until something has changed.
     std::shared_ptr<const pod::Pods> pods();
+    // Whose connections are judged otherwise since the last call, or may be.
+    struct Concerned {
+        std::unordered_set<IpAddress> addresses;
+        std::set<path::PortId> ports;
+
+        bool empty() const { return addresses.empty() && ports.empty(); }
+    };
+    Concerned take_concerned() { return std::exchange(concerned_, {}); }
 
     // What an answer's object stands for. Of a refusal: all policies that isolate the pod in that direction.
     struct Decider {
@@ -64,9 +74,21 @@ class PodPolicies {
     // --- for queries ---
 
     bool has_policies() const { return !policies_.empty(); }
-    // Policies that select no pod.
-    std::vector<Decider> idle() const;
+    // What is allowed and hardly meant: a policy or a peer that selects no pod, the name of a port that no pod has
+    // to which it could lead. Each at its place.
+    base::Errors warnings() const;
+    base::Errors warnings(const kube::Key& policy) const;
+    // The ports' pods, for another store of objects.
+    void attach_as(const PodPolicies& other);
     const kube::Selection& selection() const { return selection_; }
+    struct Placed {
+        std::string port;  // empty: at none of this switch
+        std::vector<IpAddress> addresses;
+    };
+    // Where a pod is to be found.
+    Placed place_of(const kube::Key& pod) const;
+    // How many pods a policy selects.
+    size_t pods_of(const kube::Key& policy) const;
     // Null: there is no such pod.
     const pod::Pod* find(const kube::Key& key) const;
 
@@ -97,6 +119,9 @@ class PodPolicies {
         std::vector<Decider> isolated_by;
     };
 
+    base::Errors warnings_of(const kube::Key& key, const PolicyState& policy) const;
+    bool has_port(kube::ScopeId scope, const kube::PolicyPort& port) const;
+    static bool has_port(const kube::Pod& pod, const kube::PolicyPort& port);
     void set_object(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
     void remove_object(const kube::Key& key);
     void set_pod(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
@@ -108,8 +133,12 @@ class PodPolicies {
     // Gives each rule its number. Rules that stay at their index keep theirs.
     pod::SharedPolicy compile(const kube::Key& key, PolicyState& policy);
     pod::Rule compile(const std::string& name_space, const kube::PolicyRule& rule, PolicyState& policy);
-    void mark_pods(kube::ScopeId scope);
-    void build(PodState& pod);
+    // They are built anew; and whether their connections are judged otherwise, or only told of otherwise.
+    enum class Concern : bool { kNo, kYes };
+    void mark(kube::PodId pod, Concern concern);
+    void mark_pods(kube::ScopeId scope, Concern concern);
+    void mark_selected(Concern concern);
+    void build(PodState& pod, Concern concern);
     // Where the pod is to be found from now on.
     void list_addresses(PodState& pod);
     void unlist_addresses(PodState& pod);
@@ -136,9 +165,10 @@ class PodPolicies {
     std::map<std::string, pod::NameId> names_;  // of ports of pods; they are few, and never forgotten
     std::unordered_map<uint32_t, Named> objects_;
     std::deque<uint32_t> retired_;  // objects of refusals that no pod has any more: drops may still name them
-    std::set<kube::PodId> to_build_;
+    std::map<kube::PodId, Concern> to_build_;
     std::vector<pod::Pods::Host> hosts_;  // ascending
     std::vector<path::PortId> ways_out_;  // ascending
+    Concerned concerned_;
     uint64_t sequence_ = 0;
     bool has_moved_ = true;  // a pod is found by another address or port, or was built anew
     std::shared_ptr<const pod::Pods> published_;

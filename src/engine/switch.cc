@@ -233,7 +233,12 @@ void Switch::publish(const ChangedPorts& changed) {
 }
 
 void Switch::publish(std::unique_ptr<view::Snapshot> next, const ChangedPorts& changed) {
-    flow_generations_.outdate(ids_of(outdating_));
+    FlowDomainNames outdated = outdating_;
+    // With the first policy connections begin to be followed, and they end to be with the last.
+    if (const bool has_pods = next->pods != nullptr; std::exchange(has_pods_, has_pods) != has_pods) {
+        outdated.merge(pod_domains());
+    }
+    flow_generations_.outdate(ids_of(outdated));
     next->generation = ++generation_;
     // With the snapshot itself: at no time are its numbers met in flows that were decided by others.
     next->flow_generations = flow_generations_.tell(next->networks);
@@ -245,6 +250,7 @@ void Switch::publish(std::unique_ptr<view::Snapshot> next, const ChangedPorts& c
     }
     for (auto& worker : workers_) worker->wake();
     grace_.wait();
+    outdate_flows_of_pods();
 }
 
 void Switch::set_captures(ActiveCaptures captures) {

@@ -153,6 +153,15 @@ class Switch {
     void add_port(const port::PortConfig& config, Clock::time_point now);
     void delete_port(const std::string& name);
 
+    // Kubernetes objects that are applied while running. Whether they may be, ask objects() before. They are in
+    // force when it returns.
+    void apply_objects(std::vector<kube::Object> objects, int64_t now);
+    void remove_objects(const std::vector<kube::Key>& keys);
+    // Those that were applied before, at the start: in force with the first configuration.
+    void restore_objects(std::vector<kube::Stored> objects);
+    // What would be allowed and hardly meant of these policies, if these objects were applied.
+    base::Errors consider_objects(const std::vector<kube::Object>& objects) const;
+
     // Supervision: takes down ports whose device is gone, tries those that are down, ages MAC
     // addresses. To be called a few times a second.
     void tick(Clock::time_point now);
@@ -284,6 +293,9 @@ class Switch {
     void arrange_pods();
     void attach_pod(const HeldPort& held);
     void declare_objects();
+    void change_objects(const kube::Change& change);
+    FlowDomainNames pod_domains() const;
+    void outdate_flows_of_pods();
     void tell_odd_objects() const;
     void log_rules();
     void age_flows();
@@ -329,6 +341,7 @@ class Switch {
     kube::Store objects_;
     PodPolicies pod_policies_{next_object_};
     std::shared_ptr<const pod::Pods> pods_;
+    bool has_pods_ = false;  // in the snapshot that workers use
     FlowDomains flow_domains_;
     flow::Table flows_;
     flow::Fragments fragments_;

@@ -1,5 +1,6 @@
 // The switch's half of policies and flows: lists are compiled, pods found, flows outdated and aged.
 #include "engine/switch.h"
+#include "path/tuple_address.h"
 
 namespace sluice::engine {
 
@@ -30,9 +31,80 @@ void Switch::declare_objects() {
     pod_policies_.apply(objects_.declare(config_.objects == nullptr ? kNone : *config_.objects));
 }
 
+void Switch::restore_objects(std::vector<kube::Stored> objects) {
+    for (kube::Stored& stored : objects) {
+        std::vector<kube::Object> one;
+        one.push_back(std::move(stored.object));
+        pod_policies_.apply(objects_.apply(std::move(one), stored.applied_at));
+    }
+}
+
+void Switch::apply_objects(std::vector<kube::Object> objects, int64_t now) {
+    change_objects(objects_.apply(std::move(objects), now));
+}
+
+void Switch::remove_objects(const std::vector<kube::Key>& keys) {
+    change_objects(objects_.remove(keys));
+}
+
+void Switch::change_objects(const kube::Change& change) {
+    pod_policies_.apply(change);
+    publish(ChangedPorts{});
+}
+
+base::Errors Switch::consider_objects(const std::vector<kube::Object>& objects) const {
+    kube::Store store = objects_;
+    store.apply(objects, 0);
+    uint32_t next_object = 1;
+    PodPolicies policies(next_object);
+    policies.attach_as(pod_policies_);
+    kube::Change change;
+    for (const kube::SharedStored& stored : store.all()) change.push_back({stored->object.key, nullptr, stored});
+    policies.apply(change);
+    base::Errors warnings;
+    for (const kube::Object& object : objects) {
+        base::Errors own = policies.warnings(object.key);
+        std::move(own.begin(), own.end(), std::back_inserter(warnings));
+    }
+    base::limit(warnings);
+    return warnings;
+}
+
+// Of the ports that pods are behind.
+FlowDomainNames Switch::pod_domains() const {
+    FlowDomainNames domains;
+    for (const port::PortConfig& port : config_.ports) {
+        if (port.is_pod()) domains.merge(flow_domains_of(config_, port));
+    }
+    return domains;
+}
+
+// The flows of pods that are judged otherwise since the last snapshot. Workers have the new one. To look through
+// very many flows takes longer than a change may: then all flows of pods are decided anew.
+void Switch::outdate_flows_of_pods() {
+    constexpr uint32_t kMostFlows = 200'000;
+    const PodPolicies::Concerned concerned = pod_policies_.take_concerned();
+    if (pods_ == nullptr || concerned.empty()) return;
+    if (flows_.count() > kMostFlows) {
+        const auto before = outdate_flows(pod_domains());
+        return grace_.wait();
+    }
+    const auto is_end = [&](const path::Tuple& tuple) {
+        return concerned.addresses.contains(path::source_of(tuple)) ||
+               concerned.addresses.contains(path::destination_of(tuple));
+    };
+    const auto is_way = [&](const flow::Decided& decided) {
+        return decided.generation() != 0 &&
+               (concerned.ports.contains(decided.ingress()) || concerned.ports.contains(decided.egress()));
+    };
+    flows_.outdate_if([&](const flow::Keys& keys, const flow::Decided& initiator, const flow::Decided& responder) {
+        return is_way(initiator) || is_way(responder) || is_end(keys.initiator) || is_end(keys.responder);
+    });
+}
+
 void Switch::tell_odd_objects() const {
-    for (const PodPolicies::Decider& it : pod_policies_.idle()) {
-        base::log::warning("policy", "{} ({}) selects no pod", it.key.text(), base::origin(it.place));
+    for (const base::Error& warning : pod_policies_.warnings()) {
+        base::log::warning("policy", "{}", warning.text());
     }
     for (const port::PortConfig& config : config_.ports) {
         if (config.pod.empty()) continue;

@@ -613,6 +613,15 @@ void Table::decide(uint32_t index, const Decision& d) noexcept {
 
 // --- control thread ---
 
+// It keeps its ports, by which it is decided anew. A worker that writes a decision at the same time has the newest
+// tables.
+void Table::outdate(Record& record) noexcept {
+    Decided decided = record.decided.load(kRelaxed);
+    if (decided.generation() == 0) return;
+    record.decided.compare_exchange_strong(decided, decided.with(previous_generation(decided.generation())),
+                                           std::memory_order_release, kRelaxed);
+}
+
 Seconds Table::idle(uint32_t pair, Seconds now) const noexcept {
     // A worker's clock may be a second ahead of the caller's.
     auto since = [&](uint32_t index) {

@@ -283,6 +283,21 @@ class Table {
         reclaim();
         return removed;
     }
+    // The flows of which filter(const Keys&, const Decided& of the initiator's packets, const Decided& of the
+    // other's) says so are decided anew on their next packet. Every worker must have what they are to be decided
+    // by: what one has decided meanwhile stays, or is decided once more.
+    template <class Filter>
+    void outdate_if(Filter filter) {
+        walk(0, stock_.high(), [&](uint32_t pair) {
+            Record& initiator = records_[pair * 2];
+            Record& responder = records_[pair * 2 + 1];
+            const bool is_meant = filter(Keys(tuple(pair * 2), tuple(pair * 2 + 1)),
+                                         initiator.decided.load(kRelaxed), responder.decided.load(kRelaxed));
+            if (!is_meant) return;
+            outdate(initiator);
+            outdate(responder);
+        });
+    }
     // The same of connections that are to go on.
     template <class Filter>
     uint32_t flush(Seconds now, Filter filter) {
@@ -390,6 +405,7 @@ class Table {
     bool refill(Desk& desk) noexcept;
     bool make_place(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept;
     bool evict(Desk& desk, const Shares::Claim& claim, Seconds now) noexcept;
+    static void outdate(Record& record) noexcept;
     void count_ended(Desk& desk, const Chain& chain) noexcept;
     void hand_over(Desk& desk) noexcept;
     void reclaim() noexcept;

@@ -74,6 +74,12 @@ class Decided {
         decided.word_ = admission | low(egress) << kEgressShift;
         return decided;
     }
+    // The same of another generation.
+    constexpr Decided with(uint32_t generation) const noexcept {
+        Decided decided;
+        decided.word_ = (word_ & ~uint64_t{kGenerations}) | generation;
+        return decided;
+    }
     constexpr uint64_t word() const noexcept { return word_; }
     constexpr uint32_t generation() const noexcept { return static_cast<uint32_t>(word_) & kGenerations; }
     // kAllow of what nobody has decided.
@@ -101,6 +107,9 @@ class Decided {
 
 constexpr uint32_t next_generation(uint32_t generation) noexcept {
     return generation == Decided::kGenerations ? 1 : generation + 1;
+}
+constexpr uint32_t previous_generation(uint32_t generation) noexcept {
+    return generation == 1 ? Decided::kGenerations : generation - 1;
 }
 // Whether one isn't older than the other, of two that are near each other.
 constexpr bool is_as_new(uint32_t generation, uint32_t than) noexcept {

@@ -61,18 +61,18 @@ void check_manifest(std::string_view text) {
     kube::Store store;
     uint32_t next_object = 1;
     engine::PodPolicies policies(next_object);
-    const auto change = store.apply(manifest->objects, 0);
-    must(change.has_value(), "nothing was declared");
-    policies.apply(*change);
+    must(store.why_not_applied(manifest->objects).empty(), "nothing was declared");
+    policies.apply(store.apply(manifest->objects, 0));
+    for (const base::Error& warning : policies.warnings()) must(!warning.text().empty(), "a warning without a word");
     judge(*policies.pods(), addresses);
     // Without its namespaces, and then without anything.
     std::vector<kube::Key> keys;
     for (const auto& stored : store.all(kube::Kind::kNamespace)) keys.push_back(stored->object.key);
-    policies.apply(*store.remove(keys));
+    policies.apply(store.remove(*store.to_remove(keys, kube::Store::Missing::kRefuse)));
     judge(*policies.pods(), addresses);
     keys.clear();
     for (const auto& stored : store.all()) keys.push_back(stored->object.key);
-    policies.apply(*store.remove(keys));
+    policies.apply(store.remove(*store.to_remove(keys, kube::Store::Missing::kRefuse)));
     for (const IpAddress& address : addresses) must(policies.pods()->at(address) == nullptr, "a pod is left");
 }
 

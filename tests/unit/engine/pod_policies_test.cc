@@ -2,10 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-
 #include "kube/manifest.h"
 #include "support/plain_policy.h"
+#include "support/random_objects.h"
 
 namespace sluice::engine {
 namespace {
@@ -13,7 +12,9 @@ namespace {
 using Json = nlohmann::json;
 using kube::Key;
 using kube::Kind;
+using test::Dice;
 using test::PlainPolicy;
+using test::random_object;
 
 std::vector<kube::Object> objects(const std::string& text) {
     auto manifest = kube::parse_manifest(text, "f", kube::UnknownKinds::kRefuse);
@@ -54,14 +55,12 @@ Judged judge(const pod::Pods& pods, const std::string& source, const std::string
 class World {
  public:
     void apply(const std::string& text) {
-        auto change = store_.apply(objects(text), 0);
-        ASSERT_TRUE(change);
-        policies_.apply(*change);
+        policies_.apply(store_.apply(objects(text), 0));
     }
     void remove(const std::vector<Key>& keys) {
-        auto change = store_.remove(keys);
-        ASSERT_TRUE(change);
-        policies_.apply(*change);
+        const auto gone = store_.to_remove(keys, kube::Store::Missing::kRefuse);
+        ASSERT_TRUE(gone);
+        policies_.apply(store_.remove(*gone));
     }
     bool permits(const std::string& from, const std::string& to, int port, const std::string& protocol = "TCP") {
         return judge(*policies_.pods(), from, to, protocol, port).permits;
@@ -210,11 +209,66 @@ TEST(PodPolicies, ARefusalKeepsItsNames) {
     EXPECT_EQ(world.deciders(refusal), "networkpolicy shop/api ingress (f:8:1)\n");
 }
 
-TEST(PodPolicies, APolicyThatSelectsNobodyIsIdle) {
+TEST(PodPolicies, WhatIsHardlyMeantIsAWarning) {
     World world;
-    world.apply(kPods + kTutorial + policy("nobody", "{podSelector: {matchLabels: {app: none}}}"));
-    ASSERT_EQ(world.policies().idle().size(), 1U);
-    EXPECT_EQ(world.policies().idle()[0].key.name, "nobody");
+    const auto warnings = [&](const std::string& name) {
+        std::string text;
+        for (const base::Error& it : world.policies().warnings({Kind::kNetworkPolicy, "shop", name}))
+            text += it.text() + "\n";
+        return text;
+    };
+    world.apply(kPods + kTutorial + policy("nobody", "{podSelector: {matchLabels: {app: none}}}") +
+                policy("peers",
+                       "{podSelector: {}, policyTypes: [Ingress, Egress],\n"
+                       " ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}, {podSelector: {matchLabels: {app: x}}}],\n"
+                       "            ports: [{port: http}, {port: dns}, {port: http, protocol: UDP}]}],\n"
+                       " egress: [{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: http}]},\n"
+                       "          {to: [{namespaceSelector: {matchLabels: {a: b}}}], ports: [{port: http}]},\n"
+                       "          {ports: [{port: http}, {port: none}]}]}"));
+    EXPECT_EQ(warnings("api"), "");
+    EXPECT_EQ(warnings("nobody"), "spec.podSelector (f:12:1): networkpolicy shop/nobody selects no pod\n");
+    EXPECT_EQ(warnings("peers"),
+              "spec.ingress[0].from[1] (f:15:12): networkpolicy shop/peers: the peer selects no pod\n"
+              "spec.ingress[0].ports[1].port (f:15:12): networkpolicy shop/peers: no pod that the rule leads to has a TCP "
+              "port 'dns'\n"
+              "spec.ingress[0].ports[2].port (f:15:12): networkpolicy shop/peers: no pod that the rule leads to has a UDP "
+              "port 'http'\n"
+              "spec.egress[1].to[0] (f:18:11): networkpolicy shop/peers: the peer selects no pod\n"
+              "spec.egress[1].ports[0].port (f:18:11): networkpolicy shop/peers: no pod that the rule leads to has a TCP "
+              "port 'http'\n"
+              "spec.egress[2].ports[1].port (f:19:11): networkpolicy shop/peers: no pod that the rule leads to has a TCP "
+              "port 'none'\n");
+    EXPECT_EQ(world.policies().warnings().size(), 7U);
+}
+
+// Whose flows are decided anew: those of the pods that a change concerns.
+TEST(PodPolicies, AChangeConcernsThePodsThatItJudgesOtherwise) {
+    World world;
+    const auto concerned = [&] {
+        (void)world.policies().pods();
+        std::set<std::string> ends;
+        const PodPolicies::Concerned all = world.policies().take_concerned();
+        for (const IpAddress& address : all.addresses) ends.insert(address.text());
+        for (const path::PortId port : all.ports) ends.insert("port " + std::to_string(path::index(port)));
+        return ends;
+    };
+    using Ends = std::set<std::string>;
+    world.apply(kPods + kTutorial);
+    EXPECT_EQ(concerned(), (Ends{kFront, kApi, kDb}));
+    world.apply(kPods + kTutorial);
+    EXPECT_EQ(concerned(), Ends{}) << "nothing is another";
+    world.policies().attach("veth7", {path::PortId{7}, "shop", "db", {}, {}});
+    EXPECT_EQ(concerned(), (Ends{kDb, "port 7"}));
+    world.apply(pod("front", kFront, "app: front, more: labels"));
+    EXPECT_EQ(concerned(), (Ends{kFront}));
+    world.apply(pod("db", kOutside, "app: db"));
+    EXPECT_EQ(concerned(), (Ends{kDb, kOutside, "port 7"})) << "it has moved";
+    world.apply(policy("api", "{podSelector: {matchLabels: {app: api}}}"));
+    EXPECT_EQ(concerned(), (Ends{kApi})) << "whom it selects, and none of its peers";
+    world.remove({{Kind::kNetworkPolicy, "shop", "api"}});
+    EXPECT_EQ(concerned(), (Ends{kApi}));
+    world.policies().detach("veth7");
+    EXPECT_EQ(concerned(), (Ends{kOutside, "port 7"}));
 }
 
 // A policy may select it before its object is there, and after.
@@ -246,153 +300,6 @@ TEST(PodPolicies, WhatAChangeDoesNotConcernStaysTheSameObject) {
 }
 
 // --- random worlds ---
-
-class Dice {
- public:
-    explicit Dice(unsigned seed) : random_(seed) {}
-    bool one_in(unsigned n) { return random_() % n == 0; }
-    unsigned below(unsigned n) { return static_cast<unsigned>(random_() % n); }
-    std::string of(const std::vector<std::string>& list) { return list[random_() % list.size()]; }
-
- private:
-    std::mt19937 random_;
-};
-
-const std::vector<std::string> kSpaces{"a", "b", "default"};
-const std::vector<std::string> kNames{"p0", "p1", "p2", "p3"};
-
-Json random_labels(Dice& dice) {
-    Json labels = Json::object();
-    for (const char* key : {"x", "y"}) {
-        if (!dice.one_in(3)) labels[key] = dice.of({"", "1", "2"});
-    }
-    return labels;
-}
-
-Json random_selector(Dice& dice) {
-    Json selector = Json::object();
-    if (dice.one_in(4)) return selector;
-    if (dice.one_in(2)) selector["matchLabels"] = random_labels(dice);
-    if (dice.one_in(2)) {
-        const std::string op = dice.of({"In", "NotIn", "Exists", "DoesNotExist"});
-        Json expression{{"key", dice.of({"x", "y", "z"})}, {"operator", op}};
-        if (op == "In" || op == "NotIn") {
-            expression["values"] = dice.one_in(2) ? Json{"1"} : Json{"", "2"};
-        }
-        selector["matchExpressions"] = Json::array({expression});
-    }
-    return selector;
-}
-
-Json random_peer(Dice& dice) {
-    if (dice.one_in(4)) {
-        Json block{{"cidr", dice.of({"10.0.0.0/8", "10.0.0.0/24", "0.0.0.0/0", "::/0", "192.0.2.0/24"})}};
-        if (block["cidr"] == "0.0.0.0/0") block["except"] = Json{dice.of({"10.0.1.0/24", "192.0.2.1/32"})};
-        return {{"ipBlock", block}};
-    }
-    Json peer = Json::object();
-    if (dice.one_in(2)) {
-        peer["namespaceSelector"] = dice.one_in(2)
-            ? Json{{"matchLabels", {{"kubernetes.io/metadata.name", dice.of(kSpaces)}}}}
-            : random_selector(dice);
-    }
-    if (peer.empty() || dice.one_in(2)) peer["podSelector"] = random_selector(dice);
-    return peer;
-}
-
-Json random_port(Dice& dice) {
-    Json port = Json::object();
-    if (!dice.one_in(2)) port["protocol"] = dice.of({"TCP", "UDP", "SCTP"});
-    switch (dice.below(4)) {
-        case 0: break;
-        case 1: port["port"] = 80; break;
-        case 2: port["port"] = 79; port["endPort"] = 81; break;
-        default: port["port"] = dice.of({"http", "dns"}); break;
-    }
-    return port;
-}
-
-Json random_rule(Dice& dice, const char* peers) {
-    Json rule = Json::object();
-    if (!dice.one_in(4)) {
-        rule[peers] = Json::array();
-        for (unsigned i = dice.below(3); i != 0; --i) rule[peers].push_back(random_peer(dice));
-    }
-    if (!dice.one_in(2)) {
-        rule["ports"] = Json::array();
-        for (unsigned i = dice.below(3); i != 0; --i) rule["ports"].push_back(random_port(dice));
-    }
-    if (dice.one_in(10)) rule[peers] = nullptr;
-    return rule;
-}
-
-Json random_policy(Dice& dice) {
-    Json spec{{"podSelector", random_selector(dice)}};
-    if (!dice.one_in(3)) {
-        spec["ingress"] = Json::array();
-        for (unsigned i = dice.below(3); i != 0; --i) spec["ingress"].push_back(random_rule(dice, "from"));
-    }
-    if (!dice.one_in(2)) {
-        spec["egress"] = Json::array();
-        for (unsigned i = dice.below(3); i != 0; --i) spec["egress"].push_back(random_rule(dice, "to"));
-    }
-    switch (dice.below(5)) {
-        case 0: spec["policyTypes"] = {"Ingress"}; break;
-        case 1: spec["policyTypes"] = {"Egress"}; break;
-        case 2: spec["policyTypes"] = {"Ingress", "Egress"}; break;
-        case 3: spec["policyTypes"] = Json::array(); break;
-        default: break;
-    }
-    Json policy{{"apiVersion", "networking.k8s.io/v1"}, {"kind", "NetworkPolicy"},
-                {"metadata", {{"name", dice.of(kNames)}, {"namespace", dice.of(kSpaces)}}}, {"spec", spec}};
-    if (dice.one_in(20)) policy.erase("spec");
-    if (policy["metadata"]["namespace"] == "default" && dice.one_in(2)) policy["metadata"].erase("namespace");
-    return policy;
-}
-
-Json random_container(Dice& dice, const std::string& name) {
-    Json container{{"name", name}};
-    if (dice.one_in(2)) return container;
-    container["ports"] = Json::array();
-    for (const char* port : {"http", "dns"}) {
-        if (dice.one_in(2)) continue;
-        container["ports"].push_back({{"name", port}, {"containerPort", 79 + static_cast<int>(dice.below(3))}});
-        if (dice.one_in(2)) container["ports"].back()["protocol"] = dice.of({"UDP", "SCTP"});
-    }
-    return container;
-}
-
-// Each name has an address of its own.
-Json random_pod(Dice& dice) {
-    const unsigned space = dice.below(static_cast<unsigned>(kSpaces.size()));
-    const unsigned name = dice.below(static_cast<unsigned>(kNames.size()));
-    Json spec{{"containers", {random_container(dice, "c")}}};
-    if (dice.one_in(5)) {
-        Json init = random_container(dice, "i");
-        if (dice.one_in(2)) init["restartPolicy"] = "Always";
-        spec["initContainers"] = Json::array({init});
-    }
-    if (dice.one_in(15)) spec["hostNetwork"] = true;
-    Json status{{"podIP", name == 3 ? "fd00::" + std::to_string(space + 1)
-                                    : "10.0." + std::to_string(space) + "." + std::to_string(name + 1)}};
-    if (dice.one_in(3)) status["phase"] = dice.of({"Running", "Pending", "Failed", "Succeeded"});
-    return {{"apiVersion", "v1"}, {"kind", "Pod"},
-            {"metadata", {{"name", kNames[name]}, {"namespace", kSpaces[space]}, {"labels", random_labels(dice)}}},
-            {"spec", spec}, {"status", status}};
-}
-
-Json random_namespace(Dice& dice) {
-    return {{"apiVersion", "v1"}, {"kind", "Namespace"},
-            {"metadata", {{"name", dice.of(kSpaces)}, {"labels", random_labels(dice)}}}};
-}
-
-Json random_object(Dice& dice) {
-    switch (dice.below(4)) {
-        case 0: return random_namespace(dice);
-        case 1: return random_policy(dice);
-        default: return random_pod(dice);
-    }
-}
 
 const std::vector<std::string> kAddresses{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.1", "10.0.1.2", "10.0.1.3",
                                           "10.0.2.1", "10.0.2.2", "fd00::1", "fd00::2", "192.0.2.1", "2001:db8::1"};
