@@ -270,6 +270,46 @@ inline constexpr Parameter kCaptureReadParameters[] = {
 };
 inline constexpr Parameter kCaptureStopParameters[] = {kCaptureNumber};
 
+inline constexpr std::string_view kManifestKeys[] = {"file", "text"};
+inline constexpr std::string_view kObjectNames[] = {"kind", "name"};
+inline constexpr Parameter kFiles =
+    {"files", Type::kList, kRequired, "FILES",
+     "manifests of Kubernetes objects, YAML or JSON: each file's name, for messages, and its text",
+     R"([{"file": "shop.yaml", "text": "apiVersion: v1\n..."}])", 0, kMaxManifests, kManifestKeys};
+inline constexpr Parameter kSkipUnknown =
+    {"skip-unknown", Type::kFlag, kOptional, "", "skip and name objects of other kinds, instead of refusing them",
+     "true"};
+inline constexpr Parameter kDryRun =
+    {"dry-run", Type::kFlag, kOptional, "", "change nothing: only tell what would be done, or the mistakes",
+     "true"};
+inline constexpr Parameter kObjectApplyParameters[] = {kFiles, kSkipUnknown, kDryRun};
+// Of one file.
+inline constexpr Parameter kManifestParameters[] = {
+    {"file", Type::kText, kRequired, "FILE", "the file's name", "\"shop.yaml\""},
+    {"text", Type::kContent, kRequired, "TEXT", "the file's text", "\"\""},
+};
+inline constexpr Parameter kKind =
+    {"kind", Type::kText, kRequired, "KIND", "Namespace, Pod or NetworkPolicy; ns, po, netpol for short",
+     "\"pod\""};
+inline constexpr Parameter kObjectDeleteParameters[] = {
+    kKind,
+    {"name", Type::kText, kRequired, "NAME", "the object's name", "\"web\""},
+    {"namespace", Type::kText, kOptional, "NAMESPACE", "its namespace; default if left out", "\"shop\""},
+    {"files", Type::kList, kOptional, "FILES", "manifests that name the objects, as of object.apply",
+     kFiles.example, 0, kMaxManifests, kManifestKeys, kObjectNames},
+    {"ignore-not-found", Type::kFlag, kOptional, "", "what is not there is no mistake", "true"},
+    kSkipUnknown,
+    kDryRun,
+};
+inline constexpr Parameter kObjectListParameters[] = {
+    {"kind", Type::kText, kOptional, "KIND", "only of this kind: Namespace, Pod or NetworkPolicy", "\"pod\""},
+    {"name", Type::kText, kOptional, "NAME", "only the one with this name", "\"web\""},
+    {"namespace", Type::kText, kOptional, "NAMESPACE", "only in this namespace; in all of them if left out",
+     "\"shop\""},
+    {"selector", Type::kText, kOptional, "SELECTOR", "only with these labels, as kubectl takes them: app=web,!old",
+     "\"app=web\""},
+};
+
 inline constexpr Parameter kConfigParameters[] = {
     {"text", Type::kContent, kOptional, "TEXT", "the file's content; sluiced's own file if left out",
      "\"ports: []\\n\"", 0, 0, {}, {}, kMaxReadText},
@@ -350,6 +390,14 @@ inline constexpr Method kMethods[] = {
     {kDelete, Effect::kChanges,
      "delete the added objects and routes that a text names, all or none; their other keys don't count",
      described::kBatchParameters},
+    {kObjectApply, Effect::kChanges,
+     "create or replace the Kubernetes objects of manifests, all or none; they are kept in the state",
+     described::kObjectApplyParameters},
+    {kObjectDelete, Effect::kChanges,
+     "delete Kubernetes objects that were applied, all or none; with a namespace, all objects in it",
+     described::kObjectDeleteParameters},
+    {kObjectList, Effect::kReads, "the Kubernetes objects, those that the configuration's manifests declare too",
+     described::kObjectListParameters},
     {kConfigShow, Effect::kReads, "the configuration in force, as YAML", {}},
     {kConfigCheck, Effect::kReads, "look for errors in a file", described::kConfigParameters},
     {kConfigDiff, Effect::kReads, "what loading a file would change", described::kConfigParameters},

@@ -42,11 +42,24 @@ std::string object_text(json object) {
     return text + dumped(object);
 }
 
+// Of manifests, whose texts may be long.
+std::string file_names(const json& files) {
+    std::string text;
+    for (const json& file : files) {
+        if (text.size() > kLongest) break;
+        const auto name = file.is_object() ? file.find("file") : file.end();
+        if (!file.is_object() || name == file.end() || !name->is_string()) continue;
+        text += (text.empty() ? "" : " ") + name->get<std::string>();
+    }
+    return text;
+}
+
 std::string value_text(const protocol::Parameter& parameter, const json& value) {
     if (parameter.type == Type::kContent && value.is_string()) {
         return fmt::format("{}=({} bytes)", parameter.name, value.get_ref<const std::string&>().size());
     }
     if (value.is_object()) return object_text(value);
+    if (parameter.name == "files" && value.is_array()) return file_names(value);
     std::string text = value.is_string() ? value.get<std::string>() : dumped(value);
     // A required parameter needs no name: "port.delete web".
     if (parameter.need == protocol::Need::kRequired) return text;
@@ -69,6 +82,16 @@ std::string outcome(const protocol::Method& method, const json& result) {
             add(fmt::format("{} {}", change.value("action", ""), change.value("object", "")));
         }
     }
+    if (const auto objects = result.find("objects"); objects != result.end() && objects->is_array()) {
+        add(base::counted(objects->size(), "object"));
+        for (const json& object : *objects) {
+            if (text.size() > kLongest) break;
+            const json space = object.value("namespace", json());
+            add(fmt::format("{} {}{} {}", object.value("kind", ""),
+                            space.is_string() ? space.get<std::string>() + "/" : "", object.value("name", ""),
+                            object.value("change", "")));
+        }
+    }
     if (const auto flushed = result.find("flushed"); flushed != result.end()) {
         add(fmt::format("{} flushed", dumped(*flushed)));
     }
@@ -82,10 +105,13 @@ std::string outcome(const protocol::Method& method, const json& result) {
 
 bool leaves_line(const protocol::Method& method, const json& params) {
     if (method.effect != protocol::Effect::kChanges) return false;
-    // A request with `check` changes nothing. A method without that parameter has carried the request out or
-    // refused it.
-    if (protocol::find_parameter(method.parameters, "check") == nullptr) return true;
-    return !(params.is_object() && params.contains("check") && params["check"] == true);
+    // A request with `check` or `dry-run` changes nothing. A method without that parameter has carried the request
+    // out or refused it.
+    for (const char* flag : {"check", "dry-run"}) {
+        if (protocol::find_parameter(method.parameters, flag) == nullptr) continue;
+        if (params.is_object() && params.contains(flag) && params[flag] == true) return false;
+    }
+    return true;
 }
 
 }  // namespace

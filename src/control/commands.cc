@@ -9,6 +9,7 @@
 #include "control/answer.h"
 #include "control/capture.h"
 #include "control/devices.h"
+#include "control/kube_objects.h"
 #include "control/objects.h"
 #include "control/policy.h"
 #include "control/report.h"
@@ -249,6 +250,9 @@ std::vector<Command> commands(Running& daemon) {
         {method(protocol::kCaptureStop), nullptr,
          [d](const json& p, const Caller& caller) { return capture_stop(*d, p, caller); }},
         {method(protocol::kDrops), [d](const json& p) { return drops(*d, p); }},
+        {method(protocol::kObjectApply), [d](const json& p) { return object_apply(*d, p); }},
+        {method(protocol::kObjectDelete), [d](const json& p) { return kube_object_delete(*d, p); }},
+        {method(protocol::kObjectList), nullptr, nullptr, [d](const json& p) { return object_list(*d, p); }},
         {method(protocol::kConfigShow),
          [d](const json&) -> Answer { return json{{"yaml", engine::show(d->running.config())}}; }},
         {method(protocol::kConfigCheck), [d](const json& p) { return config_check(*d, p); }},

@@ -7,17 +7,22 @@
 // part, the command is refused. Added routes may have to wait: the answer tells how many. A new file may make
 // added objects wait.
 //
+// Kubernetes objects are no part of the configuration either: they come from the manifests that it lists, and from
+// commands (applied_objects.h).
+//
 // Added objects never prevent a start: an object that conflicts with the file waits, and a state file that can't
 // be read is kept under another name. If something else is in the state file's place (a folder, a pipe, a broken
 // link), it is left alone, and nothing can be added. Control thread.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <set>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/applied_objects.h"
 #include "engine/batch.h"
 #include "engine/combine.h"
 #include "engine/config.h"
@@ -28,6 +33,22 @@
 namespace sluice::engine {
 
 using Changes = tl::expected<std::vector<Change>, base::Errors>;
+
+// What a command did with each Kubernetes object that it named.
+struct AppliedChanges {
+    enum class What : uint8_t { kCreated, kConfigured, kUnchanged, kDeleted };
+    struct Change {
+        kube::Key key;
+        What what;
+    };
+    std::vector<Change> changes;
+    base::Errors warnings;  // what is allowed and hardly meant
+};
+constexpr auto names(AppliedChanges::What) {
+    using What = AppliedChanges::What;
+    return std::array{base::Name{What::kCreated, "created"}, base::Name{What::kConfigured, "configured"},
+                      base::Name{What::kUnchanged, "unchanged"}, base::Name{What::kDeleted, "deleted"}};
+}
 
 class Intent {
  public:
@@ -60,6 +81,13 @@ class Intent {
     // Routes change one by one or in bulk. They are not part of the configuration.
     router::AddedRoutes& routes() noexcept { return routes_; }
     const router::AddedRoutes& routes() const noexcept { return routes_; }
+
+    // Applies or deletes Kubernetes objects, all or none. The errors name the objects' places.
+    enum class Effect { kCommit, kDryRun };
+    tl::expected<AppliedChanges, base::Errors> apply_objects(Switch& running, std::vector<kube::Object> objects,
+                                                             Effect effect);
+    tl::expected<AppliedChanges, base::Errors> remove_objects(Switch& running, const std::vector<kube::Key>& keys,
+                                                              kube::Store::Missing if_missing, Effect effect);
 
     // Combines another text for the file with the added objects.
     tl::expected<Combined, base::Errors> consider(std::string_view text, std::string_view file,
@@ -112,6 +140,7 @@ class Intent {
     std::vector<ObjectName> declared_;  // added objects that the file declares by now
     std::vector<LeftOut> left_out_;
     router::AddedRoutes routes_;
+    AppliedObjects applied_;
     Config config_;
     PortIndex index_;  // of its ports
 };

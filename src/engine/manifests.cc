@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <system_error>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "kube/manifest.h"
 
 namespace sluice::engine {
 namespace {
@@ -59,33 +59,49 @@ ManifestTexts texts_of(const std::vector<std::string>& paths, std::string_view c
 
 }  // namespace
 
-Manifests read_manifests(const std::vector<std::string>& paths, std::string_view config_file) {
-    Manifests manifests;
-    manifests.texts = texts_of(paths, config_file, manifests.errors);
-    std::vector<kube::Object> objects;
+tl::expected<kube::Manifest, base::Errors> parse_manifests(const ManifestTexts& texts,
+                                                           kube::UnknownKinds unknown_kinds, kube::Wanted wanted) {
+    kube::Manifest all;
+    base::Errors errors;
     std::map<kube::Key, base::Place> places;
-    for (const auto& [file, text] : manifests.texts) {
-        if (base::is_full(manifests.errors)) break;
-        auto read = kube::parse_manifest(text, file, kube::UnknownKinds::kSkip);
+    const auto append = [](auto& to, auto& from) { std::move(from.begin(), from.end(), std::back_inserter(to)); };
+    for (const auto& [file, text] : texts) {
+        if (base::is_full(errors)) break;
+        auto read = kube::parse_manifest(text, file, unknown_kinds, wanted);
         if (!read) {
-            manifests.errors.insert(manifests.errors.end(), read.error().begin(), read.error().end());
+            append(errors, read.error());
             continue;
         }
-        for (const base::Error& skipped : read->skipped) base::log::notice("manifests", "{}", skipped.text());
-        for (const base::Error& warning : read->warnings) base::log::warning("manifests", "{}", warning.text());
+        append(all.skipped, read->skipped);
+        append(all.warnings, read->warnings);
         for (kube::Object& object : read->objects) {
             const auto [first, is_new] = places.emplace(object.key, object.place);
             if (!is_new) {
-                manifests.errors.push_back(
+                errors.push_back(
                     {fmt::format("{} stands at {} already", object.key.text(), base::origin(first->second)),
                      {},
                      object.place});
             }
-            objects.push_back(std::move(object));
+            all.objects.push_back(std::move(object));
         }
     }
-    if (!objects.empty())
-        manifests.objects = std::make_shared<const std::vector<kube::Object>>(std::move(objects));
+    base::limit(errors);
+    if (!errors.empty()) return tl::unexpected(std::move(errors));
+    return all;
+}
+
+Manifests read_manifests(const std::vector<std::string>& paths, std::string_view config_file) {
+    Manifests manifests;
+    manifests.texts = texts_of(paths, config_file, manifests.errors);
+    auto read = parse_manifests(manifests.texts, kube::UnknownKinds::kSkip);
+    if (!read) {
+        manifests.errors.insert(manifests.errors.end(), read.error().begin(), read.error().end());
+        return manifests;
+    }
+    for (const base::Error& skipped : read->skipped) base::log::notice("manifests", "{}", skipped.text());
+    for (const base::Error& warning : read->warnings) base::log::warning("manifests", "{}", warning.text());
+    if (!read->objects.empty())
+        manifests.objects = std::make_shared<const std::vector<kube::Object>>(std::move(read->objects));
     return manifests;
 }
 

@@ -1,4 +1,4 @@
-// The manifests that a configuration lists: which files they are, and what they declare. Control thread.
+// Manifests of several files: those that a configuration lists, and those of a request. Control thread.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kube/manifest.h"
 #include "kube/object.h"
 
 namespace sluice::engine {
@@ -15,6 +16,12 @@ namespace sluice::engine {
 // Each file's name, as it is told in messages, and its text.
 using ManifestTexts = std::vector<std::pair<std::string, std::string>>;
 
+// The objects of all these texts. One that stands in two of them is a mistake.
+tl::expected<kube::Manifest, base::Errors> parse_manifests(const ManifestTexts& texts,
+                                                           kube::UnknownKinds unknown_kinds,
+                                                           kube::Wanted wanted = kube::Wanted::kObject);
+
+// What a configuration's manifests declare.
 struct Manifests {
     ManifestTexts texts;
     std::shared_ptr<const std::vector<kube::Object>> objects;  // null: none

@@ -46,8 +46,11 @@ po::options_description all_options() {
         }
         for (const std::string& name : shape.either)
             options.add_options()(name.c_str(), po::value<std::string>());
-        for (const std::string& name : shape.flags)
-            if (!options.find_nothrow(name, false)) options.add_options()(name.c_str(), "");
+        for (const std::string& name : shape.flags) {
+            if (options.find_nothrow(name, false)) continue;
+            const std::string declared = name.starts_with("-") ? "," + name.substr(1) : name;
+            options.add_options()(declared.c_str(), "");
+        }
     }
     return options;
 }
@@ -173,7 +176,7 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
         po::notify(given);
     } catch (const po::error& error) {
         // Boost reports every option with two dashes.
-        static const std::regex kShort("'--([a-z])'");
+        static const std::regex kShort("'--([a-zA-Z])'");
         return wrong(std::regex_replace(error.what(), kShort, "'-$1'"), "  sluicectl --help\n");
     }
 

@@ -7,6 +7,7 @@
 #include "sluice/protocol.h"
 #include "sluicectl/capture.h"
 #include "sluicectl/live_trace.h"
+#include "sluicectl/objects.h"
 #include "sluicectl/params.h"
 #include "sluicectl/print.h"
 #include "sluicectl/route_load.h"
@@ -44,6 +45,21 @@ constexpr OwnArgument kMirrorOwn[] = {
 constexpr OwnArgument kBatchOwn[] = {
     {"-f FILE", "YAML with lists as in sluice.yaml: networks, ports, acls, address-sets, mirrors, routes; - is "
      "standard input"}};
+constexpr OwnArgument kApplyOwn[] = {
+    {"-f FILE", "a manifest, YAML or JSON; a folder: all its manifests; - is standard input"}};
+constexpr OwnArgument kGetOwn[] = {
+    {"KIND", "only of this kind: namespaces, pods, networkpolicies; ns, po, netpol for short"},
+    {"NAME", "only the one with this name; KIND/NAME will do too"},
+    {"-n NAMESPACE", "of this namespace; default if left out"},
+    {"-A", "of all namespaces"},
+    {"-l SELECTOR", "only with these labels: app=web,tier in (a,b),!old"},
+    {"-o FORMAT", "yaml, json, wide or name"}};
+constexpr OwnArgument kDeleteOwn[] = {
+    {"KIND", "of the Kubernetes object: namespace, pod, networkpolicy"},
+    {"NAME", "of the Kubernetes object; KIND/NAME will do too"},
+    {"-f FILE", "lists as in sluice.yaml of objects and routes that were added; or a manifest, or a folder of "
+     "manifests; - is standard input. Only their names count"},
+    {"-n NAMESPACE", "of the object with that name; default if left out"}};
 constexpr OwnArgument kWaitOwn[] = {{"--timeout S", "seconds at most; 30 if left out"}};
 constexpr OwnArgument kRouteAddOwn[] = {
     {"TO", "the route's prefix"},
@@ -165,6 +181,15 @@ constexpr Verb kVerbs[] = {
      "capture web -f 'tcp port 80' -w web.pcapng",
      kCaptureStart, capture_params, nullptr, false, nullptr, capture, nullptr, kCaptureOwn},
 
+    {"get", "[KIND] [NAME] [-n NAMESPACE] [-A] [-l SELECTOR] [-o FORMAT]",
+     "the Kubernetes objects: those that were applied, and those of the manifests",
+     "get pods -n shop -l app=web -o wide",
+     kObjectList, get_params, print_objects, false, nullptr, nullptr, nullptr, kGetOwn},
+    {"apply", "[-f FILE] --skip-unknown --dry-run",
+     "create or replace the Kubernetes objects of manifests, all or none",
+     "apply -f shop.yaml",
+     kObjectApply, apply_params, print_applied, true, nullptr, nullptr, nullptr, kApplyOwn},
+
     {"mirror list", "", "the mirrors", "mirror list", kMirrorList, nullptr, print_mirrors},
     {"mirror add", "NAME KEY=VALUE...", "add a mirror, with keys as in sluice.yaml",
      "mirror add watch from=[web] to=watch0 filter=icmp",
@@ -178,10 +203,11 @@ constexpr Verb kVerbs[] = {
 
     {"add", "[-f FILE]", "add all objects and routes of a file, or none",
      "add -f blue.yaml",
-     kAdd, batch_params, print_done, true, nullptr, nullptr, nullptr, kBatchOwn},
-    {"delete", "[-f FILE]", "delete the added objects and routes that a file names, all or none",
+     kAdd, add_params, print_done, true, nullptr, nullptr, nullptr, kBatchOwn},
+    {"delete", "[KIND] [NAME] [-f FILE] [-n NAMESPACE] --ignore-not-found --skip-unknown --dry-run",
+     "delete what was added or applied: all that a file names, or one Kubernetes object",
      "delete -f blue.yaml",
-     kDelete, batch_params, print_done, true, nullptr, nullptr, nullptr, kBatchOwn},
+     kObjectDelete, delete_params, print_deletions, true, call_delete, nullptr, nullptr, kDeleteOwn},
     {"config show", "", "the configuration in force, as YAML",
      "config show", kConfigShow, nullptr, print_yaml},
     {"config check", "[FILE]", "look for errors in a file",
@@ -200,6 +226,7 @@ constexpr Group kGroups[] = {
     {"Networks and routes", "network list"},
     {"Policies and connections", "acl list"},
     {"What happens to packets", "trace"},
+    {"Kubernetes objects", "get"},
     {"Configuration", "add"},
 };
 // clang-format on
@@ -249,6 +276,10 @@ Shape shape_of(const Verb& verb) {
         }
         if (word.starts_with("[--") && word.ends_with("]")) {
             shape.flags.push_back(word.substr(3, word.size() - 4));
+            continue;
+        }
+        if (word.starts_with("[-") && word.ends_with("]")) {
+            shape.flags.push_back(word.substr(1, word.size() - 2));
             continue;
         }
         if (word.starts_with("[-")) {

@@ -13,6 +13,7 @@
 //     [--last]             an option without
 //     [--wait[=S]]         an option with a value or without
 //     [-f FILTER]          a short option, with a value
+//     [-A]                 a short option without
 #pragma once
 
 #include <iosfwd>

@@ -152,7 +152,7 @@ while True:
 asks() { # NAMESPACE ADDRESS PORT [SECONDS]
     at "$1" python3 -c 'import socket, sys
 try:
-    print(socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).recv(100).decode())
+    print(socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).recv(100).decode(errors="replace"))
 except OSError as error:
     print(error)' "$2" "$3" "${4:-10}"
 }
