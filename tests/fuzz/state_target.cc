@@ -1,11 +1,12 @@
-// What a switch finds of its state when it starts: whatever bytes are in the file of added objects and in that of
-// added routes, it comes up, and the next start finds what this one has read and kept.
+// What a switch finds of its state when it starts: whatever bytes are in the files of added objects, added routes and
+// applied Kubernetes objects, it comes up, and the next start finds what this one has read and kept.
 //
-// An input is the one file up to its first zero byte, then the other. No port is opened: a port of the state
-// may name any network namespace of this machine.
+// An input is these files in that order, each up to a zero byte. No port is opened: a port of the state may name any
+// network namespace of this machine.
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/applied_objects.h"
 #include "engine/combine.h"
 #include "engine/machine.h"
 #include "engine/state.h"
@@ -117,6 +118,17 @@ std::vector<std::string> start(const std::string& state) {
     return lines;
 }
 
+// The Kubernetes objects that a start finds.
+std::vector<std::string> applied(const std::string& state) {
+    engine::AppliedObjects applied = engine::AppliedObjects::load(state);
+    for (const base::Error& error : applied.faults()) must(!error.text().empty(), "refused without a word");
+    std::vector<std::string> objects;
+    for (const kube::Stored& stored : applied.restore()) {
+        objects.push_back(stored.origin() + " " + stored.object.json);
+    }
+    return objects;
+}
+
 }  // namespace
 
 void run(std::span<const uint8_t> bytes) {
@@ -126,18 +138,30 @@ void run(std::span<const uint8_t> bytes) {
     Input input(bytes);
     write_file(state, input.line());
     check_objects(state);
-    const auto routes = input.rest();
-    if (routes.empty()) return;
-    write_file(state + ".routes", text_of(routes));
-    const auto found = start(state);
-    const auto again = start(state);
-    must(again == found, "other routes after a restart:\n{}\n\n{}", fmt::join(found, "\n"), fmt::join(again, "\n"));
+    if (const std::string routes(input.line()); !routes.empty()) {
+        write_file(state + ".routes", routes);
+        const auto found = start(state);
+        const auto again = start(state);
+        must(again == found, "other routes after a restart:\n{}\n\n{}", fmt::join(found, "\n"),
+             fmt::join(again, "\n"));
+    }
+    write_file(state + ".objects", text_of(input.rest()));
+    const auto found = applied(state);
+    const auto again = applied(state);
+    must(again == found, "other objects after a restart:\n{}\n\n{}", fmt::join(found, "\n"), fmt::join(again, "\n"));
 }
 
 std::vector<Bytes> seeds() {
     const auto added = [](std::string_view ports) { return Bytes(Output().line(ports)); };
     const auto routes = [](std::string_view lines) { return Bytes(Output().line("").add(bytes_of(lines))); };
+    const auto objects = [](std::string_view lines) { return Bytes(Output().line("").line("").add(bytes_of(lines))); };
     return {
+        objects(R"({"time":5,"apply":[{"file":"f","line":3,"column":1,"object":{"apiVersion":"v1","kind":"Pod","metadata":
+            {"name":"a"},"spec":{"containers":[{"name":"c"}]}}}]}
+{"delete":[{"kind":"Pod","namespace":"default","name":"a"}]}
+)"),
+        objects(R"({"time":5,"apply":[{"file":"f","line":3,"column":1,"rules":{"ingress":[[4,1]],"egress":[]},"object":{"kind":"NetworkPolicy","apiVersion":"networking.k8s.io/v1","metadata":{"name":"a"},"spec":{"podSelector":{},"ingress":[{}]}}}]}
+{"time":6,"apply":[)"),
         added(R"({"ports": [{"name": "web", "netns": "pid:12", "network": "blue", "address": ["10.0.0.2"]}]})"),
         added(R"({"ports": [{"name": "on", "host": true, "mac": "02:00:00:00:00:01", "mtu": 9000, "queues": 2}]})"),
         added(R"({"ports": [{"name": "d", "device": "net_null0,size=60", "trunk": {"networks": ["blue"]}}]})"),
@@ -159,7 +183,8 @@ std::vector<Bytes> seeds() {
 std::vector<std::string> words() {
     std::vector<std::string> words = {"via ",       "network ", "nexthop ", "domain customer", "blackhole ",
                                       "unreachable ", "delete ", "10.0.0.1", "10.0.1.1",        "fd00::1",
-                                      "blue",       "red",      "plain",    "\n",              std::string(1, '\0')};
+                                      "blue",       "red",      "plain",    "\n",              std::string(1, '\0'),
+                                      "{\"apply\":[{\"object\":", "{\"delete\":[{\"kind\":", "\"rules\":{\"ingress\":[["};
     for (const base::Key& key : base::list_keys<engine::Config>()) {
         words.push_back("\"" + key.path.substr(key.path.rfind('.') + 1) + "\": ");
     }
