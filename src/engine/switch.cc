@@ -76,6 +76,14 @@ const HeldPort* Switch::find_port(path::PortId id) const noexcept {
     return path::index(id) < by_id_.size() ? by_id_[path::index(id)] : nullptr;
 }
 
+std::vector<const HeldPort*> Switch::ports_with(const IpAddress& address) const {
+    std::vector<const HeldPort*> ports;
+    const auto [begin, end] = by_address_.equal_range(address);
+    for (auto it = begin; it != end; ++it) ports.push_back(it->second);
+    std::ranges::sort(ports, {}, [](const HeldPort* held) { return std::string_view(held->name()); });
+    return ports;
+}
+
 tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock::time_point now) {
     if (started_) {
         base::Errors errors = unchangeable(config_, next);
@@ -135,7 +143,9 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         HeldPort& held = found->second;
         held.port->set_place(config.place);
         if (held.port->config() == config) continue;
+        forget_addresses(held);
         const auto done = held.port->configure(config);
+        index_addresses(held);
         attach_pod(held);
         held.limit_floods();
         if (!held.up) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/counted_log.h"
@@ -174,6 +175,8 @@ class Switch {
     const Ports& ports() const noexcept { return ports_; }
     // The port with this number; null: there is none.
     const HeldPort* find_port(path::PortId id) const noexcept;
+    // The ports that declare the address, in the order of their names.
+    std::vector<const HeldPort*> ports_with(const IpAddress& address) const;
     const MacTables& macs() const noexcept { return macs_; }
     const NetworkIds& network_ids() const noexcept { return network_ids_; }
     const Tunnels& tunnels() const noexcept { return tunnels_; }
@@ -236,6 +239,8 @@ class Switch {
     std::optional<path::PortId> find_free_id() const;
     HeldPort& make(const port::PortConfig& config);
     HeldPort take(Ports::iterator port);
+    void index_addresses(const HeldPort& held);
+    void forget_addresses(const HeldPort& held);
     void watch(const port::Port& port, const view::Snapshot& snapshot);
     void unwatch(HeldPort& held);
     void open(HeldPort& held, Clock::time_point now);
@@ -314,6 +319,7 @@ class Switch {
     std::vector<std::unique_ptr<Worker>> workers_;
     Ports ports_;
     PortsById by_id_ = PortsById(path::kMaxPorts);
+    std::unordered_multimap<IpAddress, const HeldPort*> by_address_;  // that ports declare
     // The numbers of deleted ports that flows of these domains may still name. No port gets them.
     std::map<path::PortId, FlowDomainNames> retired_ids_;
     MacTables macs_;

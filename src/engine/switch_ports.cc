@@ -27,6 +27,7 @@ HeldPort& Switch::make(const port::PortConfig& config) {
     held.limit_floods();
     held.reason = "not opened yet";
     by_id_[path::index(held.port->id())] = &held;
+    index_addresses(held);
     attach_pod(held);
     begin_counters(held.port->id());
     return held;
@@ -34,11 +35,24 @@ HeldPort& Switch::make(const port::PortConfig& config) {
 
 // Takes a port out of the switch's ports.
 HeldPort Switch::take(Ports::iterator port) {
+    forget_addresses(port->second);
     HeldPort taken = std::move(port->second);
     by_id_[path::index(taken.port->id())] = nullptr;
     pod_policies_.detach(port->first);
     ports_.erase(port);
     return taken;
+}
+
+void Switch::index_addresses(const HeldPort& held) {
+    for (const InterfaceAddress& own : held.port->config().address) by_address_.emplace(own.address, &held);
+}
+
+void Switch::forget_addresses(const HeldPort& held) {
+    for (const InterfaceAddress& own : held.port->config().address) {
+        const auto [begin, end] = by_address_.equal_range(own.address);
+        const auto found = std::find_if(begin, end, [&](const auto& entry) { return entry.second == &held; });
+        if (found != end) by_address_.erase(found);
+    }
 }
 
 namespace {

@@ -35,13 +35,8 @@ uint64_t mac_of(const HeldPort& held) {
 
 bool is_declared(const NetworkConfig& network, const Switch& running, const IpAddress& address) {
     const auto& gateway = network.gateway;
-    if (std::find(gateway.begin(), gateway.end(), address) != gateway.end()) return true;
-    for (const auto& [name, held] : running.ports()) {
-        for (const auto& own : held.port->config().address) {
-            if (own.address == address) return true;
-        }
-    }
-    return false;
+    return std::find(gateway.begin(), gateway.end(), address) != gateway.end() ||
+           !running.ports_with(address).empty();
 }
 
 IpAddress plus(const IpAddress& address, uint8_t n) {
@@ -104,26 +99,28 @@ End end_at(const Switch& running, const HeldPort& held, bool v4,
     return end;
 }
 
-bool has_address(const port::PortConfig& config, const IpAddress& address) {
-    return std::any_of(config.address.begin(), config.address.end(),
-                       [&](const auto& own) { return own.address == address; });
-}
-
 bool is_link_local(const IpAddress& address) { return !address.is_v4() && wire::is_link_local6(address.bytes); }
+
+bool is_in(const Switch& running, const HeldPort& held, const std::string& network) {
+    const auto names = networks_of(running, held.port->config());
+    return std::find(names.begin(), names.end(), network) != names.end();
+}
 
 // The port with the address: of that network if possible, otherwise of any. A link-local address may also follow
 // from the MAC address of a port of that network.
 const HeldPort* owner_of(const Switch& running, const IpAddress& address, const std::string& network = "") {
-    const HeldPort* other = nullptr;
-    for (const auto& [name, held] : running.ports()) {
-        const auto names = networks_of(running, held.port->config());
-        const bool is_here = std::find(names.begin(), names.end(), network) != names.end();
-        const auto mac = held.port->mac();
-        const bool follows = is_link_local(address) && mac && wire::link_local_of(mac->bytes) == address;
-        if (is_here && (follows || has_address(held.port->config(), address))) return &held;
-        if (other == nullptr && has_address(held.port->config(), address)) other = &held;
+    const auto declaring = running.ports_with(address);
+    for (const HeldPort* held : declaring) {
+        if (is_in(running, *held, network)) return held;
     }
-    return other;
+    if (is_link_local(address)) {
+        for (const auto& [name, held] : running.ports()) {
+            const auto mac = held.port->mac();
+            const bool follows = mac && wire::link_local_of(mac->bytes) == address;
+            if (follows && is_in(running, held, network)) return &held;
+        }
+    }
+    return declaring.empty() ? nullptr : declaring.front();
 }
 
 const HeldPort* port_with(const Switch& running, path::PortId id) {
@@ -146,8 +143,7 @@ std::optional<End> end_of_station(const Switch& running, path::NetworkId id, con
                                   const IpAddress& address) {
     End end{.network = std::string(running.router().network_name(id)), .address = address, .station = station};
     if (const HeldPort* held = owner_of(running, station, end.network); held != nullptr) {
-        const auto names = networks_of(running, held->port->config());
-        const bool is_here = std::find(names.begin(), names.end(), end.network) != names.end();
+        const bool is_here = is_in(running, *held, end.network);
         const std::string network = end.network;
         end = end_at(running, *held, station.is_v4());
         if (is_here) end.network = network;
