@@ -9,7 +9,7 @@
 namespace sluice::explain {
 namespace {
 
-// Room for what the packet adds, and for what workers add while a table is copied.
+// Room for what a packet adds, and for what workers add while a table is copied.
 constexpr uint32_t kSpare = 256;
 
 flow::FlowConfig few_flows(flow::FlowConfig config) {
@@ -30,6 +30,10 @@ std::shared_ptr<bridge::MacTable> copy_of(const bridge::MacTable& macs) {
     return copy;
 }
 
+bridge::Entry find(const bridge::MacTable& macs, uint64_t mac) {
+    return macs.find(mac, bridge::MacTable::hash(mac));
+}
+
 }  // namespace
 
 void DryRun::Outbox::take(port::Port& port, rte_mbuf** packets, uint16_t count) noexcept {
@@ -42,35 +46,89 @@ void DryRun::Outbox::take(port::Port& port, rte_mbuf** packets, uint16_t count) 
     }
 }
 
-DryRun::DryRun(engine::Switch& running, path::PortId ingress, std::span<const Station> assumed)
-    : snapshot_(running.snapshot()),
+class DryRun::Copies {
+ public:
+    Copies(engine::Switch& running, Outbox& outbox);
+
+    // Before a packet.
+    void prepare(const rte_mbuf* packet, const Entrance& entrance);
+    void run(rte_mbuf* packet, const Entrance& entrance, path::Witnessed& told);
+    // After it. False if it may have written more than this undoes: the copies are of no use any more.
+    bool undo(const path::Witnessed& told);
+
+ private:
+    bool is_underlay(const view::PortSlot& slot) const {
+        return slot.network != path::kNoNetworkId && networks_[path::index(slot.network)].is_underlay;
+    }
+    void copy_tunnels();
+    void copy_neighbors();
+    neighbor::Entry* copy(const neighbor::Entry& entry);
+    bridge::MacTable* copy_macs(path::NetworkId network);
+    void drop_macs(path::NetworkId network);
+    void assume(const Station& station);
+    void note_wait(path::Witnessed& told);
+    void undo_flows();
+    void undo_answers(const path::Witnessed& told);
+    void undo_neighbors();
+    void undo_macs();
+    template <class Visit>
+    void each_unresolved(Visit visit);
+
+    engine::Switch& running_;
+    const view::Snapshot& snapshot_;
+    path::Seconds now_;
+
+    std::vector<view::PortSlot> slots_;
+    std::deque<view::TunnelSlot> tunnels_;
+    std::deque<vxlan::Remote> remotes_;
+    std::vector<view::Network> networks_;
+    std::vector<bridge::MacTable*> macs_;  // copied when a packet may write one, or a station is assumed in it
+    neighbor::Table neighbors_;
+    uint32_t neighbor_count_ = 0;                // of the copies
+    std::vector<neighbor::Entry*> unresolved_;   // copies without a MAC address, for which packets may wait
+    std::vector<route::NextHop> hops_;           // to the copied neighbors
+
+    // New and empty.
+    path::Grace grace_{1};
+    flow::Table flows_;
+    flow::Fragments fragments_;
+    path::Counters counters_;
+    port::Egress egress_;
+    std::optional<engine::Features> features_;
+    view::Drops drops_;
+    path::Batch batch_;
+
+    // What the packet at hand may write, as it was before.
+    struct Source {
+        path::NetworkId network;
+        bridge::Entry entry;  // of the packet's source MAC address
+        uint64_t moves;       // of all addresses
+    };
+    bool is_of_question_ = false;  // a packet as those of questions are
+    path::PortId ingress_{};
+    std::optional<bridge::FloodLimiter> floods_;  // of the port of ingress
+    uint64_t source_mac_ = 0;
+    std::vector<Source> sources_;                                       // for each network that it may come to
+    std::vector<std::pair<path::NetworkId, uint64_t>> assumed_macs_;    // that were not known
+    std::vector<neighbor::Entry*> assumed_neighbors_;                   // copies that were not resolved
+    uint64_t made_ = 0;                                                 // frames, until then
+};
+
+DryRun::Copies::Copies(engine::Switch& running, Outbox& outbox)
+    : running_(running),
+      snapshot_(running.snapshot()),
       now_(engine::clock_seconds()),
-      ingress_(ingress),
       slots_(snapshot_.slots.begin(), snapshot_.slots.end()),
       networks_(snapshot_.networks),
       macs_(snapshot_.macs),
       neighbors_(running.neighbors().size() + kSpare),
       flows_(few_flows(running.config().flows), grace_),
-      egress_(path::WorkerId{0}, running.pools(), counters_, &outbox_),
-      features_(running.pools(), {.most_asked = 0, .hits = policy::Steps::Hits::kUncounted}) {
-    copy_slots(ingress);
-    const view::PortSlot& slot = slots_[path::index(ingress)];
-    const bool is_underlay =
-        slot.network != path::kNoNetworkId && networks_[path::index(slot.network)].is_underlay;
-    for (size_t i = 0; i < networks_.size(); ++i) {
-        const path::NetworkId id{static_cast<uint16_t>(i)};
-        const bool is_entered = slot.carries(id) || (is_underlay && networks_[i].vni != 0);
-        const bool is_assumed =
-            std::any_of(assumed.begin(), assumed.end(), [&](const Station& s) { return s.network == id; });
-        if (is_entered || is_assumed) copy_macs(id);
-    }
-    copy_neighbors(running);
-    for (const Station& station : assumed) assume(station);
+      egress_(path::WorkerId{0}, running.pools(), counters_, &outbox) {
+    copy_tunnels();
+    copy_neighbors();
 }
 
-void DryRun::copy_slots(path::PortId ingress) {
-    view::PortSlot& own = slots_[path::index(ingress)];
-    if (own.floods != nullptr) own.floods = &floods_.emplace(*own.floods);
+void DryRun::Copies::copy_tunnels() {
     for (view::PortSlot& slot : slots_) {
         if (slot.tunnel == nullptr) continue;
         view::TunnelSlot& tunnel = tunnels_.emplace_back(*slot.tunnel);
@@ -82,74 +140,207 @@ void DryRun::copy_slots(path::PortId ingress) {
     }
 }
 
-// Without the departed stations: nobody is asked where they are now.
-void DryRun::copy_macs(path::NetworkId id) {
-    view::Network& network = networks_[path::index(id)];
-    if (network.table == nullptr) return;
-    network.macs = copy_of(*network.table);
-    network.table = network.macs.get();
-    macs_[path::index(id)] = network.table;
-}
-
 // Pinned, as no other table's limit may keep it out.
-neighbor::Entry* DryRun::copy(const neighbor::Entry& entry) {
+neighbor::Entry* DryRun::Copies::copy(const neighbor::Entry& entry) {
+    const uint32_t before = neighbors_.size();
     neighbor::Entry* copy = neighbors_.pin(entry.network, entry.address, now_);
+    if (copy == nullptr) return nullptr;
     const uint64_t mac = entry.mac.load(std::memory_order_acquire);
-    if (copy == nullptr || mac == 0) return copy;
+    if (mac == 0) {
+        if (neighbors_.size() != before) unresolved_.push_back(copy);
+        return copy;
+    }
     copy->mac.store(mac, std::memory_order_relaxed);
     copy->state.store(entry.state.load(std::memory_order_relaxed), std::memory_order_relaxed);
     return copy;
 }
 
-void DryRun::copy_neighbors(const engine::Switch& running) {
-    const auto hops = running.router().hops().list();
+void DryRun::Copies::copy_neighbors() {
+    const auto hops = running_.router().hops().list();
     hops_.assign(hops.begin(), hops.end());
     for (route::NextHop& hop : hops_) {
         if (hop.neighbor != nullptr) hop.neighbor = copy(*hop.neighbor);
     }
-    running.router().neighbors().each([&](const neighbor::Entry& entry) { copy(entry); });
+    running_.router().neighbors().each([&](const neighbor::Entry& entry) { copy(entry); });
+    neighbor_count_ = neighbors_.size();
 }
 
-void DryRun::assume(const Station& station) {
-    const neighbor::Entry* known = neighbors_.find(station.network, station.address);
+// Without the departed stations: nobody is asked where they are now. Null: the network has no table.
+bridge::MacTable* DryRun::Copies::copy_macs(path::NetworkId id) {
+    view::Network& network = networks_[path::index(id)];
+    const bridge::MacTable* own = snapshot_.networks[path::index(id)].table;
+    if (network.table != own || own == nullptr) return network.table;
+    network.macs = copy_of(*own);
+    network.table = network.macs.get();
+    macs_[path::index(id)] = network.table;
+    return network.table;
+}
+
+// The next packet that needs the copy gets another.
+void DryRun::Copies::drop_macs(path::NetworkId id) {
+    view::Network& network = networks_[path::index(id)];
+    network.macs = snapshot_.networks[path::index(id)].macs;
+    network.table = network.macs.get();
+    macs_[path::index(id)] = network.table;
+}
+
+void DryRun::Copies::assume(const Station& station) {
+    neighbor::Entry* known = neighbors_.find(station.network, station.address);
     if (known == nullptr || !known->resolved()) {
         neighbors_.set_static(station.network, station.address, station.mac, now_);
+        if (known != nullptr) assumed_neighbors_.push_back(known);
     }
-    bridge::MacTable* macs = macs_[path::index(station.network)];
-    if (macs == nullptr) return;
-    const bool is_known = macs->find(station.mac, bridge::MacTable::hash(station.mac)).found();
-    if (!is_known) macs->set_static(station.mac, station.port);
+    const bridge::MacTable* macs = macs_[path::index(station.network)];
+    if (macs == nullptr || find(*macs, station.mac).found()) return;
+    copy_macs(station.network)->set_static(station.mac, station.port);
+    assumed_macs_.emplace_back(station.network, station.mac);
 }
 
-void DryRun::note_wait() {
-    neighbors_.each([&](const neighbor::Entry& entry) {
-        if (neighbors_.waiting(entry) != 0) told_.note_wait(entry.network, entry.address);
-    });
+void DryRun::Copies::prepare(const rte_mbuf* packet, const Entrance& entrance) {
+    ingress_ = entrance.ingress;
+    view::PortSlot& slot = slots_[path::index(ingress_)];
+    path::Connection connection{};
+    path::read_connection(packet, {}, connection);
+    is_of_question_ = connection.kind == path::PacketKind::kConnection && !connection.first_fragment &&
+                      !is_underlay(slot);
+    if (!features_) {
+        features_.emplace(running_.pools(),
+                          engine::Effects{.most_asked = 0, .hits = policy::Steps::Hits::kUncounted});
+    }
+    if (slot.floods != nullptr) slot.floods = &floods_.emplace(*slot.floods);
+    for (const Station& station : entrance.assumed) assume(station);
+    source_mac_ = path::mac_key(rte_pktmbuf_mtod(packet, const uint8_t*) + sizeof(wire::MacBytes));
+    for (size_t i = 0; i < networks_.size(); ++i) {
+        const path::NetworkId id{static_cast<uint16_t>(i)};
+        const bool is_entered = slot.carries(id) || (is_underlay(slot) && networks_[i].vni != 0);
+        const bridge::MacTable* macs = is_entered ? copy_macs(id) : nullptr;
+        if (macs != nullptr) sources_.push_back({id, find(*macs, source_mac_), macs->moves() + macs->flaps()});
+    }
+    made_ = counters_.totals.made.get();
 }
 
-const path::Witnessed& DryRun::go(rte_mbuf* packet, path::NetworkId network) {
+void DryRun::Copies::run(rte_mbuf* packet, const Entrance& entrance, path::Witnessed& told) {
     const view::PortSlot& slot = slots_[path::index(ingress_)];
     batch_.count = 1;
     batch_.packets[0] = packet;
     path::Meta& meta = batch_.meta(0);
     meta = {};
     meta.ingress = ingress_;
-    meta.network = slot.tunnel != nullptr ? network : slot.network;
+    meta.network = slot.tunnel != nullptr ? entrance.network : slot.network;
     meta.unusual = slot.is_unusual();
     meta.guarded = slot.guarded();
     meta.admission = flow::Decided::admission(snapshot_.flow_generations.of(meta.network), meta.network, ingress_);
     const engine::PathTables tables{
         {slots_.data(), macs_.data(), networks_.data(), now_, egress_, counters_, drops_, snapshot_, hops_.data(),
          neighbors_, flows_, fragments_, &snapshot_.flow_generations, path::WorkerId{0}},
-        features_};
+        *features_};
     counters_.log.set_time(rte_get_tsc_cycles());
-    engine::Telling telling(told_, meta, packet, tables);
-    told_.is_dry_run = true;
+    engine::Telling telling(told, meta, packet, tables);
+    told.is_dry_run = true;
     engine::run_path(batch_, tables, telling.observer());
     telling.end();
-    note_wait();
+    note_wait(told);
     drops_.free();
     egress_.flush();
+}
+
+// The neighbors for which packets may wait: copies without a MAC address, and what the packet has added.
+template <class Visit>
+void DryRun::Copies::each_unresolved(Visit visit) {
+    for (neighbor::Entry* entry : unresolved_) visit(*entry);
+    if (neighbors_.size() == neighbor_count_) return;
+    neighbors_.each([&](const neighbor::Entry& entry) {
+        if (entry.pins == 0) visit(neighbors_.at(neighbors_.index(entry)));
+    });
+}
+
+void DryRun::Copies::note_wait(path::Witnessed& told) {
+    each_unresolved([&](const neighbor::Entry& entry) {
+        if (neighbors_.waiting(entry) != 0) told.note_wait(entry.network, entry.address);
+    });
+}
+
+bool DryRun::Copies::undo(const path::Witnessed& told) {
+    if (!is_of_question_) return false;
+    slots_[path::index(ingress_)].floods = snapshot_.slots[path::index(ingress_)].floods;
+    undo_flows();
+    undo_answers(told);
+    undo_neighbors();
+    undo_macs();
+    return true;
+}
+
+void DryRun::Copies::undo_flows() {
+    if (flows_.count() != 0) flows_.remove_if(now_, [](const flow::Listed&) { return true; });
+}
+
+// A port may cause a limited number of answers and of new neighbors a second. A packet that is sent on, or dropped
+// as denied, causes neither.
+void DryRun::Copies::undo_answers(const path::Witnessed& told) {
+    const bool is_silent = std::all_of(told.dropped.begin(), told.dropped.end(), [](const auto& dropped) {
+        return dropped.reason == path::Drop::kDenied;
+    });
+    const bool has_new_neighbor = told.waits || neighbors_.size() != neighbor_count_;
+    if (!is_silent || has_new_neighbor || counters_.totals.made.get() != made_) features_.reset();
+}
+
+void DryRun::Copies::undo_neighbors() {
+    each_unresolved([&](neighbor::Entry& entry) {
+        if (entry.state.load(std::memory_order_relaxed) == neighbor::State::kIncomplete) {
+            entry.state.store(neighbor::State::kFailed, std::memory_order_relaxed);
+            entry.asked.store(0, std::memory_order_relaxed);
+            entry.tries = 0;
+        }
+        if (entry.held.load(std::memory_order_relaxed) == 0) return;
+        neighbor::Held held;
+        neighbors_.release(entry, held);
+        for (uint16_t i = 0; i < held.count; ++i) rte_pktmbuf_free(held.packets[i].packet);
+    });
+    for (neighbor::Entry* entry : assumed_neighbors_) {
+        neighbors_.forget_static(*entry);
+        entry->is_gone.store(false, std::memory_order_relaxed);
+        entry->confirmed.store(0, std::memory_order_relaxed);
+    }
+    assumed_neighbors_.clear();
+    if (neighbors_.size() == neighbor_count_) return;
+    // The copies are pinned.
+    neighbors_.remove_if([](const neighbor::Entry&) { return true; });
+    neighbors_.reclaim();
+}
+
+void DryRun::Copies::undo_macs() {
+    const uint32_t hash = bridge::MacTable::hash(source_mac_);
+    for (const Source& before : sources_) {
+        bridge::MacTable& macs = *networks_[path::index(before.network)].table;
+        if (macs.moves() + macs.flaps() != before.moves) {
+            // How often an address has moved in this second can't be taken back.
+            drop_macs(before.network);
+        } else if (macs.find(source_mac_, hash).word() == before.entry.word()) {
+            continue;
+        } else if (before.entry.found()) {
+            (void)macs.learn(source_mac_, hash, before.entry.port(), before.entry.seen());
+        } else {
+            macs.remove(source_mac_);
+        }
+    }
+    sources_.clear();
+    for (const auto& [network, mac] : assumed_macs_) {
+        const view::Network& its = networks_[path::index(network)];
+        if (its.table != snapshot_.networks[path::index(network)].table) its.table->remove(mac);
+    }
+    assumed_macs_.clear();
+}
+
+DryRun::DryRun(engine::Switch& running) : running_(running) {}
+
+DryRun::~DryRun() = default;
+
+const path::Witnessed& DryRun::go(rte_mbuf* packet, const Entrance& entrance) {
+    outbox_.frames.clear();
+    if (copies_ == nullptr) copies_ = std::make_unique<Copies>(running_, outbox_);
+    copies_->prepare(packet, entrance);
+    copies_->run(packet, entrance, told_);
+    if (!copies_->undo(told_)) copies_ = nullptr;
     return told_;
 }
 

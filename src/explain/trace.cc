@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "explain/dry_run.h"
 #include "wire/address.h"
 #include "wire/mbuf.h"
 #include "wire/summary.h"
@@ -156,35 +155,46 @@ std::string summary_of(const rte_mbuf* packet, const Probe& probe) {
 
 }  // namespace
 
-base::Result<Trace> trace(Switch& running, const Question& question) {
-    const auto probe = find_probe(running, question);
+Tracer::Tracer(Switch& running) : running_(running), run_(running) {}
+
+base::Result<Trace> Tracer::trace(const Question& question) {
+    const auto probe = find_probe(running_, question);
     if (!probe) return tl::unexpected(probe.error());
     if (auto answer = down(*probe)) return *answer;
-    if (auto answer = without_next_hop(running, *probe)) return *answer;
-    rte_mbuf* packet = build_probe(running.pools(), *probe, question);
+    if (auto answer = without_next_hop(running_, *probe)) return *answer;
+    rte_mbuf* packet = build_probe(running_.pools(), *probe, question);
     if (packet == nullptr) {
         return tl::unexpected(base::Error{"no packet buffer is left: raise `memory.buffers`", {}, {}});
     }
     std::string summary = summary_of(packet, *probe);
-    if (const auto reason = tunnels_refusal(running, *probe, packet)) {
+    Trace trace;
+    if (const auto reason = tunnels_refusal(running_, *probe, packet)) {
         rte_pktmbuf_free(packet);
-        Trace trace = refused_by_tunnel(running, *probe, *reason);
-        trace.packet = std::move(summary);
-        return trace;
+        trace = refused_by_tunnel(running_, *probe, *reason);
+    } else {
+        trace = run(packet, *probe);
     }
-    DryRun run(running, probe->from.id, assumed_stations(running, *probe));
-    const auto network = running.network_ids().find(probe->from.network);
-    const bool is_of_tunnel = running.snapshot().slots[path::index(probe->from.id)].tunnel != nullptr;
-    const path::Witnessed& told = run.go(packet, is_of_tunnel ? network->second : path::kNoNetworkId);
-    std::vector<Left> left;
-    for (const auto& frame : run.frames()) left.push_back({frame.port, frame.refusal});
-    Trace trace = tell(running, told, left, entrance(running, *probe));
     trace.packet = std::move(summary);
-    for (const auto& frame : run.frames()) {
+    return trace;
+}
+
+Trace Tracer::run(rte_mbuf* packet, const Probe& probe) {
+    const auto network = running_.network_ids().find(probe.from.network);
+    const bool is_of_tunnel = running_.snapshot().slots[path::index(probe.from.id)].tunnel != nullptr;
+    const auto assumed = assumed_stations(running_, probe);
+    const path::Witnessed& told = run_.go(packet, {.ingress = probe.from.id,
+                                                   .network = is_of_tunnel ? network->second : path::kNoNetworkId,
+                                                   .assumed = assumed});
+    std::vector<Left> left;
+    for (const auto& frame : run_.frames()) left.push_back({frame.port, frame.refusal});
+    Trace trace = tell(running_, told, left, entrance(running_, probe));
+    for (const auto& frame : run_.frames()) {
         if (frame.refusal) continue;
-        trace.sent.push_back({place_name(running, frame.port, rte_get_tsc_cycles()), frame.bytes});
+        trace.sent.push_back({place_name(running_, frame.port, rte_get_tsc_cycles()), frame.bytes});
     }
     return trace;
 }
+
+base::Result<Trace> trace(Switch& running, const Question& question) { return Tracer(running).trace(question); }
 
 }  // namespace sluice::explain

@@ -7,12 +7,29 @@
 // requested.
 #pragma once
 
+#include "explain/dry_run.h"
 #include "explain/probe.h"
 #include "explain/teller.h"
 
 namespace sluice::explain {
 
-// An error if the request is invalid.
+// Answers many questions, each as if it was the only one. Nothing may change the switch while a Tracer lives,
+// because its dry runs share copies (dry_run.h).
+class Tracer {
+ public:
+    explicit Tracer(engine::Switch& running);
+
+    // An error if the request is invalid.
+    base::Result<Trace> trace(const Question& question);
+
+ private:
+    Trace run(rte_mbuf* packet, const Probe& probe);
+
+    engine::Switch& running_;
+    DryRun run_;
+};
+
+// The same for one question.
 base::Result<Trace> trace(engine::Switch& running, const Question& question);
 
 }  // namespace sluice::explain

@@ -60,7 +60,7 @@ void run_dry(test::Harness& harness, const std::string& port, rte_mbuf* frame) {
     const auto held = running.ports().find(port);
     if (held == running.ports().end() || !held->second.up) return rte_pktmbuf_free(frame);
     const std::string before = digest(harness);
-    explain::DryRun(running, held->second.port->id(), {}).go(frame);
+    explain::DryRun(running).go(frame, {.ingress = held->second.port->id()});
     EXPECT_EQ(digest(harness), before);
 }
 

@@ -3,6 +3,7 @@
 // changed, whatever a switch counts, learns or remembers.
 #include "explain/trace.h"
 
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -258,6 +259,53 @@ TEST(Trace, IsWhatHappens) {
     EXPECT_GT(delivered, 100);
     for (const char* reason : {"", "denied", "rejected", "blackhole", "no-route", "ask"}) {
         EXPECT_GT(asked[reason], 3) << reason;
+    }
+}
+
+// --- many questions at once ---
+
+// All of a trace.
+std::string text_of(const base::Result<Trace>& trace) {
+    if (!trace) return trace.error().message;
+    std::string text = fmt::format("{} {} to {}; {}\n", base::word_of(trace->verdict), trace->reason,
+                                   fmt::join(trace->to, ", "), trace->packet);
+    for (const auto& by : trace->decided_by) text += fmt::format("by {}\n", explain::text(by));
+    for (const auto& stage : trace->stages) {
+        text += fmt::format("{}: {}{}\n", stage.name, stage.text, stage.by ? explain::text(*stage.by) : "");
+    }
+    for (const auto& sent : trace->sent) text += fmt::format("{}: {:02x}\n", sent.port, fmt::join(sent.bytes, ""));
+    return text;
+}
+
+// Asks all questions of one Tracer, and then each of a Tracer of its own.
+void check_as_if_alone(Harness& harness, const std::vector<Question>& questions) {
+    engine::Switch& running = harness.running();
+    const std::string before = digest(harness);
+    std::vector<std::string> together;
+    explain::Tracer tracer(running);
+    for (const Question& question : questions) together.push_back(text_of(tracer.trace(question)));
+    EXPECT_EQ(digest(harness), before);
+    for (size_t i = 0; i < questions.size(); ++i) {
+        EXPECT_EQ(together[i], text_of(explain::trace(running, questions[i]))) << "question " << i;
+    }
+}
+
+TEST(Tracer, AnswersEachQuestionAsIfItWasTheOnlyOne) {
+    for (uint64_t seed = 1; seed <= 30; ++seed) {
+        SCOPED_TRACE(seed);
+        Random random(seed);
+        const World world = golden::make_world(random);
+        Harness harness(1, kWorldDevices, {.size = 1024});
+        harness.apply(world.networks_and_ports + "flows: {size: 1024}\n" + golden::make_acls(random, world));
+        std::vector<Question> questions;
+        for (int i = 0; i < 60; ++i) {
+            // Most questions come again, so that what one has written would be found by another.
+            const bool is_again = i > 5 && random.chance(60);
+            questions.push_back(is_again ? questions[random.below(static_cast<uint32_t>(i))]
+                                         : make_question(random, world, i));
+        }
+        check_as_if_alone(harness, questions);
+        if (testing::Test::HasFailure()) FAIL() << world.networks_and_ports;
     }
 }
 
@@ -670,6 +718,83 @@ TEST_F(TraceTest, AnAddressThatNobodyIsKnownToHave) {
     const auto unknown = explain::trace(harness_.running(), {.from = "a", .to = "nosuch"});
     ASSERT_FALSE(unknown);
     EXPECT_EQ(unknown.error().message, "there is no port \"nosuch\"");
+}
+
+std::vector<Question> repeated(const Question& question, size_t count) { return std::vector(count, question); }
+
+TEST_F(TraceTest, WhatAPortMayCauseInASecondIsNotUsedUpByQuestions) {
+    // A port gets 20 answers at once.
+    check_as_if_alone(harness_, repeated({.from = "a", .to = "b", .destination_port = 82}, 40));
+    check_as_if_alone(harness_, repeated({.from = "a", .to = "10.7.1.1"}, 40));
+    check_as_if_alone(harness_, repeated({.from = "a", .to = "10.0.0.254", .protocol = Protocol::kUdp}, 40));
+    harness_.apply(
+        "networks: [{name: lan, subnets: [10.20.0.0/24]}]\nports:\n"
+        "  - {name: a, device: net_ring_a, network: lan, mac-limit: 1, flood-limit: {unknown: 10, multicast: 10}}\n"
+        "  - {name: b, device: net_ring_b, network: lan}\n"
+        "  - {name: c, device: net_ring_c, network: lan}\n");
+    const auto mac = [](const std::string& text) { return MacAddress::parse(text).value(); };
+    std::vector<Question> questions =
+        repeated({.from = "a", .to = "10.20.0.9", .destination_mac = mac("02:00:00:00:00:55")}, 12);
+    for (const char* source : {"02:00:00:00:00:56", "02:00:00:00:00:57", "02:00:00:00:00:56"}) {
+        questions.push_back({.from = "a", .to = "224.1.2.3", .source_mac = mac(source)});
+    }
+    check_as_if_alone(harness_, questions);
+    EXPECT_EQ(explain::trace(harness_.running(), questions.back())->to, (std::vector<std::string>{"b", "c"}));
+}
+
+TEST_F(TraceTest, AStationIsWhereItWasAfterQuestionsThatMoveIt) {
+    harness_.apply(
+        "networks: [{name: lan, subnets: [10.20.0.0/24]}]\nports:\n"
+        "  - {name: a, device: net_ring_a, network: lan}\n"
+        "  - {name: b, device: net_ring_b, network: lan}\n"
+        "  - {name: c, device: net_ring_c, network: lan}\n");
+    const Bytes frame = Packet().eth(test::kMacB, "ff:ff:ff:ff:ff:ff").payload(46);
+    harness_.device("b").put(test::to_mbuf(test::switch_pools().buffers, frame));
+    harness_.run();
+    const MacAddress moving = MacAddress::parse(std::string(test::kMacB)).value();
+    std::vector<Question> questions;
+    for (int i = 0; i < 8; ++i) {
+        questions.push_back({.from = "c", .to = std::string(test::kMacB)});
+        questions.push_back({.from = "a", .to = "224.1.2.3", .source_mac = moving});
+    }
+    check_as_if_alone(harness_, questions);
+    EXPECT_EQ(explain::trace(harness_.running(), questions.front())->to, std::vector<std::string>{"b"});
+}
+
+TEST_F(TraceTest, AnAddressIsThePortsThatDeclaresItNow) {
+    const auto port = [](const char* name, const std::string& address) {
+        return fmt::format("  - {{name: {0}, device: net_ring_{0}, network: lan, address: {1}}}\n", name, address);
+    };
+    const auto apply = [&](const std::string& ports) {
+        harness_.apply("networks: [{name: lan, subnets: [10.20.0.0/24]}]\nports:\n" + ports);
+    };
+    const auto receiver = [&] { return explain::trace(harness_.running(), {.from = "a", .to = "10.20.0.9"})->to; };
+    using Ports = std::vector<std::string>;
+    apply(port("a", "10.20.0.1") + port("b", "10.20.0.9") + port("c", "10.20.0.3"));
+    EXPECT_EQ(receiver(), Ports{"b"});
+    apply(port("a", "10.20.0.1") + port("b", "10.20.0.2") + port("c", "[10.20.0.3, 10.20.0.9]"));
+    EXPECT_EQ(receiver(), Ports{"c"});
+    apply(port("a", "10.20.0.1") + port("b", "10.20.0.9"));
+    EXPECT_EQ(receiver(), Ports{"b"});
+    apply(port("a", "10.20.0.1") + port("b", "10.20.0.2"));
+    EXPECT_EQ(receiver(), Ports{});
+    EXPECT_TRUE(harness_.running().ports_with(*IpAddress::parse("10.20.0.9")).empty());
+}
+
+// Sixteen packets may wait for a neighbor.
+TEST_F(TraceTest, PacketsOfQuestionsDoNotWaitForLonger) {
+    std::vector<Question> questions = repeated({.from = "a", .to = "10.0.1.77"}, 20);
+    questions.push_back({.from = "a", .to = "10.0.1.78"});
+    check_as_if_alone(harness_, questions);
+}
+
+TEST_F(TraceTest, MoreConnectionsMayBeAskedAboutThanTheFlowTableHolds) {
+    explain::Tracer tracer(harness_.running());
+    for (uint16_t i = 0; i < 4000; ++i) {
+        const auto trace = tracer.trace({.from = "a", .to = "b", .source_port = i});
+        ASSERT_TRUE(trace);
+        ASSERT_EQ(trace->verdict, Verdict::kDeliver) << i << ": " << trace->reason;
+    }
 }
 
 // It would be asked for again and again, for as long as somebody asks about it.
