@@ -597,7 +597,7 @@ tl::expected<AppliedChanges, base::Errors> Intent::apply_objects(Switch& running
         base::Errors own = running.pod_policies().warnings(key);
         std::move(own.begin(), own.end(), std::back_inserter(done.warnings));
     }
-    base::limit(done.warnings);
+    limit_warnings(done.warnings);
     return done;
 }
 

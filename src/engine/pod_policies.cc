@@ -147,6 +147,12 @@ std::vector<PodPolicies::Decider> PodPolicies::describe(uint32_t object) const {
     return {rule};
 }
 
+void limit_warnings(base::Errors& warnings) {
+    if (!base::is_full(warnings)) return;
+    warnings.resize(base::kMaxErrors);
+    warnings.push_back({fmt::format("there are more warnings: these are {} of them", base::kMaxErrors), {}, {}});
+}
+
 base::Errors PodPolicies::warnings() const {
     base::Errors warnings;
     for (const auto& [key, policy] : policies_) {
@@ -154,7 +160,7 @@ base::Errors PodPolicies::warnings() const {
         base::Errors own = warnings_of(key, policy);
         std::move(own.begin(), own.end(), std::back_inserter(warnings));
     }
-    base::limit(warnings);
+    limit_warnings(warnings);
     return warnings;
 }
 

@@ -33,6 +33,9 @@ struct Attachment {
     bool operator==(const Attachment&) const = default;
 };
 
+// If the list is longer than people read, keeps its begin and says that there are more.
+void limit_warnings(base::Errors& warnings);
+
 class PodPolicies {
  public:
     // `next_object` is the number for the next object that an answer can name, and is counted up.

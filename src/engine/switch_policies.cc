@@ -66,7 +66,7 @@ base::Errors Switch::consider_objects(const std::vector<kube::Object>& objects) 
         base::Errors own = policies.warnings(object.key);
         std::move(own.begin(), own.end(), std::back_inserter(warnings));
     }
-    base::limit(warnings);
+    limit_warnings(warnings);
     return warnings;
 }
 
