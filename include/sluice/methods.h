@@ -228,6 +228,10 @@ inline constexpr Parameter kTraceParameters[] = {
     {"questions", Type::kList, kOptional, "LIST",
      "several such objects: the answer's \"traces\" are in this order",
      R"([{"from": "web", "to": "10.0.0.3"}])", 0, kMaxQuestions, {}, kQuestion, kMaxReadQuestions},
+    {"brief", Type::kFlag, kOptional, "",
+     "of several questions: the answer's \"outcomes\" are those that there are, and \"traces\" has the place of "
+     "each question's outcome among them (from 0); needed for more than 10000 questions",
+     "true"},
 };
 // The parameters of one of several questions.
 inline constexpr std::span<const Parameter> kQuestionParameters{kTraceParameters, 10};

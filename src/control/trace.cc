@@ -1,5 +1,7 @@
 #include "control/trace.h"
 
+#include <unordered_map>
+
 #include "control/check.h"
 #include "explain/trace.h"
 
@@ -46,60 +48,123 @@ tl::expected<Question, RpcError> question_of(const json& params) {
     return question;
 }
 
-json trace_json(const Trace& trace) {
+// How a trace ends, and what decided that.
+json outcome_json(const Trace& trace) {
     json by = json::array();
     for (const auto& object : trace.decided_by) by.push_back(explain::to_json(object));
-    json stages = json::array();
-    for (const auto& stage : trace.stages) {
-        json row{{"stage", stage.name}, {"text", stage.text}};
-        row["by"] = stage.by ? explain::to_json(*stage.by) : json(nullptr);
-        stages.push_back(std::move(row));
-    }
     // Most packets go to one port; a flooded packet goes to several.
     json to = nullptr;
     if (trace.to.size() == 1) to = trace.to.front();
     if (trace.to.size() > 1) to = trace.to;
     return {{"verdict", word_of(trace.verdict)},
             {"reason", trace.reason.empty() ? json(nullptr) : json(trace.reason)},
-            {"to", to},
-            {"decided-by", by},
-            {"stages", stages}};
+            {"to", std::move(to)},
+            {"decided-by", std::move(by)}};
 }
 
-Answer answer_one(Running& daemon, const json& params) {
+json trace_json(const Trace& trace) {
+    json answer = outcome_json(trace);
+    json stages = json::array();
+    for (const auto& stage : trace.stages) {
+        json row{{"stage", stage.name}, {"text", stage.text}};
+        row["by"] = stage.by ? explain::to_json(*stage.by) : json(nullptr);
+        stages.push_back(std::move(row));
+    }
+    answer["stages"] = std::move(stages);
+    return answer;
+}
+
+// A trace of a dry run, with its packet.
+json described(const Trace& trace) {
+    json answer = trace_json(trace);
+    answer["packet"] = trace.packet.empty() ? json(nullptr) : json(trace.packet);
+    return answer;
+}
+
+tl::expected<Trace, RpcError> trace_of(Running& daemon, explain::Tracer& tracer, const json& params) {
     auto question = question_of(params);
     if (!question) return tl::unexpected(question.error());
     for (const std::string& end : {question->from, question->to}) {
         if (auto waiting = if_waiting(daemon, end)) return *waiting;
     }
-    auto trace = explain::trace(daemon.running, *question);
+    auto trace = tracer.trace(*question);
     if (!trace) return refused({trace.error()});
-    json answer = trace_json(*trace);
-    answer["packet"] = trace->packet.empty() ? json(nullptr) : json(trace->packet);
-    return answer;
+    return std::move(*trace);
 }
 
-// Answers one question of a list, whose parameters haven't been checked yet.
-Answer answer_listed(Running& daemon, const json& question) {
+Answer answer_one(Running& daemon, const json& params) {
+    explain::Tracer tracer(daemon.running);
+    const auto trace = trace_of(daemon, tracer, params);
+    if (!trace) return tl::unexpected(trace.error());
+    return described(*trace);
+}
+
+// Of one question of a list, whose parameters haven't been checked yet.
+tl::expected<Trace, RpcError> listed_trace(Running& daemon, explain::Tracer& tracer, const json& question) {
     if (!question.is_object()) return invalid("a question is not an object");
     const auto mistakes = mistakes_in(question, protocol::described::kQuestionParameters);
     if (!mistakes.empty()) return invalid(mistakes.front().message);
-    return answer_one(daemon, question);
+    return trace_of(daemon, tracer, question);
 }
+
+// The answers to a list of questions: all of each, or its outcome alone. There are far fewer outcomes than
+// questions, so that the answer to very many takes little memory.
+class Answers {
+ public:
+    explicit Answers(bool is_brief) : is_brief_(is_brief) {}
+
+    size_t count() const { return traces_.size(); }
+    void add(const tl::expected<Trace, RpcError>& trace) {
+        const auto error = [&] { return json{{"error", trace.error().message}}; };
+        if (is_brief_) {
+            const std::string name = trace ? name_of(*trace) : trace.error().message;
+            const auto [known, is_new] = places_.try_emplace(name, outcomes_.size());
+            if (is_new) outcomes_.push_back(trace ? outcome_json(*trace) : error());
+            traces_.push_back(known->second);
+        } else {
+            traces_.push_back(trace ? described(*trace) : error());
+        }
+    }
+    json take() {
+        json answer{{"traces", std::move(traces_)}};
+        if (is_brief_) answer["outcomes"] = std::move(outcomes_);
+        return answer;
+    }
+
+ private:
+    // Two outcomes with one name are the same.
+    static std::string name_of(const Trace& trace) {
+        std::string name = fmt::format("{}\n{}\n", word_of(trace.verdict), trace.reason);
+        for (const std::string& port : trace.to) name += port + '\n';
+        for (const auto& object : trace.decided_by) name += explain::text(object) + '\n';
+        return name;
+    }
+
+    bool is_brief_;
+    json traces_ = json::array();
+    json outcomes_ = json::array();
+    std::unordered_map<std::string, size_t> places_;  // of the outcomes, by name
+};
 
 }  // namespace
 
 Steps trace(Running& daemon, const json& params) {
     const auto questions = params.find("questions");
     if (questions == params.end()) return [&daemon, &params] { return answer_one(daemon, params); };
-    return [&daemon, &questions = *questions, traces = json::array()]() mutable -> std::optional<Answer> {
+    const bool is_brief = flag_of(params, "brief");
+    if (questions->size() > protocol::kMaxDetailedQuestions && !is_brief) {
+        return finished(invalid(fmt::format("{} questions: more than {} need 'brief'", questions->size(),
+                                            protocol::kMaxDetailedQuestions)));
+    }
+    return [&daemon, &questions = *questions, answers = Answers(is_brief)]() mutable -> std::optional<Answer> {
         const Slice slice;
-        while (traces.size() < questions.size()) {
+        // A tracer for each step: between two steps the switch may change.
+        explain::Tracer tracer(daemon.running);
+        while (answers.count() < questions.size()) {
             if (slice.is_over()) return std::nullopt;
-            auto answer = answer_listed(daemon, questions[traces.size()]);
-            traces.push_back(answer ? std::move(*answer) : json{{"error", answer.error().message}});
+            answers.add(listed_trace(daemon, tracer, questions[answers.count()]));
         }
-        return json{{"traces", std::move(traces)}};
+        return answers.take();
     };
 }
 

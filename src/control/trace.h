@@ -8,7 +8,8 @@
 
 namespace sluice::control {
 
-// Answers one question, or a list of them ("questions") by a list of answers ("traces").
+// Answers one question, or a list of them ("questions") by a list of answers ("traces"). Between the steps of a
+// long list other clients are served.
 Steps trace(Running& daemon, const nlohmann::json& params);
 
 Answer trace_start(Running& daemon, const nlohmann::json& params, const Caller& caller);
