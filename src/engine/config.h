@@ -24,6 +24,7 @@
 #include "kube/object.h"
 #include "mirror/mirror_config.h"
 #include "network/network_config.h"
+#include "policy/policy_config.h"
 #include "port/port_config.h"
 #include "route/route_config.h"
 #include "router/sections.h"
@@ -133,6 +134,7 @@ struct Config {
     std::vector<std::string> manifests;  // files, and folders of files
     // What the manifests declare; null: nothing. The same list is the same objects.
     std::shared_ptr<const std::vector<kube::Object>> objects;
+    policy::PolicyConfig policy;
 
     bool operator==(const Config&) const = default;
     // The sections that routing depends on, borrowed.
@@ -156,6 +158,7 @@ void fields(V& v, Config& c) {
     v.optional("flows", c.flows);
     v.optional("mirrors", c.mirrors);
     v.optional("manifests", c.manifests);
+    v.optional("policy", c.policy);
     v.check("state", c.state.starts_with('/'), "is not an absolute path");
 }
 

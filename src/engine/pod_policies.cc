@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <iterator>
 #include <utility>
@@ -22,6 +23,20 @@ constexpr size_t kMostRetired = 10'000;
 Key key_of(const std::string& port, const Attachment& attachment) {
     const bool has_name = !attachment.pod.empty();
     return {Kind::kPod, attachment.name_space, has_name ? attachment.pod : "port:" + port};
+}
+
+// Isolates a pod and permits nothing: policy.default where it denies. By direction, as bits.
+pod::SharedPolicy denying(unsigned directions) {
+    static const auto kPolicies = [] {
+        std::array<pod::SharedPolicy, 1 << pod::kDirections> policies;
+        for (unsigned bits = 0; bits < policies.size(); ++bits) {
+            pod::Policy policy;
+            for (size_t i = 0; i < pod::kDirections; ++i) policy.isolates[i] = (bits >> i & 1) != 0;
+            policies[bits] = std::make_shared<const pod::Policy>(std::move(policy));
+        }
+        return policies;
+    }();
+    return kPolicies[directions];
 }
 
 std::vector<IpAddress> addresses_of(const kube::Pod& facts, const Attachment* attachment) {
@@ -102,6 +117,13 @@ void PodPolicies::place(const Key& key, PodState& pod) {
     pod.port = ports.empty() ? std::string() : ports.back();
     list_addresses(pod);
     mark(pod.id, Concern::kYes);
+}
+
+void PodPolicies::set_default(const policy::PolicyConfig& config) {
+    const bool is_same = config == default_ && base::origin(config.place) == base::origin(default_.place);
+    if (is_same) return;
+    default_ = config;
+    for (const auto& [port, attached] : attachments_) mark(attached.pod->id, Concern::kYes);
 }
 
 void PodPolicies::set_ways_out(std::vector<pod::Pods::Host> hosts, std::vector<path::PortId> ports) {
@@ -260,6 +282,10 @@ std::vector<PodPolicies::Decider> PodPolicies::isolating(const PodState& pod, Di
         }
     }
     std::sort(deciders.begin(), deciders.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    const bool is_here = !pod.port.empty();
+    if (deciders.empty() && is_here && is_denied_by_default()) {
+        deciders.push_back({{}, direction, std::nullopt, default_.place});
+    }
     return deciders;
 }
 
@@ -411,15 +437,18 @@ void PodPolicies::build(PodState& pod, Concern concern) {
         if (policies == policies_of_.end()) continue;
         for (const Key& policy : policies->second) built->policies.push_back(policies_.at(policy).compiled);
     }
+    unsigned denied = 0;  // directions, as bits
     for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
         std::vector<Decider>& before = pod.isolated_by[static_cast<size_t>(direction)];
         std::vector<Decider> now = isolating(pod, direction);
+        if (!now.empty() && now[0].is_default()) denied |= 1U << static_cast<unsigned>(direction);
         if (now == before) continue;
         uint32_t& denial = pod.denial[static_cast<size_t>(direction)];
         retire(denial);
         denial = now.empty() ? 0 : new_object({.rule = {}, .isolated_by = now});
         before = std::move(now);
     }
+    if (denied != 0) built->policies.push_back(denying(denied));
     for (const kube::NamedPort& port : pod.facts.ports) {
         built->ports.push_back({name_id(port.name), static_cast<uint8_t>(port.protocol), port.number});
     }

@@ -18,6 +18,7 @@
 
 #include "kube/selection.h"
 #include "kube/store.h"
+#include "policy/policy_config.h"
 #include "pod/pods.h"
 
 namespace sluice::engine {
@@ -46,6 +47,8 @@ class PodPolicies {
     // A port's name is its own; an attachment under a name that is known replaces that one.
     void attach(const std::string& port, const Attachment& attachment);
     void detach(const std::string& port);
+    // What holds for a pod at a port in a direction in which no policy selects it.
+    void set_default(const policy::PolicyConfig& config);
     // The host's own addresses, each with its port; and the ports behind which other pods may be.
     void set_ways_out(std::vector<pod::Pods::Host> hosts, std::vector<path::PortId> ports);
 
@@ -62,11 +65,12 @@ class PodPolicies {
 
     // What an answer's object stands for. Of a refusal: all policies that isolate the pod in that direction.
     struct Decider {
-        kube::Key key;  // of the policy
+        kube::Key key;  // of the policy; without a name: the setting policy.default refuses it
         pod::Direction direction{};
         std::optional<size_t> rule;  // index; none: a refusal
         base::Place place;
 
+        bool is_default() const { return key.name.empty(); }
         bool operator==(const Decider& other) const {
             return key == other.key && direction == other.direction && rule == other.rule &&
                    base::origin(place) == base::origin(other.place);
@@ -76,7 +80,8 @@ class PodPolicies {
 
     // --- for queries ---
 
-    bool has_policies() const { return !policies_.empty(); }
+    // Whether anything may be refused.
+    bool has_policies() const { return !policies_.empty() || is_denied_by_default(); }
     // What is allowed and hardly meant: a policy or a peer that selects no pod, the name of a port that no pod has
     // to which it could lead. Each at its place.
     base::Errors warnings() const;
@@ -125,6 +130,7 @@ class PodPolicies {
     base::Errors warnings_of(const kube::Key& key, const PolicyState& policy) const;
     bool has_port(kube::ScopeId scope, const kube::PolicyPort& port) const;
     static bool has_port(const kube::Pod& pod, const kube::PolicyPort& port);
+    bool is_denied_by_default() const { return default_.otherwise == policy::Default::kDeny; }
     void set_object(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
     void remove_object(const kube::Key& key);
     void set_pod(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
@@ -165,6 +171,7 @@ class PodPolicies {
     std::map<std::string, Attached> attachments_;                   // by port
     std::map<kube::Key, std::vector<std::string>> ports_of_;        // of pods, in the order of their attachment
     std::unordered_map<IpAddress, std::vector<PodState*>> claims_;  // pods that an address is given for
+    policy::PolicyConfig default_;
     std::map<std::string, pod::NameId> names_;  // of ports of pods; they are few, and never forgotten
     std::unordered_map<uint32_t, Named> objects_;
     std::deque<uint32_t> retired_;  // objects of refusals that no pod has any more: drops may still name them

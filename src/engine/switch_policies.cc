@@ -140,6 +140,7 @@ void Switch::attach_pod(const HeldPort& held) {
 
 void Switch::arrange_pods() {
     pods_ = nullptr;
+    pod_policies_.set_default(config_.policy);
     if (!pod_policies_.has_policies()) return;
     std::vector<pod::Pods::Host> hosts;
     std::vector<path::PortId> ways_out;
@@ -166,6 +167,10 @@ std::vector<acl::Object> Switch::rules(uint32_t object) const {
 std::vector<acl::Object> Switch::policies(uint32_t object) const {
     std::vector<acl::Object> rules;
     for (const PodPolicies::Decider& it : pod_policies_.describe(object)) {
+        if (it.is_default()) {
+            rules.push_back({"setting", "policy.default", it.place});
+            continue;
+        }
         const std::string_view direction = it.direction == pod::Direction::kIngress ? "ingress" : "egress";
         rules.push_back({"network-policy",
                          it.rule

@@ -1,6 +1,8 @@
 // NetworkPolicies where packets have several receivers, or claim to be from somebody else.
 #include <gtest/gtest.h>
 
+#include "explain/trace.h"
+
 #include "golden/harness.h"
 #include "golden/row.h"
 #include "kube/manifest.h"
@@ -63,17 +65,33 @@ constexpr const char* kAll = "ff:ff:ff:ff:ff:ff";
 class NetworkPolicies : public testing::Test {
  protected:
     void SetUp() override {
-        auto config = engine::load_config(kSwitch, "golden", {});
-        ASSERT_TRUE(config) << config.error()[0].text();
-        auto manifest = kube::parse_manifest(kObjects, "objects", kube::UnknownKinds::kRefuse);
-        ASSERT_TRUE(manifest) << manifest.error()[0].text();
-        config->objects = std::make_shared<const std::vector<kube::Object>>(std::move(manifest->objects));
-        ASSERT_TRUE(harness_.running().apply(*config, {}));
+        configure(kSwitch, kObjects);
         // Each station is known by its MAC address.
         for (const auto& [from, mac] : {std::pair{"good", kGood}, std::pair{"evil", kEvil}, std::pair{"db", kDb},
                                         std::pair{"sink", kSink}, std::pair{"other", kOther}}) {
             (void)receivers(from, Packet().eth(mac, kAll).payload(46));
         }
+    }
+
+    void configure(const std::string& yaml, const std::string& objects) {
+        auto config = engine::load_config(yaml, "golden", {});
+        ASSERT_TRUE(config) << config.error()[0].text();
+        if (!objects.empty()) {
+            auto manifest = kube::parse_manifest(objects, "objects", kube::UnknownKinds::kRefuse);
+            ASSERT_TRUE(manifest) << manifest.error()[0].text();
+            config->objects = std::make_shared<const std::vector<kube::Object>>(std::move(manifest->objects));
+        }
+        ASSERT_TRUE(harness_.running().apply(*config, {}));
+    }
+    // What decides a request from one port to another, a line each: "setting policy.default golden:9".
+    std::vector<std::string> deciders(const std::string& from, const std::string& to) {
+        const auto trace = explain::trace(harness_.running(), {.from = from, .to = to});
+        if (!trace) return {trace.error().text()};
+        std::vector<std::string> lines;
+        for (const explain::Object& it : trace->decided_by) {
+            lines.push_back(fmt::format("{} {} {}:{}", it.kind, it.name, it.place.file, it.place.line));
+        }
+        return lines;
     }
 
     // The devices that get the frame.
@@ -116,6 +134,51 @@ TEST_F(NetworkPolicies, EachReceiverOfAFloodIsAPeerOfItsOwn) {
     EXPECT_EQ(receivers("evil", udp(kEvil, kAll, "10.0.0.2", "10.0.0.1")), Names{"good"});
     EXPECT_EQ(receivers("evil", udp(kEvil, "02:00:00:00:00:99", "10.0.0.2", "10.0.0.1")), Names{"good"});
     EXPECT_EQ(receivers("evil", udp(kEvil, kSink, "10.0.0.2", "10.0.0.1")), Names{});
+}
+
+const std::string kDenyByDefault = std::string(kSwitch) + "policy:\n  default: deny\n";
+
+TEST_F(NetworkPolicies, ADefaultDenyHoldsWithoutAnyPolicy) {
+    configure(kDenyByDefault, "");
+    EXPECT_EQ(receivers("good", udp(kGood, kSink, "10.0.0.1", "10.0.0.4")), Names{});
+    EXPECT_EQ(receivers("other", udp(kOther, kSink, "10.0.0.9", "10.0.0.4")), Names{}) << "ingress";
+    EXPECT_EQ(receivers("good", udp(kGood, kOther, "10.0.0.1", "10.0.0.9")), Names{}) << "egress";
+    EXPECT_EQ(deciders("good", "other"), Names{"setting policy.default golden:10"});
+    EXPECT_EQ(deciders("other", "good"), Names{"setting policy.default golden:10"});
+}
+
+// db's ingress and evil's egress are policies' affair; all else is the default's.
+TEST_F(NetworkPolicies, ADefaultDenyHoldsInDirectionsThatNoPolicyIsolates) {
+    configure(kDenyByDefault, kObjects);
+    EXPECT_EQ(deciders("good", "db"), Names{"setting policy.default golden:10"}) << "good's egress";
+    EXPECT_EQ(deciders("evil", "good"), Names{"setting policy.default golden:10"}) << "good's ingress";
+    EXPECT_EQ(deciders("evil", "db"), Names{"network-policy shop/evil egress objects:25"});
+    const std::string reaches_db = R"(
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: good, namespace: shop}
+spec: {podSelector: {matchLabels: {app: good}}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}]}]}
+)";
+    configure(kDenyByDefault, kObjects + reaches_db);
+    EXPECT_EQ(receivers("good", udp(kGood, kDb, "10.0.0.1", "10.0.0.3")), Names{"db"});
+    const uint16_t port = port_;
+    const Bytes reply = Packet().eth(kDb, kGood).ipv4("10.0.0.3", "10.0.0.1").udp(5000, port).payload(10);
+    EXPECT_EQ(receivers("db", reply), Names{"good"}) << "a reply to what was permitted";
+    EXPECT_EQ(receivers("db", udp(kDb, kGood, "10.0.0.3", "10.0.0.1")), Names{}) << "a connection of its own";
+}
+
+TEST_F(NetworkPolicies, AnotherDefaultDecidesKnownConnectionsAnew) {
+    for (const std::string objects : {"", kObjects}) {
+        SCOPED_TRACE(objects.empty() ? "without policies" : "with policies");
+        configure(kSwitch, objects);
+        const Bytes frame = udp(kGood, kSink, "10.0.0.1", "10.0.0.4");
+        EXPECT_EQ(receivers("good", frame), Names{"sink"});
+        configure(kDenyByDefault, objects);
+        EXPECT_EQ(receivers("good", frame), Names{});
+        configure(kSwitch, objects);
+        EXPECT_EQ(receivers("good", frame), Names{"sink"});
+    }
 }
 
 }  // namespace

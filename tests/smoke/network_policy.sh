@@ -126,6 +126,19 @@ pod "app: frontend" | manifest
 ctl config reload
 expect "a request without any policy" hello "$(asks stranger 10.0.0.2 8080)"
 
+# Where the default is to deny, a pod that no policy selects is reached by nobody but its own host.
+echo "policy: {default: deny}" >>"$CONFIG"
+expect_match "the difference" "policy.*default: allow -> deny" "$(ctl config diff)"
+ctl config reload
+expect "a request that no policy permits" "timed out" "$(asks frontend 10.0.1.2 6000 1)"
+pings api 10.0.0.254
+expect "who refuses it" "setting policy.default $(grep -n "^policy:" "$CONFIG" | cut -d: -f1)" \
+    "$(ctl trace --json --from api --to 10.0.0.3 | jq -r '."decided-by"[] | "\(.kind) \(.name) \(.line)"')"
+ctl config show | grep -q "default: deny" || fail "config show doesn't tell the default"
+sed -i '/^policy:/d' "$CONFIG"
+ctl config reload
+expect "a request when the default permits" hello "$(asks frontend 10.0.1.2 6000)"
+
 # A pipe would keep all others waiting.
 mkfifo "$TMP/manifests/pipe.yaml"
 if ctl config reload 2>"$TMP/mistake"; then fail "a pipe was read"; fi

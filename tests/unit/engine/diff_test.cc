@@ -60,11 +60,12 @@ TEST(Diff, FindsEachOfManyByItsName) {
 
 TEST(Diff, NamesSectionsAndTheirKeys) {
     EXPECT_EQ(changes(Config{}, load("workers: {idle: poll, cores: [1]}\nlog: {level: info}\n"
-                                     "state: /s\ndpdk: {args: [x]}")),
+                                     "state: /s\ndpdk: {args: [x]}\npolicy: {default: deny}")),
               (Texts{"change workers (): idle: adaptive -> poll, cores: none -> [1]; needs a restart",
                      "change dpdk (): args: none -> [x]; needs a restart",
                      "change log (): level: notice -> info; nothing",
-                     "change state (): /var/lib/sluice/state.json -> /s; needs a restart"}));
+                     "change state (): /var/lib/sluice/state.json -> /s; needs a restart",
+                     "change policy (): default: allow -> deny; flows decided anew"}));
 }
 
 TEST(Diff, NamesObjectsAndTheirKeys) {
@@ -99,6 +100,7 @@ TEST(Diff, SaysWhetherTrafficIsDisturbed) {
     EXPECT_EQ(effect("networks: [{name: n}]", "networks: [{name: n, mac-table-size: 16}]"), "addresses learned anew");
     EXPECT_EQ(effect("acls: [{name: l, rules: []}]", "acls: [{name: l, rules: [{permit: {}}]}]"), "flows decided anew");
     EXPECT_EQ(effect("workers: {idle: poll}", ""), "nothing");
+    EXPECT_EQ(effect("policy: {default: deny}", ""), "flows decided anew");
 }
 
 // Of a long value what differs in it.

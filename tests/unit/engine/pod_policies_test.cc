@@ -285,6 +285,28 @@ TEST(PodPolicies, APortsPodIsOfItsNamespaceWithoutAnObject) {
     EXPECT_TRUE(world.permits(kOutside, kApi, 80));
 }
 
+TEST(PodPolicies, TheDefaultIsThatOfPodsAtPortsWhichNoPolicySelects) {
+    World world;
+    world.apply(kPods);
+    world.policies().attach("veth7", {path::PortId{7}, "shop", "api", {}, {}});
+    EXPECT_FALSE(world.policies().has_policies());
+    world.policies().set_default({policy::Default::kDeny, {"sluice.yaml", 7, 3}});
+    EXPECT_TRUE(world.policies().has_policies());
+    EXPECT_FALSE(world.permits(kApi, kOutside, 80));
+    EXPECT_FALSE(world.permits(kOutside, kApi, 80));
+    EXPECT_TRUE(world.permits(kApi, kApi, 80)) << "a pod reaches itself";
+    EXPECT_TRUE(world.permits(kFront, kDb, 80)) << "pods elsewhere are other hosts' affair";
+    world.apply(policy("api", "{podSelector: {matchLabels: {app: api}}, ingress: [{}]}"));
+    EXPECT_TRUE(world.permits(kOutside, kApi, 80));
+    EXPECT_FALSE(world.permits(kApi, kOutside, 80));
+    const auto denial = judge(*world.policies().pods(), kApi, kOutside, "TCP", 80).egress.object;
+    ASSERT_EQ(world.policies().describe(denial).size(), 1U);
+    EXPECT_TRUE(world.policies().describe(denial)[0].is_default());
+    EXPECT_EQ(base::origin(world.policies().describe(denial)[0].place), "sluice.yaml:7:3");
+    world.policies().set_default({});
+    EXPECT_TRUE(world.permits(kApi, kOutside, 80));
+}
+
 TEST(PodPolicies, WhatAChangeDoesNotConcernStaysTheSameObject) {
     World world;
     world.apply(kPods + kTutorial);
