@@ -18,10 +18,22 @@ enum class Type {
     kContent,  // any string: a file's content, a filter
     kWord,     // one of `words`
     kNumber,   // an integer from `low` to `high`
+    kPort,     // the same, or the name that a pod gives to a port of its containers
     kFlag,     // true or false
     kObject,   // checked like the configuration
     kList,     // at most `high` values
 };
+
+// The name of a port (RFC 6335, 5.1): at most 15 lowercase letters, digits and '-', at least one of them a letter.
+constexpr bool is_port_name(std::string_view text) {
+    const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+    bool has_letter = false;
+    for (const char c : text) {
+        has_letter = has_letter || is_letter(c);
+        if (!is_letter(c) && !(c >= '0' && c <= '9') && c != '-') return false;
+    }
+    return has_letter && text.size() <= 15;
+}
 
 enum class Need { kRequired, kOptional };
 
@@ -212,11 +224,13 @@ inline constexpr std::string_view kQuestion[] = {
     "from", "to", "proto", "dport", "sport", "length", "df", "vlan", "source-mac", "destination-mac"};
 inline constexpr std::string_view kYesOrNo[] = {"yes", "no"};
 inline constexpr Parameter kTraceParameters[] = {
-    {"from", Type::kText, kRequired, "PORT|IP", "the port or the IP address that sends the packet", "\"web\""},
-    {"to", Type::kText, kRequired, "IP|PORT|MAC", "the IP address, the port or the MAC address that it is for",
-     "\"10.0.0.3\""},
+    {"from", Type::kText, kRequired, "POD|PORT|IP",
+     "the pod (NAMESPACE/NAME), the port or the IP address that sends the packet", "\"web\""},
+    {"to", Type::kText, kRequired, "POD|IP|PORT|MAC",
+     "the pod, the IP address, the port or the MAC address that it is for", "\"10.0.0.3\""},
     {"proto", Type::kWord, kOptional, "PROTO", "its protocol; tcp if left out", "\"udp\"", 0, 0, kProtocols},
-    {"dport", Type::kNumber, kOptional, "N", "its destination port; 80 if left out", "443", 0, 65535},
+    {"dport", Type::kPort, kOptional, "N|NAME",
+     "its destination port, or the name that the destination's pod gives to it; 80 if left out", "443", 0, 65535},
     {"sport", Type::kNumber, kOptional, "N", "its source port; 40000 if left out", "50000", 0, 65535},
     {"length", Type::kNumber, kOptional, "BYTES", "the length of its IP packet", "1400", 1, 65535},
     {"df", Type::kWord, kOptional, "yes|no",

@@ -35,6 +35,11 @@ bool has_control(std::string_view text) {
     return false;
 }
 
+bool is_in_range(const Parameter& parameter, const json& value) {
+    return value.is_number_unsigned() && value.get<uint64_t>() >= parameter.low &&
+           value.get<uint64_t>() <= parameter.high;
+}
+
 // What is wrong with the value, as the end of a sentence that begins with the parameter's name; nothing: the value
 // is right.
 std::optional<std::string> fault_of(const Parameter& parameter, const json& value) {
@@ -65,11 +70,15 @@ std::optional<std::string> fault_of(const Parameter& parameter, const json& valu
             return fmt::format("is {}, not one of {}", base::shown(word), fmt::join(parameter.words, ", "));
         }
         case Type::kNumber:
-            if (value.is_number_unsigned() && value.get<uint64_t>() >= parameter.low &&
-                value.get<uint64_t>() <= parameter.high) {
+            if (is_in_range(parameter, value)) return std::nullopt;
+            return wanted(fmt::format("an integer from {} to {}", parameter.low, parameter.high));
+        case Type::kPort:
+            if (is_in_range(parameter, value)) return std::nullopt;
+            if (value.is_string() && protocol::is_port_name(value.get_ref<const std::string&>())) {
                 return std::nullopt;
             }
-            return wanted(fmt::format("an integer from {} to {}", parameter.low, parameter.high));
+            return wanted(
+                fmt::format("an integer from {} to {} or a port's name", parameter.low, parameter.high));
         case Type::kFlag:
             if (!value.is_boolean()) return wanted("true or false");
             return std::nullopt;

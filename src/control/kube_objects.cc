@@ -145,10 +145,10 @@ json labels_json(const kube::Labels& labels) {
 }
 
 void tell_pod(const engine::Switch& running, const kube::Object& object, json& row) {
-    const auto place = running.pod_policies().place_of(object.key);
+    const auto* pod = running.pod_policies().find_state(object.key);
     json addresses = json::array();
-    for (const IpAddress& address : place.addresses) addresses.push_back(address.text());
-    row["port"] = base::or_none(place.port);
+    for (const IpAddress& address : pod->addresses) addresses.push_back(address.text());
+    row["port"] = base::or_none(pod->port);
     row["addresses"] = std::move(addresses);
 }
 
@@ -158,7 +158,8 @@ void tell_policy(const engine::Switch& running, const kube::Object& object, json
     if (object.policy().isolates_egress) directions.push_back("egress");
     row["selects"] = object.policy().pods.text();
     row["directions"] = std::move(directions);
-    row["pods"] = running.pod_policies().pods_of(object.key);
+    const auto& policies = running.pod_policies();
+    row["pods"] = policies.selection().pods_of(policies.find_policy(object.key)->pods).size();
 }
 
 json object_json(const engine::Switch& running, const Key& key) {

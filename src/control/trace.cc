@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "control/check.h"
+#include "explain/pod_end.h"
 #include "explain/trace.h"
 
 namespace sluice::control {
@@ -12,28 +13,17 @@ using explain::Question;
 using explain::Trace;
 using nlohmann::json;
 
-wire::Protocol protocol_of(const json& params) {
-    const std::string word = text_of(params, "proto");
-    if (word == "udp") return wire::Protocol::kUdp;
-    if (word == "sctp") return wire::Protocol::kSctp;
-    if (word == "icmp" || word == "icmpv6") return wire::Protocol::kIcmp;
-    return wire::Protocol::kTcp;
-}
-
 // The parameters have been checked against the method's description.
-tl::expected<Question, RpcError> question_of(const json& params) {
+tl::expected<Question, RpcError> question_of(const engine::Switch& running, const json& params) {
     Question question;
     question.from = text_of(params, "from");
     question.to = text_of(params, "to");
     question.protocol = protocol_of(params);
-    if (question.protocol == wire::Protocol::kIcmp) {
-        for (const char* key : {"dport", "sport"}) {
-            if (params.contains(key)) {
-                return invalid(fmt::format("{} has no ports: leave out '{}'", text_of(params, "proto"), key));
-            }
-        }
+    if (const auto fault = fault_of_ports(params)) return *fault;
+    const std::string port_name = port_name_of(params);
+    if (port_name.empty()) {
+        question.destination_port = static_cast<uint16_t>(number_of(params, "dport", question.destination_port));
     }
-    question.destination_port = static_cast<uint16_t>(number_of(params, "dport", question.destination_port));
     question.source_port = static_cast<uint16_t>(number_of(params, "sport", question.source_port));
     if (params.contains("length")) question.length = static_cast<uint32_t>(number_of(params, "length", 0));
     if (params.contains("df")) question.df = text_of(params, "df") == "yes";
@@ -45,7 +35,9 @@ tl::expected<Question, RpcError> question_of(const json& params) {
         if (!given) return invalid(fmt::format("the parameter '{}': {}", key, given.error()));
         *mac = *given;
     }
-    return question;
+    auto resolved = explain::resolve_pods(running, std::move(question), port_name);
+    if (!resolved) return refused({resolved.error()});
+    return *resolved;
 }
 
 // How a trace ends, and what decided that.
@@ -82,11 +74,11 @@ json described(const Trace& trace) {
 }
 
 tl::expected<Trace, RpcError> trace_of(Running& daemon, explain::Tracer& tracer, const json& params) {
-    auto question = question_of(params);
-    if (!question) return tl::unexpected(question.error());
-    for (const std::string& end : {question->from, question->to}) {
-        if (auto waiting = if_waiting(daemon, end)) return *waiting;
+    for (const char* end : {"from", "to"}) {
+        if (auto waiting = if_waiting(daemon, text_of(params, end))) return *waiting;
     }
+    auto question = question_of(daemon.running, params);
+    if (!question) return tl::unexpected(question.error());
     auto trace = tracer.trace(*question);
     if (!trace) return refused({trace.error()});
     return std::move(*trace);
@@ -147,6 +139,28 @@ class Answers {
 };
 
 }  // namespace
+
+wire::Protocol protocol_of(const json& params) {
+    const std::string word = text_of(params, "proto");
+    if (word == "udp") return wire::Protocol::kUdp;
+    if (word == "sctp") return wire::Protocol::kSctp;
+    if (word == "icmp" || word == "icmpv6") return wire::Protocol::kIcmp;
+    return wire::Protocol::kTcp;
+}
+
+std::optional<tl::unexpected<RpcError>> fault_of_ports(const json& params) {
+    if (protocol_of(params) != wire::Protocol::kIcmp) return std::nullopt;
+    for (const char* key : {"dport", "sport"}) {
+        if (!params.contains(key)) continue;
+        return invalid(fmt::format("{} has no ports: leave out '{}'", text_of(params, "proto"), key));
+    }
+    return std::nullopt;
+}
+
+std::string port_name_of(const json& params) {
+    const auto port = params.find("dport");
+    return port != params.end() && port->is_string() ? port->get<std::string>() : std::string();
+}
 
 Steps trace(Running& daemon, const json& params) {
     const auto questions = params.find("questions");

@@ -5,8 +5,16 @@
 
 #include "control/answer.h"
 #include "control/commands.h"
+#include "wire/headers.h"
 
 namespace sluice::control {
+
+// What a question says of the connection's protocol: kIcmp stands for ICMPv6 too. policy.why asks the same.
+wire::Protocol protocol_of(const nlohmann::json& params);
+// If the protocol has no ports and the question names one.
+std::optional<tl::unexpected<RpcError>> fault_of_ports(const nlohmann::json& params);
+// The name that is given instead of the destination port's number; empty: it is a number, or left out.
+std::string port_name_of(const nlohmann::json& params);
 
 // Answers one question, or a list of them ("questions") by a list of answers ("traces"). Between the steps of a
 // long list other clients are served.

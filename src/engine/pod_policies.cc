@@ -151,9 +151,7 @@ std::shared_ptr<const pod::Pods> PodPolicies::pods() {
     auto pods = std::make_shared<pod::Pods>(std::move(by_port), hosts_, ways_out_);
     pods->reserve(claims_.size());
     for (const auto& [address, claims] : claims_) {
-        const auto* latest = *std::max_element(claims.begin(), claims.end(),
-                                               [](const auto* a, const auto* b) { return a->since < b->since; });
-        pods->add(address, latest->built);
+        pods->add(address, latest(claims).built);
     }
     published_ = std::move(pods);
     return published_;
@@ -245,16 +243,6 @@ bool PodPolicies::has_port(const kube::Pod& pod, const kube::PolicyPort& port) {
     });
 }
 
-PodPolicies::Placed PodPolicies::place_of(const Key& key) const {
-    const auto pod = pods_.find(key);
-    return pod == pods_.end() ? Placed{} : Placed{pod->second.port, pod->second.addresses};
-}
-
-size_t PodPolicies::pods_of(const Key& key) const {
-    const auto policy = policies_.find(key);
-    return policy == policies_.end() ? 0 : selection_.pods_of(policy->second.pods).size();
-}
-
 void PodPolicies::attach_as(const PodPolicies& other) {
     for (const auto& [port, attached] : other.attachments_) attach(port, attached.what);
 }
@@ -292,6 +280,41 @@ std::vector<PodPolicies::Decider> PodPolicies::isolating(const PodState& pod, Di
 const pod::Pod* PodPolicies::find(const Key& key) const {
     const auto found = pods_.find(key);
     return found == pods_.end() ? nullptr : found->second.built.get();
+}
+
+const PodPolicies::PodState* PodPolicies::find_state(const Key& key) const {
+    const auto found = pods_.find(key);
+    return found == pods_.end() ? nullptr : &found->second;
+}
+
+const PodPolicies::PolicyState* PodPolicies::find_policy(const Key& key) const {
+    const auto found = policies_.find(key);
+    return found == policies_.end() ? nullptr : &found->second;
+}
+
+const Key* PodPolicies::find_key(const std::string& port) const {
+    const auto found = attachments_.find(port);
+    return found == attachments_.end() ? nullptr : &found->second.key;
+}
+
+const Key* PodPolicies::find_key(const IpAddress& address) const {
+    const auto found = claims_.find(address);
+    return found == claims_.end() ? nullptr : keys_[latest(found->second).id];
+}
+
+const std::vector<PodPolicies::Decider>& PodPolicies::isolated_by(const PodState& pod, Direction direction) const {
+    static const std::vector<Decider> kNone;
+    // Pods are made up to date only while something may be refused.
+    return has_policies() ? pod.isolated_by[static_cast<size_t>(direction)] : kNone;
+}
+
+bool PodPolicies::is_host(const IpAddress& address) const {
+    return std::any_of(hosts_.begin(), hosts_.end(), [&](const auto& host) { return host.address == address; });
+}
+
+const PodPolicies::PodState& PodPolicies::latest(const std::vector<PodState*>& claims) {
+    return **std::max_element(claims.begin(), claims.end(),
+                              [](const auto* a, const auto* b) { return a->since < b->since; });
 }
 
 void PodPolicies::set_pod(const Key& key, const kube::Pod& facts, const kube::Labels& labels) {

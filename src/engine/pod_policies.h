@@ -80,27 +80,7 @@ class PodPolicies {
 
     // --- for queries ---
 
-    // Whether anything may be refused.
-    bool has_policies() const { return !policies_.empty() || is_denied_by_default(); }
-    // What is allowed and hardly meant: a policy or a peer that selects no pod, the name of a port that no pod has
-    // to which it could lead. Each at its place.
-    base::Errors warnings() const;
-    base::Errors warnings(const kube::Key& policy) const;
-    // The ports' pods, for another store of objects.
-    void attach_as(const PodPolicies& other);
-    const kube::Selection& selection() const { return selection_; }
-    struct Placed {
-        std::string port;  // empty: at none of this switch
-        std::vector<IpAddress> addresses;
-    };
-    // Where a pod is to be found.
-    Placed place_of(const kube::Key& pod) const;
-    // How many pods a policy selects.
-    size_t pods_of(const kube::Key& policy) const;
-    // Null: there is no such pod.
-    const pod::Pod* find(const kube::Key& key) const;
-
- private:
+    // A pod, and a policy, as they are kept: for queries to read.
     struct PodState {
         kube::PodId id = 0;
         bool has_object = false;  // else it is known by its port alone
@@ -122,6 +102,31 @@ class PodPolicies {
         std::vector<uint32_t> objects;     // of its rules
         pod::SharedPolicy compiled;
     };
+
+    // Whether anything may be refused.
+    bool has_policies() const { return !policies_.empty() || is_denied_by_default(); }
+    // What is allowed and hardly meant: a policy or a peer that selects no pod, the name of a port that no pod has
+    // to which it could lead. Each at its place.
+    base::Errors warnings() const;
+    base::Errors warnings(const kube::Key& policy) const;
+    // The ports' pods, for another store of objects.
+    void attach_as(const PodPolicies& other);
+    const kube::Selection& selection() const { return selection_; }
+    const std::map<kube::Key, PolicyState>& policies() const { return policies_; }
+    // Null: there is none.
+    const pod::Pod* find(const kube::Key& key) const;
+    const PodState* find_state(const kube::Key& key) const;
+    const PolicyState* find_policy(const kube::Key& key) const;
+    // The pod behind a port, and the pod that has an address.
+    const kube::Key* find_key(const std::string& port) const;
+    const kube::Key* find_key(const IpAddress& address) const;
+    const kube::Key& key_with(kube::PodId pod) const { return *keys_[pod]; }
+    // What isolates the pod in that direction: its policies in the order of their names, or the default.
+    const std::vector<Decider>& isolated_by(const PodState& pod, pod::Direction direction) const;
+    // Whether the address is one of the host's own.
+    bool is_host(const IpAddress& address) const;
+
+ private:
     struct Named {  // an object: a rule, or what isolates a pod
         Decider rule;
         std::vector<Decider> isolated_by;
@@ -151,6 +156,7 @@ class PodPolicies {
     // Where the pod is to be found from now on.
     void list_addresses(PodState& pod);
     void unlist_addresses(PodState& pod);
+    static const PodState& latest(const std::vector<PodState*>& claims);
     pod::NameId name_id(const std::string& name);
     uint32_t new_object(Named named);
     void retire(uint32_t denial);

@@ -77,12 +77,14 @@ std::optional<IpAddress> declared_address(const port::PortConfig& config, bool v
     return std::nullopt;
 }
 
+// `given`: its address, whatever the port declares.
 End end_at(const Switch& running, const HeldPort& held, bool v4,
-           const std::optional<IpAddress>& taken = std::nullopt) {
+           const std::optional<IpAddress>& taken = std::nullopt,
+           const std::optional<IpAddress>& given = std::nullopt) {
     End end{.port = &held, .id = held.port->id(), .mac = mac_of(held)};
     const auto networks = networks_of(running, held.port->config());
     if (!networks.empty()) end.network = networks.front();
-    const auto own = declared_address(held.port->config(), v4);
+    const auto own = given ? given : declared_address(held.port->config(), v4);
     end.is_assumed_address = !own;
     end.address =
         own ? *own : spare_address(running, engine::find_network(running.config(), end.network), v4, end, taken);
@@ -182,6 +184,36 @@ std::vector<End> stations_to(const Switch& running, const route::Domain& domain,
     return stations;
 }
 
+// The one port of the network behind which stations may be that no port declares: a device, a bond or the host,
+// if it may send from any address. Null: there is none, or several, or the network has remote hosts too.
+const HeldPort* only_way_out(const Switch& running, const NetworkConfig& network) {
+    if (network.vxlan && !network.vxlan->remotes.empty()) return nullptr;
+    const HeldPort* only = nullptr;
+    for (const auto& [name, held] : running.ports()) {
+        const port::PortConfig& config = held.port->config();
+        const bool leads_out = (config.host || config.is_ethdev()) && !config.is_guarded() && !config.is_pod();
+        const auto networks = networks_of(running, config);
+        if (!leads_out || std::find(networks.begin(), networks.end(), network.name) == networks.end()) continue;
+        if (only != nullptr) return nullptr;
+        only = &held;
+    }
+    return only;
+}
+
+// The end with a source address that no station has sent from yet, if its route leads to one port for certain.
+std::optional<End> end_behind_only_port(const Switch& running, const HopKey& hop, const IpAddress& address) {
+    const std::string name(running.router().network_name(hop.network));
+    const NetworkConfig* network = engine::find_network(running.config(), name);
+    const HeldPort* held = network == nullptr ? nullptr : only_way_out(running, *network);
+    if (held == nullptr) return std::nullopt;
+    End end = end_at(running, *held, address.is_v4());
+    end.network = name;
+    end.address = address;
+    end.station = hop.kind == HopKind::kVia ? hop.via : address;
+    end.is_assumed_address = false;
+    return end;
+}
+
 // The end with that source address: at the port that declares it, or where its route leads.
 base::Result<End> end_with(const Switch& running, const IpAddress& address) {
     if (const HeldPort* held = owner_of(running, address); held != nullptr) {
@@ -201,6 +233,7 @@ base::Result<End> end_with(const Switch& running, const IpAddress& address) {
         const auto keys = found ? hops_of(running, found->second) : std::vector<HopKey>{};
         if (keys.empty()) continue;
         const HopKey& key = keys.front();
+        if (const auto end = end_behind_only_port(running, key, address)) return *end;
         const IpAddress& station = key.kind == HopKind::kVia ? key.via : address;
         const std::string behind = station == address ? "" : fmt::format("behind {}, ", station.text());
         unseen = fmt::format("{} would be {}in network {}, where {} has not been seen yet: ping it once, "
@@ -213,10 +246,10 @@ base::Result<End> end_with(const Switch& running, const IpAddress& address) {
 }
 
 base::Result<End> end_named(const Switch& running, const std::string& text, bool v4,
-                            const std::optional<IpAddress>& taken) {
+                            const std::optional<IpAddress>& taken, const std::optional<IpAddress>& given) {
     if (const auto address = IpAddress::parse(text)) return end_with(running, *address);
     const auto held = running.ports().find(text);
-    if (held != running.ports().end()) return end_at(running, held->second, v4, taken);
+    if (held != running.ports().end()) return end_at(running, held->second, v4, taken, given);
     return tl::unexpected(base::Error{fmt::format("there is no port \"{}\"", text), {}, {}});
 }
 
@@ -252,6 +285,9 @@ void choose_network(const Switch& running, End& end, uint16_t vlan, bool may_rea
 
 // The family that both ends have: that of a given address, or of the ports' declared addresses.
 bool is_v4(const Switch& running, const Question& question) {
+    for (const auto* address : {&question.from_address, &question.to_address}) {
+        if (*address) return (*address)->is_v4();
+    }
     for (const std::string* text : {&question.from, &question.to}) {
         if (const auto address = IpAddress::parse(*text)) return address->is_v4();
     }
@@ -402,7 +438,7 @@ base::Result<void> find_destination(const Switch& running, const Question& quest
     }
     const auto address = IpAddress::parse(question.to);
     if (!address) {
-        auto to = end_named(running, question.to, v4, probe.from.address);
+        auto to = end_named(running, question.to, v4, probe.from.address, question.to_address);
         if (!to) return tl::unexpected(to.error());
         probe.to = *to;
         probe.names_port = true;
@@ -452,12 +488,13 @@ bool is_of_link(const IpAddress& address) {
 base::Result<Probe> find_probe(const Switch& running, const Question& question) {
     const bool v4 = is_v4(running, question);
     const auto address = IpAddress::parse(question.to);
-    auto from = end_named(running, question.from, v4, address ? std::optional(*address) : std::nullopt);
+    const std::optional<IpAddress> taken = address ? std::optional(*address) : question.to_address;
+    auto from = end_named(running, question.from, v4, taken, question.from_address);
     if (!from) return tl::unexpected(from.error());
     Probe probe{.from = *from};
     const bool is_address = IpAddress::parse(question.from).has_value();
     if (question.vlan) choose_network(running, probe.from, *question.vlan, !is_address);
-    if (address && is_of_link(*address) && !is_address) {
+    if (address && is_of_link(*address) && !is_address && !question.from_address) {
         wire::MacBytes mac;
         std::memcpy(mac.data(), &probe.from.mac, mac.size());
         probe.from.address = probe.from.station = wire::link_local_of(mac);

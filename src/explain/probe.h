@@ -20,6 +20,9 @@ struct Question {
     wire::Protocol protocol = wire::Protocol::kTcp;  // kTcp, kUdp, kSctp, kIcmp (of IPv6: ICMPv6)
     uint16_t source_port = 40000;
     uint16_t destination_port = 80;
+    // Of the ports `from` and `to`, in place of those that they declare (pod_end.h).
+    std::optional<IpAddress> from_address;
+    std::optional<IpAddress> to_address;
     // The following are chosen as the sender would, unless given.
     std::optional<uint32_t> length;  // bytes of the IP packet
     std::optional<bool> df;          // whether DF is set, for IPv4

@@ -241,12 +241,25 @@ class Teller {
             // In a flood, other copies may have been delivered.
             if (!trace_.to.empty()) continue;
             end(dropped.reason == Drop::kRejected ? Verdict::kReject : Verdict::kDrop, dropped.reason);
-            const auto& named = trace_.decided_by;
-            const bool is_new = by && std::none_of(named.begin(), named.end(), [&](const Object& o) {
-                return o.kind == by->kind && o.name == by->name;
-            });
-            if (is_new) trace_.decided_by.push_back(*by);
+            for (const Object& object : deciders_of(dropped, by)) {
+                const auto& named = trace_.decided_by;
+                const bool is_new = std::none_of(named.begin(), named.end(), [&](const Object& o) {
+                    return o.kind == object.kind && o.name == object.name;
+                });
+                if (is_new) trace_.decided_by.push_back(object);
+            }
         }
+    }
+
+    // Several NetworkPolicies may refuse a packet together: each is named with its own place. `by`: the drop's one
+    // object.
+    std::vector<Object> deciders_of(const Witnessed::Dropped& dropped, const std::optional<Object>& by) const {
+        std::vector<Object> objects;
+        for (const acl::Object& rule : running_.rules(dropped.object)) {
+            objects.push_back({std::string(rule.kind), rule.name, rule.place});
+        }
+        if (objects.empty() && by) objects.push_back(*by);
+        return objects;
     }
 
     const Switch& running_;

@@ -87,6 +87,7 @@ std::string_view type_name(Type type) {
         case Type::kContent:
         case Type::kWord: return "string";
         case Type::kNumber: return "integer";
+        case Type::kPort: return "integer or string";
         case Type::kFlag: return "boolean";
         case Type::kObject: return "object";
         case Type::kList: return "list";
@@ -113,10 +114,14 @@ std::string example_of(const protocol::Method& method) {
     return fmt::format("{{{}}}", params);
 }
 
+bool is_bounded(const Parameter& parameter) {
+    return parameter.type == Type::kNumber || parameter.type == Type::kPort;
+}
+
 std::string about(const Parameter& parameter) {
     std::string text = fmt::format("{}, {}", type_name(parameter.type),
                                    parameter.need == Need::kRequired ? "required" : "optional");
-    if (parameter.type == Type::kNumber) text += fmt::format(", {} to {}", parameter.low, parameter.high);
+    if (is_bounded(parameter)) text += fmt::format(", {} to {}", parameter.low, parameter.high);
     if (parameter.high_for_readers != 0) {
         text += fmt::format(", {} at most for readers", parameter.high_for_readers);
     }
@@ -215,7 +220,7 @@ json describe_protocol() {
                      {"required", parameter.need == Need::kRequired},
                      {"meaning", parameter.meaning},
                      {"example", json::parse(parameter.example)}};
-            if (parameter.type == Type::kNumber) row.update({{"low", parameter.low}, {"high", parameter.high}});
+            if (is_bounded(parameter)) row.update({{"low", parameter.low}, {"high", parameter.high}});
             if (!parameter.words.empty()) row["words"] = parameter.words;
             if (!parameter.in_place_of.empty()) row["in-place-of"] = parameter.in_place_of;
             parameters.push_back(std::move(row));

@@ -97,7 +97,9 @@ Params described_value(const protocol::Parameter& parameter, const std::string& 
     switch (parameter.type) {
         case protocol::Type::kFlag:
             return true;
+        case protocol::Type::kPort:
         case protocol::Type::kNumber: {
+            if (parameter.type == protocol::Type::kPort && protocol::is_port_name(text)) return text;
             const auto number = number_of(name, text, parameter.low, parameter.high);
             if (!number) return tl::unexpected(number.error());
             return *number;

@@ -120,6 +120,7 @@ TEST_F(Requests, WrongTypesAreRefused) {
             case Type::kContent: return value.is_string();
             case Type::kWord: return false;
             case Type::kNumber: return value == 1 && value.is_number_integer() && parameter.low <= 1;
+            case Type::kPort: return value == "text" || (value == 1 && value.is_number_integer());
             case Type::kFlag: return value.is_boolean();
             case Type::kObject: return value.is_object();
             case Type::kList: return value.is_array();
@@ -149,12 +150,16 @@ TEST_F(Requests, ValuesOutOfRangeAreRefused) {
                 put(params, parameter, std::move(value));
                 right ? expect_carried_out(method, params) : expect_refused(method, params, parameter.name);
             };
-            if (parameter.type == Type::kNumber) {
+            if (parameter.type == Type::kNumber || parameter.type == Type::kPort) {
                 ASSERT_LT(parameter.low, parameter.high) << parameter.name;
                 check(parameter.low, true);
                 check(parameter.high, true);
                 check(parameter.high + 1, false);
                 if (parameter.low > 0) check(parameter.low - 1, false);
+            }
+            if (parameter.type == Type::kPort) {
+                for (const char* name : {"http", "h2-web", "8443-tls"}) check(name, true);
+                for (const char* name : {"", "80", "HTTP", "a b", "a\n", "a-name-of-16-let"}) check(name, false);
             }
             if (parameter.type == Type::kWord) {
                 for (const std::string_view word : parameter.words) check(word, true);
@@ -194,13 +199,14 @@ TEST_F(Requests, ParametersInPlaceOfOthersExcludeThem) {
 
 TEST_F(Requests, TellAllMistakesAndABoundedNumber) {
     const auto& trace = protocol::method(protocol::kTrace);
-    const json error = ask(trace, {{"form", "web"}, {"dport", "x"}})["error"];
+    const json error = ask(trace, {{"form", "web"}, {"dport", "X"}})["error"];
     ASSERT_EQ(error["data"]["errors"].size(), 4u) << error;
     EXPECT_EQ(error["message"],
-              "trace: the parameter 'dport' must be an integer from 0 to 65535, not the string 'x'; "
+              "trace: the parameter 'dport' must be an integer from 0 to 65535 or a port's name, not the string 'X'; "
               "unknown parameter 'form'; did you mean 'from'?; "
-              "the parameter 'from' is missing: the port or the IP address that sends the packet; "
-              "the parameter 'to' is missing: the IP address, the port or the MAC address that it is for");
+              "the parameter 'from' is missing: the pod (NAMESPACE/NAME), the port or the IP address that sends the "
+              "packet; "
+              "the parameter 'to' is missing: the pod, the IP address, the port or the MAC address that it is for");
     EXPECT_EQ(ask(trace, {{"from", "web"}, {"form", "web"}, {"to", "10.0.0.1"}})["error"]["message"].dump().find("mean"),
               std::string::npos) << "what is given already isn't meant";
     json many = json::object();
