@@ -249,6 +249,21 @@ inline constexpr Parameter kTraceParameters[] = {
 };
 // The parameters of one of several questions.
 inline constexpr std::span<const Parameter> kQuestionParameters{kTraceParameters, 10};
+inline constexpr Parameter kPolicyListParameters[] = {
+    {"namespace", Type::kText, kOptional, "NAMESPACE", "only of this namespace", "\"shop\""},
+};
+inline constexpr Parameter kPolicyShowParameters[] = {
+    {"pod", Type::kText, kRequired, "POD", "the pod (NAMESPACE/NAME), or its port", "\"shop/api\""},
+};
+inline constexpr Parameter kPolicyWhyParameters[] = {
+    {"from", Type::kText, kRequired, "FROM", "the pod (NAMESPACE/NAME), its port or the IP address that begins it",
+     "\"shop/frontend-0\""},
+    {"to", Type::kText, kRequired, "TO", "the pod, its port or the IP address that it goes to", "\"shop/api\""},
+    {"proto", Type::kWord, kOptional, "PROTO", "its protocol; tcp if left out", "\"udp\"", 0, 0, kProtocols},
+    {"dport", Type::kPort, kOptional, "N|NAME",
+     "its destination port, or the name that the destination's pod gives to it; 80 if left out", "\"http\"", 0,
+     65535},
+};
 inline constexpr Parameter kTraceStartParameters[] = {
     {"filter", Type::kContent, kRequired, "FILTER", "which packets, in tcpdump's language; empty: all",
      "\"icmp\""},
@@ -381,6 +396,13 @@ inline constexpr Method kMethods[] = {
     {kMirrorAdd, Effect::kChanges, "add a mirror; it is kept in the state", described::kMirrorAddParameters},
     {kMirrorSet, Effect::kChanges, "change keys of a mirror that was added", described::kMirrorSetParameters},
     {kMirrorDelete, Effect::kChanges, "delete a mirror that was added", described::kOneMirror},
+    {kPolicyList, Effect::kReads, "the NetworkPolicies, and how many pods each selects",
+     described::kPolicyListParameters},
+    {kPolicyShow, Effect::kReads, "what the NetworkPolicies say of a pod, in both directions",
+     described::kPolicyShowParameters},
+    {kPolicyWhy, Effect::kReads,
+     "whether the NetworkPolicies allow a connection, and which rule or policies decide",
+     described::kPolicyWhyParameters},
     {kFlowList, Effect::kReads, "the known connections that match all given parameters",
      described::kFlowListParameters},
     {kFlowCount, Effect::kReads, "how many connections are known, by state, and whether the table is full", {}},

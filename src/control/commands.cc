@@ -11,6 +11,7 @@
 #include "control/devices.h"
 #include "control/kube_objects.h"
 #include "control/objects.h"
+#include "control/pod_policy.h"
 #include "control/policy.h"
 #include "control/report.h"
 #include "control/report_drops.h"
@@ -230,6 +231,9 @@ std::vector<Command> commands(Running& daemon) {
         {method(protocol::kTunnelList),
          [d](const json&) -> Answer { return report_tunnels(d->running); }},
         {method(protocol::kAclList), [d](const json& p) { return acl_list(*d, p); }},
+        {method(protocol::kPolicyList), nullptr, nullptr, [d](const json& p) { return policy_list(*d, p); }},
+        {method(protocol::kPolicyShow), nullptr, nullptr, [d](const json& p) { return policy_show(*d, p); }},
+        {method(protocol::kPolicyWhy), [d](const json& p) { return policy_why(*d, p); }},
         {method(protocol::kFlowList), nullptr, nullptr, [d](const json& p) { return flow_list(*d, p); }},
         {method(protocol::kFlowCount), nullptr, nullptr, [d](const json&) { return flow_count(*d); }},
         {method(protocol::kFlowFlush), [d](const json& p) { return flow_flush(*d, p); }},

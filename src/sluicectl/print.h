@@ -45,7 +45,14 @@ std::string print_loaded(const nlohmann::json& result, const Arguments& argument
 std::string print_neighbors(const nlohmann::json& result, const Arguments& arguments);
 std::string print_tunnels(const nlohmann::json& result, const Arguments& arguments);
 
+// NetworkPolicies of pods (print_pods.cc).
+std::string print_pod_policies(const nlohmann::json& result, const Arguments& arguments);
+std::string print_pod_rules(const nlohmann::json& result, const Arguments& arguments);
+std::string print_pod_reasons(const nlohmann::json& result, const Arguments& arguments);
+
 // Policies and connections (print_policy.cc).
+// "acl-rule api rule 1 (sluice.yaml:12)"
+std::string object_text(const nlohmann::json& object);
 std::string print_acls(const nlohmann::json& result, const Arguments& arguments);
 std::string print_flows(const nlohmann::json& result, const Arguments& arguments);
 std::string print_flow_count(const nlohmann::json& result, const Arguments& arguments);

@@ -11,14 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-// "acl-rule api rule 1 (sluice.yaml:12)"
-std::string object_text(const json& object) {
-    std::string text = fmt::format("{} {}", word(object.at("kind")), word(object.at("name")));
-    if (has(object, "line"))
-        text += fmt::format(" ({}:{})", word(object.at("file")), word(object.at("line")));
-    return text;
-}
-
 std::string end_text(const json& end) {
     std::string address = word(end.at("address"));
     if (!has(end, "port")) return address;
@@ -27,6 +19,13 @@ std::string end_text(const json& end) {
 }
 
 }  // namespace
+
+std::string object_text(const json& object) {
+    std::string text = fmt::format("{} {}", word(object.at("kind")), word(object.at("name")));
+    if (has(object, "line"))
+        text += fmt::format(" ({}:{})", word(object.at("file")), word(object.at("line")));
+    return text;
+}
 
 std::string print_acls(const json& result, const Arguments& arguments) {
     const json& acls = result.at("acls");

@@ -92,6 +92,40 @@ expect "who refused the stranger" "network-policy shop/api ingress shop.yaml:6" 
 expect "who refused the API" "network-policy shop/api egress shop.yaml:6" "$(decided_by api 10.0.0.3 80)"
 ctl drops --last 50 --json | jq -e '[.drops[] | select(.reason == "denied")] | length > 0' >/dev/null
 
+# Pods are named as such.
+expect "what lets the frontend in" "network-policy shop/api ingress rule 0 shop.yaml:17" \
+    "$(decided_by shop/frontend-0 shop/port:api 8080)"
+expect "what refuses the frontend" "network-policy shop/api ingress shop.yaml:6" \
+    "$(decided_by shop/frontend-0 shop/port:api 9090)"
+expect_status 1 ctl trace --from shop/frontend-0 --to shop/port:api --dport http
+expect_match "a name that a port's own pod hasn't" "its ports have no names" "$OUT"
+
+# What policies say, without a packet.
+expect "the policies" "shop/api app=api ingress,egress 1 shop.yaml:6" "$(ctl policy list --json |
+    jq -r '.policies[] | "\(.namespace)/\(.name) \(.selects) \(.directions | join(",")) \(.pods) \(.file | split("/")[-1]):\(.line)"')"
+ctl policy show shop/port:api >"$TMP/shown"
+for line in "pod shop/port:api at port api, 10.0.0.2, labels app=api" \
+    "    rule 0: from pods with app=frontend of namespace shop (1 now: shop/frontend-0); TCP 8080" \
+    "    rule 0: to pods with app=db of namespace shop (1 now: shop/port:db); TCP 5432"; do
+    grep -qxF "$line" "$TMP/shown" || { cat "$TMP/shown"; fail "policy show doesn't say: $line"; }
+done
+expect "the same by its port" "$(cat "$TMP/shown")" "$(ctl policy show api)"
+expect_match "a pod without policies" "ingress: not isolated: everything is permitted" "$(ctl policy show shop/frontend-0)"
+why() { # FROM TO PORT
+    ctl policy why "$1" "$2" --dport "$3" --json | jq -r '[.allowed, (.egress, .ingress | .text)] | map(tostring) | join("; ")'
+}
+expect "why the frontend gets in" \
+    "true; no policy isolates shop/frontend-0 for egress; shop/api ingress rule 0 permits it" \
+    "$(why shop/frontend-0 api 8080)"
+expect "why a stranger doesn't" "false; 10.0.0.3 is no pod; no rule of shop/api ingress permits it" \
+    "$(why 10.0.0.3 10.0.0.2 8080)"
+expect "why the API reaches the database" \
+    "true; shop/api egress rule 0 permits it; no policy isolates shop/port:db for ingress" "$(why api shop/port:db 5432)"
+expect_match "why, in words" "egress +shop/api egress rule 0 permits it  .network-policy shop/api egress rule 0 .*shop.yaml:" \
+    "$(ctl policy why api db --dport 5432)"
+expect_status 1 ctl policy why shop/nosuch api
+expect_match "an unknown pod" "there is no pod 'shop/nosuch'" "$OUT"
+
 # Nobody has these addresses.
 for to in 02:00:00:00:00:99 ff:ff:ff:ff:ff:ff; do ctl trace --json --from stranger --to $to >/dev/null; done
 
@@ -134,6 +168,8 @@ expect "a request that no policy permits" "timed out" "$(asks frontend 10.0.1.2 
 pings api 10.0.0.254
 expect "who refuses it" "setting policy.default $(grep -n "^policy:" "$CONFIG" | cut -d: -f1)" \
     "$(ctl trace --json --from api --to 10.0.0.3 | jq -r '."decided-by"[] | "\(.kind) \(.name) \(.line)"')"
+expect_match "the default, in words" "egress:  no policy selects it, and policy.default .* denies everything" \
+    "$(ctl policy show api)"
 ctl config show | grep -q "default: deny" || fail "config show doesn't tell the default"
 sed -i '/^policy:/d' "$CONFIG"
 ctl config reload
