@@ -454,7 +454,8 @@ void PodPolicies::mark_selected(Concern concern) {
 
 void PodPolicies::build(PodState& pod, Concern concern) {
     auto built = std::make_shared<pod::Pod>();
-    built->scopes = selection_.scopes_of(pod.id).words();
+    // What has run to its end is nobody's peer, wherever it was.
+    if (!pod.facts.is_over) built->scopes = selection_.scopes_of(pod.id).words();
     for (const kube::ScopeId scope : scopes_of(pod)) {
         const auto policies = policies_of_.find(scope);
         if (policies == policies_of_.end()) continue;

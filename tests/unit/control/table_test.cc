@@ -456,6 +456,24 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"acl list", R"({"acls": [{"name": "edge", "origin": "added", "apply": [], "rules": [],
             "reason": "no port"}]})", "edge: it waits, no port (added)\n"},
         {"acl list", R"({"acls": []})", "no ACLs\n"},
+        {"policy list", R"({"policies": []})", "no NetworkPolicies\n"},
+        {"policy show", R"({"pod": "shop/api", "port": "api", "addresses": ["10.0.0.2"], "labels": null,
+            "host-network": false, "over": false, "ports": [],
+            "ingress": {"isolated": false, "default": null, "policies": []},
+            "egress": {"isolated": false, "default": null, "policies": []}})",
+         "pod shop/api at port api, 10.0.0.2\n"
+         "ingress: not isolated: everything is permitted\n"
+         "egress:  not isolated: everything is permitted\n"
+         "always:  replies, the pod's own host and the pod itself are permitted\n"},
+        {"policy why", R"({"allowed": true, "proto": "icmp", "dport": null,
+            "from": {"pod": null, "address": "192.0.2.1", "port": null},
+            "to": {"pod": "shop/api", "address": "10.0.0.2", "port": "api"},
+            "egress": {"asked": false, "permits": true, "text": "192.0.2.1 is no pod", "by": []},
+            "ingress": {"asked": true, "permits": true, "text": "no policy isolates shop/api for ingress", "by": []}})",
+         "192.0.2.1 to shop/api (10.0.0.2), icmp: allowed\n"
+         "egress   192.0.2.1 is no pod\n"
+         "ingress  no policy isolates shop/api for ingress\n"
+         "ACLs and routes were not asked: `sluicectl trace` asks all\n"},
         {"flow list", R"({"count": 2, "flows": [{"proto": "tcp", "source": {"address": "10.0.0.1", "port": 9},
             "destination": {"address": "fd00::2", "port": 80}, "state": "established", "verdict": "allow",
             "original": {"packets": 3, "bytes": 200}, "reply": {"packets": 2, "bytes": 130}, "age": 61, "idle": 1,

@@ -196,6 +196,24 @@ TEST(PodPolicies, APodWithoutAStatusHasItsPortsAddresses) {
     EXPECT_TRUE(world.permits(kApi, kOutside, 80));
 }
 
+// It owns no address, and no selector finds it at its port either.
+TEST(PodPolicies, APodThatHasRunToItsEndIsNobodysPeer) {
+    World world;
+    world.apply(kPods + kTutorial);
+    world.policies().attach("veth7", {path::PortId{7}, "shop", "front", {}, {*IpAddress::parse(kFront)}});
+    const auto permits = [&] {
+        const auto pods = world.policies().pods();
+        const pod::Peer peer{pods->at(path::PortId{7}), *IpAddress::parse(kFront)};
+        const pod::Pod& api = *pods->at(*IpAddress::parse(kApi));
+        return pod::judge(api, pod::Direction::kIngress, peer, &api, {6, true, 8080}).permits;
+    };
+    EXPECT_TRUE(permits());
+    std::string over = pod("front", kFront, "app: front");
+    over.insert(over.find("podIP"), "phase: Succeeded, ");
+    world.apply(over);
+    EXPECT_FALSE(permits());
+}
+
 // A drop of the past is told with the policies that refused it then.
 TEST(PodPolicies, ARefusalKeepsItsNames) {
     World world;
