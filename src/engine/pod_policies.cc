@@ -304,8 +304,8 @@ const Key* PodPolicies::find_key(const IpAddress& address) const {
 
 const std::vector<PodPolicies::Decider>& PodPolicies::isolated_by(const PodState& pod, Direction direction) const {
     static const std::vector<Decider> kNone;
-    // Pods are made up to date only while something may be refused.
-    return has_policies() ? pod.isolated_by[static_cast<size_t>(direction)] : kNone;
+    // Pods are made up to date only while workers need them.
+    return is_needed() ? pod.isolated_by[static_cast<size_t>(direction)] : kNone;
 }
 
 bool PodPolicies::is_host(const IpAddress& address) const {
@@ -484,6 +484,7 @@ void PodPolicies::build(PodState& pod, Concern concern) {
         }
     }
     built->is_here = !pod.port.empty();
+    built->has_address = !pod.addresses.empty();
     pod.built = std::move(built);
     has_moved_ = true;
 }

@@ -103,8 +103,9 @@ class PodPolicies {
         pod::SharedPolicy compiled;
     };
 
-    // Whether anything may be refused.
-    bool has_policies() const { return !policies_.empty() || is_denied_by_default(); }
+    // Whether workers need pods(): where there is a policy, and where a pod is behind a port. Its connections are
+    // followed without any policy too, so that the first one knows who began each.
+    bool is_needed() const { return !policies_.empty() || !attachments_.empty(); }
     // What is allowed and hardly meant: a policy or a peer that selects no pod, the name of a port that no pod has
     // to which it could lead. Each at its place.
     base::Errors warnings() const;

@@ -244,7 +244,7 @@ void Switch::publish(const ChangedPorts& changed) {
 
 void Switch::publish(std::unique_ptr<view::Snapshot> next, const ChangedPorts& changed) {
     FlowDomainNames outdated = outdating_;
-    // With the first policy connections begin to be followed, and they end to be with the last.
+    // With the first pod connections begin to be followed, and they end to be with the last.
     if (const bool has_pods = next->pods != nullptr; std::exchange(has_pods_, has_pods) != has_pods) {
         outdated.merge(pod_domains());
     }

@@ -100,7 +100,7 @@ struct Parts {
     const Router& router;
     const AclLists& acls;
     const FlowDomains::Names& flow_domains;
-    std::shared_ptr<const pod::Pods> pods;  // null: no NetworkPolicy is in force
+    std::shared_ptr<const pod::Pods> pods;  // null: there are neither pods nor policies
     const std::string& instance;
     const ActiveCaptures& captures;
     const Witnesses& witnesses;

@@ -141,7 +141,7 @@ void Switch::attach_pod(const HeldPort& held) {
 void Switch::arrange_pods() {
     pods_ = nullptr;
     pod_policies_.set_default(config_.policy);
-    if (!pod_policies_.has_policies()) return;
+    if (!pod_policies_.is_needed()) return;
     std::vector<pod::Pods::Host> hosts;
     std::vector<path::PortId> ways_out;
     for (const HeldPort* held : by_id_) {

@@ -13,8 +13,9 @@ bool matches_peer(const Rule& rule, const Peer& peer) noexcept {
             if (peer.pod->is_in(scope)) return true;
         }
     }
-    return std::any_of(rule.blocks.begin(), rule.blocks.end(),
-                       [&](const Block& block) { return block.contains(peer.address); });
+    return !peer.is_forged && std::any_of(rule.blocks.begin(), rule.blocks.end(), [&](const Block& block) {
+        return block.contains(peer.address);
+    });
 }
 
 bool matches_port(const PortMatch& match, const Pod* destination, const Service& service) noexcept {

@@ -69,6 +69,7 @@ struct Pod {
     std::vector<NamedPort> ports;
     uint32_t denial[kDirections]{};  // the object that a refusal names
     bool is_here = false;            // at a port of this switch
+    bool has_address = false;        // its addresses are known
 
     bool is_in(uint32_t scope) const noexcept {
         return scope / 64 < scopes.size() && (scopes[scope / 64] >> scope % 64 & 1) != 0;
@@ -79,6 +80,7 @@ struct Pod {
 struct Peer {
     const Pod* pod = nullptr;  // null: it is no pod
     IpAddress address;
+    bool is_forged = false;  // the address isn't the pod's: no block of addresses permits it
 };
 
 // What a connection asks of its destination.

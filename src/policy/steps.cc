@@ -131,6 +131,9 @@ bool Steps::ask_pod(const Candidate& candidate, pod::Direction direction, Judgem
     if (subject.is_ip) {
         peer.address = is_egress ? destination_of(candidate.translated) : source_of(candidate.translated);
         if (peer.pod == nullptr) peer.pod = find_elsewhere(peer.address, other.port, *pods, tables);
+        // What a sender claims; a destination need not be the receiver's own address: it may be a group's.
+        peer.is_forged = !is_egress && peer.pod != nullptr && peer.pod->has_address &&
+                         pods->at(peer.address) != peer.pod;
         // The host, or the switch in its place.
         const bool is_to_switch = is_egress && (candidate.hop & (Hop::kNeighbor | Hop::kLocal)) == Hop::kLocal;
         if (is_to_switch || pods->is_host(other.port, peer.address)) return true;

@@ -160,7 +160,7 @@ struct Snapshot {
     std::vector<bridge::MacTable*> macs;            // theirs, by NetworkId
     bool is_bridge = true;                          // nothing is routed, and no network spans hosts
     bool has_policies = false;                      // connections are tracked in some network
-    std::shared_ptr<const pod::Pods> pods;          // null: no NetworkPolicy is in force
+    std::shared_ptr<const pod::Pods> pods;          // null: there are neither pods nor policies
     std::vector<std::vector<QueueRef>> queues;  // by WorkerId: the receive queues it polls, by PortId
 
     // The underlay, if there is one.

@@ -126,6 +126,21 @@ TEST_F(NetworkPolicies, APodIsKnownByItsPort) {
     EXPECT_EQ(receivers("other", udp(kOther, kDb, "10.0.0.8", "10.0.0.3")), Names{});
 }
 
+// A pod's addresses are known: with another one it is in no block.
+TEST_F(NetworkPolicies, NoBlockOfAddressesPermitsAForgedOne) {
+    auto manifest = kube::parse_manifest(
+        "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: sink, namespace: shop}, spec: "
+        "{podSelector: {matchLabels: {app: sink}}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/24, except: "
+        "[10.0.0.1/32]}}]}]}}",
+        "f", kube::UnknownKinds::kRefuse);
+    ASSERT_TRUE(manifest);
+    harness_.running().apply_objects(std::move(manifest->objects), 0);
+    EXPECT_EQ(receivers("good", udp(kGood, kSink, "10.0.0.1", "10.0.0.4")), Names{});
+    EXPECT_EQ(receivers("good", udp(kGood, kSink, "10.0.0.66", "10.0.0.4")), Names{});
+    EXPECT_EQ(receivers("db", udp(kDb, kSink, "10.0.0.3", "10.0.0.4")), Names{"sink"});
+    EXPECT_EQ(receivers("other", udp(kOther, kSink, "10.0.0.66", "10.0.0.4")), Names{"sink"}) << "no pod";
+}
+
 TEST_F(NetworkPolicies, EachReceiverOfAFloodIsAPeerOfItsOwn) {
     // db's ingress: from good alone.
     EXPECT_EQ(receivers("good", udp(kGood, kAll, "10.0.0.1", "10.0.0.3")), (Names{"evil", "db", "sink", "other"}));

@@ -306,10 +306,11 @@ TEST(PodPolicies, APortsPodIsOfItsNamespaceWithoutAnObject) {
 TEST(PodPolicies, TheDefaultIsThatOfPodsAtPortsWhichNoPolicySelects) {
     World world;
     world.apply(kPods);
+    EXPECT_FALSE(world.policies().is_needed());
     world.policies().attach("veth7", {path::PortId{7}, "shop", "api", {}, {}});
-    EXPECT_FALSE(world.policies().has_policies());
+    EXPECT_TRUE(world.policies().is_needed()) << "connections are followed before any policy";
+    EXPECT_TRUE(world.permits(kOutside, kApi, 80));
     world.policies().set_default({policy::Default::kDeny, {"sluice.yaml", 7, 3}});
-    EXPECT_TRUE(world.policies().has_policies());
     EXPECT_FALSE(world.permits(kApi, kOutside, 80));
     EXPECT_FALSE(world.permits(kOutside, kApi, 80));
     EXPECT_TRUE(world.permits(kApi, kApi, 80)) << "a pod reaches itself";
