@@ -67,8 +67,10 @@ tl::expected<kube::Manifest, RpcError> manifest_of(const json& params, kube::Wan
     const auto unknown = flag_of(params, "skip-unknown") ? kube::UnknownKinds::kSkip : kube::UnknownKinds::kRefuse;
     auto manifest = engine::parse_manifests(*texts, unknown, wanted);
     if (!manifest) return refused(manifest.error());
-    if (manifest->objects.empty() && manifest->skipped.empty())
-        return refused({{"there is no object in it", {}, {}}});
+    if (manifest->objects.empty() && manifest->skipped.empty()) {
+        const std::string which = texts->size() == 1 ? texts->front().first : "none of the files";
+        return refused({{fmt::format("{} has no object", which), {}, {}}});
+    }
     return std::move(*manifest);
 }
 

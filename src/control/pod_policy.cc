@@ -217,7 +217,7 @@ End end_of(const Switch& running, const std::string& text, bool v4) {
     End end{.text = text};
     if (const auto address = IpAddress::parse(text)) {
         end.address = *address;
-        if (const kube::Key* key = pods.find_key(*address)) end.key = *key;
+        if (const kube::Key* key = explain::find_pod_with(running, *address)) end.key = *key;
     } else {
         end.key = *explain::find_pod(running, text);
     }

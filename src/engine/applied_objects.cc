@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "kube/manifest.h"
 
 namespace sluice::engine {
@@ -76,6 +77,20 @@ std::string string_of(const json& value) {
 
 }  // namespace
 
+namespace {
+
+// "the NetworkPolicy 'api' of namespace 'shop'", as far as the object says so.
+std::string named(const json& object) {
+    const json& metadata = field(object, "metadata");
+    const std::string kind = string_of(field(object, "kind"));
+    const std::string space = string_of(field(metadata, "namespace"));
+    return fmt::format("the {} {}{}", kind.empty() ? "object" : base::escaped(kind.substr(0, 64)),
+                       base::shown(string_of(field(metadata, "name"))),
+                       space.empty() ? "" : " of namespace " + base::shown(space));
+}
+
+}  // namespace
+
 class AppliedObjects::Loader {
  public:
     explicit Loader(AppliedObjects& to) : to_(to) {}
@@ -113,7 +128,7 @@ class AppliedObjects::Loader {
         auto read = kube::parse_manifest(dump(field(each, "object")), {}, kube::UnknownKinds::kRefuse);
         if (!read || read->objects.size() != 1) {
             const std::string why = read ? "is no object" : read.error().front().message;
-            return report(line, fmt::format("an object of it is not in force: {}", why));
+            return report(line, fmt::format("{} is not in force: {}", named(field(each, "object")), why));
         }
         Object object = std::move(read->objects.front());
         object.place = {string_of(field(each, "file")), number_of(field(each, "line")),
@@ -211,12 +226,18 @@ base::Result<void> AppliedObjects::append(std::string line) {
     }
     const auto before = base::append_to_file(file_, line);
     if (!before) return tl::unexpected(before.error().within("keeping the objects"));
+    is_foreign_ = is_foreign_ || *before != size_;
     size_ = *before + line.size();
     return {};
 }
 
 void AppliedObjects::tidy(const kube::Store& store) {
-    if (is_blocked_ || size_ <= 2 * valid_ + kMostVoid) return;
+    if (is_blocked_) return;
+    if (is_foreign_) {
+        base::log::warning("state", "{} was changed or removed by another program: it is written anew", file_);
+    } else if (size_ <= 2 * valid_ + kMostVoid) {
+        return;
+    }
     const auto applied = store.applied();
     std::vector<const Stored*> kept;
     for (const kube::SharedStored& stored : applied) kept.push_back(stored.get());
@@ -229,7 +250,10 @@ base::Result<void> AppliedObjects::compact(const std::vector<const Stored*>& obj
         text += fmt::format("{{\"time\":{},\"apply\":[{}]}}\n", stored->applied_at, text_of(stored->object));
     }
     auto done = base::replace_file(file_, text);
-    if (done) size_ = valid_ = text.size();
+    if (done) {
+        size_ = valid_ = text.size();
+        is_foreign_ = false;
+    }
     return done;
 }
 

@@ -47,6 +47,7 @@ class AppliedObjects {
     std::vector<kube::Stored> objects_;  // until restore()
     base::Errors faults_;
     bool is_blocked_ = false;  // the file has what can't be read, and could not be written anew
+    bool is_foreign_ = false;  // somebody else has changed or removed the file
     bool has_void_ = false;    // some of the file's text isn't in force
     uint64_t size_ = 0;        // bytes of the file
     uint64_t valid_ = 0;       // of those, when it was rewritten last

@@ -567,7 +567,7 @@ tl::expected<AppliedChanges, base::Errors> Intent::apply_objects(Switch& running
     std::vector<kube::Key> keys;
     for (const kube::Object& object : objects) {
         using What = AppliedChanges::What;
-        const kube::SharedStored before = store.find_applied(object.key);
+        const kube::SharedStored before = store.find(object.key);
         const bool is_same = before != nullptr && before->object.json == object.json;
         done.changes.push_back({object.key, before == nullptr ? What::kCreated
                                             : is_same         ? What::kUnchanged
@@ -578,11 +578,12 @@ tl::expected<AppliedChanges, base::Errors> Intent::apply_objects(Switch& running
         done.warnings = running.consider_objects(objects);
         return done;
     }
-    // What is applied again from the same place stays what it is, with its time.
+    // What is applied again from the same place stays what it is, with its time; what is declared, declared.
     std::erase_if(objects, [&](const kube::Object& object) {
-        const kube::SharedStored before = store.find_applied(object.key);
-        return before != nullptr && before->object.json == object.json &&
-               base::origin(before->object.place) == base::origin(object.place);
+        const kube::SharedStored before = store.find(object.key);
+        const bool is_same = before != nullptr && before->object.json == object.json;
+        return is_same && (before->is_declared ||
+                           base::origin(before->object.place) == base::origin(object.place));
     });
     if (!objects.empty()) {
         const int64_t time = std::time(nullptr);

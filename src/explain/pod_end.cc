@@ -45,7 +45,7 @@ std::string named_ports(const std::vector<kube::NamedPort>& ports) {
 // The pod that a question goes to, if it is one.
 const kube::Key* find_destination(const Switch& running, const std::string& to) {
     const PodPolicies& pods = running.pod_policies();
-    if (const auto address = IpAddress::parse(to)) return pods.find_key(*address);
+    if (const auto address = IpAddress::parse(to)) return find_pod_with(running, *address);
     return pods.find_key(to);
 }
 
@@ -57,6 +57,14 @@ bool is_pod_name(std::string_view text) {
 
 std::string pod_text(const kube::Key& key) {
     return fmt::format("{}/{}", key.name_space, key.name);
+}
+
+const kube::Key* find_pod_with(const Switch& running, const IpAddress& address) {
+    const PodPolicies& pods = running.pod_policies();
+    for (const engine::HeldPort* held : running.ports_with(address)) {
+        if (const kube::Key* key = pods.find_key(held->name())) return key;
+    }
+    return pods.find_key(address);
 }
 
 base::Result<kube::Key> find_pod(const Switch& running, std::string_view text) {

@@ -19,6 +19,9 @@ bool is_pod_name(std::string_view text);
 // "shop/api", as users write it.
 std::string pod_text(const kube::Key& key);
 
+// The pod with that address: behind the port that declares it, else the one whose status says so. Null: there is
+// none.
+const kube::Key* find_pod_with(const engine::Switch& running, const IpAddress& address);
 // An error says why there is no such pod, or why it has no address.
 base::Result<kube::Key> find_pod(const engine::Switch& running, std::string_view text);
 base::Result<const PodState*> find_pod_with_address(const engine::Switch& running, std::string_view text);

@@ -41,7 +41,7 @@ base::Errors Store::why_not_applied(const std::vector<Object>& objects) const {
     base::Errors errors;
     for (const Object& object : objects) {
         const auto declared = declared_.find(object.key);
-        if (declared == declared_.end()) continue;
+        if (declared == declared_.end() || declared->second->object.json == object.json) continue;
         errors.push_back(declared_elsewhere(*declared->second));
         errors.back().place = object.place;
         if (base::is_full(errors)) break;

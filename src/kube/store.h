@@ -40,7 +40,7 @@ class Store {
  public:
     // Replaces all declared objects. Each key stands in the list once.
     Change declare(std::vector<Object> objects);
-    // What is against applying these: an object that a manifest declares.
+    // What is against applying these: a manifest declares one, and otherwise.
     base::Errors why_not_applied(const std::vector<Object>& objects) const;
     // Creates or replaces applied objects.
     Change apply(std::vector<Object> objects, int64_t now);

@@ -101,7 +101,7 @@ bool is_manifest(std::string_view text) {
     return false;
 }
 
-// Sets `kind` and `name` by the words: KIND NAME or KIND/NAME.
+// Sets `kind`, `name` and `namespace` by the words: KIND NAME, KIND/NAME or KIND NAMESPACE/NAME.
 std::optional<Problem> set_name(const Arguments& arguments, json& params) {
     std::vector<std::string> words = arguments.words;
     if (words.size() == 1) {
@@ -114,7 +114,16 @@ std::optional<Problem> set_name(const Arguments& arguments, json& params) {
         if (word.empty()) return Problem{kUsage, "an object is named KIND NAME or KIND/NAME"};
     }
     if (!words.empty()) params["kind"] = words[0];
-    if (words.size() > 1) params["name"] = words[1];
+    if (words.size() < 2) return std::nullopt;
+    const size_t slash = words[1].find('/');
+    if (slash == std::string::npos) {
+        params["name"] = words[1];
+    } else if (has_option(arguments, "-n")) {
+        return Problem{kUsage, fmt::format("{} names a namespace already: leave out -n", base::shown(words[1]))};
+    } else {
+        params["namespace"] = words[1].substr(0, slash);
+        params["name"] = words[1].substr(slash + 1);
+    }
     return std::nullopt;
 }
 
@@ -194,7 +203,8 @@ Params get_params(const Arguments& arguments) {
         return usage("-n and -A exclude each other: one namespace, or all of them");
     const std::string space = option(arguments, "-n");
     if (has_option(arguments, "-n") && space.empty()) return usage("-n is empty: name a namespace");
-    if (!has_option(arguments, "-A")) params["namespace"] = space.empty() ? "default" : space;
+    const bool is_given = params.contains("namespace") || has_option(arguments, "-A");
+    if (!is_given) params["namespace"] = space.empty() ? "default" : space;
     if (has_option(arguments, "-l")) params["selector"] = option(arguments, "-l");
     const std::string format = option(arguments, "-o");
     static constexpr std::string_view kFormats[] = {"yaml", "json", "wide", "name"};

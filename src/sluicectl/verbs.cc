@@ -188,15 +188,6 @@ constexpr Verb kVerbs[] = {
      "capture web -f 'tcp port 80' -w web.pcapng",
      kCaptureStart, capture_params, nullptr, false, nullptr, capture, nullptr, kCaptureOwn},
 
-    {"get", "[KIND] [NAME] [-n NAMESPACE] [-A] [-l SELECTOR] [-o FORMAT]",
-     "the Kubernetes objects: those that were applied, and those of the manifests",
-     "get pods -n shop -l app=web -o wide",
-     kObjectList, get_params, print_objects, false, nullptr, nullptr, nullptr, kGetOwn},
-    {"apply", "[-f FILE] --skip-unknown --dry-run",
-     "create or replace the Kubernetes objects of manifests, all or none",
-     "apply -f shop.yaml",
-     kObjectApply, apply_params, print_applied, true, nullptr, nullptr, nullptr, kApplyOwn},
-
     {"mirror list", "", "the mirrors", "mirror list", kMirrorList, nullptr, print_mirrors},
     {"mirror add", "NAME KEY=VALUE...", "add a mirror, with keys as in sluice.yaml",
      "mirror add watch from=[web] to=watch0 filter=icmp",
@@ -207,6 +198,15 @@ constexpr Verb kVerbs[] = {
      kMirrorSet, set_params, print_done, true, nullptr, nullptr, nullptr, kMirrorOwn},
     {"mirror delete", "name", "delete a mirror that was added",
      "mirror delete watch", kMirrorDelete, nullptr, print_done, true},
+
+    {"get", "[KIND] [NAME] [-n NAMESPACE] [-A] [-l SELECTOR] [-o FORMAT]",
+     "the Kubernetes objects: those that were applied, and those of the manifests",
+     "get pods -n shop -l app=web -o wide",
+     kObjectList, get_params, print_objects, false, nullptr, nullptr, nullptr, kGetOwn},
+    {"apply", "[-f FILE] --skip-unknown --dry-run",
+     "create or replace the Kubernetes objects of manifests, all or none",
+     "apply -f shop.yaml",
+     kObjectApply, apply_params, print_applied, true, nullptr, nullptr, nullptr, kApplyOwn},
 
     {"add", "[-f FILE]", "add all objects and routes of a file, or none",
      "add -f blue.yaml",

@@ -112,7 +112,7 @@ TEST_F(AppliedObjectsTest, WhatCannotBeReadIsKeptAndTheRestCounts) {
     const Texts wrong = faults();
     ASSERT_EQ(wrong.size(), 5U);
     EXPECT_EQ(wrong[0], file_ + ":1:1: is no change of objects that this sluiced writes");
-    EXPECT_TRUE(wrong[1].starts_with(file_ + ":3:1: an object of it is not in force: ")) << wrong[1];
+    EXPECT_TRUE(wrong[1].starts_with(file_ + ":3:1: the Pod '' is not in force: ")) << wrong[1];
     EXPECT_EQ(restored().size(), 2U);
     size_t kept = 0;
     for (const auto& entry : std::filesystem::directory_iterator(directory_ / "")) {
@@ -138,6 +138,19 @@ TEST_F(AppliedObjectsTest, TheFileDoesNotGrowWithoutEnd) {
     }
     EXPECT_LT(text().size(), 5'000'000U);
     EXPECT_EQ(restored(), Texts{"pod default/web applied 1970-01-01T00:00:09Z from shop.yaml:2:1"});
+}
+
+TEST_F(AppliedObjectsTest, AFileThatWasRemovedIsWrittenAnew) {
+    AppliedObjects applied = load();
+    kube::Store store;
+    for (const auto& text : {kPod, kPolicy}) {
+        auto changed = objects(text);
+        ASSERT_TRUE(applied.apply(changed, 0));
+        store.apply(std::move(changed), 0);
+        applied.tidy(store);
+        EXPECT_EQ(restored().size(), store.applied().size());
+        std::filesystem::remove(file_);
+    }
 }
 
 TEST_F(AppliedObjectsTest, AFileThatCannotBeWrittenRefusesTheChange) {

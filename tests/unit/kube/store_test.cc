@@ -78,6 +78,9 @@ TEST(Store, DeclaredObjectsAreChangedInTheirManifests) {
     EXPECT_EQ(text(store.declare(objects(kShop + pod("web", "app: declared"), "m.yaml"))),
               "+namespace shop ~pod shop/web ");
     EXPECT_EQ(store.find(kWeb)->origin(), "m.yaml:4:1");
+    EXPECT_EQ(mistakes(apply(store, objects(pod("web", "app: declared")), 1)), "") << "it says the same";
+    store.remove({kWeb});
+    store.apply(objects(pod("web", "app: applied")), 0);
     EXPECT_EQ(mistakes(apply(store, objects(pod("web")), 1)),
               "f:2:1: pod shop/web is declared by m.yaml:4:1: change it there\n");
     EXPECT_EQ(mistakes(remove(store, {kWeb})), "pod shop/web is declared by m.yaml:4:1: change it there\n");
