@@ -217,7 +217,7 @@ base::Result<void> AppliedObjects::remove(const std::vector<Key>& keys) {
     return append(dump({{"delete", list}}) + "\n");
 }
 
-base::Result<void> AppliedObjects::append(std::string line) {
+base::Result<void> AppliedObjects::append(const std::string& line) {
     if (is_blocked_) {
         return base::fail(
             "{} has lines that can't be read, and can't be written anew: correct or remove it, and "

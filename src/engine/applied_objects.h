@@ -40,7 +40,7 @@ class AppliedObjects {
  private:
     class Loader;
 
-    base::Result<void> append(std::string line);
+    base::Result<void> append(const std::string& line);
     base::Result<void> compact(const std::vector<const kube::Stored*>& objects);
 
     std::string file_;
