@@ -16,7 +16,7 @@ std::string line(const std::string& prefix, const std::string& text, size_t widt
 
 // "pods with app=web of namespace shop (12 now: shop/a, shop/b and 10 more)"
 std::string peer_text(const json& peer) {
-    const std::string text = word(peer.at("text"));
+    std::string text = word(peer.at("text"));
     if (!has(peer, "count")) return text;
     const json& names = peer.at("pods");
     const auto count = peer.at("count").get<size_t>();
