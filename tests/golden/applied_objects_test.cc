@@ -139,6 +139,36 @@ TEST_F(AppliedObjects, TheFirstPolicyBitesWhoeverSendsFirst) {
     EXPECT_TRUE(passes(stations_[1], stations_[0], 4001, 80));
 }
 
+// What is flooded has many receivers, and none of them is an end of the flow.
+TEST_F(AppliedObjects, AChangeBitesWhatIsFlooded) {
+    const auto receivers = [&] {
+        const Bytes frame = Packet()
+                                .eth(stations_[0].mac.c_str(), "ff:ff:ff:ff:ff:ff")
+                                .ipv4(stations_[0].address.c_str(), "255.255.255.255")
+                                .udp(4001, 80)
+                                .payload(10);
+        harness_.device("s0").put(test::to_mbuf(test::switch_pools().buffers, frame));
+        harness_.run();
+        std::string names;
+        for (const Station& it : stations_) {
+            if (!harness_.sent(it.port).empty()) names += it.port + " ";
+        }
+        return names;
+    };
+    const auto isolate = [&](const std::string& space) {
+        Json all = policy(R"({"podSelector": {}, "policyTypes": ["Ingress"]})");
+        all["metadata"]["namespace"] = space;
+        apply(all);
+    };
+    EXPECT_EQ(receivers(), "s1 s2 s3 s4 s5 s6 s7 s8 ");
+    for (const std::string& space : test::kSpaces) isolate(space);
+    EXPECT_EQ(receivers(), "");
+    remove({kube::Kind::kNetworkPolicy, "b", "p"});
+    EXPECT_EQ(receivers(), "s3 s4 s5 ");
+    isolate("b");
+    EXPECT_EQ(receivers(), "");
+}
+
 // Each step of a history holds for the next packet of every connection, in both directions.
 TEST_F(AppliedObjects, EveryStepBitesRunningConnections) {
     Dice dice(7);
