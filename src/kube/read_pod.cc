@@ -17,6 +17,75 @@ constexpr auto names(Phase) {
                       base::Name{Phase::kUnknown, "Unknown"}};
 }
 
+// The API's fields (core/v1, Kubernetes 1.34) that mean nothing here. A later version may have more, so unknown
+// ones are accepted. One that is nearly a known one is a slip, which would go unnoticed.
+void accept_rest_of_spec(Fields& fields) {
+    fields.accept({"activeDeadlineSeconds",
+                   "affinity",
+                   "automountServiceAccountToken",
+                   "dnsConfig",
+                   "dnsPolicy",
+                   "enableServiceLinks",
+                   "ephemeralContainers",
+                   "hostAliases",
+                   "hostIPC",
+                   "hostPID",
+                   "hostUsers",
+                   "hostname",
+                   "hostnameOverride",
+                   "imagePullSecrets",
+                   "nodeName",
+                   "nodeSelector",
+                   "os",
+                   "overhead",
+                   "preemptionPolicy",
+                   "priority",
+                   "priorityClassName",
+                   "readinessGates",
+                   "resourceClaims",
+                   "resources",
+                   "restartPolicy",
+                   "runtimeClassName",
+                   "schedulerName",
+                   "schedulingGates",
+                   "securityContext",
+                   "serviceAccount",
+                   "serviceAccountName",
+                   "setHostnameAsFQDN",
+                   "shareProcessNamespace",
+                   "subdomain",
+                   "terminationGracePeriodSeconds",
+                   "tolerations",
+                   "topologySpreadConstraints",
+                   "volumes"});
+    fields.finish(Fields::Others::kAccept);
+}
+void accept_rest_of_container(Fields& fields) {
+    fields.accept({"args",
+                   "command",
+                   "env",
+                   "envFrom",
+                   "image",
+                   "imagePullPolicy",
+                   "lifecycle",
+                   "livenessProbe",
+                   "readinessProbe",
+                   "resizePolicy",
+                   "resources",
+                   "restartPolicyRules",
+                   "securityContext",
+                   "startupProbe",
+                   "stdin",
+                   "stdinOnce",
+                   "terminationMessagePath",
+                   "terminationMessagePolicy",
+                   "tty",
+                   "volumeDevices",
+                   "volumeMounts",
+                   "workingDir"});
+    fields.finish(Fields::Others::kAccept);
+}
+
 // Ports of one container. Of the rest of a container only the name counts, which a mistake is reported by.
 class ContainerReader {
  public:
@@ -38,6 +107,7 @@ class ContainerReader {
         const bool counts = !is_init || restart == "Always";
         std::set<std::string> ports;
         fields.list("ports", [&](const Tree& port) { read_port(port, counts, ports); });
+        accept_rest_of_container(fields);
     }
 
  private:
@@ -76,8 +146,13 @@ void read_spec(Reader& reader, const Tree& tree, Pod& pod) {
     ContainerReader containers(reader, pod);
     const bool has_containers =
         fields.list("containers", [&](const Tree& container) { containers.read(container, false); });
-    if (!has_containers) fields.require("containers");
+    if (!has_containers) {
+        fields.require("containers");
+    } else if (fields.find("containers")->items.empty()) {
+        fields.report("containers", "a pod has at least one container");
+    }
     fields.list("initContainers", [&](const Tree& container) { containers.read(container, true); });
+    accept_rest_of_spec(fields);
 }
 
 void read_address(Fields& fields, std::string_view field, Pod& pod) {

@@ -147,13 +147,14 @@ void Fields::accept(std::initializer_list<std::string_view> fields) {
     known_.insert(known_.end(), fields.begin(), fields.end());
 }
 
-void Fields::finish() {
+void Fields::finish(Others others) {
     if (!is_mapping_) return;
     for (const Tree::Entry& entry : tree_.entries) {
         const std::string_view field = entry.key.text;
         if (std::find(known_.begin(), known_.end(), field) != known_.end()) continue;
         if (reader_.is_full()) return;
         const auto meant = base::nearest(field, known_);
+        if (!meant && others == Others::kAccept) continue;
         reader_.report(entry.key, fmt::format("unknown field {}{}", base::shown(field),
                                               meant ? fmt::format("; did you mean '{}'?", *meant) : ""));
     }

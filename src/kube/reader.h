@@ -99,8 +99,9 @@ class Fields {
 
     // Fields that mean nothing to the switch.
     void accept(std::initializer_list<std::string_view> fields);
-    // Reports the fields that nobody has asked for.
-    void finish();
+    // Reports the fields that nobody has asked for; with kAccept only those that are nearly one that is known.
+    enum class Others : bool { kRefuse, kAccept };
+    void finish(Others others = Others::kRefuse);
 
  private:
     bool is_list(const base::Tree& tree);

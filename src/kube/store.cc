@@ -125,11 +125,6 @@ std::vector<SharedStored> Store::all(Kind kind) const {
     return list;
 }
 
-SharedStored Store::find_applied(const Key& key) const {
-    const auto found = applied_.find(key);
-    return found == applied_.end() ? nullptr : found->second;
-}
-
 std::vector<SharedStored> Store::applied() const {
     std::vector<SharedStored> list;
     for (const auto& [key, stored] : applied_) list.push_back(stored);

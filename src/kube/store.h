@@ -59,8 +59,6 @@ class Store {
     std::vector<SharedStored> all(Kind kind) const;
     // What is kept over a restart: applied objects, those that a declared one stands before too.
     std::vector<SharedStored> applied() const;
-    // Null: no object with this key was applied.
-    SharedStored find_applied(const Key& key) const;
 
  private:
     using Objects = std::map<Key, SharedStored>;

@@ -88,6 +88,21 @@ spec:
     ports: [{protocol: TCP, port: 5432}]
 )";
 
+// A slip in what counts is a mistake; what a later API adds isn't.
+TEST(Manifest, SlipsInAPodsFieldsAreRefused) {
+    const auto mistakes = [](const std::string& spec) {
+        return mistakes_of("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: " + spec + "}");
+    };
+    EXPECT_EQ(mistakes("{hostnetwork: true, containers: [{name: c}]}"),
+              "spec (f:1:57): unknown field 'hostnetwork'; did you mean 'hostNetwork'?\n");
+    EXPECT_EQ(mistakes("{containers: [{name: c, prots: []}]}"),
+              "spec.containers[0] (f:1:80): unknown field 'prots'; did you mean 'ports'?\n");
+    EXPECT_EQ(mistakes("{containers: []}"), "spec.containers (f:1:69): a pod has at least one container\n");
+    EXPECT_EQ(mistakes("{restartPolicy: Never, somethingEntirelyNew: 1, containers: [{name: c, tty: true, "
+                       "restartPolicyRules: [], anotherNewThing: {}}]}"),
+              "");
+}
+
 TEST(Manifest, TheTutorialIsReadWhole) {
     const Manifest manifest = manifest_of(kTutorial);
     ASSERT_EQ(manifest.objects.size(), 3U);
