@@ -258,17 +258,6 @@ void diff_section(std::string_view name, const T& from, const T& to, Effect effe
     changes.push_back(std::move(change));
 }
 
-// The flow domains that have pods.
-FlowDomainNames domains_of_pods(const Config& from, const Config& to) {
-    FlowDomainNames domains;
-    for (const Config* config : {&from, &to}) {
-        for (const port::PortConfig& port : config->ports) {
-            if (port.is_pod()) domains.merge(flow_domains_of(*config, port));
-        }
-    }
-    return domains;
-}
-
 // Objects of manifests. They decide about connections of pods: Switch::publish() outdates those that one concerns.
 void diff_kubernetes(const Config& from, const Config& to, std::vector<Change>& changes) {
     if (from.objects == to.objects) return;
@@ -340,7 +329,6 @@ std::vector<Change> diff(const Config& from, const Config& to) {
                  from.flows.size == to.flows.size ? Effect::kNothing : Effect::kRestart, changes);
     add_objects("mirror", from.mirrors, to.mirrors);
     diff_section("policy", from.policy, to.policy, Effect::kFlows, changes);
-    if (from.policy != to.policy) changes.back().outdates = domains_of_pods(from, to);
     diff_kubernetes(from, to, changes);
     return changes;
 }

@@ -244,10 +244,10 @@ void Switch::publish(const ChangedPorts& changed) {
 
 void Switch::publish(std::unique_ptr<view::Snapshot> next, const ChangedPorts& changed) {
     FlowDomainNames outdated = outdating_;
-    // With the first pod connections begin to be followed, and they end to be with the last.
-    if (const bool has_pods = next->pods != nullptr; std::exchange(has_pods_, has_pods) != has_pods) {
-        outdated.merge(pod_domains());
-    }
+    // With the first pod connections begin to be followed, and with the last one that ends.
+    const view::Snapshot* before = snapshots_.get();
+    const bool had_pods = before != nullptr && before->pods != nullptr;
+    if (had_pods != (next->pods != nullptr)) outdated.merge(pod_domains());
     flow_generations_.outdate(ids_of(outdated));
     next->generation = ++generation_;
     // With the snapshot itself: at no time are its numbers met in flows that were decided by others.

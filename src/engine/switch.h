@@ -347,7 +347,6 @@ class Switch {
     kube::Store objects_;
     PodPolicies pod_policies_{next_object_};
     std::shared_ptr<const pod::Pods> pods_;
-    bool has_pods_ = false;  // in the snapshot that workers use
     FlowDomains flow_domains_;
     flow::Table flows_;
     flow::Fragments fragments_;

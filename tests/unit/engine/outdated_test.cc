@@ -173,14 +173,6 @@ TEST(Outdated, TheUnderlayOutdatesItselfAndWhatItCarries) {
     EXPECT_EQ(outdated(one, another), (std::pair{FlowDomainNames{"network far"}, FlowDomainNames{"network far"}}));
 }
 
-TEST(Outdated, APolicysDefaultOutdatesTheDomainsThatHavePods) {
-    World pods, denied;
-    pods.b = denied.b = "{name: b, device: net_ring_b, network: right, pod: shop/b}";
-    denied.last = "policy: {default: deny}\n";
-    EXPECT_EQ(outdated(pods, denied), (std::pair{kRight, kRight}));
-    EXPECT_EQ(outdated_by([](World& w) { w.last = "policy: {default: deny}\n"; }), kNone) << "there are no pods";
-}
-
 TEST(Outdated, WhatDecidesNothingOutdatesNothing) {
     EXPECT_EQ(outdated_by([](World& w) { w.last = "log: {level: info}\n"; }), kNone);
     EXPECT_EQ(outdated_by([](World& w) { w.last = "workers: {idle: poll}\n"; }), kNone);

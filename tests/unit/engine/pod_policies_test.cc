@@ -310,7 +310,10 @@ TEST(PodPolicies, TheDefaultIsThatOfPodsAtPortsWhichNoPolicySelects) {
     world.policies().attach("veth7", {path::PortId{7}, "shop", "api", {}, {}});
     EXPECT_TRUE(world.policies().is_needed()) << "connections are followed before any policy";
     EXPECT_TRUE(world.permits(kOutside, kApi, 80));
+    (void)world.policies().take_concerned();
     world.policies().set_default({policy::Default::kDeny, {"sluice.yaml", 7, 3}});
+    (void)world.policies().pods();
+    EXPECT_EQ(world.policies().take_concerned().ports, std::set{path::PortId{7}}) << "and none elsewhere";
     EXPECT_FALSE(world.permits(kApi, kOutside, 80));
     EXPECT_FALSE(world.permits(kOutside, kApi, 80));
     EXPECT_TRUE(world.permits(kApi, kApi, 80)) << "a pod reaches itself";
