@@ -163,6 +163,7 @@ class AppliedObjects::Loader {
 
 AppliedObjects AppliedObjects::load(const std::string& state) {
     AppliedObjects objects;
+    if (state.empty()) return objects;
     objects.file_ = state + ".objects";
     if (access(objects.file_.c_str(), F_OK) != 0 && errno == ENOENT) return objects;
     const auto text = base::read_file(objects.file_, base::Reading::kState);
@@ -218,6 +219,7 @@ base::Result<void> AppliedObjects::remove(const std::vector<Key>& keys) {
 }
 
 base::Result<void> AppliedObjects::append(const std::string& line) {
+    if (file_.empty()) return {};
     if (is_blocked_) {
         return base::fail(
             "{} has lines that can't be read, and can't be written anew: correct or remove it, and "

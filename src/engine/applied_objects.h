@@ -22,7 +22,8 @@ namespace sluice::engine {
 class AppliedObjects {
  public:
     AppliedObjects() = default;
-    // Reads the file that belongs to a state. Writes nothing. A missing file has no objects.
+    // Reads the file that belongs to a state. Writes nothing. A missing file has no objects. An empty name: there
+    // is no state, and nothing is kept.
     static AppliedObjects load(const std::string& state);
 
     // What is wrong with the file. All other parts of it count.

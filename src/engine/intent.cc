@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <ctime>
-#include <iterator>
 #include <map>
 
 #include "base/counted.h"
@@ -123,7 +121,7 @@ tl::expected<Intent, base::Errors> Intent::load(const std::string& file) {
     if (!combined) return tl::unexpected(combined.error());
     intent.journal_ = std::move(state.journal);
     intent.routes_ = router::AddedRoutes::load(combined->config.state, intent.journal_);
-    if (!combined->config.state.empty()) intent.applied_ = AppliedObjects::load(combined->config.state);
+    intent.applied_ = AppliedObjects::load(combined->config.state);
     intent.added_ = std::move(combined->added);
     intent.is_saved_ = equal(intent.added_, state.objects);
     intent.waiting_ = std::move(combined->waiting);
@@ -556,66 +554,6 @@ Changes Intent::set(Switch& running, const ObjectName& name, const base::Tree& k
                             .detail = detail});
     }
     return changes;
-}
-
-tl::expected<AppliedChanges, base::Errors> Intent::apply_objects(Switch& running,
-                                                                 std::vector<kube::Object> objects,
-                                                                 Effect effect) {
-    const kube::Store& store = running.objects();
-    if (auto errors = store.why_not_applied(objects); !errors.empty()) return tl::unexpected(std::move(errors));
-    AppliedChanges done;
-    std::vector<kube::Key> keys;
-    for (const kube::Object& object : objects) {
-        using What = AppliedChanges::What;
-        const kube::SharedStored before = store.find(object.key);
-        const bool is_same = before != nullptr && before->object.json == object.json;
-        done.changes.push_back({object.key, before == nullptr ? What::kCreated
-                                            : is_same         ? What::kUnchanged
-                                                              : What::kConfigured});
-        keys.push_back(object.key);
-    }
-    if (effect == Effect::kDryRun) {
-        done.warnings = running.consider_objects(objects);
-        return done;
-    }
-    // What is applied again from the same place stays what it is, with its time; what is declared, declared.
-    std::erase_if(objects, [&](const kube::Object& object) {
-        const kube::SharedStored before = store.find(object.key);
-        const bool is_same = before != nullptr && before->object.json == object.json;
-        return is_same && (before->is_declared ||
-                           base::origin(before->object.place) == base::origin(object.place));
-    });
-    if (!objects.empty()) {
-        const int64_t time = std::time(nullptr);
-        if (!config_.state.empty()) {
-            auto kept = applied_.apply(objects, time);
-            if (!kept) return tl::unexpected(base::Errors{kept.error()});
-        }
-        running.apply_objects(std::move(objects), time);
-        applied_.tidy(store);
-    }
-    for (const kube::Key& key : keys) {
-        base::Errors own = running.pod_policies().warnings(key);
-        std::move(own.begin(), own.end(), std::back_inserter(done.warnings));
-    }
-    limit_warnings(done.warnings);
-    return done;
-}
-
-tl::expected<AppliedChanges, base::Errors> Intent::remove_objects(Switch& running,
-                                                                  const std::vector<kube::Key>& keys,
-                                                                  kube::Store::Missing if_missing, Effect effect) {
-    const auto gone = running.objects().to_remove(keys, if_missing);
-    if (!gone) return tl::unexpected(gone.error());
-    AppliedChanges done;
-    for (const kube::Key& key : *gone) done.changes.push_back({key, AppliedChanges::What::kDeleted});
-    if (effect == Effect::kDryRun || gone->empty()) return done;
-    if (!config_.state.empty()) {
-        if (auto kept = applied_.remove(*gone); !kept) return tl::unexpected(base::Errors{kept.error()});
-    }
-    running.remove_objects(*gone);
-    applied_.tidy(running.objects());
-    return done;
 }
 
 tl::expected<Combined, base::Errors> Intent::consider(std::string_view text, std::string_view file,

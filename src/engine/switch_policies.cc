@@ -106,6 +106,12 @@ void Switch::tell_odd_objects() const {
     for (const base::Error& warning : pod_policies_.warnings()) {
         base::log::warning("policy", "{}", warning.text());
     }
+    for (const kube::SharedStored& applied : objects_.applied()) {
+        const kube::SharedStored in_force = objects_.find(applied->object.key);
+        if (!in_force->is_declared) continue;
+        base::log::notice("manifests", "{}: {} declares it, and is in force; what was {} comes back without that",
+                          applied->object.key.text(), in_force->origin(), applied->origin());
+    }
     for (const port::PortConfig& config : config_.ports) {
         if (config.pod.empty()) continue;
         const size_t slash = config.pod.find('/');

@@ -2,6 +2,7 @@
 // it concerns, and leaves all others as they are.
 #include <gtest/gtest.h>
 
+#include "explain/trace.h"
 #include "golden/harness.h"
 #include "golden/row.h"
 #include "kube/manifest.h"
@@ -186,12 +187,18 @@ TEST_F(AppliedObjects, EveryStepBitesRunningConnections) {
             apply(test::random_policy(dice));
         }
         const test::PlainPolicy plain(objects());
+        explain::Tracer tracer(harness_.running());
         for (size_t from = 0; from < stations_.size(); ++from) {
             for (size_t to = 0; to < stations_.size(); ++to) {
                 if (from == to) continue;
                 const auto port = static_cast<uint16_t>(4000 + 16 * from + to);
+                const auto trace = tracer.trace({.from = stations_[from].port,
+                                                 .to = stations_[to].address,
+                                                 .protocol = wire::Protocol::kUdp});
                 const bool was = allowed[{from, to}];
                 const bool wanted = plain.allows(stations_[from].address, stations_[to].address, "UDP", 80);
+                ASSERT_TRUE(trace) << trace.error().text();
+                ASSERT_EQ(trace->verdict == explain::Verdict::kDeliver, wanted) << "a trace, step " << step;
                 if (was && dice.one_in(2)) {
                     ASSERT_EQ(passes(stations_[to], stations_[from], 80, port), wanted)
                         << "an answer, step " << step << ", " << stations_[to].key() << " to "

@@ -134,13 +134,34 @@ asks_well late 10.0.0.2 8080 || fail "the new pod doesn't pass"
 ctl delete pod/late -n shop
 if asks_well late 10.0.0.2 8080; then fail "a deleted pod passes"; fi
 
+# The address of a pod that goes passes to another one, which has nothing of the first.
+pod late "app: nobody" | ctl apply -f - >/dev/null
+asks_well late 10.0.0.2 8080 || fail "the pod doesn't pass again"
+ctl port delete late
+netns heir
+ctl port add heir netns="${P}heir" network=apps address=[10.0.0.3] pod=shop/heir --wait >/dev/null
+pod heir "app: other" | ctl apply -f - >/dev/null
+if asks_well heir 10.0.0.2 8080; then fail "a pod passes by the address of another one"; fi
+ctl delete pod/late -n shop
+pod heir "app: nobody" | ctl apply -f - >/dev/null
+asks_well heir 10.0.0.2 8080 || fail "the heir doesn't pass by its own labels"
+
+# Policies are judged without a container, too.
+ctl port add void "device='net_null0,no-rx=1'" network=apps address=[10.0.0.9] pod=shop/void >/dev/null
+up void
+pod void "app: other" | ctl apply -f - >/dev/null
+expect "a pod without a container" "drop network-policy shop/api ingress" \
+    "$(query '"\(.verdict) \(."decided-by"[0].kind) \(."decided-by"[0].name)"' trace --from shop/void --to shop/api --dport http)"
+pod void "app: nobody" | ctl apply -f - >/dev/null
+expect "the same with another label" deliver "$(query .verdict trace --from shop/void --to shop/api --dport http)"
+
 # Deleted by the file that made it: names alone will do.
 sed 's/http/no_port/' "$TMP/policy.yaml" >"$TMP/gone.yaml"
 expect "what is deleted" "networkpolicy shop/api deleted" "$(ctl delete -f "$TMP/gone.yaml")"
 refused delete -f "$TMP/gone.yaml"
 says "there is no networkpolicy shop/api"
 expect "what is not there" "nothing to do" "$(ctl delete -f "$TMP/gone.yaml" --ignore-not-found)"
-expect "an open port" hello "$(asks late 10.0.0.2 9090)"
+expect "an open port" hello "$(asks heir 10.0.0.2 9090)"
 
 # A line that a crash has cut off was never in force. It is kept for people to read.
 stop

@@ -1,0 +1,64 @@
+// The half of Intent that is about Kubernetes objects which commands apply and delete.
+#include <ctime>
+#include <iterator>
+
+#include "engine/intent.h"
+
+namespace sluice::engine {
+
+tl::expected<AppliedChanges, base::Errors> Intent::apply_objects(Switch& running,
+                                                                 std::vector<kube::Object> objects,
+                                                                 Effect effect) {
+    const kube::Store& store = running.objects();
+    if (auto errors = store.why_not_applied(objects); !errors.empty()) return tl::unexpected(std::move(errors));
+    AppliedChanges done;
+    std::vector<kube::Key> keys;
+    for (const kube::Object& object : objects) {
+        using What = AppliedChanges::What;
+        const kube::SharedStored before = store.find(object.key);
+        const bool is_same = before != nullptr && before->object.json == object.json;
+        done.changes.push_back({object.key, before == nullptr ? What::kCreated
+                                            : is_same         ? What::kUnchanged
+                                                              : What::kConfigured});
+        keys.push_back(object.key);
+    }
+    if (effect == Effect::kDryRun) {
+        done.warnings = running.consider_objects(objects);
+        return done;
+    }
+    // What is applied again from the same place keeps its time; what is declared stays declared.
+    std::erase_if(objects, [&](const kube::Object& object) {
+        const kube::SharedStored before = store.find(object.key);
+        const bool is_same = before != nullptr && before->object.json == object.json;
+        return is_same && (before->is_declared ||
+                           base::origin(before->object.place) == base::origin(object.place));
+    });
+    if (!objects.empty()) {
+        const int64_t time = std::time(nullptr);
+        if (auto kept = applied_.apply(objects, time); !kept) return tl::unexpected(base::Errors{kept.error()});
+        running.apply_objects(std::move(objects), time);
+        applied_.tidy(store);
+    }
+    for (const kube::Key& key : keys) {
+        base::Errors own = running.pod_policies().warnings(key);
+        std::move(own.begin(), own.end(), std::back_inserter(done.warnings));
+    }
+    limit_warnings(done.warnings);
+    return done;
+}
+
+tl::expected<AppliedChanges, base::Errors> Intent::remove_objects(Switch& running,
+                                                                  const std::vector<kube::Key>& keys,
+                                                                  kube::Store::Missing if_missing, Effect effect) {
+    const auto gone = running.objects().to_remove(keys, if_missing);
+    if (!gone) return tl::unexpected(gone.error());
+    AppliedChanges done;
+    for (const kube::Key& key : *gone) done.changes.push_back({key, AppliedChanges::What::kDeleted});
+    if (effect == Effect::kDryRun || gone->empty()) return done;
+    if (auto kept = applied_.remove(*gone); !kept) return tl::unexpected(base::Errors{kept.error()});
+    running.remove_objects(*gone);
+    applied_.tidy(running.objects());
+    return done;
+}
+
+}  // namespace sluice::engine
