@@ -32,7 +32,7 @@ class World {
             std::fprintf(stderr, "%s\n", manifest.error().front().text().c_str());
             std::exit(1);
         }
-        policies_.apply(*store_.apply(std::move(manifest->objects), 0));
+        policies_.apply(store_.apply(std::move(manifest->objects), 0));
         pods_ = policies_.pods();
         return cpu() - begin;
     }
