@@ -19,6 +19,8 @@
 // If a struct has a member `base::Place place`, the Reader stores there where the struct's mapping begins. A list
 // of one mapping may be written without brackets if the struct's namespace has
 //     constexpr bool stands_alone(const T*);    // true
+// An optional mapping may be written as `true` (without keys) or `false` (left out) if the struct's namespace has
+//     constexpr bool is_switched(const T*);    // true
 // Any thread; nothing is kept.
 #pragma once
 
@@ -79,6 +81,10 @@ concept Integer = std::integral<T> && !std::same_as<T, bool>;
 template <class T>
 concept Alone = requires(const T* pointer) {
     { stands_alone(pointer) } -> std::same_as<bool>;
+};
+template <class T>
+concept Switched = requires(const T* pointer) {
+    { is_switched(pointer) } -> std::same_as<bool>;
 };
 template <class T>
 constexpr bool is_list = false;
@@ -163,6 +169,11 @@ class Reader {
     template <class T>
     void read_value(const Tree& tree, T& value, Range range) {
         if constexpr (is_optional<T>) {
+            value.reset();
+            if (Switched<typename T::value_type> && tree.kind == Tree::Kind::kScalar) {
+                if (read_bool(tree).value_or(false)) value.emplace();
+                return;
+            }
             read_value(tree, value.emplace(), range);
         } else if constexpr (is_list<T>) {
             read_list(tree, value, range);

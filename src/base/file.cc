@@ -231,6 +231,22 @@ tl::expected<std::string, Errors> read_file(const std::string& file, Reading rea
     }
 }
 
+Result<std::vector<std::string>> files_in(const std::string& folder, std::span<const std::string_view> endings) {
+    namespace fs = std::filesystem;
+    std::vector<std::string> files;
+    std::error_code error;
+    for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
+         entry.increment(error)) {
+        const std::string ending = entry->path().extension().string();
+        std::error_code ignored;
+        const bool is_meant = std::find(endings.begin(), endings.end(), ending) != endings.end();
+        if (is_meant && !fs::is_directory(entry->path(), ignored)) files.push_back(entry->path().string());
+    }
+    if (error) return fail("the folder {} can't be read: {}", folder, error.message());
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
 Result<std::string> put_aside(const std::string& file) {
     const std::string target = target_of(file);
     if (auto regular = expect_regular(target); !regular) return tl::unexpected(regular.error());

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
@@ -34,6 +36,12 @@ enum class Reading {
 };
 inline constexpr size_t kMaxFile = 64 << 20;  // bytes of a configuration
 tl::expected<std::string, Errors> read_file(const std::string& file, Reading reading = Reading::kOnce);
+
+// The files of a folder that have one of these endings (".yaml"), each with the folder's name in front, in the
+// order of their names. Not those of the folders in it.
+Result<std::vector<std::string>> files_in(const std::string& folder, std::span<const std::string_view> endings);
+// The endings of files that may hold Kubernetes' manifests.
+inline constexpr std::string_view kManifestEndings[] = {".yaml", ".yml", ".json"};
 
 // Keeps an unreadable file under another name beside it, FILE.bad-DATE, and returns that name. Only the newest
 // five such copies stay. The file itself stays for replace_file(), unless its file system has no hard links. A

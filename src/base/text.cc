@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 
 namespace sluice::base {
@@ -89,6 +90,23 @@ std::string escaped(std::string_view text) {
         }
     }
     return out;
+}
+
+std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
+    unsigned number = 0;
+    const auto end = text.data() + text.size();
+    const auto [stop, problem] = std::from_chars(text.data(), end, number);
+    const bool leading_zero = text.size() > 1 && text[0] == '0';
+    if (problem != std::errc{} || stop != end || leading_zero || number > most) return std::nullopt;
+    return number;
+}
+
+std::string lower(std::string_view text) {
+    std::string small(text);
+    for (char& c : small) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+    return small;
 }
 
 std::string shown(std::string_view text) {

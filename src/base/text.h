@@ -43,6 +43,12 @@ constexpr bool is_control(char32_t c) {
     return c < 0x20 || (c >= 0x7f && c < 0xa0);
 }
 
+// A plain decimal number without leading zeros, and nothing after it.
+std::optional<unsigned> parse_number(std::string_view text, unsigned most);
+
+// With A to Z as small letters.
+std::string lower(std::string_view text);
+
 // The text with control characters (line breaks too) and invalid UTF-8 written as \xNN: one line, safe on a
 // terminal.
 std::string escaped(std::string_view text);

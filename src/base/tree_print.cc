@@ -1,6 +1,5 @@
 // Tree to YAML text.
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include "base/text.h"
@@ -11,9 +10,7 @@ namespace {
 
 // Many other readers follow YAML 1.1, where these words are booleans and 10:20:30:40:50:51 is a number.
 bool is_special_in_yaml_1_1(std::string_view text) {
-    std::string word(text);
-    std::transform(word.begin(), word.end(), word.begin(),
-                   [](unsigned char c) { return std::tolower(c); });
+    const std::string word = lower(text);
     for (std::string_view special : {"y", "n", "yes", "no", "on", "off"}) {
         if (word == special) return true;
     }

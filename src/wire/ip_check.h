@@ -53,9 +53,8 @@ enum class IpCheck : uint8_t {
             return IpCheck::kBadHeader;
         }
     }
-    if (unlikely(total_size < header_size || total_size > m->pkt_len - l3_offset)) {
-        return IpCheck::kBadLength;
-    }
+    // One comparison: of a packet that is shorter than its header the difference is huge.
+    if (unlikely(total_size - header_size > m->pkt_len - l3_offset - header_size)) return IpCheck::kBadLength;
     // GOOD and BAD both set mean "none". For BAD alone the header is summed here.
     if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD) {
         return IpCheck::kValid;
@@ -122,10 +121,16 @@ constexpr bool is_martian_destination6(const Ipv6Bytes& address) noexcept {
 
 // Decrements a TTL of at least 2. The caller owns the header's bytes alone. RFC 1624: the sum falls by 0x0100, so
 // the checksum rises by 0x0100, with end-around carry at 0xffff. No header's checksum is 0xffff.
+// TTL, protocol and checksum change as one word.
 [[gnu::always_inline]] inline void decrement_ttl(Ipv4Header& header) noexcept {
-    --header.ttl;
-    const uint32_t sum = uint32_t{header.checksum.raw()} + be16(0x0100).raw();
-    header.checksum = be16::from_raw(static_cast<uint16_t>(sum + (sum >= 0xffff)));
+    static_assert(offsetof(Ipv4Header, checksum) == offsetof(Ipv4Header, ttl) + 2);
+    constexpr uint32_t kLess = 1;             // of the TTL
+    constexpr uint32_t kMore = 0x0001'0000;   // 0x0100 in network order, of the checksum
+    constexpr uint32_t kCarries = 0xfffe'0000;  // from this checksum on
+    uint32_t word;
+    std::memcpy(&word, &header.ttl, sizeof word);
+    word += kMore - kLess + (word >= kCarries ? kMore : 0);
+    std::memcpy(&header.ttl, &word, sizeof word);
 }
 
 [[gnu::always_inline]] inline void decrement_hop_limit(Ipv6Header& header) noexcept {

@@ -4,13 +4,23 @@
 #include <rte_mbuf.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace sluice::wire {
 
 // Whether the bytes belong to this mbuf alone; copies of a flood share theirs. Takes the first mbuf of a chain.
 inline bool is_own(const rte_mbuf* m) noexcept {
     return RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1;
+}
+
+// Whether the packet is one mbuf that nobody else refers to: the two counts are adjacent, for one comparison.
+[[gnu::always_inline]] inline bool is_alone(const rte_mbuf* m) noexcept {
+    static_assert(offsetof(rte_mbuf, nb_segs) == offsetof(rte_mbuf, refcnt) + sizeof(uint16_t));
+    uint32_t both;
+    std::memcpy(&both, &m->refcnt, sizeof both);
+    return both == 0x0001'0001;
 }
 
 // The same for bytes that may lie outside the mbuf's own buffer.

@@ -183,6 +183,19 @@ TEST_F(FileTest, WhatALinkLeadsToIsWritten) {
     EXPECT_FALSE(append_to_file(directory_ / "folder/circle", "x"));
 }
 
+TEST(FilesIn, AreThoseOfTheFolderInTheOrderOfTheirNames) {
+    const test::Directory directory;
+    std::filesystem::create_directories(directory / "m/folder.yaml");
+    for (const char* name : {"m/b.yaml", "m/a.json", "m/c.txt", "m/folder.yaml/d.yaml"}) {
+        test::write_file(directory / name, "");
+    }
+    const auto files = files_in(directory / "m", kManifestEndings);
+    ASSERT_TRUE(files);
+    EXPECT_EQ(*files, (std::vector<std::string>{directory / "m/a.json", directory / "m/b.yaml"}));
+    EXPECT_EQ(files_in(directory / "nosuch", kManifestEndings).error().message,
+              "the folder " + (directory / "nosuch") + " can't be read: No such file or directory");
+}
+
 TEST(ReadFile, SaysWhyItCannot) {
     const test::Directory directory;
     auto missing = read_file(directory / "none.yaml");

@@ -31,6 +31,10 @@ TEST(Text, EscapedTextIsOneHarmlessLine) {
     EXPECT_EQ(escaped("\xc2\x9b"), "\\x9b");  // CSI in one character
 }
 
+TEST(Text, LowerTextHasSmallLetters) {
+    EXPECT_EQ(lower("NetworkPolicy-Ä7"), "networkpolicy-Ä7");
+}
+
 TEST(Text, ShownTextIsCutBetweenCharacters) {
     EXPECT_EQ(shown("web"), "'web'");
     std::string longer(59, 'a');
