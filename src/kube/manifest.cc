@@ -20,12 +20,11 @@ using base::Tree;
 struct KnownKind {
     Kind kind;
     std::string_view api_version;
-    bool has_namespace;
 };
 constexpr KnownKind kKnownKinds[] = {
-    {Kind::kNamespace, "v1", false},
-    {Kind::kPod, "v1", true},
-    {Kind::kNetworkPolicy, "networking.k8s.io/v1", true},
+    {Kind::kNamespace, "v1"}, {Kind::kPod, "v1"},       {Kind::kNetworkPolicy, "networking.k8s.io/v1"},
+    {Kind::kService, "v1"},   {Kind::kEndpoints, "v1"}, {Kind::kEndpointSlice, "discovery.k8s.io/v1"},
+    {Kind::kNode, "v1"},
 };
 
 const KnownKind* known_kind(std::string_view kind) {
@@ -42,6 +41,12 @@ std::optional<std::string_view> nearest_kind(std::string_view api_version, std::
         if (known.api_version == api_version) kinds.push_back(base::word_of(known.kind));
     }
     return base::nearest(kind, kinds);
+}
+
+std::string_view why_no_name(Kind kind, std::string_view name) {
+    if (kind == Kind::kNamespace) return why_no_dns_label(name);
+    if (kind == Kind::kService) return why_no_service_name(name);
+    return why_no_dns_subdomain(name);
 }
 
 std::string known_kinds() {
@@ -110,7 +115,7 @@ class ManifestReader {
         }
         if (unknown_kinds_ == UnknownKinds::kRefuse || is_other_version) {
             if (known != nullptr) {
-                return fields.report("apiVersion", fmt::format("a {} has the apiVersion {} here, not {}", kind,
+                return fields.report("apiVersion", fmt::format("{} has the apiVersion {} here, not {}", kind,
                                                                known->api_version, base::shown(api_version)));
             }
             return fields.report("kind", fmt::format("the switch takes no {} of {}: it takes {}",
@@ -128,23 +133,42 @@ class ManifestReader {
     void read_object(Fields& fields, const Tree& tree, const KnownKind& kind) {
         const size_t before = reader_.mistakes();
         Object object{.key = {.kind = kind.kind}, .place = reader_.place(tree)};
-        if (!fields.read("metadata", [&](const Tree& metadata) { read_metadata(metadata, kind, object); })) {
-            fields.require("metadata");
-        }
+        bool is_terminating = false;
+        const bool has_metadata = fields.read(
+            "metadata", [&](const Tree& metadata) { read_metadata(metadata, kind, object, is_terminating); });
+        if (!has_metadata) fields.require("metadata");
         if (wanted_ == Wanted::kName) {
             if (reader_.mistakes() == before) manifest_.objects.push_back(std::move(object));
             return;
         }
         switch (kind.kind) {
             case Kind::kNamespace:
-                fields.accept({"spec", "status"});
+                fields.read("spec", [&](const Tree& spec) {
+                    Fields of_spec(reader_, spec);
+                    of_spec.accept({"finalizers"});
+                    of_spec.finish();
+                });
+                fields.accept({"status"});
                 break;
             case Kind::kPod:
                 object.spec = read_pod(reader_, fields);
+                std::get<Pod>(object.spec).is_terminating = is_terminating;
                 break;
             case Kind::kNetworkPolicy:
                 object.spec = read_policy(reader_, fields, manifest_.warnings);
                 fields.accept({"status"});
+                break;
+            case Kind::kService:
+                object.spec = read_service(reader_, fields, manifest_.warnings);
+                break;
+            case Kind::kEndpoints:
+                object.spec = read_endpoints(reader_, fields, object.key, manifest_.warnings);
+                break;
+            case Kind::kEndpointSlice:
+                object.spec = read_endpoint_slice(reader_, fields, object, manifest_.warnings);
+                break;
+            case Kind::kNode:
+                object.spec = read_node(reader_, fields, manifest_.warnings);
                 break;
         }
         fields.finish();
@@ -154,29 +178,28 @@ class ManifestReader {
         manifest_.objects.push_back(std::move(object));
     }
 
-    void read_metadata(const Tree& tree, const KnownKind& kind, Object& object) {
+    void read_metadata(const Tree& tree, const KnownKind& kind, Object& object, bool& is_terminating) {
         Fields fields(reader_, tree);
+        is_terminating = fields.find("deletionTimestamp") != nullptr;
         fields.accept({"selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
-                       "deletionTimestamp", "deletionGracePeriodSeconds", "annotations", "ownerReferences",
-                       "finalizers", "managedFields"});
+                       "deletionGracePeriodSeconds", "annotations", "ownerReferences", "finalizers",
+                       "managedFields"});
         if (fields.find("generateName") != nullptr && fields.find("name") == nullptr) {
             fields.report("generateName", "the switch makes no names up: give the object a 'name'");
         } else if (!fields.string("name", object.key.name)) {
             if (fields.find("name") == nullptr) fields.require("name");
         } else {
-            const bool is_namespace = kind.kind == Kind::kNamespace;
-            const auto why =
-                is_namespace ? why_no_dns_label(object.key.name) : why_no_dns_subdomain(object.key.name);
+            const auto why = why_no_name(kind.kind, object.key.name);
             if (!why.empty()) fields.report("name", fmt::format("{} {}", base::shown(object.key.name), why));
         }
         if (fields.string("namespace", object.key.name_space)) {
-            if (!kind.has_namespace) {
+            if (!has_namespace(kind.kind)) {
                 fields.report("namespace", fmt::format("a {} is in no namespace", base::word_of(kind.kind)));
             } else if (const auto why = why_no_dns_label(object.key.name_space); !why.empty()) {
                 fields.report("namespace", fmt::format("{} {}", base::shown(object.key.name_space), why));
             }
         }
-        if (kind.has_namespace && object.key.name_space.empty()) object.key.name_space = kDefaultNamespace;
+        if (has_namespace(kind.kind) && object.key.name_space.empty()) object.key.name_space = kDefaultNamespace;
         if (wanted_ == Wanted::kName) return;
         fields.labels("labels", object.labels);
         fields.finish();
@@ -186,7 +209,7 @@ class ManifestReader {
         nlohmann::json json = base::to_json(tree);
         json["apiVersion"] = kind.api_version;
         json["kind"] = base::word_of(kind.kind);
-        if (kind.has_namespace) json["metadata"]["namespace"] = key.name_space;
+        if (has_namespace(kind.kind)) json["metadata"]["namespace"] = key.name_space;
         return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     }
 

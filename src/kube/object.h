@@ -1,51 +1,24 @@
 // Kubernetes objects as manifests describe them: the parts that the switch acts on, and the whole object as JSON
-// for whoever asks for it. Namespace, Pod (core/v1) and NetworkPolicy (networking.k8s.io/v1).
+// for whoever asks for it. Namespace, Pod (core/v1) and NetworkPolicy (networking.k8s.io/v1) stand here; service.h
+// has Service, Endpoints, EndpointSlice and Node.
 //
 // An Object is complete: its defaults are filled in, and it was validated as the API server does it (manifest.h).
 // This folder knows no packets and no ports. Any thread; plain values.
 #pragma once
 
-#include <array>
-#include <compare>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "kube/key.h"
 #include "kube/selector.h"
+#include "kube/service.h"
 #include "sluice/address.h"
 
 namespace sluice::kube {
-
-enum class Kind : uint8_t { kNamespace, kPod, kNetworkPolicy };
-constexpr auto names(Kind) {
-    return std::array{base::Name{Kind::kNamespace, "Namespace"}, base::Name{Kind::kPod, "Pod"},
-                      base::Name{Kind::kNetworkPolicy, "NetworkPolicy"}};
-}
-
-std::optional<Kind> find_kind(std::string_view word);
-
-// What an object is found by.
-struct Key {
-    Kind kind = Kind::kNamespace;
-    std::string name_space;  // empty: the kind has none
-    std::string name;
-
-    // "networkpolicy shop/api", "namespace shop"
-    std::string text() const;
-
-    auto operator<=>(const Key&) const = default;
-};
-
-enum class Protocol : uint8_t { kTcp = 6, kUdp = 17, kSctp = 132 };
-constexpr auto names(Protocol) {
-    return std::array{base::Name{Protocol::kTcp, "TCP"}, base::Name{Protocol::kUdp, "UDP"},
-                      base::Name{Protocol::kSctp, "SCTP"}};
-}
 
 struct Namespace {
     bool operator==(const Namespace&) const = default;
@@ -63,6 +36,12 @@ struct Pod {
     bool host_network = false;
     // It has run to its end (phase Succeeded or Failed), and owns no address any more.
     bool is_over = false;
+    // For the endpoints of Services: the condition Ready. A pod whose status has no conditions is ready.
+    bool is_ready = true;
+    bool is_terminating = false;  // it is being deleted
+    std::string node_name;
+    std::string host_name;  // its name in the headless Service `subdomain`; empty: it has none
+    std::string subdomain;
     std::vector<IpAddress> addresses;  // of its status
     // Of its containers and of its sidecars (init containers that are restarted always).
     std::vector<NamedPort> ports;
@@ -125,12 +104,16 @@ struct NetworkPolicy {
 struct Object {
     Key key;
     Labels labels;
-    std::variant<Namespace, Pod, NetworkPolicy> spec;
+    std::variant<Namespace, Pod, NetworkPolicy, Service, Endpoints, EndpointSlice, Node> spec;
     std::string json;   // the object as it was given, with its defaults for name and namespace
     base::Place place;  // where its document begins
 
     const Pod& pod() const { return std::get<Pod>(spec); }
     const NetworkPolicy& policy() const { return std::get<NetworkPolicy>(spec); }
+    const Service& service() const { return std::get<Service>(spec); }
+    const Endpoints& endpoints() const { return std::get<Endpoints>(spec); }
+    const EndpointSlice& endpoint_slice() const { return std::get<EndpointSlice>(spec); }
+    const Node& node() const { return std::get<Node>(spec); }
 };
 
 // The label that every namespace has: its name.

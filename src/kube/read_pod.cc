@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "kube/read_objects.h"
 
@@ -17,8 +19,8 @@ constexpr auto names(Phase) {
                       base::Name{Phase::kUnknown, "Unknown"}};
 }
 
-// The API's fields (core/v1, Kubernetes 1.34) that mean nothing here. A later version may have more, so unknown
-// ones are accepted. One that is nearly a known one is a slip, which would go unnoticed.
+// The API's fields (core/v1, Kubernetes 1.34) that mean nothing here. All others are refused, as the API server
+// does it with strict validation: a slip would go unnoticed.
 void accept_rest_of_spec(Fields& fields) {
     fields.accept({"activeDeadlineSeconds",
                    "affinity",
@@ -31,10 +33,8 @@ void accept_rest_of_spec(Fields& fields) {
                    "hostIPC",
                    "hostPID",
                    "hostUsers",
-                   "hostname",
                    "hostnameOverride",
                    "imagePullSecrets",
-                   "nodeName",
                    "nodeSelector",
                    "os",
                    "overhead",
@@ -53,12 +53,11 @@ void accept_rest_of_spec(Fields& fields) {
                    "serviceAccountName",
                    "setHostnameAsFQDN",
                    "shareProcessNamespace",
-                   "subdomain",
                    "terminationGracePeriodSeconds",
                    "tolerations",
                    "topologySpreadConstraints",
                    "volumes"});
-    fields.finish(Fields::Others::kAccept);
+    fields.finish();
 }
 void accept_rest_of_container(Fields& fields) {
     fields.accept({"args",
@@ -83,7 +82,7 @@ void accept_rest_of_container(Fields& fields) {
                    "volumeDevices",
                    "volumeMounts",
                    "workingDir"});
-    fields.finish(Fields::Others::kAccept);
+    fields.finish();
 }
 
 // Ports of one container. Of the rest of a container only the name counts, which a mistake is reported by.
@@ -140,9 +139,18 @@ class ContainerReader {
     std::set<std::string> containers_;
 };
 
+void read_label(Fields& fields, std::string_view field, std::string& label) {
+    if (!fields.string(field, label) || label.empty()) return;
+    if (const auto why = why_no_dns_label(label); !why.empty())
+        fields.report(field, fmt::format("{} {}", base::shown(label), why));
+}
+
 void read_spec(Reader& reader, const Tree& tree, Pod& pod) {
     Fields fields(reader, tree);
     fields.boolean("hostNetwork", pod.host_network);
+    fields.string("nodeName", pod.node_name);
+    read_label(fields, "hostname", pod.host_name);
+    read_label(fields, "subdomain", pod.subdomain);
     ContainerReader containers(reader, pod);
     const bool has_containers =
         fields.list("containers", [&](const Tree& container) { containers.read(container, false); });
@@ -155,14 +163,30 @@ void read_spec(Reader& reader, const Tree& tree, Pod& pod) {
     accept_rest_of_spec(fields);
 }
 
-void read_address(Fields& fields, std::string_view field, Pod& pod) {
+std::optional<IpAddress> read_address(Fields& fields, std::string_view field, Pod& pod) {
     std::string text;
-    if (!fields.string(field, text) || text.empty()) return;
+    if (!fields.string(field, text) || text.empty()) return std::nullopt;
     const auto address = IpAddress::parse(text);
-    if (!address) return fields.report(field, address.error());
+    if (!address) {
+        fields.report(field, address.error());
+        return std::nullopt;
+    }
     if (std::find(pod.addresses.begin(), pod.addresses.end(), *address) == pod.addresses.end()) {
         pod.addresses.push_back(*address);
     }
+    return *address;
+}
+
+// Of a pod's conditions only Ready counts.
+void read_condition(Reader& reader, const Tree& tree, Pod& pod) {
+    Fields fields(reader, tree);
+    std::string type;
+    std::string status;
+    fields.string("type", type);
+    fields.string("status", status);
+    if (type == "Ready") pod.is_ready = status == "True";
+    fields.accept({"lastProbeTime", "lastTransitionTime", "message", "observedGeneration", "reason"});
+    fields.finish(Fields::Others::kAccept);
 }
 
 void read_status(Reader& reader, const Tree& tree, Pod& pod) {
@@ -170,10 +194,19 @@ void read_status(Reader& reader, const Tree& tree, Pod& pod) {
     Phase phase = Phase::kRunning;
     fields.word("phase", phase);
     pod.is_over = phase == Phase::kSucceeded || phase == Phase::kFailed;
-    read_address(fields, "podIP", pod);
+    if (const Tree* conditions = fields.find("conditions"); conditions != nullptr) {
+        pod.is_ready = conditions->items.empty();
+    }
+    fields.list("conditions", [&](const Tree& condition) { read_condition(reader, condition, pod); });
+    const auto first = read_address(fields, "podIP", pod);
+    bool is_first = true;
     fields.list("podIPs", [&](const Tree& item) {
         Fields address(reader, item);
-        read_address(address, "ip", pod);
+        const auto own = read_address(address, "ip", pod);
+        if (std::exchange(is_first, false) && first && own && *first != *own) {
+            address.report("ip", fmt::format("{} is not podIP, {}: the first of podIPs is the same",
+                                             own->text(), first->text()));
+        }
         address.finish();
     });
 }

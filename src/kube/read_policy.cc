@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "kube/read_objects.h"
+#include "kube/read_values.h"
 
 namespace sluice::kube {
 namespace {
@@ -137,15 +137,16 @@ class PolicyReader {
         IpBlock block;
         Fields fields(reader_, tree);
         bool has_cidr = false;
-        if (!fields.read("cidr", [&](const Tree& it) { has_cidr = read_prefix(it, block.cidr); })) {
-            fields.require("cidr");
-        }
+        const bool is_given = fields.read(
+            "cidr", [&](const Tree& it) { has_cidr = read_prefix(reader_, it, block.cidr, warnings_); });
+        if (!is_given) fields.require("cidr");
         fields.list("except", [&](const Tree& it) {
             IpPrefix except;
-            if (!read_prefix(it, except) || !has_cidr) return;
+            if (!read_prefix(reader_, it, except, warnings_) || !has_cidr) return;
             const bool is_part = except.length > block.cidr.length && block.cidr.contains(except.address);
             if (!is_part) {
-                return reader_.report(it, fmt::format("{} is no part of {}", except.text(), block.cidr.text()));
+                return reader_.report(
+                    it, fmt::format("{} is not a strict subset of {}", except.text(), block.cidr.text()));
             }
             block.except.push_back(except);
         });
@@ -153,41 +154,12 @@ class PolicyReader {
         return block;
     }
 
-    // "10.0.0.1/24" is 10.0.0.0/24, as the API server takes it.
-    bool read_prefix(const Tree& tree, IpPrefix& prefix) {
-        const std::string* text = reader_.string(tree);
-        if (text == nullptr) return false;
-        const auto parsed = InterfaceAddress::parse(*text);
-        if (!parsed) {
-            reader_.report(tree, parsed.error());
-            return false;
-        }
-        if (!parsed->has_length()) {
-            reader_.report(tree,
-                           fmt::format("{} has no length: write {}", base::shown(*text), parsed->prefix().text()));
-            return false;
-        }
-        prefix = parsed->prefix();
-        if (prefix.address != parsed->address) {
-            warnings_.push_back(
-                {fmt::format("{} has bits beyond its length: {} is meant", base::shown(*text), prefix.text()),
-                 {},
-                 reader_.place(tree)});
-        }
-        return true;
-    }
-
     PolicyPort read_port(const Tree& tree) {
         PolicyPort port;
         Fields fields(reader_, tree);
         fields.word("protocol", port.protocol);
-        const Tree* number = fields.find("port");
-        // A number, or the name of a container's port.
-        if (number != nullptr && number->kind == Tree::Kind::kScalar && number->quoted) {
-            if (fields.string("port", port.name)) check_name(fields, port.name);
-        } else if (number != nullptr) {
-            read_number(fields, *number, port);
-        }
+        kube::read_port(fields, "port", 1, port.first, port.name);
+        port.last = port.first;
         int64_t end = 0;
         if (fields.integer("endPort", end, 1, 65535)) {
             if (port.first == 0) {
@@ -202,22 +174,6 @@ class PolicyReader {
         return port;
     }
 
-    void read_number(Fields& fields, const Tree& tree, PolicyPort& port) {
-        // Text that YAML takes for a string is a name, with quotes or without.
-        if (tree.kind == Tree::Kind::kScalar && base::resolve(tree.text) == base::Scalar::kString) {
-            if (fields.string("port", port.name)) check_name(fields, port.name);
-            return;
-        }
-        int64_t number = 0;
-        if (fields.integer("port", number, 1, 65535)) port.first = port.last = static_cast<uint16_t>(number);
-    }
-
-    static void check_name(Fields& fields, const std::string& name) {
-        if (const auto why = why_no_port_name(name); !why.empty()) {
-            fields.report("port", fmt::format("{} {}", base::shown(name), why));
-        }
-    }
-
     Reader& reader_;
     std::vector<base::Error>& warnings_;
 };
@@ -229,7 +185,12 @@ NetworkPolicy read_policy(Reader& reader, Fields& object, std::vector<base::Erro
     const bool has_spec =
         object.read("spec", [&](const Tree& spec) { policy = PolicyReader(reader, warnings).read(spec); });
     // As the API server has it: it selects every pod of its namespace, and nothing may come in.
-    if (!has_spec) policy.isolates_ingress = true;
+    if (!has_spec) {
+        policy.isolates_ingress = true;
+        warnings.push_back(
+            {"the policy has no spec: it selects all pods of its namespace, and nothing may come in", "spec",
+             object.place()});
+    }
     return policy;
 }
 

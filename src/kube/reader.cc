@@ -117,7 +117,6 @@ bool Fields::labels(std::string_view field, Labels& value) {
         for (const Tree::Entry& entry : tree.entries) {
             if (const auto why = why_no_label_key(entry.key.text); !why.empty()) {
                 reader_.report(entry.key, fmt::format("{} {}", base::shown(entry.key.text), why));
-                continue;
             }
             reader_.within(entry.key.text, false, [&] {
                 const std::string* text = reader_.string(entry.value);
@@ -133,7 +132,9 @@ bool Fields::labels(std::string_view field, Labels& value) {
 }
 
 void Fields::require(std::string_view field) {
-    if (is_mapping_) reader_.report(tree_, fmt::format("the field '{}' is missing", field));
+    if (!is_mapping_) return;
+    if (tree_.find(field) != nullptr) return report(field, "is empty");
+    reader_.report(tree_, fmt::format("the field '{}' is missing", field));
 }
 
 void Fields::report(std::string_view field, std::string message) {

@@ -92,16 +92,18 @@ class Fields {
     }
     bool labels(std::string_view field, Labels& value);
 
-    // Reports that the field is missing.
+    // Reports that the field is missing, or empty.
     void require(std::string_view field);
     // A mistake of the field's value; of the mapping, if the field is absent.
     void report(std::string_view field, std::string message);
 
     // Fields that mean nothing to the switch.
     void accept(std::initializer_list<std::string_view> fields);
-    // Reports the fields that nobody has asked for; with kAccept only those that are nearly one that is known.
+    // Reports the fields that are not known: those that nobody has asked for. With kAccept only those that are
+    // nearly one that is known: of a status, which a newer Kubernetes has written.
     enum class Others : bool { kRefuse, kAccept };
     void finish(Others others = Others::kRefuse);
+    base::Place place() const { return reader_.place(tree_); }
 
  private:
     bool is_list(const base::Tree& tree);

@@ -281,6 +281,12 @@ std::string_view why_no_dns_subdomain(std::string_view text) {
            "each part";
 }
 
+std::string_view why_no_service_name(std::string_view text) {
+    if (is_dns_label(text) && is_lower(text.front())) return {};
+    return "is not a service's name: 1 to 63 lowercase letters, digits or '-', a letter first, a letter or digit "
+           "last";
+}
+
 std::string_view why_no_port_name(std::string_view text) {
     const bool has_right_ends = !text.empty() && text.size() <= 15 && text.front() != '-' && text.back() != '-';
     const bool has_right_letters =

@@ -72,6 +72,7 @@ std::string_view why_no_label_key(std::string_view text);
 std::string_view why_no_label_value(std::string_view text);
 std::string_view why_no_dns_label(std::string_view text);      // RFC 1123
 std::string_view why_no_dns_subdomain(std::string_view text);  // RFC 1123
+std::string_view why_no_service_name(std::string_view text);   // RFC 1035
 std::string_view why_no_port_name(std::string_view text);      // RFC 6335, 5.1
 
 }  // namespace sluice::kube

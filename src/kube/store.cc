@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace sluice::kube {
@@ -61,37 +62,38 @@ Change Store::apply(std::vector<Object> objects, int64_t now) {
     return change;
 }
 
-tl::expected<std::vector<Key>, base::Errors> Store::to_remove(const std::vector<Key>& keys,
-                                                              Missing if_missing) const {
+tl::expected<Store::Removal, base::Errors> Store::to_remove(const std::vector<Key>& keys,
+                                                            Missing if_missing) const {
     base::Errors errors;
     std::set<Key> gone;
+    std::set<Key> left;
     for (const Key& key : keys) {
         if (base::is_full(errors)) break;
-        const bool is_namespace = key.kind == Kind::kNamespace;
-        bool is_known = false;
+        std::set<Key> inside;  // of those that are declared alone
+        bool has_any = applied_.contains(key);
+        if (has_any) gone.insert(key);
         for (const Objects* objects : {&declared_, &applied_}) {
-            if (objects->contains(key)) {
-                is_known = true;
-                gone.insert(key);
-            }
+            if (key.kind != Kind::kNamespace) break;
             for (const auto& [other, stored] : *objects) {
-                if (!is_namespace || other.name_space != key.name) continue;
-                is_known = true;
-                gone.insert(other);
+                if (other.name_space != key.name) continue;
+                const bool is_applied = applied_.contains(other);
+                (is_applied ? gone : inside).insert(other);
+                has_any = has_any || is_applied;
             }
         }
-        if (!is_known && if_missing == Missing::kRefuse)
-            errors.push_back({fmt::format("there is no {}", key.text()), {}, {}});
-    }
-    for (const Key& key : gone) {
         const auto declared = declared_.find(key);
-        if (declared != declared_.end() && !base::is_full(errors)) {
+        if (declared != declared_.end() && !applied_.contains(key)) {
             errors.push_back(declared_elsewhere(*declared->second));
+        } else if (!has_any && !inside.empty()) {
+            errors.push_back(declared_elsewhere(*declared_.at(*inside.begin())));
+        } else if (!has_any && if_missing == Missing::kRefuse) {
+            errors.push_back({fmt::format("there is no {}", key.text()), {}, {}});
         }
+        left.merge(inside);
     }
     base::limit(errors);
     if (!errors.empty()) return tl::unexpected(std::move(errors));
-    return std::vector<Key>(gone.begin(), gone.end());
+    return Removal{{gone.begin(), gone.end()}, {left.begin(), left.end()}};
 }
 
 Change Store::remove(const std::vector<Key>& keys) {
@@ -123,6 +125,18 @@ std::vector<SharedStored> Store::all(Kind kind) const {
     std::vector<SharedStored> list = all();
     std::erase_if(list, [&](const SharedStored& stored) { return stored->object.key.kind != kind; });
     return list;
+}
+
+size_t Store::count(Kind kind) const {
+    const auto is_meant = [kind](const auto& each) { return each.first.kind == kind; };
+    const auto is_in_force = [&](const auto& each) { return is_meant(each) && !declared_.contains(each.first); };
+    return static_cast<size_t>(std::ranges::count_if(declared_, is_meant) +
+                               std::ranges::count_if(applied_, is_in_force));
+}
+
+SharedStored Store::hidden(const Key& key) const {
+    const auto applied = applied_.find(key);
+    return applied != applied_.end() && declared_.contains(key) ? applied->second : nullptr;
 }
 
 std::vector<SharedStored> Store::applied() const {

@@ -44,11 +44,15 @@ class Store {
     base::Errors why_not_applied(const std::vector<Object>& objects) const;
     // Creates or replaces applied objects.
     Change apply(std::vector<Object> objects, int64_t now);
-    // The applied objects that are to be removed with these: with a namespace all objects in it. Refused where a
-    // manifest declares one of them, and where there is no such object.
+    // The applied objects that are to be removed with these: with a namespace all objects in it, but for those
+    // that only manifests declare. Refused where only a manifest declares one that is named, and where there is no
+    // such object.
     enum class Missing : uint8_t { kRefuse, kIgnore };
-    tl::expected<std::vector<Key>, base::Errors> to_remove(const std::vector<Key>& keys,
-                                                           Missing if_missing) const;
+    struct Removal {
+        std::vector<Key> gone;
+        std::vector<Key> left;  // in a namespace that is removed: a manifest declares them
+    };
+    tl::expected<Removal, base::Errors> to_remove(const std::vector<Key>& keys, Missing if_missing) const;
     // Removes applied objects.
     Change remove(const std::vector<Key>& keys);
 
@@ -57,6 +61,9 @@ class Store {
     // In the order of their keys.
     std::vector<SharedStored> all() const;
     std::vector<SharedStored> all(Kind kind) const;
+    size_t count(Kind kind) const;
+    // The applied object that a declared one hides. Null: there is none.
+    SharedStored hidden(const Key& key) const;
     // What is kept over a restart: applied objects, those that a declared one stands before too.
     std::vector<SharedStored> applied() const;
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -88,8 +89,7 @@ spec:
     ports: [{protocol: TCP, port: 5432}]
 )";
 
-// A slip in what counts is a mistake; what a later API adds isn't.
-TEST(Manifest, SlipsInAPodsFieldsAreRefused) {
+TEST(Manifest, UnknownFieldsOfAPodAreRefused) {
     const auto mistakes = [](const std::string& spec) {
         return mistakes_of("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: " + spec + "}");
     };
@@ -98,9 +98,27 @@ TEST(Manifest, SlipsInAPodsFieldsAreRefused) {
     EXPECT_EQ(mistakes("{containers: [{name: c, prots: []}]}"),
               "spec.containers[0] (f:1:80): unknown field 'prots'; did you mean 'ports'?\n");
     EXPECT_EQ(mistakes("{containers: []}"), "spec.containers (f:1:69): a pod has at least one container\n");
-    EXPECT_EQ(mistakes("{restartPolicy: Never, somethingEntirelyNew: 1, containers: [{name: c, tty: true, "
-                       "restartPolicyRules: [], anotherNewThing: {}}]}"),
-              "");
+    EXPECT_EQ(mistakes("{restartPolicy: Never, containers: [{name: c, tty: true, restartPolicyRules: []}]}"), "");
+    EXPECT_EQ(mistakes("{x: 1, containers: [{name: c, foo: 1}]}"),
+              "spec.containers[0] (f:1:86): unknown field 'foo'\n"
+              "spec (f:1:57): unknown field 'x'\n");
+    EXPECT_EQ(mistakes(""), "spec (f:1:56): is empty\n");
+}
+
+TEST(Manifest, UnknownFieldsOfANamespaceAreRefused) {
+    const auto mistakes = [](const std::string& spec) {
+        return mistakes_of("{apiVersion: v1, kind: Namespace, metadata: {name: n}, spec: " + spec + "}");
+    };
+    EXPECT_EQ(mistakes("{finalizers: [kubernetes]}"), "");
+    EXPECT_EQ(mistakes("{x: 1}"), "spec (f:1:63): unknown field 'x'\n");
+}
+
+TEST(Manifest, OfALabelKeyAndValueAreBothReported) {
+    const std::string mistakes = mistakes_of(
+        "{apiVersion: v1, kind: Namespace, metadata: {name: n, labels: {'a b': 'x y', c: yes, d: 'true'}}}");
+    EXPECT_EQ(std::ranges::count(mistakes, '\n'), 2) << mistakes;
+    EXPECT_NE(mistakes.find("metadata.labels (f:1:64): 'a b' "), std::string::npos) << mistakes;
+    EXPECT_NE(mistakes.find("metadata.labels.a b (f:1:71): 'x y' "), std::string::npos) << mistakes;
 }
 
 TEST(Manifest, TheTutorialIsReadWhole) {
@@ -156,25 +174,33 @@ TEST(Manifest, UnknownKindsAreNamed) {
     const std::string text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n";
     EXPECT_EQ(mistakes_of(text),
               "kind (f:2:7): the switch takes no 'Deployment' of 'apps/v1': it takes Namespace, Pod, "
-              "NetworkPolicy\n");
+              "NetworkPolicy, Service, Endpoints, EndpointSlice, Node\n");
     const Manifest manifest = manifest_of(text, UnknownKinds::kSkip);
     EXPECT_TRUE(manifest.objects.empty());
     ASSERT_EQ(manifest.skipped.size(), 1U);
     EXPECT_EQ(manifest.skipped[0].text(), "f:1:1: skipped Deployment 'web'");
     // A slip in what the switch would act on is no other kind.
-    const auto mistake = [](std::string_view manifest) {
-        const auto read = parse_manifest(manifest, "f", UnknownKinds::kSkip);
+    const auto mistake = [](std::string_view manifest_text) {
+        const auto read = parse_manifest(manifest_text, "f", UnknownKinds::kSkip);
         return read ? std::string("none") : read.error().front().text();
     };
     EXPECT_EQ(mistake("{apiVersion: networking.k8s.io/v1, kind: NetworkPolcy, metadata: {name: p}}"),
               "kind (f:1:42): 'networking.k8s.io/v1' has no kind 'NetworkPolcy'; did you mean 'NetworkPolicy'?");
     EXPECT_EQ(mistake("{apiVersion: networking.k8s.io/v1beta1, kind: NetworkPolicy, metadata: {name: p}}"),
-              "apiVersion (f:1:14): a NetworkPolicy has the apiVersion networking.k8s.io/v1 here, not "
+              "apiVersion (f:1:14): NetworkPolicy has the apiVersion networking.k8s.io/v1 here, not "
               "'networking.k8s.io/v1beta1'");
     EXPECT_EQ(mistake("{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy, metadata: {name: p}}"), "none");
-    EXPECT_EQ(mistake("{apiVersion: v1, kind: Service, metadata: {name: p}}"), "none");
+    for (const std::string_view kind : {"Secret", "ConfigMap", "ServiceAccount", "PersistentVolume", "Event"}) {
+        EXPECT_EQ(mistake("{apiVersion: v1, kind: " + std::string(kind) + ", metadata: {name: p}}"), "none");
+    }
+    EXPECT_EQ(mistake("{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: p}}"), "none");
+    EXPECT_EQ(mistake("{apiVersion: discovery.k8s.io/v1beta1, kind: EndpointSlice, metadata: {name: p}}"),
+              "apiVersion (f:1:14): EndpointSlice has the apiVersion discovery.k8s.io/v1 here, not "
+              "'discovery.k8s.io/v1beta1'");
+    EXPECT_EQ(mistake("{apiVersion: v1, kind: Endpoint, metadata: {name: p}}"),
+              "kind (f:1:24): 'v1' has no kind 'Endpoint'; did you mean 'Endpoints'?");
     EXPECT_EQ(mistakes_of("{apiVersion: extensions/v1beta1, kind: NetworkPolicy, metadata: {name: p}}"),
-              "apiVersion (f:1:14): a NetworkPolicy has the apiVersion networking.k8s.io/v1 here, not "
+              "apiVersion (f:1:14): NetworkPolicy has the apiVersion networking.k8s.io/v1 here, not "
               "'extensions/v1beta1'\n");
 }
 
@@ -306,7 +332,7 @@ TEST(Policy, TheApiServersRulesHold) {
     EXPECT_NE(mistake("{from: [{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}]}").find("stands beside a selector"),
               std::string::npos);
     EXPECT_NE(mistake("{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}]}")
-                  .find("10.0.0.0/8 is no part of 10.0.0.0/8"), std::string::npos);
+                  .find("10.0.0.0/8 is not a strict subset of 10.0.0.0/8"), std::string::npos);
     EXPECT_NE(mistake("{from: [{ipBlock: {cidr: 10.0.0.0}}]}").find("has no length: write 10.0.0.0/32"),
               std::string::npos);
     EXPECT_NE(mistake("{from: [{ipBlock: {}}]}").find("the field 'cidr' is missing"), std::string::npos);
@@ -337,12 +363,53 @@ TEST(Pods, SidecarsExposeTheirPortsAndInitContainersDont) {
     EXPECT_EQ(pod.ports[1].name, "side");
 }
 
+TEST(Policy, AnEmptySpecIsAWarning) {
+    const Manifest manifest =
+        manifest_of("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec:\n");
+    ASSERT_EQ(manifest.warnings.size(), 1U);
+    EXPECT_EQ(manifest.warnings[0].text(),
+              "spec (f:1:1): the policy has no spec: it selects all pods of its namespace, and nothing may come in");
+}
+
+TEST(Pods, TheFirstOfPodIpsIsPodIp) {
+    const auto mistakes = [](const std::string& status) {
+        return mistakes_of("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c}]}, status: " +
+                           status + "}");
+    };
+    EXPECT_EQ(mistakes("{podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}]}"), "");
+    EXPECT_EQ(mistakes("{podIP: 10.0.0.1, podIPs: [{ip: 'fd00::1'}, {ip: 10.0.0.1}]}"),
+              "status.podIPs[0].ip (f:1:123): fd00::1 is not podIP, 10.0.0.1: the first of podIPs is the same\n");
+}
+
 TEST(Pods, ThoseThatAreOverOwnNothing) {
     const std::string spec = "spec: {containers: [{name: a}], hostNetwork: true, volumes: [{name: x}]}";
     EXPECT_TRUE(pod_of(spec).host_network);
     EXPECT_FALSE(pod_of(spec + ", status: {phase: Pending}").is_over);
     EXPECT_TRUE(pod_of(spec + ", status: {phase: Failed}").is_over);
     EXPECT_TRUE(pod_of(spec + ", status: {phase: Succeeded}").is_over);
+}
+
+TEST(Pods, AreReadyByTheirConditionOrWithoutConditions) {
+    const std::string spec = "spec: {nodeName: n1, containers: [{name: a}]}";
+    EXPECT_EQ(pod_of(spec).node_name, "n1");
+    EXPECT_TRUE(pod_of(spec).is_ready);
+    EXPECT_TRUE(pod_of(spec + ", status: {podIP: 10.0.0.1}").is_ready);
+    EXPECT_TRUE(pod_of(spec + ", status: {conditions: []}").is_ready);
+    EXPECT_TRUE(pod_of(spec + ", status: {conditions: [{type: PodScheduled, status: \"True\"}, {type: Ready, "
+                              "status: \"True\", lastProbeTime: null}]}").is_ready);
+    EXPECT_FALSE(pod_of(spec + ", status: {conditions: [{type: Ready, status: \"False\"}]}").is_ready);
+    EXPECT_FALSE(pod_of(spec + ", status: {conditions: [{type: Ready, status: Unknown}]}").is_ready);
+    EXPECT_FALSE(pod_of(spec + ", status: {conditions: [{type: PodScheduled, status: \"True\"}]}").is_ready);
+}
+
+TEST(Pods, ThoseThatAreBeingDeletedAreTerminating) {
+    const auto pod = [](const std::string& metadata) {
+        return manifest_of("{apiVersion: v1, kind: Pod, metadata: {name: p" + metadata +
+                           "}, spec: {containers: [{name: a}]}}").objects.at(0).pod();
+    };
+    EXPECT_FALSE(pod("").is_terminating);
+    EXPECT_FALSE(pod(", deletionTimestamp: null").is_terminating);
+    EXPECT_TRUE(pod(", deletionTimestamp: \"2026-11-30T10:00:00Z\", deletionGracePeriodSeconds: 30").is_terminating);
 }
 
 // Whatever is done to a text: it parses, or each mistake has a place.

@@ -42,7 +42,7 @@ tl::expected<Change, base::Errors> remove(Store& store, const std::vector<Key>& 
                                           Store::Missing if_missing = Store::Missing::kRefuse) {
     const auto gone = store.to_remove(keys, if_missing);
     if (!gone) return tl::unexpected(gone.error());
-    return store.remove(*gone);
+    return store.remove(gone->gone);
 }
 
 TEST(Store, ApplyCreatesAndReplaces) {
@@ -83,13 +83,40 @@ TEST(Store, DeclaredObjectsAreChangedInTheirManifests) {
     store.apply(objects(pod("web", "app: applied")), 0);
     EXPECT_EQ(mistakes(apply(store, objects(pod("web")), 1)),
               "f:2:1: pod shop/web is declared by m.yaml:4:1: change it there\n");
-    EXPECT_EQ(mistakes(remove(store, {kWeb})), "pod shop/web is declared by m.yaml:4:1: change it there\n");
     EXPECT_EQ(mistakes(remove(store, {{Kind::kNamespace, "", "shop"}})),
-              "namespace shop is declared by m.yaml:2:1: change it there\n"
-              "pod shop/web is declared by m.yaml:4:1: change it there\n");
+              "namespace shop is declared by m.yaml:2:1: change it there\n");
     EXPECT_EQ(store.applied().size(), 1U);
     EXPECT_EQ(text(store.declare({})), "-namespace shop ~pod shop/web ");
     EXPECT_EQ(store.find(kWeb)->object.labels.text(), "app=applied");
+}
+
+TEST(Store, OfANamespaceThatIsRemovedDeclaredObjectsAreLeft) {
+    Store store;
+    const Key shop{Kind::kNamespace, "", "shop"};
+    const Key api{Kind::kPod, "shop", "api"};
+    store.declare(objects(pod("api"), "m.yaml"));
+    ASSERT_TRUE(apply(store, objects(kShop + pod("web")), 0));
+    const auto removal = store.to_remove({shop}, Store::Missing::kRefuse);
+    ASSERT_TRUE(removal);
+    EXPECT_EQ(removal->gone, (std::vector{shop, kWeb}));
+    EXPECT_EQ(removal->left, std::vector{api});
+    EXPECT_EQ(mistakes(remove(store, {shop, api})), "pod shop/api is declared by m.yaml:2:1: change it there\n");
+    EXPECT_EQ(text(*remove(store, {shop})), "-namespace shop -pod shop/web ");
+    EXPECT_EQ(mistakes(remove(store, {shop})), "pod shop/api is declared by m.yaml:2:1: change it there\n")
+        << "nothing of it can be deleted";
+}
+
+TEST(Store, WhatADeclaredObjectHidesCanBeDeleted) {
+    Store store;
+    store.apply(objects(pod("web", "app: applied")), 0);
+    EXPECT_EQ(store.hidden(kWeb), nullptr);
+    store.declare(objects(pod("web", "app: declared"), "m.yaml"));
+    ASSERT_NE(store.hidden(kWeb), nullptr);
+    EXPECT_EQ(store.hidden(kWeb)->origin(), "applied 1970-01-01T00:00:00Z from f:2:1");
+    EXPECT_EQ(store.count(Kind::kPod), 1U) << "the hidden one doesn't count";
+    EXPECT_EQ(text(*remove(store, {kWeb})), "") << "the declared one stays in force";
+    EXPECT_EQ(store.hidden(kWeb), nullptr);
+    EXPECT_EQ(mistakes(remove(store, {kWeb})), "pod shop/web is declared by m.yaml:2:1: change it there\n");
 }
 
 TEST(Store, WhatSaysTheSameIsNoChange) {
@@ -98,6 +125,19 @@ TEST(Store, WhatSaysTheSameIsNoChange) {
     EXPECT_EQ(text(store.declare(objects(kShop + pod("web"), "m"))), "");
     EXPECT_EQ(text(store.declare(objects(kShop + pod("api") + pod("web"), "m"))), "+pod shop/api ~pod shop/web ")
         << "its place is another";
+}
+
+TEST(Store, APodsReadinessAndDeletionAreChanges) {
+    Store store;
+    const auto apply_pod = [&](const std::string& metadata, const std::string& ready) {
+        return text(store.apply(objects("{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop" + metadata +
+                                        "}, spec: {containers: [{name: c}]}, status: {conditions: [{type: Ready, "
+                                        "status: \"" + ready + "\"}]}}"), 0));
+    };
+    EXPECT_EQ(apply_pod("", "False"), "+pod shop/web ");
+    EXPECT_EQ(apply_pod("", "False"), "");
+    EXPECT_EQ(apply_pod("", "True"), "~pod shop/web ");
+    EXPECT_EQ(apply_pod(", deletionTimestamp: \"2026-11-30T10:00:00Z\"", "True"), "~pod shop/web ");
 }
 
 }  // namespace
