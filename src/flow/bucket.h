@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 #if defined(__SSE2__)
@@ -59,7 +60,9 @@ struct alignas(64) Bucket {
         const auto bits = static_cast<uint32_t>(_mm_movemask_epi8(equal));
         std::atomic_signal_fence(std::memory_order_acquire);
         if (unlikely(bits == 0)) return false;
-        index_found = index(static_cast<uint32_t>(std::countr_zero(bits)) / 2);
+        // The first of them is at twice the slot's number, and its index at four times that.
+        const auto* index = reinterpret_cast<const std::byte*>(indices) + std::countr_zero(bits) * 2U;
+        index_found = reinterpret_cast<const std::atomic<uint32_t>*>(index)->load(std::memory_order_acquire);
 #else
         const uint32_t bits = match(tag);
         if (unlikely(bits == 0)) return false;

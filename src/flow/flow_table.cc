@@ -635,18 +635,16 @@ bool Table::is_expired(uint32_t pair, State state, Seconds idle, uint32_t halvin
     return idle >= Timeouts::shortened(timeouts_.of(state, records_[pair * 2].key.protocol()), halvings);
 }
 
-uint32_t Table::age(Seconds now) noexcept {
+uint32_t Table::begin_ageing() noexcept {
     const uint32_t high = stock_.high();
     const uint32_t part = std::max(kAgedAtOnce, high / kAgeingRounds + 1);
     if (aged_ >= high || part >= high) aged_ = 0;
-    const uint32_t end = std::min(high, aged_ + part);
-    uint32_t removed = 0;
-    walk(aged_, end, [&](uint32_t pair) {
-        if (is_expired(pair, state(pair), idle(pair, now), halvings())) removed += remove_surely(pair);
-    });
+    return std::min(high, aged_ + part);
+}
+
+void Table::end_ageing(uint32_t end) noexcept {
     aged_ = end;
     reclaim();
-    return removed;
 }
 
 Listed Table::listed(uint32_t pair, Seconds now) const noexcept {
@@ -662,6 +660,7 @@ Listed Table::listed(uint32_t pair, Seconds now) const noexcept {
     const State now_in = state(pair);
     const auto age = static_cast<int32_t>(now - pairs_[pair].created.load(kRelaxed));
     return {.original = tuple(pair * 2),
+            .leaves = tuple(pair * 2 + 1).reversed(),
             .state = now_in,
             .verdict = initiator.decided.load(kRelaxed).verdict(),
             .directions = {direction(initiator), direction(records_[pair * 2 + 1])},

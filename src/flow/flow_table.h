@@ -102,6 +102,7 @@ struct Listed {
         bool decided;  // ports are known
     };
     path::Tuple original;  // as its initiator sends it
+    path::Tuple leaves;    // what that becomes: another one if it is translated
     State state;
     Verdict verdict;
     Direction directions[2];  // the initiator's, the other's
@@ -202,6 +203,23 @@ class Table {
         return true;
     }
 
+    // Whether track() does nothing about a plain packet but note_settled(): it is of an open connection, tells
+    // nothing new of that, and isn't the first in this second.
+    [[gnu::always_inline]] static bool is_settled(const Record& own, const path::Connection& connection,
+                                                  Seconds now) noexcept {
+        using Tcp = wire::TcpHeader;
+        return own.is(kSettled) && (connection.tcp_flags & (Tcp::kSyn | Tcp::kFin | Tcp::kRst)) == 0 &&
+               own.seen.load(std::memory_order_relaxed) == now;
+    }
+    [[gnu::always_inline]] static void note_settled(Record& own, const path::Connection& connection,
+                                                    const rte_mbuf* m) noexcept {
+        own.packets.add(1);
+        own.bytes.add(m->pkt_len);
+        if ((connection.tcp_flags & wire::TcpHeader::kAck) != 0) {
+            note_open(own, connection, rte_pktmbuf_mtod(m, const uint8_t*));
+        }
+    }
+
     // --- workers: for some packets. The control thread too, with a Reading, where nothing is changed ---
 
     // The same of a packet that was judged by itself if it opens_anew(). False if the flow is over.
@@ -250,10 +268,29 @@ class Table {
     Reading read() noexcept { return Reading(stock_); }
 
     // Removes flows whose time is up. Once a second; of a large table it looks at a part, so that each flow
-    // is looked at in kAgeingRounds seconds. The number of those removed.
+    // is looked at in kAgeingRounds seconds. Calls meet(const Keys&) for those that stay and are translated. The
+    // number of those removed.
     static constexpr uint32_t kAgeingRounds = 8;
     static constexpr uint32_t kAgedAtOnce = 1 << 17;
-    uint32_t age(Seconds now) noexcept;
+    struct NoMeeting {
+        void operator()(const Keys&) const noexcept {}
+    };
+    template <class Meet = NoMeeting>
+    uint32_t age(Seconds now, Meet meet = {}) {
+        const uint32_t end = begin_ageing();
+        uint32_t removed = 0;
+        walk(aged_, end, [&](uint32_t pair) {
+            if (is_expired(pair, state(pair), idle(pair, now), halvings())) {
+                removed += remove_surely(pair);
+                return;
+            }
+            if (unlikely(is_translated(pair))) meet(Keys(tuple(pair * 2), tuple(pair * 2 + 1)));
+        });
+        end_ageing(end);
+        return removed;
+    }
+    // Whether it has looked at all flows when it last came to the end of its part.
+    bool has_aged_all() const noexcept { return aged_ >= stock_.high(); }
 
     // A walk through the table in parts of some hundred microseconds. Flows may come and go between two of them;
     // one that is there all the time is met once.
@@ -408,6 +445,12 @@ class Table {
     static void outdate(Record& record) noexcept;
     void count_ended(Desk& desk, const Chain& chain) noexcept;
     void hand_over(Desk& desk) noexcept;
+    // By its keys, which have a digest of IPv6 addresses.
+    bool is_translated(uint32_t pair) const noexcept {
+        return !(path::reversed(records_[pair * 2].key) == records_[pair * 2 + 1].key);
+    }
+    uint32_t begin_ageing() noexcept;
+    void end_ageing(uint32_t end) noexcept;
     void reclaim() noexcept;
     Listed listed(uint32_t pair, Seconds now) const noexcept;
 

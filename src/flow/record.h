@@ -138,6 +138,11 @@ struct alignas(64) Record {
 };
 static_assert(sizeof(Record) == 64 && std::atomic<Decided>::is_always_lock_free);
 
+// The record of the flow's other direction: the two are the halves of 128 bytes that are aligned so.
+[[gnu::always_inline]] inline const Record& peer_of(const Record& record) noexcept {
+    return *reinterpret_cast<const Record*>(reinterpret_cast<uintptr_t>(&record) ^ sizeof(Record));
+}
+
 // What was decided of the packets of one direction.
 struct Decision {
     uint32_t generation;

@@ -6,6 +6,7 @@
 #include "wire/address.h"
 #include "wire/extensions.h"
 #include "wire/headers.h"
+#include "wire/ip_check.h"
 #include "wire/layers.h"
 
 namespace sluice::guard {
@@ -75,6 +76,7 @@ class Judgement {
         if (!guard_.check_addresses) return true;
         const auto& own = guard_.addresses;
         return std::find(own.begin(), own.end(), address) != own.end() ||
+               (guard_.allows_link_local && !address.is_v4() && is_link_local6(address.bytes)) ||
                (guard_.mac != 0 && !address.is_v4() && address == link_local_of_key(guard_.mac));
     }
 

@@ -38,6 +38,7 @@ struct Guard {
     uint64_t mac = 0;                  // path::mac_key() of the only source; 0: any
     bool check_addresses = false;      // only `addresses`, and what IPv6 derives from `mac`
     std::vector<IpAddress> addresses;
+    bool allows_link_local = false;  // and any link-local address of IPv6: a guest chooses its own (RFC 7217)
     bool serves_dhcp = false;
     bool serves_ra = false;
     Usual usual;

@@ -20,17 +20,18 @@ namespace sluice::path {
 inline constexpr uint16_t kBatchSize = 64;
 
 enum class Fate : uint8_t {
-    kPending,  // no stage has decided yet
-    kBridgeByFlow,  // pending; to be bridged: its flow is looked up before its guard and its addresses
-    kRouteByFlow,   // pending; to be routed: the same
-    kForward,  // to meta.egress
-    kFlood,    // to every other member of the ingress port's network
-    kRoute,    // to meta.neighbor
-    kRouteByPort,  // to meta.neighbor, by meta.egress
+    kPending,           // no stage has decided yet
+    kBridgeByFlow,      // pending; to be bridged: its flow is looked up before its guard and its addresses
+    kRouteByFlow,       // pending; to be routed: the same
+    kForward,           // to meta.egress
+    kFlood,             // to every other member of the ingress port's network
+    kRoute,             // to meta.neighbor
+    kRouteByPort,       // to meta.neighbor, by meta.egress
+    kRouteTranslated,   // the same, rewritten before: with the addresses and ports that its flow says, or its MSS
     kRoutePortUnknown,  // to meta.neighbor; its port was not known when the policies were evaluated
-    kHeld,     // a later fragment, which waits until its first fragment has been decided
-    kLocal,    // for the switch itself: to one of its addresses, ARP, ND
-    kDrop,     // for meta.reason
+    kHeld,              // a later fragment, which waits until its first fragment has been decided
+    kLocal,             // for the switch itself: to one of its addresses, ARP, ND
+    kDrop,              // for meta.reason
 };
 
 // The payload of a packet that is to be routed.
@@ -38,6 +39,10 @@ enum class Layer3 : uint8_t { kNone, kIpv4, kIpv6, kOther };
 
 // The guard of an ingress port that is not unusual otherwise: none, any source MAC, or the port's own MAC only.
 enum class Guarded : uint8_t { kNot, kAnyMac, kOwnMac };
+
+// Whether a packet leaves with other addresses or ports than it came with, which its flow says
+// (connection.candidate): kWanted is said where the fate alone does not tell.
+enum class Translated : uint8_t { kNot, kWanted, kDone };
 
 constexpr bool is_pending(Fate fate) noexcept { return fate <= Fate::kRouteByFlow; }
 
@@ -60,6 +65,8 @@ struct alignas(64) Meta {
     bool repeats;               // the packet before it has the same addresses
     Layer3 layer3;              // of a frame to the router's MAC address; kNone: bridge the frame
     bool asks_flow_first;       // of a frame to be bridged: look up its flow first; guard and addresses on a miss
+    Translated translated;
+    bool opens_tcp;             // a SYN that is routed: it may not tell a larger MSS than its way carries
     void* header;               // the IP header, if layer3 is kIpv4 or kIpv6
     void* neighbor;             // the neighbor::Entry that a routed packet is sent to
 
@@ -96,6 +103,8 @@ inline Arrival arrival_of(const Meta& meta) noexcept {
     metas->repeats = false;
     metas->layer3 = Layer3::kNone;
     metas->asks_flow_first = false;
+    metas->translated = Translated::kNot;
+    metas->opens_tcp = false;
     uint64_t words[2];
     std::memcpy(words, reinterpret_cast<const std::byte*>(metas) + kFirst, kSize);
 #pragma GCC unroll 4
@@ -132,7 +141,12 @@ constexpr bool has_egress(Drop reason) noexcept {
         case Drop::kRejected:
         case Drop::kNoConnection:
         case Drop::kFlowTableFull:
-        case Drop::kFlowShare: return true;
+        case Drop::kFlowShare:
+        case Drop::kNatExhausted:
+        case Drop::kNatHostLimit:
+        case Drop::kNatBusy:
+        case Drop::kTupleTaken:
+            return true;
         default: return false;
     }
 }

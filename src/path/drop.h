@@ -28,6 +28,7 @@ enum class Drop : uint8_t {
     kForeignAddress,
     kMacLimit,
     kFloodLimit,
+    kEgressRateLimit,
     kReservedMac,
     kSamePort,
     kSplitHorizon,
@@ -44,6 +45,7 @@ enum class Drop : uint8_t {
     kUnknownVni,
     kUnknownRemote,
     kUnderlayTransit,
+    kVxlanPort,
     kFlatNetwork,
     kMalformedIp,
     kMalformedNeighbor,
@@ -60,12 +62,21 @@ enum class Drop : uint8_t {
     kHostUnreachable,
     kFragmentationNeeded,
     kNoListener,
+    kResponderBusy,
     kDenied,
     kRejected,
     kNoConnection,
     kFragmentUnknown,
     kFlowTableFull,
     kFlowShare,
+    kNoEndpoint,
+    kNoLocalEndpoint,
+    kNoServicePort,
+    kServiceSource,
+    kNatExhausted,
+    kNatHostLimit,
+    kNatBusy,
+    kTupleTaken,
     kBackground,
     // counted at the egress port
     kPortDown,
@@ -74,6 +85,7 @@ enum class Drop : uint8_t {
     kTooBig,
     kTooLongForPeer,
     kNoBuffer,
+    kIngressRateLimit,
     kTransmitFull,
     kTransmitFailed,
     kInterfaceDown,
@@ -142,6 +154,10 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "More broadcast, multicast or unknown frames a second than the port's `flood-limit` allows, or than a port "
      "with a loop may have. Expected in a storm; look for a loop behind the port: where one was seen, `sluicectl "
      "port list` and the log name its two ports."},
+    {"egress-rate-limit",
+     "More traffic came from the port's guest than `rate-limit: {egress: ...}` of the port allows. Expected of "
+     "TCP at "
+     "its limit; raise `rate` or `burst` otherwise."},
     {"reserved-mac",
      "The destination is one of 01:80:c2:00:00:00 to 0f (STP, LACP, pause, LLDP), which a bridge "
      "doesn't forward (IEEE 802.1Q, 8.6.3). Expected with LLDP or STP speakers."},
@@ -188,6 +204,11 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
     {"underlay-transit",
      "A packet came from the underlay to this host's MAC address there, but for another host's IP address. The "
      "switch does not route between hosts of the underlay. Look at the sender's routes."},
+    {"vxlan-port",
+     "The packet, or its answer, would be routed to the VXLAN port (UDP 4789, if `underlay: {udp-port}` is no "
+     "other) of a host in the underlay's network, which could take it for a frame of this switch's networks; or "
+     "it is an ICMP error about such a packet. Only the switch's own tunnels send to that port there. Look at the "
+     "sender; if it has VXLAN of its own, let that use another port."},
     {"flat-network",
      "The frame was for another station of a `flat` network, whose ports are not bridged: all packets go "
      "through the router. Look at the routes inside the container: its address is a /32 or /128."},
@@ -230,16 +251,25 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The packet is longer than the MTU of its next link and may not be fragmented; the sender was told "
      "(ICMP). A few are expected of path MTU discovery."},
     {"no-listener",
-     "The packet was for an address of the switch itself, which serves no ports: it answers pings only."},
+     "The packet was for an address of the switch itself, and nothing listens there: it answers pings, DNS "
+     "queries "
+     "at the gateways (`dns` at the network), and DHCP where the network has `dhcp`."},
+    {"responder-busy",
+     "The packet was a question to the switch itself (a name, an address), and too many wait for their answers: "
+     "of "
+     "this port, or of all. Look at how many the port's station asks."},
     {"denied",
      "A rule of an ACL, or the end of its list, denies the packet; or NetworkPolicies isolate a pod, and no rule "
-     "of theirs permits it: `sluicectl drops --last` says which."},
+     "of theirs permits it; or no NetworkPolicy selects a pod, and `policy: {default: deny}` holds: `sluicectl "
+     "drops --last` says which."},
     {"rejected",
      "A rule of an ACL rejects the packet, and the sender was told (TCP RST or ICMP): `sluicectl drops "
      "--last` says which."},
     {"no-connection",
-     "The TCP segment belongs to no known connection and does not begin one, and `flows: {pick-up: false}` "
-     "forbids picking up a connection in the middle. Expected after a restart."},
+     "The packet belongs to no known connection and does not begin one. Either NAT would give its sender another "
+     "address, or it is a TCP segment and `flows: {pick-up: false}` forbids picking up a connection in the "
+     "middle. "
+     "Expected after a restart."},
     {"fragment-unknown",
      "A later fragment is decided as its packet's first fragment was, but that did not come within two "
      "seconds, or too many later fragments waited (64 per port). Look for loss on the sender's path, and at "
@@ -251,6 +281,31 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "There was no room for a new connection: the flow table is full, and the port has reached its share of "
      "new connections or the address has an eighth of the table. Look at the connections that it opens: "
      "`sluicectl flow count`, `sluicectl flow list`."},
+    {"no-endpoint",
+     "The Service has no endpoint that takes connections, so its sender is told at once (a TCP reset, or ICMP "
+     "\"port unreachable\"). `sluicectl service show` says why."},
+    {"no-local-endpoint",
+     "The Service takes connections from there only to endpoints of this host (its traffic policy is Local), and "
+     "this host has none that takes connections."},
+    {"no-service-port",
+     "The address is a Service's, and the Service has no such port. `sluicectl service show` lists its ports."},
+    {"service-source", "The Service does not take connections from this source: `loadBalancerSourceRanges`."},
+    {"nat-exhausted",
+     "NAT has no outside address or port left for a new connection. Give it more `addresses`, or look for whoever "
+     "uses most: `sluicectl nat list`."},
+    {"nat-host-limit",
+     "The sender's address has as many connections through NAT as one may have: `ports-per-host`, or its fair "
+     "share "
+     "of the table. `sluicectl nat list` shows who uses most."},
+    {"nat-busy",
+     "NAT's entry for the sender was in use for too long by a thread that the kernel has interrupted. The "
+     "sender's "
+     "next packet tries again. If there are many, give workers cores of their own (`workers: {cores: ...}`)."},
+    {"tuple-taken",
+     "Answers to the new connection could not be told from those of another one, which a Service or NAT has "
+     "turned "
+     "to the same end, and the port of this one can't be changed. The sender's next port will do: "
+     "`sluicectl flow list` shows the other one."},
     {"background",
      "A message that every host sends unasked (MLD, IGMP, router solicitations, ARP and ND about its own "
      "address, mDNS, LLMNR, SSDP, NetBIOS) and that had no receiver: the network has no other member or is "
@@ -270,6 +325,10 @@ inline constexpr std::array<DropText, kDropCount> kDropTexts{{
      "The frame fits the port's MTU but not the MTU of the port's interface, or of the interface at the other "
      "end (of a veth, say). Give both ends the same `mtu:`."},
     {"no-buffer", "No packet buffer was left for a copy or a segment. Raise `memory.buffers`."},
+    {"ingress-rate-limit",
+     "More traffic went to the port's guest than `rate-limit: {ingress: ...}` of the port allows. Expected of TCP "
+     "at "
+     "its limit; raise `rate` or `burst` otherwise."},
     {"transmit-full",
      "The receiver doesn't take frames as fast as they come: its queue was full. Expected when a "
      "receiver is overloaded; otherwise give it more `queues:` or CPU."},

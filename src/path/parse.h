@@ -32,13 +32,12 @@ struct Parse {
     template <class Tables>
     [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables&) noexcept {
         if (unlikely(packet->data_len < kEthernetHeader)) return drop(meta, Drop::kRunt);
-        read_macs(meta, packet);
+        read_macs(meta, rte_pktmbuf_mtod(packet, const uint8_t*));
         return true;
     }
 
     // Of a frame that is long enough.
-    [[gnu::always_inline]] static void read_macs(Meta& meta, const rte_mbuf* packet) noexcept {
-        const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
+    [[gnu::always_inline]] static void read_macs(Meta& meta, const uint8_t* frame) noexcept {
         // Both loads read two bytes past their MAC. The EtherType ends at byte 14, so both are inside the frame.
         meta.destination_mac = mac_key(frame);
         meta.source_mac = mac_key(frame + 6);

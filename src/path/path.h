@@ -1,13 +1,22 @@
 // How stages become a path. This file runs the stages; their order is in engine/path.h.
 //
+// What admit_usual() and decide_usual() return false for goes on out of line, to the end of its loop: where the
+// two ways met again, the usual packets' fields would be read anew and their registers spilled.
+//
 // Before a path runs, the gatherer of the batch tells how each packet came (arrive()).
 //
-// A stage is a struct with up to four static functions:
+// A stage is a struct with up to six static functions:
 //     bool admit (Meta&, rte_mbuf*, const Tables&)            parse; start the memory accesses needed
+//     bool admit_usual(Meta&, rte_mbuf*, const Tables&)       in its place: all of Admit for the usual packets, in
+//                                                             line; false for those that the stages behind it
+//                                                             must admit
 //     void find  (Meta&, const Tables&)                       read the fetched data, start the next access; also
 //                                                             called for dropped packets
 //     bool decide(Meta&, const Tables&)                       look up; give the packet its fate
 //     bool decide(Meta&, const rte_mbuf*, const Tables&)      the same, if it reads headers
+//     bool decide_usual(Meta&, const rte_mbuf*, const Tables&)
+//                                                             decide() of the usual packets, in line; false for
+//                                                             all others, which it leaves as they were
 //     void apply (Meta&, rte_mbuf*, const Tables&)            do what was decided
 // admit and decide return false if they have given the packet a fate that ends its way (a drop). admit also
 // returns false if the stages behind it need not admit the packet.
@@ -39,7 +48,7 @@ struct Path {
     static void run(Batch& batch, const Tables tables, Observer observer = {}) noexcept {
         const uint16_t count = batch.count;
         for (uint16_t i = 0; i < count; ++i) {
-            (admit<Stages>(batch.meta(i), batch.packets[i], tables) && ...);
+            admit_by<Stages...>(batch.meta(i), batch.packets[i], tables);
         }
         if constexpr ((finds<Stages, Tables> || ...)) {
             for (uint16_t i = 0; i < count; ++i) {
@@ -48,12 +57,7 @@ struct Path {
             }
         }
         for (uint16_t i = 0; i < count; ++i) {
-            Meta& meta = batch.meta(i);
-            if (likely(is_pending(meta.fate))) {
-                (decide<Stages>(meta, batch.packets[i], tables) && ...);
-            }
-            observer.decided(meta, batch.packets[i]);
-            (apply<Stages>(meta, batch.packets[i], tables), ...);
+            finish(batch.meta(i), batch.packets[i], tables, observer);
         }
         batch.count = 0;
     }
@@ -72,6 +76,61 @@ struct Path {
             return Stage::admit(meta, packet, tables);
         }
         return true;
+    }
+    // The stages one after the other. A packet that needs the unusual stages goes through these and all behind
+    // them out of line.
+    template <class Stage, class... Others, class Tables>
+    [[gnu::always_inline]] static void admit_by(Meta& meta, rte_mbuf* packet, const Tables& tables) {
+        if constexpr (requires { Stage::admit_usual(meta, packet, tables); }) {
+            if (likely(Stage::admit_usual(meta, packet, tables))) return;
+            return admit_out_of_line<Others...>(meta, packet, tables);
+        } else if constexpr (requires { Stage::is_needed(meta, packet, tables); }) {
+            if (unlikely(Stage::is_needed(meta, packet, tables))) {
+                return admit_unusual<Stage, Others...>(meta, packet, tables);
+            }
+        } else {
+            if (!admit<Stage>(meta, packet, tables)) return;
+        }
+        if constexpr (sizeof...(Others) != 0) admit_by<Others...>(meta, packet, tables);
+    }
+    template <class... Others, class Tables>
+    [[gnu::noinline]] static void admit_out_of_line(Meta& meta, rte_mbuf* packet, const Tables& tables) {
+        admit_by<Others...>(meta, packet, tables);
+    }
+    template <class Stage, class... Others, class Tables>
+    [[gnu::noinline]] static void admit_unusual(Meta& meta, rte_mbuf* packet, const Tables& tables) {
+        if (!Stage::admit(meta, packet, tables)) return;
+        if constexpr (sizeof...(Others) != 0) admit_by<Others...>(meta, packet, tables);
+    }
+    template <class Stage, class Tables>
+    static constexpr bool has_usual = requires(Meta& meta, const rte_mbuf* packet, const Tables& tables) {
+        Stage::decide_usual(meta, packet, tables);
+    };
+    template <class Stage, class Tables>
+    [[gnu::always_inline]] static bool decide_usual(Meta& meta, const rte_mbuf* packet, const Tables& tables) {
+        if constexpr (has_usual<Stage, Tables>) return Stage::decide_usual(meta, packet, tables);
+        return false;
+    }
+    // Decide and Apply, of one packet.
+    template <class Tables, class Observer>
+    [[gnu::always_inline]] static void finish(Meta& meta, rte_mbuf* packet, const Tables& tables,
+                                              Observer& observer) {
+        if constexpr ((has_usual<Stages, Tables> || ...)) {
+            if (unlikely(!(decide_usual<Stages>(meta, packet, tables) || ...))) {
+                return finish_unusual(meta, packet, tables, observer);
+            }
+        } else if (likely(is_pending(meta.fate))) {
+            (decide<Stages>(meta, packet, tables) && ...);
+        }
+        observer.decided(meta, packet);
+        (apply<Stages>(meta, packet, tables), ...);
+    }
+    template <class Tables, class Observer>
+    [[gnu::noinline]] static void finish_unusual(Meta& meta, rte_mbuf* packet, const Tables& tables,
+                                                 Observer& observer) {
+        if (likely(is_pending(meta.fate))) (decide<Stages>(meta, packet, tables) && ...);
+        observer.decided(meta, packet);
+        (apply<Stages>(meta, packet, tables), ...);
     }
     template <class Stage, class Tables>
     [[gnu::always_inline]] static bool decide(Meta& meta, const rte_mbuf* packet, const Tables& tables) {
@@ -95,16 +154,12 @@ struct Path {
 template <class Shortcut, class... Stages>
 struct Unusual {
     template <class Tables>
-    [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables& tables) {
-        if (is_plain_arrival(meta) || (likely(!meta.unusual) && likely(Shortcut::passes(meta, packet, tables)))) {
-            return true;
-        }
-        return admit_all(meta, packet, tables);
+    [[gnu::always_inline]] static bool is_needed(const Meta& meta, const rte_mbuf* packet, const Tables& tables) {
+        if (is_plain_arrival(meta)) return false;
+        return unlikely(meta.unusual) || unlikely(!Shortcut::passes(meta, packet, tables));
     }
-
- private:
     template <class Tables>
-    [[gnu::noinline]] static bool admit_all(Meta& meta, rte_mbuf* packet, const Tables& tables) {
+    [[gnu::always_inline]] static bool admit(Meta& meta, rte_mbuf* packet, const Tables& tables) {
         return (Stages::admit(meta, packet, tables) && ...);
     }
 };

@@ -17,6 +17,10 @@
 #include "wire/flow_hash.h"
 #include "wire/headers.h"
 
+#if defined(__SSSE3__)
+#include <immintrin.h>
+#endif
+
 namespace sluice::flow {
 struct Record;
 }
@@ -211,32 +215,53 @@ void read_connection_slowly(const rte_mbuf* m, FlowDomain domain, Connection& co
     return true;
 }
 
-// The same for plain IPv4 and IPv6 packets. Returns false and reads nothing for any other packet.
-[[gnu::always_inline]] inline bool read_plain_connection(const rte_mbuf* m, FlowDomain domain,
-                                                         Connection& connection) noexcept {
+// The key of a plain IPv4 packet with ports. It is the header's bytes 9 to 19 and the four behind it, in another
+// order: one shuffle instead of eight instructions, where the CPU has it.
+[[gnu::always_inline]] inline void read_ipv4_key(const uint8_t* ip, FlowDomain domain, TupleKey& key) noexcept {
+#if defined(__SSSE3__)
+    constexpr int kProtocol = 1;
+    constexpr int kNone = -1;
+    const __m128i order = _mm_setr_epi8(4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, kProtocol, kNone, kNone, kNone);
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(ip + 8));
+    const uint64_t others = TupleKey::make_rest(0, 0, 4, domain);
+    const __m128i words =
+        _mm_or_si128(_mm_shuffle_epi8(bytes, order), _mm_set_epi64x(static_cast<int64_t>(others), 0));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(&key), words);
+#else
+    key = {wire::load64(ip + 12),
+           TupleKey::make_rest(wire::load32(ip + sizeof(wire::Ipv4Header)), ip[9], 4, domain)};
+#endif
+}
+
+// The same for plain IPv4 packets.
+[[gnu::always_inline]] inline bool read_plain_ipv4(const rte_mbuf* m, FlowDomain domain,
+                                                   Connection& connection) noexcept {
     constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
     constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
     constexpr uint32_t kL4 = kIp + sizeof(wire::Ipv4Header);
+    if (unlikely(m->data_len < kL4 + sizeof(wire::TcpHeader))) return false;
     const auto* frame = rte_pktmbuf_mtod(m, const uint8_t*);
-    if (likely(m->data_len >= kL4 + sizeof(wire::TcpHeader))) {
-        uint16_t type;
-        std::memcpy(&type, frame + kIp - sizeof type, sizeof type);
-        const uint8_t* ip = frame + kIp;
-        const uint8_t protocol = ip[9];
-        const uint32_t size = uint32_t{ip[2]} << 8 | ip[3];
-        if (likely(type == kIpv4 && wire::is_plain_ipv4(wire::load64(ip)) && size >= kLeastSizes.of[protocol])) {
-            const bool is_tcp = protocol == static_cast<uint8_t>(wire::Protocol::kTcp);
-            connection.key = {wire::load64(ip + 12),
-                              TupleKey::make_rest(wire::load32(ip + sizeof(wire::Ipv4Header)), protocol, 4,
-                                                  domain)};
-            connection.ip = ip;
-            const uint64_t flags = is_tcp ? frame[kL4 + 13] : 0;
-            const uint64_t shape = plain_shape(kL4) | flags << kFlagsShift;
-            std::memcpy(&connection.l4_offset, &shape, sizeof shape);
-            return true;
-        }
+    uint16_t type;
+    std::memcpy(&type, frame + kIp - sizeof type, sizeof type);
+    const uint8_t* ip = frame + kIp;
+    const uint8_t protocol = ip[9];
+    const uint32_t size = uint32_t{ip[2]} << 8 | ip[3];
+    if (unlikely(type != kIpv4 || !wire::is_plain_ipv4(wire::load64(ip)) || size < kLeastSizes.of[protocol])) {
+        return false;
     }
-    return read_plain_ipv6(m, domain, connection);
+    const bool is_tcp = protocol == static_cast<uint8_t>(wire::Protocol::kTcp);
+    read_ipv4_key(ip, domain, connection.key);
+    connection.ip = ip;
+    const uint64_t flags = is_tcp ? frame[kL4 + 13] : 0;
+    const uint64_t shape = plain_shape(kL4) | flags << kFlagsShift;
+    std::memcpy(&connection.l4_offset, &shape, sizeof shape);
+    return true;
+}
+
+// Of both families.
+[[gnu::always_inline]] inline bool read_plain_connection(const rte_mbuf* m, FlowDomain domain,
+                                                         Connection& connection) noexcept {
+    return likely(read_plain_ipv4(m, domain, connection)) || read_plain_ipv6(m, domain, connection);
 }
 
 inline void read_connection(const rte_mbuf* m, FlowDomain domain, Connection& connection) noexcept {

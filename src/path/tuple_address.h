@@ -15,4 +15,10 @@ inline IpAddress destination_of(const Tuple& tuple) noexcept {
                                : wire::address_of(tuple.key.destination());
 }
 
+// Replaces one end. An echo has `port` as its identifier; of a protocol without ports it stays 0.
+void set_source(Tuple& tuple, const IpAddress& address, uint16_t port) noexcept;
+void set_destination(Tuple& tuple, const IpAddress& address, uint16_t port) noexcept;
+// The source of one and the destination of the other, which are of one connection.
+Tuple between(const Tuple& source, const Tuple& destination) noexcept;
+
 }  // namespace sluice::path

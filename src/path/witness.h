@@ -18,6 +18,7 @@
 #include "path/batch.h"
 #include "path/drop_log.h"
 #include "path/ids.h"
+#include "path/tuple.h"
 #include "sluice/address.h"
 #include "wire/filter.h"
 
@@ -75,6 +76,9 @@ struct Witnessed {
     bool is_routed;           // whether the next two fields are set
     IpAddress neighbor;
     uint64_t neighbor_mac;    // 0: not known yet
+    bool is_translated;       // whether the next two fields are set
+    Tuple arrives;  // of its flow's packets in this direction; of an ICMP error: of those that it is about
+    Tuple leaves;
     bool waits;               // whether it waits for the MAC address of waits_for
     IpAddress waits_for;
     NetworkId waits_in;

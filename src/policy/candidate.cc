@@ -5,7 +5,7 @@ namespace sluice::policy {
 Candidate Candidate::opened_by(const FirstPacket& packet) const noexcept {
     Candidate other = *this;
     other.first = packet;
-    other.subject = subject_of(translated, packet);
+    other.subject = subject_of(judged(), packet);
     other.judgement = {};
     return other;
 }
@@ -15,7 +15,7 @@ Candidate Candidate::opened_by_peer(const FirstPacket& packet) const noexcept {
     other.original = translated.reversed();
     other.translated = original.reversed();
     other.first = packet;
-    other.subject = subject_of(other.translated, packet);
+    other.subject = subject_of(other.judged(), packet);
     other.from = to;
     other.to = from;
     other.sender = flow::Sender::kResponder;

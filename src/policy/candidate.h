@@ -11,6 +11,7 @@
 #include "path/batch.h"
 #include "path/ids.h"
 #include "path/tuple.h"
+#include "path/tuple_address.h"
 #include "policy/subject.h"
 
 namespace sluice::policy {
@@ -28,7 +29,8 @@ struct Hop {
     static constexpr uint32_t kNeighbor = 0x8000'0000;
     static constexpr uint32_t kOnLink = 0x4000'0000;   // of a routed one: the neighbor is the destination itself
     static constexpr uint32_t kLocal = 0x4000'0000;    // of another: to the switch itself
-    static constexpr uint32_t kIndexMask = 0x3fff'ffff;
+    static constexpr uint32_t kTranslated = 0x2000'0000;  // of a routed one: its packets leave as another tuple
+    static constexpr uint32_t kIndexMask = 0x1fff'ffff;
     static_assert(neighbor::Table::kCapacity <= kIndexMask);
 };
 
@@ -58,6 +60,12 @@ struct Candidate {
     bool is_flooded = false;     // it goes to all ports of `to`'s network: each has ingress policies of its own
     Judgement judgement;
 
+    bool is_translated() const noexcept { return !(original == translated); }
+    // As policies see it: from whom it comes, and to whom it goes in the end. (So an egress policy sees the back
+    // end of a Service, and an ingress policy the client behind NAT.)
+    path::Tuple judged() const noexcept {
+        return is_translated() ? path::between(original, translated) : original;
+    }
     // The same connection, opened by another packet of the same sender.
     Candidate opened_by(const FirstPacket& packet) const noexcept;
     // The same connection, opened by such a packet of the other end.

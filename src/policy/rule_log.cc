@@ -45,8 +45,11 @@ void RuleLog::write(const std::vector<const path::DropLog*>& workers, const Rule
                 ++withheld_;
                 continue;
             }
-            const auto rule = names.rule(record.object);
-            base::log::warning("acl", "{} {}: port {} to {}: {}", rule ? rule->name : "a rule since removed",
+            std::string rules;
+            for (const acl::Object& rule : names.rules(record.object)) {
+                rules += (rules.empty() ? "" : ", ") + rule.name;
+            }
+            base::log::warning("acl", "{} {}: port {} to {}: {}", rules.empty() ? "a rule since removed" : rules,
                                action_of(record.reason), names.port(record.ingress),
                                names.port(record.egress),
                                wire::summary({record.bytes.data(), record.size}, record.length));

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +18,8 @@ namespace sluice::policy {
 // Give the names of ports and rules in the lines.
 struct RuleLogNames {
     std::function<std::string(path::PortId)> port;
-    std::function<std::optional<acl::Object>(uint32_t)> rule;  // none: it was removed since
+    // Several NetworkPolicies may refuse a packet together. Empty: they were removed since.
+    std::function<std::vector<acl::Object>(uint32_t)> rules;
 };
 
 class RuleLog {

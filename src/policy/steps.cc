@@ -34,15 +34,22 @@ const pod::Pod* find_elsewhere(const IpAddress& address, path::PortId port, cons
 
 }  // namespace
 
-Candidate candidate_of(const path::Meta& meta, const view::Tables& tables) noexcept {
+Candidate candidate_of(const path::Meta& meta, const path::Tuple& leaves, const view::Tables& tables) noexcept {
     Candidate candidate;
     const bool is_ip = meta.connection.kind != path::PacketKind::kNotIp && meta.connection.ip != nullptr;
     if (is_ip) {
         candidate.original = meta.connection.tuple();
-        candidate.translated = candidate.original;
+        candidate.translated = leaves;
         candidate.first = first_packet_of(meta.connection);
     }
     candidate.subject = subject_of(meta.connection);
+    if (unlikely(is_ip && candidate.is_translated())) {
+        const bool is_later = candidate.subject.later_fragment;
+        candidate.subject = subject_of(candidate.judged(), candidate.first);
+        candidate.subject.later_fragment = is_later;
+        candidate.subject.fragment |= is_later;
+        candidate.hop = Hop::kTranslated;
+    }
     candidate.from = {meta.ingress, meta.network};
     Steps::lead(candidate, meta, tables);
     return candidate;
@@ -56,15 +63,43 @@ bool is_destination(const neighbor::Entry& neighbor, const path::Tuple& tuple,
            neighbor.address == destination_of(tuple);
 }
 
-bool Steps::route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
+namespace {
+
+bool is_to_tunnels(const path::TupleKey& key, const view::Tables& tables) noexcept {
+    return key.protocol() == wire::Protocol::kUdp && key.destination_port() == tables.snapshot.udp_port;
+}
+
+// What a station of the underlay's network sends to another is theirs: its source is a guard's to judge, or it
+// comes from the wire.
+bool is_routed_into_underlay(const Candidate& candidate, const view::Tables& tables) noexcept {
+    return (candidate.hop & Hop::kNeighbor) != 0 && tables.network(candidate.to.network).is_underlay;
+}
+
+}  // namespace
+
+bool imitates_tunnel(const Candidate& candidate, const view::Tables& tables) noexcept {
+    if (is_routed_into_underlay(candidate, tables) && is_to_tunnels(candidate.translated.key, tables)) return true;
+    const bool is_routed_out =
+        (candidate.hop & Hop::kNeighbor) != 0 && tables.network(candidate.from.network).is_underlay;
+    return is_routed_out && is_to_tunnels(path::reversed(candidate.original.key), tables);
+}
+
+bool imitates_tunnel_error(const rte_mbuf* packet, const path::Connection& connection, const Candidate& candidate,
+                           const view::Tables& tables) noexcept {
+    if (!is_routed_into_underlay(candidate, tables)) return false;
+    path::Tuple quoted;
+    return path::read_quoted(packet, connection, quoted) && is_to_tunnels(quoted.key, tables);
+}
+
+bool Steps::route(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& leaves,
+                  const view::Tables& tables) noexcept {
     if (meta.layer3 == path::Layer3::kOther) {
         meta.fate = path::Fate::kLocal;
         return true;
     }
     const router::Header header = router::read_header(meta, packet);
-    const path::Tuple tuple = meta.connection.tuple();
-    const router::Answer answer = router::find_route({.source = source_of(tuple),
-                                                      .destination = destination_of(tuple),
+    const router::Answer answer = router::find_route({.source = source_of(meta.connection.tuple()),
+                                                      .destination = destination_of(leaves),
                                                       .network = meta.network,
                                                       .ingress = meta.ingress,
                                                       .hash = header.hash,
@@ -129,7 +164,7 @@ bool Steps::ask_pod(const Candidate& candidate, pod::Direction direction, Judgem
     const acl::Subject& subject = candidate.subject;
     pod::Peer peer{.pod = other.port != path::kNoPort ? pods->at(other.port) : nullptr};
     if (subject.is_ip) {
-        peer.address = is_egress ? destination_of(candidate.translated) : source_of(candidate.translated);
+        peer.address = is_egress ? destination_of(candidate.translated) : source_of(candidate.original);
         if (peer.pod == nullptr) peer.pod = find_elsewhere(peer.address, other.port, *pods, tables);
         // What a sender claims; a destination need not be the receiver's own address: it may be a group's.
         peer.is_forged = !is_egress && peer.pod != nullptr && peer.pod->has_address &&

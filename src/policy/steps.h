@@ -1,11 +1,12 @@
 // The steps of a decision, in their order:
 //
-//     Balance    a Service's address becomes that of a back end       (not there yet)
+//     Balance    a Service's address becomes that of a back end       balance() (balance.h)
 //     Route      where the tuple leads                                route()
 //     Candidate  what the headers showed, and where the route leads   candidate_of()
+//     Tunnels    the VXLAN port of the underlay is theirs alone       imitates_tunnel()
 //     Egress     what the sender's policies say                       egress()
 //     Ingress    what the receiver's policies say                     ingress()
-//     Allocate   an address and a port for what is translated         (not there yet)
+//     Allocate   an address and a port where NAT hides the source     allocate() (allocate.h)
 //     Commit     the flow: what was decided, for the packets to come  Tracker::commit()
 //
 // Each step reads and writes the candidate and its own feature's table. The route comes before the egress policies
@@ -19,18 +20,26 @@
 #include "acl/policies.h"
 #include "link/link.h"
 #include "path/witness.h"
+#include "policy/allocate.h"
 #include "policy/candidate.h"
 #include "view/tables.h"
 
 namespace sluice::policy {
 
-// Of a packet whose connection was read and whose fate is known.
-Candidate candidate_of(const path::Meta& meta, const view::Tables& tables) noexcept;
+// Of a packet whose connection was read, which leaves as that tuple, and whose fate is known.
+Candidate candidate_of(const path::Meta& meta, const path::Tuple& leaves, const view::Tables& tables) noexcept;
 
 // Whether a neighbor on the packet's link is its destination: entries of those that nobody uses are given to
 // others, of other domains too.
 bool is_destination(const neighbor::Entry& neighbor, const path::Tuple& tuple,
                     const view::Tables& tables) noexcept;
+
+// Whether a packet that is routed into the underlay's network, or out of it, or its answer, goes to the VXLAN port
+// there: another host could take it for a frame that comes from this one.
+bool imitates_tunnel(const Candidate& candidate, const view::Tables& tables) noexcept;
+// The same of an ICMP error, which quotes a packet to that port: another host could believe it of its tunnels.
+bool imitates_tunnel_error(const rte_mbuf* packet, const path::Connection& connection, const Candidate& candidate,
+                           const view::Tables& tables) noexcept;
 
 class Steps {
  public:
@@ -39,8 +48,12 @@ class Steps {
     // `hits`: whether rules count the packets that they match.
     Steps(link::Link& link, Hits hits) : link_(link), hits_(hits) {}
 
-    // Of a packet for the router: looks its route up and gives the packet its fate. False if it is dropped.
-    bool route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
+    // Of a packet for the router, which leaves as that tuple: looks its route up and gives the packet its fate.
+    // False if it is dropped.
+    bool route(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& leaves,
+               const view::Tables& tables) noexcept;
+    // Whether this is a dry run, in which nothing is counted and nothing taken.
+    Dry is_dry() const noexcept { return hits_ == Hits::kUncounted ? Dry::kYes : Dry::kNo; }
     // To whom the packet's fate leads: the candidate's `to`, `hop` and `is_unfinished`.
     static void lead(Candidate& candidate, const path::Meta& meta, const view::Tables& tables) noexcept;
 

@@ -71,6 +71,14 @@ struct Track {
         rte_prefetch0(connection.candidate);
     }
 
+    // By its flow alone, and with nothing to be noted but what every packet is counted by.
+    template <class T>
+    [[gnu::always_inline]] static bool decide_usual(path::Meta& meta, const rte_mbuf* packet,
+                                                    const T& tables) noexcept {
+        if (likely(meta.fate == path::Fate::kBridgeByFlow)) return bridge_usual(meta, packet, tables);
+        return meta.fate == path::Fate::kRouteByFlow && route_usual(meta, packet, tables);
+    }
+
     template <class T>
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
@@ -128,6 +136,40 @@ struct Track {
                tables.features.tracker.decide(meta, packet, tables) && bridge::Bridge::learn(meta, tables);
     }
 
+    // What is decided is stored last: the compiler takes an atomic access for one that may change all of memory,
+    // and would have Apply load it again.
+    template <class T>
+    [[gnu::always_inline]] static bool bridge_usual(path::Meta& meta, const rte_mbuf* packet,
+                                                    const T& tables) noexcept {
+        const path::Connection& connection = meta.connection;
+        flow::Record& record = *connection.candidate;
+        path::PortId egress;
+        if (unlikely(!is_settled(meta, record, tables))) return false;
+        if (unlikely(!leads_to(meta, record, tables, egress))) return false;
+        flow::Table::note_settled(record, connection, packet);
+        meta.egress = egress;
+        meta.fate = path::Fate::kForward;
+        return true;
+    }
+    template <class T>
+    [[gnu::always_inline]] static bool route_usual(path::Meta& meta, const rte_mbuf* packet,
+                                                   const T& tables) noexcept {
+        flow::Record& record = *meta.connection.candidate;
+        if (unlikely(!is_settled(meta, record, tables))) return false;
+        Way way;
+        if (unlikely(!find_way(meta, tables, way))) return false;
+        const auto decided = flow::Decided::of(meta.admission, way.egress);
+        if (unlikely(!has_noted(meta, record, decided, tables))) return false;
+        flow::Table::note_settled(record, meta.connection, packet);
+        take(meta, way);
+        return true;
+    }
+    [[gnu::always_inline]] static bool is_settled(const path::Meta& meta, const flow::Record& record,
+                                                  const view::Tables& tables) noexcept {
+        return tables.flows.is(record, meta.connection) &&
+               flow::Table::is_settled(record, meta.connection, tables.now);
+    }
+
     // Whether the packet has a flow, if nothing stands against it.
     [[gnu::always_inline]] static bool has_flow(const path::Connection& connection,
                                                 const view::Tables& tables) noexcept {
@@ -169,13 +211,16 @@ struct Track {
     }
 
     // Where the flow's frames leave, if it has noted this frame's addresses and neither has moved or gone since.
-    [[gnu::always_inline]] static bool follow_stations(path::Meta& meta, const view::Tables& tables) noexcept {
-        const flow::Record& record = *meta.connection.candidate;
+    [[gnu::always_inline]] static bool leads_to(const path::Meta& meta, const flow::Record& record,
+                                                const view::Tables& tables, path::PortId& egress) noexcept {
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
-        if (unlikely(!decided.admits(meta.admission))) return false;
-        if (unlikely(!has_noted(meta, decided, tables))) return false;
-        const path::PortId egress = decided.egress();
-        if (unlikely(!tables.carries(egress, meta.network))) return false;
+        egress = decided.egress();
+        return likely(decided.admits(meta.admission)) && likely(has_noted(meta, record, decided, tables)) &&
+               likely(tables.carries(egress, meta.network));
+    }
+    [[gnu::always_inline]] static bool follow_stations(path::Meta& meta, const view::Tables& tables) noexcept {
+        path::PortId egress;
+        if (!leads_to(meta, *meta.connection.candidate, tables, egress)) return false;
         meta.egress = egress;
         meta.fate = path::Fate::kForward;
         return true;
@@ -189,6 +234,28 @@ struct Track {
             meta.fate = path::Fate::kPending;
             meta.asks_flow_first = true;
         }
+        const bool is_translated = has_flow(meta.connection, tables) &&
+                                   (meta.connection.candidate->hop.load(std::memory_order_relaxed) &
+                                    (Hop::kNeighbor | Hop::kTranslated)) == (Hop::kNeighbor | Hop::kTranslated);
+        if (unlikely(is_translated)) return bridge_translated(meta, packet, tables);
+        return bridge_untranslated(meta, packet, tables);
+    }
+
+    // An answer of a back end in its client's own network: it is routed, as the packets that it answers are.
+    template <class T>
+    [[gnu::noinline]] static bool bridge_translated(path::Meta& meta, const rte_mbuf* packet,
+                                                    const T& tables) noexcept {
+        if (!look_up_late(meta, packet, tables)) return false;
+        meta.asks_flow_first = false;
+        if (!tables.knows_source(meta) || !hand_to_router(meta, packet))
+            return bridge_untranslated(meta, packet, tables);
+        if (follow(meta, tables) && count(meta, packet, tables)) return true;
+        meta.layer3 = path::Layer3::kNone;
+        return tables.features.tracker.decide(meta, packet, tables);
+    }
+
+    template <class T>
+    static bool bridge_untranslated(path::Meta& meta, const rte_mbuf* packet, const T& tables) noexcept {
         // The version first: what changes while it is looked up makes the note stale at once.
         const uint64_t version = tables.macs(meta.network)->spread_version();
         if (!look_up_late(meta, packet, tables)) return false;
@@ -224,8 +291,12 @@ struct Track {
     [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet,
                                              const T& tables) noexcept {
         if (likely(has_flow(meta.connection, tables) && follow(meta, tables) &&
-                   has_noted(meta, flow::Decided::of(meta.admission, meta.egress), tables))) {
-            return likely(count(meta, packet, tables)) || tables.features.tracker.decide(meta, packet, tables);
+                   has_noted(meta, *meta.connection.candidate, flow::Decided::of(meta.admission, meta.egress),
+                             tables))) {
+            if (unlikely(!count(meta, packet, tables)))
+                return tables.features.tracker.decide(meta, packet, tables);
+            note_opening(meta);
+            return true;
         }
         return route_by_tables(meta, packet, tables);
     }
@@ -236,10 +307,10 @@ struct Track {
     }
 
     // Whether the flow has noted the packet's addresses, since it was decided so.
-    [[gnu::always_inline]] static bool has_noted(const path::Meta& meta, flow::Decided decided,
-                                                 const view::Tables& tables) noexcept {
+    [[gnu::always_inline]] static bool has_noted(const path::Meta& meta, const flow::Record& record,
+                                                 flow::Decided decided, const view::Tables& tables) noexcept {
         const uint64_t version = tables.macs(meta.network)->spread_version();
-        return meta.connection.candidate->stations.load(std::memory_order_relaxed) ==
+        return record.stations.load(std::memory_order_relaxed) ==
                tables.flows.stations(meta.destination_mac, meta.source_mac, decided, version);
     }
     // Of a packet that its flow lets in and out: `version` is that of the MAC table from before it was looked up.
@@ -265,7 +336,10 @@ struct Track {
         const bool passes =
             has_flow(meta.connection, tables) && follow(meta, tables) && count(meta, packet, tables);
         if (!passes && !tables.features.tracker.decide(meta, packet, tables)) return false;
-        const bool is_known = meta.fate == path::Fate::kRouteByPort && has_flow(meta.connection, tables);
+        if (passes) note_opening(meta);
+        const bool is_known =
+            (meta.fate == path::Fate::kRouteByPort || meta.fate == path::Fate::kRouteTranslated) &&
+            has_flow(meta.connection, tables);
         if (is_known && is_decided_so(*meta.connection.candidate, meta)) note(meta, version, tables);
         return true;
     }
@@ -286,13 +360,21 @@ struct Track {
     }
 
     // The way that the flow was decided to take, if it still leads there.
-    [[gnu::always_inline]] static bool follow(path::Meta& meta, const view::Tables& tables) noexcept {
+    struct Way {
+        neighbor::Entry* neighbor;
+        path::PortId egress;
+        path::Fate fate;
+    };
+    template <class T>
+    [[gnu::always_inline]] static bool find_way(const path::Meta& meta, const T& tables, Way& way) noexcept {
         const flow::Record& record = *meta.connection.candidate;
         const flow::Decided decided = record.decided.load(std::memory_order_acquire);
         const uint32_t hop = record.hop.load(std::memory_order_acquire);
         // Networks are what they were as long as the generation is, and so is whom routes lead to.
         if (unlikely(!decided.admits(meta.admission))) return false;
-        if (unlikely((hop & Hop::kNeighbor) == 0)) return false;
+        if (unlikely((hop & (Hop::kNeighbor | Hop::kTranslated)) != Hop::kNeighbor)) {
+            return (hop & Hop::kTranslated) != 0 && find_translated_way(meta, decided, hop, tables, way);
+        }
         neighbor::Entry& neighbor = tables.neighbors.at(hop & Hop::kIndexMask);
         if (likely(meta.layer3 == path::Layer3::kIpv4)) {
             const auto& ip = *static_cast<const wire::Ipv4Header*>(meta.header);
@@ -304,48 +386,109 @@ struct Track {
         if (unlikely((hop & Hop::kOnLink) != 0 && !is_destination(neighbor, meta, tables))) {
             return false;
         }
-        const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
-        const path::PortId exit =
-            link::exit_of(neighbor, mac, tables.network(neighbor.network), tables);
+        return leave_by(neighbor, decided, path::Fate::kRouteByPort, meta, tables, way);
+    }
+
+    // To that neighbor, if it is behind the port that the flow was decided to leave by.
+    template <class T>
+    [[gnu::always_inline]] static bool leave_by(neighbor::Entry& neighbor, flow::Decided decided, path::Fate fate,
+                                                const path::Meta& meta, const T& tables, Way& way) noexcept {
+        const path::PortId exit = tables.features.link.ready_hop(neighbor, tables).exit;
         if (unlikely(exit == path::kNoPort)) return false;
         // And the hop is of that decision: whoever decides anew takes the word away first.
+        const flow::Record& record = *meta.connection.candidate;
         if (unlikely(decided.egress() != exit || record.decided.load(std::memory_order_relaxed) != decided)) {
             return false;
         }
-        meta.neighbor = &neighbor;
-        meta.egress = exit;
-        meta.fate = path::Fate::kRouteByPort;
+        way = {&neighbor, exit, fate};
+        return true;
+    }
+
+    // is_destination() of what the packet leaves as: the source of its answers.
+    [[gnu::always_inline]] static bool is_translated_destination(const neighbor::Entry& neighbor,
+                                                                 const path::Meta& meta,
+                                                                 const view::Tables& tables) noexcept {
+        const flow::Record& answers = flow::peer_of(*meta.connection.candidate);
+        if (unlikely(meta.connection.is_ipv6()))
+            return policy::is_destination(neighbor, tables.flows.tuple(tables.flows.index(answers)).reversed(),
+                                          tables);
+        return path::index(neighbor.network) < tables.snapshot.networks.size() &&
+               tables.network(neighbor.network).flow_domain == meta.connection.key.domain() &&
+               neighbor.state.load(std::memory_order_relaxed) != neighbor::State::kFree &&
+               neighbor::words_of(neighbor.address) == neighbor::words_of(answers.key.source());
+    }
+
+    // The same of packets that leave with other addresses or ports than they come with.
+    template <class T>
+    [[gnu::always_inline]] static bool find_translated_way(const path::Meta& meta, flow::Decided decided,
+                                                           uint32_t hop, const T& tables, Way& way) noexcept {
+        if (meta.layer3 == path::Layer3::kIpv4) {
+            const auto& ip = *static_cast<const wire::Ipv4Header*>(meta.header);
+            if (ip.version_size != 0x45 || ip.ttl <= 1) return false;
+        } else if (meta.layer3 != path::Layer3::kIpv6 ||
+                   static_cast<const wire::Ipv6Header*>(meta.header)->hop_limit <= 1) {
+            return false;
+        }
+        neighbor::Entry& neighbor = tables.neighbors.at(hop & Hop::kIndexMask);
+        if ((hop & Hop::kOnLink) != 0 && !is_translated_destination(neighbor, meta, tables)) return false;
+        return leave_by(neighbor, decided, path::Fate::kRouteTranslated, meta, tables, way);
+    }
+    [[gnu::always_inline]] static void take(path::Meta& meta, const Way& way) noexcept {
+        meta.neighbor = way.neighbor;
+        meta.egress = way.egress;
+        meta.fate = way.fate;
+    }
+    template <class T>
+    [[gnu::always_inline]] static bool follow(path::Meta& meta, const T& tables) noexcept {
+        Way way;
+        if (!find_way(meta, tables, way)) return false;
+        take(meta, way);
         return true;
     }
 };
 
 // Admit, the first stage: leaves a plain IP packet to its flow, if its port has nothing unusual and its network's
-// connections are tracked. If its flow doesn't know the frame's addresses, Track has the guard and the tables
-// judge it.
+// connections are tracked. The other stages of Admit are asked about all other packets only. If its flow doesn't
+// know the frame's addresses, Track has the guard and the tables judge it.
 struct LeaveToFlow {
-    [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet,
-                                             const view::Tables& tables) noexcept {
-        if (unlikely(meta.unusual)) return true;
+    [[gnu::always_inline]] static bool admit_usual(path::Meta& meta, rte_mbuf* packet,
+                                                   const view::Tables& tables) noexcept {
+        if (unlikely(meta.unusual)) return false;
         const view::Network& network = tables.network(meta.network);
-        if (unlikely(!network.is_tracked) ||
-            unlikely(!path::read_plain_connection(packet, network.flow_domain, meta.connection))) {
-            return true;
+        if (unlikely(!network.is_tracked)) return false;
+        const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
+        if (likely(path::read_plain_ipv4(packet, network.flow_domain, meta.connection))) {
+            return leave(meta, packet, frame, network, tables);
         }
-        path::Parse::read_macs(meta, packet);
-        if (meta.destination_mac == network.to_router) return admit_routed(meta, packet, tables);
-        meta.fate = path::Fate::kBridgeByFlow;
-        look_up_flow(meta, tables);
-        return false;
+        return path::read_plain_ipv6(packet, network.flow_domain, meta.connection) &&
+               leave(meta, packet, frame, network, tables);
     }
 
  private:
+    [[gnu::always_inline]] static bool leave(path::Meta& meta, rte_mbuf* packet, const uint8_t* frame,
+                                             const view::Network& network, const view::Tables& tables) noexcept {
+        path::Parse::read_macs(meta, frame);
+        if (meta.destination_mac == network.to_router) return admit_routed(meta, packet, tables);
+        meta.fate = path::Fate::kBridgeByFlow;
+        look_up_flow(meta, tables);
+        return true;
+    }
+
     // Out of line, or a bridged packet's registers would be spilled for it.
     [[gnu::noinline]] static bool admit_routed(path::Meta& meta, rte_mbuf* packet,
                                                const view::Tables& tables) noexcept {
-        if (tables.network(meta.network).is_underlay || !read_header(meta, packet)) return true;
+        const view::Network& network = tables.network(meta.network);
+        if (network.is_underlay && (network.only_tunnels || is_to_tunnels(meta.connection, tables))) return false;
+        if (!read_header(meta, packet)) return false;
         meta.fate = path::Fate::kRouteByFlow;
         look_up_flow(meta, tables);
-        return false;
+        return true;
+    }
+
+    // RouteLookup takes it out of its tunnel, if it is for an end point of ours.
+    static bool is_to_tunnels(const path::Connection& connection, const view::Tables& tables) noexcept {
+        return connection.key.protocol() == wire::Protocol::kUdp &&
+               connection.key.destination_port() == tables.snapshot.udp_port;
     }
 
     // As RouteLookup does. False if something is wrong with the header.

@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "path/tuple_address.h"
+#include "tunnel/output.h"
 #include "wire/headers.h"
 
 namespace sluice::policy {
@@ -25,6 +27,22 @@ flow::Decision decision_of(const Candidate& candidate, path::NetworkId network,
             .opening = std::bit_cast<uint32_t>(candidate.first)};
 }
 
+// Whether the packet answers a probe of the switch's own (service/probes.h).
+bool answers_probe(const path::Meta& meta, const view::Tables& tables) noexcept {
+    const service::Probes* probes = tables.snapshot.probes.get();
+    if (likely(probes == nullptr)) return false;
+    const Connection& connection = meta.connection;
+    const bool is_tcp =
+        connection.kind == PacketKind::kConnection && connection.protocol() == wire::Protocol::kTcp;
+    if (!is_tcp || (meta.layer3 != path::Layer3::kIpv4 && meta.layer3 != path::Layer3::kIpv6)) return false;
+    const service::ProbeTargets& targets = *tables.snapshot.probe_targets;
+    const uint16_t port = connection.key.destination_port().host();
+    if (!probes->has_port(port) || connection.key.domain() != targets.domain) return false;
+    const path::Tuple tuple = connection.tuple();
+    return probes->expects(
+        targets, {path::source_of(tuple), path::destination_of(tuple), connection.key.source_port().host(), port});
+}
+
 }  // namespace
 
 bool Tracker::refuse(path::Meta& meta, const Candidate& candidate) noexcept {
@@ -36,11 +54,27 @@ bool Tracker::refuse(path::Meta& meta, const Candidate& candidate) noexcept {
 
 bool Tracker::decide(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
     meta.connection.object = 0;
+    meta.translated = path::Translated::kNot;
+    meta.opens_tcp = false;
     has_decided_ = true;
     if (!tables.may_send_from_source(meta)) return path::drop(meta, Drop::kForeignAddress);
     if (meta.connection.kind == PacketKind::kMalformed) return path::drop(meta, Drop::kMalformedIp);
-    if (meta.layer3 != path::Layer3::kNone && !steps_.route(meta, packet, tables)) return false;
-    return decide_way(meta, packet, tables);
+    // No policy is asked about it, and no flow is made of it.
+    if (unlikely(answers_probe(meta, tables))) {
+        meta.fate = path::Fate::kLocal;
+        return true;
+    }
+    path::Tuple leaves = meta.connection.tuple();
+    Way way = Way::kOn;
+    found_ = flow::kNoRecord;
+    if (unlikely(tables.snapshot.has_translation)) way = translate(meta, packet, leaves, tables);
+    if (way == Way::kNone) return false;
+    if (way == Way::kLocal) {
+        meta.fate = path::Fate::kLocal;
+    } else if (meta.layer3 != path::Layer3::kNone && !steps_.route(meta, packet, leaves, tables)) {
+        return false;
+    }
+    return decide_way(meta, packet, leaves, tables);
 }
 
 bool Tracker::resume(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
@@ -57,12 +91,30 @@ bool Tracker::resume(path::Meta& meta, const rte_mbuf* packet, const view::Table
     if (!connection.is_tracked() || connection.key.domain() != network.flow_domain) {
         path::read_connection(packet, network.flow_domain, connection);
     }
-    return decide_way(meta, packet, tables);
+    path::Tuple leaves = connection.tuple();
+    found_ = flow::kNoRecord;
+    if (unlikely(tables.snapshot.has_translation)) {
+        // What it becomes may have changed meanwhile, and so may its way.
+        const Way way = translate(meta, packet, leaves, tables);
+        if (way == Way::kNone) return false;
+        if (way == Way::kLocal) {
+            meta.fate = path::Fate::kLocal;
+        } else if (!(leaves == connection.tuple()) && !steps_.route(meta, packet, leaves, tables)) {
+            return false;
+        }
+    }
+    return decide_way(meta, packet, leaves, tables);
 }
 
-bool Tracker::decide_way(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept {
+bool Tracker::decide_way(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& leaves,
+                         const view::Tables& tables) noexcept {
     if (meta.connection.kind == PacketKind::kArp) return true;
-    Candidate candidate = candidate_of(meta, tables);
+    // What other hosts say of our tunnels' own packets is no connection, and no policy's business.
+    if (meta.fate == path::Fate::kLocal && unlikely(tables.network(meta.network).is_underlay) &&
+        tunnel::Output::understands(packet, tables)) {
+        return true;
+    }
+    Candidate candidate = candidate_of(meta, leaves, tables);
     steps_.forget_told();
     reach_.is_known = false;
     if (!decide_kind(meta, packet, candidate, tables)) return false;
@@ -72,6 +124,11 @@ bool Tracker::decide_way(path::Meta& meta, const rte_mbuf* packet, const view::T
         meta.egress = candidate.to.port;
         meta.fate = candidate.to.port != path::kNoPort ? path::Fate::kRouteByPort : path::Fate::kRoutePortUnknown;
     }
+    // An error about a packet whose port alone was changed stays as it is, but for what it quotes.
+    const bool quotes_translated = meta.connection.kind == PacketKind::kIcmpError && found_ != flow::kNoRecord;
+    if (unlikely(candidate.is_translated() || quotes_translated) && !finish_translated(meta, candidate, tables))
+        return false;
+    note_opening(meta);
     return true;
 }
 
@@ -85,6 +142,8 @@ bool Tracker::decide_kind(path::Meta& meta, const rte_mbuf* packet, Candidate& c
             if (meta.fate != path::Fate::kRoute) return true;
             return decide_single(meta, packet, candidate, tables);
         case PacketKind::kIcmpError:
+            if (unlikely(imitates_tunnel_error(packet, meta.connection, candidate, tables)))
+                return path::drop(meta, Drop::kVxlanPort);
             return is_related(packet, meta.connection, candidate, tables) ||
                    decide_single(meta, packet, candidate, tables);
         case PacketKind::kNotIp:
@@ -93,7 +152,9 @@ bool Tracker::decide_kind(path::Meta& meta, const rte_mbuf* packet, Candidate& c
         case PacketKind::kConnection:
         case PacketKind::kProtocol: {
             const bool passes = decide_connection(meta, packet, candidate, tables);
-            if (unlikely(meta.connection.first_fragment)) {
+            // Until it is known where the first one goes, nobody knows what the later ones become: they wait.
+            const bool waits = passes && candidate.is_unfinished && tables.snapshot.has_translation;
+            if (unlikely(meta.connection.first_fragment && !waits)) {
                 remember_fragment(meta.connection, packet, passes ? flow::Verdict::kAllow : flow::Verdict::kDeny,
                                   tables);
             }
@@ -130,20 +191,61 @@ bool Tracker::pass_or_refuse(path::Meta& meta, const rte_mbuf* packet, const Can
 bool Tracker::decide_single(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                             const view::Tables& tables) noexcept {
     steps_.evaluate(candidate, tables);
-    return pass_or_refuse(meta, packet, candidate, tables);
+    return pass_or_refuse(meta, packet, candidate, tables) && !is_untranslatable(meta, candidate, tables);
+}
+
+// Of a packet that begins no connection. Where NAT would give the sender of one another address, it may not show
+// its own: it is dropped.
+bool Tracker::is_untranslatable(path::Meta& meta, const Candidate& candidate,
+                                const view::Tables& tables) noexcept {
+    if (likely(tables.snapshot.nat == nullptr) || candidate.is_unfinished) return false;
+    const auto rule = find_rule(candidate, tables);
+    if (!rule) return false;
+    meta.connection.object = *rule;
+    meta.egress = candidate.to.port;
+    return !path::drop(meta, Drop::kNoConnection);
+}
+
+// Whether a packet that seems to answer a flow can't be its answer: the flow came in by another network than the
+// packet leaves by, where NAT gives its sender another address. Who has forged that flow wants to see it leave
+// without.
+bool Tracker::is_false_answer(uint32_t index, const Candidate& candidate, const view::Tables& tables) noexcept {
+    if (likely(tables.snapshot.nat == nullptr) || (index & 1) == 0 || candidate.is_translated()) return false;
+    const flow::Decided opened = tables.flows.record(index ^ 1).decided.load(std::memory_order_relaxed);
+    return opened.generation() != 0 && opened.network() != candidate.to.network &&
+           find_rule(candidate, tables).has_value();
 }
 
 bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                                 const view::Tables& tables) noexcept {
     Connection& connection = meta.connection;
+    // The flow that such a packet may have is of a time when this was no underlay.
+    if (unlikely(imitates_tunnel(candidate, tables))) return path::drop(meta, Drop::kVxlanPort);
     const uint32_t index = tables.flows.find(candidate.original);
     if (index == flow::kNoRecord) return decide_new(meta, packet, candidate, tables);
+    found_ = index;
 
     flow::Record& record = tables.flows.record(index);
     const flow::Decided decided = record.decided.load(std::memory_order_relaxed);
     Candidate known = candidate;
     // Its address is forgotten for the moment: may_reach() finds the port among all.
     if (known.to.port == path::kNoPort && meta.fate != path::Fate::kLocal) known.to.port = exit_of(index, tables);
+    const auto begin_anew = [&]() noexcept {
+        found_ = flow::kNoRecord;
+        const bool passes = decide_new(meta, packet, known, tables);
+        candidate.translated = known.translated;
+        return passes;
+    };
+    if (is_false_answer(index, known, tables)) {
+        tables.flows.remove(index, tables.worker);
+        return begin_anew();
+    }
+    if (!keeps_translation(index, known, meta.network, tables)) {
+        tables.flows.remove(index, tables.worker);
+        if ((index & 1) != 0) return path::drop(meta, Drop::kNoConnection);
+        begin_source_anew(known);
+        return begin_anew();
+    }
     const bool holds = judge_flow(index, known, meta.network, tables);
     const Judgement& judgement = known.judgement;
     const bool is_same_way = decided.ingress() == known.from.port && decided.egress() == known.to.port;
@@ -151,7 +253,7 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, Candid
         // By a rule that now follows connections, or no longer does: another kind of flow.
         if (judgement.permits() && judgement.stateful == tables.flows.is_stateless(index)) {
             tables.flows.remove(index, tables.worker);
-            return decide_new(meta, packet, known, tables);
+            return begin_anew();
         }
         // What lets a connection in is told of its first packet, and of none of its answers.
         if (!judgement.permits() || (index & 1) == 0) note(meta, packet, known, tables);
@@ -172,7 +274,7 @@ bool Tracker::decide_connection(path::Meta& meta, const rte_mbuf* packet, Candid
     // One that waits for its neighbor comes here again.
     if (candidate.is_unfinished) return true;
     if (!tables.flows.track_judged(record, connection, packet, packet->pkt_len, tables.now)) {
-        return decide_new(meta, packet, known, tables);
+        return begin_anew();
     }
     return true;
 }
@@ -193,6 +295,7 @@ bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, Candidate& ca
     if (!opens && tables.flows.picks_up()) return pick_up(meta, packet, candidate, beginning, tables);
     steps_.evaluate(candidate, tables);
     if (!pass_or_refuse(meta, packet, candidate, tables)) return false;
+    if (!opens && is_untranslatable(meta, candidate, tables)) return false;
     const bool is_tcp = connection.protocol() == wire::Protocol::kTcp;
     if (!opens && is_tcp && candidate.judgement.judged && candidate.judgement.stateful) {
         connection.object = candidate.judgement.object();
@@ -203,7 +306,7 @@ bool Tracker::decide_new(path::Meta& meta, const rte_mbuf* packet, Candidate& ca
 }
 
 // Leaves a flow behind for a packet that was permitted.
-bool Tracker::commit(path::Meta& meta, const rte_mbuf* packet, const Candidate& candidate,
+bool Tracker::commit(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                      const view::Tables& tables) noexcept {
     const Judgement& judgement = candidate.judgement;
     // When its neighbor has answered, the rest of its way is judged. (Where that is known, and his port isn't,
@@ -212,17 +315,29 @@ bool Tracker::commit(path::Meta& meta, const rte_mbuf* packet, const Candidate& 
     // Whom nobody hears begins no connection.
     if (candidate.is_flooded && !reach(meta, packet, candidate, tables).has_others) return true;
     const auto tracking = judgement.stateful ? flow::Tracking::kConnection : flow::Tracking::kStateless;
-    // As each side's packets arrive: the other side answers what left.
-    const flow::Keys keys{candidate.original, candidate.translated.reversed()};
     const bool is_peers = candidate.sender == flow::Sender::kResponder;
     const Place& from = is_peers ? candidate.to : candidate.from;
     const Place& to = is_peers ? candidate.from : candidate.to;
-    flow::Decision decision = decision_of(candidate, meta.network, tables);
-    decision.network = from.network;
-    decision.ingress = from.port;
-    decision.egress = to.port;
-    const flow::Added added =
-        tables.flows.add(keys, decision, tracking, tables.now, tables.worker, candidate.sender);
+    flow::Added added{flow::kNoRecord, flow::Added::kTaken};
+    for (unsigned attempt = 0; added.outcome == flow::Added::kTaken; ++attempt) {
+        if (unlikely(tables.snapshot.nat != nullptr || attempt != 0)) {
+            const Drop reason = allocate(candidate, attempt, steps_.is_dry(), tables);
+            if (unlikely(reason != Drop::kCount)) {
+                meta.connection.object = find_rule(candidate, tables).value_or(0);
+                meta.egress = to.port;
+                return path::drop(meta, reason);
+            }
+        }
+        if (candidate.is_translated()) candidate.hop |= Hop::kTranslated;
+        flow::Decision decision = decision_of(candidate, meta.network, tables);
+        decision.network = from.network;
+        decision.ingress = from.port;
+        decision.egress = to.port;
+        // As each side's packets arrive: the other side answers what left.
+        const flow::Keys keys{candidate.original, candidate.translated.reversed()};
+        added = tables.flows.add(keys, decision, tracking, tables.now, tables.worker, candidate.sender);
+    }
+    found_ = added.index;
     switch (added.outcome) {
         case flow::Added::kNew:
             // For whoever notes what was found about its addresses.
@@ -230,12 +345,16 @@ bool Tracker::commit(path::Meta& meta, const rte_mbuf* packet, const Candidate& 
             tables.flows.track_judged(tables.flows.record(added.index), meta.connection, packet, packet->pkt_len,
                                       tables.now);
             return true;
-        case flow::Added::kExisting: return true;  // its next packet finds it
+        case flow::Added::kExisting:
+            // Its next packet finds it.
+            if (likely(tables.flows.tuple(added.index ^ 1) == candidate.translated.reversed())) return true;
+            break;
         case flow::Added::kTaken:
         case flow::Added::kFull:
         case flow::Added::kShareUsed: break;
     }
-    if (!judgement.judged) return true;
+    found_ = flow::kNoRecord;
+    if (!judgement.judged && !candidate.is_translated()) return true;
     meta.egress = to.port;
     return path::drop(meta, added.outcome == flow::Added::kShareUsed ? Drop::kFlowShare : Drop::kFlowTableFull);
 }
@@ -245,8 +364,8 @@ bool Tracker::commit(path::Meta& meta, const rte_mbuf* packet, const Candidate& 
 // in that, but one lets the other end begin the connection, it is the other end's. While flows are recovered, a
 // packet that is refused passes if a SYN of either end would have been let through. It must be one that a
 // connection's midst has: what can neither continue nor reset one is judged by the rules alone.
-bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, const Candidate& candidate,
-                      flow::Beginning beginning, const view::Tables& tables) noexcept {
+bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate, flow::Beginning beginning,
+                      const view::Tables& tables) noexcept {
     const Connection& connection = meta.connection;
     const bool is_way_known = candidate.to.port != path::kNoPort && !candidate.is_unfinished;
     const bool is_tcp = connection.protocol() == wire::Protocol::kTcp;
@@ -297,9 +416,12 @@ bool Tracker::pick_up(path::Meta& meta, const rte_mbuf* packet, const Candidate&
                           chosen.judgement.verdict == flow::Verdict::kReject ? Drop::kRejected : Drop::kDenied);
     }
     // Of what is flooded nobody knows yet who its other end is.
-    if (beginning == flow::Beginning::kNever || !is_way_known) return true;
+    if (!is_way_known) return true;
+    if (beginning == flow::Beginning::kNever) return !is_untranslatable(meta, candidate, tables);
     chosen.hop = candidate.hop;
-    return commit(meta, packet, chosen, tables);
+    const bool passes = commit(meta, packet, chosen, tables);
+    candidate.translated = chosen.sender == flow::Sender::kInitiator ? chosen.translated : candidate.translated;
+    return passes;
 }
 
 // A SYN or an INIT that its flow didn't begin with, in the way that the flow lets pass: it asks for a connection
@@ -342,7 +464,7 @@ bool Tracker::judge_flow(uint32_t index, Candidate& candidate, path::NetworkId n
         // What the initiator sent stands in its record.
         initiators.original = tables.flows.tuple(index ^ 1);
         initiators.translated = candidate.original.reversed();
-        initiators.subject = subject_of(initiators.translated, opening);
+        initiators.subject = subject_of(initiators.judged(), opening);
     }
     steps_.evaluate(initiators, tables);
     candidate.judgement = initiators.judgement;

@@ -25,6 +25,18 @@
 
 namespace sluice::policy {
 
+// Makes a bridged frame, whose connection is translated, one for the router. False: its headers are not those of a
+// packet that may be routed.
+bool hand_to_router(path::Meta& meta, const rte_mbuf* packet) noexcept;
+
+// Of a routed TCP packet that passes: has Apply look at the MSS of a SYN.
+inline void note_opening(path::Meta& meta) noexcept {
+    if (likely((meta.connection.tcp_flags & wire::TcpHeader::kSyn) == 0)) return;
+    meta.opens_tcp = true;
+    if (meta.fate == path::Fate::kRouteTranslated) meta.translated = path::Translated::kWanted;
+    if (meta.fate == path::Fate::kRouteByPort) meta.fate = path::Fate::kRouteTranslated;
+}
+
 class Tracker {
  public:
     Tracker(link::Link& link, Steps::Hits hits) : link_(link), steps_(link, hits) {
@@ -61,21 +73,42 @@ class Tracker {
     bool has_decided() const noexcept { return has_decided_; }
 
  private:
-    bool decide_way(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables) noexcept;
+    // Services and NAT (tracker_translation.cc): what the packet leaves as. Translated frames are routed.
+    enum class Way : uint8_t { kOn, kLocal, kNone };
+    Way translate(path::Meta& meta, const rte_mbuf* packet, path::Tuple& leaves,
+                  const view::Tables& tables) noexcept;
+    Way translate_connection(path::Meta& meta, const rte_mbuf* packet, path::Tuple& leaves,
+                             const view::Tables& tables) noexcept;
+    Way translate_error(path::Meta& meta, const rte_mbuf* packet, path::Tuple& leaves,
+                        const view::Tables& tables) noexcept;
+    Way translate_later_fragment(path::Meta& meta, const rte_mbuf* packet, path::Tuple& leaves,
+                                 const view::Tables& tables) noexcept;
+    Way follow_translation(path::Meta& meta, const rte_mbuf* packet, uint32_t index, const path::Tuple& from,
+                           path::Tuple& leaves, const view::Tables& tables) noexcept;
+    // Whether the packets of a flow, which may have been decided under another configuration, go on as it says.
+    bool keeps_translation(uint32_t index, const Candidate& candidate, path::NetworkId network,
+                           const view::Tables& tables) noexcept;
+    static void begin_source_anew(Candidate& candidate) noexcept;
+    bool finish_translated(path::Meta& meta, const Candidate& candidate, const view::Tables& tables) noexcept;
+
+    bool decide_way(path::Meta& meta, const rte_mbuf* packet, const path::Tuple& leaves,
+                    const view::Tables& tables) noexcept;
     bool decide_kind(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                      const view::Tables& tables) noexcept;
     bool decide_connection(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                            const view::Tables& tables) noexcept;
     bool decide_new(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                     const view::Tables& tables) noexcept;
-    bool commit(path::Meta& meta, const rte_mbuf* packet, const Candidate& candidate,
+    bool commit(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                 const view::Tables& tables) noexcept;
-    bool pick_up(path::Meta& meta, const rte_mbuf* packet, const Candidate& candidate, flow::Beginning beginning,
+    bool pick_up(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate, flow::Beginning beginning,
                  const view::Tables& tables) noexcept;
     bool decide_opening(path::Meta& meta, const rte_mbuf* packet, uint32_t index, Candidate& candidate,
                         const view::Tables& tables) noexcept;
     bool decide_single(path::Meta& meta, const rte_mbuf* packet, Candidate& candidate,
                        const view::Tables& tables) noexcept;
+    bool is_untranslatable(path::Meta& meta, const Candidate& candidate, const view::Tables& tables) noexcept;
+    static bool is_false_answer(uint32_t index, const Candidate& candidate, const view::Tables& tables) noexcept;
     // Whether the candidate's flow holds what was decided for it, by the configuration in force and for this way.
     // Else the initiator's first packet is evaluated anew. The candidate's judgement is the flow's from then on.
     // `network` is one of the flow's domain: the packet's.
@@ -116,6 +149,7 @@ class Tracker {
     link::Link& link_;
     Steps steps_;
     bool has_decided_ = false;
+    uint32_t found_ = flow::kNoRecord;  // the flow of the packet at hand, in its direction
     Reach reach_;  // of the packet at hand
     std::vector<port::Exit> reachable_;
     std::vector<Due> due_;

@@ -10,14 +10,22 @@ using path::Connection;
 using path::Drop;
 using path::PacketKind;
 
-// The flow of the packet that an ICMP error quotes, if the error goes to the one who sent that.
+// The flow of the packet that an ICMP error quotes, if the error goes to the one who sent that. `quoted` is that
+// packet as its sender had sent it.
 uint32_t Tracker::quoted_flow(const Connection& connection, const rte_mbuf* packet, path::Tuple& quoted,
                               const view::Tables& tables) noexcept {
     if (!path::read_quoted(packet, connection, quoted)) return flow::kNoRecord;
     const bool to_its_sender = connection.is_ipv6()
                                    ? quoted.ipv6.source == connection.ipv6().destination
                                    : quoted.key.source().raw() == connection.key.destination().raw();
-    return to_its_sender ? tables.flows.find(quoted) : flow::kNoRecord;
+    if (!to_its_sender) return flow::kNoRecord;
+    if (likely(!tables.snapshot.has_translation)) return tables.flows.find(quoted);
+    // As it was seen after its translation: its answers would arrive so. What another connection was before its
+    // own translation may look the same, so that comes second.
+    const uint32_t answers = tables.flows.find(quoted.reversed());
+    if (answers == flow::kNoRecord) return tables.flows.find(quoted);
+    quoted = tables.flows.tuple(answers ^ 1);
+    return answers ^ 1;
 }
 
 // An ICMP error about a packet that a flow let pass, from where that went to where it came from (RFC 5508, 4.2).
@@ -46,7 +54,7 @@ bool Tracker::is_related(const rte_mbuf* packet, const Connection& connection, c
     // Decided before the last change: the next packet of the flow may be long in coming.
     Candidate of_flow;
     of_flow.original = quoted;
-    of_flow.translated = quoted;
+    of_flow.translated = tables.flows.tuple(index ^ 1).reversed();
     of_flow.hop = record.hop.load(std::memory_order_relaxed);
     const bool is_routed = (of_flow.hop & Hop::kNeighbor) != 0;
     const path::NetworkId from = decided.network();
@@ -66,9 +74,9 @@ bool Tracker::decide_later_fragment(path::Meta& meta, const rte_mbuf* packet, Ca
     const First first = tables.fragments.complete(tuple, path::fragment_part(packet, connection), tables.now);
     if (first == First::kOverlapped) return path::drop(meta, Drop::kMalformedIp);
     if (first == First::kUnknown) return decide_orphan(meta, packet, candidate, tables);
-    candidate.original = tuple;
-    candidate.translated = tuple;
     const uint32_t index = tables.flows.find(tuple);
+    candidate.original = tuple;
+    candidate.translated = index != flow::kNoRecord ? tables.flows.tuple(index ^ 1).reversed() : tuple;
     if (index != flow::kNoRecord) {
         Candidate known = candidate;
         if (known.to.port == path::kNoPort && meta.fate != path::Fate::kLocal)

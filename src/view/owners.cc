@@ -72,6 +72,13 @@ bool is_from_here(const path::Meta& meta, const IpAddress& source, bool is_route
     }
 }
 
+// Whether the switch alone has the address, on no network's link: a Service's, or one of NAT's. (A client of the
+// Service would take the packet for the Service's answer.) Other hosts' switches may use it too.
+bool is_of_translation(const path::Meta& meta, const IpAddress& source, const Tables& tables) noexcept {
+    if (likely(!tables.snapshot.has_translation) || tables.slot(meta.ingress).tunnel != nullptr) return false;
+    return tables.snapshot.owns(tables.network(meta.network).flow_domain, source);
+}
+
 }  // namespace
 
 Drop Tables::judge_claim(const path::Meta& meta, const rte_mbuf* packet) const noexcept {
@@ -107,7 +114,7 @@ bool Tables::may_send_from_source(const path::Meta& meta) const noexcept {
             : wire::address_of(reinterpret_cast<const wire::Ipv4Header*>(connection.ip)->source);
     const bool by_router = is_router(meta, *this);
     return snapshot.owners.may_use(meta.network, source, meta.ingress, by_router) &&
-           is_from_here(meta, source, by_router, *this);
+           is_from_here(meta, source, by_router, *this) && !is_of_translation(meta, source, *this);
 }
 
 }  // namespace sluice::view

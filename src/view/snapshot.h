@@ -18,12 +18,16 @@
 #include "flow/generations.h"
 #include "guard/guard.h"
 #include "guard/owners.h"
+#include "nat/rules.h"
 #include "path/witness.h"
 #include "pod/pods.h"
 #include "port/egress.h"
 #include "port/port.h"
 #include "route/domain.h"
 #include "route/next_hop.h"
+#include "service/affinity.h"
+#include "service/probes.h"
+#include "service/services.h"
 #include "view/idle.h"
 #include "vlan/vlan.h"
 #include "vxlan/remote.h"
@@ -59,11 +63,14 @@ struct alignas(64) Network {
     bridge::MacTable* table = nullptr;     // macs
     uint32_t vni = 0;                   // 0: no overlay
     bool flat = false;
-    bool is_underlay = false;
+    bool is_underlay = false;           // tunnel packets come and go there
+    bool only_tunnels = false;          // and nothing else does
     bool answers = false;               // the switch looks at ARP and ND there
     bool is_tracked = false;            // its flow domain has policies
     bool carries_tags = false;          // frames with VLAN tags go into its tunnels, and come out of them
     path::FlowDomain flow_domain{};
+    bool serves_dns = false;   // the switch answers at the router's addresses
+    bool serves_dhcp = false;  // it gives stations their addresses: DHCP, and router advertisements
     bool tunnels_serve_dhcp = true;
     const guard::Guard* tunnel_guard = nullptr;  // own_guard: of what comes out of its tunnels; null: all may pass
     uint64_t asker = UINT64_MAX;        // that asks for neighbors in an overlay without a router; else no frame's
@@ -161,10 +168,16 @@ struct Snapshot {
     bool is_bridge = true;                          // nothing is routed, and no network spans hosts
     bool has_policies = false;                      // connections are tracked in some network
     std::shared_ptr<const pod::Pods> pods;          // null: there are neither pods nor policies
+    bool has_translation = false;                   // there are Services or NAT rules
+    std::shared_ptr<const service::Services> services;  // null: none
+    std::shared_ptr<service::Affinity> affinity;        // null: no Service asks for it
+    std::shared_ptr<const nat::Rules> nat;              // null: none
+    std::shared_ptr<service::Probes> probes;            // null: no back end is checked
+    std::shared_ptr<const service::ProbeTargets> probe_targets;  // of these; null likewise
     std::vector<std::vector<QueueRef>> queues;  // by WorkerId: the receive queues it polls, by PortId
 
     // The underlay, if there is one.
-    wire::be16 udp_port{};
+    wire::be16 udp_port{};               // of VXLAN
     wire::be32 end_point{UINT32_MAX};    // this host's, on IPv4; else what nobody sends to it alone
     wire::Ipv6Bytes end_point_ipv6{0xff};  // and on IPv6
     vxlan::VniTable vnis;            // to NetworkId
@@ -202,6 +215,13 @@ struct Snapshot {
     std::vector<std::shared_ptr<path::Capture>> captures;
     std::vector<path::Capture*> drop_captures;  // those of them that capture drops
     std::vector<std::shared_ptr<path::Witness>> witnesses;
+
+    // Whether the switch alone has the address in that domain, beside its routers' own: a Service's, or one of
+    // NAT's.
+    bool owns(path::FlowDomain domain, const IpAddress& address) const noexcept {
+        return (services != nullptr && services->owner(domain, address) != nullptr) ||
+               (nat != nullptr && nat->owns({domain, address}));
+    }
 
     // Whether a packet from the underlay is for a tunnel end point of ours, as far as its destination
     // address says.

@@ -97,6 +97,18 @@ Bytes neighbor(std::string_view source, uint8_t type, std::string_view target, s
     return Packet().eth(from, "33:33:00:00:00:01").ipv6(source, "ff02::1", 58).payload(body);
 }
 
+TEST_F(GuardTest, AGuestMayChooseItsLinkLocalAddress) {
+    const Bytes solicits = Packet().eth().ipv6("fe80::1234", "ff02::1:2").udp(546, 547);
+    const Bytes probes = neighbor("::", 135, "fe80::1234", "");
+    EXPECT_EQ(judge(solicits), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(probes), Drop::kSpoofedNeighbor);
+    guard_.allows_link_local = true;
+    EXPECT_EQ(judge(solicits), kFine);
+    EXPECT_EQ(judge(probes), kFine);
+    EXPECT_EQ(judge(Packet().eth().ipv6("fd00::1234", "ff02::1:2").udp(546, 547)), Drop::kSpoofedAddress);
+    EXPECT_EQ(judge(Packet().eth().ipv4("169.254.0.1", "10.0.0.2").udp(1, 2)), Drop::kSpoofedAddress);
+}
+
 TEST_F(GuardTest, ItsOwnAddressesPass) {
     EXPECT_EQ(judge(Packet().eth().ipv4("10.0.0.1", "10.0.0.2").tcp(1, 2)), kFine);
     EXPECT_EQ(judge(Packet().eth().ipv6("fd00::1", "fd00::2").udp(1, 2)), kFine);

@@ -31,7 +31,7 @@ class RuleLogTest : public testing::Test {
     static constexpr size_t kRules = RuleLog::kRulesPerSecond;
 
     const RuleLogNames names_{.port = [](path::PortId) { return "-"; },
-                              .rule = [](uint32_t) { return std::nullopt; }};
+                              .rules = [](uint32_t) { return std::vector<acl::Object>{}; }};
     path::DropLog worker_;
     RuleLog log_;
 };
