@@ -24,6 +24,8 @@ bool is_told(Drop reason) noexcept {
         case Drop::kHostUnreachable:
         case Drop::kFragmentationNeeded:
         case Drop::kNoListener:
+        case Drop::kNoEndpoint:
+        case Drop::kNoServicePort:
         case Drop::kRejected: return true;
         default: return false;
     }
@@ -32,7 +34,9 @@ bool is_told(Drop reason) noexcept {
 // Reasons that an object of the configuration stands beside, which only a tracked packet's metadata holds.
 bool is_policy(Drop reason) noexcept {
     return reason == Drop::kDenied || reason == Drop::kRejected || reason == Drop::kNoConnection ||
-           reason == Drop::kFragmentUnknown;
+           reason == Drop::kFragmentUnknown || reason == Drop::kNoEndpoint || reason == Drop::kNoLocalEndpoint ||
+           reason == Drop::kNoServicePort || reason == Drop::kServiceSource || reason == Drop::kNatExhausted ||
+           reason == Drop::kNatHostLimit || reason == Drop::kNatBusy || reason == Drop::kTupleTaken;
 }
 
 // Whether the packet has been put into a tunnel already, and waits for the tunnel's next hop. (A tunnel's pings
@@ -103,6 +107,19 @@ Link::Link(port::Pools pools, size_t most_asked)
 Link::~Link() {
     for (const Refused& refused : refused_) rte_pktmbuf_free(refused.packet);
     for (const Answered& answered : answered_) rte_pktmbuf_free(answered.waiting.packet);
+}
+
+rte_mbuf* Link::make_own(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
+    rte_mbuf* own = rte_pktmbuf_copy(packet, tables.egress.pools().holding(packet->pkt_len), 0, UINT32_MAX);
+    if (own == nullptr) {
+        drop(meta, Drop::kNoBuffer, packet, tables);
+        return nullptr;
+    }
+    if (reachable_.packet == packet) reachable_.packet = own;
+    rte_pktmbuf_free(packet);
+    meta.header = rte_pktmbuf_mtod_offset(own, void*, kEthernet);
+    meta.connection.ip = static_cast<const uint8_t*>(meta.header);
+    return own;
 }
 
 bool Link::may_answer(path::PortId port) noexcept {

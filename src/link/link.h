@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "link/frame.h"
+#include "link/ready_hop.h"
 #include "path/batch.h"
 #include "port/pools.h"
 #include "view/tables.h"
@@ -55,6 +56,9 @@ class Link {
     // The same, of a packet to a port that is down or has no link.
     void drop_absent(const path::Meta& meta, path::PortId port, rte_mbuf* packet,
                      const view::Tables& tables) noexcept;
+    // A routed packet, or a copy of it if others share its bytes: it is to be changed. Null: there was no buffer,
+    // and it was dropped.
+    rte_mbuf* make_own(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept;
     // Of a packet that the switch itself was meant by, and has understood. Takes it.
     void consume(rte_mbuf* packet, const view::Tables& tables) noexcept;
     // Of a packet that goes on nevertheless: its sender is told that it is too long for some.
@@ -69,6 +73,12 @@ class Link {
     const std::vector<port::Exit>& reachable(const rte_mbuf* packet, const view::Network& network) const noexcept {
         const bool is_its_own = reachable_.packet == packet && reachable_.members != nullptr;
         return is_its_own ? *reachable_.members : network.members;
+    }
+
+    // How frames to the neighbor leave, for a batch.
+    [[gnu::always_inline]] const ReadyHop& ready_hop(neighbor::Entry& neighbor,
+                                                     const view::Tables& tables) noexcept {
+        return hops_.of(neighbor, tables);
     }
 
     // Keeps a packet until its neighbor has answered, and has the neighbor asked. Takes the packet.
@@ -104,7 +114,10 @@ class Link {
     // --- what was noted ---
 
     bool has_notes() const noexcept { return !notes_.empty(); }
-    void end_batch() noexcept { reachable_ = {}; }
+    void end_batch() noexcept {
+        reachable_ = {};
+        hops_.end_batch();
+    }
     // take(const Refused&), take(const Answered&) and take(neighbor::Entry&), in the order in which they were
     // noted. They may note more: that is taken as well.
     template <class Take>
@@ -140,6 +153,7 @@ class Link {
 
     enum class Note : uint8_t { kAnswered, kRefused, kAsked };
 
+    ReadyHops hops_;
     port::Pools pools_;
     size_t most_asked_;
     std::unique_ptr<uint64_t[]> answers_due_;  // by PortId: TSC, as in bridge::FloodLimiter

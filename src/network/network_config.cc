@@ -1,5 +1,6 @@
 #include "network/network_config.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string_view>
@@ -25,6 +26,20 @@ void check_gateways(const NetworkConfig& network, size_t i, base::Mistakes& mist
         } else if (const std::string why = base::why_unusable(gateway, links); !why.empty()) {
             mistakes.report({"networks", i, "gateway", g}, network.place, "{} {}", gateway.text(), why);
         }
+    }
+}
+
+// A range lies in one subnet, and so do all addresses between its ends.
+void check_ranges(const NetworkConfig& network, size_t i, const char* key,
+                  const std::vector<base::AddressRange>& ranges, base::Mistakes& mistakes) {
+    if (mistakes.is_unknown({"networks", i, "subnets"})) return;
+    for (size_t r = 0; r < ranges.size(); ++r) {
+        const bool is_inside = std::ranges::any_of(network.subnets, [&](const IpPrefix& subnet) {
+            return subnet.contains(ranges[r].low) && subnet.contains(ranges[r].high);
+        });
+        if (is_inside) continue;
+        mistakes.report({"networks", i, "ipam", key, r}, network.place, "{} is in none of the network's `subnets`",
+                        to_text(ranges[r]));
     }
 }
 
@@ -91,6 +106,8 @@ void check(const std::vector<NetworkConfig>& networks, base::Mistakes& mistakes)
         }
         check_gateways(network, i, mistakes);
         check_static_macs(network, i, mistakes);
+        check_ranges(network, i, "ranges", network.ipam.ranges, mistakes);
+        check_ranges(network, i, "exclude", network.ipam.exclude, mistakes);
     }
     check_overlaps(networks, mistakes);
 }

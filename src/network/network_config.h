@@ -5,15 +5,33 @@
 #include <string>
 #include <vector>
 
+#include "base/address_range.h"
 #include "base/error.h"
 #include "base/fields.h"
 #include "base/mistakes.h"
 #include "base/object_name.h"
 #include "bridge/bridge_config.h"
+#include "dhcp/dhcp_config.h"
+#include "dns/dns_config.h"
 #include "route/route_config.h"
 #include "vxlan/vxlan_config.h"
 
 namespace sluice::network {
+
+// Which addresses of its subnets a network gives to containers that ask for none. The gateway's and those that
+// ports declare are never among them.
+struct IpamConfig {
+    std::vector<base::AddressRange> ranges;  // empty: all of the subnets
+    std::vector<base::AddressRange> exclude;
+
+    bool operator==(const IpamConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, IpamConfig& i) {
+    v.optional("ranges", i.ranges);
+    v.optional("exclude", i.exclude);
+}
 
 struct NetworkConfig {
     std::string name;
@@ -27,6 +45,9 @@ struct NetworkConfig {
     bool flat = false;                // no bridging: every packet is routed
     std::string domain = std::string(route::kMainDomain);
     std::optional<vxlan::OverlayConfig> vxlan;
+    IpamConfig ipam;
+    dns::NetworkDnsConfig dns;
+    std::optional<dhcp::DhcpConfig> dhcp;  // none: guests get no addresses from here
     base::Place place;
 
     bool operator==(const NetworkConfig&) const = default;
@@ -48,6 +69,13 @@ void fields(V& v, NetworkConfig& n) {
     v.optional("flat", n.flat);
     v.optional("domain", n.domain);
     v.optional("vxlan", n.vxlan);
+    v.optional("ipam", n.ipam);
+    v.optional("dns", n.dns);
+    v.optional("dhcp", n.dhcp);
+    v.check(
+        "dhcp",
+        !n.dhcp || (!n.gateway.empty() && !n.subnets.empty()) || v.is_wrong("gateway") || v.is_wrong("subnets"),
+        "needs `subnets`, of which guests get addresses, and a `gateway`, which answers them: give both");
     v.check("domain", base::is_object_name(n.domain), base::kObjectNameRule);
     v.check("gateway-mac", !n.gateway_mac || n.is_routed() || v.is_wrong("gateway") || v.is_wrong("flat"),
             "is of no use without a `gateway`");

@@ -161,12 +161,16 @@ std::string AddedRoutes::read() {
     return cut;
 }
 
+std::vector<std::string> AddedRoutes::unreadable() const {
+    std::vector<std::string> texts;
+    for (const auto& fault : faults_.errors) texts.push_back(fault.text());
+    if (faults_.count > faults_.errors.size())
+        texts.push_back(fmt::format("and {} lines more of {}", faults_.count - faults_.errors.size(), file_));
+    return texts;
+}
+
 std::vector<std::string> AddedRoutes::remarks(const Sections& config) const {
-    std::vector<std::string> remarks;
-    for (const auto& fault : faults_.errors) remarks.push_back(fault.text());
-    if (faults_.count > faults_.errors.size()) {
-        remarks.push_back(fmt::format("and {} lines more of {}", faults_.count - faults_.errors.size(), file_));
-    }
+    std::vector<std::string> remarks = unreadable();
     std::set<std::pair<std::string, IpPrefix>> taken;
     for (const auto& route : config.routes) taken.emplace(route.domain, route.to);
     for (const auto& network : config.networks) {

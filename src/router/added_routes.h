@@ -81,6 +81,8 @@ class AddedRoutes {
     tl::expected<Loaded, route::Mistakes> load(const Running& running, const route::Text& text);
     tl::expected<Loaded, route::Mistakes> check(const Running& running, const route::Text& text) const;
 
+    // Sentences about the lines of the file that can't be read. To be called between load() and restore().
+    std::vector<std::string> unreadable() const;
     const WaitingRoutes& waiting() const noexcept { return waiting_; }
     const std::string& file() const noexcept { return file_; }
 

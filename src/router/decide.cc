@@ -72,7 +72,7 @@ Answer to_destination(const route::NextHop& hop, const Query& query, const view:
 Answer answer_of(const route::NextHop& hop, const Query& query, const view::Tables& tables,
                  link::Link& link) noexcept {
     const view::Network& network = tables.network(query.network);
-    if (network.is_underlay && hop.kind != HopKind::kLocal && hop.kind != HopKind::kMartian) {
+    if (network.only_tunnels && hop.kind != HopKind::kLocal && hop.kind != HopKind::kMartian) {
         return dropped(Drop::kUnderlayTransit);
     }
     switch (hop.kind) {
@@ -129,13 +129,12 @@ Answer find_route(const Query& query, const view::Tables& tables, link::Link& li
     return answer_of(hop, query, tables, link);
 }
 
-bool decide_hop(path::Meta& meta, const rte_mbuf* packet, const route::NextHop& hop, const view::Tables& tables,
-                link::Link& link) noexcept {
-    return give(meta, answer_of(hop, query_of(meta, packet), tables, link));
-}
-
-bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables,
-                    link::Link& link) noexcept {
+bool decide_route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables,
+                  link::Link& link) noexcept {
+    if (meta.layer3 == path::Layer3::kOther) {
+        meta.fate = Fate::kLocal;
+        return true;
+    }
     return give(meta, find_route(query_of(meta, packet), tables, link));
 }
 

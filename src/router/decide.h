@@ -57,12 +57,8 @@ struct Header {
 };
 Header read_header(const path::Meta& meta, const rte_mbuf* packet) noexcept;
 
-// Out of line, of a packet in hand: a hop that is no neighbor's, and a packet with more to it than most (options,
-// a link-local source).
-bool decide_hop(path::Meta& meta, const rte_mbuf* packet, const route::NextHop& hop, const view::Tables& tables,
-                link::Link& link) noexcept;
-bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables,
-                    link::Link& link) noexcept;
+// Out of line, of a packet in hand that decide_usual_route() leaves.
+bool decide_route(path::Meta& meta, const rte_mbuf* packet, const view::Tables& tables, link::Link& link) noexcept;
 
 // The destination itself, on the link of that network; null: it is not known yet.
 [[gnu::always_inline]] inline neighbor::Entry* find_destination(const path::Meta& meta, path::NetworkId network,
@@ -73,39 +69,35 @@ bool decide_unusual(path::Meta& meta, const rte_mbuf* packet, const view::Tables
     return tables.neighbors.find(network, words);
 }
 
-// Of a packet whose connection nobody tracks: by its header, in line. False if the packet is dropped.
-[[gnu::always_inline]] inline bool decide_route(path::Meta& meta, const rte_mbuf* packet,
-                                                const view::Tables& tables, link::Link& link) noexcept {
+// Of a packet whose connection nobody tracks: by its header, in line. False for all that has more to it than most
+// (options, a link-local source, an address of the router's own), which is left as it was.
+[[gnu::always_inline]] inline bool decide_usual_route(path::Meta& meta, const rte_mbuf* packet,
+                                                      const view::Tables& tables) noexcept {
     const view::Network& network = tables.network(meta.network);
     const route::Table& routes = *network.routes;
     route::HopId id = 0;
-    uint8_t ttl = 0;
     if (likely(meta.layer3 == path::Layer3::kIpv4)) {
         const auto* ip = static_cast<const wire::Ipv4Header*>(meta.header);
         const uint8_t unusual = kUnusualOctets.source[ip->source.raw() & 0xff] |
                                 kUnusualOctets.destination[ip->destination.raw() & 0xff] |
-                                (ip->version_size ^ 0x45);
-        if (unlikely(unusual != 0)) return decide_unusual(meta, packet, tables, link);
+                                (ip->version_size ^ 0x45) | uint8_t{network.only_tunnels};
+        if (unlikely(unusual != 0 || ip->ttl <= 1)) return false;
         id = routes.fib4().find(ip->destination.host());
-        ttl = ip->ttl;
     } else if (meta.layer3 == path::Layer3::kIpv6) {
         const auto* ip = static_cast<const wire::Ipv6Header*>(meta.header);
-        if (unlikely(is_unusual_source6(ip->source))) return decide_unusual(meta, packet, tables, link);
+        if (unlikely(is_unusual_source6(ip->source) || network.only_tunnels || ip->hop_limit <= 1)) return false;
         id = routes.fib6().find(ip->destination.data());
-        ttl = ip->hop_limit;
     } else {
-        meta.fate = path::Fate::kLocal;
-        return true;
+        return false;
     }
-    const route::NextHop& hop =
-        route::hop_of(tables.hops, id, [&]() noexcept { return wire::flow_hash(packet); });
-    if (unlikely(network.is_underlay)) return decide_hop(meta, packet, hop, tables, link);
-    neighbor::Entry* neighbor = hop.neighbor;
-    if (hop.kind != route::HopKind::kVia) {
-        neighbor = hop.kind == route::HopKind::kConnected ? find_destination(meta, hop.network, tables) : nullptr;
-        if (unlikely(neighbor == nullptr)) return decide_hop(meta, packet, hop, tables, link);
+    neighbor::Entry* neighbor = tables.hops[id].neighbor;
+    if (neighbor == nullptr) {
+        const route::NextHop& hop =
+            route::hop_of(tables.hops, id, [&]() noexcept { return wire::flow_hash(packet); });
+        neighbor =
+            hop.kind == route::HopKind::kConnected ? find_destination(meta, hop.network, tables) : hop.neighbor;
+        if (unlikely(neighbor == nullptr)) return false;
     }
-    if (unlikely(ttl <= 1)) return path::drop(meta, path::Drop::kTtlExceeded);
     meta.neighbor = neighbor;
     meta.fate = path::Fate::kRoute;
     return true;

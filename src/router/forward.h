@@ -17,25 +17,31 @@ namespace sluice::router {
 struct RouteLookup {
     template <class T>
     [[gnu::always_inline]] static bool admit(path::Meta& meta, rte_mbuf* packet, const T& tables) noexcept {
-        const view::Network* network = &tables.network(meta.network);
-        if (likely(meta.destination_mac == network->to_router) && unlikely(network->is_underlay)) {
-            if (!tunnel::Decap::take_in(meta, packet, tables, tables.features.output)) return false;
-            network = &tables.network(meta.network);
+        const view::Network& network = tables.network(meta.network);
+        if (likely(meta.destination_mac == network.to_router) && unlikely(network.is_underlay)) {
+            return tunnel::Decap::take_in(meta, packet, tables, tables.features.output) &&
+                   admit_into(tables.network(meta.network), meta, packet, tables);
         }
-        if (meta.destination_mac != network->to_router) {
+        return admit_into(network, meta, packet, tables);
+    }
+
+ private:
+    template <class T>
+    [[gnu::always_inline]] static bool admit_into(const view::Network& network, path::Meta& meta, rte_mbuf* packet,
+                                                  const T& tables) noexcept {
+        if (meta.destination_mac != network.to_router) {
             // The packet's flow may know where both addresses are. If it doesn't, they are looked up later.
-            meta.asks_flow_first = network->is_tracked;
+            meta.asks_flow_first = network.is_tracked;
             return meta.asks_flow_first ? bridge::Lookup::admit_claim(meta, packet, tables)
                                         : bridge::Lookup::admit(meta, packet, tables);
         }
         const path::Meta& before = path::previous(meta);
         meta.repeats = before.layer3 != path::Layer3::kNone && meta.source_mac == before.source_mac &&
                        path::origin(meta) == path::origin(before);
-        if (unlikely(!meta.repeats) && !look_up_source(meta, *network)) return false;
-        return look_up(meta, packet, *network);
+        if (unlikely(!meta.repeats) && !look_up_source(meta, network)) return false;
+        return look_up(meta, packet, network);
     }
 
- private:
     [[gnu::always_inline]] static bool look_up_source(path::Meta& meta, const view::Network& network) noexcept {
         if (unlikely(path::is_group(meta.source_mac) || meta.source_mac == 0)) {
             return path::drop(meta, path::Drop::kInvalidSource);
@@ -51,8 +57,11 @@ struct RouteLookup {
         constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
         constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
         constexpr uint16_t kVlan = wire::be16(static_cast<uint16_t>(wire::EtherType::kVlan)).raw();
-        if (unlikely(packet->nb_segs > 1)) wire::gather_headers(packet, kMostHeaders);
         auto* ethernet = rte_pktmbuf_mtod(packet, wire::EthernetHeader*);
+        if (unlikely(packet->nb_segs > 1)) {
+            wire::gather_headers(packet, kMostHeaders);
+            ethernet = rte_pktmbuf_mtod(packet, wire::EthernetHeader*);
+        }
         meta.header = ethernet + 1;
         if (likely(ethernet->type.raw() == kIpv4)) {
             if (unlikely(wire::check_ipv4(packet, link::kEthernet) != wire::IpCheck::kValid)) {
@@ -86,6 +95,21 @@ struct RouteLookup {
 
 // Decide: bridge or route.
 struct Forward {
+    // Of a frame that is bridged like the one before it, or a packet whose source and neighbor are known.
+    template <class T>
+    [[gnu::always_inline]] static bool decide_usual(path::Meta& meta, const rte_mbuf* packet,
+                                                    const T& tables) noexcept {
+        if (unlikely(meta.fate != path::Fate::kPending || !meta.repeats)) return false;
+        const path::Meta& before = path::previous(meta);
+        if (meta.layer3 != path::Layer3::kNone) {
+            return likely(before.fate != path::Fate::kDrop) && decide_usual_route(meta, packet, tables);
+        }
+        if (unlikely(before.fate != path::Fate::kForward)) return false;
+        meta.egress = before.egress;
+        meta.fate = path::Fate::kForward;
+        return true;
+    }
+
     template <class T>
     [[gnu::always_inline]] static bool decide(path::Meta& meta, const rte_mbuf* packet,
                                               const T& tables) noexcept {
@@ -94,7 +118,7 @@ struct Forward {
                              [&]() noexcept { return bridge::Bridge::decide_unknown(meta, tables); });
         }
         if (unlikely(!knows_source(meta, tables))) return route_unknown(meta, packet, tables);
-        return decide_route(meta, packet, tables, tables.features.link);
+        return route(meta, packet, tables);
     }
 
     // Of a packet for the router: whether learning its source would change nothing.
@@ -126,10 +150,16 @@ struct Forward {
 
  private:
     template <class T>
+    [[gnu::always_inline]] static bool route(path::Meta& meta, const rte_mbuf* packet, const T& tables) noexcept {
+        return likely(decide_usual_route(meta, packet, tables)) ||
+               decide_route(meta, packet, tables, tables.features.link);
+    }
+
+    template <class T>
     [[gnu::noinline]] static bool route_unknown(path::Meta& meta, const rte_mbuf* packet,
                                                 const T& tables) noexcept {
         return bridge::Bridge::admit_source(meta, tables) &&
-               decide_route(meta, packet, tables, tables.features.link) && bridge::Bridge::learn(meta, tables);
+               route(meta, packet, tables) && bridge::Bridge::learn(meta, tables);
     }
 
     // From a tunnel: the routers of an overlay's hosts have one address, which is behind no port. Learned,

@@ -312,9 +312,10 @@ void Router::settle() {
     neighbors_.reclaim();
 }
 
-route::HopId Router::take_hop_to(const route::Domain& domain, const IpAddress& address, path::Seconds now) {
+route::HopId Router::take_hop_to(const route::Domain& domain, path::NetworkId network, const IpAddress& address,
+                                 path::Seconds now) {
     const auto longest = domain.table.longest(address);
-    if (!longest) return 0;
+    if (!longest || !leads_to(longest->second, {network})) return 0;
     const route::HopKey& key = hops_.key(longest->second);
     if (key.kind == route::HopKind::kConnected) {
         return hops_.take({route::HopKind::kVia, key.network, address, {}}, now);

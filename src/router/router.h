@@ -54,9 +54,10 @@ class Router {
     // To be called after any change: waits until no worker uses the removed routes and next hops, and frees them.
     void settle();
 
-    // The next hop that workers would find for an address; for an address on a link it is the neighbor itself. 0:
-    // there is no route. The caller owns a reference, which give_back() releases.
-    route::HopId take_hop_to(const route::Domain& domain, const IpAddress& address, path::Seconds now);
+    // The next hop that workers would find for an address, if it leads into that network; for an address on a link
+    // it is the neighbor itself. 0: there is none. The caller owns a reference, which give_back() releases.
+    route::HopId take_hop_to(const route::Domain& domain, path::NetworkId network, const IpAddress& address,
+                             path::Seconds now);
     void give_back(route::HopId hop) { if (hop != 0) hops_.give_back(hop); }
     // No packets come back by this next hop: probe its neighbors.
     void suspect(route::HopId hop) noexcept;

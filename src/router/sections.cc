@@ -6,9 +6,42 @@ namespace sluice::router {
 
 using network::NetworkConfig;
 
+namespace {
+
+bool is_alone(const Sections& config) {
+    return config.underlay && config.underlay->network.empty();
+}
+
+}  // namespace
+
+std::string_view underlay_network(const Sections& config) {
+    if (!config.underlay) return {};
+    return is_alone(config) ? kUnderlay : std::string_view(config.underlay->network);
+}
+
+std::string_view underlay_domain(const Sections& config) {
+    if (!config.underlay || is_alone(config)) return underlay_network(config);
+    const NetworkConfig* network = find_network(config, config.underlay->network);
+    return network == nullptr ? std::string_view() : std::string_view(network->domain);
+}
+
+std::vector<IpAddress> end_points_of(const Sections& config) {
+    std::vector<IpAddress> own;
+    const auto add = [&](const IpAddress& address) {
+        const auto is_same = [&](const IpAddress& other) { return other.is_v4() == address.is_v4(); };
+        if (std::none_of(own.begin(), own.end(), is_same)) own.push_back(address);
+    };
+    if (!config.underlay) return own;
+    for (const auto& given : config.underlay->address) add(given.address);
+    const NetworkConfig* network = is_alone(config) ? nullptr : find_network(config, config.underlay->network);
+    if (network == nullptr) return own;
+    for (const IpAddress& gateway : network->gateway) add(gateway);
+    return own;
+}
+
 std::vector<NetworkConfig> networks_of(const Sections& config) {
     std::vector<NetworkConfig> networks = config.networks;
-    if (!config.underlay) return networks;
+    if (!is_alone(config)) return networks;
     NetworkConfig underlay;
     underlay.name = kUnderlay;
     underlay.domain = kUnderlay;
@@ -24,7 +57,7 @@ std::vector<NetworkConfig> networks_of(const Sections& config) {
 
 std::vector<route::RouteConfig> routes_of(const Sections& config) {
     std::vector<route::RouteConfig> routes = config.routes;
-    if (!config.underlay) return routes;
+    if (!is_alone(config)) return routes;
     for (const auto& gateway : config.underlay->gateway) {
         route::RouteConfig route;
         if (gateway.is_v4()) route.to.address = IpAddress::from_v4(0);

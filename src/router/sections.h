@@ -21,10 +21,18 @@ struct Sections {
     const std::vector<route::RouteConfig>& routes;
 };
 
-// The name of the underlay's network and of its routing domain. No user can give this name: it is no object name.
+// The name of the network around an underlay's port that is in none, and of that network's routing domain. No user
+// can give this name: it is no object name.
 inline constexpr std::string_view kUnderlay = "(underlay)";
 
-// The networks, and the underlay as one more.
+// The network that carries tunnel packets: one of the configuration, or kUnderlay. Empty: there is none.
+std::string_view underlay_network(const Sections& config);
+// Its routing domain, in which tunnels find their remote end points. Empty: there is none.
+std::string_view underlay_domain(const Sections& config);
+// This host's tunnel end points, at most one of each family: of several gateway addresses the first.
+std::vector<IpAddress> end_points_of(const Sections& config);
+
+// The networks, and the network around an underlay's port as one more.
 std::vector<network::NetworkConfig> networks_of(const Sections& config);
 // The routes, and those to the underlay's gateways.
 std::vector<route::RouteConfig> routes_of(const Sections& config);

@@ -12,7 +12,12 @@ void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables
     auto& neighbor = *static_cast<neighbor::Entry*>(meta.neighbor);
     link::mark_used(neighbor, tables);
     const uint64_t mac = neighbor.mac.load(std::memory_order_acquire);
-    if (mac == 0) return link.hold(meta, neighbor, packet, tables);
+    if (mac == 0) {
+        // What is translated already can't be asked about again.
+        if (unlikely(meta.translated == path::Translated::kDone))
+            return link.drop(meta, Drop::kNeighborPending, packet, tables);
+        return link.hold(meta, neighbor, packet, tables);
+    }
     const view::Network& network = tables.network(neighbor.network);
     const std::vector<port::Exit>& members = link.reachable(packet, network);
     const path::PortId exit = meta.fate == path::Fate::kRouteByPort ? meta.egress
@@ -33,12 +38,8 @@ void send_unusual(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables
         }, tables);
     }
     if (!wire::is_own(packet)) {
-        rte_mbuf* own = rte_pktmbuf_copy(packet, tables.egress.pools().holding(packet->pkt_len), 0, UINT32_MAX);
-        if (own == nullptr) return link.drop(meta, Drop::kNoBuffer, packet, tables);
-        rte_pktmbuf_free(packet);
-        packet = own;
-        meta.header = rte_pktmbuf_mtod_offset(packet, void*, link::kEthernet);
-        meta.connection.ip = static_cast<const uint8_t*>(meta.header);
+        packet = link.make_own(meta, packet, tables);
+        if (packet == nullptr) return;
     }
     if (slot != nullptr && slot->tunnel != nullptr) {
         // Judged as it came, before it is changed.

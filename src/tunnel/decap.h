@@ -19,20 +19,43 @@ struct Decap {
                                                Output& output) noexcept {
         const view::Snapshot& snapshot = tables.snapshot;
         if (!snapshot.is_end_point(packet)) return true;
+        const vxlan::UsualOuter usual = vxlan::examine_ipv4(packet, snapshot.udp_port);
+        if (likely(usual.found)) {
+            WayOut& way = output.ways_out().at(WayOut::place(usual.vni, usual.source));
+            if (likely(usual.vni == way.vni && usual.source == way.source)) {
+                vxlan::strip_usual(packet, vxlan::kOverheadIpv4);
+                return come_by(way, meta, packet, tables);
+            }
+        }
+        return take_in_slowly(meta, packet, tables, output);
+    }
+
+ private:
+    [[gnu::noinline]] static bool take_in_slowly(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables,
+                                                 Output& output) noexcept {
+        const view::Snapshot& snapshot = tables.snapshot;
         vxlan::Outer outer;
         outer.source = {};  // of IPv6 that is another
         const vxlan::Outcome outcome = vxlan::examine(packet, snapshot.udp_port, outer);
         if (unlikely(outcome != vxlan::Outcome::kAccepted)) {
             if (outcome == vxlan::Outcome::kNotVxlan) return true;
+            // Of another connection, as far as it says.
+            if (outcome == vxlan::Outcome::kFragment && !tables.network(meta.network).only_tunnels) return true;
             const bool is_taken = outcome == vxlan::Outcome::kTagged && takes_tags(outer.vni, tables);
             if (!is_taken) return path::drop(meta, outer.reason);
         }
         WayOut& way = output.ways_out().at(WayOut::place(outer.vni, outer.source));
-        if (unlikely(outer.ipv6 || outer.vni != way.vni || outer.source != way.source)) {
+        if (outer.ipv6 || outer.vni != way.vni || outer.source != way.source) {
             const path::Drop reason = find(outer, snapshot, way, tables, output);
             if (unlikely(reason != path::Drop::kCount)) return path::drop(meta, reason);
         }
         vxlan::strip(packet, outer);
+        return come_by(way, meta, packet, tables);
+    }
+
+    // Of the inner frame.
+    [[gnu::always_inline]] static bool come_by(WayOut& way, path::Meta& meta, rte_mbuf* packet,
+                                               const view::Tables& tables) noexcept {
         meta.ingress = way.tunnel;
         meta.network = way.network;
         meta.unusual = true;  // it is of the tunnels' split-horizon group
@@ -42,7 +65,6 @@ struct Decap {
         return path::Parse::admit(meta, packet, tables) && is_allowed(meta, packet, tables);
     }
 
- private:
     // What guard::Check is for ports. It looks for DHCP and ICMPv6, so that TCP, UDP and IPv4 of the usual
     // network pass by their protocol's number.
     [[gnu::always_inline]] static bool is_allowed(path::Meta& meta, const rte_mbuf* packet,

@@ -126,12 +126,16 @@ bool Output::find_underlay(const rte_mbuf* packet, const view::TunnelSlot& tunne
     const path::PortId exit = link::exit_of(*hop.neighbor, underlay.mac, *underlay.network, tables);
     underlay.slot = exit == path::kNoPort ? nullptr : &tables.slot(exit);
     if (underlay.slot != nullptr && underlay.slot->port == nullptr) return false;
-    // Before the neighbor is known, the way out is the underlay's only port.
-    const port::Port* port = underlay.slot != nullptr            ? underlay.slot->port
-                             : !underlay.network->members.empty() ? underlay.network->members.front().port
-                                                                  : nullptr;
-    if (port == nullptr) return false;
-    underlay.most = tunnel.most(port->max_frame());
+    if (underlay.slot != nullptr) {
+        underlay.most = tunnel.most(underlay.slot->port->max_frame());
+        return true;
+    }
+    // Before the neighbor is known, it may be behind any of the ports. A frame that turns out to be too long is
+    // dropped, and its sender told of the next one; what is told of too small a port would stay wrong for long.
+    uint32_t most = 0;
+    for (const port::Exit& member : underlay.network->members) most = std::max(most, member.port->max_frame());
+    if (most == 0) return false;
+    underlay.most = tunnel.most(most);
     return true;
 }
 
@@ -176,6 +180,7 @@ void Output::find_way(WayIn& way, path::PortId exit, path::NetworkId network,
     if (mac == 0 || port == path::kNoPort || tables.slot(port).plain == nullptr) return;
     link::mark_used(neighbor, tables);
     way.port = tables.slot(port).port;
+    way.exit = port;
     way.most = tunnel.most(way.port->max_frame());
     way.ready = vxlan::make_ready(headers, tables.network(network).vni, underlay.mac, mac);
 }

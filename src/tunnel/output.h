@@ -35,7 +35,9 @@ class Output {
     [[gnu::always_inline]] void send_by_tunnel(path::Meta& meta, rte_mbuf* packet, const view::PortSlot& slot,
                                                const view::Tables& tables) noexcept {
         WayIn& way = way_in(meta.egress, meta.network, slot, tables);
-        if (likely(way.takes(packet) && !vxlan::is_tagged(packet))) return way.enter(packet, tables.egress);
+        if (likely(way.takes(packet) && (likely(wire::has_plain_ipv4(packet)) || !vxlan::is_tagged(packet)))) {
+            return way.enter(packet, tables.egress);
+        }
         send_unusual_by_tunnel(meta, packet, slot, tables);
     }
 
@@ -78,6 +80,8 @@ class Output {
     // Of a packet to a tunnel end point of ours: what a remote host, or a router on the way, says about our
     // packets. True if it was understood.
     static bool hear(const rte_mbuf* packet, const view::Tables& tables) noexcept;
+    // The same, and nothing is noted.
+    static bool understands(const rte_mbuf* packet, const view::Tables& tables) noexcept;
     // Asks whether the remote end point is there.
     void ping(path::PortId tunnel, const view::Tables& tables) noexcept;
 

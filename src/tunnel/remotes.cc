@@ -9,8 +9,6 @@ namespace {
 
 using link::kEthernet;
 
-constexpr uint16_t kPingId = 4789;
-
 uint16_t number_of(const IpAddress& remote, const view::Snapshot& snapshot) noexcept {
     return remote.is_v4() ? snapshot.remotes.find(wire::be32(remote.v4())) : snapshot.remotes.find(remote.bytes);
 }
@@ -36,19 +34,30 @@ bool is_of(const view::TunnelSlot& tunnel, const wire::IcmpReport& report, const
     return network != path::kNoNetworkId && tunnel.networks[path::index(network)];
 }
 
+// The tunnel that a report is about; null: it is about none.
+const view::TunnelSlot* tunnel_of(const wire::IcmpReport& report, const rte_mbuf* packet,
+                                  const view::Tables& tables) noexcept {
+    const bool is_answer = report.kind == wire::IcmpReport::Kind::kEchoReply;
+    if (is_answer && report.id != vxlan::kPingId) return nullptr;
+    const uint16_t number = number_of(is_answer ? report.from : report.destination, tables.snapshot);
+    if (number == vxlan::kNoNumber) return nullptr;
+    const view::TunnelSlot* tunnel = tables.slot(path::PortId{number}).tunnel;
+    const bool is_it = tunnel != nullptr && (is_answer || is_of(*tunnel, report, packet, tables.snapshot));
+    return is_it ? tunnel : nullptr;
+}
+
 }  // namespace
 
-// Of a packet to a tunnel end point of ours. True if it was understood.
+bool Output::understands(const rte_mbuf* packet, const view::Tables& tables) noexcept {
+    const auto report = wire::read_icmp_report(packet, kEthernet);
+    return report && tunnel_of(*report, packet, tables) != nullptr;
+}
+
 bool Output::hear(const rte_mbuf* packet, const view::Tables& tables) noexcept {
     using Kind = wire::IcmpReport::Kind;
     const auto report = wire::read_icmp_report(packet, kEthernet);
-    if (!report) return false;
-    const bool is_answer = report->kind == Kind::kEchoReply;
-    if (is_answer && report->id != kPingId) return false;
-    const uint16_t number = number_of(is_answer ? report->from : report->destination, tables.snapshot);
-    if (number == vxlan::kNoNumber) return false;
-    const view::TunnelSlot* tunnel = tables.slot(path::PortId{number}).tunnel;
-    if (tunnel == nullptr || (!is_answer && !is_of(*tunnel, *report, packet, tables.snapshot))) return false;
+    const view::TunnelSlot* tunnel = report ? tunnel_of(*report, packet, tables) : nullptr;
+    if (tunnel == nullptr) return false;
     vxlan::Remote& remote = *tunnel->remote;
     switch (report->kind) {
         case Kind::kEchoReply: remote.answered(tables.now); break;
@@ -77,7 +86,7 @@ void Output::ping(path::PortId id, const view::Tables& tables) noexcept {
     }
     const vxlan::Tunnel& headers = tunnel->headers;
     rte_mbuf* packet = wire::build_echo_request(pools_.buffers, vxlan::local_of(headers),
-                                                vxlan::remote_of(headers), kPingId, ++pings_);
+                                                vxlan::remote_of(headers), vxlan::kPingId, ++pings_);
     if (packet == nullptr) return;
     tables.counters.totals.made.add(1);
     path::Meta meta{};

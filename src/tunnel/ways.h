@@ -12,19 +12,21 @@
 #include "view/snapshot.h"
 #include "vxlan/tunnel.h"
 #include "wire/flow_hash.h"
+#include "wire/mbuf.h"
 
 namespace sluice::tunnel {
 
 // The usual way into a tunnel from one network: its end of the underlay known, and nothing about it that needs
 // more than the ready header.
-struct WayIn {
+struct alignas(128) WayIn {
     const view::TunnelSlot* tunnel = nullptr;
+    port::Port* port = nullptr;  // of the underlay
+    path::PortId exit{};         // its number
     path::NetworkId network{};
-    path::PortId id{};           // of the tunnel
-    port::Port* port = nullptr;  // null: it isn't as usual
-    uint32_t most = 0;           // bytes of a frame to be carried
-    uint32_t packets = 0;        // sent by it and not counted yet
+    uint32_t most = 0;           // bytes of a frame to be carried; 0: the way isn't as usual
     uint64_t bytes = 0;
+    uint32_t packets = 0;        // sent by it and not counted yet
+    path::PortId id{};           // of the tunnel
     vxlan::ReadyOuter ready;
 
     static uint32_t place(path::PortId tunnel, path::NetworkId network) noexcept {
@@ -33,15 +35,20 @@ struct WayIn {
     // Whether the packet may go by it as it is.
     [[gnu::always_inline]] bool takes(const rte_mbuf* packet) const noexcept {
         constexpr uint64_t kUnusual = port::kUnfinished | vxlan::kBufferFlags;
-        return port != nullptr && packet->pkt_len <= most && packet->nb_segs == 1 &&
-               (packet->ol_flags & kUnusual) == 0 && rte_mbuf_refcnt_read(packet) == 1 &&
+        return packet->pkt_len <= most && (packet->ol_flags & kUnusual) == 0 && wire::is_alone(packet) &&
                rte_pktmbuf_headroom(packet) >= vxlan::kOverheadIpv4;
     }
+    // `most` leaves room for the outer headers, and nothing about the packet is unfinished: the port takes it.
     [[gnu::always_inline]] void enter(rte_mbuf* packet, port::Egress& egress) noexcept {
-        vxlan::encapsulate(packet, ready, wire::flow_hash(packet));
+        if (likely(wire::has_plain_ipv4(packet))) {
+            const auto* ip = rte_pktmbuf_mtod_offset(packet, const uint8_t*, sizeof(wire::EthernetHeader));
+            vxlan::encapsulate(packet, ready, wire::flow_hash_of_ipv4(ip), ip[1]);
+        } else {
+            vxlan::encapsulate(packet, ready, wire::flow_hash(packet), vxlan::traffic_class_of(packet));
+        }
         ++packets;
         bytes += packet->pkt_len;
-        egress.send(*port, packet);
+        egress.send_plain(*port, exit, packet);
     }
     void leave(path::Counters& counters) const noexcept {
         if (packets != 0) counters.port(id).transmitted.add(packets, bytes);

@@ -71,6 +71,15 @@ bool is_whole(const rte_mbuf* packet, const Datagram& datagram, uint32_t udp_siz
     return wire::fold(wire::Sum{wire::fold(sum)} + wire::fold(pseudo)) == 0xffff;
 }
 
+// Of a fragment of a UDP packet, `begin` bytes behind the start of that.
+Outcome examine_fragment(const rte_mbuf* packet, uint32_t udp, uint32_t begin, wire::be16 port,
+                         Outer& outer) noexcept {
+    wire::UdpHeader copy;
+    const auto* header = begin == 0 ? read(packet, udp, copy) : nullptr;
+    outer.reason = Drop::kVxlanFragment;
+    return header != nullptr && header->destination_port == port ? Outcome::kDropped : Outcome::kFragment;
+}
+
 // Examines UDP and the headers behind it; `outer` has the results from the IP header.
 Outcome examine_udp(const rte_mbuf* packet, const Datagram& datagram, wire::be16 port,
                     Outer& outer) noexcept {
@@ -136,7 +145,10 @@ Outcome examine_ipv4(const rte_mbuf* packet, wire::be16 port, Outer& outer) noex
     if (kIp + header_size > packet->pkt_len) return drop(outer, Drop::kVxlanTruncated);
     if (!is_intact(packet, header_size)) return drop(outer, Drop::kVxlanOuterHeader);
     if (kIp + total_size > packet->pkt_len) return drop(outer, Drop::kVxlanTruncated);
-    if (ip->is_fragment()) return drop(outer, Drop::kVxlanFragment);
+    if (ip->is_fragment()) {
+        const uint32_t begin = ip->fragment.host() & wire::Ipv4Header::kOffsetMask;
+        return examine_fragment(packet, kIp + header_size, begin, port, outer);
+    }
     outer.ipv6 = false;
     outer.source = ip->source;
     return examine_udp(packet,
@@ -156,6 +168,7 @@ Outcome examine_ipv6(const rte_mbuf* packet, wire::be16 port, Outer& outer) noex
     uint32_t udp = begin;
     Protocol protocol = ip->protocol();
     bool fragment = false;
+    uint32_t part_begin = 0;
     while (protocol == Protocol::kHopByHop || protocol == Protocol::kRouting ||
            protocol == Protocol::kDestinationOptions || protocol == Protocol::kFragment) {
         wire::Ipv6Extension extension_copy;
@@ -167,6 +180,12 @@ Outcome examine_ipv6(const rte_mbuf* packet, wire::be16 port, Outer& outer) noex
             return drop(outer, Drop::kVxlanOuterHeader);
         }
         fragment = fragment || protocol == Protocol::kFragment;
+        if (fragment) {
+            wire::Ipv6Fragment fragment_copy;
+            const auto* part = read(packet, udp, fragment_copy);
+            if (part == nullptr) return drop(outer, Drop::kVxlanTruncated);
+            part_begin = part->offset();
+        }
         udp += protocol == Protocol::kFragment ? uint32_t{sizeof(wire::Ipv6Fragment)}
                                                : extension->header_size();
         protocol = extension->protocol();
@@ -177,7 +196,7 @@ Outcome examine_ipv6(const rte_mbuf* packet, wire::be16 port, Outer& outer) noex
     if (protocol != Protocol::kUdp) return Outcome::kNotVxlan;
     if (ip->version() != 6 || udp > end) return drop(outer, Drop::kVxlanOuterHeader);
     if (end > packet->pkt_len) return drop(outer, Drop::kVxlanTruncated);
-    if (fragment) return drop(outer, Drop::kVxlanFragment);
+    if (fragment) return examine_fragment(packet, udp, part_begin, port, outer);
     outer.ipv6 = true;
     outer.source_ipv6 = ip->source;
     return examine_udp(packet,

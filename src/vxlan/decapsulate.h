@@ -23,6 +23,7 @@
 #include "wire/checksum.h"
 #include "wire/flow_hash.h"
 #include "wire/headers.h"
+#include "wire/ip_check.h"
 #include "wire/offload.h"
 
 namespace sluice::vxlan {
@@ -30,8 +31,10 @@ namespace sluice::vxlan {
 enum class Outcome : uint8_t {
     kAccepted,
     kTagged,    // accepted if the network carries VLAN tags in tunnels, otherwise dropped for `reason`
+    kFragment,  // of a UDP packet, and it shows another port or none: dropped for `reason`, where nothing but
+                // VXLAN is expected
     kDropped,   // for `reason`
-    kNotVxlan,  // not UDP, or to another port
+    kNotVxlan,  // not UDP, or whole and to another port
 };
 
 // Further results of examine(). For an accepted packet, all but the reason. It is filled in place: a struct that
@@ -63,72 +66,86 @@ struct Outer {
 // Checks everything, from the outermost header inwards. The first fault is the reason.
 Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) noexcept;
 
-// `port` is the UDP port of VXLAN, wire::VxlanHeader::kPort by default. Usual packets are accepted at once: no
-// options or extension headers, all headers in the first mbuf, a UDP checksum that is 0 or known to be right, no
-// trailing bytes, no relevant ECN mark, IP inside.
-[[gnu::always_inline]] inline Outcome examine(const rte_mbuf* packet, wire::be16 port,
-                                              Outer& outer) noexcept {
-    using wire::load32;
-    using wire::load64;
-    constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
-    constexpr uint32_t kInner = sizeof(wire::EthernetHeader);
-    constexpr uint32_t kType = offsetof(wire::EthernetHeader, type);
+// The last three headers in both families: UDP (ports, size, checksum), VXLAN, Ethernet. `udp` is the first.
+[[gnu::always_inline]] inline bool has_usual_tunnel(const rte_mbuf* packet, const uint8_t* udp, uint32_t udp_size,
+                                                    wire::be16 port) noexcept {
     constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
     constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
-    constexpr uint64_t kUdp = static_cast<uint64_t>(wire::Protocol::kUdp);
+    const uint64_t word = wire::load64(udp);
+    const uint64_t expected = port.raw() | uint64_t{wire::be16(static_cast<uint16_t>(udp_size)).raw()} << 16;
+    uint16_t type;
+    std::memcpy(&type, udp + kTunnelHeaders + offsetof(wire::EthernetHeader, type), sizeof type);
+    return (word >> 16 == expected || ((word >> 16 & 0xffff'ffff) == expected && is_vouched_for(packet))) &&
+           (udp[sizeof(wire::UdpHeader)] & wire::VxlanHeader::kVniValid) != 0 &&
+           (type == kIpv4 || type == kIpv6);
+}
 
-    const auto type_at = [](const uint8_t* frame) __attribute__((always_inline)) {
-        uint16_t type;
-        std::memcpy(&type, frame + kType, sizeof type);
-        return type;
-    };
-    // The last three headers in both families: UDP (ports, size, checksum), VXLAN, Ethernet.
-    const auto is_usual = [&](const uint8_t* udp, uint32_t udp_size) __attribute__((always_inline)) {
-        const uint64_t word = load64(udp);
-        const uint64_t expected =
-            port.raw() | uint64_t{wire::be16(static_cast<uint16_t>(udp_size)).raw()} << 16;
-        const uint16_t type = type_at(udp + kTunnelHeaders);
-        return (word >> 16 == expected ||
-                ((word >> 16 & 0xffff'ffff) == expected && is_vouched_for(packet))) &&
-               (udp[sizeof(wire::UdpHeader)] & wire::VxlanHeader::kVniValid) != 0 &&
-               (type == kIpv4 || type == kIpv6);
-    };
-    const auto accept = [&](uint16_t size) __attribute__((always_inline)) {
-        const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
+// What a usual packet over IPv4 says. It is a value, so that it stays in registers.
+struct UsualOuter {
+    bool found;
+    uint32_t vni;
+    wire::be32 source;
+};
+
+// Usual packets are accepted at once: no options or extension headers, all headers in the first mbuf, a UDP
+// checksum that is 0 or known to be right, no trailing bytes, no relevant ECN mark, IP inside. Here those over
+// IPv4, whose headers have kOverheadIpv4 bytes. `port` is the UDP port of VXLAN, wire::VxlanHeader::kPort by
+// default.
+[[gnu::always_inline]] inline UsualOuter examine_ipv4(const rte_mbuf* packet, wire::be16 port) noexcept {
+    constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+    constexpr uint16_t kIpv4 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv4)).raw();
+    constexpr uint64_t kUdp = static_cast<uint64_t>(wire::Protocol::kUdp);
+    const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
+    uint16_t type;
+    std::memcpy(&type, frame + offsetof(wire::EthernetHeader, type), sizeof type);
+    if (unlikely(packet->data_len < kOverheadIpv4 + sizeof(wire::EthernetHeader) || type != kIpv4)) return {};
+    const uint8_t* ip = frame + kIp;
+    const uint64_t start = wire::load64(ip);
+    const uint64_t middle = wire::load64(ip + 8);
+    const uint32_t total_size = wire::be16::from_raw(static_cast<uint16_t>(start >> 16)).host();
+    // If the NIC has recognized the tunnel, IP_CKSUM is about the inner header.
+    const bool is_checked = (packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
+                            (packet->packet_type & RTE_PTYPE_TUNNEL_MASK) == 0;
+    const auto& header = *reinterpret_cast<const wire::Ipv4Header*>(ip);
+    if (unlikely(!is_checked) && !wire::has_right_checksum(header)) return {};
+    const bool is_usual =
+        wire::is_plain_ipv4(start) && (middle >> 8 & 0xff) == kUdp && kIp + total_size == packet->pkt_len &&
+        !matters(static_cast<uint8_t>(start >> 8)) &&
+        has_usual_tunnel(packet, ip + sizeof(wire::Ipv4Header), total_size - sizeof(wire::Ipv4Header), port);
+    return {.found = is_usual,
+            .vni = __builtin_bswap32(wire::load32(frame + kOverheadIpv4 - sizeof(wire::be32))) >> 8,
+            .source = wire::be32::from_raw(static_cast<uint32_t>(middle >> 32))};
+}
+
+// The same of all packets.
+inline Outcome examine(const rte_mbuf* packet, wire::be16 port, Outer& outer) noexcept {
+    constexpr uint32_t kIp = sizeof(wire::EthernetHeader);
+    constexpr uint16_t kIpv6 = wire::be16(static_cast<uint16_t>(wire::EtherType::kIpv6)).raw();
+    constexpr uint64_t kUdp = static_cast<uint64_t>(wire::Protocol::kUdp);
+    const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
+    const auto accept = [&](uint16_t size) {
         outer.changes = false;
         outer.size = size;
         outer.end = packet->pkt_len;
-        outer.vni = __builtin_bswap32(load32(frame + size - sizeof(wire::be32))) >> 8;
+        outer.vni = __builtin_bswap32(wire::load32(frame + size - sizeof(wire::be32))) >> 8;
         return Outcome::kAccepted;
     };
-
-    const auto* frame = rte_pktmbuf_mtod(packet, const uint8_t*);
-    const uint8_t* ip = frame + kIp;
-    if (likely(packet->data_len >= kOverheadIpv4 + kInner && type_at(frame) == kIpv4)) {
-        const uint64_t start = load64(ip);
-        const uint64_t middle = load64(ip + 8);
-        const uint32_t destination = load32(ip + 16);
-        const uint64_t words = (start & 0xffff'ffff) + (start >> 32) + (middle & 0xffff'ffff) +
-                               (middle >> 32) + destination;
-        // Fold to 33 bits, then to 32.
-        const uint64_t sum = (words & 0xffff'ffff) + (words >> 32);
-        const uint16_t folded = wire::fold(static_cast<uint32_t>(sum) + static_cast<uint32_t>(sum >> 32));
-        const uint32_t total_size = wire::be16::from_raw(static_cast<uint16_t>(start >> 16)).host();
-        if (likely(wire::is_plain_ipv4(start) && folded == 0xffff && (middle >> 8 & 0xff) == kUdp &&
-                   kIp + total_size == packet->pkt_len && !matters(static_cast<uint8_t>(start >> 8)) &&
-                   is_usual(ip + sizeof(wire::Ipv4Header), total_size - sizeof(wire::Ipv4Header)))) {
-            outer.ipv6 = false;
-            outer.source = wire::be32::from_raw(static_cast<uint32_t>(middle >> 32));
-            return accept(kOverheadIpv4);
-        }
-    } else if (packet->data_len >= kOverheadIpv6 + kInner && type_at(frame) == kIpv6) {
-        const uint64_t start = load64(ip);
+    if (const UsualOuter usual = examine_ipv4(packet, port); usual.found) {
+        outer.ipv6 = false;
+        outer.source = usual.source;
+        return accept(kOverheadIpv4);
+    }
+    uint16_t type;
+    std::memcpy(&type, frame + offsetof(wire::EthernetHeader, type), sizeof type);
+    if (packet->data_len >= kOverheadIpv6 + sizeof(wire::EthernetHeader) && type == kIpv6) {
+        const uint8_t* ip = frame + kIp;
+        const uint64_t start = wire::load64(ip);
         const uint32_t first = __builtin_bswap32(static_cast<uint32_t>(start));
         const uint32_t size = wire::be16::from_raw(static_cast<uint16_t>(start >> 32)).host();
         if (likely(first >> 28 == 6 && (start >> 48 & 0xff) == kUdp &&
                    kIp + sizeof(wire::Ipv6Header) + size == packet->pkt_len &&
                    !matters(static_cast<uint8_t>(first >> 20)) &&
-                   is_usual(ip + sizeof(wire::Ipv6Header), size))) {
+                   has_usual_tunnel(packet, ip + sizeof(wire::Ipv6Header), size, port))) {
             outer.ipv6 = true;
             std::memcpy(&outer.source_ipv6, ip + 8, sizeof outer.source_ipv6);
             return accept(kOverheadIpv6);
@@ -140,20 +157,29 @@ Outcome examine_slowly(const rte_mbuf* packet, wire::be16 port, Outer& outer) no
 // strip() for unusual packets: headers that span mbufs, trailing bytes, a frame that changes.
 void strip_slowly(rte_mbuf* packet, const Outer& outer) noexcept;
 
-// Leaves the inner frame of an accepted packet, with its Ethernet header in the first mbuf. Clears the metadata
-// of the outer packet: a good outer checksum says nothing about an inner one.
-[[gnu::always_inline]] inline void strip(rte_mbuf* packet, const Outer& outer) noexcept {
-    if (likely(outer.end == packet->pkt_len && !outer.changes &&
-               packet->data_len >= outer.size + sizeof(wire::EthernetHeader))) {
-        packet->data_off = static_cast<uint16_t>(packet->data_off + outer.size);
-        packet->data_len = static_cast<uint16_t>(packet->data_len - outer.size);
-        packet->pkt_len -= outer.size;
-    } else {
-        strip_slowly(packet, outer);
-    }
+// The inner frame's metadata: a good outer checksum says nothing about an inner one.
+[[gnu::always_inline]] inline void describe_inner(rte_mbuf* packet) noexcept {
     packet->ol_flags &= kBufferFlags;
     packet->packet_type = 0;
     packet->tx_offload = 0;
+}
+
+// strip() for a packet whose headers have `size` bytes in the first mbuf, and whose inner frame is the rest.
+[[gnu::always_inline]] inline void strip_usual(rte_mbuf* packet, uint16_t size) noexcept {
+    packet->data_off = static_cast<uint16_t>(packet->data_off + size);
+    packet->data_len = static_cast<uint16_t>(packet->data_len - size);
+    packet->pkt_len -= size;
+    describe_inner(packet);
+}
+
+// Leaves the inner frame of an accepted packet, with its Ethernet header in the first mbuf.
+inline void strip(rte_mbuf* packet, const Outer& outer) noexcept {
+    if (likely(outer.end == packet->pkt_len && !outer.changes &&
+               packet->data_len >= outer.size + sizeof(wire::EthernetHeader))) {
+        return strip_usual(packet, outer.size);
+    }
+    strip_slowly(packet, outer);
+    describe_inner(packet);
 }
 
 }  // namespace sluice::vxlan

@@ -10,6 +10,9 @@
 
 namespace sluice::vxlan {
 
+// The identifier of the pings.
+inline constexpr uint16_t kPingId = 4789;
+
 enum class RemoteState : uint8_t {
     kProbe,        // nothing was received lately: it is being pinged
     kReachable,    // a tunnel packet or a ping reply was received lately

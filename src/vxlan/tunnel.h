@@ -217,10 +217,9 @@ inline ReadyOuter make_ready(const Tunnel& tunnel, uint32_t vni, uint64_t source
 }
 
 // encapsulate() with a ReadyOuter: for a frame in one mbuf, with headroom, unshared bytes and finished checksums.
-[[gnu::always_inline]] inline void encapsulate(rte_mbuf* packet, const ReadyOuter& ready,
-                                               uint32_t flow_hash) noexcept {
+[[gnu::always_inline]] inline void encapsulate(rte_mbuf* packet, const ReadyOuter& ready, uint32_t flow_hash,
+                                               uint64_t traffic_class) noexcept {
     constexpr uint64_t kTtlUdp = 64 | static_cast<uint64_t>(wire::Protocol::kUdp) << 8;
-    const uint64_t traffic_class = traffic_class_of(packet);
     const uint32_t total = __builtin_bswap32(packet->pkt_len + kOverheadIpv4 - 14) >> 16;
     const uint32_t udp = __builtin_bswap32(packet->pkt_len + kTunnelHeaders) >> 16;
     // Three terms of 16 bits carry once, and then at most once more.

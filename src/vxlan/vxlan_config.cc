@@ -43,14 +43,15 @@ void OverlayChecks::check(size_t i, const std::string& name, const OverlayConfig
                           const base::Place& place) {
     if (!underlay_) {
         mistakes_.report({"networks", i, "vxlan"}, place,
-                         "needs an `underlay` (port and address) to send its packets by");
+                         "needs an `underlay` (a network, or a port and address) to send its packets by");
         return;
     }
     if (auto [first, fresh] = vnis_.emplace(overlay.vni, name); !fresh) {
         mistakes_.report({"networks", i, "vxlan", "vni"}, place,
                          "VNI {} is network {}'s already", overlay.vni, first->second);
     }
-    const bool knows_own = !mistakes_.is_unknown({"underlay", "address"});
+    const bool knows_own =
+        underlay_->network.empty() ? !mistakes_.is_unknown({"underlay", "address"}) : !own_.empty();
     const bool knows_remotes = !mistakes_.is_unknown({"networks", i, "vxlan", "remotes"});
     std::set<IpAddress> remotes;
     for (size_t r = 0; r < overlay.remotes.size(); ++r) {
@@ -62,16 +63,12 @@ void OverlayChecks::check(size_t i, const std::string& name, const OverlayConfig
         if (mistakes_.is_full()) return;
         if (!remotes.insert(remote).second) report("is named already");
         if (remote.is_multicast()) report("is a group address: name each end point");
-        const auto& own = underlay_->address;
-        auto same_family = [&](const InterfaceAddress& address) {
-            return address.address.is_v4() == remote.is_v4();
-        };
-        auto local = std::find_if(own.begin(), own.end(), same_family);
-        if (!knows_own) {
-            continue;
-        } else if (local == own.end()) {
+        if (!knows_own) continue;
+        const auto same_family = [&](const IpAddress& address) { return address.is_v4() == remote.is_v4(); };
+        const auto local = std::find_if(own_.begin(), own_.end(), same_family);
+        if (local == own_.end()) {
             report("is of a family that the underlay has no address of");
-        } else if (local->address == remote) {
+        } else if (*local == remote) {
             report("is this host's own address");
         }
     }

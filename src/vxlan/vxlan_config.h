@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -75,7 +76,10 @@ constexpr bool is_full(OuterChecksum checksum, bool ipv6) noexcept {
     return checksum == OuterChecksum::kFull || (checksum == OuterChecksum::kAuto && ipv6);
 }
 
+// Either a network of the configuration, which carries other traffic as well: its gateway addresses are this
+// host's end points. Or a port that carries nothing else, with all that follows up to `gateway`.
 struct UnderlayConfig {
+    std::string network;                    // empty: it is a port
     std::string port;                       // the underlay's port, which is in no network
     std::vector<InterfaceAddress> address;  // of this host's end points, at most one per family
     std::optional<MacAddress> mac;          // of the underlay's interface; none: derived
@@ -89,31 +93,45 @@ struct UnderlayConfig {
 
 template <class V>
 void fields(V& v, UnderlayConfig& u) {
-    v.required("port", u.port);
-    v.required("address", u.address);
+    v.optional("network", u.network);
+    if (u.network.empty()) {
+        v.required("port", u.port);
+        v.required("address", u.address);
+    } else {
+        v.optional("port", u.port);
+        v.optional("address", u.address);
+    }
     v.optional("mac", u.mac);
     v.optional("gateway", u.gateway);
     v.optional("udp-port", u.udp_port, base::Range{1, 65535});
     v.optional("checksum", u.checksum);
     v.check("mac", !u.mac || (!u.mac->is_multicast() && !u.mac->is_zero()),
             "is a group or zero address, which no host has");
+    const bool is_port = u.network.empty();
+    v.check("port", is_port || u.port.empty(), "stands beside `network`: give one of them");
+    v.check("address", is_port || u.address.empty(),
+            "stands beside `network`: leave it out, the network's `gateway` addresses are this host's end points");
+    v.check("mac", is_port || !u.mac, "stands beside `network`: give the network this `gateway-mac`");
+    v.check("gateway", is_port || u.gateway.empty(), "stands beside `network`: write `routes` by that gateway");
 }
 
 // What is wrong with the underlay's addresses and gateways.
 void check(const UnderlayConfig& underlay, base::Mistakes& mistakes);
 
 // What is wrong with the networks' overlays, held against each other and against the underlay, which must outlive
-// this.
+// this, with this host's end points there.
 class OverlayChecks {
  public:
-    OverlayChecks(const std::optional<UnderlayConfig>& underlay, base::Mistakes& mistakes)
-        : underlay_(underlay), mistakes_(mistakes) {}
+    OverlayChecks(const std::optional<UnderlayConfig>& underlay, std::vector<IpAddress> own,
+                  base::Mistakes& mistakes)
+        : underlay_(underlay), own_(std::move(own)), mistakes_(mistakes) {}
 
     // Of the network of this index, name and place.
     void check(size_t network, const std::string& name, const OverlayConfig& overlay, const base::Place& place);
 
  private:
     const std::optional<UnderlayConfig>& underlay_;
+    const std::vector<IpAddress> own_;
     base::Mistakes& mistakes_;
     std::map<uint32_t, std::string> vnis_;  // by VNI, the network's name
 };

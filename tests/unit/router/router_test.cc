@@ -218,10 +218,12 @@ TEST_F(RouterTest, AStaticNeighborIsKnownWithoutAsking) {
 
 TEST_F(RouterTest, TheWayToAnAddressOnALinkIsToItsNeighbor) {
     apply(kTwo);
-    const route::HopId hop = router_.take_hop_to(domain(), *IpAddress::parse("10.0.0.7"), 0);
+    const path::NetworkId blue = ids_.at("blue");
+    const route::HopId hop = router_.take_hop_to(domain(), blue, *IpAddress::parse("10.0.0.7"), 0);
     EXPECT_EQ(router_.hops().key(hop).kind, route::HopKind::kVia);
     EXPECT_EQ(router_.hops().key(hop).via.text(), "10.0.0.7");
-    EXPECT_EQ(router_.take_hop_to(domain(), *IpAddress::parse("99.0.0.7"), 0), 0u);
+    EXPECT_EQ(router_.take_hop_to(domain(), blue, *IpAddress::parse("99.0.0.7"), 0), 0u);
+    EXPECT_EQ(router_.take_hop_to(domain(), blue, *IpAddress::parse("10.1.0.7"), 0), 0u) << "another network's";
     router_.give_back(hop);
 }
 
