@@ -10,6 +10,7 @@
 namespace sluice::acl {
 namespace {
 
+using base::parse_number;
 using base::shown;
 
 struct ProtocolName {
@@ -32,16 +33,6 @@ constexpr unsigned kLeastEtherType = 0x0600;  // smaller values are lengths (IEE
 
 // From the lowest bit (RFC 9293, 3.1).
 constexpr std::array<std::string_view, 8> kFlags = {"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"};
-
-// A plain decimal number and nothing after it.
-std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
-    unsigned number = 0;
-    const auto end = text.data() + text.size();
-    const auto [stop, problem] = std::from_chars(text.data(), end, number);
-    const bool leading_zero = text.size() > 1 && text[0] == '0';
-    if (problem != std::errc{} || stop != end || leading_zero || number > most) return std::nullopt;
-    return number;
-}
 
 std::optional<unsigned> parse_hex(std::string_view digits, unsigned most) {
     unsigned number = 0;
@@ -131,26 +122,6 @@ std::string to_text(const EtherTypeNumber& number) {
         if (number.is(type)) return std::string(word);
     }
     return fmt::format("0x{:04x}", number.value);
-}
-
-tl::expected<PortRange, std::string> parse_value(std::string_view text, PortRange*) {
-    const auto dash = text.find('-');
-    const auto low = parse_number(text.substr(0, dash), 65535);
-    const auto high = dash == text.npos ? low : parse_number(text.substr(dash + 1), 65535);
-    if (!low || !high) {
-        return tl::unexpected(fmt::format(
-            "{} is not a port (0 to 65535) or a range of ports (such as 9000-9010)", shown(text)));
-    }
-    if (*low > *high) {
-        return tl::unexpected(
-            fmt::format("{} ends before it begins; did you mean {}-{}?", shown(text), *high, *low));
-    }
-    return PortRange{static_cast<uint16_t>(*low), static_cast<uint16_t>(*high)};
-}
-
-std::string to_text(const PortRange& range) {
-    if (range.low == range.high) return fmt::format("{}", range.low);
-    return fmt::format("{}-{}", range.low, range.high);
 }
 
 tl::expected<TcpFlag, std::string> parse_value(std::string_view text, TcpFlag*) {

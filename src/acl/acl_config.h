@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/fields.h"
 #include "base/object_name.h"
+#include "base/port_range.h"
 #include "sluice/address.h"
 #include "wire/headers.h"
 
@@ -85,18 +86,7 @@ constexpr std::string_view type_name(const EtherTypeNumber*) {
     return "EtherType";
 }
 
-// "8080" or "9000-9010", both ends included.
-struct PortRange {
-    uint16_t low = 0;
-    uint16_t high = 0;
-
-    bool operator==(const PortRange&) const = default;
-};
-tl::expected<PortRange, std::string> parse_value(std::string_view text, PortRange*);
-std::string to_text(const PortRange& range);
-constexpr std::string_view type_name(const PortRange*) {
-    return "port or range of ports";
-}
+using base::PortRange;
 
 // "syn": the flag must be set; "!syn": it must be clear.
 struct TcpFlag {

@@ -86,7 +86,9 @@ std::vector<Claim> claims(const PortConfig& config) {
             if (config.netns.empty() && !config.host)
                 break;  // no kind is given; validation reports that
             const std::string key = !config.interface.empty() ? "interface" : config.host ? "host" : "netns";
-            claims.push_back(interface_claim(config.netns, config.interface_name(), key));
+            // It has that name only where it is made.
+            const std::string netns = config.handover ? "" : config.netns;
+            claims.push_back(interface_claim(netns, config.interface_name(), key));
             break;
         }
     }

@@ -1,5 +1,6 @@
 #include "port/egress.h"
 
+#include <rte_cycles.h>
 #include <sys/mman.h>
 
 #include <new>
@@ -166,10 +167,33 @@ void Egress::send_buffer(Buffer& buffer) noexcept {
     if (unlikely(sink_ != nullptr)) {
         sink_->take(*buffer.port, buffer.packets, buffer.count);
     } else {
-        buffer.port->transmit(worker_, buffer.packets, buffer.count, buffer.bytes, counters_);
+        if (RateLimit* limit = buffer.port->ingress_limit()) police(buffer, *limit);
+        if (likely(buffer.count != 0)) {
+            buffer.port->transmit(worker_, buffer.packets, buffer.count, buffer.bytes, counters_);
+        }
     }
     buffer.count = 0;
+    buffer.policed = 0;
     buffer.bytes = 0;
+}
+
+void Egress::police(Buffer& buffer, RateLimit& limit) noexcept {
+    rte_mbuf** packets = buffer.packets + buffer.policed;
+    const auto count = static_cast<uint16_t>(buffer.count - buffer.policed);
+    const auto left = limit.police(packets, count, rte_get_tsc_cycles(), [&](rte_mbuf* packet) {
+        buffer.bytes -= packet->pkt_len;
+        drop(*buffer.port, packet, path::Drop::kIngressRateLimit);
+    });
+    buffer.policed = static_cast<uint16_t>(buffer.policed + left);
+    buffer.count = buffer.policed;
+}
+
+void Egress::police_waiting() noexcept {
+    if (sink_ != nullptr) return;
+    for (uint32_t i = 0; i < waiting_count_; ++i) {
+        Buffer& buffer = buffers_[path::index(waiting_[i])];
+        if (RateLimit* limit = buffer.port->ingress_limit()) police(buffer, *limit);
+    }
 }
 
 void Egress::drop(Port& port, rte_mbuf* packet, path::Drop reason) noexcept {

@@ -44,6 +44,10 @@ class Egress {
  public:
     Egress(path::WorkerId worker, Pools pools, path::Counters& counters, Sink* sink = nullptr);
 
+    // Whether every port that it isn't too long for can send the packet as it is.
+    [[gnu::always_inline]] static bool is_whole(const rte_mbuf* packet) noexcept {
+        return packet->nb_segs == 1 && (packet->ol_flags & kUnfinished) == 0;
+    }
     // Whether the packet can be sent to this port as it is.
     [[gnu::always_inline]] static bool is_plain(const Port& port, const rte_mbuf* packet) noexcept {
         return packet->pkt_len <= port.max_frame() && (packet->ol_flags & kUnfinished) == 0 &&
@@ -74,6 +78,8 @@ class Egress {
 
     const Pools& pools() const noexcept { return pools_; }
     void flush() noexcept;
+    // Drops now what waits beyond its port's limit, as flush() would: what then still waits leaves.
+    void police_waiting() noexcept;
     // Calls visit(PortId, const rte_mbuf*) for the packets that are still in transmit buffers.
     template <class Visit>
     void for_each_waiting(Visit visit) const {
@@ -90,7 +96,8 @@ class Egress {
         Port* port;
         uint32_t bytes;
         uint16_t count;
-        bool waiting;  // whether it is listed in waiting_
+        uint16_t policed;  // of them, those that the port's limit has let pass
+        bool waiting;      // whether it is listed in waiting_
         rte_mbuf* packets[path::kBatchSize];
     };
     static_assert(sizeof(Buffer) / 64 % 2 == 1);
@@ -111,6 +118,7 @@ class Egress {
     [[gnu::noinline]] void begin_or_send(Buffer& buffer, Port& port, path::PortId id) noexcept;
     [[gnu::noinline]] void send_unusual(Port& port, rte_mbuf* packet) noexcept;
     void send_buffer(Buffer& buffer) noexcept;
+    [[gnu::noinline]] void police(Buffer& buffer, RateLimit& limit) noexcept;
     void send_copy(Exit exit, rte_mbuf* packet) noexcept;
     void cut(Port& port, rte_mbuf* packet) noexcept;
     bool make_linear(rte_mbuf*& packet) noexcept;

@@ -31,10 +31,21 @@ void Port::set_max_frame() noexcept {
                      std::memory_order_relaxed);
 }
 
+void Port::limit_rates(uint64_t second) noexcept {
+    uint8_t limited = 0;
+    const auto take = [&](const std::optional<TokenBucketConfig>& config, RateLimit& limit, uint8_t direction) {
+        if (!config) return;
+        limit.set(config->rate.bits, config->burst_size(), second);
+        limited |= direction;
+    };
+    take(config_.rate_limit.ingress, ingress_limit_, kIngress);
+    take(config_.rate_limit.egress, egress_limit_, kEgress);
+    limited_.store(limited, std::memory_order_release);
+}
+
 bool same_interface(const PortConfig& a, const PortConfig& b) {
-    return a.kind() == b.kind() && a.netns == b.netns && a.device == b.device &&
-           a.bond == b.bond && a.vhost_user == b.vhost_user &&
-           a.interface_name() == b.interface_name();
+    return a.kind() == b.kind() && a.netns == b.netns && a.handover == b.handover && a.device == b.device &&
+           a.bond == b.bond && a.vhost_user == b.vhost_user && a.interface_name() == b.interface_name();
 }
 
 bool same_device(const PortConfig& a, const PortConfig& b) {

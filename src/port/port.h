@@ -21,6 +21,7 @@
 #include "path/ids.h"
 #include "port/pools.h"
 #include "port/port_config.h"
+#include "port/rate_limit.h"
 
 namespace sluice::port {
 
@@ -120,6 +121,16 @@ class Port {
     uint32_t max_frame() const noexcept { return max_frame_.load(std::memory_order_relaxed); }
     path::PortId id() const noexcept { return id_; }
 
+    // Takes the rate limits over from the configuration, into time of which a second has `second` units.
+    void limit_rates(uint64_t second) noexcept;
+    // Worker side. Null: no limit.
+    [[gnu::always_inline]] RateLimit* ingress_limit() noexcept {
+        return unlikely((limited_.load(std::memory_order_acquire) & kIngress) != 0) ? &ingress_limit_ : nullptr;
+    }
+    [[gnu::always_inline]] RateLimit* egress_limit() noexcept {
+        return unlikely((limited_.load(std::memory_order_acquire) & kEgress) != 0) ? &egress_limit_ : nullptr;
+    }
+
  protected:
     Port(path::PortId id, PortConfig config) : config_(std::move(config)), id_(id) {
         set_max_frame();
@@ -132,8 +143,14 @@ class Port {
     std::atomic<Capabilities> capabilities_{};  // changes only while no worker has a packet for the port
 
  private:
+    static constexpr uint8_t kIngress = 1;
+    static constexpr uint8_t kEgress = 2;
+
     path::PortId id_;
+    std::atomic<uint8_t> limited_{0};  // in which directions: beside what workers read of each port anyway
     std::atomic<uint32_t> max_frame_;
+    RateLimit ingress_limit_;  // of what goes to the port's guest
+    RateLimit egress_limit_;   // of what comes from it
 };
 
 // Objects of the switch that its ports share.

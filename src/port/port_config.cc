@@ -32,6 +32,9 @@ PortConfig PortConfig::in_force() const {
             if (may_serve(service)) config.serves->push_back(service);
         }
     }
+    for (auto* limit : {&config.rate_limit.ingress, &config.rate_limit.egress}) {
+        if (*limit) (*limit)->burst = base::Bytes{(*limit)->burst_size()};
+    }
     const FloodLimits limits = flood_limits();
     config.flood_limit = {limits.broadcast, limits.multicast, limits.unknown};
     return config;
@@ -70,6 +73,19 @@ bool is_pod_name(std::string_view pod) noexcept {
     const size_t slash = pod.find('/');
     return slash != pod.npos && kube::why_no_dns_label(pod.substr(0, slash)).empty() &&
            kube::why_no_dns_subdomain(pod.substr(slash + 1)).empty();
+}
+
+bool is_alias(std::string_view name) noexcept {
+    constexpr size_t kMostCharacters = 253;  // RFC 1035, 2.3.4
+    constexpr size_t kMostInLabel = 63;
+    if (name.empty() || name.size() > kMostCharacters) return false;
+    size_t label = 0;
+    for (const char c : name) {
+        const bool is_character = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+        if (c == '.' ? label == 0 : !is_character || label == kMostInLabel) return false;
+        label = c == '.' ? 0 : label + 1;
+    }
+    return label != 0;
 }
 
 }  // namespace sluice::port

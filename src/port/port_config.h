@@ -8,12 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "base/bit_rate.h"
 #include "base/destination.h"
 #include "base/error.h"
 #include "base/fields.h"
 #include "base/object_name.h"
+#include "base/port_range.h"
 #include "kube/selector.h"
 #include "path/ids.h"
+#include "path/port_protocol.h"
 #include "path/service.h"
 #include "sluice/address.h"
 
@@ -146,6 +149,60 @@ void fields(V& v, TrunkConfig& t) {
     v.check("networks", !t.networks.empty() || !t.native.empty(), "needs at least one network");
 }
 
+// Ports of outside addresses that lead to the port's own addresses.
+struct PublishedPort {
+    std::optional<IpAddress> address;  // none: all gateway addresses
+    base::PortRange ports;
+    path::PortProtocol protocol = path::PortProtocol::kTcp;
+    std::optional<base::PortRange> to;  // none: the same
+    base::Place place;
+
+    bool operator==(const PublishedPort&) const = default;
+};
+
+template <class V>
+void fields(V& v, PublishedPort& p) {
+    v.optional("address", p.address);
+    v.check("address", !p.address || (!p.address->is_multicast() && !p.address->is_unspecified()),
+            "is no address of a host: leave it out to publish at all gateway addresses");
+    v.required("port", p.ports);
+    v.check("port", p.ports.low != 0, "has port 0, which no connection can have");
+    v.optional("proto", p.protocol);
+    v.optional("to", p.to);
+    v.check("to", !p.to || p.to->low != 0, "has port 0, which no connection can have");
+    if (!v.is_wrong("port")) {
+        v.check("to", !p.to || p.to->size() == p.ports.size(), "has another number of ports than `port`");
+    }
+}
+
+bool is_interface_name(std::string_view name) noexcept;  // as the kernel's dev_valid_name() checks it
+
+// Whose interface the port is, as the container runtime that has added it tells. It finds the port again by that.
+struct ContainerConfig {
+    static constexpr size_t kMostCharacters = 255;
+
+    std::string id;
+    std::string by;  // which runtime, and for which of its networks
+    std::string interface;  // as the runtime calls it, where the port makes no interface in the container
+
+    bool operator==(const ContainerConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, ContainerConfig& c) {
+    constexpr const char* kLength = "is empty or has more than 255 characters";
+    const auto fits = [](const std::string& text) {
+        return !text.empty() && text.size() <= ContainerConfig::kMostCharacters;
+    };
+    v.required("id", c.id);
+    v.check("id", fits(c.id), kLength);
+    v.required("by", c.by);
+    v.check("by", fits(c.by), kLength);
+    v.optional("interface", c.interface);
+    v.check("interface", c.interface.empty() || is_interface_name(c.interface),
+            "is not an interface name: 1 to 15 characters without '/', ':' and blanks");
+}
+
 enum class Spoofing { kDeny, kAllow };
 
 constexpr auto names(Spoofing) {
@@ -179,9 +236,57 @@ void fields(V& v, FloodLimitConfig& f) {
     v.optional("unknown", f.unknown);
 }
 
+// A token bucket (rate_limit.h).
+struct TokenBucketConfig {
+    static constexpr uint64_t kLowestRate = 1000;
+    static constexpr uint64_t kHighestRate = 1'000'000'000'000;
+    static constexpr uint64_t kLargestBurst = uint64_t{4} << 30;
+
+    base::BitRate rate;
+    std::optional<base::Bytes> burst;  // none: see burst_size()
+
+    // Bytes. By default what comes in a fifth of a second: TCP loses a window at a full bucket, and waits 200 ms
+    // if it loses all of it.
+    uint64_t burst_size() const noexcept {
+        constexpr uint64_t kSmallest = 256 << 10;
+        if (burst) return burst->value;
+        return std::clamp(rate.bits / 8 / 5, kSmallest, kLargestBurst);
+    }
+
+    bool operator==(const TokenBucketConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, TokenBucketConfig& t) {
+    v.required("rate", t.rate);
+    v.check("rate", t.rate.bits >= t.kLowestRate && t.rate.bits <= t.kHighestRate,
+            "is not a rate from 1k to 1T bits a second: leave the limit out and there is none");
+    v.optional("burst", t.burst);
+    v.check("burst", !t.burst || (t.burst->value != 0 && t.burst->value <= t.kLargestBurst),
+            "is not a burst from 1 byte to 4 GiB");
+}
+
+// Of what goes to the port's guest (ingress), and of what comes from it (egress). None: no limit.
+struct RateLimitConfig {
+    std::optional<TokenBucketConfig> ingress;
+    std::optional<TokenBucketConfig> egress;
+
+    bool empty() const noexcept { return !ingress && !egress; }
+    bool operator==(const RateLimitConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, RateLimitConfig& r) {
+    v.optional("ingress", r.ingress);
+    v.optional("egress", r.egress);
+}
+
 struct PortConfig {
+    static constexpr size_t kMostAliases = 64;
+
     std::string name;
     std::string netns;   // a name, an absolute path, or pid:N; empty unless the kind is netns
+    bool handover = false;  // a container runtime moves the interface into `netns`, names and configures it
     bool host = false;
     std::optional<VhostUserConfig> vhost_user;
     std::string device;  // DPDK device arguments; empty unless the kind is device
@@ -198,11 +303,15 @@ struct PortConfig {
     Spoofing spoofing = Spoofing::kDeny;
     std::optional<std::vector<Service>> serves;  // none: see may_serve()
     FloodLimitConfig flood_limit;
+    RateLimitConfig rate_limit;
     uint32_t mac_limit = 0;     // learned addresses; 0: no limit
     std::string split_horizon;  // a group whose ports exchange no frames
     std::string pod;         // "namespace/name": the Pod object that it is the port of
     std::string name_space;  // without one: the pod's namespace, and its labels
     base::Words labels;
+    std::vector<PublishedPort> publish;
+    std::vector<std::string> aliases;  // names in DNS, beside the port's own
+    std::optional<ContainerConfig> container;
     base::Place place;
 
     bool operator==(const PortConfig&) const = default;
@@ -257,15 +366,16 @@ bool has_waiting_device(const PortConfig& config) noexcept;
 // Whether a member of the bond is a device that no bond can use, whatever its interface.
 bool has_unfit_member(const PortConfig& config) noexcept;
 
-bool is_interface_name(std::string_view name) noexcept;  // as the kernel's dev_valid_name() checks it
 bool is_netns(std::string_view netns) noexcept;
 bool is_pod_name(std::string_view pod) noexcept;  // NAMESPACE/NAME
+bool is_alias(std::string_view name) noexcept;    // in DNS
 
 template <class V>
 void fields(V& v, PortConfig& p) {
     v.required("name", p.name);
     v.check("name", base::is_object_name(p.name), base::kObjectNameRule);
     v.optional("netns", p.netns);
+    v.optional("handover", p.handover);
     v.optional("host", p.host);
     v.optional("vhost-user", p.vhost_user);
     v.optional("device", p.device);
@@ -282,11 +392,20 @@ void fields(V& v, PortConfig& p) {
     v.optional("spoofing", p.spoofing);
     v.optional("serves", p.serves);
     v.optional("flood-limit", p.flood_limit);
+    v.optional("rate-limit", p.rate_limit);
     v.optional("mac-limit", p.mac_limit);
     v.optional("split-horizon", p.split_horizon);
     v.optional("pod", p.pod);
     v.optional("namespace", p.name_space);
     v.optional("labels", p.labels);
+    v.optional("publish", p.publish);
+    v.optional("aliases", p.aliases);
+    v.optional("container", p.container);
+    v.check("aliases", p.aliases.size() <= PortConfig::kMostAliases, "are too many: 64 at most");
+    v.check("aliases", std::ranges::all_of(p.aliases, is_alias),
+            "has what is no DNS name: letters, digits, '-' and '_' between dots");
+    v.check("publish", p.publish.empty() || !p.address.empty() || v.is_wrong("address"),
+            "needs the port's `address`, to which the packets could go");
     v.check("pod", p.pod.empty() || is_pod_name(p.pod), "is not a pod: write NAMESPACE/NAME");
     v.check("pod", p.pod.empty() || (p.name_space.empty() && p.labels.empty()),
             "names a Pod object, which has the namespace and the labels: leave those out here");
@@ -321,6 +440,7 @@ void fields(V& v, PortConfig& p) {
             "is a group or zero address, which no interface can have");
     v.check("accept-ra", !p.accept_ra || p.is_tap(),
             "is for interfaces that Sluice makes in a kernel: ports of the kinds netns and host");
+    v.check("handover", !p.handover || p.kind() == Kind::kNetns, "is for ports of the kind netns");
     v.check("device", p.device.empty() || (p.interface.empty() && p.routes.empty()),
             "has no interface in the kernel: leave out interface and routes");
     v.check(p.bond ? "bond" : "device", !has_waiting_device(p),

@@ -95,12 +95,64 @@ Tap::Tap(path::PortId id, PortConfig config, const Context& context)
 }
 
 base::Result<void> Tap::open() {
-    auto inside = InNetns::enter(config_.netns);
+    auto inside = enter_to_open();
     if (!inside) return tl::unexpected(inside.error());
     netns_ = inside->id();
-    auto done = attach().and_then([&] { return set_up(); });
+    auto done = attach().and_then([&] {
+        awaits_runtime_ = config_.handover && !is_taken_over();
+        return awaits_runtime_ ? prepare() : set_up();
+    });
     if (!done) close();
     return done;
+}
+
+// The namespace of the device. If there is none yet: the namespace to make it in.
+base::Result<InNetns> Tap::enter_to_open() {
+    if (!config_.handover) return InNetns::enter(config_.netns);
+    {
+        auto inside = InNetns::enter(config_.netns);
+        auto netlink = Netlink::open();
+        if (inside && netlink && find_marked(*netlink).value_or(std::nullopt)) return inside;
+        namespace_.reset();
+    }
+    return InNetns::enter("");
+}
+
+// The runtime can only rename the device while it is down, so whoever sets it up too early makes the runtime fail.
+bool Tap::is_taken_over() const {
+    if (!is_netns(config_.netns, netns_)) return false;
+    auto netlink = Netlink::open();
+    if (!netlink) return false;
+    const auto link = netlink->find_link(index_);
+    return link && *link && (*link)->up && (*link)->name != config_.interface_name();
+}
+
+base::Result<void> Tap::prepare() {
+    if (std::exchange(made_, Since::kBefore) == Since::kBefore) return {};
+    auto netlink = Netlink::open();
+    if (!netlink) return tl::unexpected(netlink.error());
+    return netlink->change_link(index_, {.mac = mac(), .mtu = config_.frame_mtu()});
+}
+
+// Called a few times a second until the runtime has set the device up.
+base::Result<void> Tap::look_for_runtime() {
+    const auto device = find_device();
+    if (!device) return tl::unexpected(device.error());
+    if (!is_netns(config_.netns, device->netns)) return {};
+    auto inside = InNetns::enter(config_.netns);
+    if (!inside || inside->id() != device->netns) return {};
+    netns_ = device->netns;
+    interface_ = device->name;
+    index_ = static_cast<int>(if_nametoindex(interface_.c_str()));
+    if (!is_taken_over()) return {};
+    awaits_runtime_ = false;
+    return set_up();
+}
+
+std::string Tap::trouble() const {
+    if (!awaits_runtime_) return kept_.trouble();
+    return fmt::format("the container's runtime has not moved interface {} into {} yet", config_.interface_name(),
+                       config_.netns);
 }
 
 uint16_t Tap::wanted_queues() const noexcept {
@@ -213,7 +265,7 @@ void Tap::destroy() noexcept {
     }
     // The port is down, but its device may exist (opening failed half-way, or the port was never opened in this
     // run).
-    auto inside = InNetns::enter(config_.netns);
+    auto inside = enter_to_open();
     if (!inside) return;
     auto netlink = Netlink::open();
     if (!netlink) return;
@@ -225,7 +277,7 @@ base::Result<void> Tap::configure(const PortConfig& next) {
     refused_ra_ = !config_.accepts_ra();
     config_ = next;
     set_max_frame();
-    if (queues_.empty()) return {};
+    if (queues_.empty() || awaits_runtime_) return {};
     auto inside = enter_to_change();
     if (!inside) return tl::unexpected(inside.error());
     return set_up();
@@ -234,6 +286,7 @@ base::Result<void> Tap::configure(const PortConfig& next) {
 // Called a few times a second for thousands of ports: two system calls each if nothing has happened. The kernel
 // reports a deleted, renamed or moved interface.
 base::Result<void> Tap::check() {
+    if (awaits_runtime_) return look_for_runtime();
     if (!is_netns(config_.netns, netns_)) {
         const auto id = identify_netns(config_.netns);
         if (!id) return tl::unexpected(id.error());
@@ -255,6 +308,19 @@ base::Result<InNetns> Tap::enter() const {
     return inside;
 }
 
+// In any namespace.
+base::Result<Tap::Whereabouts> Tap::find_device() const {
+    ifreq request{};
+    if (ioctl(queues_[0].get(), TUNGETIFF, &request) != 0) {
+        return base::fail("interface {} was deleted inside the container", interface_);
+    }
+    const base::Fd netns(ioctl(queues_[0].get(), TUNGETDEVNETNS));
+    if (!netns) return base::fail_errno(fmt::format("cannot tell where interface {} is", interface_));
+    const auto id = identify_netns(netns);
+    if (!id) return tl::unexpected(id.error());
+    return Whereabouts{*id, request.ifr_name};
+}
+
 // Changes name the interface by its index, and by its name in /proc/sys. Another interface may have either by
 // now: in a namespace that replaced the port's, or after ours was renamed or moved. Only our descriptors identify
 // ours reliably.
@@ -270,24 +336,18 @@ base::Result<InNetns> Tap::enter_to_change() {
 
 // Reads the device's namespace and its current name. In any namespace.
 base::Result<void> Tap::look_at_device() {
-    ifreq request{};
-    if (ioctl(queues_[0].get(), TUNGETIFF, &request) != 0) {
-        return base::fail("interface {} was deleted inside the container", interface_);
-    }
-    const base::Fd netns(ioctl(queues_[0].get(), TUNGETDEVNETNS));
-    if (!netns) return base::fail_errno(fmt::format("cannot tell where interface {} is", interface_));
-    const auto id = identify_netns(netns);
-    if (!id) return tl::unexpected(id.error());
-    if (*id != netns_) {
+    const auto device = find_device();
+    if (!device) return tl::unexpected(device.error());
+    if (device->netns != netns_) {
         // Elsewhere the device would keep the port's addresses without supervision. Make it vanish with its
         // descriptors.
         ioctl(queues_[0].get(), TUNSETPERSIST, 0);
         return base::fail("interface {} was moved to another network namespace", interface_);
     }
-    if (interface_ != request.ifr_name) {
-        base::log::warning("port", "{}: the container renamed interface {} to {}", config_.name,
-                           interface_, request.ifr_name);
-        interface_ = request.ifr_name;
+    if (interface_ != device->name) {
+        base::log::warning("port", "{}: the container renamed interface {} to {}", config_.name, interface_,
+                           device->name);
+        interface_ = device->name;
         kept_.rename(interface_);
     }
     return {};
@@ -338,6 +398,7 @@ size_t remove_orphans(const std::string& instance, const std::vector<PortConfig>
     for (const PortConfig& port : configured) {
         if (port.is_tap()) owners.emplace(mark_of(instance, port.name), &port);
     }
+    const auto own_netns = identify_netns("");
     size_t removed = 0;
     for (const std::string& path : all_netns()) {
         auto inside = InNetns::enter(path);
@@ -352,6 +413,7 @@ size_t remove_orphans(const std::string& instance, const std::vector<PortConfig>
             if (const auto owner = owners.find(link.alias); owner != owners.end()) {
                 auto home = identify_netns(owner->second->netns);
                 if (home && *home == inside->id()) continue;
+                if (owner->second->handover && own_netns && *own_netns == inside->id()) continue;
             }
             orphans.push_back(link);
         }

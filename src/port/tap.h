@@ -5,6 +5,10 @@
 // (DESIGN, "Ports"). The device is persistent: while the switch restarts, the container keeps its interface,
 // ifindex, addresses and routes. An interface alias marks it as ours, names the switch and the port, and
 // identifies the device even if the container has renamed it.
+//
+// If a container runtime hands the device over (`handover`), it is made down in the switch's own namespace. The
+// runtime moves it into the container's, gives it its name there, configures it and sets it up. From then on it is
+// as all others. Frames pass from the moment when it is up.
 #pragma once
 
 #include <atomic>
@@ -30,7 +34,7 @@ class Tap final : public Port {
     base::Result<void> check() override;
 
     std::string no_link() const override { return no_link_; }
-    std::string trouble() const override { return kept_.trouble(); }
+    std::string trouble() const override;
     bool changed() const noexcept override { return kept_.no_link() != no_link_; }
     void refresh() override { no_link_ = kept_.no_link(); }
 
@@ -57,8 +61,17 @@ class Tap final : public Port {
     base::Result<void> attach();          // in the namespace: queues_, interface_, index_
     base::Result<std::optional<Link>> find_marked(Netlink& netlink);  // there: the existing device, if any
     base::Result<void> set_up();          // in the namespace: link, addresses, routes
+    base::Result<void> prepare();         // there, for the runtime: the device stays down
+    base::Result<InNetns> enter_to_open();
     base::Result<InNetns> enter() const;  // fails if the name means another namespace now
     base::Result<InNetns> enter_to_change();
+    bool is_taken_over() const;  // in the namespace
+    base::Result<void> look_for_runtime();
+    struct Whereabouts {
+        NetnsId netns;
+        std::string name;
+    };
+    base::Result<Whereabouts> find_device() const;
     base::Result<void> look_at_device();
     WantedInterface wanted() const;
     std::optional<Link> find_link() const;
@@ -68,6 +81,7 @@ class Tap final : public Port {
     MacAddress derived_mac_;
     uint16_t workers_;
 
+    bool awaits_runtime_ = false;   // the device was made for a runtime, which has not set it up yet
     bool refused_ra_ = false;       // before the last change of the configuration
     std::vector<base::Fd> queues_;  // written while no worker uses the port
     std::string interface_;         // its current name in the kernel

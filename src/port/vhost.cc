@@ -162,6 +162,7 @@ VhostUser::VhostUser(path::PortId id, PortConfig config, const Context& context)
 
 base::Result<void> VhostUser::open() {
     take_dpdk_words();
+    if (auto done = make_folder(); !done) return done;
     if (config_.vhost_user->mode == VhostMode::kServer) {
         if (auto done = take_path(); !done) return done;
     }
@@ -237,6 +238,35 @@ base::Result<void> VhostUser::let_group_connect() const {
         return base::fail_errno("cannot give " + path + " to its group");
     }
     return {};
+}
+
+std::optional<std::filesystem::path> VhostUser::own_folder() const {
+    if (!config_.container) return std::nullopt;
+    const auto folder = std::filesystem::path(config_.vhost_user->path).parent_path();
+    if (folder.filename() != config_.container->id) return std::nullopt;
+    return folder;
+}
+
+// Everybody may pass, whatever the umask says: the socket itself says who may connect.
+base::Result<void> VhostUser::make_folder() const {
+    const auto folder = own_folder();
+    if (!folder) return {};
+    std::filesystem::path path;
+    for (const auto& part : *folder) {
+        path /= part;
+        if (mkdir(path.c_str(), 0755) == 0 && chmod(path.c_str(), 0755) == 0) continue;
+        if (errno != EEXIST) return base::fail_errno("cannot make the folder " + path.string());
+    }
+    return {};
+}
+
+void VhostUser::destroy() noexcept {
+    close();
+    const auto folder = own_folder();
+    if (!folder) return;
+    // The socket of a server that was killed; and the folder, unless something else is in it.
+    if (config_.vhost_user->mode == VhostMode::kServer) unlink(config_.vhost_user->path.c_str());
+    rmdir(folder->c_str());
 }
 
 void VhostUser::close() noexcept {

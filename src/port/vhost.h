@@ -10,6 +10,7 @@
 
 #include <array>
 #include <atomic>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -27,6 +28,7 @@ class VhostUser final : public Port {
 
     base::Result<void> open() override;
     void close() noexcept override;
+    void destroy() noexcept override;
     base::Result<void> configure(const PortConfig& next) override;
     base::Result<void> check() override;
 
@@ -66,6 +68,9 @@ class VhostUser final : public Port {
     static constexpr uint16_t kRings = 2 * path::kMaxQueues;  // even numbers: to the guest, odd: from the guest
 
     base::Result<void> take_path() const;
+    base::Result<void> make_folder() const;
+    // The container's folder for its socket: made and removed with the port. None: the operator's.
+    std::optional<std::filesystem::path> own_folder() const;
     base::Result<void> register_socket();
     base::Result<void> let_group_connect() const;
     void note_change() noexcept;

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <nlohmann/json.hpp>
 
 #include "port/claims.h"
 #include "port/device_start.h"
@@ -15,6 +16,7 @@
 #include "port/port.h"
 #include "support/device_thread.h"
 #include "support/directory.h"
+#include "support/opening.h"
 #include "support/pools.h"
 
 namespace sluice::port {
@@ -257,7 +259,7 @@ TEST_F(DeviceThreadTest, ADeviceThatIsBeingStartedHoldsNobodyUp) {
         }
     }
     ASSERT_TRUE(is_idle());
-    const auto opened = port->open();
+    const auto opened = test::open_at_last(*port);
     ASSERT_TRUE(opened) << opened.error().message;
     EXPECT_FALSE(port->is_opening());
     EXPECT_EQ(port->receive_queues(), 1);
@@ -284,7 +286,7 @@ TEST_F(DeviceThreadTest, APortThatIsClosedWhileItsDeviceIsStartedLeavesNothing) 
 // The next one of that name comes after it.
 TEST_F(DeviceThreadTest, ClosingADeviceHoldsNobodyUp) {
     auto port = make_port("net_null_closing");
-    while (!port->open()) ASSERT_TRUE(is_idle() && port->is_opening());
+    ASSERT_TRUE(test::open_at_last(*port));
     {
         const test::BlockedDeviceThread blocked;
         port->close();
@@ -292,7 +294,7 @@ TEST_F(DeviceThreadTest, ClosingADeviceHoldsNobodyUp) {
         EXPECT_FALSE(port->open());
     }
     ASSERT_TRUE(is_idle());
-    while (!port->open()) ASSERT_TRUE(is_idle() && port->is_opening());
+    ASSERT_TRUE(test::open_at_last(*port));
     EXPECT_EQ(new_devices_.count(), 2);
     port.reset();
     ASSERT_TRUE(is_idle());
@@ -317,7 +319,7 @@ TEST_F(DeviceThreadTest, APortDoesNotTakeADeviceThatIsAboutToBeRemoved) {
         EXPECT_TRUE(second->is_opening()) << "it waits for the removal";
     }
     ASSERT_TRUE(is_idle());
-    const auto opened = second->open();
+    const auto opened = test::open_at_last(*second);
     ASSERT_TRUE(opened) << opened.error().message;
     EXPECT_EQ(new_devices_.count(), 2);
     second.reset();

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "port/ethdev.h"
+#include "support/opening.h"
 #include "support/pools.h"
 #include "support/rings.h"
 
@@ -59,7 +60,7 @@ class KeepingPort final : public Port {
 class EgressTest : public testing::Test {
  protected:
     void SetUp() override {
-        for (Ethdev* port : {&a_, &b_, &c_}) ASSERT_TRUE(port->open()) << port->config().name;
+        for (Ethdev* port : {&a_, &b_, &c_}) ASSERT_TRUE(test::open_at_last(*port)) << port->config().name;
     }
     void TearDown() override {
         for (test::RingDevice* ring : {&ring_a_, &ring_b_, &ring_c_}) ring->drain();
@@ -168,7 +169,7 @@ TEST_F(EgressTest, CutsASegmentForAPortThatCannot) {
 TEST_F(EgressTest, CutsIntoJumboFramesForAPortThatTakesThem) {
     test::RingDevice ring("jumbo");
     Ethdev port(kOwn, {.name = "jumbo", .device = "net_ring_jumbo", .mtu = 9000}, context_);
-    ASSERT_TRUE(port.open());
+    ASSERT_TRUE(test::open_at_last(port));
     const Bytes payload = test::pattern(30'000);
     egress_.send(port, segment(tcp().payload(payload), {.segment_size = 8960}));
     egress_.flush();

@@ -23,6 +23,7 @@
 #include "port/netlink.h"
 #include "support/device_thread.h"
 #include "support/directory.h"
+#include "support/opening.h"
 #include "support/pools.h"
 #include "support/rings.h"
 #include "wire/offload.h"
@@ -32,17 +33,11 @@ namespace {
 
 using path::Drop;
 using path::PortId;
+using test::open_at_last;
 using test::Packet;
 
 constexpr PortId kId{3};
 constexpr path::WorkerId kWorker{0};
-
-// A device may take longer than open() waits, on a busy machine.
-base::Result<void> open_at_last(Port& port) {
-    auto done = port.open();
-    while (!done && port.is_opening()) done = port.open();
-    return done;
-}
 
 class EthdevTest : public testing::Test {
  protected:

@@ -53,6 +53,7 @@ TEST(PortConfig, WritesWhatItReads) {
           "{name: a, vhost-user: {path: /run/a.sock, mode: server, queues: 2, offloads: false, group: kvm}}",
           "{name: a, device: d, trunk: {networks: [x, y], native: z}, serves: [dhcp, ra],"
           " spoofing: allow, mac-limit: 3, split-horizon: g, flood-limit: {unknown: 7}}",
+          "{name: a, netns: a, rate-limit: {ingress: {rate: 1.5G}, egress: {rate: 64k, burst: 32 KiB}}}",
           "{name: a, bond: {mode: lacp, members: ['net_x0,y=1', net_x1]}, network: n}",
           "{name: a, bond: {members: [net_x0], probe: {interval: 250, targets: [10.0.0.1, 'fd00::1'], vlan: 7}},"
           " trunk: {networks: [x]}}",

@@ -1,6 +1,7 @@
 #include "port/tap.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -160,6 +161,132 @@ TEST_F(TapTest, FramesThatFindItsQueueFullAreMissed) {
         }
     });
     EXPECT_GE(port_->describe().at("device-counters").at("missed"), 100 - 8);
+}
+
+// A runtime moves the interface into the container. The switch has a namespace of its own here: home_.
+class TapHandover : public testing::Test {
+ protected:
+    void SetUp() override {
+        if (!there_.is_there() || access("/dev/net/tun", R_OK | W_OK) != 0) {
+            GTEST_SKIP() << "needs root and /dev/net/tun";
+        }
+        ASSERT_EQ(unshare(CLONE_NEWNET), 0);
+        config_.name = "web";
+        config_.netns = directory_ / "netns";
+        config_.handover = true;
+        config_.interface = "sl7";
+        config_.mtu = 1400;
+        config_.mac = *MacAddress::parse("02:00:00:00:00:07");
+        config_.address = {*InterfaceAddress::parse("10.0.0.1/24")};
+        make();
+        const auto opened = port_->open();
+        ASSERT_TRUE(opened) << opened.error().message;
+    }
+    void TearDown() override {
+        if (port_) port_->destroy();
+        EXPECT_EQ(setns(home_.get(), CLONE_NEWNET), 0);
+    }
+
+    void make() { port_ = make_port(path::PortId{3}, config_, {test::switch_pools(), 1, "test"}); }
+    static std::optional<Link> find(const std::string& name) {
+        auto netlink = Netlink::open();
+        return netlink ? netlink->find_link(name).value_or(std::nullopt) : std::nullopt;
+    }
+    std::optional<Link> find_there(const std::string& name) {
+        std::optional<Link> link;
+        there_.run([&] { link = find(name); });
+        return link;
+    }
+    void make_namespace() { std::filesystem::create_symlink(there_.path(), directory_ / "netns"); }
+    bool move() const { return system(("ip link set sl7 netns " + there_.path()).c_str()) == 0; }
+    void expect_waiting(const char* for_what) {
+        const auto checked = port_->check();
+        ASSERT_TRUE(checked) << checked.error().message;
+        EXPECT_NE(port_->trouble().find("has not moved interface sl7"), std::string::npos) << for_what;
+    }
+    void take_over() {
+        make_namespace();
+        ASSERT_TRUE(move());
+        ASSERT_TRUE(there_.shell("ip link set sl7 name eth3 && ip link set eth3 up"));
+        const auto checked = port_->check();
+        ASSERT_TRUE(checked) << checked.error().message;
+        EXPECT_EQ(port_->trouble(), "");
+    }
+
+    const base::Fd home_{::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)};
+    test::Directory directory_;
+    test::Netns there_;
+    PortConfig config_;
+    std::unique_ptr<Port> port_;
+};
+
+TEST_F(TapHandover, IsMadeDownWhereTheSwitchIs) {
+    const auto link = find("sl7");
+    ASSERT_TRUE(link);
+    EXPECT_FALSE(link->up);
+    EXPECT_EQ(link->mtu, 1400u);
+    EXPECT_EQ(link->mac.text(), "02:00:00:00:00:07");
+    EXPECT_EQ(port_->no_link(), "") << "frames may pass at any moment";
+    expect_waiting("the namespace");
+    port_->destroy();
+    EXPECT_FALSE(find("sl7"));
+}
+
+TEST_F(TapHandover, IsLeftToTheRuntimeUntilThatHasSetItUp) {
+    make_namespace();
+    expect_waiting("the runtime");
+    ASSERT_TRUE(move());
+    expect_waiting("its name");
+    ASSERT_TRUE(there_.shell("ip link set sl7 name eth3"));
+    expect_waiting("its being up");
+    EXPECT_FALSE(find_there("eth3")->up);
+    ASSERT_TRUE(there_.shell("ip link set eth3 up"));
+    ASSERT_TRUE(port_->check());
+    EXPECT_EQ(port_->trouble(), "");
+    EXPECT_EQ(port_->interface(), "eth3");
+    EXPECT_TRUE(there_.shell("ip -4 -o address show dev eth3 | grep -q ' 10.0.0.1/24 '"));
+    EXPECT_TRUE(there_.shell("test -z \"$(ip route show default)\""));
+}
+
+TEST_F(TapHandover, IsKeptOnceItWasTakenOver) {
+    take_over();
+    ASSERT_TRUE(there_.shell("ip link set eth3 mtu 1300"));
+    for (int i = 0; i < 1000 && find_there("eth3")->mtu != 1400; ++i) {
+        usleep(10'000);
+        ASSERT_TRUE(port_->check());
+    }
+    EXPECT_EQ(find_there("eth3")->mtu, 1400u);
+}
+
+TEST_F(TapHandover, IsFoundAgainInTheContainer) {
+    take_over();
+    const int index = find_there("eth3")->index;
+    port_->close();
+    make();
+    ASSERT_TRUE(port_->open());
+    EXPECT_EQ(port_->interface(), "eth3");
+    EXPECT_EQ(port_->trouble(), "");
+    EXPECT_EQ(find_there("eth3")->index, index);
+    EXPECT_FALSE(find("sl7"));
+    EXPECT_EQ(remove_orphans("test", {config_}), 0u);
+    port_->destroy();
+    EXPECT_FALSE(find_there("eth3"));
+}
+
+TEST_F(TapHandover, IsFoundAgainBeforeItWasMoved) {
+    const int index = find("sl7")->index;
+    port_->close();
+    EXPECT_EQ(remove_orphans("test", {config_}), 0u);
+    make();
+    ASSERT_TRUE(port_->open());
+    EXPECT_EQ(find("sl7")->index, index);
+    take_over();
+}
+
+TEST_F(TapHandover, GoesDownWithItsContainer) {
+    take_over();
+    ASSERT_TRUE(there_.shell("ip link delete eth3"));
+    EXPECT_FALSE(port_->check());
 }
 
 // With two queues, which two workers read and write.
