@@ -45,6 +45,9 @@ std::optional<wire::IcmpErrorKind> error_for(Drop reason) noexcept {
         case Drop::kFragmentationNeeded: return wire::IcmpErrorKind::kTooBig;
         case Drop::kNoListener: return wire::IcmpErrorKind::kPortUnreachable;
         case Drop::kRejected: return wire::IcmpErrorKind::kProhibited;
+        case Drop::kNoEndpoint:
+        case Drop::kNoServicePort:
+            return wire::IcmpErrorKind::kPortUnreachable;
         default: return std::nullopt;
     }
 }
@@ -205,6 +208,7 @@ bool Responder::converse(path::Meta& meta, rte_mbuf* packet, const view::Tables&
 bool Responder::take_flooded(path::Meta& meta, rte_mbuf* packet, const view::Tables& tables) noexcept {
     const view::Network& network = tables.network(meta.network);
     if (network.answers && is_neighbor_message(packet) && converse(meta, packet, tables)) return true;
+    if (network.serves_dhcp && punt_group_message(meta, packet, tables)) return true;
     if (network.flat) {
         link_.drop(meta, Drop::kFlatNetwork, packet, tables);
         return true;
@@ -252,8 +256,15 @@ void Responder::receive(path::Meta& meta, rte_mbuf* packet, const view::Tables& 
             link::write_macs(packet, meta.source_mac, meta.destination_mac);
             return output_.send(meta.network, meta.ingress, packet, tables);
         }
-        case wire::LocalPacket::kUdp:
         case wire::LocalPacket::kTcp:
+            if (take_answer(meta, packet, tables) || pass_answer_on(meta, packet, tables) ||
+                punt_segment(meta, packet, tables)) {
+                return;
+            }
+            return link_.drop(meta, Drop::kNoListener, packet, tables);
+        case wire::LocalPacket::kUdp:
+            if (punt_datagram(meta, packet, tables)) return;
+            [[fallthrough]];
         case wire::LocalPacket::kOther: return link_.drop(meta, Drop::kNoListener, packet, tables);
         case wire::LocalPacket::kMalformed: return link_.drop(meta, Drop::kMalformedIp, packet, tables);
         case wire::LocalPacket::kFragment:
@@ -281,7 +292,9 @@ void Responder::answer_with_error(const path::Meta& meta, Drop reason, uint16_t 
     const uint64_t own_mac =
         path::is_group(meta.destination_mac) ? tables.network(meta.network).mac : meta.destination_mac;
     if (own_mac == 0) return;
-    if (reason == Drop::kRejected && reset(meta, packet, tables)) return;
+    const bool may_reset =
+        reason == Drop::kRejected || reason == Drop::kNoEndpoint || reason == Drop::kNoServicePort;
+    if (may_reset && reset(meta, packet, tables)) return;
     const bool valid = type == wire::EtherType::kIpv4
                            ? wire::check_ipv4(packet, kEthernet) == wire::IpCheck::kValid
                            : wire::check_ipv6(packet, kEthernet) == wire::IpCheck::kValid;
@@ -336,6 +349,9 @@ void Responder::ask(std::vector<Chore> chores) {
 }
 
 void Responder::do_chores(const view::Tables& tables) noexcept {
+    if (line_ != nullptr && line_->has_answers())
+        line_->take_answers(kAnswersAtOnce, [&](const punt::Message& answer) noexcept { say(answer, tables); });
+    if (!has_chores_.load(std::memory_order_acquire)) return;
     if (done_ == doing_.size()) {
         // The control thread may be preempted with the lock; then the next turn does the chores.
         std::unique_lock locked(mutex_, std::try_to_lock);
@@ -354,6 +370,9 @@ void Responder::do_chores(const view::Tables& tables) noexcept {
             case Chore::Kind::kTell: tell(chore, tables); break;
             case Chore::Kind::kPing: output_.ping(chore.port, tables); break;
             case Chore::Kind::kVerify: verify(chore, tables); break;
+            case Chore::Kind::kProbe:
+                probe(chore, tables);
+                break;
         }
     }
     if (done_ < doing_.size()) return;
