@@ -29,6 +29,7 @@ void clear_places(acl::AddressSetConfig& set) { set.place = {}; }
 void clear_places(port::PortConfig& port) {
     port.place = {};
     for (auto& route : port.routes) route.place = {};
+    for (auto& published : port.publish) published.place = {};
 }
 void clear_places(acl::AclConfig& list) {
     list.place = {};

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "base/file.h"
@@ -75,10 +76,6 @@ std::string string_of(const json& value) {
     return value.is_string() ? value.get<std::string>() : std::string();
 }
 
-}  // namespace
-
-namespace {
-
 // "the NetworkPolicy 'api' of namespace 'shop'", as far as the object says so.
 std::string named(const json& object) {
     const json& metadata = field(object, "metadata");
@@ -99,7 +96,7 @@ class AppliedObjects::Loader {
         for (int line = 1; !text.empty(); ++line) {
             const size_t end = text.find('\n');
             if (end == text.npos) {
-                report(line, "is cut off: the line has no end, and is not in force");
+                to_.cut_ = {"is cut off: the line has no end, and is not in force", {}, {to_.file_, line, 1}};
                 break;
             }
             read(text.substr(0, end), line);
@@ -125,12 +122,17 @@ class AppliedObjects::Loader {
     }
 
     void apply(const json& each, int64_t time, int line) {
-        auto read = kube::parse_manifest(dump(field(each, "object")), {}, kube::UnknownKinds::kRefuse);
-        if (!read || read->objects.size() != 1) {
-            const std::string why = read ? "is no object" : read.error().front().message;
-            return report(line, fmt::format("{} is not in force: {}", named(field(each, "object")), why));
+        const json& text = field(each, "object");
+        auto read = object_of(text);
+        if (!read) {
+            auto closed = closed_policy(text);
+            report(line, fmt::format("{} {}: {}", named(text),
+                                     closed ? "allows nothing until it is applied again" : "is not in force",
+                                     read.error()));
+            if (!closed) return;
+            read = std::move(*closed);
         }
-        Object object = std::move(read->objects.front());
+        Object object = std::move(*read);
         object.place = {string_of(field(each, "file")), number_of(field(each, "line")),
                         number_of(field(each, "column"))};
         if (object.key.kind == kube::Kind::kNetworkPolicy) {
@@ -144,6 +146,29 @@ class AppliedObjects::Loader {
             !objects_.insert_or_assign(key, Stored{std::move(object), false, time}).second || to_.has_void_;
     }
 
+    static tl::expected<Object, std::string> object_of(const json& text) {
+        auto read = kube::parse_manifest(dump(text), {}, kube::UnknownKinds::kRefuse);
+        if (!read) return tl::unexpected(read.error().front().message);
+        if (read->objects.size() != 1) return tl::unexpected(std::string("is no object"));
+        return std::move(read->objects.front());
+    }
+
+    // What stands for a policy that can't be read, so that its pods don't lie open: it allows nothing in both
+    // directions, to the pods that the policy selects, or to all pods of its namespace if that can't be read.
+    static std::optional<Object> closed_policy(const json& text) {
+        if (string_of(field(text, "kind")) != base::word_of(kube::Kind::kNetworkPolicy)) return std::nullopt;
+        for (const json& selector : {field(field(text, "spec"), "podSelector"), json::object()}) {
+            const json closed{{"apiVersion", "networking.k8s.io/v1"},
+                              {"kind", base::word_of(kube::Kind::kNetworkPolicy)},
+                              {"metadata",
+                               {{"name", field(field(text, "metadata"), "name")},
+                                {"namespace", field(field(text, "metadata"), "namespace")}}},
+                              {"spec", {{"podSelector", selector}, {"policyTypes", {"Ingress", "Egress"}}}}};
+            if (auto object = object_of(closed)) return std::move(*object);
+        }
+        return std::nullopt;
+    }
+
     void remove(const json& each, int line) {
         to_.has_void_ = true;
         const auto kind = kube::find_kind(string_of(field(each, "kind")));
@@ -152,8 +177,8 @@ class AppliedObjects::Loader {
     }
 
     void report(int line, std::string message) {
-        if (to_.faults_.size() < base::kMaxErrors) {
-            to_.faults_.push_back({std::move(message), {}, {to_.file_, line, 1}});
+        if (to_.lost_.size() < base::kMaxErrors) {
+            to_.lost_.push_back({std::move(message), {}, {to_.file_, line, 1}});
         }
     }
 
@@ -168,7 +193,7 @@ AppliedObjects AppliedObjects::load(const std::string& state) {
     if (access(objects.file_.c_str(), F_OK) != 0 && errno == ENOENT) return objects;
     const auto text = base::read_file(objects.file_, base::Reading::kState);
     if (!text) {
-        objects.faults_ = text.error();
+        objects.lost_ = text.error();
         return objects;
     }
     objects.size_ = text->size();
@@ -176,10 +201,17 @@ AppliedObjects AppliedObjects::load(const std::string& state) {
     return objects;
 }
 
+base::Errors AppliedObjects::faults() const {
+    base::Errors faults = lost_;
+    if (cut_) faults.push_back(*cut_);
+    return faults;
+}
+
 std::vector<Stored> AppliedObjects::restore() {
     std::vector<Stored> objects = std::exchange(objects_, {});
-    if (!faults_.empty()) {
-        for (const base::Error& fault : faults_) base::log::error("state", "{}", fault.text());
+    const base::Errors faults = this->faults();
+    if (!faults.empty()) {
+        for (const base::Error& fault : faults) base::log::error("state", "{}", fault.text());
         if (auto name = base::put_aside(file_); !name) {
             base::log::error("state", "{}: no object can be applied", name.error().text());
             is_blocked_ = true;
@@ -190,13 +222,14 @@ std::vector<Stored> AppliedObjects::restore() {
                              file_, *name);
         }
     }
-    const bool has_faults = !std::exchange(faults_, {}).empty();
-    if (has_faults || has_void_) {
+    lost_.clear();
+    cut_.reset();
+    if (!faults.empty() || has_void_) {
         std::vector<const Stored*> kept;
         for (const Stored& stored : objects) kept.push_back(&stored);
         if (auto done = compact(kept); !done) {
             base::log::warning("state", "{}", done.error().text());
-            is_blocked_ = has_faults;  // a line would continue one that is cut off
+            is_blocked_ = !faults.empty();  // a line would continue one that is cut off
         }
     }
     valid_ = size_;

@@ -10,6 +10,7 @@
 // was never in force, and its client got no answer. Control thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,9 @@ class AppliedObjects {
     static AppliedObjects load(const std::string& state);
 
     // What is wrong with the file. All other parts of it count.
-    const base::Errors& faults() const noexcept { return faults_; }
+    base::Errors faults() const;
+    // Of that, what was in force once: a last line without its end never was.
+    const base::Errors& lost() const noexcept { return lost_; }
     // Of the file, to be put in force at the start. If parts of the file can't be read, logs them and keeps the
     // file under another name.
     std::vector<kube::Stored> restore();
@@ -46,7 +49,8 @@ class AppliedObjects {
 
     std::string file_;
     std::vector<kube::Stored> objects_;  // until restore()
-    base::Errors faults_;
+    base::Errors lost_;
+    std::optional<base::Error> cut_;  // the last line has no end
     bool is_blocked_ = false;  // the file has what can't be read, and could not be written anew
     bool is_foreign_ = false;  // somebody else has changed or removed the file
     bool has_void_ = false;    // some of the file's text isn't in force

@@ -12,8 +12,8 @@ namespace {
 constexpr std::string_view kRoutes = "routes";
 
 // What the configuration says once, of the switch as a whole.
-constexpr std::array<std::string_view, 8> kSettings{"workers", "memory", "control",  "dpdk",
-                                                    "log",     "state",  "underlay", "flows"};
+constexpr std::array<std::string_view, 11> kSettings{
+    "workers", "memory", "control", "dpdk", "log", "state", "underlay", "flows", "service-ranges", "dns", "node"};
 
 std::string joined(std::string_view path, std::string_view more) {
     const bool is_index = more.starts_with('[');

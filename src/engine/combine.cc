@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "engine/machine.h"
+#include "engine/service_addresses.h"
 
 namespace sluice::engine {
 namespace {
@@ -349,7 +350,7 @@ class Missing {
     }
 
     void leave_out_underlay() {
-        if (!config_.underlay || !is_gone(config_.underlay->port)) return;
+        if (!config_.underlay || !is_gone(config_.underlay->port)) return;  // a network is the file's own
         add({}, false, config_.underlay->place, ObjectKind::kPort, config_.underlay->port, "",
              "there are no tunnels");
         config_.underlay.reset();
@@ -456,6 +457,22 @@ std::string WaitingObject::reason() const {
     return fmt::format("{}; until it is in force, everything is denied at {}", errors_text(), places);
 }
 
+namespace {
+
+// Whether each declared Service can have the addresses and node ports that it needs.
+base::Errors check_services(const Config& config) {
+    if (config.objects == nullptr) return {};
+    std::vector<kube::Object> services;
+    for (const kube::Object& object : *config.objects) {
+        if (object.key.kind == kube::Kind::kService) services.push_back(object);
+    }
+    ServiceAddresses addresses;
+    addresses.reserve(config);
+    return addresses.complete(services, config.service_ranges, [](const kube::Key&) { return nullptr; });
+}
+
+}  // namespace
+
 tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::string text, std::string_view file,
                                                                         WithManifests with_manifests) {
     auto document = base::parse_yaml(text, file);
@@ -469,6 +486,7 @@ tl::expected<std::shared_ptr<const ReadFile>, base::Errors> read_config(std::str
     read->manifests = std::move(manifests.texts);
     read->config.objects = std::move(manifests.objects);
     read->errors.insert(read->errors.end(), manifests.errors.begin(), manifests.errors.end());
+    for (base::Error& error : check_services(read->config)) read->errors.push_back(std::move(error));
     return read;
 }
 

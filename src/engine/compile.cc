@@ -63,6 +63,12 @@ class Compiler {
             snapshot_->absent.replace(network, std::move(addresses.absent));
         }
         snapshot_->pods = parts_.pods;
+        snapshot_->services = parts_.translation.services();
+        snapshot_->affinity = parts_.translation.affinity();
+        snapshot_->nat = parts_.translation.rules();
+        snapshot_->probes = parts_.translation.probes();
+        snapshot_->probe_targets = parts_.translation.probe_targets();
+        snapshot_->has_translation = snapshot_->services != nullptr || snapshot_->nat != nullptr;
         mark_tracked();
         return std::move(snapshot_);
     }
@@ -92,7 +98,8 @@ class Compiler {
         network.macs = parts_.macs.at(config.name);
         network.table = network.macs.get();
         network.flat = config.flat;
-        network.is_underlay = config.name == kUnderlay;
+        network.is_underlay = config.name == underlay_network(config_);
+        network.only_tunnels = config.name == kUnderlay;
         network.subnets = config.subnets;
         network.flow_domain = parts_.flow_domains.at(flow_domain_of(config));
         snapshot_->macs[path::index(id)] = network.table;
@@ -111,14 +118,30 @@ class Compiler {
             network.domain = domain->second;
             network.routes = &domain->second->table;
             network.addresses = config.gateway;
+            network.serves_dns = config.dns.enabled;
+            network.serves_dhcp = config.dhcp.has_value();
             if (config.flat) network.addresses.push_back(flat_gateway(true));
             if (config.flat) network.addresses.push_back(flat_gateway(false));
             network.addresses.push_back(wire::link_local_of(mac.bytes));
+            add_outside_addresses(network);
         }
         network.answers = network.mac != 0 || network.vni != 0;
         if (network.answers) snapshot_->is_bridge = false;
         for (const IpAddress& address : network.addresses) {
             addresses_in(id).owners.push_back({id, Owners::kRouter, address});
+        }
+    }
+
+    // The switch answers for what NAT and Services have outside, where that is on the network's link.
+    void add_outside_addresses(view::Network& network) {
+        const auto add = [&](const IpAddress& address) {
+            const bool is_here = std::any_of(network.subnets.begin(), network.subnets.end(),
+                                             [&](const IpPrefix& each) { return each.contains(address); });
+            auto& own = network.addresses;
+            if (is_here && std::find(own.begin(), own.end(), address) == own.end()) own.push_back(address);
+        };
+        for (const nat::Outside& it : parts_.translation.answered()) {
+            if (it.domain == network.flow_domain) add(it.address);
         }
     }
 
@@ -180,6 +203,11 @@ class Compiler {
             each_carried(snapshot_->slots[i],
                          [&](path::NetworkId id) { tracked.insert(network_of(id).flow_domain); });
         }
+        for (const view::Network& network : snapshot_->networks) {
+            if (snapshot_->has_translation && network.mac != 0) tracked.insert(network.flow_domain);
+            // Nobody beside the tunnels may send to the VXLAN port there: Tracker sees to it.
+            if (network.is_underlay && !network.only_tunnels) tracked.insert(network.flow_domain);
+        }
         for (view::Network& network : snapshot_->networks) {
             network.is_tracked = tracked.contains(network.flow_domain);
         }
@@ -190,7 +218,8 @@ class Compiler {
 
     void add_tunnels(const vxlan::UnderlayConfig& underlay) {
         snapshot_->udp_port = wire::be16(underlay.udp_port);
-        for (const auto& [address, length] : underlay.address) {
+        const std::vector<IpAddress> own = end_points_of(config_);
+        for (const IpAddress& address : own) {
             if (address.is_v4()) {
                 snapshot_->end_point = wire::be32(address.v4());
             } else {
@@ -201,14 +230,13 @@ class Compiler {
         std::vector<vxlan::NumberTable<wire::be32>::Entry> remotes;
         std::vector<vxlan::NumberTable<wire::Ipv6Bytes>::Entry> remotes_ipv6;
         for (const auto& [remote, held] : parts_.tunnels) {
-            const auto& own = underlay.address;
-            auto local = std::find_if(own.begin(), own.end(), [&, &address = remote](const auto& a) {
-                return a.address.is_v4() == address.is_v4();
+            const auto local = std::find_if(own.begin(), own.end(), [&, &address = remote](const IpAddress& a) {
+                return a.is_v4() == address.is_v4();
             });
             if (local == own.end()) continue;
             auto tunnel = std::make_shared<view::TunnelSlot>();
             const bool full = vxlan::is_full(underlay.checksum, !remote.is_v4());
-            tunnel->headers = vxlan::make_tunnel(local->address, remote, underlay.udp_port,
+            tunnel->headers = vxlan::make_tunnel(*local, remote, underlay.udp_port,
                                                  full ? vxlan::UdpChecksum::kFull : vxlan::UdpChecksum::kZero);
             tunnel->hop = held.hop.get();
             tunnel->remote = held.remote.get();
@@ -276,7 +304,7 @@ class Compiler {
         snapshot_->owners.set_trusted(port.id(), config.spoofing == port::Spoofing::kAllow);
         add_addresses(held);
         if (!held.up) return;
-        view::SlotParts parts{trunk_of(config), guard_of(port), {}};
+        view::SlotParts parts{trunk_of(config), guard_of(held), {}};
         if (const auto mirrors = mirrors_.find(config.name); mirrors != mirrors_.end()) {
             parts.mirrors = std::move(mirrors->second);
             snapshot_->mirrored.push_back(port.id());
@@ -337,15 +365,25 @@ class Compiler {
         return trunk;
     }
 
-    static std::unique_ptr<const guard::Guard> guard_of(const port::Port& port) {
+    std::unique_ptr<const guard::Guard> guard_of(const HeldPort& held) const {
+        const port::Port& port = *held.port;
         const port::PortConfig& config = port.config();
         auto guard = std::make_unique<guard::Guard>();
         guard->serves_dhcp = config.may_serve(port::Service::kDhcp);
         guard->serves_ra = config.may_serve(port::Service::kRa);
+        const auto network = by_name_.find(config.network);
+        // The interface of a container with declared addresses has the one that follows from its MAC address.
+        guard->allows_link_local = (config.vhost_user || !config.is_guarded()) && network != by_name_.end() &&
+                                   snapshot_->networks[path::index(network->second.id)].serves_dhcp;
         if (config.is_guarded()) {
             guard->check_addresses = true;
             for (const auto& address : config.address) guard->addresses.push_back(address.address);
             if (auto mac = port.mac()) guard->mac = path::mac_key(*mac);
+        } else if (is_held_to_lent(config_, held)) {
+            guard->check_addresses = true;
+            for (const LentAddress& lent : held.lent) {
+                if (lent.network == config.network) guard->addresses.push_back(lent.address);
+            }
         }
         if (guard->allows_all()) return nullptr;
         guard->set_usual();
@@ -395,6 +433,13 @@ class Compiler {
             auto& [owners, absent] = addresses_in(id);
             if (is_absent && config.is_guarded() && !is_overlay) {
                 for (const auto& own : config.address) absent.push_back({id, port.id(), own.address});
+            }
+            for (const LentAddress& lent : held.lent) {
+                const auto named = by_name_.find(lent.network);
+                if (named == by_name_.end() || named->second.id != id) continue;
+                if (is_absent && !is_overlay) absent.push_back({id, port.id(), lent.address});
+                if (is_absent && is_overlay) continue;
+                owners.push_back({id, port.id(), lent.address, path::mac_key(lent.mac)});
             }
             if (!holds_addresses(held) && (is_overlay || !config.is_guarded())) return;
             for (const auto& own : config.address) owners.push_back({id, port.id(), own.address, key});

@@ -43,6 +43,7 @@ class DefaultRoutes {
     void add_to(port::PortConfig& port) {
         const NetworkConfig* network = network_of(port);
         if (network == nullptr || !port.routes.empty() || port.kind() != port::Kind::kNetns) return;
+        if (port.handover) return;  // the runtime gives the container its routes
         for (const bool v4 : {true, false}) {
             const auto via = gateway_of(*network, port, v4);
             if (!via) continue;
@@ -124,8 +125,39 @@ IpAddress flat_gateway(bool v4) {
 }
 
 std::string_view network_of(const Config& config, const port::PortConfig& port) {
-    if (config.underlay && config.underlay->port == port.name) return kUnderlay;
+    if (config.underlay && config.underlay->network.empty() && config.underlay->port == port.name)
+        return kUnderlay;
     return port.network;
+}
+
+namespace {
+
+bool is_in(const Config& config, const port::PortConfig& port, std::string_view network) {
+    if (!port.trunk) return network_of(config, port) == network;
+    const auto& carried = port.trunk->networks;
+    return port.trunk->native == network || std::find(carried.begin(), carried.end(), network) != carried.end();
+}
+
+}  // namespace
+
+std::vector<const port::PortConfig*> underlay_ports(const Config& config) {
+    std::vector<const port::PortConfig*> all;
+    std::vector<const port::PortConfig*> nics;
+    const std::string_view network = underlay_network(config);
+    if (network.empty()) return all;
+    for (const port::PortConfig& port : config.ports) {
+        if (!is_in(config, port, network)) continue;
+        const port::Kind kind = port.kind();
+        (kind == port::Kind::kDevice || kind == port::Kind::kBond ? nics : all).push_back(&port);
+    }
+    return nics.empty() ? all : nics;
+}
+
+uint16_t underlay_mtu(const Config& config) {
+    uint16_t least = 0;
+    for (const port::PortConfig* port : underlay_ports(config))
+        least = least == 0 ? port->frame_mtu() : std::min(least, port->frame_mtu());
+    return least;
 }
 
 std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port) {
@@ -150,6 +182,20 @@ FlowDomainNames flow_domains_of(const Config& config, const port::PortConfig& po
     return domains;
 }
 
+std::vector<nat::PublishConfig> published_in(const Config& config) {
+    std::vector<nat::PublishConfig> all = config.publish;
+    for (const port::PortConfig& port : config.ports) {
+        for (const port::PublishedPort& own : port.publish) {
+            all.push_back({.address = own.address,
+                           .ports = own.ports,
+                           .protocol = own.protocol,
+                           .to = {.port = port.name, .address = {}, .ports = own.to.value_or(own.ports)},
+                           .place = own.place});
+        }
+    }
+    return all;
+}
+
 std::set<IpAddress> remotes_of(const Config& config) {
     std::set<IpAddress> remotes;
     for (const auto& network : config.networks) {
@@ -161,17 +207,18 @@ std::set<IpAddress> remotes_of(const Config& config) {
 std::optional<uint16_t> overlay_mtu(const Config& config, const port::PortConfig& port) {
     if (port.network.empty() || !config.underlay) return std::nullopt;
     const NetworkConfig* network = find_network(config, port.network);
-    if (network == nullptr || !network->vxlan) return std::nullopt;
-    const port::PortConfig* underlay = find_port(config, config.underlay->port);
-    if (underlay == nullptr) return std::nullopt;
+    // That the underlay can't be an overlay is told elsewhere.
+    if (network == nullptr || !network->vxlan || network->name == underlay_network(config)) return std::nullopt;
+    const uint16_t mtu = underlay_mtu(config);
+    if (mtu == 0) return std::nullopt;
     bool v6 = std::any_of(network->vxlan->remotes.begin(), network->vxlan->remotes.end(),
                           [](const IpAddress& remote) { return !remote.is_v4(); });
-    const auto& own = config.underlay->address;
     if (network->vxlan->remotes.empty()) {
-        v6 = std::none_of(own.begin(), own.end(), [](const auto& a) { return a.address.is_v4(); });
+        const auto own = end_points_of(config);
+        v6 = std::none_of(own.begin(), own.end(), [](const IpAddress& address) { return address.is_v4(); });
     }
     const uint16_t overhead = v6 ? kOverhead6 : kOverhead4;
-    return static_cast<uint16_t>(underlay->frame_mtu() - std::min(underlay->frame_mtu(), overhead));
+    return static_cast<uint16_t>(mtu - std::min(mtu, overhead));
 }
 
 void complete(const Config& config, port::PortConfig& port) {

@@ -19,15 +19,18 @@
 #include "base/fields.h"
 #include "base/log.h"
 #include "base/mistakes.h"
+#include "dns/dns_config.h"
 #include "engine/object_kind.h"
 #include "flow/flow_config.h"
 #include "kube/object.h"
 #include "mirror/mirror_config.h"
+#include "nat/nat_config.h"
 #include "network/network_config.h"
 #include "policy/policy_config.h"
 #include "port/port_config.h"
 #include "route/route_config.h"
 #include "router/sections.h"
+#include "service/service_config.h"
 #include "view/idle.h"
 #include "vxlan/vxlan_config.h"
 
@@ -37,10 +40,13 @@ struct Machine;  // machine.h
 
 // Folders below engine/ know these parts of the model.
 using network::NetworkConfig;
+using router::end_points_of;
 using router::find_network;
 using router::find_port;
 using router::kUnderlay;
 using router::networks_of;
+using router::underlay_domain;
+using router::underlay_network;
 
 using MissedPorts = base::MissedNames;
 
@@ -105,6 +111,20 @@ void fields(V& v, DpdkConfig& d) {
     v.optional("args", d.args);
 }
 
+// The socket of the plug-in for docker (docker/server.h).
+struct DockerConfig {
+    std::string socket = "/run/docker/plugins/sluice.sock";
+
+    bool operator==(const DockerConfig&) const = default;
+};
+
+template <class V>
+void fields(V& v, DockerConfig& d) {
+    v.optional("socket", d.socket);
+    v.check("socket", d.socket.starts_with('/') && d.socket.size() < 100,
+            "is not an absolute path of less than 100 characters");
+}
+
 struct LogConfig {
     base::log::Level level = base::log::Level::kNotice;
 
@@ -121,6 +141,7 @@ struct Config {
     MemoryConfig memory;
     ControlConfig control;
     DpdkConfig dpdk;
+    std::optional<DockerConfig> docker;  // none: no plug-in
     LogConfig log;
     std::string state = "/var/lib/sluice/state.json";
     std::vector<NetworkConfig> networks;
@@ -131,6 +152,12 @@ struct Config {
     std::vector<acl::AclConfig> acls;
     flow::FlowConfig flows;
     std::vector<mirror::MirrorConfig> mirrors;
+    std::vector<service::ServiceConfig> services;
+    service::RangesConfig service_ranges;
+    dns::DnsConfig dns;
+    std::string node;  // the name of this host's Node object; empty: this host's name
+    std::vector<nat::NatConfig> nat;
+    std::vector<nat::PublishConfig> publish;
     std::vector<std::string> manifests;  // files, and folders of files
     // What the manifests declare; null: nothing. The same list is the same objects.
     std::shared_ptr<const std::vector<kube::Object>> objects;
@@ -147,6 +174,7 @@ void fields(V& v, Config& c) {
     v.optional("memory", c.memory);
     v.optional("control", c.control);
     v.optional("dpdk", c.dpdk);
+    v.optional("docker", c.docker);
     v.optional("log", c.log);
     v.optional("state", c.state);
     v.optional("networks", c.networks);
@@ -157,6 +185,12 @@ void fields(V& v, Config& c) {
     v.optional("acls", c.acls);
     v.optional("flows", c.flows);
     v.optional("mirrors", c.mirrors);
+    v.optional("services", c.services);
+    v.optional("service-ranges", c.service_ranges);
+    v.optional("dns", c.dns);
+    v.optional("node", c.node);
+    v.optional("nat", c.nat);
+    v.optional("publish", c.publish);
     v.optional("manifests", c.manifests);
     v.optional("policy", c.policy);
     v.check("state", c.state.starts_with('/'), "is not an absolute path");
@@ -164,6 +198,11 @@ void fields(V& v, Config& c) {
 
 // The network of a port that is no trunk, the underlay's included; empty: the port is in none.
 std::string_view network_of(const Config& config, const port::PortConfig& port);
+// The ports by which tunnel packets may leave: the underlay's own; of a network its NICs and bonds, or else all of
+// its ports.
+std::vector<const port::PortConfig*> underlay_ports(const Config& config);
+// The least MTU of these; 0: there is none.
+uint16_t underlay_mtu(const Config& config);
 // The networks that a port is in.
 std::vector<std::string> networks_of(const Config& config, const port::PortConfig& port);
 // The flow domain of a network: that of its routing domain, or its own. Connections of different flow domains are
@@ -173,6 +212,8 @@ std::string flow_domain_of_routes(std::string_view domain);
 using FlowDomainNames = std::set<std::string>;
 // The flow domains of the networks that a port is in.
 FlowDomainNames flow_domains_of(const Config& config, const port::PortConfig& port);
+// All published ports: first those of `publish`, then those that ports list themselves, in their order.
+std::vector<nat::PublishConfig> published_in(const Config& config);
 // The remote tunnel end points of all overlays.
 std::set<IpAddress> remotes_of(const Config& config);
 // The gateway of containers in a flat network that declares none. The switch answers ARP and Neighbor Discovery

@@ -48,12 +48,15 @@ struct Deliver {
             }
         } else if (likely(meta.fate == path::Fate::kRoute || meta.fate == path::Fate::kRouteByPort)) {
             router::send(meta, packet, tables, tables.features.link, tables.features.output);
+        } else if (meta.fate == path::Fate::kRouteTranslated) {
+            send_translated(meta, packet, tables);
         } else {
             apply_unusual(meta, packet, tables);
         }
     }
 
  private:
+    static void send_translated(path::Meta& meta, rte_mbuf* packet, const PathTables& tables) noexcept;
     static void apply_unusual(path::Meta& meta, rte_mbuf* packet, const PathTables& tables) noexcept;
     static void flood(path::Meta& meta, rte_mbuf* packet, const PathTables& tables) noexcept;
 };

@@ -1,8 +1,10 @@
 #include "engine/diff.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "base/tree.h"
 #include "kube/store.h"
 #include "port/port.h"
 
@@ -101,6 +103,20 @@ std::string name_of(const route::RouteConfig& route) {
     const bool main = route.domain == route::kMainDomain;
     return route.to.text() + (main ? "" : " of " + route.domain);
 }
+std::string name_of(const nat::NatConfig& nat) {
+    if (!nat.name.empty()) return nat.name;
+    return fmt::format(
+        "{} by {}",
+        nat.one_to_one ? nat.one_to_one->inside.text() : fmt::format("{}", fmt::join(nat.masquerade, ", ")),
+        nat.out);
+}
+std::string name_of(const nat::PublishConfig& publish) {
+    const std::string ports = to_text(publish.ports);
+    const std::string end = !publish.address           ? fmt::format("port {}", ports)
+                            : publish.address->is_v4() ? fmt::format("{}:{}", publish.address->text(), ports)
+                                                       : fmt::format("[{}]:{}", publish.address->text(), ports);
+    return fmt::format("{}/{}", end, base::word_of(publish.protocol));
+}
 
 // The effect of adding or removing an object, and of changing it.
 template <class T>
@@ -118,7 +134,11 @@ Effect effect_of(const T&, const T&) {
     return Effect::kFlows;
 }
 Effect effect_of(const port::PortConfig& from, const port::PortConfig& to) {
-    return port::same_device(from, to) ? Effect::kFlows : Effect::kReopened;
+    if (!port::same_device(from, to)) return Effect::kReopened;
+    port::PortConfig limited = from;
+    limited.rate_limit = to.rate_limit;
+    limited.place = to.place;
+    return limited == to ? Effect::kNothing : Effect::kFlows;
 }
 Effect effect_of(const NetworkConfig& from, const NetworkConfig& to) {
     return from.mac_table_size == to.mac_table_size ? Effect::kFlows : Effect::kLearned;
@@ -139,7 +159,11 @@ class AffectedDomains {
  public:
     explicit AffectedDomains(const Config& config) : config_(config) {}
 
-    void add(FlowDomainNames& domains, const NetworkConfig& network) { domains.insert(flow_domain_of(network)); }
+    void add(FlowDomainNames& domains, const NetworkConfig& network) {
+        domains.insert(flow_domain_of(network));
+        // Its gateway addresses are the end points of all tunnels.
+        if (network.name == underlay_network(config_)) add_overlays(domains);
+    }
     void add(FlowDomainNames& domains, const port::PortConfig& port) {
         domains.merge(flow_domains_of(config_, port));
     }
@@ -159,19 +183,26 @@ class AffectedDomains {
     }
     // No flow depends on a mirror.
     void add(FlowDomainNames&, const mirror::MirrorConfig&) {}
+    void add(FlowDomainNames&, const service::ServiceConfig&) {}
+    void add(FlowDomainNames&, const nat::NatConfig&) {}
+    void add(FlowDomainNames&, const nat::PublishConfig&) {}
     // The underlay decides which port is its own, and the headers and end points of all tunnels.
     void add_underlay(FlowDomainNames& domains, const std::optional<vxlan::UnderlayConfig>& other) {
-        domains.insert(flow_domain_of_routes(kUnderlay));
         for (const auto* underlay : {&config_.underlay, &other}) {
             if (!*underlay) continue;
+            if ((*underlay)->network.empty()) domains.insert(flow_domain_of_routes(kUnderlay));
             if (const port::PortConfig* port = find_port(config_, (*underlay)->port)) add(domains, *port);
+            if (const NetworkConfig* network = find_network(config_, (*underlay)->network)) add(domains, *network);
         }
-        for (const NetworkConfig& network : config_.networks) {
-            if (network.vxlan) add(domains, network);
-        }
+        add_overlays(domains);
     }
 
  private:
+    void add_overlays(FlowDomainNames& domains) {
+        for (const NetworkConfig& network : config_.networks) {
+            if (network.vxlan) domains.insert(flow_domain_of(network));
+        }
+    }
     static bool names_set(const acl::AclConfig& acl, std::string_view name) {
         const auto names_it = [&](const std::optional<std::vector<acl::Peer>>& peers) {
             return peers && std::any_of(peers->begin(), peers->end(),
@@ -236,8 +267,10 @@ void diff_objects(std::string_view kind, const std::vector<T>& from, AffectedDom
             if (change.keys.empty()) continue;
             change.detail = describe(change.keys);
             change.effect = effect_of(*old, next);
-            old_domains.add(change.outdates, *old);
-            new_domains.add(change.outdates, next);
+            if (change.effect != Effect::kNothing) {
+                old_domains.add(change.outdates, *old);
+                new_domains.add(change.outdates, next);
+            }
             changes.push_back(std::move(change));
         }
     }
@@ -258,6 +291,26 @@ void diff_section(std::string_view name, const T& from, const T& to, Effect effe
     changes.push_back(std::move(change));
 }
 
+// Of translation, where the order of the entries counts too. Which flows that concerns, Switch finds out itself.
+template <class T>
+void diff_in_order(std::string_view kind, const std::vector<T>& from, const std::vector<T>& to,
+                   std::vector<Change>& changes) {
+    if (from == to) return;
+    const size_t before = changes.size();
+    const Config none;
+    diff_objects(kind, from, AffectedDomains(none), to, AffectedDomains(none), changes);
+    if (changes.size() != before) return;
+    changes.push_back({.action = Change::Action::kChange,
+                       .object = std::string(kind),
+                       .origin = origin(to.front().place),
+                       .detail = "the order of the entries",
+                       .effect = Effect::kFlows});
+}
+
+base::Tree tree_of(const kube::Object& object) {
+    return base::from_json(nlohmann::json::parse(object.json)).root;
+}
+
 // Objects of manifests. They decide about connections of pods: Switch::publish() outdates those that one concerns.
 void diff_kubernetes(const Config& from, const Config& to, std::vector<Change>& changes) {
     if (from.objects == to.objects) return;
@@ -272,12 +325,17 @@ void diff_kubernetes(const Config& from, const Config& to, std::vector<Change>& 
                              it.before->object.spec == it.after->object.spec &&
                              it.before->object.labels == it.after->object.labels;
         if (is_same) continue;  // only its place is another
-        changes.push_back({.action = it.before == nullptr  ? Change::Action::kAdd
-                                     : it.after == nullptr ? Change::Action::kRemove
-                                                           : Change::Action::kChange,
-                           .object = it.key.text(),
-                           .origin = told.origin(),
-                           .effect = Effect::kFlows});
+        Change change{.action = it.before == nullptr  ? Change::Action::kAdd
+                                : it.after == nullptr ? Change::Action::kRemove
+                                                      : Change::Action::kChange,
+                      .object = it.key.text(),
+                      .origin = told.origin(),
+                      .effect = Effect::kFlows};
+        if (change.action == Change::Action::kChange) {
+            change.keys = differing_keys(tree_of(it.before->object), tree_of(it.after->object));
+            change.detail = describe(change.keys);
+        }
+        changes.push_back(std::move(change));
     }
 }
 
@@ -307,6 +365,13 @@ std::vector<Change> diff(const Config& from, const Config& to) {
     diff_section("memory", from.memory, to.memory, Effect::kRestart, changes);
     diff_section("control", from.control, to.control, Effect::kRestart, changes);
     diff_section("dpdk", from.dpdk, to.dpdk, Effect::kRestart, changes);
+    if (from.docker && to.docker) {
+        diff_section("docker", *from.docker, *to.docker, Effect::kNothing, changes);
+    } else if (from.docker || to.docker) {
+        changes.push_back({.action = to.docker ? Change::Action::kAdd : Change::Action::kRemove,
+                           .object = "docker",
+                           .effect = Effect::kNothing});
+    }
     diff_section("log", from.log, to.log, Effect::kNothing, changes);
     diff_section("state", from.state, to.state, Effect::kRestart, changes);
     add_objects("network", from.networks, to.networks);
@@ -328,6 +393,12 @@ std::vector<Change> diff(const Config& from, const Config& to) {
     diff_section("flows", from.flows, to.flows,
                  from.flows.size == to.flows.size ? Effect::kNothing : Effect::kRestart, changes);
     add_objects("mirror", from.mirrors, to.mirrors);
+    diff_in_order("service", from.services, to.services, changes);
+    diff_section("service-ranges", from.service_ranges, to.service_ranges, Effect::kNothing, changes);
+    diff_section("dns", from.dns, to.dns, Effect::kNothing, changes);
+    diff_section("node", from.node, to.node, Effect::kFlows, changes);
+    diff_in_order("nat", from.nat, to.nat, changes);
+    diff_in_order("publish", from.publish, to.publish, changes);
     diff_section("policy", from.policy, to.policy, Effect::kFlows, changes);
     diff_kubernetes(from, to, changes);
     return changes;

@@ -165,6 +165,11 @@ std::vector<std::string> Intent::remarks() const {
 }
 
 Changes Intent::start(Switch& running, Clock::time_point now) {
+    lost_ = routes_.unreadable();
+    if (has_lost_state_) {
+        for (const auto& fault : faults_) lost_.push_back(fault.text());
+    }
+    for (const auto& fault : applied_.lost()) lost_.push_back(fault.text());
     for (const auto& fault : faults_) base::log::error("state", "{}", fault.text());
     // If no object was lost, the state file is written again with all of them: no copy is needed.
     if (!has_lost_state_) faults_.clear();

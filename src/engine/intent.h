@@ -64,6 +64,8 @@ class Intent {
     bool has_lost_state() const noexcept { return has_lost_state_; }
     // What a start would log about the state, in sentences.
     std::vector<std::string> remarks() const;
+    // What this start could not read of the state, in sentences.
+    const std::vector<std::string>& lost() const noexcept { return lost_; }
 
     Changes start(Switch& running, Clock::time_point now);
     Changes reload(Switch& running, Clock::time_point now);
@@ -136,6 +138,7 @@ class Intent {
     std::string journal_;                   // of the state file, until the routes' file has its lines
     base::Errors faults_;                   // of the state file, until put_aside()
     bool has_lost_state_ = false;
+    std::vector<std::string> lost_;
     std::vector<WaitingObject> waiting_;
     std::vector<ObjectName> declared_;  // added objects that the file declares by now
     std::vector<LeftOut> left_out_;

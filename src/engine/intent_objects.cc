@@ -1,7 +1,10 @@
 // The half of Intent that is about Kubernetes objects which commands apply and delete.
+#include <fmt/format.h>
+
 #include <ctime>
 #include <iterator>
 
+#include "base/log.h"
 #include "engine/intent.h"
 
 namespace sluice::engine {
@@ -10,6 +13,7 @@ tl::expected<AppliedChanges, base::Errors> Intent::apply_objects(Switch& running
                                                                  std::vector<kube::Object> objects,
                                                                  Effect effect) {
     const kube::Store& store = running.objects();
+    if (auto errors = running.complete_objects(objects); !errors.empty()) return tl::unexpected(std::move(errors));
     if (auto errors = store.why_not_applied(objects); !errors.empty()) return tl::unexpected(std::move(errors));
     AppliedChanges done;
     std::vector<kube::Key> keys;
@@ -30,8 +34,8 @@ tl::expected<AppliedChanges, base::Errors> Intent::apply_objects(Switch& running
     std::erase_if(objects, [&](const kube::Object& object) {
         const kube::SharedStored before = store.find(object.key);
         const bool is_same = before != nullptr && before->object.json == object.json;
-        return is_same && (before->is_declared ||
-                           base::origin(before->object.place) == base::origin(object.place));
+        return is_same &&
+               (before->is_declared || base::origin(before->object.place) == base::origin(object.place));
     });
     if (!objects.empty()) {
         const int64_t time = std::time(nullptr);
@@ -39,24 +43,36 @@ tl::expected<AppliedChanges, base::Errors> Intent::apply_objects(Switch& running
         running.apply_objects(std::move(objects), time);
         applied_.tidy(store);
     }
-    for (const kube::Key& key : keys) {
-        base::Errors own = running.pod_policies().warnings(key);
-        std::move(own.begin(), own.end(), std::back_inserter(done.warnings));
-    }
-    limit_warnings(done.warnings);
+    done.warnings = running.warnings_of(keys);
+    for (const base::Error& warning : done.warnings) base::log::warning("policy", "{}", warning.text());
     return done;
 }
 
 tl::expected<AppliedChanges, base::Errors> Intent::remove_objects(Switch& running,
                                                                   const std::vector<kube::Key>& keys,
                                                                   kube::Store::Missing if_missing, Effect effect) {
-    const auto gone = running.objects().to_remove(keys, if_missing);
-    if (!gone) return tl::unexpected(gone.error());
+    const auto removal = running.objects().to_remove(keys, if_missing);
+    if (!removal) return tl::unexpected(removal.error());
+    const std::vector<kube::Key>& gone = removal->gone;
     AppliedChanges done;
-    for (const kube::Key& key : *gone) done.changes.push_back({key, AppliedChanges::What::kDeleted});
-    if (effect == Effect::kDryRun || gone->empty()) return done;
-    if (auto kept = applied_.remove(*gone); !kept) return tl::unexpected(base::Errors{kept.error()});
-    running.remove_objects(*gone);
+    for (const kube::Key& key : gone) done.changes.push_back({key, AppliedChanges::What::kDeleted});
+    for (const kube::Key& key : gone) {
+        if (running.objects().hidden(key) == nullptr) continue;
+        done.warnings.push_back({fmt::format("{} stays in force as {} declares it: what was applied is deleted",
+                                             key.text(), running.objects().find(key)->origin()),
+                                 {},
+                                 {}});
+    }
+    for (const kube::Key& key : removal->left) {
+        done.warnings.push_back({fmt::format("{} stays in force: {} declares it", key.text(),
+                                             running.objects().find(key)->origin()),
+                                 {},
+                                 {}});
+    }
+    limit_warnings(done.warnings);
+    if (effect == Effect::kDryRun || gone.empty()) return done;
+    if (auto kept = applied_.remove(gone); !kept) return tl::unexpected(base::Errors{kept.error()});
+    running.remove_objects(gone);
     applied_.tidy(running.objects());
     return done;
 }

@@ -1,8 +1,8 @@
 #include "engine/manifests.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <iterator>
 #include <map>
@@ -16,39 +16,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_manifest(const fs::path& file) {
-    const std::string ending = file.extension().string();
-    return ending == ".yaml" || ending == ".yml" || ending == ".json";
-}
-
-std::vector<fs::path> files_of(const std::string& path, std::string_view config_file, base::Errors& errors) {
+std::vector<std::string> files_of(const std::string& path, std::string_view config_file, base::Errors& errors) {
     fs::path root = path;
     if (root.is_relative()) root = fs::path(config_file).parent_path() / root;
     std::error_code error;
-    if (!fs::is_directory(root, error)) return {root};
-    std::vector<fs::path> files;
-    for (auto entry = fs::directory_iterator(root, error); !error && entry != fs::directory_iterator();
-         entry.increment(error)) {
-        std::error_code ignored;
-        if (is_manifest(entry->path()) && !fs::is_directory(entry->path(), ignored))
-            files.push_back(entry->path());
-    }
-    if (error) {
-        errors.push_back(
-            {fmt::format("the folder {} can't be read: {}", root.string(), error.message()), "manifests", {}});
-    }
-    std::sort(files.begin(), files.end());
-    return files;
+    if (!fs::is_directory(root, error)) return {root.string()};
+    auto files = base::files_in(root.string(), base::kManifestEndings);
+    if (files) return std::move(*files);
+    errors.push_back({files.error().message, "manifests", {}});
+    return {};
 }
 
 ManifestTexts texts_of(const std::vector<std::string>& paths, std::string_view config_file, base::Errors& errors) {
     ManifestTexts texts;
     for (const std::string& path : paths) {
-        for (const fs::path& file : files_of(path, config_file, errors)) {
+        for (const std::string& file : files_of(path, config_file, errors)) {
             // A pipe would keep all others waiting.
-            auto text = base::read_file(file.string(), base::Reading::kAgain);
+            auto text = base::read_file(file, base::Reading::kAgain);
             if (text) {
-                texts.emplace_back(file.string(), std::move(*text));
+                texts.emplace_back(file, std::move(*text));
             } else {
                 errors.insert(errors.end(), text.error().begin(), text.error().end());
             }
@@ -77,10 +63,11 @@ tl::expected<kube::Manifest, base::Errors> parse_manifests(const ManifestTexts& 
         for (kube::Object& object : read->objects) {
             const auto [first, is_new] = places.emplace(object.key, object.place);
             if (!is_new) {
-                errors.push_back(
-                    {fmt::format("{} stands at {} already", object.key.text(), base::origin(first->second)),
-                     {},
-                     object.place});
+                const std::string what =
+                    base::origin(first->second) == base::origin(object.place)
+                        ? fmt::format("{} is read twice: name the file, or its folder, once", object.key.text())
+                        : fmt::format("{} stands at {} already", object.key.text(), base::origin(first->second));
+                errors.push_back({what, {}, object.place});
             }
             all.objects.push_back(std::move(object));
         }
@@ -97,6 +84,10 @@ Manifests read_manifests(const std::vector<std::string>& paths, std::string_view
     if (!read) {
         manifests.errors.insert(manifests.errors.end(), read.error().begin(), read.error().end());
         return manifests;
+    }
+    if (!paths.empty() && manifests.texts.empty() && manifests.errors.empty()) {
+        base::log::warning("manifests", "no file NAME.yaml, NAME.yml or NAME.json is in {}",
+                           fmt::join(paths, ", "));
     }
     for (const base::Error& skipped : read->skipped) base::log::notice("manifests", "{}", skipped.text());
     for (const base::Error& warning : read->warnings) base::log::warning("manifests", "{}", warning.text());

@@ -39,11 +39,20 @@ pod::SharedPolicy denying(unsigned directions) {
     return kPolicies[directions];
 }
 
+// Whether a pod is the same to policies. Its readiness, its deletion and its node concern only Services.
+bool is_same_to_policies(const kube::Pod& before, kube::Pod after) {
+    after.is_ready = before.is_ready;
+    after.is_terminating = before.is_terminating;
+    after.node_name = before.node_name;
+    return after == before;
+}
+
 std::vector<IpAddress> addresses_of(const kube::Pod& facts, const Attachment* attachment) {
     // The host's network is not told apart from the host, and what has run to its end owns nothing.
-    if (facts.host_network || facts.is_over) return {};
-    if (!facts.addresses.empty() || attachment == nullptr) return facts.addresses;
-    return attachment->addresses;
+    if (!PodPolicies::is_peer(facts)) return {};
+    // A port here admits no other source than the addresses that it declares.
+    const bool has_own = attachment != nullptr && !attachment->addresses.empty();
+    return has_own ? attachment->addresses : facts.addresses;
 }
 
 }  // namespace
@@ -60,7 +69,7 @@ void PodPolicies::apply(const kube::Change& change) {
     for (const kube::Changed& it : change) {
         const kube::Object* after = it.after != nullptr ? &it.after->object : nullptr;
         if (it.key.kind == Kind::kPod) {
-            after != nullptr ? set_object(it.key, after->pod(), after->labels) : remove_object(it.key);
+            after != nullptr ? set_object(it.key, *after) : remove_object(it.key);
         } else if (it.key.kind == Kind::kNetworkPolicy) {
             after != nullptr ? set_policy(it.key, after->policy(), after->place) : remove_policy(it.key);
         }
@@ -94,9 +103,11 @@ void PodPolicies::detach(const std::string& port) {
     place(key, pod);
 }
 
-void PodPolicies::set_object(const Key& key, const kube::Pod& facts, const kube::Labels& labels) {
-    set_pod(key, facts, labels);
-    pods_.at(key).has_object = true;
+void PodPolicies::set_object(const Key& key, const kube::Object& object) {
+    set_pod(key, object.pod(), object.labels);
+    PodState& pod = pods_.at(key);
+    pod.has_object = true;
+    pod.place = object.place;
 }
 
 void PodPolicies::remove_object(const Key& key) {
@@ -112,6 +123,7 @@ const std::vector<std::string>& PodPolicies::ports_at(const Key& key) const {
 
 // Its addresses are those of the port that it was attached to last.
 void PodPolicies::place(const Key& key, PodState& pod) {
+    changed_.insert(key);
     unlist_addresses(pod);
     const auto& ports = ports_at(key);
     pod.port = ports.empty() ? std::string() : ports.back();
@@ -137,7 +149,7 @@ void PodPolicies::set_ways_out(std::vector<pod::Pods::Host> hosts, std::vector<p
 std::shared_ptr<const pod::Pods> PodPolicies::pods() {
     mark_selected(Concern::kYes);
     for (const auto& [id, concern] : to_build_) {
-        if (id < keys_.size() && keys_[id] != nullptr) build(pods_.at(*keys_[id]), concern);
+        if (id < entries_.size() && entries_[id] != nullptr) build(entries_[id]->second, concern);
     }
     to_build_.clear();
     if (!std::exchange(has_moved_, false)) return published_;
@@ -151,7 +163,7 @@ std::shared_ptr<const pod::Pods> PodPolicies::pods() {
     auto pods = std::make_shared<pod::Pods>(std::move(by_port), hosts_, ways_out_);
     pods->reserve(claims_.size());
     for (const auto& [address, claims] : claims_) {
-        pods->add(address, latest(claims).built);
+        pods->add(address, owner(claims).built);
     }
     published_ = std::move(pods);
     return published_;
@@ -165,82 +177,6 @@ std::vector<PodPolicies::Decider> PodPolicies::describe(uint32_t object) const {
     const kube::NetworkPolicy& policy = policies_.at(rule.key).facts;
     rule.place = (rule.direction == Direction::kIngress ? policy.ingress : policy.egress)[*rule.rule].place;
     return {rule};
-}
-
-void limit_warnings(base::Errors& warnings) {
-    if (!base::is_full(warnings)) return;
-    warnings.resize(base::kMaxErrors);
-    warnings.push_back({fmt::format("there are more warnings: these are {} of them", base::kMaxErrors), {}, {}});
-}
-
-base::Errors PodPolicies::warnings() const {
-    base::Errors warnings;
-    for (const auto& [key, policy] : policies_) {
-        if (base::is_full(warnings)) break;
-        base::Errors own = warnings_of(key, policy);
-        std::move(own.begin(), own.end(), std::back_inserter(warnings));
-    }
-    limit_warnings(warnings);
-    return warnings;
-}
-
-base::Errors PodPolicies::warnings(const Key& key) const {
-    const auto policy = policies_.find(key);
-    return policy == policies_.end() ? base::Errors{} : warnings_of(key, policy->second);
-}
-
-base::Errors PodPolicies::warnings_of(const Key& key, const PolicyState& policy) const {
-    if (selection_.pods_of(policy.pods).empty())
-        return {{fmt::format("{} selects no pod", key.text()), "spec.podSelector", policy.place}};
-    base::Errors warnings;
-    size_t scope = 0;  // the next one of the policy's peers
-    for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
-        const bool is_ingress = direction == Direction::kIngress;
-        const auto& rules = is_ingress ? policy.facts.ingress : policy.facts.egress;
-        for (size_t i = 0; i < rules.size(); ++i) {
-            const std::string path = fmt::format("spec.{}[{}]", is_ingress ? "ingress" : "egress", i);
-            std::vector<kube::ScopeId> destinations;  // of the rule's peers, if it is one of egress
-            bool leads_to_all = rules[i].peers.empty();
-            for (size_t peer = 0; peer < rules[i].peers.size(); ++peer) {
-                if (rules[i].peers[peer].has_block) {
-                    leads_to_all = true;  // pods may have these addresses
-                    continue;
-                }
-                destinations.push_back(policy.peers[scope++]);
-                if (!selection_.pods_of(destinations.back()).empty()) continue;
-                warnings.push_back({fmt::format("{}: the peer selects no pod", key.text()),
-                                    fmt::format("{}.{}[{}]", path, is_ingress ? "from" : "to", peer),
-                                    rules[i].place});
-            }
-            for (size_t port = 0; port < rules[i].ports.size(); ++port) {
-                const kube::PolicyPort& named = rules[i].ports[port];
-                if (named.name.empty()) continue;
-                const auto has_it = [&](kube::ScopeId pods) { return has_port(pods, named); };
-                const bool is_there =
-                    is_ingress     ? has_it(policy.pods)
-                    : leads_to_all ? std::any_of(pods_.begin(), pods_.end(),
-                                                 [&](const auto& it) { return has_port(it.second.facts, named); })
-                                   : std::any_of(destinations.begin(), destinations.end(), has_it);
-                if (is_there) continue;
-                warnings.push_back({fmt::format("{}: no pod that the rule leads to has a {} port {}", key.text(),
-                                                base::word_of(named.protocol), base::shown(named.name)),
-                                    fmt::format("{}.ports[{}].port", path, port), rules[i].place});
-            }
-        }
-    }
-    return warnings;
-}
-
-bool PodPolicies::has_port(kube::ScopeId scope, const kube::PolicyPort& port) const {
-    const std::vector<kube::PodId>& pods = selection_.pods_of(scope);
-    return std::any_of(pods.begin(), pods.end(),
-                       [&](kube::PodId id) { return has_port(pods_.at(*keys_[id]).facts, port); });
-}
-
-bool PodPolicies::has_port(const kube::Pod& pod, const kube::PolicyPort& port) {
-    return std::any_of(pod.ports.begin(), pod.ports.end(), [&](const kube::NamedPort& own) {
-        return own.name == port.name && own.protocol == port.protocol;
-    });
 }
 
 void PodPolicies::attach_as(const PodPolicies& other) {
@@ -299,7 +235,7 @@ const Key* PodPolicies::find_key(const std::string& port) const {
 
 const Key* PodPolicies::find_key(const IpAddress& address) const {
     const auto found = claims_.find(address);
-    return found == claims_.end() ? nullptr : keys_[latest(found->second).id];
+    return found == claims_.end() ? nullptr : &entries_[owner(found->second).id]->first;
 }
 
 const std::vector<PodPolicies::Decider>& PodPolicies::isolated_by(const PodState& pod, Direction direction) const {
@@ -312,19 +248,23 @@ bool PodPolicies::is_host(const IpAddress& address) const {
     return std::any_of(hosts_.begin(), hosts_.end(), [&](const auto& host) { return host.address == address; });
 }
 
-const PodPolicies::PodState& PodPolicies::latest(const std::vector<PodState*>& claims) {
-    return **std::max_element(claims.begin(), claims.end(),
-                              [](const auto* a, const auto* b) { return a->since < b->since; });
+const PodPolicies::PodState& PodPolicies::owner(const std::vector<PodState*>& claims) {
+    const auto rank = [](const PodState* pod) { return std::pair(!pod->port.empty(), pod->since); };
+    return **std::ranges::max_element(claims, {}, rank);
 }
 
 void PodPolicies::set_pod(const Key& key, const kube::Pod& facts, const kube::Labels& labels) {
     const auto [at, is_new] = pods_.try_emplace(key);
     PodState& pod = at->second;
-    if (!is_new && pod.facts == facts && pod.labels == labels) return;
+    changed_.insert(key);
+    if (!is_new && is_same_to_policies(pod.facts, facts) && pod.labels == labels) {
+        pod.facts = facts;
+        return;
+    }
     if (is_new) {
         pod.id = selection_.add_pod(key.name_space, labels);
-        keys_.resize(std::max<size_t>(keys_.size(), pod.id + 1U));
-        keys_[pod.id] = &at->first;
+        entries_.resize(std::max<size_t>(entries_.size(), pod.id + 1U));
+        entries_[pod.id] = &*at;
         for (const std::string& port : ports_at(key)) attachments_.at(port).pod = &pod;
     } else {
         selection_.set_labels(pod.id, labels);
@@ -342,9 +282,10 @@ void PodPolicies::remove_pod(const Key& key) {
     const auto at = pods_.find(key);
     if (at == pods_.end()) return;
     PodState& pod = at->second;
+    changed_.insert(key);
     unlist_addresses(pod);
     selection_.remove_pod(pod.id);
-    keys_[pod.id] = nullptr;
+    entries_[pod.id] = nullptr;
     for (const uint32_t object : pod.denial) retire(object);
     pods_.erase(at);
 }
@@ -479,7 +420,7 @@ void PodPolicies::build(PodState& pod, Concern concern) {
     std::copy(std::begin(pod.denial), std::end(pod.denial), built->denial);
     if (concern == Concern::kYes) {
         concerned_.addresses.insert(pod.addresses.begin(), pod.addresses.end());
-        for (const std::string& port : ports_at(*keys_[pod.id])) {
+        for (const std::string& port : ports_at(entries_[pod.id]->first)) {
             concerned_.ports.insert(attachments_.at(port).what.port);
         }
     }

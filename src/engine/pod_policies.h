@@ -29,7 +29,7 @@ struct Attachment {
     std::string name_space;
     std::string pod;  // the name of its Pod object; empty: it has none, and these are its labels
     kube::Labels labels;
-    std::vector<IpAddress> addresses;  // of the port: the pod's, if no status says otherwise
+    std::vector<IpAddress> addresses;  // of the port: the pod's; none: those of its status are
 
     bool operator==(const Attachment&) const = default;
 };
@@ -62,6 +62,8 @@ class PodPolicies {
         bool empty() const { return addresses.empty() && ports.empty(); }
     };
     Concerned take_concerned() { return std::exchange(concerned_, {}); }
+    // The pods that are others since the last call, or gone: find_state() tells.
+    std::set<kube::Key> take_changed() { return std::exchange(changed_, {}); }
 
     // What an answer's object stands for. Of a refusal: all policies that isolate the pod in that direction.
     struct Decider {
@@ -86,9 +88,10 @@ class PodPolicies {
         bool has_object = false;  // else it is known by its port alone
         kube::Pod facts;
         kube::Labels labels;
-        uint64_t since = 0;                // of two pods with one address the later one has it
+        base::Place place;                 // of its object
+        uint64_t since = 0;                // of two remote pods with one address the later one has it
         std::string port;                  // where it is attached; empty: at no port
-        std::vector<IpAddress> addresses;  // those that it is listed by
+        std::vector<IpAddress> addresses;  // its port's, else its status'; another pod may have one of them
         // Which policies isolate it, by direction, and the object that stands for them.
         std::vector<Decider> isolated_by[pod::kDirections];
         uint32_t denial[pod::kDirections]{};
@@ -106,13 +109,12 @@ class PodPolicies {
     // Whether workers need pods(): where there is a policy, and where a pod is behind a port. Its connections are
     // followed without any policy too, so that the first one knows who began each.
     bool is_needed() const { return !policies_.empty() || !attachments_.empty(); }
-    // What is allowed and hardly meant: a policy or a peer that selects no pod, the name of a port that no pod has
-    // to which it could lead. Each at its place.
-    base::Errors warnings() const;
-    base::Errors warnings(const kube::Key& policy) const;
+    // What is allowed and hardly meant (pod_warnings.cc). Of a policy: it or a peer selects no pod, no pod has a
+    // port of the name to which it could lead. Of a pod: another one has its address, its port contradicts its
+    // status, or its policies are in force nowhere. Each at its place.
+    base::Errors warnings(const kube::Key& object) const;
     // The ports' pods, for another store of objects.
     void attach_as(const PodPolicies& other);
-    const kube::Selection& selection() const { return selection_; }
     const std::map<kube::Key, PolicyState>& policies() const { return policies_; }
     // Null: there is none.
     const pod::Pod* find(const kube::Key& key) const;
@@ -121,7 +123,12 @@ class PodPolicies {
     // The pod behind a port, and the pod that has an address.
     const kube::Key* find_key(const std::string& port) const;
     const kube::Key* find_key(const IpAddress& address) const;
-    const kube::Key& key_with(kube::PodId pod) const { return *keys_[pod]; }
+    // Whether a pod can be a peer of others. One in its host's network can't be told apart from the host, and one
+    // that has run to its end has no address.
+    static bool is_peer(const kube::Pod& pod) { return !pod.host_network && !pod.is_over; }
+    // The pods that a scope selects, without those that are nobody's peers.
+    std::vector<kube::PodId> peers_of(kube::ScopeId scope) const;
+    const kube::Key& key_with(kube::PodId pod) const { return entries_[pod]->first; }
     // What isolates the pod in that direction: its policies in the order of their names, or the default.
     const std::vector<Decider>& isolated_by(const PodState& pod, pod::Direction direction) const;
     // Whether the address is one of the host's own.
@@ -134,10 +141,14 @@ class PodPolicies {
     };
 
     base::Errors warnings_of(const kube::Key& key, const PolicyState& policy) const;
+    base::Errors warnings_of(const kube::Key& key, const PodState& pod) const;
+    std::optional<base::Error> shared_address(const kube::Key& key, const PodState& pod,
+                                              const IpAddress& address) const;
     bool has_port(kube::ScopeId scope, const kube::PolicyPort& port) const;
+    bool has_peer(kube::ScopeId scope) const;
     static bool has_port(const kube::Pod& pod, const kube::PolicyPort& port);
     bool is_denied_by_default() const { return default_.otherwise == policy::Default::kDeny; }
-    void set_object(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
+    void set_object(const kube::Key& key, const kube::Object& object);
     void remove_object(const kube::Key& key);
     void set_pod(const kube::Key& key, const kube::Pod& facts, const kube::Labels& labels);
     void remove_pod(const kube::Key& key);
@@ -157,7 +168,8 @@ class PodPolicies {
     // Where the pod is to be found from now on.
     void list_addresses(PodState& pod);
     void unlist_addresses(PodState& pod);
-    static const PodState& latest(const std::vector<PodState*>& claims);
+    // Which of the pods that claim an address has it: one at a port here, else the latest.
+    static const PodState& owner(const std::vector<PodState*>& claims);
     pod::NameId name_id(const std::string& name);
     uint32_t new_object(Named named);
     void retire(uint32_t denial);
@@ -167,7 +179,7 @@ class PodPolicies {
     uint32_t& next_object_;
     kube::Selection selection_;
     std::map<kube::Key, PodState> pods_;
-    std::vector<const kube::Key*> keys_;  // by PodId; null: unused
+    std::vector<std::pair<const kube::Key, PodState>*> entries_;  // of pods_, by PodId; null: unused
     std::map<kube::Key, PolicyState> policies_;
     std::map<kube::ScopeId, std::set<kube::Key>> policies_of_;  // by the scope of their pods
     struct Attached {
@@ -186,6 +198,7 @@ class PodPolicies {
     std::vector<pod::Pods::Host> hosts_;  // ascending
     std::vector<path::PortId> ways_out_;  // ascending
     Concerned concerned_;
+    std::set<kube::Key> changed_;
     uint64_t sequence_ = 0;
     bool has_moved_ = true;  // a pod is found by another address or port, or was built anew
     std::shared_ptr<const pod::Pods> published_;

@@ -39,7 +39,7 @@ std::vector<std::string> keys_of(const port::PortConfig& port, const std::string
     return keys;
 }
 
-// The part of the configuration around a port: its networks, the underlay with its port, and the port.
+// The part of the configuration around a port: its networks, the underlay with its ports, and the port.
 Config around(const Config& config, const port::PortConfig& port) {
     Config part;
     part.dpdk = config.dpdk;
@@ -50,14 +50,13 @@ Config around(const Config& config, const port::PortConfig& port) {
         const auto& networks = port.trunk->networks;
         return name == port.trunk->native || std::find(networks.begin(), networks.end(), name) != networks.end();
     };
+    const std::string_view underlay = underlay_network(config);
     for (const auto& network : config.networks) {
-        if (is_of_port(network.name)) part.networks.push_back(network);
+        if (is_of_port(network.name) || network.name == underlay) part.networks.push_back(network);
     }
     // This part of the configuration lacks the ports that they name.
     for (auto& network : part.networks) network.static_macs.clear();
-    if (config.underlay) {
-        if (const auto* underlay = find_port(config, config.underlay->port)) part.ports.push_back(*underlay);
-    }
+    for (const auto* each : underlay_ports(config)) part.ports.push_back(*each);
     part.ports.push_back(port);
     return part;
 }
@@ -100,15 +99,19 @@ bool names_port(const Config& config, const std::string& port) {
         return std::any_of(list.begin(), list.end(), is_named);
     };
     if (config.underlay && config.underlay->port == port) return true;
-    return any(config.acls, [&](const auto& acl) {
-               return any(acl.apply, [&](const auto& apply) { return apply.port == port; });
-           }) ||
-           any(config.mirrors, [&](const auto& mirror) {
-               return mirror.to == port || any(mirror.from, [&](const auto& from) { return from == port; });
-           }) ||
-           any(config.networks, [&](const auto& network) {
-               return any(network.static_macs, [&](const auto& entry) { return entry.port == port; });
-           }) ||
+    return any(config.acls,
+               [&](const auto& acl) {
+                   return any(acl.apply, [&](const auto& apply) { return apply.port == port; });
+               }) ||
+           any(config.mirrors,
+               [&](const auto& mirror) {
+                   return mirror.to == port || any(mirror.from, [&](const auto& from) { return from == port; });
+               }) ||
+           any(config.networks,
+               [&](const auto& network) {
+                   return any(network.static_macs, [&](const auto& entry) { return entry.port == port; });
+               }) ||
+           any(config.publish, [&](const auto& published) { return published.to.port == port; }) ||
            any(config.routes, [&](const auto& route) {
                return route.hop.port == port || any(route.hops, [&](const auto& hop) { return hop.port == port; });
            });
@@ -123,8 +126,38 @@ bool places_mac(const Config& config, const port::PortConfig& port) {
     });
 }
 
+namespace {
+
+// Whether an address of the port is one that the switch answers for, by `services`, `nat` or `publish`.
+bool has_outside_address(const Config& config, const port::PortConfig& port) {
+    return std::ranges::any_of(port.address, [&](const InterfaceAddress& own) {
+        const IpAddress& address = own.address;
+        return std::ranges::any_of(config.services,
+                                   [&](const service::ServiceConfig& service) {
+                                       return std::ranges::find(service.address, address) != service.address.end();
+                                   }) ||
+               std::ranges::any_of(config.nat,
+                                   [&](const nat::NatConfig& rule) {
+                                       if (rule.one_to_one && rule.one_to_one->outside == address) return true;
+                                       return rule.addresses &&
+                                              std::ranges::any_of(*rule.addresses, [&](const auto& range) {
+                                                  return range.contains(address);
+                                              });
+                                   }) ||
+               std::ranges::any_of(config.publish, [&](const nat::PublishConfig& published) {
+                   return published.address == address;
+               });
+    });
+}
+
+}  // namespace
+
 bool may_stand_alone(const Config& config, const PortIndex& index, const port::PortConfig& port) {
     if (!index.is_free_for(port) || names_port(config, port.name) || places_mac(config, port)) return false;
+    if (!port.publish.empty() || has_outside_address(config, port)) return false;
+    // The MTU of overlays depends on it, and its addresses must be no remote end point's.
+    const auto in = networks_of(port);
+    if (config.underlay && std::find(in.begin(), in.end(), underlay_network(config)) != in.end()) return false;
     if (index.ports() + remotes_of(config).size() >= path::kMaxPorts) return false;
     // DPDK makes at most one device at its start for each argument.
     const size_t devices = port::dpdk_devices(port);

@@ -36,8 +36,8 @@ class PortIndex {
     size_t devices_ = 0;
 };
 
-// Whether something else in the configuration names the port: a list, a mirror, a static entry, a route, the
-// underlay.
+// Whether something else in the configuration names the port: a list, a mirror, a static entry, a route, a
+// published port, the underlay.
 bool names_port(const Config& config, const std::string& port);
 
 // Whether validating the whole configuration with the port would find nothing, and whether nothing else follows

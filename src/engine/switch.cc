@@ -125,29 +125,37 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
 
     outdating_ = std::move(outdated);
     const bool has_other_objects = next.objects != config_.objects;
+    const bool has_other_names =
+        next.networks != config_.networks || next.dns != config_.dns || next.underlay != config_.underlay;
     config_ = std::move(next);
     if (has_other_objects) declare_objects();
     const std::vector<path::NetworkId> freed = arrange_tables(config_);
     arrange_policies();
+    if (dns_names_.arrange(config_, network_ids_)) translation_.kubernetes().rebuild_all();
     router_.arrange_domains(config_);
     router_.withdraw(config_, network_ids_);
     arrange_tunnels(config_);
 
     std::vector<HeldPort*> lost;
+    std::vector<const port::PortConfig*> touched;  // ports that were added or have changed
     for (const port::PortConfig& config : config_.ports) {
         auto found = ports_.find(config.name);
         if (found == ports_.end()) {
+            touched.push_back(&config);
             open(make(config), now);
             continue;
         }
         HeldPort& held = found->second;
         held.port->set_place(config.place);
         if (held.port->config() == config) continue;
+        touched.push_back(&config);
         forget_addresses(held);
         const auto done = held.port->configure(config);
         index_addresses(held);
         attach_pod(held);
+        name_port(held);
         held.limit_floods();
+        held.port->limit_rates(rte_get_tsc_hz());
         if (!held.up) {
             // This change may have removed the reason why the port is down.
             open(held, now);
@@ -155,6 +163,9 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
             fail(held, done.error().message, now);
             lost.push_back(&held);
         }
+    }
+    if (has_other_names) {
+        for (const auto& [name, held] : ports_) name_port(held);
     }
     publish();
     for (HeldPort* held : lost) let_go(*held);
@@ -171,7 +182,11 @@ tl::expected<std::vector<Change>, base::Errors> Switch::apply(Config next, Clock
         grace_.wait();
     }
     for (const auto& name : moved) announce(ports_.at(name));
-    if (has_other_objects || !started_) tell_odd_objects();
+    if (has_other_objects || !started_) {
+        tell_odd_objects();
+    } else {
+        for (const port::PortConfig* config : touched) tell_odd_port(*config);
+    }
     started_ = true;
     return changes;
 }
@@ -234,11 +249,19 @@ void Switch::age_macs() {
 
 void Switch::publish() {
     arrange_pods();
+    arrange_services();
+    translation_.arrange(config_, network_ids_, flow_domains_.names());
+    arrange_names();
     publish(compile(config_, parts()), by_id_);
 }
 
 void Switch::publish(const ChangedPorts& changed) {
     arrange_pods();
+    arrange_services();
+    // Then networks may have other addresses.
+    const bool answers_others = translation_.arrange(config_, network_ids_, flow_domains_.names());
+    arrange_names();
+    if (answers_others) return publish(compile(config_, parts()), by_id_);
     publish(compile(config_, parts(), snapshot(), changed), changed);
 }
 
@@ -248,6 +271,10 @@ void Switch::publish(std::unique_ptr<view::Snapshot> next, const ChangedPorts& c
     const view::Snapshot* before = snapshots_.get();
     const bool had_pods = before != nullptr && before->pods != nullptr;
     if (had_pods != (next->pods != nullptr)) outdated.merge(pod_domains());
+    const bool had_translation = before != nullptr && before->has_translation;
+    if (had_translation != next->has_translation) {
+        for (const auto& [name, id] : flow_domains_.names()) outdated.insert(name);
+    }
     flow_generations_.outdate(ids_of(outdated));
     next->generation = ++generation_;
     // With the snapshot itself: at no time are its numbers met in flows that were decided by others.
@@ -261,6 +288,7 @@ void Switch::publish(std::unique_ptr<view::Snapshot> next, const ChangedPorts& c
     for (auto& worker : workers_) worker->wake();
     grace_.wait();
     outdate_flows_of_pods();
+    outdate_translated_flows();
 }
 
 void Switch::set_captures(ActiveCaptures captures) {

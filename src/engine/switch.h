@@ -6,6 +6,7 @@
 
 #include <rte_cycles.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -16,12 +17,14 @@
 #include "base/counted_log.h"
 #include "engine/config.h"
 #include "engine/diff.h"
+#include "engine/dns_names.h"
 #include "engine/event_log.h"
 #include "engine/flow_domains.h"
 #include "engine/flow_generations.h"
 #include "engine/loop_watch.h"
 #include "engine/pod_policies.h"
 #include "engine/retry.h"
+#include "engine/translation.h"
 #include "engine/worker.h"
 #include "path/published.h"
 #include "policy/rule_log.h"
@@ -49,8 +52,19 @@ struct PortTraffic::Measured {
     PortTraffic latest;
 };
 
+// An address that a guest behind a port has by a lease (src/dhcp).
+struct LentAddress {
+    std::string network;
+    IpAddress address;
+    MacAddress mac;
+
+    bool operator==(const LentAddress&) const = default;
+};
+using LentAddresses = std::map<std::string, std::vector<LentAddress>>;  // by port
+
 struct HeldPort {
     std::unique_ptr<port::Port> port;
+    std::vector<LentAddress> lent = {};  // they belong to it as declared ones do
     bool up = false;
     bool is_watched = false;    // workers wait for its descriptors
     bool announce = false;      // it has come up, and its addresses are to be announced
@@ -70,6 +84,9 @@ struct HeldPort {
 // Whether the port is there, to use the addresses that are declared for it: while it has a link. A guest that is
 // declared with a MAC address is waited for.
 bool holds_addresses(const HeldPort& held);
+// Whether the port may send from its leased addresses only, as others from their declared ones: a guest's port in
+// a network whose stations make no addresses of their own.
+bool is_held_to_lent(const Config& config, const HeldPort& held);
 
 using Ports = std::map<std::string, HeldPort>;
 using PortsById = std::vector<HeldPort*>;  // by PortId; null: no port has the number
@@ -101,6 +118,7 @@ struct Parts {
     const AclLists& acls;
     const FlowDomains::Names& flow_domains;
     std::shared_ptr<const pod::Pods> pods;  // null: there are neither pods nor policies
+    const Translation& translation;
     const std::string& instance;
     const ActiveCaptures& captures;
     const Witnesses& witnesses;
@@ -154,14 +172,28 @@ class Switch {
     void add_port(const port::PortConfig& config, Clock::time_point now);
     void delete_port(const std::string& name);
 
+    // Replaces the addresses that guests have by leases. Ports that there aren't get theirs when they are added.
+    void lend(LentAddresses lent);
+
+    // Gives Services addresses and node ports where these objects leave them open. To be called before they are
+    // applied. Errors: they can't have what they ask for.
+    base::Errors complete_objects(std::vector<kube::Object>& objects) const;
     // Kubernetes objects that are applied while running. Whether they may be, ask objects() before. They are in
     // force when it returns.
     void apply_objects(std::vector<kube::Object> objects, int64_t now);
     void remove_objects(const std::vector<kube::Key>& keys);
     // Those that were applied before, at the start: in force with the first configuration.
     void restore_objects(std::vector<kube::Stored> objects);
-    // What would be allowed and hardly meant of these policies, if these objects were applied.
+    // What is allowed and hardly meant of these objects; and what would be, if they were applied.
+    base::Errors warnings_of(const std::vector<kube::Key>& objects) const;
     base::Errors consider_objects(const std::vector<kube::Object>& objects) const;
+
+    // Carries out the health checks that are due, and takes the results of others. To be called every few
+    // milliseconds while there are any.
+    bool has_checks() const noexcept { return !translation_.checks().empty(); }
+    void check_services(Clock::time_point now);
+    // A back end of the configuration's Services gets no new connections from now on, or does again.
+    base::Result<void> drain_backend(const std::string& service, const IpAddress& backend, bool drains);
 
     // Supervision: takes down ports whose device is gone, tries those that are down, ages MAC
     // addresses. To be called a few times a second.
@@ -175,8 +207,9 @@ class Switch {
     const Ports& ports() const noexcept { return ports_; }
     // The port with this number; null: there is none.
     const HeldPort* find_port(path::PortId id) const noexcept;
-    // The ports that declare the address, in the order of their names.
+    // The ports that declare the address or have it by a lease, in the order of their names.
     std::vector<const HeldPort*> ports_with(const IpAddress& address) const;
+    std::string port_without_pod(const IpAddress& address) const;
     const MacTables& macs() const noexcept { return macs_; }
     const NetworkIds& network_ids() const noexcept { return network_ids_; }
     const Tunnels& tunnels() const noexcept { return tunnels_; }
@@ -201,19 +234,36 @@ class Switch {
     const AclLists& acls() const noexcept { return acls_; }
     // The name and place of the rule with this number; none: it is gone. Where several NetworkPolicies refuse a
     // packet together, all of them.
-    std::optional<acl::Object> rule(uint32_t object) const;
     std::vector<acl::Object> rules(uint32_t object) const;
     // The same of NetworkPolicies alone.
     std::vector<acl::Object> policies(uint32_t object) const;
     const kube::Store& objects() const noexcept { return objects_; }
     const PodPolicies& pod_policies() const noexcept { return pod_policies_; }
+    const Translation& translation() const noexcept { return translation_; }
+    // What the DNS responder answers from. The same table until a name has changed.
+    const std::shared_ptr<const dns::Names>& names() const noexcept { return names_; }
+    // `take` gets the table as it is, and each other one from then on. Null: nobody does.
+    using TakeNames = std::function<void(const std::shared_ptr<const dns::Names>&)>;
+    void tell_names(TakeNames take);
     const FlowDomains::Names& flow_domains() const noexcept { return flow_domains_.names(); }
     // The snapshot that workers use, for dry runs. Valid until the next change.
     const view::Snapshot& snapshot() const noexcept { return *snapshots_.get(); }
     // What it was compiled from, beside the configuration.
     Parts parts() const {
-        return {ports_, by_id_, macs_, network_ids_, tunnels_, router_, acls_, flow_domains_.names(), pods_,
-                context_.instance, captures_, witnesses_, workers_.size()};
+        return {ports_,
+                by_id_,
+                macs_,
+                network_ids_,
+                tunnels_,
+                router_,
+                acls_,
+                flow_domains_.names(),
+                pods_,
+                translation_,
+                context_.instance,
+                captures_,
+                witnesses_,
+                workers_.size()};
     }
     neighbor::Table& neighbors() noexcept { return router_.neighbors(); }
     flow::Fragments& fragments() noexcept { return fragments_; }
@@ -269,7 +319,9 @@ class Switch {
     void set_static_macs(const ChangedPorts& changed);
     bool may_have_squatters(const port::PortConfig& port) const;
     void set_static_neighbors(const HeldPort& held);
-    void forget_static_neighbors(const port::PortConfig& config);
+    void forget_static_neighbors(const HeldPort& held);
+    template <class Take>
+    void each_static_address(const HeldPort& held, Take take) const;
     bool is_static_behind_tunnel(std::string_view network, const IpAddress& address) const;
     void forget_macs(path::PortId id);
     void forget_macs(path::PortId id, const std::vector<std::string>& networks);
@@ -299,9 +351,20 @@ class Switch {
     void attach_pod(const HeldPort& held);
     void declare_objects();
     void change_objects(const kube::Change& change);
+    void take_objects(const kube::Change& change);
+    ServiceAddresses service_addresses() const;
+    void arrange_services();
+    void arrange_names();
+    void name_port(const HeldPort& held);
+    void tell_backend(const service::HealthChecks::Change& change, Clock::time_point now);
     FlowDomainNames pod_domains() const;
     void outdate_flows_of_pods();
+    void outdate_translated_flows();
+    base::Errors warnings_of(const PodPolicies& policies, const KubeServices& services,
+                             const std::vector<kube::Key>& objects) const;
     void tell_odd_objects() const;
+    void tell_odd_port(const port::PortConfig& config) const;
+    void tell_missing_pod(const port::PortConfig& config) const;
     void log_rules();
     void age_flows();
     std::set<path::FlowDomain> ids_of(const FlowDomainNames& domains) const;
@@ -319,7 +382,8 @@ class Switch {
     std::vector<std::unique_ptr<Worker>> workers_;
     Ports ports_;
     PortsById by_id_ = PortsById(path::kMaxPorts);
-    std::unordered_multimap<IpAddress, const HeldPort*> by_address_;  // that ports declare
+    LentAddresses lent_;
+    std::unordered_multimap<IpAddress, const HeldPort*> by_address_;  // that ports declare or have by leases
     // The numbers of deleted ports that flows of these domains may still name. No port gets them.
     std::map<path::PortId, FlowDomainNames> retired_ids_;
     MacTables macs_;
@@ -347,6 +411,10 @@ class Switch {
     kube::Store objects_;
     PodPolicies pod_policies_{next_object_};
     std::shared_ptr<const pod::Pods> pods_;
+    Translation translation_{next_object_};
+    DnsNames dns_names_;
+    std::shared_ptr<const dns::Names> names_;
+    TakeNames take_names_;
     FlowDomains flow_domains_;
     flow::Table flows_;
     flow::Fragments fragments_;

@@ -1,8 +1,39 @@
 // The switch's half of policies and flows: lists are compiled, pods found, flows outdated and aged.
+#include <algorithm>
+
 #include "engine/switch.h"
 #include "path/tuple_address.h"
 
 namespace sluice::engine {
+namespace {
+
+// To look through more flows than these takes longer than a change may.
+constexpr uint32_t kMostSought = 200'000;
+
+std::vector<kube::Key> keys_of(const std::vector<kube::Object>& objects) {
+    std::vector<kube::Key> keys;
+    for (const kube::Object& object : objects) keys.push_back(object.key);
+    return keys;
+}
+
+std::vector<kube::Key> keys_of(const std::vector<kube::SharedStored>& objects) {
+    std::vector<kube::Key> keys;
+    for (const kube::SharedStored& stored : objects) keys.push_back(stored->object.key);
+    return keys;
+}
+
+void log_warnings(const base::Errors& warnings) {
+    for (const base::Error& warning : warnings) base::log::warning("policy", "{}", warning.text());
+}
+
+// Of the Pod that the port names; none: it names no one.
+std::optional<kube::Key> pod_key(const port::PortConfig& config) {
+    if (config.pod.empty()) return std::nullopt;
+    const size_t slash = config.pod.find('/');
+    return kube::Key{kube::Kind::kPod, config.pod.substr(0, slash), config.pod.substr(slash + 1)};
+}
+
+}  // namespace
 
 // Lists that say the same as before stay what they are, with their hits and numbers.
 void Switch::arrange_policies() {
@@ -25,17 +56,86 @@ void Switch::arrange_policies() {
     flows_.set_pick_up(config_.flows.pick_up);
 }
 
-// What the manifests declare by now.
+// What the manifests declare by now. Services keep the addresses that they have got.
 void Switch::declare_objects() {
-    static const std::vector<kube::Object> kNone;
-    pod_policies_.apply(objects_.declare(config_.objects == nullptr ? kNone : *config_.objects));
+    std::vector<kube::Object> objects =
+        config_.objects == nullptr ? std::vector<kube::Object>{} : *config_.objects;
+    ServiceAddresses addresses = service_addresses();
+    for (const kube::SharedStored& stored : objects_.all(kube::Kind::kService)) {
+        if (stored->is_declared) addresses.release(stored->object.key, stored->object.service());
+    }
+    const auto find = [&](const kube::Key& key) { return objects_.find(key); };
+    for (const base::Error& error : addresses.complete(objects, config_.service_ranges, find))
+        base::log::error("service", "{}", error.text());
+    take_objects(objects_.declare(std::move(objects)));
+}
+
+void Switch::take_objects(const kube::Change& change) {
+    pod_policies_.apply(change);
+    translation_.kubernetes().apply(change);
+}
+
+ServiceAddresses Switch::service_addresses() const {
+    ServiceAddresses addresses = translation_.kubernetes().addresses();
+    addresses.reserve(config_);
+    return addresses;
+}
+
+base::Errors Switch::complete_objects(std::vector<kube::Object>& objects) const {
+    const bool has_services = std::ranges::any_of(
+        objects, [](const kube::Object& object) { return object.key.kind == kube::Kind::kService; });
+    if (!has_services) return {};
+    return service_addresses().complete(objects, config_.service_ranges,
+                                        [&](const kube::Key& key) { return objects_.find(key); });
+}
+
+namespace {
+
+ServicePod service_pod(const PodPolicies::PodState& state) {
+    const kube::Pod& facts = state.facts;
+    return {.labels = state.labels,
+            .addresses = facts.host_network ? facts.addresses : state.addresses,
+            .ports = facts.ports,
+            .is_ready = facts.is_ready,
+            .is_terminating = facts.is_terminating,
+            .is_over = facts.is_over,
+            .is_here = !state.port.empty(),
+            .node_name = facts.node_name,
+            .host_name = facts.host_name,
+            .subdomain = facts.subdomain};
+}
+
+// Null: the pod is gone.
+void tell_pod(KubeServices& services, const kube::Key& key, const PodPolicies::PodState* state) {
+    if (state == nullptr) return services.remove_pod(key);
+    services.set_pod(key, service_pod(*state));
+}
+
+}  // namespace
+
+// Pods that Services lead to: their addresses may be those of ports.
+void Switch::arrange_services() {
+    for (const kube::Key& key : pod_policies_.take_changed()) {
+        const PodPolicies::PodState* state = pod_policies_.find_state(key);
+        tell_pod(translation_.kubernetes(), key, state);
+        if (state == nullptr) {
+            dns_names_.set_pod(key, nullptr, {});
+            continue;
+        }
+        const ServicePod pod = service_pod(*state);
+        const auto held = ports_.find(state->port);
+        const NetworkConfig* network =
+            held == ports_.end() ? nullptr
+                                 : find_network(config_, network_of(config_, held->second.port->config()));
+        dns_names_.set_pod(key, &pod, network == nullptr ? "" : flow_domain_of(*network));
+    }
 }
 
 void Switch::restore_objects(std::vector<kube::Stored> objects) {
     for (kube::Stored& stored : objects) {
         std::vector<kube::Object> one;
         one.push_back(std::move(stored.object));
-        pod_policies_.apply(objects_.apply(std::move(one), stored.applied_at));
+        take_objects(objects_.apply(std::move(one), stored.applied_at));
     }
 }
 
@@ -45,10 +145,15 @@ void Switch::apply_objects(std::vector<kube::Object> objects, int64_t now) {
 
 void Switch::remove_objects(const std::vector<kube::Key>& keys) {
     change_objects(objects_.remove(keys));
+    for (const kube::Key& key : keys) {
+        const PodPolicies::PodState* pod = pod_policies_.find_state(key);
+        if (pod == nullptr || pod->port.empty()) continue;
+        tell_missing_pod(ports_.at(pod->port).port->config());
+    }
 }
 
 void Switch::change_objects(const kube::Change& change) {
-    pod_policies_.apply(change);
+    take_objects(change);
     publish(ChangedPorts{});
 }
 
@@ -61,13 +166,46 @@ base::Errors Switch::consider_objects(const std::vector<kube::Object>& objects) 
     kube::Change change;
     for (const kube::SharedStored& stored : store.all()) change.push_back({stored->object.key, nullptr, stored});
     policies.apply(change);
+    ObjectNumbers numbers(next_object);
+    KubeServices services(numbers);
+    services.set_host(translation_.kubernetes().node(), {});
+    services.set_open_links(translation_.kubernetes().open_links());
+    services.apply(change);
+    for (const kube::Key& key : policies.take_changed()) tell_pod(services, key, policies.find_state(key));
+    return warnings_of(policies, services, keys_of(objects));
+}
+
+base::Errors Switch::warnings_of(const std::vector<kube::Key>& objects) const {
+    return warnings_of(pod_policies_, translation_.kubernetes(), objects);
+}
+
+base::Errors Switch::warnings_of(const PodPolicies& policies, const KubeServices& services,
+                                 const std::vector<kube::Key>& objects) const {
     base::Errors warnings;
-    for (const kube::Object& object : objects) {
-        base::Errors own = policies.warnings(object.key);
-        std::move(own.begin(), own.end(), std::back_inserter(warnings));
+    for (const kube::Key& key : objects) {
+        if (base::is_full(warnings)) break;
+        for (base::Errors own : {policies.warnings(key), services.warnings(key)})
+            std::move(own.begin(), own.end(), std::back_inserter(warnings));
+        const PodPolicies::PodState* pod = policies.find_state(key);
+        if (pod == nullptr) continue;
+        for (const IpAddress& address : pod->addresses) {
+            const std::string port = port_without_pod(address);
+            if (port.empty()) continue;
+            warnings.push_back({fmt::format("{}: {} is the address of port {}, which has no pod: there the pod is "
+                                            "not found by it", key.text(), address.text(), port),
+                                "status.podIP", pod->place});
+        }
     }
     limit_warnings(warnings);
     return warnings;
+}
+
+// The port that declares the address, if no pod is behind any port that does. Empty: there is none.
+std::string Switch::port_without_pod(const IpAddress& address) const {
+    const auto declaring = ports_with(address);
+    const bool has_pod =
+        std::ranges::any_of(declaring, [](const auto* held) { return held->port->config().is_pod(); });
+    return has_pod || declaring.empty() ? "" : declaring.front()->name();
 }
 
 // Of the ports that pods are behind.
@@ -79,13 +217,12 @@ FlowDomainNames Switch::pod_domains() const {
     return domains;
 }
 
-// The flows of pods that are judged otherwise since the last snapshot. Workers have the new one. To look through
-// very many flows takes longer than a change may: then all flows of pods are decided anew.
+// The flows of pods that are judged otherwise since the last snapshot. Workers have the new one. Where there are
+// very many flows, all those of pods are decided anew.
 void Switch::outdate_flows_of_pods() {
-    constexpr uint32_t kMostFlows = 200'000;
     const PodPolicies::Concerned concerned = pod_policies_.take_concerned();
     if (pods_ == nullptr || concerned.empty()) return;
-    if (flows_.count() > kMostFlows) {
+    if (flows_.count() > kMostSought) {
         const auto before = outdate_flows(pod_domains());
         return grace_.wait();
     }
@@ -102,28 +239,39 @@ void Switch::outdate_flows_of_pods() {
     });
 }
 
+// Those whose Service, published port or NAT rule is another since the last snapshot, which workers have.
+void Switch::outdate_translated_flows() {
+    const Translation::Concerned concerned = translation_.take_concerned();
+    if (concerned.empty()) return;
+    if (concerned.all || flows_.count() > kMostSought) return outdate_all_flows();
+    flows_.outdate_if([&](const flow::Keys& keys, const flow::Decided&, const flow::Decided&) {
+        return concerned.addresses.contains(path::destination_of(keys.initiator));
+    });
+}
+
 void Switch::tell_odd_objects() const {
-    for (const base::Error& warning : pod_policies_.warnings()) {
-        base::log::warning("policy", "{}", warning.text());
-    }
+    log_warnings(warnings_of(keys_of(objects_.all())));
     for (const kube::SharedStored& applied : objects_.applied()) {
-        const kube::SharedStored in_force = objects_.find(applied->object.key);
-        if (!in_force->is_declared) continue;
+        const kube::Key& key = applied->object.key;
+        if (objects_.hidden(key) == nullptr) continue;
         base::log::notice("manifests", "{}: {} declares it, and is in force; what was {} comes back without that",
-                          applied->object.key.text(), in_force->origin(), applied->origin());
+                          key.text(), objects_.find(key)->origin(), applied->origin());
     }
-    for (const port::PortConfig& config : config_.ports) {
-        if (config.pod.empty()) continue;
-        const size_t slash = config.pod.find('/');
-        if (objects_.find({kube::Kind::kPod, config.pod.substr(0, slash), config.pod.substr(slash + 1)}) !=
-            nullptr) {
-            continue;
-        }
-        base::log::warning("port",
-                           "{}: no manifest declares the Pod {}: policies find it in its namespace, without "
-                           "labels",
-                           config.name, config.pod);
-    }
+    for (const port::PortConfig& config : config_.ports) tell_missing_pod(config);
+}
+
+void Switch::tell_missing_pod(const port::PortConfig& config) const {
+    const auto key = pod_key(config);
+    if (!key || objects_.find(*key) != nullptr) return;
+    base::log::warning("port",
+                       "{}: no manifest declares the Pod {}: policies find it in its namespace, without labels",
+                       config.name, config.pod);
+}
+
+// Of a port that was added or has changed.
+void Switch::tell_odd_port(const port::PortConfig& config) const {
+    tell_missing_pod(config);
+    if (const auto key = pod_key(config)) log_warnings(warnings_of({*key}));
 }
 
 // A port with a pod: its Pod object's, or one of the port's own labels.
@@ -136,11 +284,12 @@ void Switch::attach_pod(const HeldPort& held) {
             config.name_space.empty() ? std::string(kube::kDefaultNamespace) : config.name_space;
         for (const auto& [key, value] : config.labels) attachment.labels.set(key, value);
     } else {
-        const size_t slash = config.pod.find('/');
-        attachment.name_space = config.pod.substr(0, slash);
-        attachment.pod = config.pod.substr(slash + 1);
+        const kube::Key key = *pod_key(config);
+        attachment.name_space = key.name_space;
+        attachment.pod = key.name;
     }
     for (const InterfaceAddress& address : config.address) attachment.addresses.push_back(address.address);
+    for (const LentAddress& lent : held.lent) attachment.addresses.push_back(lent.address);
     pod_policies_.attach(config.name, attachment);
 }
 
@@ -167,6 +316,7 @@ std::vector<acl::Object> Switch::rules(uint32_t object) const {
     for (const auto& [name, list] : acls_) {
         if (const auto rule = list->find_object(object)) return {list->describe(*rule)};
     }
+    if (auto translated = translation_.describe(object)) return {std::move(*translated)};
     return policies(object);
 }
 
@@ -187,15 +337,6 @@ std::vector<acl::Object> Switch::policies(uint32_t object) const {
     return rules;
 }
 
-std::optional<acl::Object> Switch::rule(uint32_t object) const {
-    std::vector<acl::Object> rules = this->rules(object);
-    if (rules.empty()) return std::nullopt;
-    for (size_t i = 1; i < rules.size(); ++i) {
-        rules[0].name += fmt::format(", {} ({})", rules[i].name, base::origin(rules[i].place));
-    }
-    return std::move(rules[0]);
-}
-
 void Switch::log_rules() {
     std::vector<const path::DropLog*> workers;
     for (const auto& worker : workers_) workers.push_back(&worker->counters().rules);
@@ -203,7 +344,7 @@ void Switch::log_rules() {
         const auto* found = find_port(id);
         return found != nullptr ? found->name() : "-";
     };
-    rule_log_.write(workers, {.port = port, .rule = [this](uint32_t object) { return rule(object); }},
+    rule_log_.write(workers, {.port = port, .rules = [this](uint32_t object) { return rules(object); }},
                     clock_seconds());
 }
 
@@ -239,7 +380,8 @@ void Switch::age_flows() {
     const path::Seconds now = clock_seconds();
     if (now == flows_aged_) return;
     flows_aged_ = now;
-    flows_.age(now);
+    flows_.age(now, [this](const flow::Keys& keys) { translation_.note(keys); });
+    if (flows_.has_aged_all()) translation_.sweep();
 }
 
 }  // namespace sluice::engine

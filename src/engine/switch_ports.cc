@@ -25,10 +25,13 @@ HeldPort& Switch::make(const port::PortConfig& config) {
     HeldPort& held = ports_[config.name];
     held.port = port::make_port(free_id(), config, context_);
     held.limit_floods();
+    held.port->limit_rates(rte_get_tsc_hz());
     held.reason = "not opened yet";
+    if (const auto lent = lent_.find(config.name); lent != lent_.end()) held.lent = lent->second;
     by_id_[path::index(held.port->id())] = &held;
     index_addresses(held);
     attach_pod(held);
+    name_port(held);
     begin_counters(held.port->id());
     return held;
 }
@@ -39,20 +42,62 @@ HeldPort Switch::take(Ports::iterator port) {
     HeldPort taken = std::move(port->second);
     by_id_[path::index(taken.port->id())] = nullptr;
     pod_policies_.detach(port->first);
+    dns_names_.remove_port(port->first);
     ports_.erase(port);
     return taken;
 }
 
 void Switch::index_addresses(const HeldPort& held) {
     for (const InterfaceAddress& own : held.port->config().address) by_address_.emplace(own.address, &held);
+    for (const LentAddress& lent : held.lent) by_address_.emplace(lent.address, &held);
 }
 
 void Switch::forget_addresses(const HeldPort& held) {
-    for (const InterfaceAddress& own : held.port->config().address) {
-        const auto [begin, end] = by_address_.equal_range(own.address);
+    const auto forget = [&](const IpAddress& address) {
+        const auto [begin, end] = by_address_.equal_range(address);
         const auto found = std::find_if(begin, end, [&](const auto& entry) { return entry.second == &held; });
         if (found != end) by_address_.erase(found);
+    };
+    for (const InterfaceAddress& own : held.port->config().address) forget(own.address);
+    for (const LentAddress& lent : held.lent) forget(lent.address);
+}
+
+bool is_held_to_lent(const Config& config, const HeldPort& held) {
+    const port::PortConfig& port = held.port->config();
+    const bool is_guests = !port.is_ethdev() && !port.trunk && port.spoofing == port::Spoofing::kDeny;
+    if (held.lent.empty() || !is_guests) return false;
+    const NetworkConfig* network = find_network(config, port.network);
+    return network != nullptr && network->dhcp && !network->dhcp->autonomous;
+}
+
+// All ports that change share one snapshot. A station may have used an address before it was lent: such flows are
+// decided anew.
+void Switch::lend(LentAddresses lent) {
+    lent_ = std::move(lent);
+    static const std::vector<LentAddress> kNone;
+    ChangedPorts changed;
+    FlowDomainNames outdated;
+    for (auto& [name, held] : ports_) {
+        const auto found = lent_.find(name);
+        const auto& wanted = found == lent_.end() ? kNone : found->second;
+        if (held.lent == wanted) continue;
+        const bool has_new = std::ranges::any_of(wanted, [&, &own = held.lent](const LentAddress& each) {
+            return std::ranges::find(own, each) == own.end();
+        });
+        forget_static_neighbors(held);
+        forget_addresses(held);
+        held.lent = wanted;
+        index_addresses(held);
+        attach_pod(held);
+        changed.push_back(&held);
+        if (has_new) outdated.merge(flow_domains_of(config_, held.port->config()));
     }
+    if (changed.empty()) return;
+    publish(changed);
+    for (const HeldPort* held : changed) set_static_neighbors(*held);
+    if (outdated.empty()) return;
+    const auto before = outdate_flows(outdated);
+    grace_.wait();
 }
 
 namespace {
@@ -123,6 +168,7 @@ void Switch::add_port(const port::PortConfig& config, Clock::time_point now) {
     publish({&held});
     set_static_macs({&held});
     set_static_neighbors(held);
+    tell_odd_port(config);
     if (!may_have_squatters(config)) return;
     const auto before = outdate_flows(flow_domains_of(config_, config));
     grace_.wait();
@@ -152,7 +198,7 @@ void Switch::delete_port(const std::string& name) {
     forget_macs(gone.port->id(), networks_of(config_, gone.port->config()));
     reset_counters(gone.port->id());
     set_static_macs({&gone});
-    forget_static_neighbors(gone.port->config());
+    forget_static_neighbors(gone);
 }
 
 // All ports that went down since the last tick share one snapshot and one grace period, and so do all that came

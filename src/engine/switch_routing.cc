@@ -31,35 +31,50 @@ void Switch::arrange_tunnels(const Config& next) {
     }
 }
 
-// Looks up the next hop of each tunnel. To be called after a change of the underlay's routes.
+// Looks up the next hop of each tunnel. To be called after a change of the routes of the underlay's domain. A
+// route into another network is none for tunnels: their packets could come into a tunnel again, or to a container.
 void Switch::find_tunnels() {
     if (tunnels_.empty()) return;
-    auto domain = router_.domains().find(kUnderlay);
+    const auto domain = router_.domains().find(underlay_domain(config_));
+    const auto network = network_ids_.find(underlay_network(config_));
+    const bool is_there = domain != router_.domains().end() && network != network_ids_.end();
     for (auto& [remote, held] : tunnels_) {
-        const route::HopId hop = domain == router_.domains().end()
-                              ? 0
-                              : router_.take_hop_to(*domain->second, remote, clock_seconds());
+        const route::HopId hop =
+            is_there ? router_.take_hop_to(*domain->second, network->second, remote, clock_seconds()) : 0;
         router_.give_back(held.hop->exchange(hop, std::memory_order_acq_rel));
     }
     router_.settle();
 }
 
-// Sets the neighbors whose MAC addresses follow from the configuration: the addresses of guarded ports, and static
-// stations behind tunnels.
+// The addresses of a port whose MAC addresses are known without asking: those that it declares and is held to, and
+// those that its guests have by leases.
+template <class Take>
+void Switch::each_static_address(const HeldPort& held, Take take) const {
+    const port::PortConfig& config = held.port->config();
+    const std::string_view name = network_of(config_, config);
+    const auto mac = held.port->mac();
+    if (const auto network = network_ids_.find(name);
+        network != network_ids_.end() && config.is_guarded() && mac) {
+        for (const auto& own : config.address) take(name, network->second, own.address, path::mac_key(*mac));
+    }
+    for (const LentAddress& lent : held.lent) {
+        const auto network = network_ids_.find(lent.network);
+        if (network != network_ids_.end())
+            take(lent.network, network->second, lent.address, path::mac_key(lent.mac));
+    }
+}
+
+// Sets the neighbors whose MAC addresses follow from the configuration and from leases: the addresses of ports,
+// and static stations behind tunnels.
 void Switch::set_static_neighbors() {
     if (!speaks()) return;
     Router::Statics statics;
     for (const auto& [name, held] : ports_) {
-        const port::PortConfig& config = held.port->config();
-        const auto mac = held.port->mac();
-        auto network = network_ids_.find(network_of(config_, config));
-        if (!held.up || !held.port->has_link() || !config.is_guarded() || !mac ||
-            network == network_ids_.end()) {
-            continue;
-        }
-        for (const auto& address : config.address) {
-            statics[{network->second, address.address}] = path::mac_key(*mac);
-        }
+        if (!held.up || !held.port->has_link()) continue;
+        each_static_address(held,
+                            [&](std::string_view, path::NetworkId id, const IpAddress& address, uint64_t mac) {
+                                statics[{id, address}] = mac;
+                            });
     }
     for (const auto& network : config_.networks) {
         if (!network.vxlan) continue;
@@ -75,29 +90,26 @@ void Switch::set_static_neighbors() {
 
 // The same for one port. A static station behind a tunnel takes precedence.
 void Switch::set_static_neighbors(const HeldPort& held) {
-    const port::PortConfig& config = held.port->config();
-    const auto mac = held.port->mac();
-    const std::string_view name = network_of(config_, config);
-    const auto network = network_ids_.find(name);
-    if (!speaks() || !held.up || !held.port->has_link() || !config.is_guarded() || !mac ||
-        network == network_ids_.end()) {
-        return;
-    }
-    for (const auto& address : config.address) {
-        if (is_static_behind_tunnel(name, address.address)) continue;
-        router_.set_static_neighbor(network->second, address.address, path::mac_key(*mac), clock_seconds());
-    }
+    if (!speaks() || !held.up || !held.port->has_link()) return;
+    each_static_address(held,
+                        [&](std::string_view network, path::NetworkId id, const IpAddress& address, uint64_t mac) {
+                            if (is_static_behind_tunnel(network, address)) return;
+                            router_.set_static_neighbor(id, address, mac, clock_seconds());
+                        });
     router_.rebalance(counted_log_, Clock::now());
 }
 
-void Switch::forget_static_neighbors(const port::PortConfig& config) {
-    const std::string_view name = network_of(config_, config);
-    const auto network = network_ids_.find(name);
-    if (!speaks() || network == network_ids_.end()) return;
-    for (const auto& address : config.address) {
-        if (is_static_behind_tunnel(name, address.address)) continue;
-        router_.forget_static_neighbor(network->second, address.address);
-    }
+// Its MAC address may not be known any more.
+void Switch::forget_static_neighbors(const HeldPort& held) {
+    if (!speaks()) return;
+    const auto forget = [&](std::string_view name, const IpAddress& address) {
+        const auto network = network_ids_.find(name);
+        if (network == network_ids_.end() || is_static_behind_tunnel(name, address)) return;
+        router_.forget_static_neighbor(network->second, address);
+    };
+    const port::PortConfig& config = held.port->config();
+    for (const auto& own : config.address) forget(network_of(config_, config), own.address);
+    for (const LentAddress& lent : held.lent) forget(lent.network, lent.address);
     router_.rebalance(counted_log_, Clock::now());
 }
 
@@ -293,6 +305,7 @@ base::Result<void> Switch::change_routes(const route::Changes& changes) {
     FlowDomainNames domains;
     for (const route::RouteConfig& way : changes.ways) domains.insert(flow_domain_of_routes(way.domain));
     const auto before = outdate_flows(domains);
+    if (domains.contains(flow_domain_of_routes(underlay_domain(config_)))) find_tunnels();
     router_.settle();
     return done;
 }

@@ -11,6 +11,7 @@
 #include "engine/added_object.h"
 #include "engine/machine_use.h"
 #include "engine/switch.h"
+#include "engine/underlay_check.h"
 #include "port/claims.h"
 #include "port/tap.h"
 #include "router/route_check.h"
@@ -35,16 +36,21 @@ class Validator {
             if (mistakes_.has_mistakes("ports", i)) release_claims(i);
         });
         each(config_.networks, [&](size_t i) { check_static_macs(i); });
+        service::check(config_.services, mistakes_);
+        nat::check(config_.nat, config_.publish, mistakes_);
+        check_translation();
+        check_published_by_ports();
+        check_outside_addresses();
         if (mirror::check(config_.mirrors, mistakes_)) {
             each(config_.mirrors, [&](size_t i) { check_mirror(i); });
         }
         each(config_.acls, [&](size_t i) { check_applied(i); });
         if (config_.underlay) {
-            check_underlay(*config_.underlay);
+            check_underlay(config_, mistakes_);
             vxlan::check(*config_.underlay, mistakes_);
         }
         network::check(config_.networks, mistakes_);
-        vxlan::OverlayChecks overlays(config_.underlay, mistakes_);
+        vxlan::OverlayChecks overlays(config_.underlay, end_points_of(config_), mistakes_);
         each(config_.networks, [&](size_t i) {
             const NetworkConfig& network = config_.networks[i];
             if (network.vxlan) overlays.check(i, network.name, *network.vxlan, network.place);
@@ -315,6 +321,227 @@ class Validator {
         }
     }
 
+    // Whether the networks and ports that NAT names are there and can be translated.
+    void check_translation() {
+        for (size_t i = 0; i < config_.nat.size(); ++i) {
+            const nat::NatConfig& rule = config_.nat[i];
+            const auto check_network = [&](const std::string& name, auto... steps) {
+                const NetworkConfig* network = find_network(config_, name);
+                if (network == nullptr) {
+                    if (!name.empty() && !mistakes_.is_missed(name))
+                        mistakes_.report({"nat", i, steps...}, rule.place, "there is no network \"{}\"", name);
+                } else if (!network->is_routed()) {
+                    mistakes_.report({"nat", i, steps...}, rule.place,
+                                     "network {} has no `gateway`: only what the switch routes is translated",
+                                     name);
+                }
+                return network;
+            };
+            const NetworkConfig* out = check_network(rule.out, "out");
+            for (size_t n = 0; n < rule.masquerade.size(); ++n) {
+                const NetworkConfig* network = check_network(rule.masquerade[n], "masquerade", n);
+                if (network != nullptr && out != nullptr && network->domain != out->domain) {
+                    mistakes_.report({"nat", i, "masquerade", n}, rule.place,
+                                     "network {} is in another routing domain than {}", network->name, out->name);
+                }
+            }
+            const bool needs_gateway = !rule.one_to_one && !rule.addresses && out != nullptr && out->is_routed();
+            const auto is_v4 = [](const IpAddress& address) { return address.is_v4(); };
+            if (needs_gateway && std::none_of(out->gateway.begin(), out->gateway.end(), is_v4) && !rule.ipv6) {
+                mistakes_.report({"nat", i, "out"}, rule.place,
+                                 "network {} has no IPv4 gateway address to use outside: give `addresses`",
+                                 out->name);
+            }
+        }
+        for (size_t i = 0; i < config_.publish.size(); ++i) {
+            const nat::PublishConfig& published = config_.publish[i];
+            const std::string& name = published.to.port;
+            if (name.empty() || mistakes_.is_missed(name)) continue;
+            const port::PortConfig* port = find_port(config_, name);
+            if (port == nullptr) {
+                mistakes_.report({"publish", i, "to"}, published.place, "there is no port \"{}\"", name);
+            } else if (port->address.empty()) {
+                mistakes_.report({"publish", i, "to"}, published.place,
+                                 "port {} has no `address` to which packets could go", name);
+            }
+        }
+    }
+
+    // Held against each other and against `publish`.
+    void check_published_by_ports() {
+        std::vector<nat::PublishConfig> all = config_.publish;
+        std::vector<std::pair<size_t, size_t>> at;  // of those that follow: port, and index in its list
+        for (size_t p = 0; p < config_.ports.size(); ++p) {
+            const port::PortConfig& port = config_.ports[p];
+            if (port.publish.empty() || mistakes_.has_mistakes("ports", p)) continue;
+            for (size_t k = 0; k < port.publish.size(); ++k) {
+                const port::PublishedPort& own = port.publish[k];
+                all.push_back({.address = own.address,
+                               .ports = own.ports,
+                               .protocol = own.protocol,
+                               .to = {},
+                               .place = own.place});
+                at.emplace_back(p, k);
+            }
+        }
+        if (at.empty()) return;
+        for (const auto& [entry, other] : nat::find_overlaps(all)) {
+            if (entry < config_.publish.size()) continue;  // nat::check() has told it
+            const auto [p, k] = at[entry - config_.publish.size()];
+            const std::string whose =
+                other < config_.publish.size()
+                    ? fmt::format("published at {}", origin(all[other].place))
+                    : fmt::format("published by port {}",
+                                  config_.ports[at[other - config_.publish.size()].first].name);
+            report({"ports", p, "publish", k, "port"}, all[entry].place, "{} overlaps {}, which is {} already",
+                   to_text(all[entry].ports), to_text(all[other].ports), whose);
+        }
+        for (size_t i = 0; i < at.size(); ++i) {
+            const nat::PublishConfig& entry = all[config_.publish.size() + i];
+            const auto is_its = [&](const nat::NatConfig& rule) {
+                return entry.address && rule.one_to_one && rule.one_to_one->outside == *entry.address;
+            };
+            const auto rule = std::ranges::find_if(config_.nat, is_its);
+            const auto [p, k] = at[i];
+            if (rule != config_.nat.end()) {
+                report({"ports", p, "publish", k, "address"}, entry.place,
+                       "has all of its ports translated to one address, by the entry at {}", origin(rule->place));
+            } else if (const NetworkConfig* network = find_network(config_, config_.ports[p].network);
+                       network != nullptr && entry.address) {
+                check_outside(network->domain, *entry.address, {"ports", p, "publish", k, "address"}, entry.place,
+                              fmt::format("port {}, which publishes there", config_.ports[p].name));
+            }
+        }
+    }
+
+    // The port that declares the address, in a network of the routing domain; null: none does.
+    const port::PortConfig* station_at(const std::string& domain, const IpAddress& address) const {
+        for (const NetworkConfig& network : config_.networks) {
+            if (!network.is_routed() || network.domain != domain) continue;
+            const auto known = addresses_.find({network.name, address});
+            if (known != addresses_.end()) return known->second;
+        }
+        return nullptr;
+    }
+
+    // An address that the switch is to answer for must be possible, and no station's. If the station's port was
+    // added, it is the port's mistake.
+    void check_outside(const std::string& domain, const IpAddress& address,
+                       std::initializer_list<base::Step> steps, const base::Place& place,
+                       const std::string& owner) {
+        std::vector<IpPrefix> links;
+        for (const NetworkConfig& network : config_.networks) {
+            if (!network.is_routed() || network.flat || network.domain != domain) continue;
+            for (const IpPrefix& subnet : network.subnets) {
+                if (subnet.contains(address)) links.push_back(subnet);
+            }
+        }
+        if (const std::string why = base::why_unusable(address, links); !why.empty())
+            return report(steps, place, "{} {}", address.text(), why);
+        const port::PortConfig* station = station_at(domain, address);
+        if (station == nullptr) return;
+        if (!base::is_added(station->place)) {
+            return report(steps, place, "{} is the address of port {}: packets for it would not reach that port",
+                          address.text(), station->name);
+        }
+        const auto i = static_cast<size_t>(station - config_.ports.data());
+        const auto own = std::ranges::find(station->address, address, &InterfaceAddress::address);
+        report({"ports", i, "address", static_cast<size_t>(own - station->address.begin())}, station->place,
+               "{} is an address of {} already", address.text(), owner);
+    }
+
+    // Of Services, NAT and published ports.
+    void check_outside_addresses() {
+        const std::string main(route::kMainDomain);
+        for (size_t i = 0; i < config_.services.size() && !mistakes_.is_full(); ++i) {
+            const service::ServiceConfig& service = config_.services[i];
+            for (size_t a = 0; a < service.address.size(); ++a) {
+                check_outside(main, service.address[a], {"services", i, "address", a}, service.place,
+                              fmt::format("service {} ({})", service.name, origin(service.place)));
+            }
+            for (size_t b = 0; b < service.backends.size(); ++b) {
+                const IpAddress& backend = service.backends[b].address;
+                const std::string why = base::why_unusable(backend, {});
+                const bool is_own = std::ranges::find(service.address, backend) != service.address.end();
+                if (!why.empty() || is_own) {
+                    report({"services", i, "backends", b, "address"}, service.backends[b].place, "{} {}",
+                           backend.text(), is_own ? "is the Service's own address" : why);
+                }
+            }
+        }
+        for (size_t i = 0; i < config_.nat.size() && !mistakes_.is_full(); ++i) check_outside_of_nat(i);
+        for (size_t i = 0; i < config_.publish.size() && !mistakes_.is_full(); ++i) {
+            const nat::PublishConfig& published = config_.publish[i];
+            if (!published.address) continue;
+            const port::PortConfig* to = find_port(config_, published.to.port);
+            const NetworkConfig* network = to != nullptr ? find_network(config_, to->network) : nullptr;
+            check_outside(network != nullptr ? network->domain : main, *published.address,
+                          {"publish", i, "address"}, published.place,
+                          fmt::format("a published port ({})", origin(published.place)));
+        }
+        check_published_at_services();
+    }
+
+    void check_outside_of_nat(size_t i) {
+        const nat::NatConfig& rule = config_.nat[i];
+        const NetworkConfig* out = find_network(config_, rule.out);
+        if (out == nullptr) return;
+        const std::string owner = fmt::format("the entry of nat at {}", origin(rule.place));
+        if (rule.one_to_one) {
+            const IpAddress& outside = rule.one_to_one->outside;
+            const std::vector<IpAddress> end_points = end_points_of(config_);
+            if (std::ranges::find(end_points, outside) != end_points.end()) return;  // UnderlayCheck has told it
+            if (std::ranges::find(out->gateway, outside) != out->gateway.end()) {
+                report({"nat", i, "static", "outside"}, rule.place,
+                       "{} is the gateway of network {}: a static address has all of its ports for itself",
+                       outside.text(), out->name);
+            } else {
+                check_outside(out->domain, outside, {"nat", i, "static", "outside"}, rule.place, owner);
+            }
+        }
+        if (!rule.addresses) return;
+        for (size_t r = 0; r < rule.addresses->size(); ++r) {
+            std::vector<IpAddress> addresses;
+            nat::add_addresses((*rule.addresses)[r], addresses);
+            for (const IpAddress& address : addresses)
+                check_outside(out->domain, address, {"nat", i, "addresses", r}, rule.place, owner);
+        }
+    }
+
+    // A Service and a published port can't have the same address and port.
+    void check_published_at_services() {
+        using Front = std::tuple<IpAddress, path::PortProtocol, uint16_t>;
+        std::map<Front, const service::ServiceConfig*> fronts;
+        for (const service::ServiceConfig& service : config_.services) {
+            for (const service::PortConfig& port : service.ports) {
+                for (const IpAddress& address : service.address)
+                    fronts.emplace(Front{address, port.protocol, port.port}, &service);
+            }
+        }
+        if (fronts.empty()) return;
+        std::set<IpAddress> gateways;  // that a Service has too
+        for (const NetworkConfig& network : config_.networks) {
+            for (const IpAddress& gateway : network.gateway) {
+                const auto first = fronts.lower_bound({gateway, path::PortProtocol{}, 0});
+                if (first != fronts.end() && std::get<0>(first->first) == gateway) gateways.insert(gateway);
+            }
+        }
+        for (size_t i = 0; i < config_.publish.size() && !mistakes_.is_full(); ++i) {
+            const nat::PublishConfig& published = config_.publish[i];
+            const std::set<IpAddress> at = published.address ? std::set{*published.address} : gateways;
+            for (const IpAddress& address : at) {
+                const auto first = fronts.lower_bound({address, published.protocol, published.ports.low});
+                if (first == fronts.end() ||
+                    first->first > Front{address, published.protocol, published.ports.high})
+                    continue;
+                report({"publish", i, "port"}, published.place, "port {} of {} is that of service {} ({}) already",
+                       std::get<2>(first->first), address.text(), first->second->name,
+                       origin(first->second->place));
+                break;
+            }
+        }
+    }
+
     void check_mirror(size_t i) {
         const mirror::MirrorConfig& mirror = config_.mirrors[i];
         auto check_port = [&](const std::string& name, auto... steps) {
@@ -328,34 +555,6 @@ class Validator {
                 report({"mirrors", i, "to"}, mirror.place,
                        "port {} is in a network: copies go to a port that is in none", mirror.to);
             }
-        }
-    }
-
-    void check_underlay(const vxlan::UnderlayConfig& underlay) {
-        const port::PortConfig* port = find_port(config_, underlay.port);
-        if (port == nullptr) {
-            if (!mistakes_.is_missed(underlay.port)) {
-                mistakes_.report({"underlay", "port"}, underlay.place, "there is no port \"{}\"", underlay.port);
-            }
-        } else if (!port->network.empty() || port->trunk) {
-            mistakes_.report({"underlay", "port"}, underlay.place,
-                             "port {} is in a network: the underlay's is in none", port->name);
-        }
-        // Without the tunnel's headers an overlay must still carry IPv6 packets of 1280 bytes (RFC 8200, 5).
-        if (port != nullptr && port->frame_mtu() < 1280 + 70) {
-            mistakes_.report({"underlay", "port"}, underlay.place,
-                             "port {} has an MTU of {}: an underlay needs 1350 at least", port->name,
-                             port->frame_mtu());
-        }
-        for (size_t m = 0; m < config_.mirrors.size(); ++m) {
-            const mirror::MirrorConfig& mirror = config_.mirrors[m];
-            if (mirror.to != underlay.port) continue;
-            if (is_added(kMirror, m)) {
-                report({"mirrors", m, "to"}, mirror.place, "port {} is the underlay's", mirror.to);
-                continue;
-            }
-            mistakes_.report({"underlay", "port"}, underlay.place,
-                             "port {} is where mirror {} sends its copies", underlay.port, mirror.name);
         }
     }
 

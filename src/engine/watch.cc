@@ -13,12 +13,29 @@ namespace {
 using path::Witnessed;
 
 bool is_routed(path::Fate fate) noexcept {
-    return fate == path::Fate::kRoute || fate == path::Fate::kRouteByPort || fate == path::Fate::kRoutePortUnknown;
+    return fate == path::Fate::kRoute || fate == path::Fate::kRouteByPort ||
+           fate == path::Fate::kRoutePortUnknown || fate == path::Fate::kRouteTranslated;
 }
 
 bool is_watched(const rte_mbuf* packet, const view::Snapshot& snapshot) noexcept {
     return std::any_of(snapshot.witnesses.begin(), snapshot.witnesses.end(),
                        [&](const auto& witness) { return witness->filter().matches(packet); });
+}
+
+// One bit for each of the witnesses.
+uint64_t asking(const rte_mbuf* packet, const view::Snapshot& snapshot) noexcept {
+    uint64_t asked = 0;
+    for (size_t i = 0; i < snapshot.witnesses.size(); ++i) {
+        asked |= uint64_t{snapshot.witnesses[i]->filter().matches(packet)} << i;
+    }
+    return asked;
+}
+
+void tell(uint64_t asked, const Witnessed& told, const PathTables& tables) noexcept {
+    const auto& witnesses = tables.snapshot.witnesses;
+    for (size_t i = 0; i < witnesses.size(); ++i) {
+        if ((asked >> i & 1) != 0) witnesses[i]->tell(tables.worker, told);
+    }
 }
 
 void run_rest(path::Batch& batch, const PathTables& tables) noexcept {
@@ -34,20 +51,14 @@ void run_alone(path::Batch& batch, const PathTables& tables) noexcept {
     meta = {.admission = meta.admission, .ingress = meta.ingress, .network = meta.network,
             .unusual = meta.unusual, .guarded = meta.guarded};
     // Match the witnesses' filters before the path runs: afterwards the packet may be gone.
-    uint64_t asked = 0;
-    const auto& witnesses = tables.snapshot.witnesses;
-    for (size_t i = 0; i < witnesses.size(); ++i) {
-        asked |= uint64_t{witnesses[i]->filter().matches(packet)} << i;
-    }
+    const uint64_t asked = asking(packet, tables.snapshot);
     tables.egress.flush();
     Witnessed told;
     Telling telling(told, meta, packet, tables);
     run_path(batch, tables, telling.observer());
     telling.end();
     tables.drops.free();
-    for (size_t i = 0; i < witnesses.size(); ++i) {
-        if ((asked >> i & 1) != 0) witnesses[i]->tell(tables.worker, told);
-    }
+    tell(asked, told, tables);
 }
 
 }  // namespace
@@ -87,6 +98,15 @@ void Telling::decided(const path::Meta& meta) noexcept {
     } else if (meta.layer3 == path::Layer3::kIpv6) {
         told_.destination = wire::address_of(static_cast<const wire::Ipv6Header*>(meta.header)->destination);
     }
+    const bool is_clamped_only = meta.opens_tcp && meta.translated == path::Translated::kNot;
+    const bool is_translated = meta.translated == path::Translated::kWanted ||
+                               (meta.fate == path::Fate::kRouteTranslated && !is_clamped_only);
+    if (is_translated) {
+        const uint32_t index = tables_.flows.index(*meta.connection.candidate);
+        told_.is_translated = true;
+        told_.arrives = tables_.flows.tuple(index);
+        told_.leaves = tables_.flows.tuple(index ^ 1).reversed();
+    }
     if (!is_routed(meta.fate)) return;
     const auto& neighbor = *static_cast<const neighbor::Entry*>(meta.neighbor);
     told_.is_routed = true;
@@ -105,11 +125,23 @@ void Telling::note_drops(const path::DropLog& log, uint64_t first) noexcept {
 
 void Telling::end() noexcept {
     told_.asked = tables_.features.tracker.end_telling();
+    tables_.egress.police_waiting();
     note_drops(tables_.counters.log, first_drop_);
     note_drops(tables_.counters.background, first_background_);
     tables_.egress.for_each_waiting([&](path::PortId port, const rte_mbuf* packet) {
         told_.left.add() = {port, packet->pkt_len};
     });
+}
+
+void drop_watched(const rte_mbuf* packet, const view::QueueRef& queue, path::Drop reason,
+                  const PathTables& tables) noexcept {
+    const path::Meta meta{.ingress = queue.port->id(), .network = queue.network, .fate = path::Fate::kDrop};
+    Witnessed told;
+    Telling telling(told, meta, packet, tables);
+    telling.observer().decided(meta, packet);
+    tables.counters.drop(path::drop_place(meta, reason), reason, packet, path::drop_site(meta, reason));
+    telling.end();
+    tell(asking(packet, tables.snapshot), told, tables);
 }
 
 void run_watched(path::Batch& batch, const PathTables& tables) noexcept {

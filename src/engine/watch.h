@@ -5,6 +5,7 @@
 #include "engine/worker_features.h"
 #include "path/batch.h"
 #include "path/witness.h"
+#include "view/snapshot.h"
 
 namespace sluice::engine {
 
@@ -34,6 +35,11 @@ class Telling {
     uint64_t first_drop_;
     uint64_t first_background_;
 };
+
+// Counts the drop of a packet that came from that port and takes no path, and tells the snapshot's witnesses that
+// ask for it. The caller frees the packet.
+void drop_watched(const rte_mbuf* packet, const view::QueueRef& queue, path::Drop reason,
+                  const PathTables& tables) noexcept;
 
 // As run_path(); also tells the snapshot's witnesses of the packets that they ask for. Frees dropped packets.
 void run_watched(path::Batch& batch, const PathTables& tables) noexcept;

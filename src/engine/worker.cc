@@ -113,7 +113,7 @@ bool Worker::turn() noexcept {
         if (on_demand_ != 0) look_again(snapshot);
     }
 
-    gather();
+    const uint32_t come = gather();
     const uint16_t count = batch_.count;
     const bool has_chores = features_.responder.has_chores();
     if (unlikely(has_chores)) {
@@ -130,13 +130,13 @@ bool Worker::turn() noexcept {
         }
     }
     if (count != 0 || has_chores) egress_.flush();
-    if (wants_poll(count)) poll_descriptors();
+    if (wants_poll(come)) poll_descriptors();
     const bool resumed = unlikely(features_.tracker.held_fragments() != 0) && resume_fragments(now_);
 
     const uint64_t end = rte_get_tsc_cycles();
     path::WorkerTotals& totals = counters_.totals;
-    busy_turns_ = count == 0 ? 0 : busy_turns_ + 1;
-    if (count == 0) {
+    busy_turns_ = come == 0 ? 0 : busy_turns_ + 1;
+    if (come == 0) {
         totals.idle_cycles.add(end - start);
         return resumed;
     }
@@ -189,7 +189,7 @@ void Worker::adopt(const view::Snapshot& snapshot) noexcept {
 
 // Epoll is asked once in a while, when no queue is ready, and after the first packet that follows a silence: a
 // container's kernel answers a ping while the worker writes it, so the answer is there already.
-bool Worker::wants_poll(uint16_t count) noexcept {
+bool Worker::wants_poll(uint32_t count) noexcept {
     const size_t ready = ready_.size() - polled_;
     if (ready == watched_) return false;  // every queue is read in each turn already
     const bool is_first = count != 0 && busy_turns_ == 0;
@@ -220,7 +220,25 @@ void Worker::mark_ready(const epoll_event* events, int count) noexcept {
     }
 }
 
-void Worker::gather() noexcept {
+// Drops what its port's limit doesn't let pass. Returns the number of the others.
+uint16_t Worker::police(const view::QueueRef& queue, port::RateLimit& limit, rte_mbuf** packets,
+                        uint16_t count) noexcept {
+    constexpr auto kReason = path::Drop::kEgressRateLimit;
+    const view::Snapshot& snapshot = *shared_.snapshots.get();
+    const path::PortId port = queue.port->id();
+    return limit.police(packets, count, rte_get_tsc_cycles(), [&](rte_mbuf* packet) {
+        if (likely(snapshot.witnesses.empty())) {
+            counters_.drop(port, kReason, packet, {.ingress = port, .network = queue.network});
+        } else {
+            drop_watched(packet, queue, kReason, tables(snapshot, *flow_generations_));
+        }
+        rte_pktmbuf_free(packet);
+    });
+}
+
+// Returns the number of packets that came: those of the batch, and what the limits of ports have dropped.
+uint32_t Worker::gather() noexcept {
+    uint32_t come = 0;
     // The first packets after a silence go their way at once: no look at the rest of their queue or at
     // other queues stands between them and their port.
     const bool is_lone = busy_turns_ < kLoneTurns && watched_ != 0;
@@ -235,9 +253,14 @@ void Worker::gather() noexcept {
         const path::PortId ingress = queue.port->id();
         const uint64_t admission =
             flow::Decided::admission(flow_generations_->of(queue.network), queue.network, ingress);
-        path::arrive(&batch_.meta(batch_.count), received.count,
+        uint16_t count = received.count;
+        if (port::RateLimit* limit = queue.port->egress_limit(); unlikely(limit != nullptr) && count != 0) {
+            count = police(queue, *limit, batch_.packets + batch_.count, count);
+        }
+        path::arrive(&batch_.meta(batch_.count), count,
                      {admission, ingress, queue.network, queue.unusual, queue.guarded});
-        batch_.count += received.count;
+        batch_.count += count;
+        come += received.count;
         ready.empty_turns = received.count != 0 ? 0 : ready.empty_turns + 1;
         if (ready.listening && received.count != 0) {
             ready.listening = false;
@@ -258,6 +281,7 @@ void Worker::gather() noexcept {
             ready_.pop_back();
         }
     }
+    return come;
 }
 
 bool Worker::spun_enough(uint64_t tsc) const noexcept {

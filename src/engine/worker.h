@@ -50,6 +50,7 @@ class Worker {
     bool resume_fragments(path::Seconds now) noexcept;
 
     // --- control thread ---
+    void connect(punt::Line* line) noexcept { features_.responder.connect(line); }  // while it doesn't run
     void stop() noexcept;
     void ask(std::vector<responder::Chore> chores);          // what the responder is to do
     void wake() noexcept;                         // from its sleep, to see a new snapshot
@@ -63,10 +64,12 @@ class Worker {
 
  private:
     void adopt(const view::Snapshot& snapshot) noexcept;
-    bool wants_poll(uint16_t count) noexcept;
+    bool wants_poll(uint32_t count) noexcept;
     void poll_descriptors() noexcept;
     void mark_ready(const epoll_event* events, int count) noexcept;
-    void gather() noexcept;
+    uint32_t gather() noexcept;
+    uint16_t police(const view::QueueRef& queue, port::RateLimit& limit, rte_mbuf** packets,
+                    uint16_t count) noexcept;
     PathTables tables(const view::Snapshot& snapshot, const flow::Generations& generations) noexcept;
     bool spun_enough(uint64_t tsc) const noexcept;
     void sleep() noexcept;

@@ -15,13 +15,14 @@ namespace sluice::engine {
 struct Effects {
     size_t most_asked = link::Link::kMostAsked;  // neighbors, in a batch
     policy::Steps::Hits hits = policy::Steps::Hits::kCounted;
+    responder::Responder::Effect answers = responder::Responder::Effect::kUsual;
 };
 
 struct Features {
     explicit Features(port::Pools pools, Effects effects = {})
         : link(pools, effects.most_asked),
           output(pools, link),
-          responder(pools, link, output),
+          responder(pools, link, output, effects.answers),
           tracker(link, effects.hits) {}
     Features(const Features&) = delete;
 

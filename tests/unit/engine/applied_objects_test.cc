@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
 
 #include "kube/manifest.h"
 #include "support/directory.h"
@@ -108,7 +109,7 @@ TEST_F(AppliedObjectsTest, WhatCannotBeReadIsKeptAndTheRestCounts) {
     const std::string whole = text();
     const std::string lines =
         "no json\n" + whole + "{\"apply\":[{\"object\":{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}}]}\n[]\n" +
-        "{\"delete\":[{\"kind\":\"Service\",\"name\":\"x\"}]}\n{\"apply\":[7]}\n";
+        "{\"delete\":[{\"kind\":\"Deployment\",\"name\":\"x\"}]}\n{\"apply\":[7]}\n";
     test::write_file(file_, lines);
     const Texts wrong = faults();
     ASSERT_EQ(wrong.size(), 5U);
@@ -124,6 +125,37 @@ TEST_F(AppliedObjectsTest, WhatCannotBeReadIsKeptAndTheRestCounts) {
     }
     EXPECT_EQ(kept, 1U);
     EXPECT_EQ(faults(), Texts{});
+}
+
+// Its pods don't lie open because a line is damaged.
+TEST_F(AppliedObjectsTest, APolicyThatCannotBeReadAllowsNothing) {
+    ASSERT_TRUE(load().apply(objects(kPolicy), 0));
+    const std::string whole = text();
+    const auto restored_policy = [&](std::string_view what, std::string_view with) {
+        std::string damaged = whole;
+        damaged.replace(damaged.find(what), what.size(), with);
+        test::write_file(file_, damaged);
+        const Texts wrong = faults();
+        EXPECT_EQ(wrong.size(), 1U);
+        EXPECT_TRUE(wrong[0].starts_with(
+            file_ +
+            ":1:1: the NetworkPolicy 'api' of namespace 'shop' allows nothing until it is applied again: "))
+            << wrong[0];
+        auto stored = load().restore();
+        EXPECT_EQ(stored.size(), 1U);
+        return stored.empty() ? kube::NetworkPolicy{} : stored[0].object.policy();
+    };
+    for (const auto& [what, with, pods] :
+         {std::tuple("\"port\":80", "\"prot\":80", "everything"),
+          std::tuple("\"podSelector\":{}", "\"podSelector\":{\"match\":7}", "everything"),
+          std::tuple("\"podSelector\":{}", "\"podSelector\":{\"matchLabels\":{\"app\":\"api\"}},\"x\":1",
+                     "app=api")}) {
+        const kube::NetworkPolicy policy = restored_policy(what, with);
+        EXPECT_EQ(policy.pods.text(), pods);
+        EXPECT_TRUE(policy.isolates_ingress && policy.isolates_egress);
+        EXPECT_TRUE(policy.ingress.empty() && policy.egress.empty());
+        EXPECT_EQ(faults(), Texts{}) << "the file is written anew";
+    }
 }
 
 TEST_F(AppliedObjectsTest, TheFileDoesNotGrowWithoutEnd) {

@@ -139,6 +139,10 @@ TEST(LoadConfig, ValuesOutOfRangeAreToldWithTheRange) {
               one("control.max-request (f:1:24): is too small: at least 4 KiB"));
     EXPECT_EQ(errors("state: state.json"),
               one("state (f:1:8): 'state.json' is not an absolute path"));
+    EXPECT_EQ(errors("service-ranges: {cluster-ips: [10.96.0.0/16, 10.97.0.0/16]}"),
+              one("service-ranges.cluster-ips (f:1:31): has two ranges of one family: give at most one of IPv4 and "
+                  "one of IPv6"));
+    EXPECT_EQ(errors("service-ranges: {node-ports: 0-9}").size(), 1u);
 }
 
 TEST(LoadConfig, WhatIsNoYamlIsToldWithItsPlace) {
@@ -172,9 +176,10 @@ TEST(LoadConfig, AllErrorsAreToldAtOnceInTheOrderOfTheFile) {
             "ports[0].network (f:2:34): there is no network \"nowhere\"",
             "ports[1].mtu (f:3:30): '1' is out of range (68 to 65521)",
             "ports[2].name (f:4:12): port a is declared already: give one another name",
-            "ports[2] (f:4:25): unknown key 'bogus'; known keys are name, netns, host, vhost-user, device, bond, "
-            "network, interface, mac, address, routes, mtu, queues, accept-ra, trunk, spoofing, serves, "
-                     "flood-limit, mac-limit, split-horizon, pod, namespace, labels",
+            "ports[2] (f:4:25): unknown key 'bogus'; known keys are name, netns, handover, host, vhost-user, "
+            "device, bond, network, interface, mac, address, routes, mtu, queues, accept-ra, trunk, spoofing, "
+            "serves, flood-limit, rate-limit, mac-limit, split-horizon, pod, namespace, labels, publish, aliases, "
+            "container",
             "networks[0] (f:5:12): the key 'name' is missing",
             "networks[0].ageing (f:5:21): expected an integer, found 'x'",
             "f:6:1: unknown key 'stat'; did you mean 'state'?",

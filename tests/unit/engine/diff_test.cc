@@ -43,6 +43,18 @@ TEST(Diff, ADefaultIsTheSameAsItsValue) {
         << changes(from, to)[0];
 }
 
+TEST(Diff, ARateLimitAloneChangesNoFlow) {
+    const Config from = load("networks: [{name: n}]\nports: [{name: a, netns: a, network: n}]");
+    const std::string port =
+        "networks: [{name: n}]\nports: [{name: a, netns: a, network: n, rate-limit: {ingress: {rate: 1M}}";
+    EXPECT_EQ(changes(from, load(port + "}]")),
+              Texts{"change port a (f:2:9): rate-limit: none -> {ingress: {rate: 1M, burst: 256 KiB}}; nothing"});
+    for (const Change& change : diff(from, load(port + "}]"))) EXPECT_TRUE(change.outdates.empty());
+    EXPECT_EQ(changes(from, load(port + ", spoofing: allow}]")).size(), 1u);
+    for (const Change& change : diff(from, load(port + ", spoofing: allow}]")))
+        EXPECT_FALSE(change.outdates.empty());
+}
+
 // As many as a request may hold: what compares each with each is busy for minutes.
 TEST(Diff, FindsEachOfManyByItsName) {
     Config from, to;
@@ -119,6 +131,32 @@ TEST(Diff, NamesWhatWasAddedWhileRunning) {
     const std::vector<port::PortConfig> added{{.name = "x", .netns = "x"}};
     EXPECT_EQ(changes(Config{}, load("", added)), Texts{"add port x (added): ; port opened"});
     EXPECT_EQ(changes(load("", added), Config{}), Texts{"remove port x (added): ; port closed"});
+}
+
+TEST(Diff, EntriesOfTranslationAreToldOneByOne) {
+    const std::string networks =
+        "networks:\n"
+        "- {name: pods, subnets: [10.0.0.0/24], gateway: [10.0.0.1]}\n"
+        "- {name: out, subnets: [192.0.2.0/24], gateway: [192.0.2.1]}\n";
+    const std::string web = "{name: web, address: 10.9.0.1, ports: [{port: 80}], backends: [{address: 10.0.0.2}]}";
+    const Config from = load(networks + "services: [" + web + "]\nnat: [{masquerade: [pods], out: out}]\n" +
+                             "publish: [{port: 80, to: '10.0.0.2:80'}, {port: 81, to: '10.0.0.3:81'}]\n");
+    const Config to =
+        load(networks +
+             "services: [{name: web, address: 10.9.0.3, ports: [{port: 80}], backends: [{address: 10.0.0.2}]},\n"
+             "  {name: db, address: 10.9.0.2, ports: [{port: 5432}], backends: [{address: 10.0.0.3}]}]\n"
+             "nat: [{masquerade: [pods], out: out, ipv6: true}]\n"
+             "publish: [{port: 81, to: '10.0.0.3:81'}, {port: 53, proto: udp, to: '10.0.0.3:53'}]\n");
+    EXPECT_EQ(changes(from, to),
+              (Texts{"change service web (f:4:12): address: [10.9.0.1] -> [10.9.0.3]; flows decided anew",
+                     "add service db (f:5:3): ; flows decided anew",
+                     "change nat pods by out (f:6:7): ipv6: false -> true; flows decided anew",
+                     "remove publish port 80/tcp (f:6:11): ; flows decided anew",
+                     "add publish port 53/udp (f:7:42): ; flows decided anew"}));
+    const Config turned = load(networks + "services: [" + web + "]\nnat: [{masquerade: [pods], out: out}]\n" +
+                               "publish: [{port: 81, to: '10.0.0.3:81'}, {port: 80, to: '10.0.0.2:80'}]\n");
+    EXPECT_EQ(changes(from, turned),
+              Texts{"change publish (f:6:11): the order of the entries; flows decided anew"});
 }
 
 }  // namespace

@@ -153,6 +153,9 @@ TEST_F(ManifestsTest, AMistakeOfThemIsOneOfTheFile) {
     ASSERT_FALSE(intent);
     EXPECT_EQ(intent.error()[0].text(), (directory_ / "m/b.yaml") + ":1:1: namespace one stands at " +
                                             (directory_ / "m/a.yaml") + ":1:1 already");
+    declare("[m/a.yaml, m/a.yaml]");
+    EXPECT_EQ(Intent::load(file_).error()[0].text(),
+              (directory_ / "m/a.yaml") + ":1:1: namespace one is read twice: name the file, or its folder, once");
     declare("[m/nosuch.yaml]");
     EXPECT_NE(Intent::load(file_).error()[0].text().find("nosuch.yaml"), std::string::npos);
 }
@@ -951,7 +954,8 @@ TEST_F(ObjectsTest, OfABatchWithAMistakeNothingIsInForce) {
 // mistakes after the other, and none that only follows from another one.
 TEST_F(ObjectsTest, AllMistakesOfABatchAreToldAtOnce) {
     Intent intent = started();
-    EXPECT_EQ(refused(intent, R"(networks:
+    EXPECT_EQ(
+        refused(intent, R"(networks:
   - {name: red, subnets: [10.1.0.0/24], gateway: 10.1.0.254, mtuu: 3}
   - {nme: green, vlan: 7}
   - {name: blue}
@@ -974,32 +978,32 @@ routes:
   - {to: 10.6.0.0/16, via: 10.1.0.1}
   - {to: 10.6.0.0/16, via: 10.1.0.2}
 )"),
-              (Texts{
-                  "networks[0] (b.yaml:2:62): unknown key 'mtuu'; known keys are name, subnets, vlan, ageing, "
-                  "mac-table-size, static, gateway, gateway-mac, flat, domain, vxlan",
-                  "networks[1] (b.yaml:3:5): the key 'name' is missing",
-                  "networks[1] (b.yaml:3:6): unknown key 'nme'; did you mean 'name'?",
-                  "networks[2].name (b.yaml:4:12): network blue exists already (" + file_ + ":2:12)",
-                  "ports[0].mtu (b.yaml:6:53): '1' is out of range (68 to 65521)",
-                  "ports[1].network (b.yaml:7:43): there is no network \"reed\"; did you mean \"red\"?",
-                  "b.yaml:9:1: unknown key 'port'; 'ports' is here already: put its entries there",
-                  "port[0] (b.yaml:10:34): unknown key 'netwrk'; did you mean 'network'?",
-                  "address-sets[0] (b.yaml:11:16): the key 'addresses' is missing",
-                  "address-sets[0] (b.yaml:11:29): unknown key 'adresses'; did you mean 'addresses'?",
-                  "acls[0].apply[1].port (b.yaml:14:51): there is no port \"nobody\"",
-                  "acls[0].rules[0].permit.proto (b.yaml:15:30): 'icmq' is not a protocol: tcp, udp, sctp, icmp, "
-                  "icmpv6, or its number (0 to 255)",
-                  "acls[0].rules[1].deny.from[0] (b.yaml:15:65): there is no address set hom; did you mean 'home'?",
-                  "mirrors[0].to (b.yaml:16:39): there is no port \"x\"",
-                  "routes[0].to (b.yaml:18:10): 10.7.0.1 is in no subnet of a routed network of domain main: name the "
-                  "`network`",
-                  "routes[1].to (b.yaml:19:10): leads nowhere: give `via`, a `network`, `next-hops`, or `type: "
-                  "blackhole`",
-                  "routes[1] (b.yaml:19:23): unknown key 'va'; did you mean 'via'?",
-                  "routes[2].to (b.yaml:20:10): 10.1.0.0/24 has a route already, at added: it is the network's own: "
-                  "choose another destination",
-                  "routes[4].to (b.yaml:22:10): 10.6.0.0/16 stands here already: give several next hops to one",
-              }));
+        (Texts{
+            "networks[0] (b.yaml:2:62): unknown key 'mtuu'; known keys are name, subnets, vlan, ageing, "
+            "mac-table-size, static, gateway, gateway-mac, flat, domain, vxlan, ipam, dns, dhcp",
+            "networks[1] (b.yaml:3:5): the key 'name' is missing",
+            "networks[1] (b.yaml:3:6): unknown key 'nme'; did you mean 'name'?",
+            "networks[2].name (b.yaml:4:12): network blue exists already (" + file_ + ":2:12)",
+            "ports[0].mtu (b.yaml:6:53): '1' is out of range (68 to 65521)",
+            "ports[1].network (b.yaml:7:43): there is no network \"reed\"; did you mean \"red\"?",
+            "b.yaml:9:1: unknown key 'port'; 'ports' is here already: put its entries there",
+            "port[0] (b.yaml:10:34): unknown key 'netwrk'; did you mean 'network'?",
+            "address-sets[0] (b.yaml:11:16): the key 'addresses' is missing",
+            "address-sets[0] (b.yaml:11:29): unknown key 'adresses'; did you mean 'addresses'?",
+            "acls[0].apply[1].port (b.yaml:14:51): there is no port \"nobody\"",
+            "acls[0].rules[0].permit.proto (b.yaml:15:30): 'icmq' is not a protocol: tcp, udp, sctp, icmp, "
+            "icmpv6, or its number (0 to 255)",
+            "acls[0].rules[1].deny.from[0] (b.yaml:15:65): there is no address set hom; did you mean 'home'?",
+            "mirrors[0].to (b.yaml:16:39): there is no port \"x\"",
+            "routes[0].to (b.yaml:18:10): 10.7.0.1 is in no subnet of a routed network of domain main: name the "
+            "`network`",
+            "routes[1].to (b.yaml:19:10): leads nowhere: give `via`, a `network`, `next-hops`, or `type: "
+            "blackhole`",
+            "routes[1] (b.yaml:19:23): unknown key 'va'; did you mean 'via'?",
+            "routes[2].to (b.yaml:20:10): 10.1.0.0/24 has a route already, at added: it is the network's own: "
+            "choose another destination",
+            "routes[4].to (b.yaml:22:10): 10.6.0.0/16 stands here already: give several next hops to one",
+        }));
     // What a network can't be read of isn't held against those that need it.
     EXPECT_EQ(refused(intent, "networks: [{name: red, subnets: [10.1.0.0/33], gateway: 10.1.0.254}]\n"
                               "ports: [{name: c, device: net_null0, network: red, address: 10.1.0.1}]\n"

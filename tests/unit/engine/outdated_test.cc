@@ -173,6 +173,24 @@ TEST(Outdated, TheUnderlayOutdatesItselfAndWhatItCarries) {
     EXPECT_EQ(outdated(one, another), (std::pair{FlowDomainNames{"network far"}, FlowDomainNames{"network far"}}));
 }
 
+TEST(Outdated, TheUnderlaysNetworkOutdatesItsDomainAndWhatItCarries) {
+    const auto with = [](const std::string& gateway, std::string underlay) {
+        World w;
+        w.more_networks =
+            ", {name: far, vxlan: {vni: 5, remotes: 192.0.2.2}}, {name: outside, domain: world, subnets: "
+            "192.0.2.0/24, gateway: " +
+            gateway + "}";
+        w.more_ports = ", {name: u, device: net_ring_u, network: outside}";
+        w.last = std::move(underlay);
+        return w;
+    };
+    const FlowDomainNames carried{"domain world", "network far"};
+    const World one = with("192.0.2.1", "underlay: {network: outside}\n");
+    EXPECT_EQ(outdated(one, with("192.0.2.1", "underlay: {network: outside, udp-port: 8472}\n")),
+              (std::pair{carried, carried}));
+    EXPECT_EQ(outdated(one, with("192.0.2.7", "underlay: {network: outside}\n")), (std::pair{carried, carried}));
+}
+
 TEST(Outdated, WhatDecidesNothingOutdatesNothing) {
     EXPECT_EQ(outdated_by([](World& w) { w.last = "log: {level: info}\n"; }), kNone);
     EXPECT_EQ(outdated_by([](World& w) { w.last = "workers: {idle: poll}\n"; }), kNone);

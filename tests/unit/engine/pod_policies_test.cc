@@ -60,7 +60,7 @@ class World {
     void remove(const std::vector<Key>& keys) {
         const auto gone = store_.to_remove(keys, kube::Store::Missing::kRefuse);
         ASSERT_TRUE(gone);
-        policies_.apply(store_.remove(*gone));
+        policies_.apply(store_.remove(gone->gone));
     }
     bool permits(const std::string& from, const std::string& to, int port, const std::string& protocol = "TCP") {
         return judge(*policies_.pods(), from, to, protocol, port).permits;
@@ -73,6 +73,11 @@ class World {
             if (it.rule) text += " rule " + std::to_string(*it.rule);
             text += " (" + base::origin(it.place) + ")\n";
         }
+        return text;
+    }
+    std::string warnings(const Key& key) {
+        std::string text;
+        for (const base::Error& it : policies_.warnings(key)) text += it.text() + "\n";
         return text;
     }
     kube::Store& store() { return store_; }
@@ -230,10 +235,7 @@ TEST(PodPolicies, ARefusalKeepsItsNames) {
 TEST(PodPolicies, WhatIsHardlyMeantIsAWarning) {
     World world;
     const auto warnings = [&](const std::string& name) {
-        std::string text;
-        for (const base::Error& it : world.policies().warnings({Kind::kNetworkPolicy, "shop", name}))
-            text += it.text() + "\n";
-        return text;
+        return world.warnings({Kind::kNetworkPolicy, "shop", name});
     };
     world.apply(kPods + kTutorial + policy("nobody", "{podSelector: {matchLabels: {app: none}}}") +
                 policy("peers",
@@ -256,7 +258,89 @@ TEST(PodPolicies, WhatIsHardlyMeantIsAWarning) {
               "port 'http'\n"
               "spec.egress[2].ports[1].port (f:19:11): networkpolicy shop/peers: no pod that the rule leads to has a TCP "
               "port 'none'\n");
-    EXPECT_EQ(world.policies().warnings().size(), 7U);
+}
+
+TEST(PodPolicies, OneAddressOfTwoPodsIsAWarning) {
+    World world;
+    const Key front{Kind::kPod, "shop", "front"}, db{Kind::kPod, "shop", "db"}, twice{Kind::kPod, "shop", "twice"};
+    const auto owner = [&](const std::string& address) {
+        return *world.policies().find_key(*IpAddress::parse(address));
+    };
+    world.policies().attach("veth7", {path::PortId{7}, "shop", "db", {}, {*IpAddress::parse(kDb)}});
+    world.apply(pod("db", "null", "app: db") + pod("front", kFront, "app: front"));
+    EXPECT_EQ(world.warnings(db), "");
+    // The pod at a port has it, whichever came later.
+    world.apply(pod("twice", kDb, "app: x"));
+    EXPECT_EQ(owner(kDb), db);
+    EXPECT_EQ(world.warnings(twice),
+              "status.podIP (f:2:1): pod shop/twice and pod shop/db both have the address 10.0.0.3: it is taken for "
+              "that of pod shop/db, which is at port veth7\n");
+    EXPECT_EQ(world.warnings(db),
+              "status.podIP (f:2:1): pod shop/db and pod shop/twice both have the address 10.0.0.3: it is taken for "
+              "that of pod shop/db, which is at port veth7\n");
+    // Of remote pods the later one has it.
+    world.apply(pod("twice", kFront, "app: x"));
+    EXPECT_EQ(owner(kFront), twice);
+    EXPECT_EQ(world.warnings(db), "");
+    EXPECT_EQ(world.warnings(front),
+              "status.podIP (f:4:1): pod shop/front and pod shop/twice both have the address 10.0.0.1: it is taken "
+              "for that of pod shop/twice, which came later\n");
+    // Pods at ports are told apart by those.
+    world.policies().attach("veth8", {path::PortId{8}, "shop", "front", {}, {*IpAddress::parse(kDb)}});
+    EXPECT_EQ(world.warnings(db), "");
+}
+
+TEST(PodPolicies, AStatusThatContradictsThePortIsAWarning) {
+    World world;
+    const Key db{Kind::kPod, "shop", "db"};
+    world.policies().attach("veth7", {path::PortId{7}, "shop", "db", {}, {*IpAddress::parse(kDb)}});
+    world.apply(pod("db", "10.0.0.9", "app: db"));
+    EXPECT_EQ(world.policies().find_state(db)->addresses, std::vector{*IpAddress::parse(kDb)});
+    EXPECT_EQ(world.policies().find_key(*IpAddress::parse("10.0.0.9")), nullptr);
+    EXPECT_EQ(world.warnings(db),
+              "status.podIP (f:2:1): pod shop/db: its port veth7 declares 10.0.0.3 and not 10.0.0.9: the port's "
+              "addresses count\n");
+    world.policies().attach("veth7", {path::PortId{7}, "shop", "db", {}, {}});
+    EXPECT_EQ(world.policies().find_state(db)->addresses, std::vector{*IpAddress::parse("10.0.0.9")});
+    EXPECT_EQ(world.warnings(db), "");
+}
+
+TEST(PodPolicies, WhatIsNobodysPeerIsNotSelected) {
+    World world;
+    const auto with = [](const std::string& spec, const std::string& status) {
+        return "---\n{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: shop, labels: {app: api}}, "
+               "spec: {containers: [{name: c}]" + spec + "}, status: {" + status + "}}\n";
+    };
+    const Key key{Kind::kNetworkPolicy, "shop", "p"};
+    const std::string none = "spec.podSelector (f:2:1): networkpolicy shop/p selects no pod\n";
+    world.apply(policy("p", "{podSelector: {matchLabels: {app: api}}}"));
+    const auto peers = [&] { return world.policies().peers_of(world.policies().find_policy(key)->pods).size(); };
+    world.apply(with("", "podIP: 10.0.0.2"));
+    EXPECT_EQ(world.warnings(key), "");
+    EXPECT_EQ(peers(), 1U);
+    world.apply(with("", "podIP: 10.0.0.2, phase: Succeeded"));
+    EXPECT_EQ(world.warnings(key), none);
+    EXPECT_EQ(peers(), 0U);
+    world.apply(with(", hostNetwork: true", "podIP: 10.0.0.2"));
+    EXPECT_EQ(world.warnings(key), none);
+    // At a port whose policies it takes away.
+    world.policies().attach("veth7", {path::PortId{7}, "shop", "api", {}, {*IpAddress::parse(kApi)}});
+    EXPECT_EQ(world.warnings({Kind::kPod, "shop", "api"}),
+              "spec.hostNetwork (f:2:1): pod shop/api is in its host's network: policies aren't in force at port "
+              "veth7, which it is at, and select it nowhere\n");
+}
+
+TEST(PodPolicies, APolicyThatSelectsNothingIsCheckedAsAWhole) {
+    World world;
+    world.apply(kPods + policy("p",
+                               "{podSelector: {matchLabels: {app: none}}, policyTypes: [Ingress, Egress],\n"
+                               " ingress: [{from: [{podSelector: {matchLabels: {app: x}}}], ports: [{port: dns}]}],\n"
+                               " egress: [{ports: [{port: dns}]}]}"));
+    EXPECT_EQ(world.warnings({Kind::kNetworkPolicy, "shop", "p"}),
+              "spec.podSelector (f:8:1): networkpolicy shop/p selects no pod\n"
+              "spec.ingress[0].from[0] (f:9:12): networkpolicy shop/p: the peer selects no pod\n"
+              "spec.egress[0].ports[0].port (f:10:11): networkpolicy shop/p: no pod that the rule leads to has a TCP "
+              "port 'dns'\n");
 }
 
 // Whose flows are decided anew: those of the pods that a change concerns.
@@ -275,6 +359,10 @@ TEST(PodPolicies, AChangeConcernsThePodsThatItJudgesOtherwise) {
     EXPECT_EQ(concerned(), (Ends{kFront, kApi, kDb}));
     world.apply(kPods + kTutorial);
     EXPECT_EQ(concerned(), Ends{}) << "nothing is another";
+    std::string not_ready = pod("front", kFront, "app: front");
+    not_ready.insert(not_ready.find("podIP"), "conditions: [{type: Ready, status: \"False\"}], ");
+    world.apply(not_ready);
+    EXPECT_EQ(concerned(), Ends{}) << "readiness concerns no policy";
     world.policies().attach("veth7", {path::PortId{7}, "shop", "db", {}, {}});
     EXPECT_EQ(concerned(), (Ends{kDb, "port 7"}));
     world.apply(pod("front", kFront, "app: front, more: labels"));

@@ -22,6 +22,18 @@ ports:
   - {name: listed, device: net_ring_l, network: blue}
 )";
 
+// The same with a network as the underlay, which is the NIC's and nobody else's.
+std::string one_nic() {
+    std::string file = kFile;
+    const auto replace = [&](std::string_view before, std::string_view after) {
+        file.replace(file.find(before), before.size(), after);
+    };
+    replace("underlay: {port: uplink, address: 192.0.2.1/24}",
+            "  - {name: outside, subnets: [192.0.2.0/24], gateway: 192.0.2.1}\nunderlay: {network: outside}");
+    replace("device: net_ring_u", "device: net_ring_u, network: outside");
+    return file;
+}
+
 class Ports {
  public:
     port::PortConfig make() {
@@ -56,8 +68,8 @@ class Ports {
 };
 
 // Whatever is found to stand alone is found right by who looks at everything, and most of what is right stands alone.
-TEST(PortIndex, WhatStandsAloneIsRightBesideAllOthers) {
-    const auto file = load_config(kFile, "f", {});
+void expect_right_beside_all_others(const std::string& text) {
+    const auto file = load_config(text, "f", {});
     ASSERT_TRUE(file) << file.error()[0].text();
     Ports ports;
     int alone = 0, right = 0;
@@ -87,6 +99,24 @@ TEST(PortIndex, WhatStandsAloneIsRightBesideAllOthers) {
     }
     EXPECT_GT(right, 100);
     EXPECT_EQ(alone, right);
+}
+
+TEST(PortIndex, WhatStandsAloneIsRightBesideAllOthers) {
+    expect_right_beside_all_others(kFile);
+    expect_right_beside_all_others(one_nic());
+}
+
+// Overlays depend on its MTU, and its addresses must be no remote end point's.
+TEST(PortIndex, APortOfTheUnderlaysNetworkDoesNotStandAlone) {
+    auto config = load_config(one_nic(), "f", {});
+    ASSERT_TRUE(config) << config.error()[0].text();
+    const PortIndex index(config->ports, config->control.socket);
+    port::PortConfig port;
+    port.name = "c";
+    port.netns = "x";
+    port.network = "outside";
+    port.address.push_back(*InterfaceAddress::parse("192.0.2.2"));
+    EXPECT_FALSE(may_stand_alone(*config, index, port));
 }
 
 TEST(PortIndex, APortThatTheFileNamesDoesNotStandAlone) {

@@ -12,6 +12,7 @@
 #include "engine/intent.h"
 #include "port/device_thread.h"
 #include "support/directory.h"
+#include "support/opening.h"
 #include "support/pools.h"
 #include "support/rings.h"
 
@@ -204,12 +205,9 @@ class PortLife : public testing::TestWithParam<unsigned> {
 
     void tick() {
         now_ += 3s;
-        do {  // until no port waits for its device any more
-            ASSERT_TRUE(port::devices_are_idle(std::chrono::minutes(10)));
-            switch_->tick(now_);
-        } while (std::ranges::any_of(switch_->ports(), [](const auto& each) {
-            return each.second.port->is_opening();
-        }));
+        ASSERT_TRUE(port::devices_are_idle(std::chrono::minutes(10)));
+        switch_->tick(now_);
+        test::finish_opening(*switch_, now_);
         for (auto& [number, port] : ports_) {
             const bool lost = port.up && port.kind == Kind::kServed && !std::filesystem::exists(path(number, ".sock"));
             port.up = !lost && (port.up || opens(number, port.kind));

@@ -187,7 +187,8 @@ constexpr const char* kOwn = ", address: 192.0.2.1/24";
 TEST(Routing, AnOverlayNeedsAnUnderlay) {
     EXPECT_EQ(errors(overlay(", vxlan: {vni: 5, remotes: 192.0.2.2}", kOwn)), Texts{});
     EXPECT_EQ(errors(overlay(", vxlan: {vni: 5, remotes: 192.0.2.2}", "")),
-              one("networks[0].vxlan (f:1:29): needs an `underlay` (port and address) to send its packets "
+              one("networks[0].vxlan (f:1:29): needs an `underlay` (a network, or a port and address) to send its "
+                  "packets "
                   "by"));
 }
 
@@ -196,7 +197,8 @@ TEST(Routing, TheUnderlaysPortIsItsOwn) {
               one("underlay.port (f:1:18): there is no port \"w\""));
     EXPECT_EQ(errors("networks: [{name: a}]\nports: [{name: w, netns: x, network: a}]\n"
                      "underlay: {port: w, address: 192.0.2.1/24}"),
-              one("underlay.port (f:3:18): port w is in a network: the underlay's is in none"));
+              one("underlay.port (f:3:18): port w is in a network: the underlay's is in none; to share it, "
+                  "write `network: a` in place of `port` and `address`"));
     EXPECT_EQ(errors("ports: [{name: w, host: true}, {name: v, netns: x}]\n"
                      "mirrors: [{name: m, from: [v], to: w}]\n"
                      "underlay: {port: w, address: 192.0.2.1/24}"),
@@ -252,6 +254,139 @@ TEST(Routing, APortsMtuFitsIntoTheUnderlay) {
                      "ports: [{name: w, netns: x}, {name: p, netns: y, network: a, mtu: 1451}]\n"
                      "underlay: {port: w, address: 192.0.2.1/24}"),
               one("ports[1].mtu (f:2:67): is more than network a carries: 1450 is what the underlay leaves"));
+}
+
+// --- a network as the underlay ---
+
+std::string one_nic(const std::string& outside = "gateway: 192.0.2.1", const std::string& more = "",
+                    const std::string& remotes = "192.0.2.2") {
+    return "networks:\n"
+           "  - {name: outside, subnets: 192.0.2.0/24, " +
+           outside +
+           "}\n"
+           "  - {name: blue, subnets: 10.0.0.0/24, gateway: 10.0.0.254, vxlan: {vni: 5, remotes: [" +
+           remotes +
+           "]}}\n"
+           "underlay: {network: outside}\n"
+           "ports: [{name: w, device: d, network: outside, mtu: 1600}, {name: p, netns: y, network: blue}]\n" +
+           more;
+}
+
+TEST(Routing, ANetworkMayBeTheUnderlay) {
+    const Config config = load(one_nic());
+    EXPECT_EQ(underlay_network(config), "outside");
+    EXPECT_EQ(underlay_domain(config), "main");
+    EXPECT_EQ(end_points_of(config), std::vector{*IpAddress::parse("192.0.2.1")});
+    EXPECT_EQ(networks_of(config).size(), 2u) << "none is added";
+    EXPECT_EQ(find_port(config, "p")->mtu, 1550);
+    // By a network's NICs alone, and by any port where it has none.
+    const std::string container = "ports: [{name: c, netns: z, network: outside, mtu: 1400}, ";
+    std::string with_container = one_nic();
+    with_container.replace(with_container.find("ports: ["), 8, container);
+    EXPECT_EQ(find_port(load(with_container), "p")->mtu, 1550);
+    with_container.replace(with_container.find("device: d"), 9, "netns: d");
+    EXPECT_EQ(find_port(load(with_container), "p")->mtu, 1350);
+}
+
+TEST(Routing, TheFirstGatewayOfEachFamilyIsTheEndPoint) {
+    const Config config = load(
+        "networks: [{name: outside, subnets: [192.0.2.0/24, 'fd00::/64', 198.51.100.0/24],\n"
+        "            gateway: [192.0.2.1, 'fd00::1', 198.51.100.1]}]\n"
+        "underlay: {network: outside}");
+    EXPECT_EQ(end_points_of(config), (std::vector{*IpAddress::parse("192.0.2.1"), *IpAddress::parse("fd00::1")}));
+}
+
+TEST(Routing, TheUnderlaysNetworkSaysAllOfIt) {
+    const auto told = [](const std::string& more) {
+        return errors(
+            "networks: [{name: a, subnets: 192.0.2.0/24, gateway: 192.0.2.1}]\n"
+            "ports: [{name: w, device: d}]\nunderlay: {network: a, " +
+            more + "}");
+    };
+    EXPECT_EQ(told("udp-port: 8472, checksum: full"), Texts{});
+    EXPECT_EQ(told("port: w"), one("underlay.port (f:3:30): stands beside `network`: give one of them"));
+    EXPECT_EQ(told("address: 192.0.2.1/24"),
+              one("underlay.address (f:3:33): stands beside `network`: leave it out, the network's "
+                  "`gateway` addresses are this host's end points"));
+    EXPECT_EQ(told("mac: '02:00:00:00:00:01'"),
+              one("underlay.mac (f:3:29): stands beside `network`: give the network this "
+                  "`gateway-mac`"));
+    EXPECT_EQ(told("gateway: 192.0.2.254"),
+              one("underlay.gateway (f:3:33): stands beside `network`: write `routes` by that gateway"));
+}
+
+TEST(Routing, TheUnderlaysNetworkIsALinkWithAGateway) {
+    EXPECT_EQ(errors("underlay: {network: a}"), one("underlay.network (f:1:21): there is no network \"a\""));
+    EXPECT_EQ(
+        errors(one_nic("vlan: 5")),
+        one("underlay.network (f:4:21): network outside has no `gateway`: its gateway addresses are this host's "
+            "tunnel end points"));
+    EXPECT_EQ(
+        errors(one_nic("flat: true, gateway: 192.0.2.1")),
+        one("underlay.network (f:4:21): network outside is `flat`: name a network that the NIC's link is bridged "
+            "to"));
+    EXPECT_EQ(
+        errors(one_nic("gateway: 192.0.2.1, vxlan: {vni: 6}")),
+        one("underlay.network (f:4:21): network outside spans hosts by tunnels itself, and tunnels can't carry "
+            "their own packets: name the network of the NIC"));
+    std::string small = one_nic();
+    small.replace(small.find("mtu: 1600"), 9, "mtu: 1300");
+    EXPECT_EQ(errors(small),
+              one("underlay.network (f:4:21): port w has an MTU of 1300: an underlay needs 1350 at least"));
+}
+
+TEST(Routing, NoTunnelLeadsIntoATunnel) {
+    EXPECT_EQ(errors(one_nic("gateway: 192.0.2.1", "", "192.0.2.1")),
+              one("networks[1].vxlan.remotes[0] (f:3:87): 192.0.2.1 is this host's own address"));
+    EXPECT_EQ(
+        errors(one_nic("gateway: 192.0.2.1", "", "10.0.0.2")),
+        one("networks[1].vxlan.remotes[0] (f:3:87): 10.0.0.2 lies in network blue (10.0.0.0/24), but tunnel "
+            "packets leave by the underlay's network outside: give one of them another subnet, or network blue "
+            "another `domain`"));
+    EXPECT_EQ(
+        errors(one_nic("gateway: 192.0.2.1", "routes: [{to: 198.51.100.0/24, via: 10.0.0.2}]", "198.51.100.2")),
+        one("networks[1].vxlan.remotes[0] (f:3:87): 198.51.100.2 is routed by network blue (route "
+            "198.51.100.0/24 at f:6:10), but tunnel packets leave by the underlay's network outside: give it a "
+            "route there"));
+    EXPECT_EQ(
+        errors(one_nic("gateway: 192.0.2.1", "routes: [{to: 198.51.100.0/24, via: 192.0.2.254}]", "198.51.100.2")),
+        Texts{});
+    // A port with that address could send into tunnels.
+    std::string port = one_nic();
+    port.replace(port.find("ports: ["), 8, "ports: [{name: c, netns: z, network: outside, address: 192.0.2.2}, ");
+    EXPECT_EQ(errors(port),
+              one("ports[0].address[0] (f:5:56): 192.0.2.2 is a remote tunnel end point's: what the port "
+                  "sends would be taken for tunnel packets"));
+}
+
+TEST(Routing, TheVxlanPortOfAnEndPointIsTheTunnels) {
+    const auto told = [](const std::string& more) { return errors(one_nic("gateway: 192.0.2.1", more)); };
+    const std::string taken =
+        "UDP port 4789 of this host's tunnel end points is VXLAN's: publish another port, or at another `address`";
+    EXPECT_EQ(told("publish: [{port: 4780-4790, proto: udp, to: '10.0.0.1:80-90'}]"),
+              one("publish[0].port (f:6:18): " + taken));
+    EXPECT_EQ(told("publish: [{address: 192.0.2.1, port: 4789, proto: udp, to: '10.0.0.1:80'}]"),
+              one("publish[0].port (f:6:38): " + taken));
+    EXPECT_EQ(told("publish: [{address: 192.0.2.7, port: 4789, proto: udp, to: '10.0.0.1:80'}]"), Texts{});
+    EXPECT_EQ(told("publish: [{port: 4789, to: '10.0.0.1:80'}]"), Texts{});
+    EXPECT_EQ(
+        told("services: [{name: s, address: 192.0.2.1, ports: [{port: 4789, proto: udp}]}]"),
+        one("services[0].ports[0].port (f:6:57): UDP port 4789 of this host's tunnel end points is VXLAN's: give "
+            "the Service another address or port"));
+    EXPECT_EQ(
+        told("service-ranges: {node-ports: 4000-5000}"),
+        one("underlay.udp-port (f:4:11): 4789 is in the range of node ports (`service-ranges: {node-ports: "
+            "4000-5000}`), which are reached at the end points too: take another one on all hosts, or another "
+            "range"));
+    EXPECT_EQ(
+        told("nat: [{out: outside, static: {inside: 10.0.0.1, outside: 192.0.2.1}}]"),
+        one("nat[0].static.outside (f:6:58): 192.0.2.1 is this host's tunnel end point, and a static address has "
+            "all of its ports for itself: take another address of the network"));
+    EXPECT_EQ(
+        told("nat: [{out: blue, masquerade: [outside], addresses: [192.0.2.1-192.0.2.9]}]"),
+        one("nat[0].addresses[0] (f:6:54): has 192.0.2.1, this host's tunnel end point, which only what leaves "
+            "by network outside may have"));
+    EXPECT_EQ(told("acls: [{name: l, rules: [], apply: {port: w, direction: ingress}}]"), Texts{});
 }
 
 // --- what follows ---

@@ -5,8 +5,8 @@
 #include <thread>
 
 #include "engine/switch.h"
-#include "port/device_thread.h"
 #include "support/directory.h"
+#include "support/opening.h"
 #include "support/pools.h"
 #include "support/rings.h"
 
@@ -59,8 +59,12 @@ class SwitchPortsTest : public testing::Test {
         ASSERT_TRUE(config) << config.error()[0].text();
         auto changes = switch_->apply(*config, now_);
         ASSERT_TRUE(changes) << changes.error()[0].text();
+        test::finish_opening(*switch_, now_);
     }
-    void retry() { switch_->tick(now_ += 3s); }
+    void retry() {
+        switch_->tick(now_ += 3s);
+        test::finish_opening(*switch_, now_);
+    }
     void restart() { switch_ = std::make_unique<Switch>(2, test::switch_pools(), "test"); }
     void expect_up(bool up) {
         const HeldPort& held = switch_->ports().at("p");
@@ -125,6 +129,65 @@ TEST_F(SwitchPortsTest, APortDoesNotPauseForTheWaitForOtherDevices) {
     const Retry& retry = switch_->ports().at("p").retry;
     if (retry.failures == 0) GTEST_SKIP() << "the machine is so busy that the attempt isn't over";
     EXPECT_LE(retry.due - now_, std::max<Clock::duration>(Retry::kFirstPause, own * 100));
+}
+
+// Guests' leases.
+class LentTest : public SwitchPortsTest {
+ protected:
+    void apply_guest(const char* dhcp, const char* more = "") {
+        auto config = load_config(
+            fmt::format("networks: [{{name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.1, dhcp: {}}}]\n"
+                        "ports: [{{name: p, vhost-user: {{path: {}}}, network: blue{}}}]",
+                        dhcp, directory_ / "guest.sock", more),
+            "f", {});
+        ASSERT_TRUE(config) << config.error()[0].text();
+        auto changes = switch_->apply(*config, now_);
+        ASSERT_TRUE(changes) << changes.error()[0].text();
+        test::finish_opening(*switch_, now_);
+    }
+    const guard::Guard* guard() const {
+        return switch_->snapshot().slots[path::index(switch_->ports().at("p").port->id())].guard;
+    }
+    bool is_held() const { return guard() != nullptr && guard()->check_addresses; }
+
+    const IpAddress address_ = IpAddress::parse("10.0.0.5").value();
+    const LentAddresses lent_{{"p", {{"blue", address_, MacAddress::from_uint64(0x0200'0000'0005)}}}};
+};
+
+TEST_F(LentTest, ALeasedAddressBelongsToItsPort) {
+    switch_->lend(lent_);  // before the port is there, as at the start
+    apply_guest("true");
+    ASSERT_TRUE(is_held());
+    EXPECT_EQ(guard()->addresses, std::vector{address_});
+    EXPECT_TRUE(guard()->allows_link_local);
+    EXPECT_EQ(guard()->mac, 0u);
+    ASSERT_EQ(switch_->ports_with(address_).size(), 1u);
+    const path::NetworkId blue = switch_->network_ids().at("blue");
+    const auto* owner = switch_->snapshot().owners.find(blue, address_);
+    ASSERT_NE(owner, nullptr);
+    EXPECT_EQ(owner->port, switch_->ports().at("p").port->id());
+    switch_->lend({});
+    EXPECT_FALSE(is_held());
+    EXPECT_TRUE(switch_->ports_with(address_).empty());
+    EXPECT_EQ(switch_->snapshot().owners.find(blue, address_), nullptr);
+    const uint64_t generation = switch_->generation();
+    switch_->lend({});
+    EXPECT_EQ(switch_->generation(), generation) << "nothing has changed";
+    switch_->lend(lent_);
+    EXPECT_TRUE(is_held());
+}
+
+TEST_F(LentTest, APortIsHeldToItsLeasesUnlessItMayHaveOtherAddresses) {
+    switch_->lend(lent_);
+    apply_guest("{autonomous: true}");
+    EXPECT_FALSE(is_held());
+    apply_guest("true", ", spoofing: allow");
+    EXPECT_FALSE(is_held());
+    apply_guest("true");
+    EXPECT_TRUE(is_held());
+    apply_guest("false");
+    EXPECT_FALSE(is_held());
+    EXPECT_FALSE(switch_->snapshot().networks[path::index(switch_->network_ids().at("blue"))].serves_dhcp);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "engine/machine.h"
 #include "port/device_thread.h"
 #include "support/directory.h"
+#include "support/opening.h"
 #include "support/pools.h"
 #include "support/rings.h"
 
@@ -45,10 +46,9 @@ class SwitchTest : public testing::Test {
     }
     // With the ticks that follow until no port waits for its device any more.
     void tick(Clock::time_point now) {
-        do {
-            ASSERT_TRUE(port::devices_are_idle(std::chrono::minutes(10)));
-            switch_.tick(now);
-        } while (std::ranges::any_of(switch_.ports(), [](const auto& each) { return each.second.port->is_opening(); }));
+        ASSERT_TRUE(port::devices_are_idle(std::chrono::minutes(10)));
+        switch_.tick(now);
+        test::finish_opening(switch_, now);
     }
     // Whether a broadcast from one device reaches the other.
     bool reaches(test::RingDevice& from, test::RingDevice& to) {

@@ -550,9 +550,114 @@ TEST(Validate, ARoutersMacIsAStationsAndHasARouter) {
                   "host has"));
 }
 
+TEST(Validate, DhcpNeedsAddressesAndAGateway) {
+    constexpr const char* kNeeds =
+        "needs `subnets`, of which guests get addresses, and a `gateway`, which answers them: give both";
+    EXPECT_EQ(errors("networks: [{name: a, dhcp: true}]"),
+              one(std::string("networks[0].dhcp (f:1:28): ") + kNeeds));
+    EXPECT_EQ(errors("networks: [{name: a, dhcp: {lease: 2h}, subnets: [10.0.0.0/8]}]"),
+              one(std::string("networks[0].dhcp (f:1:28): ") + kNeeds));
+    EXPECT_EQ(errors("networks: [{name: a, dhcp: true, subnets: [10.0.0.0/8], gateway: 10.0.0.1}]"), Texts{});
+    EXPECT_EQ(errors("networks: [{name: a, dhcp: false}]"), Texts{});
+}
+
 TEST(Validate, TwoPortsCannotShareAGuest) {
     EXPECT_EQ(errors("ports:\n  - {name: a, vhost-user: {path: /x}}\n  - {name: b, vhost-user: {path: /x}}"),
               one("ports[1].vhost-user (f:3:27): /x is port a's already"));
+}
+
+constexpr std::string_view kTwoNetworks =
+    "networks:\n"
+    "  - {name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.1, ipam: {ranges: [10.0.0.8-10.0.0.9]}}\n"
+    "  - {name: out, subnets: [192.0.2.0/24], gateway: 192.0.2.1}\n"
+    "ports:\n"
+    "  - {name: web, netns: web, network: blue, address: [10.0.0.2]}\n"
+    "  - {name: ext, netns: ext, network: out, address: [192.0.2.80]}\n";
+
+Texts errors_of(std::string_view more) {
+    return errors(std::string(kTwoNetworks) + std::string(more));
+}
+
+TEST(Validate, AStationsAddressIsNobodyElses) {
+    const std::string end = " is the address of port ext: packets for it would not reach that port";
+    EXPECT_EQ(errors_of("services: [{name: s, address: [192.0.2.80], ports: [{port: 80}]}]"),
+              one("services[0].address[0] (f:7:32): 192.0.2.80" + end));
+    EXPECT_EQ(errors_of("nat: [{masquerade: [blue], out: out, addresses: [192.0.2.79-192.0.2.81]}]"),
+              one("nat[0].addresses[0] (f:7:50): 192.0.2.80" + end));
+    EXPECT_EQ(errors_of("nat: [{static: {inside: 10.0.0.2, outside: 192.0.2.80}, out: out}]"),
+              one("nat[0].static.outside (f:7:44): 192.0.2.80" + end));
+    EXPECT_EQ(errors_of("publish: [{address: 192.0.2.80, port: 80, to: 'web:80'}]"),
+              one("publish[0].address (f:7:21): 192.0.2.80" + end));
+    // Of another routing domain it is another address.
+    EXPECT_EQ(errors("networks: [{name: red, subnets: [192.0.2.0/24], gateway: 192.0.2.1, domain: red}]\n"
+                     "ports: [{name: ext, netns: ext, network: red, address: [192.0.2.80]}]\n"
+                     "services: [{name: s, address: [192.0.2.80], ports: [{port: 80}]}]"),
+              Texts{});
+}
+
+TEST(Validate, AnAddedPortTakesNoAddressOfAService) {
+    port::PortConfig added;
+    added.name = "late";
+    added.netns = "late";
+    added.network = "out";
+    added.address = {{*IpAddress::parse("192.0.2.33")}};
+    EXPECT_EQ(
+        errors(std::string(kTwoNetworks) + "services: [{name: s, address: [192.0.2.33], ports: [{port: 80}]}]",
+               {added}),
+        one("ports[2].address[0]: 192.0.2.33 is an address of service s (f:7:12) already"));
+}
+
+TEST(Validate, AnAddressForClientsIsAHosts) {
+    EXPECT_EQ(errors_of("services: [{name: s, address: [127.0.0.1, 192.0.2.255], ports: [{port: 80}],\n"
+                        "  backends: [{address: 255.255.255.255}]}]"),
+              (Texts{"services[0].address[0] (f:7:32): 127.0.0.1 is a loopback address",
+                     "services[0].address[1] (f:7:43): 192.0.2.255 is the broadcast address of 192.0.2.0/24",
+                     "services[0].backends[0].address (f:8:24): 255.255.255.255 is the broadcast address"}));
+    EXPECT_EQ(
+        errors_of(
+            "services: [{name: s, address: [10.9.9.9], ports: [{port: 80}], backends: [{address: 10.9.9.9}]}]"),
+        one("services[0].backends[0].address (f:7:85): 10.9.9.9 is the Service's own address"));
+    EXPECT_EQ(
+        errors_of(
+            "nat: [{masquerade: [blue], out: out}, {static: {inside: 10.0.0.2, outside: 192.0.2.1}, out: out}]"),
+        one("nat[1].static.outside (f:7:76): 192.0.2.1 is the gateway of network out: a static address has all "
+            "of its ports for itself"));
+}
+
+TEST(Validate, AServiceAndAPublishedPortAreTwo) {
+    EXPECT_EQ(errors_of("services: [{name: s, address: [192.0.2.1], ports: [{port: 80}]}]\n"
+                        "publish: [{port: 79-81, to: '10.0.0.2:79-81'}, {port: 82, to: 'web:82'}]"),
+              one("publish[0].port (f:8:18): port 80 of 192.0.2.1 is that of service s (f:7:12) already"));
+}
+
+TEST(Validate, PortsPublishTheirOwn) {
+    const auto with = [](std::string_view publish) {
+        return errors(
+            "networks:\n"
+            "  - {name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.1}\n"
+            "ports:\n"
+            "  - {name: a, netns: a, network: blue, address: [10.0.0.2], publish: [{port: 80-81}]}\n"
+            "  - {name: b, netns: b, network: blue, address: [10.0.0.3], publish: [" +
+            std::string(publish) + "]}\npublish: [{port: 90, to: 'a:80'}]");
+    };
+    EXPECT_EQ(with("{port: 82, to: 80}, {port: 80, proto: udp}"), Texts{});
+    EXPECT_EQ(with("{port: 81, to: 80}"), one("ports[1].publish[0].port (f:5:78): 81 overlaps 80-81, which is "
+                                              "published by port a already"));
+    EXPECT_EQ(with("{port: 90}"),
+              one("ports[1].publish[0].port (f:5:78): 90 overlaps 90, which is published at f:6:11 already"));
+    EXPECT_EQ(with("{port: 82, to: 80-81}"),
+              one("ports[1].publish[0].to (f:5:86): has another number of ports than `port`"));
+    EXPECT_EQ(errors("networks: [{name: blue}]\n"
+                     "ports: [{name: a, netns: a, network: blue, publish: [{port: 80}]}]"),
+              one("ports[0].publish (f:2:53): needs the port's `address`, to which the packets could go"));
+}
+
+TEST(Validate, RangesForContainersAreOfTheSubnets) {
+    EXPECT_EQ(
+        errors("networks: [{name: a, subnets: [10.0.0.0/24], ipam: {ranges: [10.0.0.250-10.0.1.2], "
+               "exclude: [fd00::1]}}]"),
+        (Texts{"networks[0].ipam.ranges[0] (f:1:62): 10.0.0.250-10.0.1.2 is in none of the network's `subnets`",
+               "networks[0].ipam.exclude[0] (f:1:94): fd00::1 is in none of the network's `subnets`"}));
 }
 
 }  // namespace
