@@ -25,8 +25,9 @@ struct CallError {
 class Client {
  public:
     // `limit`: the time that connecting and each answer may take; 0: unlimited.
-    static tl::expected<Client, CallError> connect(const std::string& socket,
-                                                   std::chrono::milliseconds limit = {});
+    // `chosen_by`: how the operator chooses the socket, for error sentences.
+    static tl::expected<Client, CallError> connect(const std::string& socket, std::chrono::milliseconds limit = {},
+                                                   std::string_view chosen_by = "--socket, SLUICE_SOCKET");
 
     Client(Client&& other) noexcept;
     Client& operator=(Client&& other) noexcept;

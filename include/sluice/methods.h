@@ -252,6 +252,71 @@ inline constexpr std::span<const Parameter> kQuestionParameters{kTraceParameters
 inline constexpr Parameter kPolicyListParameters[] = {
     {"namespace", Type::kText, kOptional, "NAMESPACE", "only of this namespace", "\"shop\""},
 };
+inline constexpr Parameter kServiceShowParameters[] = {
+    {"name", Type::kText, kRequired, "SERVICE",
+     "the Service's name (NAMESPACE/NAME of a Kubernetes Service), or a published port as `service list` shows it",
+     "\"shop/web\""},
+};
+inline constexpr Parameter kServiceDrainParameters[] = {
+    {"name", Type::kText, kRequired, "SERVICE", "the Service's name in the configuration", "\"shop\""},
+    {"backend", Type::kText, kRequired, "BACKEND", "the back end's address", "\"10.0.0.2\""},
+};
+inline constexpr Parameter kServiceEnvParameters[] = {
+    {"pod", Type::kText, kRequired, "POD", "the pod (NAMESPACE/NAME)", "\"shop/web-0\""},
+};
+inline constexpr Parameter kContainer =
+    {"container", Type::kText, kRequired, "CONTAINER", "the container's id, as its runtime gives it",
+     "\"4f5e\""};
+inline constexpr Parameter kInterface =
+    {"interface", Type::kText, kOptional, "INTERFACE", "the interface's name in the container; eth0 if left out",
+     "\"eth0\""};
+inline constexpr Parameter kBy =
+    {"by", Type::kText, kRequired, "BY", "which runtime asks, and for which of its networks", "\"cni\""};
+inline constexpr Parameter kContainerAddParameters[] = {
+    kContainer,
+    kInterface,
+    kBy,
+    {"netns", Type::kText, kOptional, "NETNS", "the container's network namespace, in which it gets an interface",
+     "\"web\""},
+    {"vhost-user", Type::kObject, kOptional, "SOCKET", "instead of that: as the port's key",
+     R"({"path": "/run/sluice/cni/4f5e/eth0.sock", "mode": "server"})"},
+    {"network", Type::kText, kRequired, "NETWORK", "the network", "\"blue\""},
+    {"subnets", Type::kList, kOptional, "SUBNETS",
+     "if there is no such network, it is added with these subnets", R"(["10.0.0.0/24"])", 0, kMaxContainerList},
+    {"gateway", Type::kList, kOptional, "GATEWAY", "and with these gateway addresses", R"(["10.0.0.1"])", 0,
+     kMaxContainerList},
+    {"address", Type::kList, kOptional, "ADDRESS",
+     "the container's addresses; if left out, a free one of each family of the network", R"(["10.0.0.2"])", 0,
+     kMaxContainerList},
+    {"mac", Type::kText, kOptional, "MAC", "as the port's key", "\"02:00:00:00:00:01\""},
+    {"mtu", Type::kNumber, kOptional, "MTU", "as the port's key", "1500", 68, 65521},
+    {"pod", Type::kText, kOptional, "POD", "as the port's key", "\"shop/web-0\""},
+    {"namespace", Type::kText, kOptional, "NAMESPACE", "as the port's key", "\"shop\""},
+    {"labels", Type::kObject, kOptional, "LABELS", "as the port's key", R"({"app": "web"})"},
+    {"routes", Type::kList, kOptional, "ROUTES", "as the port's key", R"([{"to": "10.1.0.0/16"}])", 0,
+     kMaxContainerList},
+    {"publish", Type::kList, kOptional, "PUBLISH", "as the port's key", R"([{"port": 8080, "to": 80}])", 0,
+     kMaxContainerList},
+    {"rate-limit", Type::kObject, kOptional, "LIMITS", "as the port's key", R"({"ingress": {"rate": "100M"}})"},
+    {"aliases", Type::kList, kOptional, "ALIASES", "as the port's key", R"(["web"])", 0, kMaxContainerList},
+};
+inline constexpr Parameter kContainerDeleteParameters[] = {kContainer, kInterface, kBy};
+inline constexpr Parameter kContainerListParameters[] = {
+    {"by", Type::kText, kOptional, "BY", "only those of this runtime and network", "\"cni:pods\""},
+};
+inline constexpr std::string_view kDnsTypes[] = {"A", "AAAA", "ANY", "CNAME", "NS", "PTR", "SOA", "SRV", "TXT"};
+inline constexpr Parameter kDnsLookupParameters[] = {
+    {"name", Type::kText, kRequired, "NAME", "the name, or the IP address of a PTR question", "\"web\""},
+    {"type", Type::kWord, kOptional, "TYPE", "of the records; A if left out", "\"SRV\"", 0, 0, kDnsTypes},
+    {"network", Type::kText, kOptional, "NETWORK", "where it is asked; the only one with DNS if left out",
+     "\"blue\""},
+};
+inline constexpr Parameter kIpamListParameters[] = {
+    {"network", Type::kText, kOptional, "NETWORK", "only of this network", "\"blue\""},
+};
+inline constexpr Parameter kLeaseListParameters[] = {
+    {"network", Type::kText, kOptional, "NETWORK", "only of this network", "\"blue\""},
+};
 inline constexpr Parameter kPolicyShowParameters[] = {
     {"pod", Type::kText, kRequired, "POD", "the pod (NAMESPACE/NAME), or its port", "\"shop/api\""},
 };
@@ -326,7 +391,7 @@ inline constexpr Parameter kKind =
      "\"pod\""};
 inline constexpr Parameter kObjectDeleteParameters[] = {
     kKind,
-    {"name", Type::kText, kRequired, "NAME", "the object's name", "\"web\""},
+    {"name", Type::kText, kRequired, "NAME", "the object's name; several with commas between them", "\"web\""},
     {"namespace", Type::kText, kOptional, "NAMESPACE", "its namespace; default if left out", "\"shop\""},
     {"files", Type::kList, kOptional, "FILES", "manifests that name the objects, as of object.apply",
      kFiles.example, 0, kMaxManifests, kManifestKeys, kObjectNames},
@@ -335,7 +400,8 @@ inline constexpr Parameter kObjectDeleteParameters[] = {
     kDryRun,
 };
 inline constexpr Parameter kObjectListParameters[] = {
-    {"kind", Type::kText, kOptional, "KIND", "only of this kind: Namespace, Pod or NetworkPolicy", "\"pod\""},
+    {"kind", Type::kText, kOptional, "KIND",
+     "only of this kind: Namespace, Pod or NetworkPolicy; several with commas between them", "\"pod\""},
     {"name", Type::kText, kOptional, "NAME", "only the one with this name", "\"web\""},
     {"namespace", Type::kText, kOptional, "NAMESPACE", "only in this namespace; in all of them if left out",
      "\"shop\""},
@@ -403,6 +469,32 @@ inline constexpr Method kMethods[] = {
     {kPolicyWhy, Effect::kReads,
      "whether the NetworkPolicies allow a connection, and which rule or policies decide",
      described::kPolicyWhyParameters},
+    {kServiceList, Effect::kReads, "the addresses and ports of Services and published ports", {}},
+    {kServiceShow, Effect::kReads, "the back ends of a Service, with their connections",
+     described::kServiceShowParameters},
+    {kServiceEnv, Effect::kReads, "the environment variables by which a pod's containers find Services",
+     described::kServiceEnvParameters},
+    {kServiceDrain, Effect::kChanges,
+     "give a back end no new connections; it keeps those that it has. Lasts until sluiced restarts",
+     described::kServiceDrainParameters},
+    {kServiceUndrain, Effect::kChanges, "give a back end new connections again",
+     described::kServiceDrainParameters},
+    {kNatList, Effect::kReads, "NAT's pools: ports in use, who uses most; and static addresses", {}},
+    {kContainerList, Effect::kReads, "the interfaces of containers that runtimes have added",
+     described::kContainerListParameters},
+    {kContainerAdd, Effect::kChanges,
+     "add a port for a container's interface, with an address of the network; it is kept in the state. Asked "
+     "again, the answer is the same. A port that does not come up is not added",
+     described::kContainerAddParameters},
+    {kContainerDelete, Effect::kChanges, "delete the port of a container's interface, if there is one",
+     described::kContainerDeleteParameters},
+    {kIpamList, Effect::kReads, "the addresses of the networks that are in use, and who has them",
+     described::kIpamListParameters},
+    {kDnsLookup, Effect::kReads, "what a DNS query would be answered with, and which objects decide that",
+     described::kDnsLookupParameters},
+    {kDnsShow, Effect::kReads, "the DNS responder: counters of queries, and the upstreams with their state", {}},
+    {kLeaseList, Effect::kReads, "the addresses that guests have by DHCP, and for how long",
+     described::kLeaseListParameters},
     {kFlowList, Effect::kReads, "the known connections that match all given parameters",
      described::kFlowListParameters},
     {kFlowCount, Effect::kReads, "how many connections are known, by state, and whether the table is full", {}},

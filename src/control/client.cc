@@ -24,18 +24,17 @@ tl::unexpected<CallError> no_protocol(const std::string& socket, const char* wha
                                                                     "of the same version?"});
 }
 
-std::string hint(int error, const std::string& socket) {
+std::string hint(int error, const std::string& socket, std::string_view chosen_by) {
     switch (error) {
         case ENOENT:
             return "there is no socket " + socket +
-                   ": is sluiced running (systemctl status sluiced), and is this its socket "
-                   "(--socket, SLUICE_SOCKET)?";
+                   ": is sluiced running (systemctl status sluiced), and is this its socket (" +
+                   std::string(chosen_by) + ")?";
         case ECONNREFUSED:
             if (struct stat status{};
                 stat(socket.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode)) {
-                return socket +
-                       " is not a socket; give the path of sluiced's control socket (--socket, "
-                       "SLUICE_SOCKET)";
+                return socket + " is not a socket; give the path of sluiced's control socket (" +
+                       std::string(chosen_by) + ")";
             }
             return "nobody listens on " + socket +
                    ": sluiced isn't running (systemctl status sluiced)";
@@ -101,7 +100,8 @@ Client::~Client() {
     if (descriptor_ >= 0) close(descriptor_);
 }
 
-tl::expected<Client, CallError> Client::connect(const std::string& socket, std::chrono::milliseconds limit) {
+tl::expected<Client, CallError> Client::connect(const std::string& socket, std::chrono::milliseconds limit,
+                                                std::string_view chosen_by) {
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     if (socket.empty() || socket.size() >= sizeof(address.sun_path))
         return not_reached("\"" + socket + "\" is no path of a socket (1 to " +
@@ -117,7 +117,7 @@ tl::expected<Client, CallError> Client::connect(const std::string& socket, std::
     }
     if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) < 0) {
         if (errno == EAGAIN && limit.count() > 0) return not_reached(client.silent());
-        return not_reached(hint(errno, socket));
+        return not_reached(hint(errno, socket, chosen_by));
     }
     return client;
 }

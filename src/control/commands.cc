@@ -8,7 +8,9 @@
 #include "base/file.h"
 #include "control/answer.h"
 #include "control/capture.h"
+#include "control/containers.h"
 #include "control/devices.h"
+#include "control/dns.h"
 #include "control/kube_objects.h"
 #include "control/objects.h"
 #include "control/pod_policy.h"
@@ -18,6 +20,7 @@
 #include "control/report_routing.h"
 #include "control/routing.h"
 #include "control/trace.h"
+#include "control/translation.h"
 
 namespace sluice::control {
 namespace {
@@ -202,11 +205,9 @@ std::vector<Command> commands(Running& daemon) {
     Running* d = &daemon;
     using protocol::method;
     std::vector<Command> commands{
-        {method(protocol::kStatus), [d](const json&) -> Answer {
-             return report_status(d->running, d->intent, d->eal, d->started);
-         }},
-        {method(protocol::kPortList),
-         [d](const json& p) { return port_list(*d, p); }},
+        {method(protocol::kStatus),
+         [d](const json&) -> Answer { return report_status(d->running, d->intent, d->eal, d->started); }},
+        {method(protocol::kPortList), [d](const json& p) { return port_list(*d, p); }},
         {method(protocol::kPortShow), [d](const json& p) { return port_show(*d, p); }},
         {method(protocol::kPortAdd), [d](const json& p) { return port_add(*d, p); }},
         {method(protocol::kPortSet), [d](const json& p) { return port_set(*d, p); }},
@@ -214,9 +215,8 @@ std::vector<Command> commands(Running& daemon) {
         {method(protocol::kMirrorList), [d](const json&) { return mirror_list(*d); }},
         {method(protocol::kAdd), [d](const json& p) { return batch_add(*d, p); }},
         {method(protocol::kDelete), [d](const json& p) { return batch_delete(*d, p); }},
-        {method(protocol::kDeviceList), [d](const json&) {
-             return answer_of(list_devices(d->pci, pci_ports(d->running)));
-         }},
+        {method(protocol::kDeviceList),
+         [d](const json&) { return answer_of(list_devices(d->pci, pci_ports(d->running))); }},
         {method(protocol::kDeviceBind), [d](const json& p) { return device_bind(*d, p); }},
         {method(protocol::kDeviceUnbind), [d](const json& p) { return device_unbind(*d, p); }},
         {method(protocol::kNetworkList),
@@ -228,12 +228,24 @@ std::vector<Command> commands(Running& daemon) {
         {method(protocol::kRouteDelete), [d](const json& p) { return route_delete(*d, p); }},
         {method(protocol::kRouteLoad), [d](const json& p) { return route_load(*d, p); }},
         {method(protocol::kNeighborList), nullptr, nullptr, [d](const json& p) { return neighbor_list(*d, p); }},
-        {method(protocol::kTunnelList),
-         [d](const json&) -> Answer { return report_tunnels(d->running); }},
+        {method(protocol::kTunnelList), [d](const json&) -> Answer { return report_tunnels(d->running); }},
         {method(protocol::kAclList), [d](const json& p) { return acl_list(*d, p); }},
         {method(protocol::kPolicyList), nullptr, nullptr, [d](const json& p) { return policy_list(*d, p); }},
         {method(protocol::kPolicyShow), nullptr, nullptr, [d](const json& p) { return policy_show(*d, p); }},
         {method(protocol::kPolicyWhy), [d](const json& p) { return policy_why(*d, p); }},
+        {method(protocol::kServiceList), [d](const json& p) { return service_list(*d, p); }},
+        {method(protocol::kServiceShow), nullptr, nullptr, [d](const json& p) { return service_show(*d, p); }},
+        {method(protocol::kServiceEnv), [d](const json& p) { return service_env(*d, p); }},
+        {method(protocol::kServiceDrain), [d](const json& p) { return service_drain(*d, p); }},
+        {method(protocol::kServiceUndrain), [d](const json& p) { return service_undrain(*d, p); }},
+        {method(protocol::kNatList), [d](const json&) { return nat_list(*d); }},
+        {method(protocol::kContainerList), [d](const json& p) { return container_list(*d, p); }},
+        {method(protocol::kContainerAdd), [d](const json& p) { return container_add(*d, p); }},
+        {method(protocol::kContainerDelete), [d](const json& p) { return container_delete(*d, p); }},
+        {method(protocol::kIpamList), [d](const json& p) { return ipam_list(*d, p); }},
+        {method(protocol::kDnsLookup), [d](const json& p) { return dns_lookup(*d, p); }},
+        {method(protocol::kDnsShow), [d](const json&) { return dns_show(*d); }},
+        {method(protocol::kLeaseList), [d](const json& p) { return lease_list(*d, p); }},
         {method(protocol::kFlowList), nullptr, nullptr, [d](const json& p) { return flow_list(*d, p); }},
         {method(protocol::kFlowCount), nullptr, nullptr, [d](const json&) { return flow_count(*d); }},
         {method(protocol::kFlowFlush), [d](const json& p) { return flow_flush(*d, p); }},
@@ -245,8 +257,7 @@ std::vector<Command> commands(Running& daemon) {
          [d](const json& p, const Caller& caller) { return trace_read(*d, p, caller); }},
         {method(protocol::kTraceStop), nullptr,
          [d](const json& p, const Caller& caller) { return trace_stop(*d, p, caller); }},
-        {method(protocol::kStats),
-         [d](const json&) -> Answer { return report_stats(d->running, d->eal); }},
+        {method(protocol::kStats), [d](const json&) -> Answer { return report_stats(d->running, d->eal); }},
         {method(protocol::kCaptureStart), nullptr,
          [d](const json& p, const Caller& caller) { return capture_start(*d, p, caller); }},
         {method(protocol::kCaptureRead), nullptr,
@@ -258,12 +269,13 @@ std::vector<Command> commands(Running& daemon) {
         {method(protocol::kObjectDelete), [d](const json& p) { return kube_object_delete(*d, p); }},
         {method(protocol::kObjectList), nullptr, nullptr, [d](const json& p) { return object_list(*d, p); }},
         {method(protocol::kConfigShow),
-         [d](const json&) -> Answer { return json{{"yaml", engine::show(d->running.config())}}; }},
+         [d](const json&) -> Answer {
+             return json{{"yaml", engine::show(d->running.config())}};
+         }},
         {method(protocol::kConfigCheck), [d](const json& p) { return config_check(*d, p); }},
         {method(protocol::kConfigDiff), [d](const json& p) { return config_diff(*d, p); }},
-        {method(protocol::kConfigReload), [d](const json&) {
-             return changed(*d, d->intent.reload(d->running, engine::Clock::now()));
-         }},
+        {method(protocol::kConfigReload),
+         [d](const json&) { return changed(*d, d->intent.reload(d->running, engine::Clock::now())); }},
     };
     add_object_commands(commands, d);
     return commands;

@@ -6,14 +6,20 @@
 #include <string_view>
 #include <vector>
 
+#include "control/guests.h"
+#include "control/leases.h"
 #include "control/rpc.h"
+#include "docker/book.h"
 #include "engine/eal.h"
 #include "engine/intent.h"
+#include "engine/ipam.h"
 #include "engine/switch.h"
 #include "explain/captures.h"
 #include "explain/decider.h"
 #include "explain/live_traces.h"
+#include "health/server.h"
 #include "port/pci.h"
+#include "protocols/protocols.h"
 
 namespace sluice::control {
 
@@ -26,6 +32,13 @@ struct Running {
     port::pci::Host pci = port::pci::this_host();
     explain::Captures captures{running};
     explain::LiveTraces traces{running};
+    engine::Ipam ipam = {};
+    Guests guests{ipam, intent.config().state + ".leases"};
+    GuestQueue guest_queue = {};
+    LeaseWatch lease_watch = {};
+    health::Server health;
+    protocols::Protocols protocols{running};
+    docker::Book docker = {};  // what docker has of the switch (docker.h)
 };
 
 std::vector<Command> commands(Running& daemon);

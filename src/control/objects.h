@@ -2,6 +2,7 @@
 // objects without counters. Control thread.
 #pragma once
 
+#include "control/answer.h"
 #include "control/commands.h"
 
 namespace sluice::control {

@@ -35,7 +35,7 @@ json policy_json(const PodPolicies& pods, const kube::Key& key) {
              {"name", key.name},
              {"selects", policy->facts.pods.text()},
              {"directions", std::move(directions)},
-             {"pods", pods.selection().pods_of(policy->pods).size()},
+             {"pods", pods.peers_of(policy->pods).size()},
              {"origin", base::origin(policy->place)}};
     base::tell_place(row, policy->place);
     return row;
@@ -83,7 +83,7 @@ json peer_json(const PodPolicies& pods, const kube::Peer& peer, const std::strin
              {"count", nullptr}};
     for (const IpPrefix& except : peer.block.except) row["except"].push_back(except.text());
     if (scope == nullptr) return row;
-    const std::vector<kube::PodId>& ids = pods.selection().pods_of(*scope);
+    const std::vector<kube::PodId> ids = pods.peers_of(*scope);
     row["pods"] = names_of(pods, ids);
     row["count"] = ids.size();
     return row;
@@ -184,14 +184,18 @@ json pod_json(const PodPolicies& pods, const kube::Key& key, const PodPolicies::
     return row;
 }
 
-// The pod that a user means: by its name, or by the name of its port.
+// The pod that a user means: by its name, the name of its port, or its address.
 base::Result<kube::Key> pod_named(const Switch& running, const std::string& text) {
     if (explain::is_pod_name(text)) return explain::find_pod(running, text);
     if (const kube::Key* key = running.pod_policies().find_key(text)) return *key;
+    if (const auto address = IpAddress::parse(text)) {
+        if (const kube::Key* key = explain::find_pod_with(running, *address)) return *key;
+        return base::fail("no pod has the address {}", text);
+    }
     if (running.ports().contains(text)) {
         return base::fail("port {} has no pod: it has none of the keys pod, namespace and labels", text);
     }
-    return base::fail("{} is neither a pod (NAMESPACE/NAME) nor a port", base::shown(text));
+    return base::fail("{} is neither a pod (NAMESPACE/NAME) nor a port nor an address", base::shown(text));
 }
 
 // --- policy.why ---
@@ -204,16 +208,32 @@ struct End {
     IpAddress address;
 };
 
-// A port stands for its pod; an address stays what it is.
+// The first address that a port declares, of that family if it has one. Empty: it declares none.
+std::string address_of_port(const port::PortConfig& port, bool v4) {
+    const auto is_v4 = [](const InterfaceAddress& own) { return own.address.is_v4(); };
+    const auto own = std::ranges::find(port.address, v4, is_v4);
+    return own == port.address.end() ? "" : own->address.text();
+}
+
+// A port stands for its pod, or without one for its address; an address stays what it is.
 base::Result<std::string> name_end(const Switch& running, const std::string& text) {
     if (IpAddress::parse(text)) return text;
+    const auto port = running.ports().find(text);
+    const bool has_pod = running.pod_policies().find_key(text) != nullptr;
+    if (port != running.ports().end() && !has_pod) {
+        if (!port->second.port->config().address.empty()) return text;
+        return base::fail("port {} has no pod, and declares no address", text);
+    }
     const auto key = pod_named(running, text);
     if (!key) return tl::unexpected(key.error());
     return pod_text(*key);
 }
 
-End end_of(const Switch& running, const std::string& text, bool v4) {
+End end_of(const Switch& running, std::string text, bool v4) {
     const PodPolicies& pods = running.pod_policies();
+    if (const auto port = running.ports().find(text); port != running.ports().end()) {
+        text = address_of_port(port->second.port->config(), v4);
+    }
     End end{.text = text};
     if (const auto address = IpAddress::parse(text)) {
         end.address = *address;
@@ -224,7 +244,7 @@ End end_of(const Switch& running, const std::string& text, bool v4) {
     if (!end.key) return end;
     end.pod = pods.find_state(*end.key);
     end.text = pod_text(*end.key);
-    if (!IpAddress::parse(text)) end.address = explain::address_of(*end.pod, v4);
+    if (!IpAddress::parse(text)) end.address = explain::address_of(running, *end.pod, v4);
     return end;
 }
 
@@ -292,7 +312,11 @@ json judged_json(const Switch& running, const End& own, const End& other, Direct
     const std::vector<acl::Object> by = running.policies(answer.object);
     for (const acl::Object& object : by) row["by"].push_back(decider_json(object));
     row["permits"] = answer.permits;
-    row["text"] = answer.permits && !by.empty() ? fmt::format("{} permits it", by[0].name) : refusal_text(by);
+    std::string text = answer.permits && !by.empty() ? fmt::format("{} permits it", by[0].name) : refusal_text(by);
+    if (own.pod->port.empty()) {
+        text += fmt::format("; {} is at no port here: its own host enforces this", own.text);
+    }
+    row["text"] = std::move(text);
     return row;
 }
 

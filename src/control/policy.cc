@@ -59,9 +59,11 @@ struct Filter {
         const path::TupleKey& key = flow.original.key;
         if (state && flow.state != *state) return false;
         if (domain && key.domain() != *domain) return false;
-        if (port && !has_port(key, *port)) return false;
-        return !address || path::source_of(flow.original) == *address ||
-               path::destination_of(flow.original) == *address;
+        if (port && !has_port(key, *port) && !has_port(flow.leaves.key, *port)) return false;
+        return !address || has_address(flow.original) || has_address(flow.leaves);
+    }
+    bool has_address(const path::Tuple& tuple) const {
+        return path::source_of(tuple) == *address || path::destination_of(tuple) == *address;
     }
     // For ICMP the key has an identifier in the place of the ports.
     static bool has_port(const path::TupleKey& key, uint16_t port) {
@@ -102,6 +104,12 @@ json end_json(const path::Tuple& tuple) {
         end["port"] = tuple.key.source_port().host();
     }
     return end;
+}
+
+// As which its packets leave; null: as they come.
+json translated_json(const flow::Listed& flow) {
+    if (flow.original == flow.leaves) return nullptr;
+    return {{"source", end_json(flow.leaves)}, {"destination", end_json(flow.leaves.reversed())}};
 }
 
 std::string protocol_text(wire::Protocol protocol) {
@@ -189,6 +197,7 @@ json flow_json(const Names& names, const flow::Listed& flow) {
     json row{{"proto", protocol_text(key.protocol())},
              {"source", end_json(flow.original)},
              {"destination", end_json(flow.original.reversed())},
+             {"translated", translated_json(flow)},
              {"domain", base::or_none(names.domain(key.domain()))},
              {"state", word_of(flow.state)},
              {"verdict", verdict_text(flow.verdict)},

@@ -22,7 +22,7 @@ struct Noted {
 json record_json(const engine::Switch& running, const explain::WallClock& clock, const Noted& noted) {
     const DropRecord& record = noted.record;
     json decided_by = json::array();
-    if (auto object = explain::decider_of(running, record)) decided_by.push_back(to_json(*object));
+    for (const auto& object : explain::deciders_of(running, record)) decided_by.push_back(to_json(object));
     const auto neighbor = explain::neighbor_of(running, record);
     return {{"time", clock.seconds(record.time)},
             {"worker", noted.worker},

@@ -194,10 +194,37 @@ json report_routes(const engine::Switch& running, const router::AddedRoutes& add
     return {{"routes", routes}, {"count", count}};
 }
 
+namespace {
+
+// The Service or the NAT rule whose the address is in a routing domain. None: nobody's.
+std::optional<acl::Object> owner_of(const engine::Switch& running, const std::string& domain,
+                                    const IpAddress& address) {
+    const view::Snapshot& snapshot = running.snapshot();
+    for (const engine::NetworkConfig& network : running.config().networks) {
+        if (!network.is_routed() || network.domain != domain) continue;
+        const path::FlowDomain id =
+            snapshot.networks[path::index(running.network_ids().at(network.name))].flow_domain;
+        if (snapshot.services != nullptr) {
+            if (const auto* front = snapshot.services->owner(id, address))
+                return running.translation().describe(front->object);
+        }
+        if (snapshot.nat == nullptr) return std::nullopt;
+        if (const auto* rule = snapshot.nat->find_outside({id, address}))
+            return running.translation().describe(rule->object);
+        const auto* pool = snapshot.nat->find_pool({id, address});
+        return pool != nullptr ? running.translation().describe(pool->object) : std::nullopt;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 json report_lookup(const engine::Switch& running, const std::string& name, const IpAddress& address) {
     const router::Router& router = running.router();
     const route::Domain& domain = *router.domains().at(name);
-    json answer{{"address", address.text()}, {"domain", name}, {"route", nullptr}};
+    json answer{{"address", address.text()}, {"domain", name}, {"route", nullptr}, {"owner", nullptr}};
+    if (const auto owner = owner_of(running, name, address))
+        answer["owner"] = {{"kind", owner->kind}, {"name", owner->name}, {"origin", base::origin(owner->place)}};
     const auto found = domain.table.longest(address);
     if (!found) return answer;
     const auto& [to, id] = *found;
@@ -248,12 +275,16 @@ Steps report_neighbors(engine::Switch& running, const std::string& network) {
 namespace {
 
 // The MTU of the path to the remote, and of packets inside the tunnel. `expires` is there if routers have reported
-// an MTU below that of our own link. Null while the underlay's port is down.
+// an MTU below that of our own link. Null while the underlay's ports are down.
 json mtu_of(const engine::Switch& running, const vxlan::Remote& remote, bool ipv6) {
-    const auto& underlay = running.config().underlay;
-    const auto port = underlay ? running.ports().find(underlay->port) : running.ports().end();
-    if (port == running.ports().end() || !port->second.up) return nullptr;
-    const uint32_t link = port->second.port->max_frame() - static_cast<uint32_t>(sizeof(wire::EthernetHeader));
+    uint32_t link = UINT32_MAX;
+    for (const auto* config : engine::underlay_ports(running.config())) {
+        const auto held = running.ports().find(config->name);
+        if (held == running.ports().end() || !held->second.up) continue;
+        link =
+            std::min(link, held->second.port->max_frame() - static_cast<uint32_t>(sizeof(wire::EthernetHeader)));
+    }
+    if (link == UINT32_MAX) return nullptr;
     const uint32_t learned = remote.path_mtu.get();
     const bool is_less = learned != 0 && learned < link;
     const uint32_t path = is_less ? learned : link;

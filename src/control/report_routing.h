@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "control/answer.h"
 #include "engine/switch.h"
 
 namespace sluice::control {

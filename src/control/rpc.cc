@@ -162,10 +162,17 @@ std::string with_errors(const RpcError& error) {
     std::string text = error.message;
     for (size_t i = 0; i < std::min(errors->size(), kTold); ++i) {
         const json& one = (*errors)[i];
-        const auto path = one.find("path");
-        const std::string where = path != one.end() && path->is_string() ? path->get<std::string>() : "";
-        text += fmt::format("{}{}{}{}", i == 0 ? ": " : "; ", where, where.empty() ? "" : ": ",
-                            one.value("message", ""));
+        const auto text_at = [&](const char* key) {
+            const auto value = one.find(key);
+            return value != one.end() && value->is_string() ? value->get<std::string>() : std::string();
+        };
+        const auto number_at = [&](const char* key) {
+            const auto value = one.find(key);
+            return value != one.end() && value->is_number_integer() ? value->get<int>() : 0;
+        };
+        const base::Error told{text_at("message"), text_at("path"),
+                               {text_at("file"), number_at("line"), number_at("column")}};
+        text += (i == 0 ? ": " : "; ") + told.text();
     }
     return text;
 }

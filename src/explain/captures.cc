@@ -20,7 +20,7 @@ std::span<const uint8_t> bytes_of(const std::string& frame) {
 // "dropped: spoofed-mac, decided by port web (host.yaml:3:5), from web, network blue"
 std::string drop_text(const engine::Switch& running, const DropRecord& drop) {
     std::string line = fmt::format("dropped: {}", path::text(drop.reason).name);
-    if (const auto object = decider_of(running, drop)) line += ", decided by " + text(*object);
+    if (const auto objects = deciders_of(running, drop); !objects.empty()) line += ", decided by " + text(objects);
     const auto add = [&](const char* word, const std::string& name) {
         if (!name.empty()) line += fmt::format(", {} {}", word, name);
     };
@@ -179,7 +179,7 @@ json Captures::tell_packet(const Held& held, const Frame& frame, const WallClock
     }
     const DropRecord& drop = frame.drop;
     json decided_by = json::array();
-    if (const auto object = decider_of(running_, drop)) decided_by.push_back(to_json(*object));
+    for (const Object& object : deciders_of(running_, drop)) decided_by.push_back(to_json(object));
     packet["port"] = base::or_none(place_name(running_, drop.port, drop.time));
     packet["direction"] = drop.port == drop.ingress ? "from" : "to";
     packet["network"] = base::or_none(network_name(running_, drop.network, drop.time));

@@ -41,6 +41,7 @@ Decider decider_of(Drop reason) {
         case kForeignAddress:
         case kMacLimit:
         case kFloodLimit:
+        case kEgressRateLimit:
         case kCutShort:
         case kStale:
         case kFlowShare:
@@ -61,7 +62,9 @@ Decider decider_of(Drop reason) {
         case kNotForRouter:
         case kMartian:
         case kSourceRoute:
-        case kTtlExceeded: return Decider::kIngress;
+        case kTtlExceeded:
+        case kResponderBusy:
+            return Decider::kIngress;
         case kSamePort:
         case kSplitHorizon:
         case kPortDown:
@@ -70,6 +73,7 @@ Decider decider_of(Drop reason) {
         case kFragmentationNeeded:
         case kTooBig:
         case kTooLongForPeer:
+        case kIngressRateLimit:
         case kTransmitFull:
         case kTransmitFailed:
         case kInterfaceDown: return Decider::kEgress;
@@ -85,10 +89,20 @@ Decider decider_of(Drop reason) {
         case kUnreachableRoute:
         case kDirectedBroadcast: return Decider::kRoute;
         case kUnknownVni:
-        case kUnderlayTransit: return Decider::kUnderlay;
+        case kUnderlayTransit:
+        case kVxlanPort:
+            return Decider::kUnderlay;
         case kDenied:
         case kRejected:
         case kNoConnection:
+        case kNoEndpoint:
+        case kNoLocalEndpoint:
+        case kNoServicePort:
+        case kServiceSource:
+        case kNatExhausted:
+        case kNatHostLimit:
+        case kNatBusy:
+        case kTupleTaken:
         case kFragmentUnknown: return Decider::kObject;
         case kVxlanInnerVlan:
         case kUnknownRemote: return Decider::kOverlay;
@@ -157,17 +171,19 @@ bool is_tunnel(const engine::Switch& running, path::PortId id, uint64_t time) {
 std::optional<Object> underlay_object(const engine::Switch& running) {
     const auto& underlay = running.config().underlay;
     if (!underlay) return std::nullopt;
-    return Object{"underlay", underlay->port, underlay->place};
+    return Object{"underlay", underlay->network.empty() ? underlay->port : underlay->network, underlay->place};
 }
 
-// For a packet with an egress port or tunnel. A tunnel is down when its underlay's port is.
+// For a packet with an egress port or tunnel. A tunnel is down when its underlay's ports are.
 std::optional<Object> egress_object(const engine::Switch& running, const DropRecord& record) {
     auto object = port_object(running, record.egress, record.time);
-    const auto& underlay = running.config().underlay;
-    if (record.reason != Drop::kPortDown || !object || object->kind != "tunnel" || !underlay) return object;
-    const auto held = running.ports().find(underlay->port);
-    if (held == running.ports().end() || (held->second.up && held->second.port->has_link())) return object;
-    return Object{"port", held->first, held->second.port->config().place};
+    if (record.reason != Drop::kPortDown || !object || object->kind != "tunnel") return object;
+    for (const auto* port : engine::underlay_ports(running.config())) {
+        const auto held = running.ports().find(port->name);
+        if (held == running.ports().end() || (held->second.up && held->second.port->has_link())) continue;
+        return Object{"port", held->first, held->second.port->config().place};
+    }
+    return object;
 }
 
 std::optional<Object> network_object(const engine::Switch& running, const DropRecord& record) {
@@ -243,10 +259,23 @@ std::optional<Object> route_object(const engine::Switch& running, const DropReco
     return Object{"route", std::move(name), declared == nullptr ? base::Place{} : declared->place};
 }
 
-std::optional<Object> rule_object(const engine::Switch& running, uint32_t number) {
-    const auto rule = running.rule(number);
-    if (!rule) return std::nullopt;
-    return Object{std::string(rule->kind), rule->name, rule->place};
+// Of a drop that no rule or policy has decided.
+std::optional<Object> decider_of(const engine::Switch& running, const DropRecord& record,
+                                 const std::optional<IpAddress>& destination) {
+    switch (decider_of(record.reason)) {
+        case Decider::kNone:
+        case Decider::kObject: break;
+        case Decider::kIngress: return port_object(running, record.ingress, record.time);
+        case Decider::kEgress: return egress_object(running, record);
+        case Decider::kNeighbor:
+            return neighbor_object(running, record, destination ? destination : destination_of(record));
+        case Decider::kNetwork: return network_object(running, record);
+        case Decider::kRoute:
+            return route_object(running, record, destination ? destination : destination_of(record));
+        case Decider::kUnderlay: return underlay_object(running);
+        case Decider::kOverlay: return overlay_object(running, record);
+    }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -261,22 +290,23 @@ std::string text(const Object& object) {
     return fmt::format("{} {} ({})", object.kind, object.name, base::origin(object.place));
 }
 
-std::optional<Object> decider_of(const engine::Switch& running, const DropRecord& record,
-                                 const std::optional<IpAddress>& destination) {
-    switch (record.object != 0 ? Decider::kObject : decider_of(record.reason)) {
-        case Decider::kNone: break;
-        case Decider::kObject: return rule_object(running, record.object);
-        case Decider::kIngress: return port_object(running, record.ingress, record.time);
-        case Decider::kEgress: return egress_object(running, record);
-        case Decider::kNeighbor:
-            return neighbor_object(running, record, destination ? destination : destination_of(record));
-        case Decider::kNetwork: return network_object(running, record);
-        case Decider::kRoute:
-            return route_object(running, record, destination ? destination : destination_of(record));
-        case Decider::kUnderlay: return underlay_object(running);
-        case Decider::kOverlay: return overlay_object(running, record);
+std::string text(const std::vector<Object>& objects) {
+    std::string all;
+    for (const Object& object : objects) all += (all.empty() ? "" : ", ") + text(object);
+    return all;
+}
+
+std::vector<Object> deciders_of(const engine::Switch& running, const DropRecord& record,
+                                const std::optional<IpAddress>& destination) {
+    std::vector<Object> objects;
+    if (record.object != 0) {
+        for (const acl::Object& rule : running.rules(record.object)) {
+            objects.push_back({std::string(rule.kind), rule.name, rule.place});
+        }
+    } else if (auto object = decider_of(running, record, destination)) {
+        objects.push_back(std::move(*object));
     }
-    return std::nullopt;
+    return objects;
 }
 
 std::optional<IpAddress> neighbor_of(const engine::Switch& running, const DropRecord& record) {

@@ -1,13 +1,14 @@
-// The configuration object that decided a drop: the port whose settings the packet violated, the network without
-// a receiver for it, its route, the ACL rule. Some reasons have none. The answer uses the present configuration;
-// if the id of a port or network has been reused since the drop, no object is named. If the packet itself is
-// invalid, its ingress port is named. Control thread.
+// The configuration objects that decided a drop: the port whose settings the packet violated, the network without
+// a receiver for it, its route, the ACL rule, the NetworkPolicies that refuse it together. Some reasons have none.
+// The answer uses the present configuration; if the id of a port or network has been reused since the drop, no
+// object is named. If the packet itself is invalid, its ingress port is named. Control thread.
 #pragma once
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "engine/switch.h"
@@ -25,10 +26,11 @@ struct Object {
 nlohmann::json to_json(const Object& object);
 // "port web (host.yaml:12:5)"
 std::string text(const Object& object);
+std::string text(const std::vector<Object>& objects);
 
 // `destination`: if it is known better than from the frame's first bytes (out of a tunnel, behind a tag).
-std::optional<Object> decider_of(const engine::Switch& running, const path::DropRecord& record,
-                                 const std::optional<IpAddress>& destination = std::nullopt);
+std::vector<Object> deciders_of(const engine::Switch& running, const path::DropRecord& record,
+                                const std::optional<IpAddress>& destination = std::nullopt);
 
 // For a packet that was dropped because its next hop is not resolved: the address of that next hop. None if the
 // routes do not tell it.

@@ -57,8 +57,11 @@ class DryRun::Copies {
     bool undo(const path::Witnessed& told);
 
  private:
-    bool is_underlay(const view::PortSlot& slot) const {
-        return slot.network != path::kNoNetworkId && networks_[path::index(slot.network)].is_underlay;
+    bool is_in_underlay(const view::PortSlot& slot) const {
+        for (size_t i = 0; i < networks_.size(); ++i) {
+            if (networks_[i].is_underlay) return slot.carries(path::NetworkId{static_cast<uint16_t>(i)});
+        }
+        return false;
     }
     void copy_tunnels();
     void copy_neighbors();
@@ -201,18 +204,20 @@ void DryRun::Copies::prepare(const rte_mbuf* packet, const Entrance& entrance) {
     view::PortSlot& slot = slots_[path::index(ingress_)];
     path::Connection connection{};
     path::read_connection(packet, {}, connection);
-    is_of_question_ = connection.kind == path::PacketKind::kConnection && !connection.first_fragment &&
-                      !is_underlay(slot);
+    is_of_question_ =
+        connection.kind == path::PacketKind::kConnection && !connection.first_fragment && !is_in_underlay(slot);
     if (!features_) {
-        features_.emplace(running_.pools(),
-                          engine::Effects{.most_asked = 0, .hits = policy::Steps::Hits::kUncounted});
+        features_.emplace(running_.pools(), engine::Effects{.most_asked = 0,
+                                                            .hits = policy::Steps::Hits::kUncounted,
+                                                            .answers = responder::Responder::Effect::kNone});
     }
     if (slot.floods != nullptr) slot.floods = &floods_.emplace(*slot.floods);
     for (const Station& station : entrance.assumed) assume(station);
     source_mac_ = path::mac_key(rte_pktmbuf_mtod(packet, const uint8_t*) + sizeof(wire::MacBytes));
+    const bool is_entrance = is_in_underlay(slot);
     for (size_t i = 0; i < networks_.size(); ++i) {
         const path::NetworkId id{static_cast<uint16_t>(i)};
-        const bool is_entered = slot.carries(id) || (is_underlay(slot) && networks_[i].vni != 0);
+        const bool is_entered = slot.carries(id) || (is_entrance && networks_[i].vni != 0);
         const bridge::MacTable* macs = is_entered ? copy_macs(id) : nullptr;
         if (macs != nullptr) sources_.push_back({id, find(*macs, source_mac_), macs->moves() + macs->flaps()});
     }

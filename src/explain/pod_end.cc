@@ -24,7 +24,7 @@ base::Result<Families> families_of(const Switch& running, const std::string& tex
     } else if (is_pod_name(text)) {
         const auto pod = find_pod_with_address(running, text);
         if (!pod) return tl::unexpected(pod.error());
-        for (const IpAddress& own : (*pod)->addresses) families.add(own);
+        for (const IpAddress& own : own_addresses(running, **pod)) families.add(own);
     } else if (const auto port = running.ports().find(text); port != running.ports().end()) {
         for (const auto& own : port->second.port->config().address) families.add(own.address);
     }
@@ -61,10 +61,24 @@ std::string pod_text(const kube::Key& key) {
 
 const kube::Key* find_pod_with(const Switch& running, const IpAddress& address) {
     const PodPolicies& pods = running.pod_policies();
-    for (const engine::HeldPort* held : running.ports_with(address)) {
+    const auto declaring = running.ports_with(address);
+    for (const engine::HeldPort* held : declaring) {
         if (const kube::Key* key = pods.find_key(held->name())) return key;
     }
-    return pods.find_key(address);
+    return declaring.empty() ? pods.find_key(address) : nullptr;
+}
+
+std::vector<IpAddress> own_addresses(const Switch& running, const PodState& pod) {
+    std::vector<IpAddress> addresses = pod.addresses;
+    std::erase_if(addresses, [&](const IpAddress& address) {
+        const auto declaring = running.ports_with(address);
+        const bool is_at_port =
+            std::ranges::any_of(declaring, [&](const auto* held) { return held->name() == pod.port; });
+        if (is_at_port) return false;
+        const kube::Key* key = find_pod_with(running, address);
+        return key == nullptr || running.pod_policies().find_state(*key) != &pod;
+    });
+    return addresses;
 }
 
 base::Result<kube::Key> find_pod(const Switch& running, std::string_view text) {
@@ -73,10 +87,13 @@ base::Result<kube::Key> find_pod(const Switch& running, std::string_view text) {
         return base::fail("{} is not a pod: write NAMESPACE/NAME", base::shown(text));
     }
     kube::Key key{kube::Kind::kPod, std::string(text.substr(0, slash)), std::string(text.substr(slash + 1))};
-    if (running.pod_policies().find_state(key) == nullptr) {
-        return base::fail("there is no pod {}", base::shown(text));
+    if (running.pod_policies().find_state(key) != nullptr) return key;
+    // A port that says by labels alone which pod it is.
+    if (const kube::Key* of_port = running.pod_policies().find_key(key.name)) {
+        return base::fail("there is no pod {}: the pod at port {} is {}", base::shown(text), key.name,
+                          pod_text(*of_port));
     }
-    return key;
+    return base::fail("there is no pod {}", base::shown(text));
 }
 
 base::Result<const PodState*> find_pod_with_address(const Switch& running, std::string_view text) {
@@ -91,12 +108,18 @@ base::Result<const PodState*> find_pod_with_address(const Switch& running, std::
     if (pod->addresses.empty()) {
         return base::fail("pod {} has no address: neither its status nor a port here gives one", text);
     }
+    if (own_addresses(running, *pod).empty()) {
+        const IpAddress& lost = pod->addresses.front();
+        const kube::Key* owner = find_pod_with(running, lost);
+        return base::fail("pod {} isn't found by its address {}: {} has it", text, lost.text(),
+                          owner != nullptr ? "pod " + pod_text(*owner) : "port " + running.port_without_pod(lost));
+    }
     return pod;
 }
 
-IpAddress address_of(const PodState& pod, bool v4) {
-    return *std::find_if(pod.addresses.begin(), pod.addresses.end(),
-                         [&](const IpAddress& address) { return address.is_v4() == v4; });
+IpAddress address_of(const Switch& running, const PodState& pod, bool v4) {
+    const auto addresses = own_addresses(running, pod);
+    return *std::ranges::find_if(addresses, [&](const IpAddress& address) { return address.is_v4() == v4; });
 }
 
 base::Result<bool> is_v4_between(const Switch& running, const std::string& from, const std::string& to) {
@@ -137,7 +160,7 @@ base::Result<Question> resolve_pods(const Switch& running, Question question, st
             const kube::Key key = *find_pod(running, *end);
             if (end == &question.to) destination = key;
             const PodState& pod = *pods.find_state(key);
-            const IpAddress own = address_of(pod, *v4);
+            const IpAddress own = address_of(running, pod, *v4);
             if (!pod.port.empty()) *address = own;
             *end = pod.port.empty() ? own.text() : pod.port;
         }

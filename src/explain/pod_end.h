@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/switch.h"
 #include "explain/probe.h"
@@ -19,14 +20,16 @@ bool is_pod_name(std::string_view text);
 // "shop/api", as users write it.
 std::string pod_text(const kube::Key& key);
 
-// The pod with that address: behind the port that declares it, else the one whose status says so. Null: there is
-// none.
+// The pod with that address: behind the port that declares it; if no port does, the one whose status says so.
+// Null: there is none.
 const kube::Key* find_pod_with(const engine::Switch& running, const IpAddress& address);
 // An error says why there is no such pod, or why it has no address.
 base::Result<kube::Key> find_pod(const engine::Switch& running, std::string_view text);
+// Those of the pod's addresses that neither another pod nor a port without a pod has.
+std::vector<IpAddress> own_addresses(const engine::Switch& running, const PodState& pod);
 base::Result<const PodState*> find_pod_with_address(const engine::Switch& running, std::string_view text);
 // The pod's first address of a family that it has.
-IpAddress address_of(const PodState& pod, bool v4);
+IpAddress address_of(const engine::Switch& running, const PodState& pod, bool v4);
 // The family of a connection between two ends, each of which is a pod, a port or an address: one that both have.
 base::Result<bool> is_v4_between(const engine::Switch& running, const std::string& from, const std::string& to);
 

@@ -300,9 +300,12 @@ bool is_v4(const Switch& running, const Question& question) {
     return true;
 }
 
+// Whether the switch answers for the address on the network's link: its gateway's, or one of NAT's or a Service's.
 bool is_gateway(const Switch& running, const NetworkConfig& network, const IpAddress& address) {
     if (!network.is_routed()) return false;
+    const auto& own = running.snapshot().networks[path::index(running.network_ids().at(network.name))].addresses;
     return std::find(network.gateway.begin(), network.gateway.end(), address) != network.gateway.end() ||
+           std::find(own.begin(), own.end(), address) != own.end() ||
            (network.flat && address == engine::flat_gateway(address.is_v4())) ||
            address == wire::link_local_of(engine::router_mac(network, running.instance()).bytes);
 }

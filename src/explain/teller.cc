@@ -8,6 +8,7 @@
 
 #include "acl/acl_config.h"
 #include "path/parse.h"
+#include "path/tuple_address.h"
 
 namespace sluice::explain {
 namespace {
@@ -35,9 +36,14 @@ class Teller {
             stage("tunnel", fmt::format("out of {}, into network {}", name_of(told_.ingress),
                                         network_name(running_, told_.network, told_.time)));
         }
+        if (const port::PortConfig* port = config_of(told_.came); port != nullptr && port->rate_limit.egress) {
+            tell_limit(*port, "sends", *port->rate_limit.egress);
+        }
+        tell_translation();
         tell_forwarding();
         tell_flow();
         for (const auto& asked : told_.asked) tell_rule(asked);
+        tell_host();
         tell_end();
         const bool is_delivered = trace_.verdict == Verdict::kDeliver;
         if (is_delivered && trace_.decided_by.empty() && entrance) trace_.decided_by.push_back(*entrance);
@@ -52,6 +58,36 @@ class Teller {
     std::string name_of(path::PortId id) const {
         std::string name = place_name(running_, id, told_.time);
         return name.empty() ? "one that is gone" : name;
+    }
+
+    const port::PortConfig* config_of(path::PortId id) const {
+        const engine::HeldPort* held = running_.find_port(id);
+        return held == nullptr || !running_.is_same_since(id, told_.time) ? nullptr : &held->port->config();
+    }
+
+    void tell_limit(const port::PortConfig& port, std::string_view verb, const port::TokenBucketConfig& limit) {
+        stage("rate-limit",
+              fmt::format("port {} {} at most {} bits a second, and {} bytes at once; what is more is dropped",
+                          port.name, verb, base::to_text(limit.rate), limit.burst_size()),
+              Object{"port", port.name, port.place});
+    }
+
+    // What the packet leaves as, and by which Service, published port or NAT rule.
+    void tell_translation() {
+        if (!told_.is_translated) return;
+        const auto text = [](const path::Tuple& tuple) {
+            const auto end = [&](const IpAddress& address, uint16_t port) {
+                if (tuple.key.is_icmp() || port == 0) return address.text();
+                return fmt::format(fmt::runtime(address.is_v4() ? "{}:{}" : "[{}]:{}"), address.text(), port);
+            };
+            return fmt::format("{} -> {}", end(path::source_of(tuple), tuple.key.source_port().host()),
+                               end(path::destination_of(tuple), tuple.key.destination_port().host()));
+        };
+        const auto object = running_.translation().find(told_.arrives, told_.leaves);
+        std::optional<Object> by;
+        if (object) by = Object{std::string(object->kind), object->name, object->place};
+        stage("translate", fmt::format("{} leaves as {}", text(told_.arrives), text(told_.leaves)), by);
+        if (by) trace_.decided_by.push_back(*by);
     }
 
     void tell_forwarding() {
@@ -75,7 +111,8 @@ class Teller {
         const engine::NetworkConfig* config = engine::find_network(running_.config(), network);
         if (config == nullptr) return;
         const route::Domain& domain = *running_.router().domains().at(config->domain);
-        const auto found = domain.table.longest(told_.destination);
+        const auto found =
+            domain.table.longest(told_.is_translated ? path::destination_of(told_.leaves) : told_.destination);
         if (!found) return stage("route", fmt::format("no route in domain {}", domain.name));
         const auto& [to, hop] = *found;
         Object by{"route", to.text(), {}};  // added at run time, unless a declaration is found
@@ -99,12 +136,12 @@ class Teller {
         if (told_.by != Witnessed::By::kFlow) return;
         bool named = false;
         for (const uint32_t number : told_.objects) {
-            const auto rule = running_.rule(number);
-            if (!rule) continue;
-            const Object object{std::string(rule->kind), rule->name, rule->place};
-            stage("flow", fmt::format("of a connection that is known; {} let it in", rule->name), object);
-            trace_.decided_by.push_back(object);
-            named = true;
+            for (const acl::Object& rule : running_.rules(number)) {
+                const Object object{std::string(rule.kind), rule.name, rule.place};
+                stage("flow", fmt::format("of a connection that is known; {} let it in", rule.name), object);
+                trace_.decided_by.push_back(object);
+                named = true;
+            }
         }
         if (!named) stage("flow", "of a connection that is known");
     }
@@ -120,6 +157,36 @@ class Teller {
                   object);
             trace_.decided_by.push_back(object);
         }
+    }
+
+    // Between a host and its pods no policy is asked. Told where one isolates the pod.
+    void tell_host() {
+        if (told_.by == Witnessed::By::kFlow || told_.egress == path::kNoPort || told_.dropped.count != 0) return;
+        using pod::Direction;
+        for (const auto& [own, other, direction] : {std::tuple(told_.egress, told_.came, Direction::kIngress),
+                                                    std::tuple(told_.came, told_.egress, Direction::kEgress)}) {
+            const engine::HeldPort* host = running_.find_port(other);
+            const engine::HeldPort* held = running_.find_port(own);
+            if (host == nullptr || held == nullptr || !host->port->config().host) continue;
+            const kube::Key* key = running_.pod_policies().find_key(held->name());
+            if (key == nullptr) continue;
+            const auto& pod = *running_.pod_policies().find_state(*key);
+            if (running_.pod_policies().isolated_by(pod, direction).empty() || was_asked(pod, direction)) continue;
+            stage("policy", fmt::format("a host and its pods reach each other: the policies of {}/{} aren't asked",
+                                        key->name_space, key->name));
+        }
+    }
+
+    bool was_asked(const engine::PodPolicies::PodState& pod, pod::Direction direction) const {
+        const auto& by = running_.pod_policies().isolated_by(pod, direction);
+        return std::any_of(told_.asked.begin(), told_.asked.end(), [&](const Witnessed::Asked& asked) {
+            const auto deciders = running_.pod_policies().describe(asked.object);
+            return std::any_of(deciders.begin(), deciders.end(), [&](const auto& decider) {
+                return std::any_of(by.begin(), by.end(), [&](const auto& it) {
+                    return it.key == decider.key && it.direction == decider.direction;
+                });
+            });
+        });
     }
 
     void tell_end() {
@@ -154,13 +221,14 @@ class Teller {
         return std::any_of(mirrors.begin(), mirrors.end(), [&](const auto& m) { return m.to == port; });
     }
 
-    // Whether the frame goes back to the packet's ingress. A frame into a tunnel leaves by the underlay's port.
+    // Whether the frame goes back to the packet's ingress. A frame into a tunnel leaves by a port of the underlay.
     bool is_way_back(path::PortId left, const std::string& port) const {
         if (left == told_.came) return true;
         const auto& slots = running_.snapshot().slots;
-        const auto& underlay = running_.config().underlay;
         const size_t came = path::index(told_.came);
-        return came < slots.size() && slots[came].tunnel != nullptr && underlay && underlay->port == port;
+        if (came >= slots.size() || slots[came].tunnel == nullptr) return false;
+        const auto ports = engine::underlay_ports(running_.config());
+        return std::any_of(ports.begin(), ports.end(), [&](const auto* each) { return each->name == port; });
     }
 
     void tell_what_left() {
@@ -194,6 +262,10 @@ class Teller {
     }
 
     void tell_transmit(const std::string& port, size_t frames) {
+        const auto held = running_.ports().find(port);
+        const auto* limits = held == running_.ports().end() ? nullptr : &held->second.port->config().rate_limit;
+        if (limits != nullptr && limits->ingress)
+            tell_limit(held->second.port->config(), "takes", *limits->ingress);
         const bool is_cut = frames > 1 && told_.is_routed;
         const std::string pieces = is_cut ? fmt::format(", in {} fragments", frames) : "";
         stage("transmit", fmt::format("by port {}{}", port, pieces));
@@ -234,14 +306,16 @@ class Teller {
     void tell_drops() {
         for (const auto& dropped : told_.dropped) {
             const bool is_ip = told_.layer3 == path::Layer3::kIpv4 || told_.layer3 == path::Layer3::kIpv6;
-            const auto by = decider_of(running_, record_of(dropped),
-                                       is_ip ? std::optional(told_.destination) : std::nullopt);
+            const auto by = deciders_of(running_, record_of(dropped),
+                                        is_ip ? std::optional(told_.destination) : std::nullopt);
             const path::DropText& words = path::text(dropped.reason);
-            stage("drop", fmt::format("{}: {}", words.name, words.sentence), by);
+            std::string text = fmt::format("{}: {}", words.name, words.sentence);
+            if (by.size() > 1) text += "; by " + explain::text(by);
+            stage("drop", std::move(text), by.size() == 1 ? std::optional(by.front()) : std::nullopt);
             // In a flood, other copies may have been delivered.
             if (!trace_.to.empty()) continue;
             end(dropped.reason == Drop::kRejected ? Verdict::kReject : Verdict::kDrop, dropped.reason);
-            for (const Object& object : deciders_of(dropped, by)) {
+            for (const Object& object : by) {
                 const auto& named = trace_.decided_by;
                 const bool is_new = std::none_of(named.begin(), named.end(), [&](const Object& o) {
                     return o.kind == object.kind && o.name == object.name;
@@ -249,17 +323,6 @@ class Teller {
                 if (is_new) trace_.decided_by.push_back(object);
             }
         }
-    }
-
-    // Several NetworkPolicies may refuse a packet together: each is named with its own place. `by`: the drop's one
-    // object.
-    std::vector<Object> deciders_of(const Witnessed::Dropped& dropped, const std::optional<Object>& by) const {
-        std::vector<Object> objects;
-        for (const acl::Object& rule : running_.rules(dropped.object)) {
-            objects.push_back({std::string(rule.kind), rule.name, rule.place});
-        }
-        if (objects.empty() && by) objects.push_back(*by);
-        return objects;
     }
 
     const Switch& running_;

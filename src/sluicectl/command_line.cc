@@ -42,7 +42,11 @@ po::options_description all_options() {
             if (options.find_nothrow(name, false)) continue;
             // To Boost ",f" is an option whose only name is -f.
             const std::string declared = name.starts_with("-") ? "," + name.substr(1) : name;
-            options.add_options()(declared.c_str(), po::value<std::string>());
+            if (name == "-f") {
+                options.add_options()(declared.c_str(), po::value<std::vector<std::string>>());
+            } else {
+                options.add_options()(declared.c_str(), po::value<std::string>());
+            }
         }
         for (const std::string& name : shape.either)
             options.add_options()(name.c_str(), po::value<std::string>());
@@ -57,6 +61,37 @@ po::options_description all_options() {
 
 // If an option may stand without a value, Boost would take the next word for its value. Prevents that.
 constexpr std::string_view kNoValue = "(none)";
+
+// Options as kubectl's users write them, in the words of ours.
+std::vector<std::string> with_own_spellings(const std::vector<std::string>& words) {
+    static constexpr std::pair<std::string_view, std::string_view> kShort[] = {{"--namespace", "-n"},
+                                                                               {"--all-namespaces", "-A"},
+                                                                               {"--filename", "-f"},
+                                                                               {"--selector", "-l"},
+                                                                               {"--output", "-o"}};
+    const auto has = [&](std::string_view word) { return std::ranges::find(words, word) != words.end(); };
+    const bool is_of_policies = has("policy") && has("list");
+    const bool is_of_objects = !is_of_policies && (has("get") || has("apply") || has("delete"));
+    std::vector<std::string> own;
+    for (const std::string& word : words) {
+        const size_t equals = word.starts_with("--") ? word.find('=') : word.npos;
+        const std::string name = word.substr(0, equals);
+        const auto spelling = std::ranges::find_if(kShort, [&](const auto& it) { return it.first == name; });
+        if (is_of_policies && word == "-n") {
+            own.push_back("--namespace");
+        } else if (is_of_policies && (word == "-A" || word == "--all-namespaces")) {
+            continue;  // without a namespace it lists those of all
+        } else if (is_of_objects && spelling != std::end(kShort)) {
+            own.emplace_back(spelling->second);
+            if (equals != word.npos) own.push_back(word.substr(equals + 1));
+        } else if (is_of_objects && (word == "--dry-run=client" || word == "--dry-run=server")) {
+            own.push_back("--dry-run");
+        } else if (!is_of_objects || word != "--dry-run=none") {
+            own.push_back(word);
+        }
+    }
+    return own;
+}
 
 std::vector<std::string> with_values(std::vector<std::string> words) {
     for (const Verb& verb : verbs()) {
@@ -167,7 +202,7 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
         // Don't accept abbreviations: one in a script would break when an option is added.
         const int style =
             po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-        po::store(po::command_line_parser(with_values(words))
+        po::store(po::command_line_parser(with_values(with_own_spellings(words)))
                       .options(options)
                       .positional(positional)
                       .style(style)
@@ -238,8 +273,17 @@ tl::expected<CommandLine, UsageError> parse(const std::vector<std::string>& word
         if (!flag && !holds(shape.options, name) && !holds(shape.either, name))
             return wrong(
                 fmt::format("{} takes no {}{}", line.verb->words, name.starts_with("-") ? "" : "--", name), usage);
+        if (name == "-f") {
+            line.arguments.files = value.as<std::vector<std::string>>();
+            line.arguments.options[name] = line.arguments.files.front();
+            continue;
+        }
         const bool has_value = !flag && value.as<std::string>() != kNoValue;
         line.arguments.options[name] = has_value ? value.as<std::string>() : "";
+    }
+    const bool takes_files = line.verb->words == "apply" || line.verb->words == "delete";
+    if (line.arguments.files.size() > 1 && !takes_files) {
+        return wrong(fmt::format("{} takes one -f", line.verb->words), usage);
     }
     return line;
 }

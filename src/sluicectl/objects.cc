@@ -8,7 +8,7 @@
 #include <sstream>
 #include <system_error>
 
-#include "base/counted.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "base/tree.h"
 #include "sluice/protocol.h"
@@ -27,12 +27,6 @@ tl::unexpected<Problem> usage(std::string message) {
     return tl::unexpected(Problem{kUsage, std::move(message)});
 }
 
-std::string lower(std::string word) {
-    std::transform(word.begin(), word.end(), word.begin(),
-                   [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
-    return word;
-}
-
 bool has_option(const Arguments& arguments, const char* name) {
     return arguments.options.contains(name);
 }
@@ -42,29 +36,8 @@ std::string option(const Arguments& arguments, const char* name) {
     return given == arguments.options.end() ? std::string() : given->second;
 }
 
-// The manifests in a folder, in the order of their names.
-tl::expected<std::vector<std::string>, Problem> manifests_in(const std::string& folder) {
-    std::vector<std::string> files;
-    std::error_code error;
-    for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
-         entry.increment(error)) {
-        const std::string ending = entry->path().extension().string();
-        const bool is_manifest = ending == ".yaml" || ending == ".yml" || ending == ".json";
-        std::error_code ignored;
-        if (is_manifest && !fs::is_directory(entry->path(), ignored)) files.push_back(entry->path().string());
-    }
-    if (error) return tl::unexpected(Problem{kFailed, fmt::format("{}: {}", folder, error.message())});
-    if (files.empty()) {
-        return tl::unexpected(
-            Problem{kFailed, fmt::format("{} has no file NAME.yaml, NAME.yml or NAME.json", folder)});
-    }
-    std::sort(files.begin(), files.end());
-    return files;
-}
-
-// A list of {"file", "text"}.
-Params files_of(const Arguments& arguments) {
-    const std::string name = option(arguments, "-f");
+// A list of {"file", "text"}: of one -f.
+Params files_of(const std::string& name) {
     if (name.empty()) return usage("-f FILE is missing: a file, a folder, or - for standard input");
     if (name == "-") {
         std::ostringstream text;
@@ -75,8 +48,12 @@ Params files_of(const Arguments& arguments) {
     std::vector<std::string> names{name};
     std::error_code error;
     if (fs::is_directory(name, error)) {
-        auto inside = manifests_in(name);
-        if (!inside) return tl::unexpected(inside.error());
+        auto inside = base::files_in(name, base::kManifestEndings);
+        if (!inside) return tl::unexpected(Problem{kFailed, inside.error().message});
+        if (inside->empty()) {
+            return tl::unexpected(
+                Problem{kFailed, fmt::format("{} has no file NAME.yaml, NAME.yml or NAME.json", name)});
+        }
         names = std::move(*inside);
     }
     json files = json::array();
@@ -84,6 +61,18 @@ Params files_of(const Arguments& arguments) {
         auto file = params_of_file(each);
         if (!file) return file;
         files.push_back(std::move(*file));
+    }
+    return files;
+}
+
+// Of each -f.
+Params files_of(const Arguments& arguments) {
+    if (arguments.files.empty()) return files_of(std::string());
+    json files = json::array();
+    for (const std::string& name : arguments.files) {
+        auto some = files_of(name);
+        if (!some) return some;
+        for (json& file : *some) files.push_back(std::move(file));
     }
     return files;
 }
@@ -101,6 +90,14 @@ bool is_manifest(std::string_view text) {
     return false;
 }
 
+// Whether a text has lists of sluice.yaml.
+bool has_lists(std::string_view text) {
+    for (const std::string_view list : {"ports:", "networks:", "routes:", "acls:", "address-sets:", "mirrors:"}) {
+        if (text.starts_with(list) || text.find("\n" + std::string(list)) != text.npos) return true;
+    }
+    return false;
+}
+
 // Sets `kind`, `name` and `namespace` by the words: KIND NAME, KIND/NAME or KIND NAMESPACE/NAME.
 std::optional<Problem> set_name(const Arguments& arguments, json& params) {
     std::vector<std::string> words = arguments.words;
@@ -113,8 +110,15 @@ std::optional<Problem> set_name(const Arguments& arguments, json& params) {
     for (const std::string& word : words) {
         if (word.empty()) return Problem{kUsage, "an object is named KIND NAME or KIND/NAME"};
     }
-    if (!words.empty()) params["kind"] = words[0];
+    if (!words.empty() && words[0] != "all") params["kind"] = words[0];
     if (words.size() < 2) return std::nullopt;
+    // Several names are one list.
+    for (size_t i = 2; i < words.size(); ++i) {
+        if (words[i].find('/') != std::string::npos) {
+            return Problem{kUsage, "several objects are named KIND NAME NAME..., with -n NAMESPACE"};
+        }
+        words[1] += "," + words[i];
+    }
     const size_t slash = words[1].find('/');
     if (slash == std::string::npos) {
         params["name"] = words[1];
@@ -135,7 +139,7 @@ void set_flags(const Arguments& arguments, json& params) {
 
 std::string name_of(const json& object) {
     const std::string space = has(object, "namespace") ? word(object.at("namespace")) + "/" : "";
-    return fmt::format("{} {}{}", lower(word(object.at("kind"))), space, word(object.at("name")));
+    return fmt::format("{} {}{}", base::lower(word(object.at("kind"))), space, word(object.at("name")));
 }
 
 // "shop.yaml:3:1: " in front of a message.
@@ -155,6 +159,17 @@ json list_of(const json& rows) {
     return {{"apiVersion", "v1"}, {"kind", "List"}, {"items", std::move(items)}};
 }
 
+// The first three, and how many more there are, as kubectl shows endpoints.
+json shortened(const json& list) {
+    constexpr size_t kMostShown = 3;
+    std::string text;
+    for (size_t i = 0; i < std::min(list.size(), kMostShown); ++i) {
+        text += (i == 0 ? "" : ", ") + word(list[i]);
+    }
+    if (list.size() > kMostShown) text += fmt::format(" + {} more", list.size() - kMostShown);
+    return text.empty() ? json() : json(text);
+}
+
 // The columns of one kind; of several kinds, what all of them have.
 std::vector<Column> columns_of_kind(const std::string& kind, bool is_wide, bool has_kinds, bool has_spaces) {
     std::vector<Column> columns;
@@ -170,6 +185,26 @@ std::vector<Column> columns_of_kind(const std::string& kind, bool is_wide, bool 
         columns.push_back({"PODS", "/pods", Format::kNumber});
         columns.push_back({"DIRECTIONS", "/directions"});
     }
+    if (!has_kinds && kind == "Service") {
+        columns.push_back({"TYPE", "/type"});
+        columns.push_back({"CLUSTER-IP", "/cluster-ips"});
+        columns.push_back({"EXTERNAL-IP", "/external"});
+        columns.push_back({"PORT(S)", "/ports"});
+        if (is_wide) columns.push_back({"SELECTOR", "/selector", Format::kText, 1});
+    }
+    if (!has_kinds && kind == "EndpointSlice") {
+        columns.push_back({"SERVICE", "/service"});
+        columns.push_back({"ADDRESSTYPE", "/address-type"});
+        columns.push_back({"PORTS", "/ports"});
+    }
+    if (!has_kinds && (kind == "Endpoints" || kind == "EndpointSlice")) {
+        columns.push_back({"ENDPOINTS", "/endpoint-text"});
+    }
+    if (!has_kinds && kind == "Node") {
+        columns.push_back({"INTERNAL-IP", "/internal-ips"});
+        columns.push_back({"EXTERNAL-IP", "/external-ips"});
+        columns.push_back({"POD-CIDR", "/pod-cidrs"});
+    }
     const bool is_namespace = !has_kinds && kind == "Namespace";
     if (is_wide || is_namespace) columns.push_back({"LABELS", "/label-text", Format::kText, 1});
     if (is_wide || has_kinds) columns.push_back({"ORIGIN", "/origin", Format::kText, 2});
@@ -181,6 +216,13 @@ std::vector<Column> columns_of_kind(const std::string& kind, bool is_wide, bool 
 Params apply_params(const Arguments& arguments) {
     auto files = files_of(arguments);
     if (!files) return files;
+    for (const json& file : *files) {
+        const auto& text = file.at("text").get_ref<const std::string&>();
+        if (is_manifest(text) || !has_lists(text)) continue;
+        const auto& name = file.at("file").get_ref<const std::string&>();
+        return usage(fmt::format("{} has lists of sluice.yaml, and no Kubernetes objects: `sluicectl add -f {}`",
+                                 base::shown(name), name == kStandardInput ? "-" : name));
+    }
     json params{{"files", std::move(*files)}};
     set_flags(arguments, params);
     return params;
@@ -269,11 +311,16 @@ std::string print_objects(const json& result, const Arguments& arguments) {
                              (arguments.words.size() == 1 && arguments.words[0].find('/') != std::string::npos));
     if (format == "json") return (is_one ? rows[0].at("object") : list_of(rows)).dump(2) + "\n";
     if (format == "yaml") return as_yaml(is_one ? rows[0].at("object") : list_of(rows));
-    if (rows.empty()) return "no objects\n";
+    if (rows.empty()) {
+        if (has_option(arguments, "-A")) return "no objects\n";
+        const std::string space = option(arguments, "-n");
+        return fmt::format("no objects in namespace {} (-A: of all namespaces)\n",
+                           space.empty() ? "default" : space);
+    }
     std::string text;
     if (format == "name") {
         for (const json& row : rows) {
-            text += fmt::format("{}/{}\n", lower(word(row.at("kind"))), word(row.at("name")));
+            text += fmt::format("{}/{}\n", base::lower(word(row.at("kind"))), word(row.at("name")));
         }
         return text;
     }
@@ -287,6 +334,9 @@ std::string print_objects(const json& result, const Arguments& arguments) {
         for (const auto& [key, value] : row.at("labels").items()) {
             labels += fmt::format("{}{}={}", labels.empty() ? "" : ",", key, word(value));
         }
+        if (has(row, "hides"))
+            row["origin"] = fmt::format("{}, hides what was {}", word(row.at("origin")), word(row.at("hides")));
+        if (has(row, "endpoints")) row["endpoint-text"] = shortened(row.at("endpoints"));
         row["label-text"] = labels.empty() ? json() : json(labels);
     }
     return table(columns_of_kind(kind, format == "wide", has_kinds, has_spaces), rows, arguments.width);

@@ -14,11 +14,6 @@ namespace {
 using nlohmann::json;
 
 // A table of the rows; if there are none, a sentence.
-std::string rows_or(const json& rows, std::initializer_list<Column> columns, const char* none, size_t width) {
-    if (rows.empty()) return std::string(none) + "\n";
-    return table({columns.begin(), columns.size()}, rows, width);
-}
-
 std::string changes(const json& rows, const char* none, size_t width) {
     return rows_or(rows,
                    {{"ACTION", "/action"},
@@ -102,6 +97,15 @@ std::string deciders(const json& objects) {
     return text;
 }
 
+std::string objects_line(const json& objects) {
+    const json& namespaces = objects.at("namespaces");
+    const json& pods = objects.at("pods");
+    const json& policies = objects.at("network-policies");
+    if (namespaces == 0 && pods == 0 && policies == 0) return "";
+    return fmt::format("objects        {} namespaces, {} pods, {} network policies\n", word(namespaces),
+                       word(pods), word(policies));
+}
+
 std::string print_status(const json& result, const Arguments& arguments) {
     const json& config = result.at("config");
     const json& ports = result.at("ports");
@@ -114,6 +118,7 @@ std::string print_status(const json& result, const Arguments& arguments) {
         "process        {}\n"
         "uptime         {}\n"
         "configuration  {} (generation {})\n"
+        "{}"
         "networks       {}\n"
         "ports          {} up, {} down{}\n"
         "routes         {} IPv4, {} IPv6 ({})\n"
@@ -123,8 +128,8 @@ std::string print_status(const json& result, const Arguments& arguments) {
         "memory         {}\n"
         "hugepages      {}\n",
         word(result.at("version")), word(result.at("pid")), format(result.at("uptime"), Format::kSeconds),
-        word(config.at("file")), word(config.at("generation")), word(result.at("networks")), word(ports.at("up")),
-        word(ports.at("down")),
+        word(config.at("file")), word(config.at("generation")), objects_line(result.at("objects")),
+        word(result.at("networks")), word(ports.at("up")), word(ports.at("down")),
         ports.at("waiting") == 0 ? "" : fmt::format(", {} waiting (port list)", word(ports.at("waiting"))),
         word(routes.at("ipv4")), word(routes.at("ipv6")), format(routes.at("bytes"), Format::kBytes),
         word(neighbors.at("count")), word(neighbors.at("capacity")), word(flows.at("count")),
@@ -133,6 +138,10 @@ std::string print_status(const json& result, const Arguments& arguments) {
         format(memory.at("resident"), Format::kBytes), word(memory.at("hugepages")));
     for (const json& waiting : result.at("waiting"))
         text += fmt::format("waiting        {}: {}\n", word(waiting.at("object")), word(waiting.at("reason")));
+    for (const json& lost : result.at("lost")) text += fmt::format("lost           {}\n", word(lost));
+    if (!result.at("lost").empty())
+        text +=
+            "               The start could not read this. Each file is kept beside itself as FILE.bad-DATE.\n";
     if (routes.at("waiting") != 0)
         text += fmt::format("               {} added routes wait: the configuration has no place for them "
                             "(route list)\n",

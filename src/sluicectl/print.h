@@ -50,6 +50,18 @@ std::string print_pod_policies(const nlohmann::json& result, const Arguments& ar
 std::string print_pod_rules(const nlohmann::json& result, const Arguments& arguments);
 std::string print_pod_reasons(const nlohmann::json& result, const Arguments& arguments);
 
+// Services and NAT (print_translation.cc).
+std::string print_services(const nlohmann::json& result, const Arguments& arguments);
+std::string print_service(const nlohmann::json& result, const Arguments& arguments);
+std::string print_drained(const nlohmann::json& result, const Arguments& arguments);
+std::string print_variables(const nlohmann::json& result, const Arguments& arguments);
+std::string print_containers(const nlohmann::json& result, const Arguments& arguments);
+std::string print_ipam(const nlohmann::json& result, const Arguments& arguments);
+std::string print_dns_lookup(const nlohmann::json& result, const Arguments& arguments);
+std::string print_dns(const nlohmann::json& result, const Arguments& arguments);
+std::string print_leases(const nlohmann::json& result, const Arguments& arguments);
+std::string print_nat(const nlohmann::json& result, const Arguments& arguments);
+
 // Policies and connections (print_policy.cc).
 // "acl-rule api rule 1 (sluice.yaml:12)"
 std::string object_text(const nlohmann::json& object);

@@ -60,6 +60,10 @@ std::string print_flows(const json& result, const Arguments& arguments) {
     for (json& row : rows) {
         row["from"] = end_text(row.at("source"));
         row["to"] = end_text(row.at("destination"));
+        if (row.contains("translated") && !row.at("translated").is_null()) {
+            const json& leaves = row.at("translated");
+            row["as"] = fmt::format("{} -> {}", end_text(leaves.at("source")), end_text(leaves.at("destination")));
+        }
         json by = json::array();
         for (const json& object : row.at("decided-by")) by.push_back(object_text(object));
         row["by"] = std::move(by);
@@ -67,6 +71,7 @@ std::string print_flows(const json& result, const Arguments& arguments) {
     const std::vector<Column> columns = {{"PROTO", "/proto"},
                                          {"FROM", "/from"},
                                          {"TO", "/to"},
+                                         {"LEAVES-AS", "/as", Format::kText, 3},
                                          {"STATE", "/state"},
                                          {"VERDICT", "/verdict"},
                                          {"PACKETS", "/original/packets", Format::kNumber},

@@ -48,6 +48,10 @@ std::string print_routes(const json& result, const Arguments& arguments) {
 std::string print_lookup(const json& result, const Arguments& arguments) {
     const json& route = result.at("route");
     const std::string address = word(result.at("address"));
+    if (const json owner = result.value("owner", json()); !owner.is_null()) {
+        return fmt::format("{} is an address of {} {} ({}): packets for it go where that leads\n", address,
+                           word(owner.at("kind")), word(owner.at("name")), word(owner.at("origin")));
+    }
     if (route.is_null())
         return fmt::format("no route to {} in domain {}: its packets are dropped (no-route)\n", address,
                            word(result.at("domain")));

@@ -297,4 +297,9 @@ std::string indented(const json& object, size_t screen, size_t indent) {
     return text;
 }
 
+std::string rows_or(const json& rows, std::initializer_list<Column> columns, const char* none, size_t width) {
+    if (rows.empty()) return std::string(none) + "\n";
+    return table({columns.begin(), columns.size()}, rows, width);
+}
+
 }  // namespace sluice::sluicectl

@@ -40,6 +40,9 @@ bool has(const nlohmann::json& object, const char* key);
 // rank, and a last line names these. Then it breaks texts between their words, then paths, then the words of the
 // last text.
 std::string table(std::span<const Column> columns, const nlohmann::json& rows, size_t width = 0);
+// The same, or `none` if there are no rows.
+std::string rows_or(const nlohmann::json& rows, std::initializer_list<Column> columns, const char* none,
+                    size_t width);
 
 // A column for each key of the rows that has a plain value: the keys in `first` come first, then the others.
 std::vector<Column> columns_of(const nlohmann::json& rows, const std::vector<std::string_view>& first);

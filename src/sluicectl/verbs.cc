@@ -46,17 +46,20 @@ constexpr OwnArgument kBatchOwn[] = {
     {"-f FILE", "YAML with lists as in sluice.yaml: networks, ports, acls, address-sets, mirrors, routes; - is "
      "standard input"}};
 constexpr OwnArgument kApplyOwn[] = {
-    {"-f FILE", "a manifest, YAML or JSON; a folder: all its manifests; - is standard input"}};
+    {"-f FILE", "a manifest, YAML or JSON; a folder: all its manifests; - is standard input; -f may stand several "
+     "times"}};
 constexpr OwnArgument kGetOwn[] = {
-    {"KIND", "only of this kind: namespaces, pods, networkpolicies; ns, po, netpol for short"},
+    {"KIND", "only of this kind: namespaces, pods, networkpolicies, services, endpoints, endpointslices, nodes; "
+     "ns, po, netpol, svc, ep, no for short; several as pods,netpol; all is all"},
     {"NAME", "only the one with this name; KIND/NAME will do too"},
     {"-n NAMESPACE", "of this namespace; default if left out"},
     {"-A", "of all namespaces"},
     {"-l SELECTOR", "only with these labels: app=web,tier in (a,b),!old"},
     {"-o FORMAT", "yaml, json, wide or name"}};
 constexpr OwnArgument kDeleteOwn[] = {
-    {"KIND", "of the Kubernetes object: namespace, pod, networkpolicy"},
-    {"NAME", "of the Kubernetes object; KIND/NAME will do too"},
+    {"KIND", "of the Kubernetes object: namespace, pod, networkpolicy, service, endpoints, endpointslice, node"},
+    {"NAME", "of the Kubernetes object, or several; KIND/NAME will do too. With a namespace all that is in it is "
+     "deleted"},
     {"-f FILE", "lists as in sluice.yaml of objects and routes that were added; or a manifest, or a folder of "
      "manifests; - is standard input. Only their names count"},
     {"-n NAMESPACE", "of the object with that name; default if left out"}};
@@ -167,6 +170,28 @@ constexpr Verb kVerbs[] = {
     {"policy why", "from to --proto --dport",
      "whether the NetworkPolicies allow a connection, and which rule or policies decide",
      "policy why shop/frontend-0 shop/api --dport http", kPolicyWhy, nullptr, print_pod_reasons},
+    {"service list", "", "the addresses and ports of Services and published ports",
+     "service list", kServiceList, nullptr, print_services},
+    {"service show", "name", "the back ends of a Service, with their connections",
+     "service show shop/web", kServiceShow, nullptr, print_service},
+    {"service env", "pod", "the environment variables by which a pod's containers find Services",
+     "service env shop/web-0", kServiceEnv, nullptr, print_variables},
+    {"service drain", "name backend", "give a back end no new connections; it keeps those that it has",
+     "service drain shop 10.0.0.2", kServiceDrain, nullptr, print_drained, true},
+    {"service undrain", "name backend", "give a back end new connections again",
+     "service undrain shop 10.0.0.2", kServiceUndrain, nullptr, print_drained, true},
+    {"nat list", "", "NAT's pools: ports in use, and who uses most; static addresses",
+     "nat list", kNatList, nullptr, print_nat},
+    {"container list", "--by", "the interfaces of containers that runtimes have added",
+     "container list --by cni:pods", kContainerList, nullptr, print_containers},
+    {"ipam list", "network", "the addresses that are in use, and who has them",
+     "ipam list blue", kIpamList, nullptr, print_ipam},
+    {"dns lookup", "name type --network", "what a DNS query would be answered with, and why",
+     "dns lookup web.default.svc.cluster.local AAAA --network blue", kDnsLookup, nullptr, print_dns_lookup},
+    {"dns show", "", "the DNS responder: its queries, and the upstreams",
+     "dns show", kDnsShow, nullptr, print_dns},
+    {"lease list", "network", "the addresses that guests have by DHCP, and for how long",
+     "lease list blue", kLeaseList, nullptr, print_leases},
     {"flow list", "--address --port --network --state --limit", "the connections that are known",
      "flow list --address 10.0.0.2 --state established", kFlowList, nullptr, print_flows},
     {"flow count", "", "how many connections are known, and whether the table is full",
@@ -211,7 +236,7 @@ constexpr Verb kVerbs[] = {
     {"add", "[-f FILE]", "add all objects and routes of a file, or none",
      "add -f blue.yaml",
      kAdd, add_params, print_done, true, nullptr, nullptr, nullptr, kBatchOwn},
-    {"delete", "[KIND] [NAME] [-f FILE] [-n NAMESPACE] --ignore-not-found --skip-unknown --dry-run",
+    {"delete", "[KIND] [NAME]... [-f FILE] [-n NAMESPACE] --ignore-not-found --skip-unknown --dry-run",
      "delete what was added or applied: all that a file names, or one Kubernetes object",
      "delete -f blue.yaml",
      kObjectDelete, delete_params, print_deletions, true, call_delete, nullptr, nullptr, kDeleteOwn},

@@ -46,6 +46,7 @@ struct Arguments {
     std::vector<std::string> words;
     // Values by option. Names have no dashes, but short ones do: "-f". An option without a value has "".
     std::map<std::string, std::string> options;
+    std::vector<std::string> files = {};  // of each -f
     size_t width = 0;  // of the terminal; 0: don't break lines
 };
 

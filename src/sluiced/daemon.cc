@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -19,6 +20,7 @@
 #include "base/counted.h"
 #include "base/log.h"
 #include "control/commands.h"
+#include "control/docker.h"
 #include "control/server.h"
 #include "engine/eal.h"
 #include "engine/intent.h"
@@ -34,6 +36,7 @@ namespace asio = boost::asio;
 
 constexpr std::chrono::milliseconds kTick{200};
 constexpr std::chrono::milliseconds kPause{50};
+constexpr std::chrono::milliseconds kCheckTick{20};  // of health checks
 
 int report(const base::Errors& errors) {
     for (const auto& error : errors) std::cerr << error.text() << '\n';
@@ -62,10 +65,12 @@ class Daemon {
                   intent_.config().flows),
           running_{switch_, intent_, eal_, engine::Clock::now()},
           server_(loop_, server_config(), control::commands(running_)),
+          docker_(loop_, running_),
           signals_(loop_, SIGTERM, SIGINT, SIGHUP),
           timer_(loop_),
           attention_(loop_, dup(switch_.attention())),
           pause_(loop_),
+          check_timer_(loop_),
           seen_cycles_(eal_.cores.size()) {}
 
     int run() {
@@ -75,9 +80,15 @@ class Daemon {
             return 1;
         }
         remove_orphans();
+        control::load_leases(running_);
         if (auto changes = intent_.start(switch_, engine::Clock::now()); !changes) {
             return report(changes.error());
         }
+        running_.protocols.start([this](const punt::Message& message) {
+            if (running_.guest_queue.push(message))
+                asio::post(loop_, [this] { control::answer_guests(running_); });
+        });
+        docker_.start();
         for (size_t i = 0; i < eal_.lcores.size(); ++i) {
             rte_eal_remote_launch(run_worker, switch_.workers()[i].get(), eal_.lcores[i]);
         }
@@ -88,6 +99,7 @@ class Daemon {
         loop_.run();
         for (const auto& worker : switch_.workers()) worker->stop();
         rte_eal_mp_wait_lcore();
+        running_.protocols.stop();
         return 0;
     }
 
@@ -152,8 +164,23 @@ class Daemon {
             switch_.tick(engine::Clock::now());
             running_.captures.tick();
             running_.traces.tick();
+            control::tick_leases(running_);
+            check_health();
+            docker_.tick();
             feed_watchdog();
+            if (switch_.has_checks() && !std::exchange(is_checking_, true)) await_checks();
             await_tick();
+        });
+    }
+
+    // As long as there are health checks.
+    void await_checks() {
+        check_timer_.expires_after(kCheckTick);
+        check_timer_.async_wait([this](const boost::system::error_code& error) {
+            if (error) return;
+            switch_.check_services(engine::Clock::now());
+            is_checking_ = switch_.has_checks();
+            if (is_checking_) await_checks();
         });
     }
 
@@ -169,6 +196,14 @@ class Daemon {
                                       if (!stopped) await_attention();
                                   });
                               });
+    }
+
+    void check_health() {
+        std::vector<health::Check> checks;
+        for (const auto& [key, check] : switch_.translation().kubernetes().health_checks())
+            checks.push_back({check.port, key.name_space, key.name, check.local_endpoints});
+        running_.health.set(std::move(checks));
+        running_.health.tick();
     }
 
     // Reports "alive" if the control thread runs and every worker, woken a tick ago, has made a turn since.
@@ -189,10 +224,13 @@ class Daemon {
     engine::Switch switch_;
     control::Running running_;
     control::Server server_;
+    control::DockerPlugin docker_;
     asio::signal_set signals_;
     asio::steady_timer timer_;
     asio::posix::stream_descriptor attention_;
     asio::steady_timer pause_;
+    asio::steady_timer check_timer_;
+    bool is_checking_ = false;  // check_timer_ runs
     const bool watchdog_ = sd_watchdog_enabled(0, nullptr) > 0;
     std::vector<uint64_t> seen_cycles_;  // per worker, as of the last tick
 };

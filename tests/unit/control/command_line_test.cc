@@ -259,6 +259,31 @@ TEST(CommandLine, ShortOptionsHaveValues) {
               (std::map<std::string, std::string>{{"-w", "-"}, {"-f", "icmp and host 10.0.0.1"}, {"-c", "5"}}));
 }
 
+TEST(CommandLine, KubectlsSpellingsAreUnderstood) {
+    using Options = std::map<std::string, std::string>;
+    const auto options = [](const std::vector<std::string>& words) {
+        const auto line = parse(words);
+        EXPECT_TRUE(line) << line.error().message;
+        return line ? line->arguments.options : Options{};
+    };
+    EXPECT_EQ(options({"get", "pods", "--namespace", "shop", "--output=wide"}), (Options{{"-n", "shop"}, {"-o", "wide"}}));
+    EXPECT_EQ(options({"get", "all", "--all-namespaces", "--selector", "a=b"}), (Options{{"-A", ""}, {"-l", "a=b"}}));
+    EXPECT_EQ(options({"apply", "--filename=x", "--dry-run=server"}), (Options{{"-f", "x"}, {"dry-run", ""}}));
+    EXPECT_EQ(options({"apply", "-f", "x", "--dry-run=none"}), (Options{{"-f", "x"}}));
+    EXPECT_EQ(options({"policy", "list", "-n", "shop"}), (Options{{"namespace", "shop"}}));
+    EXPECT_EQ(options({"policy", "list", "-A"}), Options{});
+    const auto several = parse({"apply", "-f", "x", "-f", "y"});
+    ASSERT_TRUE(several) << several.error().message;
+    EXPECT_EQ(several->arguments.files, (std::vector<std::string>{"x", "y"}));
+    EXPECT_FALSE(parse({"add", "-f", "x", "-f", "y"}));
+    const auto names = parse({"delete", "pod", "a", "b", "-n", "shop"});
+    ASSERT_TRUE(names) << names.error().message;
+    EXPECT_EQ(params_of(*names->verb, names->arguments).value(),
+              R"({"kind": "pod", "name": "a,b", "namespace": "shop"})"_json);
+    const auto all = parse({"get", "all"});
+    EXPECT_EQ(params_of(*all->verb, all->arguments).value(), R"({"namespace": "default"})"_json);
+}
+
 Params port(std::vector<std::string> words) {
     return port_params({std::move(words), {}});
 }

@@ -258,11 +258,14 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
             "workers": [{"worker": 0, "core": 1, "busy": 0.5, "cycles-per-packet": 41.26,
                 "packets-per-batch": 32, "packets": 1000, "idle": "adaptive"}],
             "ports": {"up": 2, "down": 1, "waiting": 2}, "networks": 1,
-            "waiting": [{"object": "acl edge", "reason": "no port"}]})",
+            "objects": {"namespaces": 1, "pods": 20, "network-policies": 3},
+            "waiting": [{"object": "acl edge", "reason": "no port"}],
+            "lost": ["state.objects:3:1: the Pod 'web' is not in force: no spec"]})",
          "version        0.1.0\n"
          "process        42\n"
          "uptime         1m 1s\n"
          "configuration  /etc/sluice/sluice.yaml (generation 3)\n"
+         "objects        1 namespaces, 20 pods, 3 network policies\n"
          "networks       1\n"
          "ports          2 up, 1 down, 2 waiting (port list)\n"
          "routes         12 IPv4, 8 IPv6 (2.0 KiB)\n"
@@ -272,6 +275,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "memory         1.0 MiB\n"
          "hugepages      no\n"
          "waiting        acl edge: no port\n"
+         "lost           state.objects:3:1: the Pod 'web' is not in force: no spec\n"
+         "               The start could not read this. Each file is kept beside itself as FILE.bad-DATE.\n"
          "               3 added routes wait: the configuration has no place for them (route list)\n"
          "\n"
          "DOMAIN  IPV4  IPV6  ADDED     SIZE\n"
@@ -353,6 +358,9 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"route list", R"({"count": 0, "routes": []})", "no routes\n"},
         {"route lookup", R"({"address": "10.9.0.1", "domain": "main", "route": null})",
          "no route to 10.9.0.1 in domain main: its packets are dropped (no-route)\n"},
+        {"route lookup", R"({"address": "10.96.0.1", "domain": "main", "route": null,
+            "owner": {"kind": "service", "name": "shop/web", "origin": "f:1:2"}})",
+         "10.96.0.1 is an address of service shop/web (f:1:2): packets for it go where that leads\n"},
         {"route lookup", R"({"address": "10.9.0.1", "domain": "main", "route": {"to": "10.9.0.0/16",
             "type": "unicast", "origin": "f:1:2", "next-hops": [{"via": "10.0.0.1", "network": "blue",
             "mac": "02:00:00:00:00:01", "state": "stale", "port": "web"}]}})",
@@ -454,7 +462,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "1     http  permit  proto tcp                7  f:2:3\n"
          "end   -     deny    what no rule matches     0  f:1:1\n"},
         {"acl list", R"({"acls": [{"name": "edge", "origin": "added", "apply": [], "rules": [],
-            "reason": "no port"}]})", "edge: it waits, no port (added)\n"},
+            "reason": "no port"}]})",
+         "edge: it waits, no port (added)\n"},
         {"acl list", R"({"acls": []})", "no ACLs\n"},
         {"policy list", R"({"policies": []})", "no NetworkPolicies\n"},
         {"policy show", R"({"pod": "shop/api", "port": "api", "addresses": ["10.0.0.2"], "labels": null,
@@ -478,9 +487,11 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
             "destination": {"address": "fd00::2", "port": 80}, "state": "established", "verdict": "allow",
             "original": {"packets": 3, "bytes": 200}, "reply": {"packets": 2, "bytes": 130}, "age": 61, "idle": 1,
             "decided-by": [{"kind": "acl-rule", "name": "edge rule 1", "file": "f", "line": 2}]}]})",
-         "PROTO  FROM        TO            STATE        VERDICT  PACKETS  ANSWERS  BYTES  ANSWER-BYTES    AGE"
+         "PROTO  FROM        TO            LEAVES-AS  STATE        VERDICT  PACKETS  ANSWERS  BYTES  ANSWER-BYTES "
+         "   AGE"
          "  IDLE  DECIDED-BY\n"
-         "tcp    10.0.0.1:9  [fd00::2]:80  established  allow          3        2    200           130  1m 1s"
+         "tcp    10.0.0.1:9  [fd00::2]:80  -          established  allow          3        2    200           130 "
+         " 1m 1s"
          "    1s  acl-rule edge rule 1 (f:2)\n"
          "1 of 2 flows: --limit shows more, a filter fewer\n"},
         {"flow list", R"({"count": 0, "flows": []})", "no flows\n"},
@@ -506,24 +517,32 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
             "packet": "a > b, length 60: LLC"})",
          "a > b, length 60: LLC\n"
          "deliver to b\n"},
-        {"network add", R"({"changes": [{"action": "add", "object": "network blue", "detail": null, "effect": "nothing"}]})",
+        {"network add",
+         R"({"changes": [{"action": "add", "object": "network blue", "detail": null, "effect": "nothing"}]})",
          "network blue added\n"},
-        {"network delete", R"({"changes": [{"action": "remove", "object": "network blue", "detail": null, "effect": "nothing"}]})",
+        {"network delete",
+         R"({"changes": [{"action": "remove", "object": "network blue", "detail": null, "effect": "nothing"}]})",
          "network blue deleted\n"},
         {"network set", R"({"changes": []})", "nothing changed\n"},
-        {"acl add", R"({"changes": [{"action": "add", "object": "acl edge", "detail": null, "effect": "nothing"}]})",
+        {"acl add",
+         R"({"changes": [{"action": "add", "object": "acl edge", "detail": null, "effect": "nothing"}]})",
          "acl edge added\n"},
-        {"acl delete", R"({"changes": [{"action": "remove", "object": "acl edge", "detail": null, "effect": "nothing"}]})",
+        {"acl delete",
+         R"({"changes": [{"action": "remove", "object": "acl edge", "detail": null, "effect": "nothing"}]})",
          "acl edge deleted\n"},
         {"acl set", R"({"changes": []})", "nothing changed\n"},
-        {"address-set add", R"({"changes": [{"action": "add", "object": "address-set office", "detail": null, "effect": "nothing"}]})",
+        {"address-set add",
+         R"({"changes": [{"action": "add", "object": "address-set office", "detail": null, "effect": "nothing"}]})",
          "address-set office added\n"},
-        {"address-set delete", R"({"changes": [{"action": "remove", "object": "address-set office", "detail": null, "effect": "nothing"}]})",
+        {"address-set delete",
+         R"({"changes": [{"action": "remove", "object": "address-set office", "detail": null, "effect": "nothing"}]})",
          "address-set office deleted\n"},
         {"address-set set", R"({"changes": []})", "nothing changed\n"},
-        {"mirror add", R"({"changes": [{"action": "add", "object": "mirror watch", "detail": null, "effect": "nothing"}]})",
+        {"mirror add",
+         R"({"changes": [{"action": "add", "object": "mirror watch", "detail": null, "effect": "nothing"}]})",
          "mirror watch added\n"},
-        {"mirror delete", R"({"changes": [{"action": "remove", "object": "mirror watch", "detail": null, "effect": "nothing"}]})",
+        {"mirror delete",
+         R"({"changes": [{"action": "remove", "object": "mirror watch", "detail": null, "effect": "nothing"}]})",
          "mirror watch deleted\n"},
         {"mirror set", R"({"changes": []})", "nothing changed\n"},
         {"add", R"({"changes": [{"action": "add", "object": "network blue", "detail": null, "effect": "nothing"},
@@ -540,7 +559,8 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
             "filter": null, "origin": "f:1:1", "state": "in-force", "reason": null}]})",
          "NAME   FROM  TO   DIRECTION  FILTER  ORIGIN  REASON\n"
          "watch  web   eye  both       -       f:1:1   -\n"},
-        {"apply", R"({"objects": [{"kind": "NetworkPolicy", "namespace": "shop", "name": "api", "change": "created"},
+        {"apply",
+         R"({"objects": [{"kind": "NetworkPolicy", "namespace": "shop", "name": "api", "change": "created"},
             {"kind": "Namespace", "namespace": null, "name": "shop", "change": "unchanged"}],
             "skipped": [{"message": "skipped Deployment 'web'", "path": null, "file": "f", "line": 3, "column": 1}],
             "warnings": [{"message": "it selects no pod", "path": "spec.podSelector", "file": "f", "line": 9,
@@ -555,13 +575,38 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
         {"get", R"({"objects": [{"kind": "NetworkPolicy", "namespace": "shop", "name": "api", "labels": {},
             "origin": "f:1:1", "selects": "app=web", "pods": 2, "directions": ["ingress", "egress"], "object": {}}]})",
          "NAME  SELECTS  PODS  DIRECTIONS\napi   app=web     2  ingress, egress\n"},
-        {"get", R"({"objects": [{"kind": "Namespace", "namespace": null, "name": "shop", "labels": {"a": "b", "c": ""},
+        {"get",
+         R"({"objects": [{"kind": "Namespace", "namespace": null, "name": "shop", "labels": {"a": "b", "c": ""},
             "origin": "f:1:1", "object": {}}, {"kind": "Pod", "namespace": "shop", "name": "web", "labels": {},
             "origin": "f:2:1", "port": null, "addresses": [], "object": {}}]})",
          "KIND       NAME  ORIGIN\nNamespace  shop  f:1:1\nPod        web   f:2:1\n"},
-        {"get", R"({"objects": []})", "no objects\n"},
+        {"get",
+         R"({"objects": [{"kind": "Service", "namespace": "shop", "name": "web", "labels": {}, "origin": "f:1:1",
+            "type": "LoadBalancer", "cluster-ips": ["10.96.0.1", "fd00::1"], "external": ["192.0.2.1"],
+            "ports": ["80:30080/TCP", "53/UDP"], "selector": "app=web", "object": {}},
+            {"kind": "Service", "namespace": "shop", "name": "db", "labels": {}, "origin": "f:1:1", "type": "ClusterIP",
+            "cluster-ips": ["None"], "external": [], "ports": [], "selector": null, "object": {}}]})",
+         "NAME  TYPE          CLUSTER-IP          EXTERNAL-IP  PORT(S)\n"
+         "web   LoadBalancer  10.96.0.1, fd00::1  192.0.2.1    80:30080/TCP, 53/UDP\n"
+         "db    ClusterIP     None                -            -\n"},
+        {"get",
+         R"({"objects": [{"kind": "Endpoints", "namespace": "shop", "name": "web", "labels": {}, "origin": "f:1:1",
+            "endpoints": ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80", "10.0.0.5:80"], "object": {}},
+            {"kind": "Endpoints", "namespace": "shop", "name": "db", "labels": {}, "origin": "f:1:1", "endpoints": [],
+            "object": {}}]})",
+         "NAME  ENDPOINTS\nweb   10.0.0.1:80, 10.0.0.2:80, 10.0.0.3:80 + 2 more\ndb    -\n"},
+        {"get", R"({"objects": [{"kind": "EndpointSlice", "namespace": "shop", "name": "web-1", "labels": {},
+            "origin": "f:1:1", "service": "web", "address-type": "IPv4", "ports": ["8080/TCP"],
+            "endpoints": ["10.0.0.1", "10.0.0.2"], "object": {}}]})",
+         "NAME   SERVICE  ADDRESSTYPE  PORTS     ENDPOINTS\n"
+         "web-1  web      IPv4         8080/TCP  10.0.0.1, 10.0.0.2\n"},
+        {"get", R"({"objects": [{"kind": "Node", "namespace": null, "name": "n1", "labels": {}, "origin": "f:1:1",
+            "internal-ips": ["192.0.2.1"], "external-ips": [], "pod-cidrs": ["10.1.0.0/24"], "object": {}}]})",
+         "NAME  INTERNAL-IP  EXTERNAL-IP  POD-CIDR\nn1    192.0.2.1    -            10.1.0.0/24\n"},
+        {"get", R"({"objects": []})", "no objects in namespace default (-A: of all namespaces)\n"},
         {"config show", R"({"yaml": "ports: []\nnetworks: []"})", "ports: []\nnetworks: []\n"},
-        {"config check", R"({"file": "/x.yaml", "errors": [], "waiting": [{"object": "port web", "reason": "no network"}],
+        {"config check",
+         R"({"file": "/x.yaml", "errors": [], "waiting": [{"object": "port web", "reason": "no network"}],
             "left-out": ["acl edge is not applied (/x.yaml:3:5), as port web is not there"]})",
          "/x.yaml: no errors\nport web, which was added while running, would wait: no network\n"
          "acl edge is not applied (/x.yaml:3:5), as port web is not there\n"},
@@ -574,6 +619,98 @@ TEST(Print, EveryVerbPrintsTheAnswerThatTheDaemonGives) {
          "no differences\nport web, which was added while running, would wait: no network\n"
          "acl edge is not applied (/x.yaml:3:5), as port web is not there\n"},
         {"config reload", R"({"changes": [], "generation": 4})", "nothing changed\ngeneration 4\n"},
+        {"service list",
+         R"({"services": [{"name": "shop/web", "kind": "cluster-ip", "address": "10.96.0.1", "port": 80,
+            "proto": "tcp", "backends": 2, "affinity": null, "origin": "f:1:1", "reason": null}]})",
+         "NAME      KIND        ADDRESS           BACKENDS  AFFINITY  ORIGIN  REASON\n"
+         "shop/web  cluster-ip  10.96.0.1:80/tcp         2         -  f:1:1   -\n"},
+        {"service show", R"({"services": [{"address": "10.96.0.1", "port": 80, "proto": "tcp", "origin": "f:1:1",
+            "reason": null, "backends": [{"address": "10.0.0.2", "port": 8080, "weight": 1, "state": "serving",
+            "connections": 2, "packets": 16, "bytes": 1118}]}],
+            "service": {"name": "shop/web", "type": "NodePort", "cluster-ips": ["10.96.0.1"], "external-ips": [],
+            "load-balancer-ips": [], "external-name": null, "selector": "app=web", "origin": "f:1:1",
+            "health-check-node-port": null, "clients-as": [], "trouble": null, "ports": [
+            {"name": null, "port": 80, "proto": "tcp", "target": "http", "node-port": 30080, "reason": null,
+            "endpoints": [{"address": "10.0.0.2", "port": 8080, "state": "ready", "here": true,
+            "pod": "shop/web-0"}]}]}})",
+         "service shop/web (f:1:1): NodePort, 10.96.0.1, selector app=web\n"
+         "port 80/tcp, node port 30080, to http\n"
+         "ENDPOINT       POD         STATE  HERE\n"
+         "10.0.0.2:8080  shop/web-0  ready  yes\n"
+         "\n"
+         "10.96.0.1:80/tcp (f:1:1)\n"
+         "BACKEND        WEIGHT  STATE    CONNECTIONS  PACKETS  BYTES\n"
+         "10.0.0.2:8080       1  serving            2       16   1118\n"},
+        {"service show",
+         R"({"services": [], "service": {"name": "shop/api", "type": "ClusterIP", "cluster-ips": ["None"],
+            "external-ips": [], "load-balancer-ips": [], "external-name": null, "selector": "app=api",
+            "health-check-node-port": null, "clients-as": [], "trouble": null, "origin": "f:1:1", "ports": [{"name": "http", "port": 80, "proto": "tcp", "target": 80, "node-port": null,
+            "reason": "no pod matches the selector app=api", "endpoints": []}]}})",
+         "service shop/api (f:1:1): ClusterIP, None, selector app=api\n"
+         "port http 80/tcp to 80: no pod matches the selector app=api\n"},
+        {"service show", R"x({"services": [{"address": "10.96.0.1", "port": 80, "proto": "tcp", "origin": "f:1:1",
+            "reason": "all back ends fail their health checks (10.0.0.2: HTTP 503)", "backends": [
+            {"address": "10.0.0.2", "port": 8080, "weight": 1, "state": "failing", "reason": "HTTP 503",
+            "connections": 0, "packets": 0, "bytes": 0}]}], "service": null})x",
+         "10.96.0.1:80/tcp (f:1:1): all back ends fail their health checks (10.0.0.2: HTTP 503)\n"
+         "BACKEND        WEIGHT  STATE    CONNECTIONS  PACKETS  BYTES  REASON\n"
+         "10.0.0.2:8080       1  failing            0        0      0  HTTP 503\n"},
+        {"service drain", R"({"service": "shop", "backend": "10.0.0.2", "draining": true})",
+         "service shop: back end 10.0.0.2 gets no new connections\n"},
+        {"service undrain", R"({"service": "shop", "backend": "10.0.0.2", "draining": false})",
+         "service shop: back end 10.0.0.2 gets new connections again\n"},
+        {"container list", R"({"containers": [{"container": "4f5e6a7b", "interface": "eth0", "by": "cni:pods",
+            "port": "4f5e6a7b-eth0", "network": "blue", "netns": "/run/netns/x", "address": ["10.0.0.2/24"],
+            "mac": null, "mtu": 1500, "state": "up", "reason": null}]})",
+         "CONTAINER  INTERFACE  PORT           NETWORK  ADDRESSES    STATE  BY        REASON\n"
+         "4f5e6a7b   eth0       4f5e6a7b-eth0  blue     10.0.0.2/24  up     cni:pods  -\n"},
+        {"container list", R"({"containers": []})", "no containers\n"},
+        {"ipam list", R"({"addresses": [{"address": "10.0.0.1", "network": "blue", "holder": "the gateway",
+            "container": null, "by": null, "pod": null}, {"address": "10.0.0.2", "network": "blue",
+            "holder": "port web", "container": "4f5e", "by": "cni", "pod": "shop/web"}]})",
+         "ADDRESS   NETWORK  HOLDER       CONTAINER  POD\n"
+         "10.0.0.1  blue     the gateway  -          -\n"
+         "10.0.0.2  blue     port web     4f5e       shop/web\n"},
+        {"dns lookup", R"({"name": "web", "type": "A", "network": "blue", "rcode": "no error", "reason": "why",
+            "records": [{"name": "web", "type": "A", "data": "10.0.0.2", "ttl": 5, "object": "port web",
+            "origin": "f:1:1"}], "forward": null, "zone": null})",
+         "web A in network blue: no error (why)\n"
+         "NAME  TTL  TYPE  DATA      OBJECT    ORIGIN\n"
+         "web     5  A     10.0.0.2  port web  f:1:1\n"},
+        {"dns lookup", R"({"name": "a.b", "type": "A", "network": "blue", "rcode": "no error", "reason": "why",
+            "records": [], "forward": "a.b", "zone": null})",
+         "a.b A in network blue: no error (why)\nthe upstreams are asked for a.b\n"},
+        {"dns lookup", R"({"name": "a", "type": "A", "network": "blue", "rcode": "no such name", "reason": "why",
+            "records": [], "forward": null, "zone": "."})",
+         "a A in network blue: no such name (why)\nnegative answer of zone .\n"},
+        {"dns show", R"({"names": 3, "domain": "cluster.local", "queries": {"answered": 2, "failed": 0},
+            "upstreams": [{"server": "192.0.2.53", "state": "answering", "asked": 3, "answered": 2, "failed": 1,
+            "timed-out": 0, "by-tcp": 0}]})",
+         "3 names; domain cluster.local\n"
+         "queries\n"
+         "  answered  2\n"
+         "  failed    0\n"
+         "UPSTREAM    STATE      ASKED  ANSWERED  FAILED  TIMED-OUT  BY-TCP\n"
+         "192.0.2.53  answering      3         2       1          0       0\n"},
+        {"lease list", R"({"leases": [{"address": "10.0.0.7", "network": "blue", "port": "vm1",
+            "mac": "02:00:00:00:00:05", "host": "web", "from": "pool", "seconds-left": 3599}, {"address": "fd00::2",
+            "network": "blue", "port": "vm2", "mac": "02:00:00:00:00:06", "host": null, "from": "declared",
+            "seconds-left": 60}]})",
+         "ADDRESS   NETWORK  PORT  MAC                HOST  FROM         LEFT\n"
+         "10.0.0.7  blue     vm1   02:00:00:00:00:05  web   pool      59m 59s\n"
+         "fd00::2   blue     vm2   02:00:00:00:00:06  -     declared    1m 0s\n"},
+        {"lease list", R"({"leases": []})", "no guest has an address by DHCP\n"},
+        {"service env", R"({"variables": [{"name": "WEB_SERVICE_HOST", "value": "10.96.0.1"},
+            {"name": "WEB_SERVICE_PORT", "value": "80"}]})",
+         "WEB_SERVICE_HOST=10.96.0.1\nWEB_SERVICE_PORT=80\n"},
+        {"nat list", R"({"pools": [{"name": "way-out", "origin": "f:1:1", "mappings": 1, "capacity": 64,
+            "answers": {"new": 1}, "ports": [{"address": "192.0.2.1", "proto": "tcp", "used": 1, "capacity": 32,
+            "shared": 0}], "hosts": [{"address": "10.0.0.4", "outside": "192.0.2.1", "mappings": 1}]}], "static": []})",
+         "way-out (f:1:1): 1 of 64 mappings\n"
+         "OUTSIDE    PROTO  USED  PORTS  SHARED\n"
+         "192.0.2.1  tcp       1     32       0\n"
+         "INSIDE    OUTSIDE    MAPPINGS\n"
+         "10.0.0.4  192.0.2.1         1\n"},
     };
     for (const Verb& verb : verbs()) {
         bool printed = verb.stream != nullptr || verb.connects != nullptr;

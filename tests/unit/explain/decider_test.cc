@@ -45,8 +45,8 @@ class DeciderTest : public testing::Test {
         return records.empty() ? DropRecord{} : records.back();
     }
     std::string told(const DropRecord& record) const {
-        const auto object = decider_of(switch_, record);
-        return std::string(path::text(record.reason).name) + ": " + (object ? text(*object) : "nobody");
+        const auto objects = deciders_of(switch_, record);
+        return std::string(path::text(record.reason).name) + ": " + (objects.empty() ? "nobody" : text(objects));
     }
     std::string router_mac(const std::string& network) const {
         engine::NetworkConfig config;
@@ -135,7 +135,7 @@ TEST_F(DeciderTest, ARouteOfTheCommandLineHasNoPlace) {
     const DropRecord record =
         dropped(Packet().eth(test::kMacA, router_mac("blue")).ipv6("fd00::1", "fd00:1::1").udp(1, 2));
     EXPECT_EQ(told(record), "blackhole: route fd00:1::/32 (added)");
-    EXPECT_EQ(to_json(*decider_of(switch_, record)).dump(),
+    EXPECT_EQ(to_json(deciders_of(switch_, record).at(0)).dump(),
               R"({"column":null,"file":null,"kind":"route","line":null,"name":"fd00:1::/32"})");
 }
 
