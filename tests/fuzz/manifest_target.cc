@@ -63,16 +63,20 @@ void check_manifest(std::string_view text) {
     engine::PodPolicies policies(next_object);
     must(store.why_not_applied(manifest->objects).empty(), "nothing was declared");
     policies.apply(store.apply(manifest->objects, 0));
-    for (const base::Error& warning : policies.warnings()) must(!warning.text().empty(), "a warning without a word");
+    for (const kube::Object& object : manifest->objects) {
+        for (const base::Error& warning : policies.warnings(object.key)) {
+            must(!warning.text().empty(), "a warning without a word");
+        }
+    }
     judge(*policies.pods(), addresses);
     // Without its namespaces, and then without anything.
     std::vector<kube::Key> keys;
     for (const auto& stored : store.all(kube::Kind::kNamespace)) keys.push_back(stored->object.key);
-    policies.apply(store.remove(*store.to_remove(keys, kube::Store::Missing::kRefuse)));
+    policies.apply(store.remove(store.to_remove(keys, kube::Store::Missing::kRefuse)->gone));
     judge(*policies.pods(), addresses);
     keys.clear();
     for (const auto& stored : store.all()) keys.push_back(stored->object.key);
-    policies.apply(store.remove(*store.to_remove(keys, kube::Store::Missing::kRefuse)));
+    policies.apply(store.remove(store.to_remove(keys, kube::Store::Missing::kRefuse)->gone));
     for (const IpAddress& address : addresses) must(policies.pods()->at(address) == nullptr, "a pod is left");
 }
 
@@ -113,6 +117,57 @@ spec:
   egress:
   - to: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]
 )");
+    add(0, R"(apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec:
+  type: LoadBalancer
+  selector: {app: api}
+  clusterIP: 10.96.0.1
+  clusterIPs: [10.96.0.1, "fd00:96::1"]
+  ipFamilies: [IPv4, IPv6]
+  ipFamilyPolicy: PreferDualStack
+  externalIPs: [192.0.2.1]
+  loadBalancerIP: 192.0.2.2
+  loadBalancerSourceRanges: [10.0.0.0/8]
+  allocateLoadBalancerNodePorts: false
+  externalTrafficPolicy: Local
+  internalTrafficPolicy: Cluster
+  healthCheckNodePort: 30999
+  sessionAffinity: ClientIP
+  sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}
+  publishNotReadyAddresses: true
+  ports: [{name: a, port: 80, targetPort: http, nodePort: 30080}, {name: b, port: 80, protocol: UDP}]
+status: {loadBalancer: {ingress: [{ip: 192.0.2.3, ipMode: VIP}, {hostname: h}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: out}
+spec: {type: ExternalName, externalName: example.com.}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints:
+- addresses: [10.0.0.1]
+  conditions: {ready: false, serving: true, terminating: true}
+  nodeName: n1
+  targetRef: {kind: Pod, name: api, namespace: shop}
+ports: [{name: a, port: 8080, protocol: TCP}, {name: b}]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: web, namespace: shop}
+subsets:
+- {addresses: [{ip: 10.0.0.1}], notReadyAddresses: [{ip: "fd00::1", nodeName: n1}], ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: n1}
+spec: {podCIDR: 10.0.0.0/24, podCIDRs: [10.0.0.0/24, "fd00::/64"]}
+status: {addresses: [{type: InternalIP, address: 192.0.2.9}, {type: Hostname, address: n1}]}
+)");
     add(0, R"({"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},)"
            R"("spec":{"containers":[{"name":"c"}]},"status":{"podIP":"10.0.0.2"}}]})");
     add(1, "app=web,tier!=front,zone in (a, b),size notin (xl),gpu,!old");
@@ -121,7 +176,8 @@ spec:
 
 std::vector<std::string> words() {
     return {"null", "---\n", "matchLabels: ", "matchExpressions: ", "operator: NotIn", "Exists", "DoesNotExist",
-            "except: ", "endPort: ", "from: ", "to: ", "podSelector: ", "namespaceSelector: ", "ipBlock: ", "notin ("};
+            "except: ", "endPort: ", "from: ", "to: ", "podSelector: ", "namespaceSelector: ", "ipBlock: ", "notin (",
+            "clusterIP: None", "targetPort: ", "nodePort: ", "type: NodePort", "addressType: IPv6", "addresses: "};
 }
 
 }  // namespace sluice::fuzz

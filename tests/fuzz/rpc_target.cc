@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 
 #include "control/answer.h"
 #include "control/commands.h"
@@ -54,6 +55,7 @@ bool is_harmless(const base::Tree& port) {
 bool is_harmless(const protocol::Method& method, const json& params) {
     if (method.name == protocol::kPortAdd) return is_harmless(base::from_json(params["port"]).root);
     if (method.name == protocol::kPortSet) return is_harmless(base::from_json(params["keys"]).root);
+    if (method.name == protocol::kContainerAdd) return !params.contains("vhost-user");
     if (method.name != protocol::kAdd) return true;
     const auto document = base::parse_yaml(params["text"].get_ref<const std::string&>(), "");
     const base::Tree* ports = document ? document->root.find("ports") : nullptr;
@@ -114,7 +116,7 @@ class Daemon {
         intent_ = std::move(*intent);
         const auto started = intent_->start(harness_.running(), machine_.now());
         must(started.has_value(), "{}", started ? "" : started.error()[0].text());
-        running_.emplace(control::Running{harness_.running(), *intent_, eal_, engine::Clock::now(), nowhere()});
+        running_.reset(new control::Running{harness_.running(), *intent_, eal_, engine::Clock::now(), nowhere()});
         commands_ = harmless(control::commands(*running_), changed_);
         rte_log_set_global_level(RTE_LOG_CRIT);
     }
@@ -205,7 +207,7 @@ class Daemon {
     Machine& machine_;
     test::Harness& harness_;
     std::optional<engine::Intent> intent_;
-    std::optional<control::Running> running_;
+    std::unique_ptr<control::Running> running_;
     std::vector<Command> commands_;
     std::shared_ptr<const void> caller_ = std::make_shared<int>();
     control::ChangeLog log_{[] { return control::Throttle::Clock::time_point{}; }};

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "support/opening.h"
+
 namespace sluice::test {
 namespace {
 
@@ -15,6 +17,8 @@ Harness::Harness(uint16_t workers, const std::vector<std::string>& devices, cons
         devices_[name] = std::make_unique<RingDevice>(name, workers, name == "tiny" ? 4 : 1023);
     }
     switch_ = std::make_unique<engine::Switch>(workers, switch_pools(), "golden", flows);
+    for (const auto& worker : switch_->workers())
+        worker->connect(lines_.emplace_back(std::make_unique<punt::Line>(bell_)).get());
     // As if it had run for long: no connection of before is to be expected.
     switch_->flows().recover_until(0);
 }
@@ -30,9 +34,13 @@ void Harness::apply(const std::string& yaml) {
     ASSERT_TRUE(config) << config.error()[0].text();
     auto changes = switch_->apply(*config, kNow);
     ASSERT_TRUE(changes) << changes.error()[0].text();
+    finish_opening(*switch_, kNow);
 }
 
 void Harness::run() {
+    for (const auto& line : lines_) {
+        while (line->question() != nullptr) line->end_question();
+    }
     for (bool busy = true; busy;) {
         busy = false;
         for (auto& worker : switch_->workers()) {

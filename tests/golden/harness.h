@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/switch.h"
+#include "punt/line.h"
 #include "support/pools.h"
 #include "support/rings.h"
 
@@ -29,6 +30,8 @@ class Harness {
 
     RingDevice& device(const std::string& name) { return *devices_.at(name); }
     engine::Switch& running() { return *switch_; }
+    // The worker's line to the protocol thread, which the test is. Questions of one run() are gone in the next.
+    punt::Line& line(size_t worker) { return *lines_.at(worker); }
 
     // Turns of every worker until none has packets.
     void run();
@@ -65,6 +68,8 @@ class Harness {
 
     std::map<std::string, std::unique_ptr<RingDevice>> devices_;
     std::map<std::string, std::vector<Bytes>> sent_;
+    punt::Bell bell_;
+    std::vector<std::unique_ptr<punt::Line>> lines_;
     std::unique_ptr<engine::Switch> switch_;
     Totals begun_;  // when the books began
 };

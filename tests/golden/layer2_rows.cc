@@ -223,6 +223,17 @@ void add_security(std::vector<Row>& rows) {
          .in = {{"a", plain(kA, kBroadcast), {}, {}, 5}, {"a", plain(kA, kB)}},
          .out = {{"b", plain(kA, kBroadcast)}, {"b", plain(kA, kB)}},
          .drops = {{"a", Drop::kFloodLimit, 4}}});
+    // 100 bytes of payload are 142, and take a second.
+    add({.name = "ALimitOfWhatComesFromAPort",
+         .configuration = kBlue + port("a", "blue", ", rate-limit: {egress: {rate: 1k, burst: 300}}") + port("b"),
+         .in = {{"a", plain(kA, kB), {}, {}, 5}, {"b", plain(kB, kA), {}, {}, 5}},
+         .out = {{"b", plain(kA, kB), 3}, {"a", plain(kB, kA), 5}},
+         .drops = {{"a", Drop::kEgressRateLimit, 2}}});
+    add({.name = "ALimitOfWhatGoesToAPort",
+         .configuration = kBlue + port("a", "blue", ", rate-limit: {ingress: {rate: 1k, burst: 300}}") + port("b"),
+         .in = {{"a", plain(kA, kB), {}, {}, 5}, {"b", plain(kB, kA), {}, {}, 5}},
+         .out = {{"b", plain(kA, kB), 5}, {"a", plain(kB, kA), 3}},
+         .drops = {{"a", Drop::kIngressRateLimit, 2}}});
 }
 
 void add_groups_and_mirrors(std::vector<Row>& rows) {

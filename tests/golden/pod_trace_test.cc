@@ -45,6 +45,9 @@ constexpr const char* kObjects = R"({apiVersion: v1, kind: Pod, metadata: {name:
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: homeless, namespace: shop}, spec: {containers: [{name: c}]}}
 ---
+{apiVersion: v1, kind: Pod, metadata: {name: twice, namespace: shop},
+  spec: {containers: [{name: c}]}, status: {podIP: 10.0.1.1}}
+---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: front, namespace: shop}
@@ -138,6 +141,13 @@ TEST_F(PodTrace, ADenialNamesEachPolicyOfItsDirectionWithItsOwnPlace) {
                           "network-policy shop/nobody ingress objects:{}", db, nobody));
     EXPECT_EQ(answer({.from = "shop/front", .to = "api"}),
               fmt::format("drop denied\nnetwork-policy shop/front egress objects:{}", front));
+    const auto trace = ask({.from = "shop/front", .to = "shop/db", .destination_port = 80});
+    ASSERT_TRUE(trace);
+    const explain::Stage& drop = trace->stages.back();
+    EXPECT_NE(drop.text.find(fmt::format("; by network-policy shop/db ingress (objects:{}:1), network-policy "
+                                         "shop/nobody ingress (objects:{}:1)", db, nobody)), std::string::npos)
+        << drop.text;
+    EXPECT_FALSE(drop.by);
 }
 
 TEST_F(PodTrace, APodHasTheFamilyOfTheOtherEnd) {
@@ -179,6 +189,10 @@ TEST_F(PodTrace, WhatCanNotBeAskedSaysWhy) {
               "a port");
     EXPECT_EQ(answer({.from = "shop/homeless", .to = "api"}),
               "pod shop/homeless has no address: neither its status nor a port here gives one");
+    EXPECT_EQ(answer({.from = "shop/twice", .to = "api"}),
+              "pod shop/twice isn't found by its address 10.0.1.1: pod shop/db has it");
+    EXPECT_EQ(answer({.from = "front", .to = "shop/api"}),
+              "there is no pod 'shop/api': the pod at port api is shop/port:api");
     EXPECT_EQ(answer({.from = "front", .to = "shop/db"}, "dns"),
               "pod shop/db has no TCP port named dns; it has sql (TCP 5432), dns (UDP 53)");
     EXPECT_EQ(answer({.from = "shop/db", .to = "shop/front"}, "http"),

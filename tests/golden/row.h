@@ -68,8 +68,12 @@ std::vector<Row> route_rows();
 std::vector<Row> station_rows();
 // Networks that span hosts.
 std::vector<Row> vxlan_rows();
+// A NIC that carries tunnels and all else.
+std::vector<Row> one_nic_rows();
 // ACLs and the connections that they let in.
 std::vector<Row> policy_rows();
+// Services and NAT.
+std::vector<Row> translation_rows();
 
 // The router's MAC address in a network that spans no hosts, as the harness calls its switch.
 inline std::string router_of(const std::string& network) {

@@ -1,7 +1,8 @@
 // The golden path: a configuration, packets in, frames out and drops counted, one row a case. Every
 // row runs with one worker and with two. Each packet runs dry first, which may change nothing. Drop reasons that only a kernel device can give
 // (malformed-offload, cut-short, stale, transmit-failed, interface-down) have no row here, nor has
-// host-unreachable, which takes seconds, nor flow-table-full and flow-share, which take a thousand connections (policy_test).
+// host-unreachable, which takes seconds, nor flow-table-full and flow-share, which take a thousand connections (policy_test),
+// nor have those that only a Kubernetes Service can give (no-local-endpoint, service-source).
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
@@ -305,7 +306,8 @@ std::vector<Row> rows() {
          .in = {{"a", plain(kA, kB), {}, {}, 10}},
          .out = {{"tiny", plain(kA, kB), 4}},
          .drops = {{"tiny", Drop::kTransmitFull, 6}}});
-    for (auto* more : {layer2_rows, station_rows, route_rows, vxlan_rows, policy_rows}) {
+    for (auto* more :
+         {layer2_rows, station_rows, route_rows, vxlan_rows, one_nic_rows, policy_rows, translation_rows}) {
         for (Row& row : more()) rows.push_back(std::move(row));
     }
     return rows;
@@ -378,9 +380,11 @@ INSTANTIATE_TEST_SUITE_P(Path, Golden, testing::ValuesIn(rows()),
 
 // A new reason comes with its row, or with a word about why it can't have one.
 TEST(GoldenRows, EveryReachableReasonHasARow) {
-    std::set<Drop> covered{Drop::kMalformedOffload, Drop::kCutShort, Drop::kStale,
-                            Drop::kTransmitFailed, Drop::kTooLongForPeer, Drop::kInterfaceDown,
-                            Drop::kHostUnreachable, Drop::kFlowTableFull, Drop::kFlowShare};
+    std::set<Drop> covered{Drop::kMalformedOffload, Drop::kCutShort,       Drop::kStale,
+                           Drop::kTransmitFailed,   Drop::kTooLongForPeer, Drop::kInterfaceDown,
+                           Drop::kHostUnreachable,  Drop::kFlowTableFull,  Drop::kFlowShare,
+                           Drop::kNoLocalEndpoint,  Drop::kServiceSource,  Drop::kResponderBusy,
+                           Drop::kNatHostLimit,     Drop::kNatBusy,        Drop::kTupleTaken};
     for (const Row& row : rows()) {
         for (const auto& [port, reason, count] : row.drops) covered.insert(reason);
     }

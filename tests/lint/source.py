@@ -12,9 +12,9 @@ import sys
 # above a folder may not be included by it.
 LAYERS = [
     {"base"},
-    {"kube", "wire"},
+    {"dhcp", "kube", "wire"},
     {"path"},
-    {"port", "bridge", "vlan", "guard", "neighbor", "vxlan", "acl", "flow", "pod"},
+    {"port", "punt", "bridge", "vlan", "guard", "neighbor", "vxlan", "acl", "flow", "pod", "nat", "service", "dns"},
     {"route"},
     {"network"},
     {"view"},
@@ -23,13 +23,13 @@ LAYERS = [
     {"router", "responder"},
     {"policy"},
     {"engine"},
-    {"explain"},
+    {"docker", "explain", "health", "protocols"},
     {"control"},
     {"sluiced"},
 ]
 RANK = {folder: rank for rank, layer in enumerate(LAYERS) for folder in layer}
-# The client's program talks to the daemon over the socket: it knows no layer but base.
-CLIENTS = {"sluicectl"}
+# The clients' programs talk to the daemon over the socket: they know no layer but base.
+CLIENTS = {"sluicectl", "sluice-cni"}
 # src/control is two libraries; what clients link is in include/sluice/client.h.
 MAX_LINES = 800
 MAX_COLUMNS = 115  # as in .clang-format

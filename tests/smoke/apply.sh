@@ -121,6 +121,23 @@ expect "what the switch makes nothing of" 1 "$(ctl get pod/web -n shop -o yaml |
 ctl get pods -n shop -o json | jq -e '.kind == "List" and (.items | length) == 2' >/dev/null
 ctl get pods -n shop -o yaml >"$TMP/list.yaml"
 expect "a list that was got and is applied" 2 "$(ctl apply -f "$TMP/list.yaml" | grep -c unchanged)"
+cat >"$TMP/services.yaml" <<'END'
+apiVersion: v1
+kind: Service
+metadata: {name: api, namespace: shop}
+spec: {type: NodePort, selector: {app: api}, ports: [{port: 80, targetPort: http, nodePort: 30080}]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: n1}
+status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}
+END
+expect "a Service and a Node" "service shop/api created
+node n1 created" "$(ctl apply -f "$TMP/services.yaml")"
+expect_match "Services as a table" "^NAME TYPE CLUSTER-IP EXTERNAL-IP PORT\(S\)
+api NodePort 10\.96\.[0-9.]+ - 80:30080/TCP$" "$(ctl get svc -n shop | tr -s ' ' | sed 's/ $//')"
+expect "a Node's name" "node/n1" "$(ctl get no -o name)"
+ctl delete -f "$TMP/services.yaml" >/dev/null
 refused get pod nobody -n shop
 says "there is no pod shop/nobody"
 
@@ -169,7 +186,23 @@ printf '{"time":1,"apply":[{"file":"x' >>"$STATE.objects"
 start
 up web api
 grep -q "state.json.objects:.*cut off" "$LOG" || fail "the log doesn't tell of the cut line"
+expect "what such a start has lost" "[]" "$(query '.lost' status)"
 policy web | ctl apply -f - >/dev/null
 kill_9
 start
 expect "what was applied behind a cut line" "networkpolicy/api" "$(ctl get netpol -n shop -o name)"
+
+# A policy whose line is damaged allows nothing, and `status` tells of it until the next start.
+policy nobody | ctl apply -f - >/dev/null
+asks_well heir 10.0.0.2 8080 || fail "the policy doesn't permit"
+stop
+sed -i 's/"podSelector"/"podSelecter"/' "$STATE.objects"
+start
+up heir api
+if asks_well heir 10.0.0.2 8080; then fail "a damaged policy permits"; fi
+ctl status | grep -q "^lost .*NetworkPolicy 'api' of namespace 'shop' allows nothing" || fail "status tells no loss"
+policy nobody | ctl apply -f - >/dev/null
+asks_well heir 10.0.0.2 8080 || fail "the policy that was applied again doesn't permit"
+stop
+start
+expect "what the next start has lost" "[]" "$(query '.lost' status)"

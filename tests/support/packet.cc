@@ -157,6 +157,13 @@ Packet& Packet::tcp(uint16_t source, uint16_t destination, uint8_t flags, uint32
     return add(Kind::kTcp, header, 0, 6);
 }
 
+Packet& Packet::acknowledges(uint32_t number) {
+    const size_t tcp = layers_.at(last(Kind::kTcp)).begin;
+    put16(bytes_, tcp + 8, number >> 16);
+    put16(bytes_, tcp + 10, number);
+    return *this;
+}
+
 Packet& Packet::udp(uint16_t source, uint16_t destination) {
     Bytes header(8);
     put16(header, 0, source);

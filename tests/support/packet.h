@@ -42,6 +42,7 @@ class Packet {
     Packet& extension(uint8_t header, size_t size);  // 0 hop-by-hop, 60 destination, 43 routing
     Packet& ipv6_fragment(uint16_t offset, bool more, uint32_t id);
     Packet& tcp(uint16_t source, uint16_t destination, uint8_t flags = kAck, uint32_t sequence = 1);
+    Packet& acknowledges(uint32_t number);  // of the last TCP layer
     Packet& udp(uint16_t source, uint16_t destination);
     Packet& vxlan(uint32_t vni);
     // ICMP or ICMPv6, by the IP layer; `rest` is the header after the checksum.
