@@ -44,8 +44,8 @@ def program(source, say, dpdk=True, libraries=()):
     return target
 
 
-LAYERS = ("engine", "policy", "responder", "router", "tunnel", "link", "view", "network", "mirror", "flow", "pod",
-          "acl", "vxlan", "route", "neighbor", "guard", "bridge", "port", "path", "wire", "kube", "base")
+LAYERS = ("engine", "policy", "responder", "router", "tunnel", "link", "view", "network", "mirror", "nat", "service",
+          "flow", "pod", "acl", "vxlan", "route", "neighbor", "guard", "bridge", "port", "path", "wire", "kube", "base")
 
 
 def linked_program(source, build, say, tools=()):

@@ -25,8 +25,10 @@ def count(session, build, kind, scenario):
     routes = scenario.routes_file(session.directory)
     for mode in ("switch", "io"):
         files = scenario.files(session.directory)
-        a = Device(session.directory, 0, files[0], opening=scenario.opening)
-        b = Device(session.directory, 1, files[1], passes=0 if scenario.opening else 1, opening=scenario.opening)
+        kept = {scenario.answered_by: scenario.frames}
+        a = Device(session.directory, 0, files[0], opening=scenario.opening, answers=kept.get("a", 0))
+        b = Device(session.directory, 1, files[1], passes=0 if scenario.opening else 1, opening=scenario.opening,
+                   answers=kept.get("b", 0))
         config = os.path.join(session.directory, "instructions.yaml")
         with open(config, "w") as file:
             # Valgrind can't map hugepages. The switch uses none if it asks for more than are free.

@@ -12,8 +12,9 @@ SUBNET = "10.77.9"
 class Namespaces:
     """A namespace for the switch and one for each container; removed when the nursery is left."""
 
-    def __init__(self, nursery, containers):
-        prefix = f"slb-{os.getpid()}"
+    def __init__(self, nursery, containers, of=""):
+        """`of` tells them from those of another switch at the same time."""
+        prefix = f"slb-{os.getpid()}{of}"
         self.switch = f"{prefix}-switch"
         self.containers = [f"{prefix}-{i}" for i in range(containers)]
         for name in [self.switch, *self.containers]:

@@ -82,6 +82,11 @@ class Ovs:
         run([self._path("usr/bin/ovs-ofctl"), "--bundle", "add-flows",
              f"unix:{self.directory}/{bridge}.mgmt", "-"], input="\n".join(flows) + "\n", timeout=600)
 
+    def add_group(self, bridge, group):
+        """Adds an OpenFlow group, for the rules that name it."""
+        run([self._path("usr/bin/ovs-ofctl"), "-O", "OpenFlow15", "add-group",
+             f"unix:{self.directory}/{bridge}.mgmt", group])
+
     def add_port(self, name, kind=None, bridge="br0", **options):
         """kind None: the kernel's interface of that name; else dpdk, dpdkvhostuserclient, ..."""
         words = ["add-port", bridge, name]

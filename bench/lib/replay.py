@@ -13,16 +13,16 @@ from lib.processes import Failed, on_core_and_waiting, wait_until
 
 MAGIC = 0x79616C7065722D73
 # struct page of net_sluice_replay.c, in words of 64 bits.
-TSC_HZ, FRAMES, GO, RECEIVE, TRANSMIT, WORDS = 1, 2, 3, 8, 8 + 8 * 8, 8 + 2 * 8 * 8
+TSC_HZ, FRAMES, GO, KEPT, RECEIVE, TRANSMIT, WORDS = 1, 2, 3, 6, 8, 8 + 8 * 8, 8 + 2 * 8 * 8
 LAST_POLL, LONGEST_GAP = 4, 5
 
 
 class Device:
     """One net_sluice_replay device, seen from the bench."""
 
-    def __init__(self, directory, number, frames=None, passes=0, gaps=False, gate=True, opening=None):
+    def __init__(self, directory, number, frames=None, passes=0, gaps=False, gate=True, opening=None, answers=0):
         """`opening` is (the file's first frames that are received once, what each pass of the others adds to
-        TCP's numbers)."""
+        TCP's numbers). `answers` is how many of the packets that are sent the device keeps, to answer them."""
         self.path = os.path.join(directory, f"replay{number}.page")
         with open(self.path, "wb") as file:
             file.write(bytes(8 * WORDS))
@@ -36,6 +36,8 @@ class Device:
             self.arguments += ",gaps=1"
         if opening:
             self.arguments += ",opening={},advance={}".format(*opening)
+        if answers:
+            self.arguments += f",answers={answers}"
         if not gate:
             self.go()
 
@@ -43,7 +45,7 @@ class Device:
         return self.words[0] == MAGIC
 
     def go(self, stage=1):
-        """2: beyond the opening."""
+        """2: beyond the opening; the answers."""
         self.words[GO] = stage
 
     def halt(self):
@@ -52,6 +54,10 @@ class Device:
     def frames(self):
         """In its file."""
         return self.words[FRAMES]
+
+    def kept(self):
+        """Answers so far."""
+        return self.words[KEPT]
 
     def tsc_hz(self):
         return self.words[TSC_HZ]
@@ -62,9 +68,8 @@ class Device:
     def transmitted(self):
         return sum(self.words[TRANSMIT + 8 * q] for q in range(8))
 
-    def mean_size(self):
-        """The average size in bytes of a sent frame."""
-        return sum(self.words[TRANSMIT + 8 * q + 1] for q in range(8)) / max(1, self.transmitted())
+    def transmitted_bytes(self):
+        return sum(self.words[TRANSMIT + 8 * q + 1] for q in range(8))
 
     def longest_gap(self):
         """Seconds, over all queues since forget_gap()."""
@@ -75,15 +80,27 @@ class Device:
             self.words[RECEIVE + 8 * q + LONGEST_GAP] = 0
 
 
+def mean_size(devices):
+    """The average size in bytes of a sent frame."""
+    return sum(d.transmitted_bytes() for d in devices) / max(1, sum(d.transmitted() for d in devices))
+
+
 class ReplayPair:
     """A replays for ever. B sends its learning frames once, or answers for ever (Scenario.answers). With an opening
-    (see Device) both open their connections first, B after A."""
+    (see Device) both open their connections first, B after A. With `answered_by` B sends its learning frames, A's
+    frames go through, and then device "a" or "b" answers for ever what it was sent."""
 
-    def __init__(self, directory, files, first=0, gaps=False, answers=0, opening=None):
-        self.a = Device(directory, first, files[0], gaps=gaps, opening=opening)
-        self.b = Device(directory, first + 1, files[1], passes=0 if answers else 1, gaps=gaps, opening=opening)
+    def __init__(self, directory, files, first=0, gaps=False, answers=0, opening=None, answered_by=None):
+        def kept_by(name):
+            return answers if answered_by == name else 0
+
+        once = not answers or answered_by
+        self.a = Device(directory, first, files[0], gaps=gaps, opening=opening, answers=kept_by("a"))
+        self.b = Device(directory, first + 1, files[1], passes=1 if once else 0, gaps=gaps, opening=opening,
+                        answers=kept_by("b"))
         self.opening = opening[0] if opening else 0
         self.questions = answers
+        self.answerer = {"a": self.a, "b": self.b}.get(answered_by)
 
     def devices(self):
         return [self.a.arguments, self.b.arguments]
@@ -98,18 +115,40 @@ class ReplayPair:
                 wait_until(lambda device=device: device.received() >= self.opening, words, 120, switch.process)
             self.a.go(2)
             self.b.go(2)
+        elif self.answerer:
+            self._teach(switch)
+            self.a.go()
+            # More than once, so that packets which have waited for a neighbor are among them.
+            wait_until(lambda: self.a.received() >= 3 * self.questions, "the questions of port A", 120,
+                       switch.process)
+            self.answerer.go(2)
+            # A's answers come in turn with its own frames.
+            self._wait_for_answers(self.answerer, (2 if self.answerer is self.a else 1) * self.questions, switch)
         elif self.questions:
             self.a.go()
             wait_until(lambda: self.a.received() >= self.questions, "the questions of port A", 120,
                        switch.process)
             self.b.go()
+            self._wait_for_answers(self.b, self.questions, switch)
         else:
-            self.b.go()
-            wait_until(lambda: self.b.received() >= self.b.frames(), "teaching from port B", 120,
-                       switch.process)
+            self._teach(switch)
             self.a.go()
         wait_until(lambda: self.forwarded() > 100_000, "no packet gets through", 60,
                    switch.process)
+
+    def _teach(self, switch):
+        self.b.go()
+        wait_until(lambda: self.b.received() >= self.b.frames(), "teaching from port B", 120, switch.process)
+
+    @staticmethod
+    def _wait_for_answers(device, count, switch):
+        """Until each connection has been answered once: only then what is measured is the same all the time."""
+        end = device.received() + count
+        wait_until(lambda: device.received() >= end, "the answers", 120, switch.process)
+
+    def unanswered(self):
+        """How many of A's frames have no answer."""
+        return self.questions - self.answerer.kept() if self.answerer else 0
 
     def received(self, switch):
         return self.a.received() + (self.b.received() if self.questions else 0)
@@ -118,7 +157,7 @@ class ReplayPair:
         return self.a.transmitted() + self.b.transmitted()
 
     def mean_size(self):
-        return self.b.mean_size()
+        return mean_size([self.a, self.b])
 
 
 class ReplayCrowd:
@@ -144,7 +183,7 @@ class ReplayCrowd:
         return sum(device.transmitted() for device in self.all)
 
     def mean_size(self):
-        return self.all[-1].mean_size()
+        return mean_size(self.all)
 
 
 class PcapPair:
@@ -179,13 +218,16 @@ class Kind:
         files = scenario.files(session.directory)
         if scenario.crowd:
             return ReplayCrowd(session.directory, files)
-        answers = scenario.frames if scenario.answers else 0
+        answers = scenario.frames if scenario.answers or scenario.answered_by else 0
         if scenario.opening:
             return self.pair(session.directory, files, answers=answers, opening=scenario.opening)
+        if scenario.answered_by:
+            return self.pair(session.directory, files, answers=answers, answered_by=scenario.answered_by)
         return self.pair(session.directory, files, answers=answers)
 
     def can_replay(self, scenario):
-        return self.plugin or not (scenario.opening or scenario.crowd or scenario.frames > self.most_frames)
+        return self.plugin or not (scenario.opening or scenario.crowd or scenario.answered_by or
+                                   scenario.frames > self.most_frames)
 
     def __init__(self, session):
         self.plugin, self.pair, self.most_frames = None, ReplayPair, None
@@ -205,7 +247,8 @@ class Kind:
             self.device, self.pair, self.most_frames = "net_pcap", PcapPair, 12_000
             session.note("device: net_pcap with infinite_rx=1 for all switches: each frame of the "
                          "file holds an mbuf, so scenarios of many frames are left out, and those that "
-                         "net_sluice_replay alone can replay: TCP, and ports by the dozen")
+                         "net_sluice_replay alone can replay: TCP, answers of ends that the switch has chosen, "
+                         "and ports by the dozen")
 
     def eal(self):
         return ["-d", self.plugin] if self.plugin else []

@@ -8,7 +8,7 @@ from lib.packets import A, B, udp, write_pcap
 from lib.setups import Bridge
 
 # The order of the tables; other files come after these.
-ORDER = ["flows", "macs", "imix", "long", "routing", "vxlan", "policy", "guarded"]
+ORDER = ["flows", "macs", "imix", "long", "routing", "vxlan", "policy", "guarded", "nat"]
 
 
 def all_scenarios(only=""):
@@ -23,7 +23,9 @@ class Scenario:
     those that port B sends once beforehand, so that the switch has learned where they go. `setup`
     (lib/setups.py) is what the switch is between the two, a bridge where left out; `leaves` how long a
     frame is on its way out, where that tells whether the switch did what it should. With `answers` port B
-    replays its frames for ever too, once all of A's have gone through, and nothing is taught before.
+    replays its frames for ever too, once all of A's have gone through, and nothing is taught before. With
+    `answered_by` ("a" or "b") B teaches, and once A's frames have gone through, that port answers for ever the first
+    `frames` of them that were sent to it: what to answer, and from which address, only the switch knows.
 
     `opening` is (count, advance): the first `count` frames of A, and then those of B, open connections and
     are not replayed; the others are TCP segments, whose numbers advance by so many bytes each pass. With
@@ -31,10 +33,10 @@ class Scenario:
     number it is given, and nothing is taught."""
 
     def __init__(self, name, words, forward, teach=None, macs=2, frames=1, setup=None, leaves=None,
-                 answers=False, opening=None, crowd=0):
+                 answers=False, opening=None, crowd=0, answered_by=None):
         self.name, self.words, self.forward, self.teach = name, words, forward, teach
         self.macs, self.frames, self.setup, self.leaves = macs, frames, setup or Bridge(), leaves
-        self.answers, self.opening, self.crowd = answers, opening, crowd
+        self.answers, self.opening, self.crowd, self.answered_by = answers, opening, crowd, answered_by
 
     def table_size(self):
         """The size of the switch's MAC table: at least twice the number of addresses."""

@@ -3,7 +3,12 @@ Each setup has the configurations of Sluice, of OVS and, if it has vpp(), of VPP
 beforehand, so that all switches run the same frames. Routers have fixed MAC addresses (ROUTER_A,
 ROUTER_B), because the frames are made before any switch starts."""
 
+import atexit
 import ipaddress
+import json
+import os
+import shutil
+import tempfile
 
 from lib.packets import A, B, advertisement, arp_reply, mac
 
@@ -92,6 +97,37 @@ class Firewall(Bridge):
                          "set acl-plugin acl deny src 0.0.0.0/0 dst 0.0.0.0/0",
                          f"set acl-plugin interface {side} output acl 0",
                          f"set acl-plugin interface {side} input acl 1"])
+
+
+class Pods(Bridge):
+    """A bridge between two pods, with NetworkPolicies for many apps in one namespace: those of B's app let others in
+    first, and A's app at last, by UDP to port 5000."""
+
+    has_ovs = False
+    OF_B = 10  # policies that select B
+
+    def __init__(self, policies, flows):
+        self.policies, self.flows = policies, flows
+
+    def objects(self):
+        for n in range(self.policies):
+            is_of_b = n % (self.policies // self.OF_B) == 0
+            peer = "client" if n == self.policies - self.policies // self.OF_B else f"app{n}"
+            yield {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+                   "metadata": {"name": f"policy-{n}", "namespace": "default"},
+                   "spec": {"podSelector": {"matchLabels": {"app": "server" if is_of_b else f"app{n}"}},
+                            "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": peer}}}],
+                                         "ports": [{"protocol": "UDP", "port": 5000}]}]}}
+
+    def sluice(self, devices, table_size):
+        sections = super().sluice(devices, table_size)
+        for port, app in zip(sections["ports"], ("client", "server")):
+            port["labels"] = {"app": app}
+        file = os.path.join(tempfile.mkdtemp(prefix="sluice-bench-"), "policies.json")
+        atexit.register(shutil.rmtree, os.path.dirname(file))
+        with open(file, "w") as text_of:
+            json.dump({"apiVersion": "v1", "kind": "List", "items": list(self.objects())}, text_of)
+        return {**sections, "manifests": [file], "flows": {"size": self.flows}}
 
 
 class Filtered:
@@ -263,30 +299,37 @@ class Tunnel:
 
 class Relay(Tunnel):
     """From one tunnel into another, routed between two overlays that have a policy, so that connections are
-    looked up; what it says is asked where guests are, at the other ends. All by port A."""
+    looked up; what it says is asked where guests are, at the other ends. All by port A. In the overlay on the
+    right are so many `stations`; `sections` are added to the configuration."""
 
     has_ovs = False
     REMOTES = (REMOTE, "192.0.2.3")
     MACS = (REMOTE_MAC, mac(0xD, 2))
+    STATIONS = number("20.1.0.2")  # the first of them
 
-    def __init__(self):
+    def __init__(self, stations=1, **sections):
         super().__init__(inside=1, outside=0, underlay_mac=ROUTER_A)
+        self.stations, self.more = stations, sections
+
+    @classmethod
+    def station(cls, n):
+        return str(ipaddress.IPv4Address(cls.STATIONS + n))
 
     def sluice(self, devices, table_size):
         networks = [{"name": name, "subnets": [subnet], "gateway": gateway, "gateway-mac": text(ROUTER_B),
                      "vxlan": {"vni": VNI + n, "remotes": [remote],
-                               "static": [{"mac": text(station), "remote": remote}]}}
-                    for n, (name, subnet, gateway, remote, station) in enumerate(zip(
-                        ("left", "right"), ("10.0.0.0/15", "20.0.0.0/15"), ("10.1.0.1", "20.1.0.1"),
-                        self.REMOTES, (A, B)))]
-        for network, station in zip(networks, ("10.1.0.2", "20.1.0.2")):
-            network["vxlan"]["static"][0]["address"] = [station]
+                               "static": [{"mac": text(station), "remote": remote, "address": [address]}
+                                          for station, address in stations]}}
+                    for n, (name, subnet, gateway, remote, stations) in enumerate(zip(
+                        ("left", "right"), ("10.0.0.0/15", "20.0.0.0/15"), ("10.1.0.1", "20.1.0.1"), self.REMOTES,
+                        ([(A, "10.1.0.2")], [(mac(0xB, 1 + n), self.station(n)) for n in range(self.stations)])))]
         return {"networks": networks,
                 "routes": [{"to": "10.0.0.0/16", "via": "10.1.0.2"}, {"to": "20.0.0.0/16", "via": "20.1.0.2"}],
                 "underlay": {"port": "a", "address": f"{LOCAL}/24", "mac": text(self.underlay_mac)},
                 "acls": [{"name": "edge", "apply": [{"network": n, "direction": "egress"} for n in ("left", "right")],
                           "rules": [{"permit": {"proto": "udp", "port": 5000}}]}],
-                "ports": [{"name": n, "device": device, "network": ""} for n, device in zip("ab", devices)]}
+                "ports": [{"name": n, "device": device, "network": ""} for n, device in zip("ab", devices)],
+                **self.more}
 
     def teach(self):
         """No frames about the two remote hosts: only port A receives those, see `hello`."""

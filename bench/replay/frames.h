@@ -22,6 +22,7 @@ struct frames {
 	size_t mapped;
 	struct frame *list;
 	uint32_t count;
+	uint32_t lines; /* in use */
 };
 
 static inline const void *frame_bytes(const struct frames *frames, struct frame frame)
@@ -37,7 +38,20 @@ static inline void frames_free(struct frames *frames)
 	*frames = (struct frames){0};
 }
 
-static inline int frames_read(struct frames *frames, FILE *file, size_t size)
+/* Where a frame that is added would begin. */
+static inline uint8_t *frames_end(const struct frames *frames)
+{
+	return frames->bytes + (size_t)frames->lines * FRAME_LINE;
+}
+
+/* Puts the frame that lies at frames_end() into the list. */
+static inline void frames_put(struct frames *frames, uint32_t place, uint32_t size)
+{
+	frames->list[place] = (struct frame){frames->lines, size};
+	frames->lines += (size + FRAME_LINE - 1) / FRAME_LINE;
+}
+
+static inline int frames_read(struct frames *frames, FILE *file, size_t size, uint32_t room)
 {
 	struct {
 		uint32_t magic;
@@ -51,29 +65,28 @@ static inline int frames_read(struct frames *frames, FILE *file, size_t size)
 		return -EINVAL;
 	/* A record's own header is 16 bytes, so padding a frame to lines at most quintuples it. */
 	const size_t huge = (size_t)2 << 20;
-	frames->mapped = (size * 5 + huge - 1) / huge * huge;
+	const size_t added = ((size_t)FRAME_LARGEST + FRAME_LINE) * room;
+	frames->mapped = (size * 5 + added + huge - 1) / huge * huge;
 	void *bytes = mmap(NULL, frames->mapped, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (bytes == MAP_FAILED)
 		return -ENOMEM;
 	frames->bytes = (uint8_t *)bytes;
-	frames->list = (struct frame *)malloc(size / sizeof(record) * sizeof(struct frame));
+	frames->list = (struct frame *)malloc((size / sizeof(record) + room) * sizeof(struct frame));
 	if (frames->list == NULL)
 		return -ENOMEM;
 	madvise(bytes, frames->mapped, MADV_HUGEPAGE);
-	uint32_t line = 0;
 	while (fread(&record, sizeof(record), 1, file) == 1) {
 		if (record.stored == 0 || record.stored > FRAME_LARGEST ||
-		    fread(frames->bytes + (size_t)line * FRAME_LINE, record.stored, 1, file) != 1)
+		    fread(frames_end(frames), record.stored, 1, file) != 1)
 			return -EINVAL;
-		frames->list[frames->count++] = (struct frame){line, record.stored};
-		line += (record.stored + FRAME_LINE - 1) / FRAME_LINE;
+		frames_put(frames, frames->count++, record.stored);
 	}
 	return frames->count != 0 ? 0 : -EINVAL;
 }
 
-/* 0, or -errno with nothing held. */
-static inline int frames_load(struct frames *frames, const char *path)
+/* With room for so many frames that are added later. 0, or -errno with nothing held. */
+static inline int frames_load(struct frames *frames, const char *path, uint32_t room)
 {
 	struct stat status;
 	FILE *file = fopen(path, "rb");
@@ -81,7 +94,7 @@ static inline int frames_load(struct frames *frames, const char *path)
 		return -errno;
 	*frames = (struct frames){0};
 	int result = fstat(fileno(file), &status) == 0
-			     ? frames_read(frames, file, (size_t)status.st_size)
+			     ? frames_read(frames, file, (size_t)status.st_size, room)
 			     : -errno;
 	fclose(file);
 	if (result != 0)

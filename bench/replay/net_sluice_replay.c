@@ -4,7 +4,7 @@
  * no second core.
  *
  *   --vdev net_sluice_replay0,page=/dev/shm/a.page,frames=/dev/shm/a.pcap[,passes=N][,gaps=1]
- *                             [,opening=N[,advance=N]]
+ *                             [,opening=N[,advance=N]][,answers=N]
  *
  *   page    a file that the device makes and keeps its counters in (struct page below): whoever maps it
  *           reads them, whatever program the device is in, and writes `go`
@@ -15,6 +15,11 @@
  *           beginning of connections, which are replayed from then on. One receive queue
  *   advance all other frames are TCP over IPv4 without options; each pass adds N to their sequence and
  *           acknowledgement numbers, so that they are new data and not the last pass's once more
+ *   answers the device keeps the first N UDP packets over IPv4 that it transmits, and turns each into its
+ *           answer: both ends are exchanged, and in a VXLAN packet also those of the inner packet. When
+ *           `go` is 2, it receives the answers for ever, in turn with the file's frames until their
+ *           passes are over. So the end that the switch has chosen answers, to the address that the
+ *           switch has given to the connection. One receive queue; not together with an opening
  *
  * Nothing is received before `go` in the page is set, so that addresses can be taught from one side
  * before the other one starts. Built by bench/replay/build against the headers of the DPDK source
@@ -52,9 +57,10 @@ struct transmit_counters {
 };
 struct page {
 	uint64_t magic, tsc_hz, frame_count;
-	uint64_t go; /* written by the bench: 1, or 2 for what follows the opening */
+	uint64_t go; /* written by the bench: 1, or 2 for what follows the opening, and for the answers */
 	uint64_t opening;
-	uint64_t unused[3];
+	uint64_t answers, kept; /* wanted; kept so far */
+	uint64_t unused[1];
 	struct receive_counters receive[QUEUES];
 	struct transmit_counters transmit[QUEUES];
 };
@@ -75,6 +81,8 @@ struct device {
 	struct frames frames;
 	uint32_t passes;
 	uint32_t opening, advance;
+	uint32_t answers;
+	int keeps; /* answers, behind the list of the file's frames */
 	int gaps;
 	struct rte_ether_addr mac;
 	struct queue receive[QUEUES], transmit[QUEUES];
@@ -191,6 +199,98 @@ static uint16_t receive_connections(void *opaque, struct rte_mbuf **packets, uin
 	return count;
 }
 
+/* --- answers ------------------------------------------------------------------------------------ */
+
+#define VXLAN_PORT 4789
+#define UDP_HEADERS (14 + 20 + 8) /* Ethernet, IPv4 without options, UDP */
+#define VXLAN_HEADERS (UDP_HEADERS + 8)
+
+static void exchange(uint8_t *one, uint8_t *other, size_t size)
+{
+	uint8_t first[RTE_ETHER_ADDR_LEN];
+	memcpy(first, one, size);
+	memcpy(one, other, size);
+	memcpy(other, first, size);
+}
+
+/* Exchanges the two ends of a UDP packet over IPv4. Its checksums remain right, because they add the same
+ * words. A VXLAN packet keeps its outer ports: the source port only tells flows apart. Returns 0 for any
+ * other packet. */
+static int turn(uint8_t *frame, uint32_t size)
+{
+	if (size < UDP_HEADERS || frame[12] != 0x08 || frame[13] != 0x00 || frame[14] != 0x45 ||
+	    frame[23] != 17)
+		return 0;
+	const int is_vxlan = (frame[36] << 8 | frame[37]) == VXLAN_PORT;
+	if (is_vxlan &&
+	    (size < VXLAN_HEADERS || !turn(frame + VXLAN_HEADERS, size - VXLAN_HEADERS)))
+		return 0;
+	exchange(frame, frame + 6, RTE_ETHER_ADDR_LEN);
+	exchange(frame + 26, frame + 30, 4);
+	if (!is_vxlan)
+		exchange(frame + 34, frame + 36, 2);
+	return 1;
+}
+
+static void keep(struct device *device, const struct rte_mbuf *packet)
+{
+	struct frames *frames = &device->frames;
+	uint8_t *answer = frames_end(frames);
+	const uint32_t size = packet->pkt_len;
+	if (size > FRAME_LARGEST)
+		return;
+	const void *sent = rte_pktmbuf_read(packet, 0, size, answer);
+	if (sent != answer)
+		memcpy(answer, sent, size);
+	if (turn(answer, size))
+		frames_put(frames, frames->count + (uint32_t)device->page->kept++, size);
+}
+
+static uint16_t keep_and_swallow(void *opaque, struct rte_mbuf **packets, uint16_t count)
+{
+	struct device *device = ((struct queue *)opaque)->device;
+	for (uint16_t i = 0; i < count && device->keeps && device->page->kept < device->answers; i++)
+		keep(device, packets[i]);
+	return swallow(opaque, packets, count);
+}
+
+/* The queue receives the answers from now on; in turn with the file's frames unless it has received all of
+ * their passes. */
+static void take_answers(struct queue *queue)
+{
+	struct device *device = queue->device;
+	struct frames *frames = &device->frames;
+	const uint32_t kept = (uint32_t)device->page->kept;
+	const uint32_t own = queue->left != 0 ? frames->count : 0;
+	struct frame *all = malloc((own + kept) * sizeof(*all));
+	if (all == NULL || own + kept == 0) {
+		free(all);
+		return;
+	}
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < RTE_MAX(own, kept); i++) {
+		if (i < own)
+			all[count++] = frames->list[i];
+		if (i < kept)
+			all[count++] = frames->list[frames->count + i];
+	}
+	free(frames->list);
+	frames->list = all;
+	frames->count = count;
+	queue->next = 0;
+	queue->left = UINT64_MAX;
+	device->keeps = 0;
+}
+
+static uint16_t receive_answers(void *opaque, struct rte_mbuf **packets, uint16_t room)
+{
+	struct queue *queue = opaque;
+	struct device *device = queue->device;
+	if (unlikely(device->keeps && *(volatile uint64_t *)&device->page->go == 2))
+		take_answers(queue);
+	return replay(queue, packets, room);
+}
+
 /* --- the page ----------------------------------------------------------------------------------- */
 
 static int map_page(struct device *device, const char *path)
@@ -211,6 +311,8 @@ static int map_page(struct device *device, const char *path)
 	device->page->tsc_hz = rte_get_tsc_hz();
 	device->page->frame_count = device->frames.count;
 	device->page->opening = device->opening;
+	device->page->answers = device->answers;
+	device->page->kept = 0;
 	device->page->magic = PAGE_MAGIC;
 	return 0;
 }
@@ -262,8 +364,8 @@ static int info(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 	info->max_mac_addrs = 1;
 	info->max_rx_pktlen = 1900;
 	info->max_mtu = 1900 - RTE_ETHER_HDR_LEN;
-	info->max_rx_queues =
-		((const struct device *)dev->data->dev_private)->opening != 0 ? 1 : QUEUES;
+	const struct device *device = dev->data->dev_private;
+	info->max_rx_queues = device->opening != 0 || device->answers != 0 ? 1 : QUEUES;
 	info->max_tx_queues = QUEUES;
 	info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_CHECKSUM;
 	info->tx_offload_capa = RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
@@ -287,7 +389,7 @@ static int receive_setup(struct rte_eth_dev *dev, uint16_t number, uint16_t desc
 		      : device->passes == 0 ? UINT64_MAX
 					    : (uint64_t)device->passes * device->frames.count;
 	/* Queues don't replay the same flow at the same time. */
-	queue->next = device->opening != 0
+	queue->next = device->opening != 0 || device->answers != 0
 			      ? 0
 			      : (uint32_t)((uint64_t)device->frames.count * number / QUEUES);
 	dev->data->rx_queues[number] = queue;
@@ -359,13 +461,13 @@ static int take_text(const char *key, const char *value, void *text)
 static int probe(struct rte_vdev_device *vdev)
 {
 	static const char *const keys[] = {"page", "frames", "passes", "gaps", "opening",
-					   "advance", NULL};
+					   "advance", "answers", NULL};
 	static uint8_t number;
-	const char *values[6] = {NULL};
+	const char *values[7] = {NULL};
 	struct rte_kvargs *arguments = rte_kvargs_parse(rte_vdev_device_args(vdev), keys);
 	if (arguments == NULL)
 		return -EINVAL;
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 7; i++)
 		rte_kvargs_process(arguments, keys[i], take_text, &values[i]);
 
 	int result = -EINVAL;
@@ -381,7 +483,11 @@ static int probe(struct rte_vdev_device *vdev)
 	device->gaps = values[3] != NULL && atoi(values[3]) != 0;
 	device->opening = values[4] != NULL ? (uint32_t)strtoul(values[4], NULL, 0) : 0;
 	device->advance = values[5] != NULL ? (uint32_t)strtoul(values[5], NULL, 0) : 0;
-	result = values[1] != NULL ? frames_load(&device->frames, values[1]) : 0;
+	device->answers = values[6] != NULL ? (uint32_t)strtoul(values[6], NULL, 0) : 0;
+	device->keeps = device->answers != 0;
+	result = values[1] != NULL ? frames_load(&device->frames, values[1], device->answers) : 0;
+	if (device->keeps && (values[1] == NULL || device->opening != 0))
+		result = -EINVAL;
 	/* Something must follow the opening. */
 	if (result == 0 && device->opening != 0 && device->opening >= device->frames.count)
 		result = -EINVAL;
@@ -406,9 +512,10 @@ static int probe(struct rte_vdev_device *vdev)
 						    .link_autoneg = RTE_ETH_LINK_FIXED};
 	dev->dev_ops = &operations;
 	dev->rx_pkt_burst = device->opening != 0 ? receive_connections
+			    : device->keeps	 ? receive_answers
 			    : device->gaps	 ? receive_timed
 						 : receive;
-	dev->tx_pkt_burst = swallow;
+	dev->tx_pkt_burst = device->keeps ? keep_and_swallow : swallow;
 	rte_eth_dev_probing_finish(dev);
 out:
 	rte_kvargs_free(arguments);
@@ -432,4 +539,4 @@ static struct rte_vdev_driver driver = {.probe = probe, .remove = remove_device}
 RTE_PMD_REGISTER_VDEV(net_sluice_replay, driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_sluice_replay,
 			      "page=<file> frames=<file> passes=<number> gaps=<0|1> "
-			      "opening=<number> advance=<number>");
+			      "opening=<number> advance=<number> answers=<number>");

@@ -6,7 +6,7 @@ from itertools import chain
 
 from lib.packets import ACK, SYN, A, B, flows, tcp, udp, udp6, vxlan
 from lib.scenarios import Scenario
-from lib.setups import LOCAL, ROUTER_A, ROUTER_B, VNI, Firewall, Relay, number
+from lib.setups import LOCAL, ROUTER_A, ROUTER_B, VNI, Firewall, Pods, Relay, number
 
 SIZE = 64
 
@@ -90,15 +90,24 @@ def connected(name, count):
         opening=(count, DATA))
 
 
-def begin(name, rules):
+def begin(name, words, setup):
     """More connections than the table holds, so that each packet finds none of its own."""
     count = 400_000
     return Scenario(
-        name, f"{rules} rules at port B; every packet begins a connection, and makes another one leave the "
+        name, f"{words}; every packet begins a connection, and makes another one leave the "
         f"full table (65536 flows), {SIZE}-byte frames",
         forward=lambda: (udp(B, A, SIZE, flow) for flow in flows(count)),
         teach=lambda: [udp(A, B, SIZE, (0x14000001, 0x0A000001, 5000, 1024))],
-        frames=count, setup=Firewall(lambda: denials(rules - 1), 65_536))
+        frames=count, setup=setup)
+
+
+def begin_by_rules(name, rules):
+    return begin(name, f"{rules} rules at port B", Firewall(lambda: denials(rules - 1), 65_536))
+
+
+def begin_by_policies(name, count):
+    return begin(name, f"{count} NetworkPolicies, {Pods.OF_B} of which select the pod at port B and one lets A's in",
+                 Pods(count, 65_536))
 
 
 def relayed(count):
@@ -127,7 +136,8 @@ SCENARIOS = [
     scenario("stateful 1M", 0, 1_000_000),
     scenario("stateful 10k, 1k rules", 999, 10_000),
     scenario("stateful 100k, 10k rules", 9_999, 100_000),
-    begin("new connections, 10 rules", 10),
-    begin("new connections, 10k rules", 10_000),
+    begin_by_rules("new connections, 10 rules", 10),
+    begin_by_rules("new connections, 10k rules", 10_000),
+    begin_by_policies("new connections, 1k NetworkPolicies", 1_000),
     relay("decapsulation, policy, encapsulation", 10_000),
 ]

@@ -34,7 +34,7 @@ struct counts {
 static struct frames load(const char *path)
 {
 	struct frames frames;
-	const int result = frames_load(&frames, path);
+	const int result = frames_load(&frames, path, 0);
 	if (result != 0)
 		rte_exit(EXIT_FAILURE, "%s: %s\n", path, strerror(-result));
 	return frames;
