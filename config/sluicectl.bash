@@ -1,9 +1,9 @@
 # Completion for sluicectl in bash. The verbs come from sluicectl itself (--verbs: one per line, a tab, its
 # arguments), names from the running sluiced. If sluiced does not answer, no names are offered.
 
-# The completions of a word in the argument list: FILE, PORT, DEVICE, NETWORK, DOMAIN, ACL; ADDED:port, a port that was
-# added, and likewise ADDED:network and other kinds; or one of several, such as PORT|drops or tcp|udp. Words in small
-# letters are literal. Of IP|PORT only the ports are offered.
+# The completions of a word in the argument list: FILE, PORT, DEVICE, NETWORK, DOMAIN, ACL, SERVICE; ADDED:port, a port
+# that was added, and likewise ADDED:network and other kinds; or one of several, such as PORT|drops or tcp|udp. Words in
+# small letters are literal. Of IP|PORT only the ports are offered.
 _sluicectl_fill() {
     local current=$2 placeholder= key=name choice
     local -a choices words=()
@@ -35,7 +35,7 @@ _sluicectl_fill() {
             [[ $current == *:* && $COMP_WORDBREAKS == *:* ]] &&
                 COMPREPLY=("${COMPREPLY[@]#"${current%:*}:"}")
             ;;
-        PORT | DEVICE | NETWORK | DOMAIN | ACL)
+        PORT | DEVICE | NETWORK | DOMAIN | ACL | SERVICE)
             mapfile -t COMPREPLY < <(
                 # Only the keys of the listed objects: nested objects have names too.
                 "$@" "$list" list --json 2>/dev/null |
