@@ -59,7 +59,7 @@ std::optional<Asker> asker_of(const Running& daemon, const punt::Head& head) {
     const engine::Config& config = daemon.running.config();
     const std::string name(daemon.running.router().network_name(head.network));
     const NetworkConfig* network = engine::find_network(config, name);
-    if (held == nullptr || network == nullptr) return std::nullopt;
+    if (held == nullptr || held->port->serial() != head.serial || network == nullptr) return std::nullopt;
     const port::PortConfig& port = held->port->config();
     const auto names = engine::networks_of(config, port);
     if (std::ranges::find(names, name) == names.end()) return std::nullopt;
@@ -124,6 +124,7 @@ void advertise_routers(Running& daemon, int64_t now) {
             punt::Head head{};
             head.network = id->second;
             head.port = held.port->id();
+            head.serial = held.port->serial();
             Prepared prepared = prepare(head, Asking::kRouter, *reply);
             daemon.protocols.send(prepared.head, std::move(prepared.payload));
         }

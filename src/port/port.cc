@@ -7,6 +7,15 @@
 #include "wire/headers.h"
 
 namespace sluice::port {
+namespace {
+
+std::atomic<uint64_t> last_serial{0};
+
+}  // namespace
+
+Port::Port(path::PortId id, PortConfig config) : config_(std::move(config)), id_(id), serial_(++last_serial) {
+    set_max_frame();
+}
 
 std::unique_ptr<Port> make_port(path::PortId id, const PortConfig& config, const Context& context) {
     if (AfPacket::takes(config)) return std::make_unique<AfPacket>(id, config, context);

@@ -120,6 +120,8 @@ class Port {
     // The size in bytes of the longest frame that the port transmits, without FCS and VLAN tag.
     uint32_t max_frame() const noexcept { return max_frame_.load(std::memory_order_relaxed); }
     path::PortId id() const noexcept { return id_; }
+    // No two ports of a run of the switch have the same, while ports that come and go may have the same id.
+    uint64_t serial() const noexcept { return serial_; }
 
     // Takes the rate limits over from the configuration, into time of which a second has `second` units.
     void limit_rates(uint64_t second) noexcept;
@@ -132,9 +134,7 @@ class Port {
     }
 
  protected:
-    Port(path::PortId id, PortConfig config) : config_(std::move(config)), id_(id) {
-        set_max_frame();
-    }
+    Port(path::PortId id, PortConfig config);
 
     // Sets it from the configured MTU, which may change while workers transmit.
     void set_max_frame() noexcept;
@@ -151,6 +151,7 @@ class Port {
     std::atomic<uint32_t> max_frame_;
     RateLimit ingress_limit_;  // of what goes to the port's guest
     RateLimit egress_limit_;   // of what comes from it
+    const uint64_t serial_;
 };
 
 // Objects of the switch that its ports share.

@@ -33,6 +33,7 @@ punt::Head head_of(const TcpPeer& peer, const TcpWay& way, const TcpPart& part) 
             .worker = way.worker,
             .network = peer.network,
             .port = peer.port,
+            .serial = peer.serial,
             .mac = way.mac,
             .station = peer.station,
             .own = peer.own,
@@ -97,6 +98,7 @@ void Protocols::take_segment(const punt::Message& message) {
     const punt::Head& head = message.head;
     tcp_.take({.network = head.network,
                .port = head.port,
+               .serial = head.serial,
                .station = head.station,
                .own = head.own,
                .station_port = head.station_port,

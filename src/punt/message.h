@@ -28,6 +28,7 @@ struct Head {
     path::WorkerId worker;  // that the station's message came to, and which sends the answer
     path::NetworkId network;
     path::PortId port;  // the station's
+    uint64_t serial;    // that port's, port::Port::serial(): an answer isn't for the next port with its id
     uint64_t mac;       // the station's, path::mac_key()
     IpAddress station;
     IpAddress own;  // the switch's, or the group that the station sent to

@@ -24,6 +24,7 @@ namespace sluice::punt {
 struct TcpPeer {
     path::NetworkId network;
     path::PortId port;
+    uint64_t serial;  // the port's
     IpAddress station;
     IpAddress own;
     uint16_t station_port;

@@ -29,6 +29,8 @@ punt::Head head_of(punt::Kind kind, const path::Meta& meta, const view::Tables& 
     head.worker = tables.worker;
     head.network = meta.network;
     head.port = meta.ingress;
+    const port::Port* port = tables.slot(meta.ingress).port;
+    if (port != nullptr) head.serial = port->serial();
     head.mac = meta.source_mac;
     return head;
 }
@@ -133,12 +135,14 @@ bool Responder::hand_over(const path::Meta& meta, const punt::Head& head, Payloa
     return true;
 }
 
-// What the protocol thread says. The station may be gone by now.
+// What the protocol thread says. The station may be gone by now, and its port's id another port's.
 void Responder::say(const punt::Message& answer, const view::Tables& tables) noexcept {
     const punt::Head& head = answer.head;
     if (path::index(head.network) >= tables.snapshot.networks.size()) return;
     const view::Network& network = tables.network(head.network);
+    const port::Port* port = tables.slot(head.port).port;
     if (network.mac == 0 || !tables.carries(head.port, head.network)) return;
+    if (port == nullptr || port->serial() != head.serial) return;
     rte_mbuf* packet = nullptr;
     switch (head.kind) {
         case punt::Kind::kUdp:

@@ -45,6 +45,7 @@ class Stations {
     void take(Input& input) {
         const TcpPeer peer{.network = path::NetworkId{1},
                            .port = path::PortId{2},
+                           .serial = 0,
                            .station = IpAddress::from_v4(0x0a000002),
                            .own = IpAddress::from_v4(0x0a000001),
                            .station_port = static_cast<uint16_t>(1000 + input.byte() % 4),

@@ -129,5 +129,22 @@ TEST_F(Questions, AnAnswerToAStationThatIsGoneIsNotSent) {
     EXPECT_TRUE(harness_.sent("b").empty());
 }
 
+// It has the first one's id, and stands in the same network.
+TEST_F(Questions, AnAnswerIsNotForTheNextPort) {
+    harness_.apply(networks(""));
+    ASSERT_EQ(ask(Packet().eth(kMac, kRouter).ipv4("10.0.0.5", "10.0.0.254").udp(4000, 53).payload(9)).size(), 1U);
+    const path::PortId id = harness_.running().ports().at("a").port->id();
+    std::string yaml = networks("");
+    yaml.replace(yaml.find("name: a,"), 8, "name: c,");
+    harness_.apply(yaml);
+    ASSERT_EQ(harness_.running().ports().at("c").port->id(), id);
+    answer(last_, "late");
+    EXPECT_TRUE(harness_.sent("a").empty());
+    // The next port's own question has its answer.
+    ASSERT_EQ(ask(Packet().eth(kMac, kRouter).ipv4("10.0.0.5", "10.0.0.254").udp(4000, 53).payload(9)).size(), 1U);
+    answer(last_, "in time");
+    EXPECT_EQ(harness_.sent("a").size(), 1U);
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -64,6 +64,7 @@ class TcpServerTest : public testing::Test {
 
     TcpPeer peer_{path::NetworkId{1},
                   path::PortId{2},
+                  7,
                   *IpAddress::parse("10.0.0.2"),
                   *IpAddress::parse("10.0.0.1"),
                   40000,
