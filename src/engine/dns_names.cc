@@ -119,7 +119,8 @@ std::string DnsNames::in_zone(std::string_view name) const {
     return wire_name(fmt::format("{}.{}", name, domain_));
 }
 
-void DnsNames::set_port(const Config& config, const port::PortConfig& port, path::PortId id) {
+void DnsNames::set_port(const Config& config, const port::PortConfig& port, path::PortId id,
+                        const std::vector<IpAddress>& leased) {
     remove_port(port.name);
     ports_[port.name] = id;
     settings_.insiders.set(path::index(id), is_dns_insider(port));
@@ -128,6 +129,8 @@ void DnsNames::set_port(const Config& config, const port::PortConfig& port, path
     if (network == nullptr || port.trunk) return;
     const dns::Scope own = table_.scope_of_network(network->name);
     const dns::Scope domain = table_.scope_of_domain(flow_domain_of(*network));
+    std::vector<IpAddress> addresses = leased;
+    for (const InterfaceAddress& own : port.address) addresses.push_back(own.address);
     NamedRecords records;
     std::string first;
     for (const std::string& name : names_of_port(port)) {
@@ -137,15 +140,15 @@ void DnsNames::set_port(const Config& config, const port::PortConfig& port, path
         if (alone.empty() || qualified.empty() || dns::is_in(alone, settings_.zone) ||
             dns::is_in(qualified, settings_.zone))
             continue;
-        for (const InterfaceAddress& address : port.address) {
-            records.push_back({alone, dns::address_record(address.address, own)});
-            records.push_back({qualified, dns::address_record(address.address, domain)});
+        for (const IpAddress& address : addresses) {
+            records.push_back({alone, dns::address_record(address, own)});
+            records.push_back({qualified, dns::address_record(address, domain)});
         }
         if (first.empty()) first = qualified;
     }
-    for (const InterfaceAddress& address : port.address) {
+    for (const IpAddress& address : addresses) {
         if (first.empty()) break;
-        records.push_back({dns::reverse_name(address.address), dns::name_record(dns::Type::kPtr, first, domain)});
+        records.push_back({dns::reverse_name(address), dns::name_record(dns::Type::kPtr, first, domain)});
     }
     table_.set(dns_source_of_port(port.name, port.place), std::move(records));
 }

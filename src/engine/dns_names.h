@@ -28,7 +28,9 @@ class DnsNames {
     // The settings and the networks. Ports are to be set anew if their networks are others. Returns whether the
     // Services are to be set anew, since the cluster's domain is another one.
     bool arrange(const Config& config, const std::map<std::string, path::NetworkId, std::less<>>& networks);
-    void set_port(const Config& config, const port::PortConfig& port, path::PortId id);
+    // `leased`: what the port's guest has beside the addresses that the port declares.
+    void set_port(const Config& config, const port::PortConfig& port, path::PortId id,
+                  const std::vector<IpAddress>& leased = {});
     void remove_port(const std::string& name);
     // Null: the pod is gone. `domain`: the flow domain of its port's network; empty: it is at no port.
     void set_pod(const kube::Key& key, const ServicePod* pod, const std::string& domain);

@@ -89,6 +89,7 @@ void Switch::lend(LentAddresses lent) {
         held.lent = wanted;
         index_addresses(held);
         attach_pod(held);
+        name_port(held);
         changed.push_back(&held);
         if (has_new) outdated.merge(flow_domains_of(config_, held.port->config()));
     }

@@ -62,8 +62,23 @@ base::Result<void> Switch::drain_backend(const std::string& service, const IpAdd
 
 // --- names in DNS ---
 
+namespace {
+
+// Empty behind a port with several guests: its name is none of theirs.
+std::vector<IpAddress> leased_by_its_guest(const HeldPort& held) {
+    const port::PortConfig& port = held.port->config();
+    std::vector<IpAddress> addresses;
+    for (const LentAddress& lent : held.lent) {
+        if (lent.mac != held.port->mac().value_or(held.lent.front().mac)) return {};
+        if (lent.network == port.network) addresses.push_back(lent.address);
+    }
+    return port.is_ethdev() ? std::vector<IpAddress>{} : addresses;
+}
+
+}  // namespace
+
 void Switch::name_port(const HeldPort& held) {
-    dns_names_.set_port(config_, held.port->config(), held.port->id());
+    dns_names_.set_port(config_, held.port->config(), held.port->id(), leased_by_its_guest(held));
 }
 
 // Of Services that are others now. Ports and pods have told theirs before.

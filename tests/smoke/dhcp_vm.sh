@@ -3,7 +3,7 @@
 # does. By busybox's DHCP client, by the kernel (the router) and by a DHCPv6 client; over a reboot of the guest and a
 # kill of the switch.
 . "$(dirname "$0")/_init.sh"
-need dhclient
+need dhclient dig
 . "$ROOT/tests/smoke/_guest.sh"
 
 netns a
@@ -65,6 +65,7 @@ for guest in v w; do wait_for 30 "a router for $guest" router $guest; done
 for address in 10.0.0.1 10.0.0.2 10.0.0.3 fd00::1 fd00::2 fd00::3; do pings v $address; done
 pings a 10.0.0.10
 pings a fd00::10
+expect "the address of v by its name" 10.0.0.10 "$(at a dig +short @10.0.0.1 v)"
 
 # A guest that reboots gets the same, and so it does after the switch was killed.
 reboot v

@@ -145,6 +145,17 @@ TEST_F(DnsNamesTest, ARuntimesContainerHasItsAliasesItsPodsNameAndItsId) {
     EXPECT_EQ(ask("2.0.10.10.in-addr.arpa", Type::kPtr), "www.blue.") << "what people call it";
 }
 
+TEST_F(DnsNamesTest, AGuestsNameIsItsPortsAlsoAtALeasedAddress) {
+    port::PortConfig port = port_of("vm", "blue", "10.10.0.2");
+    port.address.clear();
+    names_.set_port(config_, port, kWeb);
+    EXPECT_EQ(ask("vm", Type::kA), "no name");
+    names_.set_port(config_, port, kWeb, {*IpAddress::parse("10.10.0.9")});
+    EXPECT_EQ(ask("vm", Type::kA), "10.10.0.9");
+    EXPECT_EQ(ask("vm.blue", Type::kA), "10.10.0.9");
+    EXPECT_EQ(ask("9.0.10.10.in-addr.arpa", Type::kPtr), "vm.blue.");
+}
+
 TEST_F(DnsNamesTest, ContainersThatShareAnAliasAreAllAnswered) {
     port::PortConfig first = port_of("a", "blue", "10.10.0.2");
     port::PortConfig second = port_of("b", "blue", "10.10.0.3");
