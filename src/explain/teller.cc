@@ -221,6 +221,12 @@ class Teller {
         return std::any_of(mirrors.begin(), mirrors.end(), [&](const auto& m) { return m.to == port; });
     }
 
+    bool is_into_tunnel() const {
+        const auto& slots = running_.snapshot().slots;
+        const size_t at = path::index(told_.egress);
+        return at < slots.size() && slots[at].tunnel != nullptr;
+    }
+
     // Whether the frame goes back to the packet's ingress. A frame into a tunnel leaves by a port of the underlay.
     bool is_way_back(path::PortId left, const std::string& port) const {
         if (left == told_.came) return true;
@@ -252,6 +258,8 @@ class Teller {
             const std::string_view word = trace_.to.size() == 1 ? "port" : "ports";
             stage("flood", fmt::format("to {} {}", word, fmt::join(trace_.to, ", ")));
         } else {
+            if (!trace_.to.empty() && is_into_tunnel())
+                stage("tunnel", fmt::format("into {}", name_of(told_.egress)));
             for (const std::string& port : trace_.to) tell_transmit(port, frames.at(port));
         }
         if (told_.left.count > left_.size()) stage("transmit", fmt::format("{} frames in all", told_.left.count));
