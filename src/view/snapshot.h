@@ -199,6 +199,11 @@ struct Snapshot {
     guard::Owners owners;            // of the addresses in all networks
     guard::Owners absent;            // of the addresses of ports that are down or have no link
 
+    // A mapping of its own for each. Each change makes a snapshot and frees the one before; on the heap, small
+    // objects would settle in the room of that, and with each change the heap would grow by a snapshot.
+    static void* operator new(size_t size);
+    static void operator delete(void* memory, size_t size) noexcept;
+
     // The port that is away and whose address this is; null: there is none, or another port has the address now.
     const guard::Owners::Entry* find_absent(path::NetworkId network, const IpAddress& address) const noexcept {
         const guard::Owners::Entry* away = absent.find(network, address);
