@@ -45,7 +45,8 @@ def program(source, say, dpdk=True, libraries=()):
 
 
 LAYERS = ("engine", "policy", "responder", "router", "tunnel", "link", "view", "network", "mirror", "nat", "service",
-          "flow", "pod", "acl", "vxlan", "route", "neighbor", "guard", "bridge", "port", "path", "wire", "kube", "base")
+          "flow", "pod", "acl", "vxlan", "route", "neighbor", "guard", "bridge", "dhcp", "dns", "punt", "port", "path",
+          "wire", "kube", "base")
 
 
 def linked_program(source, build, say, tools=()):
@@ -57,7 +58,7 @@ def linked_program(source, build, say, tools=()):
         return target
     say(f"building {os.path.basename(target)}")
     need([*tools, "g++", "pkg-config"], say)
-    others = run(["pkg-config", "--libs", "fmt", "yaml-cpp", "libmnl", "libpcap"]).split()
+    others = run(["pkg-config", "--libs", "fmt", "yaml-cpp", "libmnl", "libpcap", "ldns"]).split()
     run(["g++", "-std=c++20", *FLAGS, "-Wno-missing-field-initializers", *pkg_config("--cflags"), march(),
          f"-I{ROOT}/src", f"-I{ROOT}/include", "-o", target, path,
          "-Wl,--start-group", *libraries, "-Wl,--end-group", *others, "-lrte_net_bond", *pkg_config("--libs")],
