@@ -55,7 +55,7 @@ std::vector<AddressRange> in_turn(const std::vector<AddressRange>& ranges, const
 }
 
 // "10.0.0.1 is the gateway's, 10.0.0.2 is port web's, and 12 more (sluicectl ipam list)"
-std::string told(const std::vector<AddressRange>& ranges, const Holders& holders) {
+std::string told(const std::vector<AddressRange>& ranges, const Holders& holders, bool has_exclusions) {
     constexpr size_t kMost = 4;
     std::string text;
     size_t count = 0;
@@ -66,6 +66,7 @@ std::string told(const std::vector<AddressRange>& ranges, const Holders& holders
         text += fmt::format("{}{} is {}'s", text.empty() ? "" : ", ", address.text(), holder.name);
     }
     if (count > kMost) text += fmt::format(", and {} more have one", count - kMost);
+    if (has_exclusions) text += fmt::format("{}`ipam.exclude` keeps others free", text.empty() ? "" : ", and ");
     return text;
 }
 
@@ -127,7 +128,7 @@ Holders holders_in(const Config& config, const std::vector<WaitingObject>& waiti
             for (const IpAddress& address : addresses) add_outside(address, name);
         }
     }
-    for (const nat::PublishConfig& published : config.publish) {
+    for (const nat::PublishConfig& published : published_in(config)) {
         if (published.address) add_outside(*published.address, "a published port");
     }
     add_stations(config, network, add_outside);
@@ -171,7 +172,7 @@ base::Result<IpAddress> Ipam::choose(const NetworkConfig& network, const Holders
         }
     }
     return base::fail("network {} has no free {} address: {}", network.name, v4 ? "IPv4" : "IPv6",
-                      told(ranges, holders));
+                      told(ranges, holders, !network.ipam.exclude.empty()));
 }
 
 }  // namespace sluice::engine

@@ -70,7 +70,7 @@ TEST(Ipam, KeepsToItsRanges) {
     Ipam other;
     EXPECT_EQ(fill(other, blue, 4).back(),
               "network blue has no free IPv4 address: 10.0.3.254 is port p0's, 10.0.4.1 is port p1's, 10.0.9.9 is "
-              "port p2's");
+              "port p2's, and `ipam.exclude` keeps others free");
 }
 
 TEST(Ipam, ALargeExcludedRangeCostsNothing) {
@@ -93,7 +93,7 @@ TEST(Ipam, WhoHasWhichAddress) {
         "  - {name: red, subnets: [10.1.0.0/24], gateway: 10.1.0.1}\n"
         "ports:\n"
         "  - {name: web, netns: web, network: blue, address: [10.0.0.2]}\n"
-        "  - {name: db, netns: db, network: red, address: [10.1.0.2]}\n"
+        "  - {name: db, netns: db, network: red, address: [10.1.0.2], publish: [{address: 10.0.0.8, port: 81}]}\n"
         "services:\n  - {name: shop, address: [10.0.0.3, 10.96.0.1], ports: [{port: 80}]}\n"
         "nat:\n  - {name: out, masquerade: [red], out: blue, addresses: [10.0.0.4-10.0.0.5]}\n"
         "  - {static: {inside: 10.1.0.2, outside: 10.0.0.6}, out: blue}\n"
@@ -106,7 +106,7 @@ TEST(Ipam, WhoHasWhichAddress) {
     EXPECT_EQ(
         text,
         "10.0.0.1 the gateway\n10.0.0.2 port web\n10.0.0.3 service shop\n10.0.0.4 nat out\n10.0.0.5 nat out\n"
-        "10.0.0.6 nat f:11:5\n10.0.0.7 a published port\n");
+        "10.0.0.6 nat f:11:5\n10.0.0.7 a published port\n10.0.0.8 a published port\n");
 }
 
 // A container that got the address of a router would get the traffic of all.
