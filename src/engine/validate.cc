@@ -8,6 +8,7 @@
 
 #include "base/mistakes.h"
 #include "base/subnets.h"
+#include "base/text.h"
 #include "engine/added_object.h"
 #include "engine/machine_use.h"
 #include "engine/switch.h"
@@ -56,6 +57,7 @@ class Validator {
             if (network.vxlan) overlays.check(i, network.name, *network.vxlan, network.place);
         });
         check_gateways();
+        check_dns();
         router::check_routes(config_, mistakes_);
         return true;
     }
@@ -574,6 +576,25 @@ class Validator {
                        network.gateway[g].text(), port->second->name);
             }
         });
+    }
+
+    void check_dns() {
+        const dns::DnsConfig& dns = config_.dns;
+        for (const NetworkConfig& network : config_.networks) {
+            if (network.dns.enabled && base::lower(network.name) == base::lower(dns.domain)) {
+                report(
+                    {"dns", "domain"}, {},
+                    "{} is a network's name too: its containers, NAME.{}, would have no names. Choose another one",
+                    dns.domain, network.name);
+            }
+            for (size_t u = 0; u < dns.upstreams.size(); ++u) {
+                const IpAddress& address = dns.upstreams[u].address;
+                if (std::ranges::find(network.gateway, address) == network.gateway.end()) continue;
+                report({"dns", "upstreams", u}, {},
+                       "{} is the gateway of network {}, the switch itself: give a name server beyond it",
+                       address.text(), network.name);
+            }
+        }
     }
 
     void check_addresses(size_t i, const port::PortConfig& port,

@@ -652,6 +652,19 @@ TEST(Validate, PortsPublishTheirOwn) {
               one("ports[0].publish (f:2:53): needs the port's `address`, to which the packets could go"));
 }
 
+TEST(Validate, NamesAreAskedElsewhereAndHaveADomainOfTheirOwn) {
+    const std::string blue = "networks: [{name: blue, subnets: [10.0.0.0/24], gateway: 10.0.0.1}]\n";
+    EXPECT_EQ(
+        errors(blue + "dns: {upstreams: [192.0.2.53, 10.0.0.1]}"),
+        one("dns.upstreams[1] (f:2:31): 10.0.0.1 is the gateway of network blue, the switch itself: give a name "
+            "server beyond it"));
+    EXPECT_EQ(
+        errors(blue + "dns: {domain: Blue}"),
+        one("dns.domain (f:2:15): Blue is a network's name too: its containers, NAME.blue, would have no names. "
+            "Choose another one"));
+    EXPECT_EQ(errors("networks: [{name: blue, dns: {enabled: false}}]\ndns: {domain: blue}"), Texts{});
+}
+
 TEST(Validate, RangesForContainersAreOfTheSubnets) {
     EXPECT_EQ(
         errors("networks: [{name: a, subnets: [10.0.0.0/24], ipam: {ranges: [10.0.0.250-10.0.1.2], "
