@@ -130,7 +130,7 @@ void DnsNames::set_port(const Config& config, const port::PortConfig& port, path
     const dns::Scope own = table_.scope_of_network(network->name);
     const dns::Scope domain = table_.scope_of_domain(flow_domain_of(*network));
     std::vector<IpAddress> addresses = leased;
-    for (const InterfaceAddress& own : port.address) addresses.push_back(own.address);
+    for (const InterfaceAddress& declared : port.address) addresses.push_back(declared.address);
     NamedRecords records;
     std::string first;
     for (const std::string& name : names_of_port(port)) {
