@@ -220,9 +220,9 @@ void fields(V& v, Keys& k) {
 
 // Keys that the specification reserves or gives to the runtime. Those of them that mean something here are read
 // elsewhere in this file.
-constexpr std::array<std::string_view, 8> kReserved = {
+constexpr std::array<std::string_view, 9> kReserved = {
     "cniVersion",   "cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins",
-    "capabilities", "prevResult",  "ipMasq"};
+    "capabilities", "prevResult",  "ipMasq",       "pciBusID"};
 constexpr std::string_view kReservedStart = "cni.dev/";
 
 template <size_t N>
