@@ -4,7 +4,6 @@
 
 #include "control/objects.h"
 #include "control/report.h"
-#include "port/pci.h"
 
 namespace sluice::control {
 namespace {
@@ -18,10 +17,6 @@ using port::PortConfig;
 std::string interface_of(const PortConfig& port) {
     const bool has_own = port.container && !port.container->interface.empty();
     return has_own ? port.container->interface : port.interface_name();
-}
-
-json function_of(const PortConfig& port) {
-    return port.container ? base::or_none(port.container->function) : json();
 }
 
 json socket_path_of(const PortConfig& port) {
@@ -129,7 +124,6 @@ json report_container(const Running& daemon, const engine::HeldPort& held) {
     return {{"port", report_port(daemon.running, held)},
             {"interface", interface_of(port)},
             {"socket-path", socket_path_of(port)},
-            {"function", function_of(port)},
             {"mac", mac ? json(mac->text()) : json()},
             {"mtu", port.frame_mtu()},
             {"address", addresses_json(daemon.running.config(), port)},
@@ -154,8 +148,7 @@ bool has_what_is_asked(const PortConfig& port, const json& params) {
     const auto is_other = [&](const char* key, const std::string& own) {
         return params.contains(key) && text_of(params, key) != own;
     };
-    if (is_other("netns", port.netns) || is_other("network", port.network) || is_other("pod", port.pod) ||
-        text_of(params, "function") != port.container->function)
+    if (is_other("netns", port.netns) || is_other("network", port.network) || is_other("pod", port.pod))
         return false;
     if (params.contains("vhost-user") != port.vhost_user.has_value()) return false;
     if (port.vhost_user && !is_value(params.at("vhost-user"), *port.vhost_user)) return false;
@@ -204,18 +197,12 @@ engine::SharedObject network_of(const Running& daemon, const json& params) {
     return engine::read_object(ObjectKind::kNetwork, base::from_json(keys));
 }
 
-// `representor`: the device that represents the container's virtual function; empty: it has none.
-json port_keys(const ContainerKey& key, const std::string& name, const std::string& representor,
-               const json& params) {
+json port_keys(const ContainerKey& key, const std::string& name, const json& params) {
     json keys{{"name", name}, {"container", {{"id", key.container.id}, {"by", key.container.by}}}};
-    if (params.contains("vhost-user") || !representor.empty()) {
+    if (params.contains("vhost-user")) {
         keys["container"]["interface"] = key.interface;
     } else {
         keys["interface"] = key.interface;
-    }
-    if (!representor.empty()) {
-        keys["container"]["function"] = params.at("function");
-        keys["device"] = representor;
     }
     for (const char* same : {"netns", "vhost-user", "network", "address", "mac", "mtu", "pod", "namespace",
                              "labels", "routes", "publish", "rate-limit", "aliases"}) {
@@ -248,13 +235,7 @@ Answer container_add(Running& daemon, const json& params) {
         if (const auto removed = remove_port(daemon, known); !removed) return refused(removed.error());
     }
     const std::string name = new_port_name(daemon, key);
-    std::string representor;
-    if (params.contains("function")) {
-        auto found = port::pci::representor_of(port::pci::this_host(), text_of(params, "function"));
-        if (!found) return refused({found.error()});
-        representor = std::move(*found);
-    }
-    json keys = port_keys(key, name, representor, params);
+    json keys = port_keys(key, name, params);
     Batch batch;
     if (auto network = network_of(daemon, params)) batch.objects.push_back({std::move(network)});
     if (!keys.contains("address")) {
@@ -305,7 +286,6 @@ Answer container_list(const Running& daemon, const json& params) {
                  {"network", base::or_none(port.network)},
                  {"netns", base::or_none(port.netns)},
                  {"socket-path", socket_path_of(port)},
-                 {"function", function_of(port)},
                  {"address", std::move(addresses)},
                  {"mac", nullptr},
                  {"mtu", port.frame_mtu()},

@@ -37,10 +37,7 @@ void add_device(std::vector<Claim>& claims, const std::string& arguments, const 
         claim.member = member;
         claims.push_back(std::move(claim));
     };
-    std::string name = device_name(arguments);
-    // The representors of a PCI function are ports of their own.
-    const std::string_view representor = device_option(arguments, "representor");
-    if (!representor.empty()) name += fmt::format(",representor={}", representor);
+    const std::string name = device_name(arguments);
     add({.what = name, .identity = "device " + name, .key = key});
     const std::string interface(device_option(arguments, "iface"));
     if (interface.starts_with('/')) {

@@ -165,6 +165,14 @@ base::Result<StartedDevice> start(const StartWish& wish) {
     return started;
 }
 
+void remove(const MadeDevice& made) {
+    if (!made.is_ours) return;
+    rte_eth_dev_info info{};
+    rte_device* device = rte_eth_dev_info_get(made.port, &info) == 0 ? info.device : nullptr;
+    rte_eth_dev_close(made.port);
+    if (device != nullptr) rte_dev_remove(device);
+}
+
 }  // namespace
 
 std::span<const uint8_t> symmetric_key(size_t size) noexcept {
@@ -185,9 +193,9 @@ DeviceJob close_device(const MadeDevice& device, std::vector<MadeDevice> members
     return DeviceJob([device, members = std::move(members), kernel = std::move(kernel)] {
         if (device.port != RTE_MAX_ETHPORTS) {
             rte_eth_dev_stop(device.port);
-            remove_device(device);
+            remove(device);
         }
-        for (const MadeDevice& member : members) remove_device(member);
+        for (const MadeDevice& member : members) remove(member);
         if (kernel) kernel->close();
     });
 }

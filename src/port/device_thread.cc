@@ -15,7 +15,6 @@
 #include <utility>
 
 #include "port/claims.h"
-#include "port/device_option.h"
 #include "port/dpdk_log.h"
 #include "port/pci.h"
 
@@ -138,24 +137,11 @@ std::string why_not_made(bool is_pci, int status) {
                        status == -EPERM ? "" : fmt::format(" ({})", rte_strerror(-status)));
 }
 
-// A function's representors are devices of DPDK beside its own. They have names that their driver has chosen.
-bool find_port(const std::string& arguments, uint16_t& port) {
-    if (device_option(arguments, "representor").empty())
-        return rte_eth_dev_get_port_by_name(device_name(arguments).c_str(), &port) == 0;
-    rte_dev_iterator iterator{};
-    if (rte_eth_iterator_init(&iterator, arguments.c_str()) != 0) return false;
-    const uint16_t found = rte_eth_iterator_next(&iterator);
-    if (found == RTE_MAX_ETHPORTS) return false;
-    rte_eth_iterator_cleanup(&iterator);
-    port = found;
-    return true;
-}
-
 // On the device thread, as everything up to DeviceMaking.
 base::Result<MadeDevice> find_or_make(const std::string& arguments) {
     const std::string name = device_name(arguments);
     MadeDevice device{.port = RTE_MAX_ETHPORTS, .is_ours = false};
-    if (find_port(arguments, device.port)) return device;
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &device.port) == 0) return device;
     if (rte_eth_dev_count_total() >= kMostDevices) {
         return base::fail("DPDK opens no more than {} devices (RTE_MAX_ETHPORTS; a bond is one beside its "
                           "members), and has opened them: delete another device port, or use net_af_packet, "
@@ -173,8 +159,6 @@ base::Result<MadeDevice> find_or_make(const std::string& arguments) {
                           "installed (librte-net-*)?",
                           arguments);
     }
-    uint16_t of_name;
-    const bool was_there = rte_eth_dev_get_port_by_name(name.c_str(), &of_name) == 0;
     take_dpdk_reasons();  // discard reasons of earlier errors
     if (const int status = rte_dev_probe(arguments.c_str()); status != 0) {
         // If net_memif cannot have its socket, it leaves its entry in the table and would then find its name
@@ -184,34 +168,19 @@ base::Result<MadeDevice> find_or_make(const std::string& arguments) {
         return base::fail("DPDK can't make a device of \"{}\": {}", arguments, why_not_made(is_pci, status));
     }
     device.is_ours = true;
-    if (find_port(arguments, device.port)) return device;
-    if (rte_eth_dev_get_port_by_name(name.c_str(), &of_name) == 0) {
-        remove_device({of_name, !was_there});
-        return base::fail(
-            "{} has no representor {}: is there such a virtual function, and is the NIC's own switch "
-            "on (`devlink dev eswitch set pci/{} mode switchdev`)?",
-            name, device_option(arguments, "representor"), name);
-    }
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &device.port) == 0) return device;
     rte_eal_hotplug_remove(is_pci ? "pci" : "vdev", name.c_str());
     return base::fail("\"{}\" is not an Ethernet device", arguments);
 }
 
 void remove_untaken(const base::Result<MadeDevice>& made) {
-    if (made) remove_device(*made);
+    rte_eth_dev_info info{};
+    if (!made || !made->is_ours || rte_eth_dev_info_get(made->port, &info) != 0) return;
+    rte_eth_dev_close(made->port);
+    if (info.device != nullptr) rte_dev_remove(info.device);
 }
 
 }  // namespace
-
-void remove_device(const MadeDevice& made) {
-    rte_eth_dev_info info{};
-    if (!made.is_ours || rte_eth_dev_info_get(made.port, &info) != 0) return;
-    rte_eth_dev_close(made.port);
-    if (info.device == nullptr) return;
-    // The function of a representor stays as long as others of its ports are there.
-    uint16_t other;
-    RTE_ETH_FOREACH_DEV_OF(other, info.device) return;
-    rte_dev_remove(info.device);
-}
 
 // The thread writes it before the job is over, and not afterwards.
 struct DeviceJob::State {

@@ -32,9 +32,6 @@ struct MadeDevice {
     bool is_ours;   // made for us, so to be removed; false: it existed before
 };
 
-// On the device thread: closes the device and removes it, if it is ours.
-void remove_device(const MadeDevice& made);
-
 // A job of the thread. It runs after all earlier jobs, even if its owner has dropped it.
 class DeviceJob {
  public:

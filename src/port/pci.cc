@@ -242,24 +242,6 @@ std::optional<std::string> address_of(std::string_view device_arguments) {
     return fmt::format("{:04x}:{:02x}:{:02x}.{}", number(1), number(2), number(3), number(4));
 }
 
-base::Result<std::string> representor_of(const Host& host, const std::string& function) {
-    const bool is_address = address_of(function) == function;
-    const std::string physical = is_address ? target_of(folder_of(host, function) / "physfn") : "";
-    if (physical.empty()) {
-        return base::fail(
-            "{} is no virtual function of this host: is its address right, and is it there "
-            "(`cat /sys/bus/pci/devices/*/sriov_numvfs`)?",
-            function);
-    }
-    const fs::path folder = folder_of(host, physical);
-    constexpr std::string_view kLink = "virtfn";
-    for (const std::string& entry : names_in(folder)) {
-        if (!entry.starts_with(kLink) || target_of(folder / entry) != function) continue;
-        return fmt::format("{},representor=vf{}", physical, entry.substr(kLink.size()));
-    }
-    return base::fail("{} doesn't name {} among its virtual functions", physical, function);
-}
-
 bool is_for_programs(std::string_view driver) noexcept {
     return driver == kVfio || driver == "uio_pci_generic" || driver == "igb_uio";
 }

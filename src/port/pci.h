@@ -47,10 +47,6 @@ struct Device {
     bool has_msix = false;  // one interrupt per queue
 };
 
-// The DPDK device arguments of what represents a virtual function on its NIC's switch (its representor):
-// "0000:03:00.0,representor=vf1". What the function sends comes from there, if the NIC is set so.
-base::Result<std::string> representor_of(const Host& host, const std::string& function);
-
 // The address of the function in DPDK device arguments, as the kernel writes it: "0000:03:00.1" for
 // "03:00.1,foo=1". None for devices that are not PCI functions.
 std::optional<std::string> address_of(std::string_view device_arguments);

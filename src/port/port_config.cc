@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 
-#include "port/pci.h"
 #include "port/socket_device.h"
 
 namespace sluice::port {
@@ -50,10 +49,6 @@ bool has_unfit_member(const PortConfig& config) noexcept {
     if (!config.bond) return false;
     return std::any_of(config.bond->members.begin(), config.bond->members.end(),
                        [](const std::string& member) { return member.starts_with("net_af_xdp"); });
-}
-
-bool is_function_address(std::string_view text) noexcept {
-    return pci::address_of(text) == text;
 }
 
 bool is_interface_name(std::string_view name) noexcept {

@@ -176,7 +176,6 @@ void fields(V& v, PublishedPort& p) {
 }
 
 bool is_interface_name(std::string_view name) noexcept;  // as the kernel's dev_valid_name() checks it
-bool is_function_address(std::string_view text) noexcept;  // "0000:03:02.1", as the kernel writes it
 
 // Whose interface the port is, as the container runtime that has added it tells. It finds the port again by that.
 struct ContainerConfig {
@@ -185,7 +184,6 @@ struct ContainerConfig {
     std::string id;
     std::string by;  // which runtime, and for which of its networks
     std::string interface;  // as the runtime calls it, where the port makes no interface in the container
-    std::string function;   // the PCI address of the container's virtual function, which the port represents
 
     bool operator==(const ContainerConfig&) const = default;
 };
@@ -203,9 +201,6 @@ void fields(V& v, ContainerConfig& c) {
     v.optional("interface", c.interface);
     v.check("interface", c.interface.empty() || is_interface_name(c.interface),
             "is not an interface name: 1 to 15 characters without '/', ':' and blanks");
-    v.optional("function", c.function);
-    v.check("function", c.function.empty() || is_function_address(c.function),
-            "is not the address of a PCI function like \"0000:03:02.1\"");
 }
 
 enum class Spoofing { kDeny, kAllow };

@@ -237,23 +237,6 @@ void compare_limit(const std::string& port, std::string_view direction, const Ra
     to.push_back(fmt::format("{} has for its {} {} instead of {}", port, direction, text_of(own), text_of(asked)));
 }
 
-// Where a port leads: a network namespace, a socket, or a virtual function.
-std::string end_of(const Attachment& attachment) {
-    if (!attachment.socket.empty()) return attachment.socket;
-    return attachment.function.empty() ? attachment.netns : attachment.function;
-}
-std::string asked_end_of(const Environment& environment, const Configuration& configuration) {
-    switch (configuration.attach) {
-        case Attach::kVhostUser:
-            return configuration.vhost_user.path(environment);
-        case Attach::kVf:
-            return configuration.function;
-        case Attach::kNetns:
-            break;
-    }
-    return environment.netns;
-}
-
 void compare_switch(const Request& request, const std::optional<Attachment>& attachment,
                     const std::vector<InterfaceAddress>& addresses, Differences& to) {
     const Environment& environment = request.environment;
@@ -269,9 +252,13 @@ void compare_switch(const Request& request, const std::optional<Attachment>& att
                                  request.configuration.network));
     }
     const Configuration& configuration = request.configuration;
-    const std::string end = end_of(*attachment);
-    const std::string asked_end = asked_end_of(environment, configuration);
-    if (end != asked_end) to.push_back(fmt::format("{} leads to {} instead of {}", port, end, asked_end));
+    const bool is_socket = configuration.attach == Attach::kVhostUser;
+    const std::string& end = is_socket ? attachment->socket : attachment->netns;
+    const std::string asked_end = is_socket ? configuration.vhost_user.path(environment) : environment.netns;
+    if (end != asked_end) {
+        to.push_back(fmt::format("{} leads to {} instead of {}", port,
+                                 attachment->netns.empty() ? attachment->socket : attachment->netns, asked_end));
+    }
     for (const InterfaceAddress& address : addresses) {
         if (!contains(attachment->addresses, address)) {
             to.push_back(fmt::format("{} has no address {}", port, address.text()));

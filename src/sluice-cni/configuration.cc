@@ -95,7 +95,6 @@ struct RuntimeConfig {
     std::optional<MacAddress> mac;
     std::optional<RuntimeDns> dns;
     std::vector<std::string> aliases;  // in this network
-    std::string device_id;
 };
 template <class V>
 void fields(V& v, RuntimeConfig& r) {
@@ -105,10 +104,9 @@ void fields(V& v, RuntimeConfig& r) {
     v.optional("mac", r.mac);
     v.optional("dns", r.dns);
     v.optional("aliases", r.aliases);
-    v.optional("deviceID", r.device_id);
 }
-constexpr std::array<std::string_view, 7> kCapabilities = {"portMappings", "bandwidth", "ips",     "mac",
-                                                           "dns",          "aliases",   "deviceID"};
+constexpr std::array<std::string_view, 6> kCapabilities = {"portMappings", "bandwidth", "ips",
+                                                           "mac",          "dns",       "aliases"};
 
 struct Label {
     std::string key;
@@ -176,7 +174,6 @@ struct Keys {
     std::optional<uint16_t> mtu;
     Attach attach = Attach::kNetns;
     std::optional<VhostSocket> vhost_user;
-    std::string device_id;
     std::optional<Ipam> ipam;
     base::Words labels;
     std::string name_space;
@@ -204,7 +201,6 @@ void fields(V& v, Keys& k) {
     v.optional("vhost-user", k.vhost_user);
     v.check("vhost-user", !k.vhost_user || k.attach == Attach::kVhostUser || v.is_wrong("attach"),
             "is for `attach: vhost-user`");
-    v.optional("deviceID", k.device_id);
     v.optional("ipam", k.ipam);
     v.check("ipam", !k.ipam || k.type.empty() || k.ipam->type != k.type,
             "has this plugin as its `type`: give another one, or leave `ipam` out and the switch chooses");
@@ -213,16 +209,13 @@ void fields(V& v, Keys& k) {
     v.optional("dns", k.dns);
     v.optional("runtimeConfig", k.runtime);
     v.optional("args", k.args);
-    // Runtimes give it to all plugins of a container with a device, so without `attach: vf` it is no mistake.
-    v.check("attach", k.attach != Attach::kVf || !k.device_id.empty() || !k.runtime.device_id.empty(),
-            "is vf, and `deviceID` is missing: the PCI address of the virtual function, from the runtime or here");
 }
 
 // Keys that the specification reserves or gives to the runtime. Those of them that mean something here are read
 // elsewhere in this file.
-constexpr std::array<std::string_view, 9> kReserved = {
+constexpr std::array<std::string_view, 8> kReserved = {
     "cniVersion",   "cniVersions", "disableCheck", "disableGC", "loadOnlyInlinedPlugins",
-    "capabilities", "prevResult",  "ipMasq",       "pciBusID"};
+    "capabilities", "prevResult",  "ipMasq"};
 constexpr std::string_view kReservedStart = "cni.dev/";
 
 template <size_t N>
@@ -494,7 +487,6 @@ Configuration configuration_of(const Keys& keys) {
         .mtu = keys.mtu,
         .attach = keys.attach,
         .vhost_user = keys.vhost_user.value_or(VhostSocket{}),
-        .function = keys.runtime.device_id.empty() ? keys.device_id : keys.runtime.device_id,
         .ipam = keys.ipam && keys.ipam->type != kOwnIpam ? keys.ipam->type : "",
         .labels = keys.labels,
         .name_space = keys.name_space,

@@ -33,11 +33,9 @@ struct PublishedPort {
 enum class Attach {
     kNetns,      // an interface in its network namespace
     kVhostUser,  // a socket, for a workload that brings its own driver
-    kVf,         // a virtual function of a NIC, likewise; the switch has its representor
 };
 constexpr auto names(Attach) {
-    return std::array{base::Name{Attach::kNetns, "netns"}, base::Name{Attach::kVhostUser, "vhost-user"},
-                      base::Name{Attach::kVf, "vf"}};
+    return std::array{base::Name{Attach::kNetns, "netns"}, base::Name{Attach::kVhostUser, "vhost-user"}};
 }
 
 enum class SocketMode { kServer, kClient };
@@ -104,7 +102,6 @@ struct Configuration {
     std::optional<uint16_t> mtu;
     Attach attach = Attach::kNetns;
     VhostSocket vhost_user;
-    std::string function;  // of Attach::kVf: its PCI address
     std::string ipam;  // the plugin that chooses addresses; empty: the switch
     base::Words labels;
     std::string name_space;

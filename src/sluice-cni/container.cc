@@ -82,8 +82,7 @@ Added added_of(const json& answer, const std::string& netns) {
                        .mac = text_or_none(answer.at("mac")),
                        .mtu = mtu_of(answer.at("mtu")),
                        .sandbox = netns,
-                       .socket = text_or_none(answer.at("socket-path")),
-                       .function = text_or_none(answer.at("function"))};
+                       .socket = text_or_none(answer.at("socket-path"))};
     for (const json& route : answer.at("routes")) {
         added.routes.push_back({parsed<IpPrefix>(route.at("to")), parsed_if_given<IpAddress>(route, "via")});
     }
@@ -129,7 +128,6 @@ Attachment attachment_of(const json& row) {
                           .network = row.at("network"),
                           .netns = text_or_none(row.at("netns")),
                           .socket = text_or_none(row.at("socket-path")),
-                          .function = text_or_none(row.at("function")),
                           .mac = text_or_none(row.at("mac")),
                           .state = row.at("state")};
     if (!row.at("mtu").is_null()) attachment.mtu = mtu_of(row.at("mtu"));
@@ -175,8 +173,6 @@ json add_params(const Environment& environment, const Configuration& configurati
                 {"network", configuration.network}};
     if (configuration.attach == Attach::kVhostUser) {
         params["vhost-user"] = vhost_user_keys(environment, configuration.vhost_user);
-    } else if (configuration.attach == Attach::kVf) {
-        params["function"] = configuration.function;
     } else {
         params["netns"] = environment.netns;
     }

@@ -33,8 +33,7 @@ struct Attachment {
     std::string port;
     std::string network;
     std::string netns;
-    std::string socket;    // of vhost-user
-    std::string function;  // of a virtual function: its PCI address
+    std::string socket;  // of vhost-user
     std::string mac;
     std::string state;
     uint32_t mtu = 0;

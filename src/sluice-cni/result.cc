@@ -134,7 +134,6 @@ void append(Result& result, const Added& added, std::string_view version) {
     if (version >= "1.1.0") {
         interface["mtu"] = added.interface.mtu;
         if (!added.interface.socket.empty()) interface["socketPath"] = added.interface.socket;
-        if (!added.interface.function.empty()) interface["pciID"] = added.interface.function;
     }
     result.interfaces.push_back(std::move(interface));
     for (const Ip& ip : added.ips) {

@@ -26,8 +26,7 @@ struct Interface {
     std::string mac;
     uint32_t mtu = 0;
     std::string sandbox;  // the network namespace's path
-    std::string socket = {};    // of an interface that is a socket
-    std::string function = {};  // of one that is a virtual function: its PCI address
+    std::string socket = {};  // of an interface that is a socket
 };
 
 struct Ip {

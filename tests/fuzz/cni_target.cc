@@ -138,9 +138,9 @@ std::vector<Bytes> seeds() {
     add(1, R"({"cniVersion": "0.4.0", "ips": [{"version": "4", "address": "10.0.0.5/24", "gateway": "10.0.0.1"}],
         "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0", "gw": "fe80::1", "mtu": 0}], "dns": {"nameservers": ["a"]}})");
     add(2, R"({"port": {"name": "p", "state": "up"}, "interface": "eth0", "mac": "02:00:00:00:00:01", "mtu": 1500,
-        "socket-path": "/run/s", "function": null, "address": [{"address": "10.0.0.5/24", "gateway": null}], "routes": [{"to": "0.0.0.0/0", "via": "10.0.0.1"}]})");
+        "socket-path": "/run/s", "address": [{"address": "10.0.0.5/24", "gateway": null}], "routes": [{"to": "0.0.0.0/0", "via": "10.0.0.1"}]})");
     add(2, R"({"containers": [{"container": "c1", "interface": "eth0", "by": "cni:blue", "port": "p",
-        "network": "blue", "netns": "/n", "socket-path": null, "function": "0000:03:02.1", "address": ["10.0.0.5/24"], "mac": null, "mtu": 1500, "state": "up",
+        "network": "blue", "netns": "/n", "socket-path": null, "address": ["10.0.0.5/24"], "mac": null, "mtu": 1500, "state": "up",
         "rate-limit": {"ingress": {"rate": 8000, "burst": 65536}, "egress": null}}],
         "networks": [{"name": "blue", "state": "in-force"}]})");
     return seeds;

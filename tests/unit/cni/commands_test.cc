@@ -195,21 +195,6 @@ TEST_F(CniCommands, GivesAWorkloadASocket) {
     EXPECT_TRUE(world_.sluice.rows.empty());
 }
 
-TEST_F(CniCommands, GivesAWorkloadAVirtualFunction) {
-    json keys =
-        R"({"attach": "vf", "runtimeConfig": {"deviceID": "0000:03:02.1"}, "deviceID": "0000:03:02.9"})"_json;
-    const json result = done(Command::kAdd, keys);
-    EXPECT_EQ(result["interfaces"],
-              R"([{"name": "eth0", "mtu": 1500, "sandbox": "/run/netns/a", "pciID": "0000:03:02.1"}])"_json);
-    EXPECT_EQ(result["routes"], R"([{"dst": "0.0.0.0/0", "gw": "10.0.0.254"}])"_json);
-    EXPECT_EQ(world_.sluice.last_add["function"], "0000:03:02.1");
-    EXPECT_FALSE(world_.sluice.last_add.contains("netns"));
-    keys["prevResult"] = result;
-    EXPECT_TRUE(done(Command::kCheck, keys).is_null());
-    keys["runtimeConfig"]["deviceID"] = "0000:03:02.2";
-    EXPECT_EQ(failed(Command::kCheck, keys).message, "port port1 leads to 0000:03:02.1 instead of 0000:03:02.2");
-}
-
 TEST_F(CniCommands, TellsAWorkloadTheRoutesOfThePlugin) {
     json keys = delegated_;
     keys["attach"] = "vhost-user";
@@ -475,7 +460,6 @@ TEST_F(CniCommands, GoesOnWithGarbageAfterAFailure) {
 TEST_F(CniCommands, RefusesAnswersOfAnotherForm) {
     const json answer = R"({"interface": "eth0", "mac": "02:00:00:00:00:01", "mtu": 1500, "routes": [],
         "socket-path": null,
-        "function": null,
         "address": [{"address": "10.0.0.5/24", "gateway": null}]})"_json;
     const auto changed = [&](const char* key, const json& value) {
         json other = answer;

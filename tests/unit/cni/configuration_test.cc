@@ -169,8 +169,7 @@ TEST(CniConfiguration, TellsTheKeyAndTheFix) {
     refused({{"socket", "/" + std::string(107, 's')}}, "socket: ");
     refused({{"mtu", 67}}, "mtu: '67' is out of range (68 to 65521)");
     refused({{"mtu", "1500"}}, "mtu: expected an integer, found the string '1500'");
-    refused({{"attach", "tap"}}, "attach: 'tap' is not one of netns, vhost-user, vf");
-    refused({{"attach", "vf"}}, "attach: is vf, and `deviceID` is missing");
+    refused({{"attach", "tap"}}, "attach: 'tap' is not one of netns, vhost-user");
     refused({{"vhost-user", {{"group", "nfv"}}}}, "vhost-user: is for `attach: vhost-user`");
     refused({{"attach", "vhost-user"}, {"vhost-user", {{"folder", "run"}}}},
             "vhost-user.folder: 'run' is not an absolute");
@@ -235,8 +234,8 @@ TEST(CniConfiguration, RefusesFieldsThatNobodyActsOn) {
     refused({{"runtimeConfig", ranges}}, "runtimeConfig.ipRanges is not supported");
     EXPECT_EQ(taken({{"runtimeConfig", ranges}, {"ipam", {{"type", "host-local"}, {"ranges", 1}}}}).ipam,
               "host-local");
-    refused({{"runtimeConfig", {{"rdmaDevice", "x"}}}, {"ipam", {{"type", "host-local"}}}},
-            "runtimeConfig.rdmaDevice");
+    refused({{"runtimeConfig", {{"deviceID", "x"}}}, {"ipam", {{"type", "host-local"}}}},
+            "runtimeConfig.deviceID");
     EXPECT_TRUE(taken({{"runtimeConfig", {{"bandwidth", nullptr}, {"ips", nullptr}}}}).ips.empty());
 }
 

@@ -37,7 +37,7 @@ class FakeSwitch {
     }
 
  private:
-    // Only an interface in a namespace has them.
+    // A socket has none.
     static nlohmann::json routes_of(const nlohmann::json& row) {
         if (row.at("netns").is_null()) return nlohmann::json::array();
         return {{{"to", "0.0.0.0/0"}, {"via", "10.0.0.254"}}};
@@ -60,10 +60,9 @@ class FakeSwitch {
             row["mtu"] = params.value("mtu", 1500);
             row["state"] = "up";
             const bool is_socket = params.contains("vhost-user");
-            row["netns"] = params.value("netns", nlohmann::json());
-            row["function"] = params.value("function", nlohmann::json());
+            row["netns"] = is_socket ? nlohmann::json() : params.at("netns");
             row["socket-path"] = is_socket ? params.at("vhost-user").at("path") : nlohmann::json();
-            if (row["netns"].is_null()) row["mac"] = params.value("mac", nlohmann::json());
+            if (is_socket) row["mac"] = params.value("mac", nlohmann::json());
             row["rate-limit"] = {{"ingress", nullptr}, {"egress", nullptr}};
             const auto limits = params.value("rate-limit", nlohmann::json::object());
             for (const auto& [direction, asked] : limits.items())
@@ -79,7 +78,6 @@ class FakeSwitch {
         return {{"port", {{"name", row.at("port")}, {"state", "up"}}},
                 {"interface", row.at("interface")},
                 {"socket-path", row.at("socket-path")},
-                {"function", row.at("function")},
                 {"mac", row.at("mac")},
                 {"mtu", row.at("mtu")},
                 {"address", addresses},

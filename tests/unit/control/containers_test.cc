@@ -189,13 +189,6 @@ TEST_F(Containers, MayHaveASocketInsteadOfAnInterface) {
     EXPECT_FALSE(deleted(asked));
 }
 
-TEST_F(Containers, HaveVirtualFunctionsOfThisHostOnly) {
-    const std::string why = refusal(request("c1", {{"function", "0000:ff:1f.7"}}));
-    EXPECT_NE(why.find("0000:ff:1f.7 is no virtual function of this host"), std::string::npos) << why;
-    EXPECT_NE(refusal(request("c1", {{"function", "../.."}})).find("is no virtual function"), std::string::npos);
-    EXPECT_EQ(ports(), 0u);
-}
-
 TEST_F(Containers, KeepASocketsFolderThatIsNotTheirs) {
     const std::string folder = directory_ / "shared";
     std::filesystem::create_directory(folder);
